@@ -1,0 +1,61 @@
+# make demo   sets everything up, runs the quickstart, prints where the report is
+# make test   sets everything up, runs linters, type checks and the whole test suite
+# make bench  measures seconds per interval by stage
+# make lock   writes requirements.lock anew (needs uv)
+
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+# the first interpreter that really runs and is new enough
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
+	&& { command -v $$p; break; }; done)
+JOBS   ?= 2
+
+.DEFAULT_GOAL = help
+.PHONY: help setup demo test lint unit bench browser lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "cosim needs Python 3.11 or 3.12 on the PATH, or PYTHON=..." >&2; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version); this takes a minute or two"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+demo: setup
+	$(BIN)/cosim run scenarios/quickstart.yaml --force
+
+browser:
+	@command -v chromium >/dev/null 2>&1 && command -v chromedriver >/dev/null 2>&1 || { \
+	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    echo "installing chromium and chromium-driver"; \
+	    apt-get update -qq >/dev/null 2>&1; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver >/dev/null 2>&1 \
+	      || echo "no Chromium here: the browser tests will be skipped"; \
+	  else echo "no Chromium here: the browser tests will be skipped"; fi; }
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup browser lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --override requirements.overrides.txt --constraint requirements.constraints.txt \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,169 @@
+"""Every error that cosim raises on purpose.
+
+::
+
+    CosimError
+    ├── UserError                 the user can mend it; the command line exits with code 2
+    │   ├── ScenarioError         a scenario file
+    │   ├── GridDataError         a network, its connection points, its coordinates
+    │   ├── ProfileError          a time series: gaps, length, window
+    │   └── ResultFolderError     a result folder that exists, or is not one
+    ├── RunError                  a run that must not be believed; exit code 1
+    │   ├── ReconciliationError   money or energy does not balance in an interval
+    │   ├── PowerFlowMismatchError    fast engine and reference disagree
+    │   └── SimulatorError        a mosaik simulator stopped early
+    └── LedgerError
+        ├── ContractRevert        a contract refused a call
+        └── EngineError           an EVM engine could not do what it was asked
+
+A power flow that does not converge is not an exception: it is a recorded violation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class CosimError(Exception):
+    """Base of every error that cosim raises on purpose."""
+
+
+class UserError(CosimError):
+    """Something the user can mend: names the file, the field and the remedy.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one sentence.
+    file : str or Path, optional
+        The file at fault.
+    field : str, optional
+        The field, column or element in it, e.g. ``prosumers.battery.capacity_kwh``.
+    remedy : str, optional
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        field: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.field = field
+        self.remedy = remedy
+        where = ", ".join(
+            part
+            for part in (
+                f"file {self.file}" if self.file else "",
+                f"field {field}" if field else "",
+            )
+            if part
+        )
+        text = f"{where}: {problem}" if where else problem
+        if remedy:
+            text = f"{text}\n  remedy: {remedy}"
+        super().__init__(text)
+
+
+class ScenarioError(UserError):
+    """A scenario file cannot be understood or contradicts itself."""
+
+
+class GridDataError(UserError):
+    """A network or its connection-point table cannot be used."""
+
+
+class ProfileError(UserError):
+    """A time series has gaps, the wrong length, or does not cover the run."""
+
+
+class ResultFolderError(UserError):
+    """A result folder exists already, or is not a result folder."""
+
+
+class RunError(CosimError):
+    """The run stopped because its results could not be trusted."""
+
+
+class ReconciliationError(RunError):
+    """Money or energy does not balance to the integer.
+
+    Parameters
+    ----------
+    interval : int
+        Delivery interval that does not balance.
+    accounts : iterable of str
+        Prosumers or contract accounts involved.
+    problem : str
+        Which identity is broken, with both sides.
+    """
+
+    def __init__(self, interval: int, accounts: Iterable[str], problem: str) -> None:
+        self.interval = interval
+        self.accounts = tuple(accounts)
+        self.problem = problem
+        super().__init__(f"interval {interval}, {', '.join(self.accounts)}: {problem}")
+
+
+class PowerFlowMismatchError(RunError):
+    """The fast power-flow engine and the reference differ by more than the tolerance."""
+
+
+class SimulatorError(RunError):
+    """A simulator crashed or stopped before the end of the run.
+
+    Parameters
+    ----------
+    simulator : str
+        Its name in the scenario.
+    problem : str
+        What happened.
+    """
+
+    def __init__(self, simulator: str, problem: str) -> None:
+        self.simulator = simulator
+        self.problem = problem
+        super().__init__(f"simulator {simulator}: {problem}")
+
+
+class LedgerError(CosimError):
+    """Base of what goes wrong on the ledger."""
+
+
+class ContractRevert(LedgerError):
+    """A contract refused a call.
+
+    Parameters
+    ----------
+    text : str
+        The contract's revert text, e.g. ``local market: gate closed``.
+    contract, function : str
+        What was called.
+    arguments : mapping
+        Decoded arguments by name.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        contract: str = "",
+        function: str = "",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.text = text
+        self.contract = contract
+        self.function = function
+        self.arguments = dict(arguments or {})
+        call = f"{contract}.{function}" if function else contract
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        super().__init__(f"{call}({shown}): {text}" if call else text)
+
+
+class EngineError(LedgerError):
+    """An EVM engine could not do what it was asked."""
