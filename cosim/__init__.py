@@ -1,3 +1,3 @@
-"""cosim: distribution grid, prosumers and a blockchain-settled local market in one co-simulation."""
+"""cosim: grid, prosumers and a blockchain-settled local energy market in one co-simulation."""
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ interval ``k - 1`` are in, so ledger time only moves forward: ``gate < lead``, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class DeliveryClock:
     @property
     def start_s(self) -> int:
         """Start of interval 0 as a Unix time. [s]"""
-        start = self.start if self.start.tzinfo else self.start.replace(tzinfo=timezone.utc)
+        start = self.start if self.start.tzinfo else self.start.replace(tzinfo=UTC)
         return int(start.timestamp())
 
     def delivery_start_s(self, interval: int) -> int:

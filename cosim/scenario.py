@@ -148,6 +148,7 @@ class MarketSettings(_Model):
         2.0, description="consumption billed per interval when a meter stays silent [kWh]"
     )
     account_eur: Positive = Field(100.0, description="tokens each prosumer starts with [EUR]")
+    supplier_eur: Positive = Field(10_000.0, description="tokens the supplier deposits [EUR]")
     deposit_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.6, description="share of them deposited in the local market, the rest for flexibility"
     )
@@ -184,6 +185,7 @@ class DsoSettings(_Model):
     voltage_margin_pu: NonNegative = Field(
         0.003, description="distance kept from voltage limits for forecast errors [pu]"
     )
+    budget_eur: Positive = Field(10_000.0, description="tokens the DSO deposits [EUR]")
     price_cap_eur_per_kwh: Positive = 0.60
     penalty_eur_per_kwh: NonNegative = Field(0.60, description="for awarded but undelivered energy")
     request_margin: NonNegative = Field(
@@ -194,6 +196,24 @@ class DsoSettings(_Model):
     )
 
 
+class Feed(_Model):
+    """One output of a foreign simulator into one of ours."""
+
+    attribute: str = Field(description="the foreign attribute")
+    to_simulator: Literal["devices"] = "devices"
+    to_entity: str = Field(description="name of the connection point")
+    to_attribute: str = Field(description="e.g. 'P_load[MW]', as in mosaik-pandapower-2")
+
+
+class Reading(_Model):
+    """One output of ours into a foreign simulator."""
+
+    from_simulator: Literal["grid", "devices", "market"]
+    from_entity: str = Field(description="e.g. Bus-4, Line-2, Trafo-0, or a connection point")
+    from_attribute: str = Field(description="e.g. 'Vm[pu]', as in mosaik-pandapower-2")
+    attribute: str = Field(description="the foreign attribute")
+
+
 class ForeignSimulator(_Model):
     """A mosaik simulator of somebody else, joined to the run or put in the place of one of ours.
 
@@ -201,31 +221,24 @@ class ForeignSimulator(_Model):
     simulator configuration.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
-    python: str | None = None
-    cmd: str | None = None
-    connect: str | None = None
-    replaces: Literal["bidders", "market", "dso", "devices", "grid"] | None = None
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    python: str | None = Field(None, description="module:Class, run in this process")
+    cmd: str | None = Field(None, description="command; %(python)s and %(addr)s are filled in")
+    connect: str | None = Field(None, description="host:port of a simulator that runs already")
+    replaces: Literal["bidders", "devices", "dso", "grid"] | None = None
     params: dict[str, Any] = Field(default_factory=dict, description="arguments of its init")
-    model: str | None = Field(None, description="model to create; unused with 'replaces'")
+    model: str = Field(description="model to create one entity of")
     model_params: dict[str, Any] = Field(default_factory=dict)
-    count: Annotated[int, Field(ge=1)] = 1
-    feeds: tuple[dict[str, str], ...] = Field(
-        (),
-        description="its outputs into ours: {from: attribute, to: devices|grid, "
-        "entity: connection point or bus, attribute: name}",
-    )
-    reads: tuple[dict[str, str], ...] = Field(
-        (),
-        description="our outputs into it: {from: grid|devices|market, entity: name, "
-        "attribute: name, to: its attribute}",
-    )
+    feeds: tuple[Feed, ...] = ()
+    reads: tuple[Reading, ...] = ()
 
     @model_validator(mode="after")
     def _one_start(self) -> ForeignSimulator:
         given = [key for key in ("python", "cmd", "connect") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError("give exactly one of python, cmd, connect")
+        if self.replaces and (self.feeds or self.reads):
+            raise ValueError("a simulator that replaces one of ours is wired as that one is")
         return self
 
 

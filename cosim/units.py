@@ -56,12 +56,12 @@ def p_mw_from_wh(energy_wh: npt.ArrayLike, step_s: int) -> FloatArray:
 
 def wh_from_kwh(energy_kwh: float) -> int:
     """kWh to integer Wh, rounded half to even."""
-    return int(round(energy_kwh * WH_PER_KWH))
+    return round(energy_kwh * WH_PER_KWH)
 
 
 def ueur_from_eur(amount_eur: float) -> int:
     """EUR to integer µEUR, rounded half to even. Also EUR/kWh to µEUR/kWh."""
-    return int(round(amount_eur * UEUR_PER_EUR))
+    return round(amount_eur * UEUR_PER_EUR)
 
 
 def eur_from_ueur(amount_ueur: Any) -> Any:
@@ -81,9 +81,9 @@ def amount_earned_ueur(energy_wh: int, price_ueur_per_kwh: int) -> int:
 
 def wei_from_gwei(amount_gwei: float) -> int:
     """Gwei to integer wei, rounded half to even."""
-    return int(round(amount_gwei * WEI_PER_GWEI))
+    return round(amount_gwei * WEI_PER_GWEI)
 
 
 def fee_ueur(fee_wei: int, eur_per_eth: float) -> int:
     """Transaction fee at a price of the native coin, rounded half to even. [µEUR]"""
-    return int(round(fee_wei / WEI_PER_ETH * eur_per_eth * UEUR_PER_EUR))
+    return round(fee_wei / WEI_PER_ETH * eur_per_eth * UEUR_PER_EUR)

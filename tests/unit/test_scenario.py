@@ -1,0 +1,70 @@
+"""Scenario files: what is understood, and what a mistake is told."""
+
+import pytest
+import yaml
+
+from cosim.errors import ScenarioError
+from cosim.scenario import json_schema, load_scenario
+
+MINIMAL = {
+    "name": "minimal",
+    "seed": 1,
+    "time": {"start": "2016-05-24T00:00:00"},
+    "grid": {"network": "1-LV-rural1--1-sw"},
+}
+
+
+def _write(tmp_path, data):
+    file = tmp_path / "scenario.yaml"
+    file.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+    return file
+
+
+def test_defaults_are_written_out_and_read_back(tmp_path):
+    scenario = load_scenario(_write(tmp_path, MINIMAL))
+    again = load_scenario(_write(tmp_path, scenario.to_yaml()))
+    assert again == scenario
+    assert "penalty_eur_per_kwh: 0.6" in scenario.to_yaml()
+
+
+def test_schema_names_every_section():
+    assert {"time", "grid", "prosumers", "market", "ledger", "dso"} <= set(
+        json_schema()["properties"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"prosumers": {"battery": {"capacity_mwh": 1}}}, "prosumers.battery.capacity_mwh",
+         "did you mean 'capacity_kwh'"),
+        ({"prosumers": {"battery": {"capacity_kwh": "10 MWh"}}},
+         "prosumers.battery.capacity_kwh", "10 MWh"),
+        ({"prosumers": {"battery": {"charge_efficiency": 96}}},
+         "prosumers.battery.charge_efficiency", "less than or equal to 1"),
+        ({"market": {"retail_eur_per_kwh": 0.05}}, "market", "must not exceed"),
+        ({"market": {"metering_s": 600}}, "(top level)", "must not exceed time.step_s"),
+        ({"market": {"gate_closure_s": 60}}, "(top level)", "blocks of 12 s"),
+        ({"seed": None}, "seed", "valid integer"),
+        ({"prosumers": {"strategies": [{"name": "truthful", "share": 0.5}]}}, "prosumers",
+         "add up to 0.5"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_file_field_and_remedy(tmp_path, change, field, says):
+    file = _write(tmp_path, MINIMAL | change)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(file)
+    assert caught.value.field == field
+    assert str(file) in str(caught.value)
+    assert says in str(caught.value)
+    assert "remedy" in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ScenarioError, match=r"nowhere\.yaml"):
+        load_scenario(tmp_path / "nowhere.yaml")
+
+
+def test_broken_yaml_is_named(tmp_path):
+    with pytest.raises(ScenarioError, match="is not YAML"):
+        load_scenario(_write(tmp_path, "name: [unclosed"))
