@@ -1,0 +1,105 @@
+"""What prosumers expect the market to clear at: a prior, then the last days by time of day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cosim.prosumers.settings import Tariff
+from cosim.units import SECONDS_PER_HOUR, FloatArray
+
+HOURS_PER_DAY = 24
+#: Days of clearing prices that are remembered.
+DAYS_REMEMBERED = 3
+
+
+def prior_prices(demand_mw: FloatArray, supply_mw: FloatArray, tariff: Tariff) -> FloatArray:
+    """Prices before the market has cleared: between feed-in and retail by the community's balance.
+
+    ``feed_in + (retail - feed_in) * demand / (demand + supply)``: near the feed-in price when PV
+    abounds, at the retail price when there is none.
+
+    Parameters
+    ----------
+    demand_mw, supply_mw : (T,) float
+        Consumption and generation that the community expects, day ahead. [MW]
+    tariff : Tariff
+        The supplier's prices.
+
+    Returns
+    -------
+    (T,) float
+        Expected prices. [µEUR/kWh]
+    """
+    total = demand_mw + supply_mw
+    scarcity = np.divide(demand_mw, total, out=np.ones_like(total), where=total > 0)
+    feed_in = tariff.feed_in_price_ueur_per_kwh
+    return np.asarray(feed_in + (tariff.retail_price_ueur_per_kwh - feed_in) * scarcity)
+
+
+class PriceForecast:
+    """Expected clearing prices of the coming day.
+
+    The price expected of an interval is the mean of what the same time of day cleared at in the
+    last days, and the prior where it has not cleared yet.
+
+    Parameters
+    ----------
+    prior_ueur_per_kwh : (T,) float
+        Prior of every interval of the run, e.g. :func:`prior_prices`. [µEUR/kWh]
+    step_s : int
+        Length of an interval. [s]
+    days : int
+        How many days are remembered.
+    """
+
+    def __init__(
+        self, prior_ueur_per_kwh: FloatArray, step_s: int, days: int = DAYS_REMEMBERED
+    ) -> None:
+        self.slots = max(1, HOURS_PER_DAY * SECONDS_PER_HOUR // step_s)
+        self._prior = prior_ueur_per_kwh
+        self._history = np.full((days, self.slots), np.nan)
+        self._mean = np.full(self.slots, np.nan)
+
+    def update(self, interval: int, price_ueur_per_kwh: int) -> None:
+        """Learn what an interval cleared at.
+
+        Parameters
+        ----------
+        interval : int
+            The interval; it replaces the one ``days`` days before it.
+        price_ueur_per_kwh : int
+            Its clearing price. [µEUR/kWh]
+        """
+        day, slot = divmod(interval, self.slots)
+        self._history[day % len(self._history), slot] = price_ueur_per_kwh
+        known = self._history[:, slot]
+        self._mean[slot] = np.mean(known[~np.isnan(known)])
+
+    def expected(self, interval: int) -> float:
+        """Price expected of an interval. [µEUR/kWh]"""
+        learnt = self._mean[interval % self.slots]
+        return float(self._prior[interval] if np.isnan(learnt) else learnt)
+
+    def coming_day(self, interval: int) -> FloatArray:
+        """Prices expected of a day from an interval on, or to the end of the run.
+
+        Returns
+        -------
+        (up to slots per day,) float
+            In order of time. [µEUR/kWh]
+        """
+        prior = self._prior[interval : interval + self.slots]
+        learnt = np.roll(self._mean, -(interval % self.slots))[: len(prior)]
+        return np.where(np.isnan(learnt), prior, learnt)
+
+    def state(self) -> dict[str, FloatArray]:
+        """What it has learnt."""
+        return {"history": self._history.copy(), "mean": self._mean.copy()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        self._history = np.array(state["history"], dtype=np.float64)
+        self._mean = np.array(state["mean"], dtype=np.float64)

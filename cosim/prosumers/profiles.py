@@ -1,0 +1,255 @@
+"""Read the window of a run out of a file of time series, and refuse what cannot be trusted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from cosim.errors import ProfileError
+from cosim.units import FloatArray
+
+TIME = "time"
+
+
+def load_window(
+    profiles_file: str | Path,
+    columns: Iterable[str],
+    start: datetime,
+    intervals: int,
+    step_s: int,
+) -> dict[str, FloatArray]:
+    """Values of some columns over the intervals of a run.
+
+    Parameters
+    ----------
+    profiles_file : str or Path
+        Parquet file: column ``time`` (start of each step, equidistant) and one numeric column per
+        profile, relative to a rated power.
+    columns : iterable of str
+        Profiles to read.
+    start : datetime
+        Start of interval 0, in profile time. An aware value is compared in UTC.
+    intervals : int
+        Number of intervals.
+    step_s : int
+        Length of an interval: the profiles' own step or a whole multiple of it, over which the mean
+        is taken. [s]
+
+    Returns
+    -------
+    dict of str to (intervals,) float
+        Mean of each profile over each interval. [-]
+
+    Raises
+    ------
+    ProfileError
+        If the file cannot be read, a column is missing or not numeric, the window is not inside the
+        file, a time stamp or a value in it is missing, or ``step_s`` does not fit.
+    """
+    file = Path(profiles_file)
+    wanted = list(dict.fromkeys(columns))
+    table = _read(file, wanted)
+    time_ns = _time_ns(table[TIME], file)
+    profile_step_s = _step_s(time_ns, file)
+    per_interval = _steps_per_interval(step_s, profile_step_s, file)
+    rows = _rows(time_ns, _utc(pd.Timestamp(start)), intervals * per_interval, profile_step_s, file)
+    return {
+        name: _values(table[name].iloc[rows], time_ns[rows], name, file)
+        .reshape(intervals, per_interval)
+        .mean(axis=1)
+        for name in wanted
+    }
+
+
+def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
+    try:
+        known = pq.read_schema(file).names
+    except OSError as error:
+        problem = "does not exist" if not file.exists() else f"cannot be read: {error}"
+        raise ProfileError(
+            problem, file=file, remedy="import the grid again: cosim grids import"
+        ) from error
+    except ValueError as error:  # pyarrow.ArrowInvalid
+        raise ProfileError(
+            f"is not a Parquet file: {error}",
+            file=file,
+            remedy="write it with pandas.DataFrame.to_parquet",
+        ) from error
+    if TIME not in known:
+        raise ProfileError(
+            "column is missing",
+            file=file,
+            field=TIME,
+            remedy=f"add a column '{TIME}' with the start of each step",
+        )
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            raise ProfileError(
+                "column is missing",
+                file=file,
+                field=name,
+                remedy="add the profile, or name one that exists"
+                + (f": {', '.join(near)}" if near else " in elements.csv"),
+            )
+    table: pd.DataFrame = pq.read_table(file, columns=[TIME, *wanted]).to_pandas()
+    return table
+
+
+def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
+    return stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp
+
+
+def _time_ns(time: pd.Series[Any], file: Path) -> np.ndarray[Any, np.dtype[np.int64]]:
+    if not pd.api.types.is_datetime64_any_dtype(time):
+        raise ProfileError(
+            f"holds {time.dtype}, not time stamps",
+            file=file,
+            field=TIME,
+            remedy="convert it with pandas.to_datetime before writing",
+        )
+    if time.isna().any():
+        row = int(np.flatnonzero(time.isna().to_numpy())[0])
+        raise ProfileError(
+            f"has a gap: no time stamp in row {row}",
+            file=file,
+            field=TIME,
+            remedy="fill in the time stamp",
+        )
+    if isinstance(time.dtype, pd.DatetimeTZDtype):
+        time = time.dt.tz_convert("UTC").dt.tz_localize(None)
+    stamps = time.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    backward = np.flatnonzero(np.diff(stamps) <= 0)
+    if backward.size:
+        row = int(backward[0]) + 1
+        raise ProfileError(
+            f"time does not increase at {pd.Timestamp(int(stamps[row]))} (row {row})",
+            file=file,
+            field=TIME,
+            remedy="sort the rows by time and drop duplicates",
+        )
+    return stamps
+
+
+def _step_s(time_ns: np.ndarray[Any, np.dtype[np.int64]], file: Path) -> int:
+    """The most frequent distance of two time stamps, the shorter one if tied. [s]"""
+    if time_ns.size < 2:
+        raise ProfileError(
+            f"holds {time_ns.size} rows, too few to have a time step",
+            file=file,
+            field=TIME,
+            remedy="give at least two rows",
+        )
+    distances, counts = np.unique(np.diff(time_ns), return_counts=True)
+    step_ns = int(distances[np.argmax(counts)])
+    if step_ns % 10**9:
+        raise ProfileError(
+            f"steps of {step_ns} ns are not whole seconds",
+            file=file,
+            field=TIME,
+            remedy="resample the profiles to whole seconds",
+        )
+    return step_ns // 10**9
+
+
+def _steps_per_interval(step_s: int, profile_step_s: int, file: Path) -> int:
+    if step_s < profile_step_s:
+        raise ProfileError(
+            f"profiles have steps of {profile_step_s} s, the run has finer ones of {step_s} s",
+            file=file,
+            field=TIME,
+            remedy=f"set time.step_s to {profile_step_s} or a whole multiple, "
+            "or give finer profiles",
+        )
+    if step_s % profile_step_s:
+        raise ProfileError(
+            f"time.step_s = {step_s} s is no whole multiple of the profiles' {profile_step_s} s",
+            file=file,
+            field=TIME,
+            remedy=f"set time.step_s to a whole multiple of {profile_step_s}",
+        )
+    return step_s // profile_step_s
+
+
+def _rows(
+    time_ns: np.ndarray[Any, np.dtype[np.int64]],
+    start: pd.Timestamp,
+    n_rows: int,
+    profile_step_s: int,
+    file: Path,
+) -> slice:
+    """Rows of the window, every one of them present."""
+    step = pd.Timedelta(seconds=profile_step_s)
+    first, last = pd.Timestamp(int(time_ns[0])), pd.Timestamp(int(time_ns[-1])) + step
+    end = start + n_rows * step
+    if start < first or end > last:
+        raise ProfileError(
+            f"the run needs {start} to {end} ({n_rows} steps of {profile_step_s} s), "
+            f"the profiles cover {first} to {last} ({time_ns.size} rows)",
+            file=file,
+            field=TIME,
+            remedy="change time.start or time.intervals, or give profiles as long as the run",
+        )
+    start_ns, step_ns = int(start.as_unit("ns").value), profile_step_s * 10**9
+    if (start_ns - int(time_ns[0])) % step_ns and start_ns not in time_ns:
+        raise ProfileError(
+            f"the run starts at {start}, between two steps of the profiles",
+            file=file,
+            field=TIME,
+            remedy=f"set time.start to a multiple of {profile_step_s} s after {first}",
+        )
+    expected = start_ns + step_ns * np.arange(n_rows, dtype=np.int64)
+    present = np.isin(expected, time_ns, assume_unique=True)
+    if not present.all():
+        missing = pd.Timestamp(int(expected[np.argmin(present)]))
+        raise ProfileError(
+            f"has a gap: {int((~present).sum())} time stamps of the run are missing, "
+            f"the first one {missing}",
+            file=file,
+            field=TIME,
+            remedy="fill the gap, or choose a window without it",
+        )
+    at = int(np.searchsorted(time_ns, start_ns))
+    if int(time_ns[at + n_rows - 1]) != int(expected[-1]):
+        extra = int(np.flatnonzero(time_ns[at : at + n_rows] != expected)[0])
+        raise ProfileError(
+            f"has an extra row at {pd.Timestamp(int(time_ns[at + extra]))}, off the "
+            f"{profile_step_s} s steps",
+            file=file,
+            field=TIME,
+            remedy="drop it",
+        )
+    return slice(at, at + n_rows)
+
+
+def _values(
+    column: pd.Series[Any],
+    time_ns: np.ndarray[Any, np.dtype[np.int64]],
+    name: str,
+    file: Path,
+) -> FloatArray:
+    if not pd.api.types.is_numeric_dtype(column):
+        raise ProfileError(
+            f"holds {column.dtype}, not numbers",
+            file=file,
+            field=name,
+            remedy="convert it with pandas.to_numeric before writing",
+        )
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        at = pd.Timestamp(int(time_ns[int(np.argmax(bad))]))
+        raise ProfileError(
+            f"has a gap: {int(bad.sum())} of the run's values are missing, the first one at {at}",
+            file=file,
+            field=name,
+            remedy="fill the gap, or choose a window without it",
+        )
+    return values

@@ -1,0 +1,326 @@
+"""How prosumers price their orders; others plug in through the entry points ``cosim.strategies``.
+
+A strategy sees what its followers are about to trade and names a limit price for each, and may
+offer less than all of it. See docs/strategies.md for how to write one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.errors import ScenarioError
+from cosim.prosumers.settings import StrategyShare, Tariff
+from cosim.units import BoolArray, IntArray
+
+GROUP = "cosim.strategies"
+PRICE_LIMIT_UEUR_PER_KWH = 2**31
+FIELD = "prosumers.strategies"
+
+
+@dataclass(frozen=True)
+class StrategySetup:
+    """What a strategy knows before the first interval.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The prosumers that follow it, ``m`` of them; arrays are in this order.
+    step_s : int
+        Length of an interval. [s]
+    tariff : Tariff
+        The supplier's prices.
+    rng : numpy.random.Generator
+        Seeded; for draws that stay the same over the run.
+    """
+
+    names: tuple[str, ...]
+    step_s: int
+    tariff: Tariff
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class BidContext:
+    """What a strategy knows when it bids for one interval. Arrays are read-only.
+
+    Parameters
+    ----------
+    interval : int
+        The delivery interval.
+    is_sell : (m,) bool
+        Side of each prosumer's order.
+    energy_wh : (m,) int64
+        What each has to trade, 0 for nothing. [Wh]
+    battery_wh : (m,) int64
+        How much of it goes into or comes out of the battery only because it is traded. [Wh]
+    battery_price_ueur_per_kwh : (m,) int64
+        Price at which that part breaks even: the most to pay when buying, the least to ask when
+        selling. [µEUR/kWh]
+    expected_price_ueur_per_kwh : float
+        Clearing price that the price forecast expects. [µEUR/kWh]
+    last_price_ueur_per_kwh : int or None
+        What the last interval cleared at; None if nothing was traded. [µEUR/kWh]
+    rng : numpy.random.Generator
+        Seeded by the interval, so draws do not depend on those of earlier intervals.
+    """
+
+    interval: int
+    is_sell: BoolArray
+    energy_wh: IntArray
+    battery_wh: IntArray
+    battery_price_ueur_per_kwh: IntArray
+    expected_price_ueur_per_kwh: float
+    last_price_ueur_per_kwh: int | None
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class LimitOrders:
+    """What a strategy answers.
+
+    Parameters
+    ----------
+    energy_wh : (m,) int64
+        Energy of each order: from 0, no order, to the ``energy_wh`` of the context. [Wh]
+    price_ueur_per_kwh : (m,) int64
+        Limit prices. [µEUR/kWh]
+    """
+
+    energy_wh: IntArray
+    price_ueur_per_kwh: IntArray
+
+
+class Strategy(ABC):
+    """Base of all bidding strategies; options of the scenario become keyword arguments.
+
+    Parameters
+    ----------
+    setup : StrategySetup
+        Who follows it, and the supplier's prices.
+    """
+
+    def __init__(self, setup: StrategySetup) -> None:
+        self.setup = setup
+
+    @abstractmethod
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Price the orders of one interval."""
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What it has learnt, for a checkpoint; strategies without memory keep this default."""
+        return {}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:  # noqa: B027
+        """Go back to a state that :meth:`state` gave."""
+
+
+class Truthful(Strategy):
+    """Everyone asks for or offers their value.
+
+    A buyer can always fall back on the supplier's retail price and a seller on the feed-in price,
+    so these bound what a trade in the community is worth. A prosumer gives up a share of the spread
+    between them that it keeps for the whole run, drawn uniformly from 0 to ``preference``: a buyer
+    pays up to retail less that, a seller asks at least feed-in plus that. Energy that passes
+    through the battery because of the trade counts at its break-even price, which holds losses and
+    wear, and an order of both kinds at their mean by energy.
+
+    Parameters
+    ----------
+    setup : StrategySetup
+        Who follows it, and the supplier's prices.
+    preference : float
+        Largest share of the spread, from 0 to 0.5. [-]
+    """
+
+    def __init__(self, setup: StrategySetup, preference: float = 0.25) -> None:
+        super().__init__(setup)
+        if not 0 <= preference <= 0.5:
+            raise ScenarioError(
+                f"preference is {preference}",
+                field=f"{FIELD}.options.preference",
+                remedy="give a share of the price spread from 0 to 0.5",
+            )
+        tariff = setup.tariff
+        spread = tariff.retail_price_ueur_per_kwh - tariff.feed_in_price_ueur_per_kwh
+        given_up = np.rint(setup.rng.uniform(0.0, preference, len(setup.names)) * spread)
+        self._buy_value = tariff.retail_price_ueur_per_kwh - given_up.astype(np.int64)
+        self._sell_value = tariff.feed_in_price_ueur_per_kwh + given_up.astype(np.int64)
+
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Value of each order, rounded towards the prosumer's good: asks up, bids down."""
+        value = np.where(context.is_sell, self._sell_value, self._buy_value)
+        energy = np.maximum(context.energy_wh, 1)
+        gain = context.battery_wh * (context.battery_price_ueur_per_kwh - value)
+        mean = value + np.where(context.is_sell, -(-gain // energy), gain // energy)
+        tariff = self.setup.tariff
+        price = np.clip(mean, tariff.feed_in_price_ueur_per_kwh, tariff.retail_price_ueur_per_kwh)
+        return LimitOrders(context.energy_wh, price)
+
+
+class ZeroIntelligence(Strategy):
+    """Random prices under a budget constraint: "ZI-C" of Gode and Sunder (1993).
+
+    Bids are uniform between the least price and the buyer's value, asks between the seller's cost
+    and the highest price. Here the value is the retail price, the cost the feed-in price, and they
+    are the bounds too, so both sides draw from ``[feed-in, retail]`` anew in each interval.
+
+    References
+    ----------
+    D. K. Gode, S. Sunder: Allocative Efficiency of Markets with Zero-Intelligence Traders. Journal
+    of Political Economy 101 (1993) 119–137, doi:10.1086/261868.
+    """
+
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Uniform integer prices."""
+        tariff = self.setup.tariff
+        price = context.rng.integers(
+            tariff.feed_in_price_ueur_per_kwh,
+            tariff.retail_price_ueur_per_kwh,
+            size=len(context.energy_wh),
+            endpoint=True,
+        )
+        return LimitOrders(context.energy_wh, price)
+
+
+BUILTIN: dict[str, type[Strategy]] = {"truthful": Truthful, "zero_intelligence": ZeroIntelligence}
+
+
+def known_strategies() -> tuple[str, ...]:
+    """Names that a scenario can use: built-in ones, and those of installed packages."""
+    return tuple(sorted({*BUILTIN, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def load_strategy(name: str) -> type[Strategy]:
+    """Find a strategy by name; built-in names cannot be taken over by other packages.
+
+    Parameters
+    ----------
+    name : str
+        A built-in name, or that of an entry point in the group ``cosim.strategies``.
+
+    Raises
+    ------
+    ScenarioError
+        If the name is unknown, two packages claim it, or it is no strategy.
+    """
+    if name in BUILTIN:
+        return BUILTIN[name]
+    points = {point.value: point for point in entry_points(group=GROUP, name=name)}
+    if not points:
+        raise ScenarioError(
+            f"unknown strategy '{name}'",
+            field=f"{FIELD}.name",
+            remedy=f"known: {', '.join(known_strategies())}; others come with packages that "
+            f"declare the entry-point group {GROUP} (docs/strategies.md)",
+        )
+    if len(points) > 1:
+        raise ScenarioError(
+            f"'{name}' is claimed by {', '.join(sorted(points))}",
+            field=f"{FIELD}.name",
+            remedy="uninstall all packages but one of them",
+        )
+    (point,) = points.values()
+    try:
+        loaded = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ScenarioError(
+            f"'{name}' cannot be loaded from {point.value}: {error}",
+            field=f"{FIELD}.name",
+            remedy="mend or reinstall the package that declares it",
+        ) from error
+    if not (inspect.isclass(loaded) and issubclass(loaded, Strategy)):
+        raise ScenarioError(
+            f"'{name}' ({point.value}) is no subclass of cosim.prosumers.strategies.Strategy",
+            field=f"{FIELD}.name",
+            remedy="derive it from Strategy (docs/strategies.md)",
+        )
+    return loaded
+
+
+def make_strategy(share: StrategyShare, setup: StrategySetup) -> Strategy:
+    """Load a strategy and give it its options.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`load_strategy`, or if the options do not fit.
+    """
+    cls = load_strategy(share.name)
+    try:
+        inspect.signature(cls).bind(setup, **share.options)
+    except TypeError as error:
+        accepted = list(inspect.signature(cls).parameters)[1:]
+        raise ScenarioError(
+            f"options of '{share.name}' do not fit: {error}",
+            field=f"{FIELD}.options",
+            remedy=f"its options: {', '.join(accepted) or 'none'}",
+        ) from error
+    return cls(setup, **share.options)
+
+
+def assign_strategies(
+    n: int, shares: Sequence[float], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Who follows which strategy: exact shares by largest remainder, in random order.
+
+    Parameters
+    ----------
+    n : int
+        Number of prosumers.
+    shares : sequence of float
+        Share of each strategy; they add up to 1. [-]
+    rng : numpy.random.Generator
+        Source of the order.
+
+    Returns
+    -------
+    (n,) int64
+        Index into ``shares`` of each prosumer.
+    """
+    exact = np.asarray(shares, dtype=np.float64) * n
+    counts = np.floor(exact + 1e-9).astype(np.int64)
+    by_remainder = np.argsort(-(exact - counts), kind="stable")
+    counts[by_remainder[: n - int(counts.sum())]] += 1
+    return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), counts))
+
+
+def check_orders(name: str, context: BidContext, orders: LimitOrders) -> LimitOrders:
+    """Refuse what a market contract could not take.
+
+    Raises
+    ------
+    ScenarioError
+        If an array has another shape than the followers or is not of integers, an energy is not
+        between 0 and what there is to trade, or a price is not in ``[0, 2**31)``.
+    """
+
+    def refuse(problem: str) -> ScenarioError:
+        return ScenarioError(
+            f"strategy '{name}' in interval {context.interval}: {problem}",
+            field=FIELD,
+            remedy="mend the strategy (docs/strategies.md)",
+        )
+
+    for label, array in (
+        ("energy_wh", orders.energy_wh),
+        ("price_ueur_per_kwh", orders.price_ueur_per_kwh),
+    ):
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+            raise refuse(f"{label} is no array of integers")
+        if array.shape != context.energy_wh.shape:
+            raise refuse(f"{label} has shape {array.shape}, not {context.energy_wh.shape}")
+    if ((orders.energy_wh < 0) | (orders.energy_wh > context.energy_wh)).any():
+        raise refuse("energy_wh is not between 0 and the energy to trade")
+    if (
+        (orders.price_ueur_per_kwh < 0) | (orders.price_ueur_per_kwh >= PRICE_LIMIT_UEUR_PER_KWH)
+    ).any():
+        raise refuse("a price is negative or does not fit in 31 bits")
+    return orders
