@@ -1,0 +1,192 @@
+"""Grid folders: what they hold, which there are, and what makes one unusable.
+
+A grid folder holds ``network.json`` (pandapower, one ``sgen`` per connection point),
+``connection_points.csv``, ``elements.csv``, ``profiles.parquet`` and ``SOURCE.md``; docs/grids.md
+describes columns and units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from cosim.errors import GridDataError
+from cosim.grid.validation import (
+    ELEMENTS_FILE,
+    NETWORK_FILE,
+    POINTS_FILE,
+    PROFILES_FILE,
+    SOURCE_FILE,
+    check_elements,
+    check_network,
+    check_profiles,
+    check_sgens,
+    read_connection_points,
+    read_elements,
+    read_network,
+    require,
+)
+from cosim.resources import folder as resource_folder
+
+
+@dataclass(frozen=True)
+class GridInfo:
+    """One line of the catalogue.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+    summary : str
+        First heading of ``SOURCE.md``.
+    n_connection_points, n_elements : int
+    profiles_start, profiles_end : str
+        First and last time of the profiles, ISO 8601.
+    n_steps : int
+        Number of profile steps.
+    """
+
+    name: str
+    folder: Path
+    summary: str
+    n_connection_points: int
+    n_elements: int
+    profiles_start: str
+    profiles_end: str
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class GridCase:
+    """A network, who is connected where, and their profiles.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder.
+    folder : Path
+    net : pandapowerNet
+        One ``sgen`` per connection point, in the order of ``connection_points``, p = q = 0.
+    connection_points : DataFrame
+        Columns name, bus.
+    elements : DataFrame
+        Columns connection_point, name, kind, profile ("" for none), p_mw, q_mvar, capacity_mwh.
+    profiles_file : Path
+    digests : mapping
+        SHA-256 of each file by its name.
+    """
+
+    name: str
+    folder: Path
+    net: Any
+    connection_points: pd.DataFrame
+    elements: pd.DataFrame
+    profiles_file: Path
+    digests: Mapping[str, str]
+
+
+def list_grids(base: Path | None = None) -> list[GridInfo]:
+    """Grids that come with cosim, or those in another folder of grid folders.
+
+    Parameters
+    ----------
+    base : Path, optional
+        Folder that holds grid folders; default: the ``grids`` folder of this installation.
+
+    Returns
+    -------
+    list of GridInfo
+        In the order of their names.
+    """
+    base = resource_folder("grids") if base is None else base
+    return [_info(path.parent) for path in sorted(base.glob(f"*/{NETWORK_FILE}"))]
+
+
+def open_grid(name_or_path: str | Path) -> GridCase:
+    """Read and validate one grid folder.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name in the catalogue, or the path of a grid folder.
+
+    Raises
+    ------
+    GridDataError
+        If there is no such grid, a file is missing or unreadable, the network has no coordinates,
+        a connection point is isolated or named twice, a bus, connection point, kind or profile is
+        unknown, or a number is missing; names file, field and remedy.
+    ProfileError
+        If the profiles have gaps.
+    """
+    folder = _find(name_or_path)
+    net = read_network(folder / NETWORK_FILE)
+    points = read_connection_points(folder / POINTS_FILE)
+    check_network(net, points, folder / NETWORK_FILE)
+    check_sgens(net, points, folder / NETWORK_FILE)
+    profiles = folder / PROFILES_FILE
+    columns = check_profiles(profiles)
+    elements = read_elements(folder / ELEMENTS_FILE)
+    check_elements(elements, points, columns, folder / ELEMENTS_FILE)
+    return GridCase(
+        name=folder.name,
+        folder=folder,
+        net=net,
+        connection_points=points,
+        elements=elements,
+        profiles_file=profiles,
+        digests=MappingProxyType(
+            {
+                file: sha256(folder / file)
+                for file in (NETWORK_FILE, POINTS_FILE, ELEMENTS_FILE, PROFILES_FILE)
+            }
+        ),
+    )
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path.resolve()
+    known = {info.name: info.folder for info in list_grids()} if len(path.parts) == 1 else {}
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    raise GridDataError(
+        f"no grid {str(name_or_path)!r}",
+        field="grid.network",
+        remedy=(f"one of {', '.join(known)}, or the path of a grid folder")
+        if known
+        else "give a name from 'cosim grids list' or the path of a grid folder",
+    )
+
+
+def _info(folder: Path) -> GridInfo:
+    for file in (POINTS_FILE, ELEMENTS_FILE, PROFILES_FILE):
+        require(folder / file)
+    time = pq.read_table(folder / PROFILES_FILE, columns=["time"])["time"].to_numpy()
+    source = folder / SOURCE_FILE
+    headings = source.read_text(encoding="utf-8").splitlines() if source.is_file() else []
+    return GridInfo(
+        name=folder.name,
+        folder=folder,
+        summary=next((line[2:].strip() for line in headings if line.startswith("# ")), ""),
+        n_connection_points=len(read_connection_points(folder / POINTS_FILE)),
+        n_elements=len(read_elements(folder / ELEMENTS_FILE)),
+        profiles_start=str(np.datetime_as_string(time[0], unit="m")),
+        profiles_end=str(np.datetime_as_string(time[-1], unit="m")),
+        n_steps=len(time),
+    )

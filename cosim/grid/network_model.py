@@ -1,0 +1,363 @@
+"""A network seen from its connection points, condensed once from pandapower's own matrices.
+
+Every quantity of interest is affine in the currents injected at the connection points: with the
+bus admittance matrix split into slack (r) and remaining (p) buses,
+``V_p = Y_pp^-1 (I_p - Y_pr V_r)``, and branch currents are ``Y_f V`` and ``Y_t V``. What is not
+linear is only ``I = conj(S / V)`` at the connection points themselves. The matrices are those that
+``pandapower.runpp`` builds (``net._ppc["internal"]``), so that open switches, fused buses, taps and
+elements out of service mean exactly what they mean there.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandapower as pp
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import splu
+
+from cosim.errors import GridDataError
+from cosim.units import BoolArray, FloatArray, IntArray
+
+ComplexArray = npt.NDArray[np.complex128]
+
+# what a network may hold besides the sgens that stand for its connection points
+SUPPORTED_TABLES = frozenset(
+    {"bus", "line", "trafo", "switch", "ext_grid", "sgen", "shunt", "impedance"}
+)
+# every pandapower table that would take part in a balanced AC power flow
+POWER_FLOW_TABLES = (
+    "load",
+    "gen",
+    "storage",
+    "motor",
+    "ward",
+    "xward",
+    "trafo3w",
+    "dcline",
+    "asymmetric_load",
+    "asymmetric_sgen",
+    "svc",
+    "tcsc",
+    "ssc",
+    "vsc",
+    "line_dc",
+    "load_dc",
+    "source_dc",
+    "vsc_stacked",
+    "vsc_bipolar",
+)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Which elements a power-flow result speaks about, in pandapower's index order.
+
+    Attributes
+    ----------
+    bus_idx, line_idx, trafo_idx : (n,) int64
+        pandapower indices.
+    bus_live, line_live, trafo_live : (n,) bool
+        Whether the element is in service and supplied. A dead bus has no voltage (NaN) and a dead
+        branch no loading (0); neither is checked against limits.
+    """
+
+    bus_idx: IntArray
+    line_idx: IntArray
+    trafo_idx: IntArray
+    bus_live: BoolArray
+    line_live: BoolArray
+    trafo_live: BoolArray
+
+    @cached_property
+    def check_columns(self) -> tuple[npt.NDArray[np.object_], IntArray, npt.NDArray[np.object_]]:
+        """Element, element_idx and quantity of every row of a grid check, built once."""
+        counts = [int(m.sum()) for m in (self.bus_live, self.line_live, self.trafo_live)]
+        element = np.array(
+            ["bus"] * counts[0] + ["line"] * counts[1] + ["trafo"] * counts[2] + ["grid"],
+            dtype=object,
+        )
+        element_idx = np.concatenate(
+            [
+                self.bus_idx[self.bus_live],
+                self.line_idx[self.line_live],
+                self.trafo_idx[self.trafo_live],
+                np.zeros(1, dtype=np.int64),
+            ]
+        )
+        quantity = np.array(
+            ["vm_pu"] * counts[0] + ["loading_percent"] * (counts[1] + counts[2]) + ["convergence"],
+            dtype=object,
+        )
+        for array in (element, element_idx, quantity):
+            array.flags.writeable = False
+        return element, element_idx, quantity
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """Affine map from currents at the connection points to everything else.
+
+    Injections of connection points that share an electrical bus are summed to one *node*; a
+    connection point on a slack bus belongs to none. All complex quantities are per unit.
+
+    Attributes
+    ----------
+    topology : Topology
+    base_mva : float
+        Power base. [MVA]
+    bus_of_point : (n_points,) int64
+        Position (not index) in ``topology.bus_idx`` of each connection point.
+    node_of_point : (n_points,) int64
+        Node of each connection point, -1 on a slack bus.
+    point_of_node : (n_nodes,) int64
+        One connection point at each node.
+    v_idle : (n_nodes,) complex
+        Node voltages without any injection.
+    z_node : (n_nodes, n_nodes) complex
+        Node voltage per node current.
+    out_idle, out_gain : (k,) and (k, n_nodes) complex
+        Outputs without injection and per node current; rows: bus voltages [pu], line from-ends,
+        line to-ends, transformer hv sides, lv sides (each current scaled to percent of rating),
+        slack currents [pu].
+    v_slack : (n_slack,) complex
+    """
+
+    topology: Topology
+    base_mva: float
+    bus_of_point: IntArray
+    node_of_point: IntArray
+    point_of_node: IntArray
+    v_idle: ComplexArray
+    z_node: ComplexArray
+    out_idle: ComplexArray
+    out_gain: ComplexArray
+    v_slack: ComplexArray
+
+    @property
+    def n_points(self) -> int:
+        """Number of connection points."""
+        return int(self.bus_of_point.size)
+
+    @cached_property
+    def one_point_per_node(self) -> bool:
+        """Whether nodes and connection points are the same thing in the same order."""
+        return bool(np.array_equal(self.node_of_point, np.arange(self.v_idle.size))) and (
+            self.v_idle.size == self.n_points
+        )
+
+    @cached_property
+    def incidence(self) -> FloatArray:
+        """(n_points, n_nodes): 1 where a connection point belongs to a node."""
+        matrix = np.zeros((self.n_points, self.v_idle.size))
+        on_node = np.flatnonzero(self.node_of_point >= 0)
+        matrix[on_node, self.node_of_point[on_node]] = 1.0
+        return matrix
+
+    @cached_property
+    def rows(self) -> dict[str, slice]:
+        """Where each kind of output lies among the rows of ``out_gain``."""
+        sizes = {
+            "bus": self.topology.bus_idx.size,
+            "line_from": self.topology.line_idx.size,
+            "line_to": self.topology.line_idx.size,
+            "trafo_hv": self.topology.trafo_idx.size,
+            "trafo_lv": self.topology.trafo_idx.size,
+            "slack": self.v_slack.size,
+        }
+        found, start = {}, 0
+        for name, size in sizes.items():
+            found[name] = slice(start, start + size)
+            start += size
+        return found
+
+
+def check_supported(net: Any) -> None:
+    """Refuse what the power flow here does not cover.
+
+    Raises
+    ------
+    GridDataError
+        If the network holds an in-service element that is neither passive nor an ``sgen``
+        (connection point) nor an ``ext_grid``, or has no ``ext_grid`` in service.
+    """
+    for table in POWER_FLOW_TABLES:
+        frame = net.get(table)
+        if frame is None or not len(frame):
+            continue
+        in_service = frame["in_service"] if "in_service" in frame else np.ones(len(frame), bool)
+        if bool(np.any(in_service)):
+            raise GridDataError(
+                f"the network holds {int(np.sum(in_service))} in-service elements in {table}, "
+                "which the power flow of a run does not cover",
+                field=table,
+                remedy="replace them by injections at connection points (cosim grids import does "
+                f"so for load, sgen and storage); supported: {', '.join(sorted(SUPPORTED_TABLES))}",
+            )
+    if not len(net.ext_grid) or not bool(net.ext_grid.in_service.any()):
+        raise GridDataError(
+            "the network has no external grid in service",
+            field="ext_grid",
+            remedy="add an ext_grid at the feeding bus",
+        )
+
+
+def build_network_model(net: Any) -> NetworkModel:
+    """Condense a pandapower network to its connection points.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+        One ``sgen`` per connection point, in table order; not changed.
+
+    Raises
+    ------
+    GridDataError
+        If the network holds unsupported elements, does not converge without injections, or a
+        connection point is not supplied.
+    """
+    check_supported(net)
+    net = copy.deepcopy(net)
+    net.sgen["p_mw"] = 0.0
+    net.sgen["q_mvar"] = 0.0
+    try:
+        pp.runpp(net, calculate_voltage_angles=True, init="auto", numba=False)
+    except (pp.LoadflowNotConverged, UserWarning, ValueError, KeyError) as error:
+        raise GridDataError(
+            f"the power flow of the network without any injection fails: {error}",
+            remedy="mend the network until pandapower.runpp solves it with every sgen at zero",
+        ) from error
+    internal = net._ppc["internal"]
+    n_live = internal["bus"].shape[0]
+    lookup = np.asarray(net._pd2ppc_lookups["bus"], dtype=np.int64)
+    live_of_bus = lookup[net.bus.index.to_numpy()]
+    bus_live = (live_of_bus >= 0) & (live_of_bus < n_live)
+    row_of_line, line_live = _branch_rows(net, internal, "line")
+    row_of_trafo, trafo_live = _branch_rows(net, internal, "trafo")
+    topology = Topology(
+        bus_idx=net.bus.index.to_numpy(np.int64),
+        line_idx=net.line.index.to_numpy(np.int64),
+        trafo_idx=net.trafo.index.to_numpy(np.int64),
+        bus_live=bus_live,
+        line_live=line_live,
+        trafo_live=trafo_live,
+    )
+    positions = {int(bus): i for i, bus in enumerate(topology.bus_idx)}
+    bus_of_point = np.array([positions[int(bus)] for bus in net.sgen.bus], dtype=np.int64)
+    dead = net.sgen.name[~bus_live[bus_of_point]].tolist()
+    if dead:
+        raise GridDataError(
+            f"connection points without supply: {', '.join(map(str, dead))}",
+            field="sgen.bus",
+            remedy="close a switch or put the branch that feeds them in service",
+        )
+    return _condense(net, internal, topology, bus_of_point, live_of_bus, row_of_line, row_of_trafo)
+
+
+def _branch_rows(net: Any, internal: Any, element: str) -> tuple[IntArray, BoolArray]:
+    """Row in Yf and Yt of each branch of one kind, and whether it has one."""
+    size = len(net[element])
+    if element not in net._pd2ppc_lookups["branch"]:
+        return np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
+    start, end = net._pd2ppc_lookups["branch"][element]
+    in_service = np.asarray(internal["branch_is"], dtype=bool)
+    row = (np.cumsum(in_service) - 1)[start:end]
+    return row.astype(np.int64), in_service[start:end]
+
+
+def _condense(
+    net: Any,
+    internal: Any,
+    topology: Topology,
+    bus_of_point: IntArray,
+    live_of_bus: IntArray,
+    row_of_line: IntArray,
+    row_of_trafo: IntArray,
+) -> NetworkModel:
+    y_bus = csc_matrix(internal["Ybus"])
+    n_live = y_bus.shape[0]
+    slack = np.sort(np.asarray(internal["ref"], dtype=np.int64))
+    rest = np.setdiff1d(np.arange(n_live), slack)
+    v_slack = np.asarray(internal["V"], dtype=np.complex128)[slack]
+    live_of_point = live_of_bus[bus_of_point]
+    on_slack = np.isin(live_of_point, slack)
+    node_bus, first, node_of_free = np.unique(
+        live_of_point[~on_slack], return_index=True, return_inverse=True
+    )
+    # nodes in the order of their first connection point
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    node_bus = node_bus[order]
+    node_of_point = np.full(bus_of_point.size, -1, dtype=np.int64)
+    node_of_point[~on_slack] = rank[node_of_free]
+    point_of_node = np.flatnonzero(~on_slack)[first[order]].astype(np.int64)
+
+    # voltages of all live buses: without injection, and per node current
+    factor = splu(y_bus[rest][:, rest].tocsc())
+    v_idle = np.zeros(n_live, dtype=np.complex128)
+    v_idle[slack] = v_slack
+    v_idle[rest] = factor.solve(-(y_bus[rest][:, slack] @ v_slack))
+    z_full = np.zeros((n_live, node_bus.size), dtype=np.complex128)
+    unit = np.zeros((n_live, node_bus.size), dtype=np.complex128)
+    unit[node_bus, np.arange(node_bus.size)] = 1.0
+    z_full[rest] = factor.solve(np.ascontiguousarray(unit[rest]))
+
+    base_mva = float(internal["baseMVA"])
+    branch_buses = np.real(internal["branch"][:, :2]).astype(np.int64)
+    base_kv = np.real(internal["bus"][:, 9])
+    line, trafo = net.line, net.trafo
+    line_i_max_ka = (line.max_i_ka * line.df * line.parallel).to_numpy(float)
+    trafo_mva = (trafo.sn_mva * trafo.df * trafo.parallel).to_numpy(float)
+    blocks = [(v_idle, z_full, live_of_bus, topology.bus_live, np.ones(live_of_bus.size), np.nan)]
+    for matrix, end in (("Yf", 0), ("Yt", 1)):
+        y_branch = internal[matrix]
+        i_base_ka = base_mva / (np.sqrt(3.0) * base_kv[branch_buses[:, end]])
+        idle, gain = y_branch @ v_idle, y_branch @ z_full
+        scale = np.zeros(line_i_max_ka.size)
+        rows = row_of_line[topology.line_live]
+        scale[topology.line_live] = 100.0 * i_base_ka[rows] / line_i_max_ka[topology.line_live]
+        blocks.insert(1 + end, (idle, gain, row_of_line, topology.line_live, scale, 0.0))
+        vn_kv = trafo[("vn_hv_kv", "vn_lv_kv")[end]].to_numpy(float)
+        scale = np.zeros(trafo_mva.size)
+        rows = row_of_trafo[topology.trafo_live]
+        scale[topology.trafo_live] = (
+            100.0 * np.sqrt(3.0) * i_base_ka[rows] * (vn_kv / trafo_mva)[topology.trafo_live]
+        )
+        blocks.append((idle, gain, row_of_trafo, topology.trafo_live, scale, 0.0))
+    slack_rows = y_bus[slack]
+    blocks.append(
+        (
+            slack_rows @ v_idle,
+            slack_rows @ z_full,
+            np.arange(slack.size),
+            np.ones(slack.size, dtype=bool),
+            np.ones(slack.size),
+            0.0,
+        )
+    )
+    idle_parts, gain_parts = [], []
+    for idle, gain, row, live, scale, absent in blocks:
+        idle_part = np.full(row.size, absent, dtype=np.complex128)
+        gain_part = np.zeros((row.size, node_bus.size), dtype=np.complex128)
+        idle_part[live] = idle[row[live]] * scale[live]
+        gain_part[live] = gain[row[live]] * scale[live, None]
+        idle_parts.append(idle_part)
+        gain_parts.append(gain_part)
+    return NetworkModel(
+        topology=topology,
+        base_mva=base_mva,
+        bus_of_point=bus_of_point,
+        node_of_point=node_of_point,
+        point_of_node=point_of_node,
+        v_idle=v_idle[node_bus],
+        z_node=np.ascontiguousarray(z_full[node_bus]),
+        out_idle=np.concatenate(idle_parts),
+        out_gain=np.concatenate(gain_parts),
+        v_slack=v_slack,
+    )

@@ -1,0 +1,311 @@
+"""Reading and checking the files of a grid folder: each fault named by file, field and remedy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandapower as pp
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandapower.topology import unsupplied_buses
+
+from cosim.errors import GridDataError, ProfileError
+from cosim.grid.network_model import check_supported
+
+NETWORK_FILE = "network.json"
+POINTS_FILE = "connection_points.csv"
+ELEMENTS_FILE = "elements.csv"
+PROFILES_FILE = "profiles.parquet"
+SOURCE_FILE = "SOURCE.md"
+
+KINDS = ("load", "pv", "ev", "heat_pump", "storage")
+POINT_COLUMNS = ("name", "bus")
+ELEMENT_COLUMNS = (
+    "connection_point",
+    "name",
+    "kind",
+    "profile",
+    "p_mw",
+    "q_mvar",
+    "capacity_mwh",
+)
+
+
+def read_network(file: Path) -> Any:
+    """Read a pandapower network from JSON; ``GridDataError`` if it is none."""
+    require(file)
+    try:
+        net = pp.from_json(str(file))
+    except Exception as error:  # pandapower raises whatever its reader met
+        raise GridDataError(
+            f"cannot be read as a pandapower network: {error}",
+            file=file,
+            remedy="write it with pandapower.to_json",
+        ) from error
+    if not isinstance(net, pp.pandapowerNet):
+        raise GridDataError(
+            "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
+        )
+    return net
+
+
+def read_connection_points(file: Path) -> pd.DataFrame:
+    """Read and check the table of connection points: columns name, bus."""
+    table = _read_csv(file, POINT_COLUMNS)
+    names = table["name"]
+    if table.empty:
+        raise GridDataError("lists no connection point", file=file, remedy="add at least one row")
+    if (names == "").any():
+        raise GridDataError(
+            f"row {int(np.flatnonzero(names == '')[0]) + 2} has no name",
+            file=file,
+            field="name",
+            remedy="name every connection point",
+        )
+    twice = sorted(names[names.duplicated()].unique())
+    if twice:
+        raise GridDataError(
+            f"connection points named twice: {some(twice)}",
+            file=file,
+            field="name",
+            remedy="give each connection point a name of its own",
+        )
+    bus = _numbers(table, "bus", file)
+    if (bus != np.rint(bus)).any():
+        raise GridDataError(
+            "is no whole number everywhere",
+            file=file,
+            field="bus",
+            remedy="give the index of the bus in the network's bus table",
+        )
+    return pd.DataFrame({"name": names, "bus": bus.astype(np.int64)})
+
+
+def read_elements(file: Path) -> pd.DataFrame:
+    """Read the table of loads, PV, EVs, heat pumps and storages; see docs/grids.md."""
+    needed = [column for column in ELEMENT_COLUMNS if column not in ("name", "capacity_mwh")]
+    table = _read_csv(file, needed)
+    if "name" not in table:
+        table["name"] = table["connection_point"] + " " + table["kind"]
+    if "capacity_mwh" not in table:
+        table["capacity_mwh"] = "0"
+    for column in ("p_mw", "q_mvar", "capacity_mwh"):
+        table[column] = _numbers(table, column, file)
+    return table[list(ELEMENT_COLUMNS)]
+
+
+def check_network(
+    net: Any, points: pd.DataFrame, file: Path, points_file: Path | None = None
+) -> None:
+    """Refuse a network that cannot be drawn or cannot feed its connection points."""
+    try:
+        check_supported(net)
+    except GridDataError as error:
+        raise GridDataError(
+            error.problem, file=file, field=error.field, remedy=error.remedy
+        ) from error
+    known = set(net.bus.index)
+    unknown = points[~points.bus.isin(known)]
+    if len(unknown):
+        raise GridDataError(
+            "buses of connection points are not in the network: "
+            + some(f"{row.name_} at bus {row.bus}" for row in _rows(unknown)),
+            file=points_file or file.parent / POINTS_FILE,
+            field="bus",
+            remedy=f"use an index of the bus table of {file.name}",
+        )
+    _check_coordinates(net, file)
+    dead = set(net.bus.index[~net.bus.in_service.astype(bool)]) | set(unsupplied_buses(net))
+    isolated = points[points.bus.isin(dead)]
+    if len(isolated):
+        raise GridDataError(
+            "isolated connection points, out of service or without a path to an external grid: "
+            + some(f"{row.name_} at bus {row.bus}" for row in _rows(isolated)),
+            file=file,
+            field="bus",
+            remedy="put the bus and the lines to it in service, close a switch on the way, or "
+            f"drop the connection point from {POINTS_FILE}",
+        )
+
+
+def _check_coordinates(net: Any, file: Path) -> None:
+    geo = net.bus["geo"] if "geo" in net.bus else pd.Series(None, index=net.bus.index, dtype=object)
+    bare = []
+    for bus, text in geo.items():
+        try:
+            coordinates = np.asarray(json.loads(text)["coordinates"], dtype=float)
+            usable = coordinates.shape in ((2,), (3,)) and bool(np.isfinite(coordinates).all())
+        except (TypeError, ValueError, KeyError):
+            usable = False
+        if not usable:
+            bare.append(str(bus))
+    if bare:
+        raise GridDataError(
+            f"buses without coordinates: {some(bare)}",
+            file=file,
+            field="bus.geo",
+            remedy="fill net.bus.geo with GeoJSON points "
+            "(pandapower.plotting.create_generic_coordinates makes some up)",
+        )
+
+
+def check_sgens(net: Any, points: pd.DataFrame, file: Path) -> None:
+    """Refuse a network whose sgens are not exactly its connection points, in order."""
+    same = (
+        list(net.sgen["name"]) == list(points["name"])
+        and list(net.sgen["bus"]) == list(points["bus"])
+        and bool(net.sgen["in_service"].all())
+        and bool((net.sgen["scaling"] == 1.0).all())
+    )
+    if not same:
+        raise GridDataError(
+            f"the sgens are not the connection points of {POINTS_FILE}, by name, bus and order, "
+            "in service and with scaling 1",
+            file=file,
+            field="sgen",
+            remedy="make the folder with cosim grids import",
+        )
+
+
+def check_elements(
+    elements: pd.DataFrame, points: pd.DataFrame, profile_columns: set[str], file: Path
+) -> None:
+    """Refuse elements of unknown connection points, kinds or profiles, or of negative rating."""
+    strangers = sorted(set(elements.connection_point) - set(points.name))
+    if strangers:
+        raise GridDataError(
+            f"elements of unknown connection points: {some(strangers)}",
+            file=file,
+            field="connection_point",
+            remedy=f"use names of {POINTS_FILE}",
+        )
+    unknown = sorted(set(elements.kind) - set(KINDS))
+    if unknown:
+        raise GridDataError(
+            f"unknown kinds: {some(unknown)}",
+            file=file,
+            field="kind",
+            remedy=f"one of {', '.join(KINDS)}",
+        )
+    for column in ("p_mw", "capacity_mwh"):
+        negative = elements[elements[column] < 0]
+        if len(negative):
+            raise GridDataError(
+                "negative ratings: " + some(row.name_ for row in _rows(negative)),
+                file=file,
+                field=column,
+                remedy="give magnitudes; the kind says whether it feeds in or consumes",
+            )
+    # a battery is modelled; its published profile, if any, is for comparison
+    driven = elements[(elements.kind != "storage") | (elements.profile != "")]
+    needed = {f"{profile}_p" for profile in driven.profile}
+    needed |= {f"{profile}_q" for profile in driven.profile[driven.q_mvar != 0]}
+    missing = sorted(needed - profile_columns)
+    if missing:
+        raise GridDataError(
+            f"{PROFILES_FILE} lacks columns of these profiles: {some(missing)}",
+            file=file,
+            field="profile",
+            remedy="a profile NAME needs a column NAME_p, and NAME_q where q_mvar is not 0",
+        )
+
+
+def check_profiles(file: Path) -> set[str]:
+    """Refuse profiles without an even time index or with missing values; give their columns."""
+    require(file)
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise GridDataError(
+            f"cannot be read as Parquet: {error}", file=file, remedy="write it as Parquet"
+        ) from error
+    if "time" not in table.column_names or not pa.types.is_timestamp(table["time"].type):
+        raise GridDataError(
+            "has no column 'time' of timestamps", file=file, field="time", remedy="add one"
+        )
+    check_time(table["time"].to_numpy().astype("datetime64[ns]"), file)
+    for column in table.column_names:
+        if column == "time":
+            continue
+        values = table[column].to_numpy()
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+            raise ProfileError(
+                "has missing or non-numeric values",
+                file=file,
+                field=column,
+                remedy="fill the gaps; every step needs a number",
+            )
+    return set(table.column_names) - {"time"}
+
+
+def check_time(time: Any, file: Path) -> None:
+    """Refuse a time index that is not strictly even: gaps, repeated hours, wrong order."""
+    steps = np.diff(time)
+    if len(steps) == 0 or np.isnat(time).any() or steps[0] <= np.timedelta64(0):
+        raise ProfileError(
+            "times are missing or do not increase", file=file, field="time", remedy="sort them"
+        )
+    odd = np.flatnonzero(steps != steps[0])
+    if odd.size:
+        raise ProfileError(
+            f"has a gap or a repetition after {time[odd[0]]}",
+            file=file,
+            field="time",
+            remedy="give every step once, in a time without daylight saving",
+        )
+
+
+def require(file: Path) -> None:
+    if not file.is_file():
+        raise GridDataError(
+            "is missing from the grid folder",
+            file=file,
+            remedy="make the folder with cosim grids import; docs/grids.md says what it holds",
+        )
+
+
+def _read_csv(file: Path, columns: Any) -> pd.DataFrame:
+    require(file)
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise GridDataError(
+            f"cannot be read as CSV: {error}", file=file, remedy="commas, UTF-8, one header row"
+        ) from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise GridDataError(
+            f"has no column {missing[0]!r}; it has {', '.join(table.columns)}",
+            file=file,
+            field=missing[0],
+            remedy=f"columns needed: {', '.join(columns)}",
+        )
+    return table
+
+
+def _numbers(table: pd.DataFrame, column: str, file: Path) -> pd.Series:
+    values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values.to_numpy()))
+    if wrong.size:
+        raise GridDataError(
+            f"row {int(wrong[0]) + 2} holds {table[column].iloc[wrong[0]]!r}, not a number",
+            file=file,
+            field=column,
+            remedy="give a finite number in every row",
+        )
+    return values
+
+
+def _rows(table: pd.DataFrame) -> Any:
+    return table.rename(columns={"name": "name_"}).itertuples()
+
+
+def some(names: Any, limit: int = 5) -> str:
+    """The first few of many names."""
+    listed = list(names)
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more
