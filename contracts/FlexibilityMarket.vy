@@ -1,0 +1,454 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+"""
+@title Flexibility market
+@license Apache-2.0
+@notice The DSO buys changes of net injection in a delivery interval: request with escrow and price
+        cap, offers with bond, awards, and settlement of what the meter shows against the
+        contracted baseline, with payment and penalty as in USEF.
+@dev Requests, offers and awards end when delivery starts. A meter that stayed silent counts as
+     nothing delivered, whether or not the local market settled its estimate by then, so every
+     award can be settled once the local market's report deadline has passed. An offer states its
+     baseline; the DSO awards only offers whose baseline is the schedule it knows.
+     At every moment token.balanceOf(this) is at least, and but for tokens sent here outside
+     deposit() equal to, the sum of balanceOf over accounts, escrowOf over requests and lockedOf
+     over offers.
+@custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh; time in s
+"""
+
+import ILocalMarket
+import escrow_accounts as escrow
+import flexibility_book as book
+import order_book
+
+initializes: escrow
+
+MAX_BATCH: public(constant(uint256)) = 256
+MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
+MAX_PRICE_UEUR_PER_KWH: public(constant(uint256)) = order_book.MAX_PRICE_UEUR_PER_KWH
+
+TOKEN: public(immutable(address))
+LOCAL_MARKET: public(immutable(address))
+DSO: public(immutable(address))
+PENALTY_UEUR_PER_KWH: public(immutable(uint256))
+
+_n_requests: uint256
+_requests: HashMap[uint256, uint256]
+_offers: HashMap[uint256, HashMap[address, uint256]]
+_positions: HashMap[uint256, HashMap[address, uint256]]
+
+event RequestOpened:
+    request: indexed(uint256)
+    interval: indexed(uint256)
+    is_up: bool
+    quantity_wh: uint256
+    price_cap_ueur_per_kwh: uint256
+
+event OfferPlaced:
+    request: indexed(uint256)
+    account: indexed(address)
+    energy_wh: uint256
+    price_ueur_per_kwh: uint256
+    baseline_wh: int256
+
+event OfferAwarded:
+    request: indexed(uint256)
+    account: indexed(address)
+    energy_wh: uint256
+
+event OfferSettled:
+    request: indexed(uint256)
+    account: indexed(address)
+    delivered_wh: uint256
+    paid_ueur: uint256
+    penalty_ueur: uint256
+
+event RequestClosed:
+    request: indexed(uint256)
+    returned_ueur: uint256
+
+
+@deploy
+def __init__(token: address, local_market: address, dso: address, penalty_ueur_per_kwh: uint256):
+    """
+    @param token ERC-20 with 6 decimals
+    @param local_market Keeps members, readings and the times of delivery
+    @param dso Opens requests and awards offers
+    @param penalty_ueur_per_kwh What awarded but undelivered energy costs
+    """
+    assert penalty_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "flexibility market: price out of range"
+    escrow.__init__(token)
+    TOKEN = token
+    LOCAL_MARKET = local_market
+    DSO = dso
+    PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
+
+
+@external
+@nonreentrant
+def deposit(amount_ueur: uint256):
+    """
+    @notice Move approved tokens into the market.
+    """
+    assert escrow._deposit(msg.sender, amount_ueur), "flexibility market: token transfer failed"
+
+
+@external
+@nonreentrant
+def withdraw(amount_ueur: uint256):
+    """
+    @notice Move tokens of the free balance out of the market.
+    """
+    assert amount_ueur <= escrow._free(msg.sender), "flexibility market: balance too low"
+    assert escrow._withdraw(msg.sender, amount_ueur), "flexibility market: token transfer failed"
+
+
+# --- before delivery --------------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def openRequest(
+    interval: uint256, is_up: bool, quantity_wh: uint256, price_cap_ueur_per_kwh: uint256
+) -> uint256:
+    """
+    @notice Ask for a change of net injection, with its cost at the price cap in escrow. DSO only.
+    @param interval Delivery interval
+    @param is_up Raise net injection, or else lower it
+    @param quantity_wh Most energy that will be awarded
+    @param price_cap_ueur_per_kwh Highest price an offer may ask
+    @return Number of the request, counted from 1
+    """
+    assert msg.sender == DSO, "flexibility market: not the DSO"
+    assert interval < 2**64, "flexibility market: interval out of range"
+    self._check_before_delivery(interval)
+    assert 0 < quantity_wh and quantity_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
+    assert (
+        price_cap_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH
+    ), "flexibility market: price out of range"
+    escrow_ueur: uint256 = order_book._due_ueur(quantity_wh, price_cap_ueur_per_kwh)
+    assert escrow_ueur <= escrow._free(DSO), "flexibility market: balance too low"
+
+    escrow._debit(DSO, escrow_ueur)
+    request_id: uint256 = self._n_requests + 1
+    self._n_requests = request_id
+    self._requests[request_id] = book._packed_request(
+        book.Request(
+            interval=interval,
+            is_up=is_up,
+            closed=False,
+            quantity_wh=quantity_wh,
+            price_cap_ueur_per_kwh=price_cap_ueur_per_kwh,
+            awarded_wh=0,
+            awarded_ueur=0,
+        )
+    )
+    log RequestOpened(
+        request=request_id,
+        interval=interval,
+        is_up=is_up,
+        quantity_wh=quantity_wh,
+        price_cap_ueur_per_kwh=price_cap_ueur_per_kwh,
+    )
+    return request_id
+
+
+@external
+@nonreentrant
+def offer(request_id: uint256, energy_wh: uint256, price_ueur_per_kwh: uint256, baseline_wh: int256):
+    """
+    @notice Offer to a request, with the penalty for delivering nothing as a bond. Members only.
+    @param request_id An open request
+    @param energy_wh Most energy that may be awarded
+    @param price_ueur_per_kwh Price asked, at most the cap
+    @param baseline_wh Net injection without the activation
+    """
+    request: book.Request = self._existing_request(request_id)
+    self._check_before_delivery(request.interval)
+    assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
+    assert (
+        convert(abs(baseline_wh), uint256) <= MAX_ENERGY_WH
+    ), "flexibility market: baseline out of range"
+    assert (
+        price_ueur_per_kwh <= request.price_cap_ueur_per_kwh
+    ), "flexibility market: price above the cap"
+    assert staticcall ILocalMarket(LOCAL_MARKET).isMember(msg.sender), "flexibility market: not a member"
+    assert self._offers[request_id][msg.sender] == 0, "flexibility market: offer exists"
+    bond_ueur: uint256 = order_book._due_ueur(energy_wh, PENALTY_UEUR_PER_KWH)
+    assert bond_ueur <= escrow._free(msg.sender), "flexibility market: balance too low"
+
+    escrow._debit(msg.sender, bond_ueur)
+    self._offers[request_id][msg.sender] = book._packed_offer(
+        book.Offer(
+            energy_wh=energy_wh,
+            price_ueur_per_kwh=price_ueur_per_kwh,
+            baseline_wh=baseline_wh,
+            awarded_wh=0,
+            earlier_wh=0,
+            settled=False,
+        )
+    )
+    log OfferPlaced(
+        request=request_id,
+        account=msg.sender,
+        energy_wh=energy_wh,
+        price_ueur_per_kwh=price_ueur_per_kwh,
+        baseline_wh=baseline_wh,
+    )
+
+
+@external
+@nonreentrant
+def award(
+    request_id: uint256,
+    accounts: DynArray[address, MAX_BATCH],
+    energies_wh: DynArray[uint256, MAX_BATCH],
+):
+    """
+    @notice Award offers, all or none; awards to one offer add up. DSO only.
+    @dev An account's awards of an interval are all of one direction and one baseline, and stack up
+         in the order of its requests: what it delivers counts for the earliest first.
+    @param request_id An open request
+    @param accounts Whose offers
+    @param energies_wh How much is added to the award of each
+    """
+    assert msg.sender == DSO, "flexibility market: not the DSO"
+    request: book.Request = self._existing_request(request_id)
+    self._check_before_delivery(request.interval)
+    assert len(accounts) == len(energies_wh), "flexibility market: lists differ in length"
+    for k: uint256 in range(len(accounts), bound=MAX_BATCH):
+        account: address = accounts[k]
+        energy_wh: uint256 = energies_wh[k]
+        assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
+        offer: book.Offer = book._offer(self._offers[request_id][account])
+        assert offer.energy_wh != 0, "flexibility market: no such offer"
+        assert offer.awarded_wh + energy_wh <= offer.energy_wh, "flexibility market: more than offered"
+        assert (
+            request.awarded_wh + energy_wh <= request.quantity_wh
+        ), "flexibility market: more than requested"
+        position: book.Position = book._position(self._positions[request.interval][account])
+        if position.awarded_wh == 0:
+            position.is_up = request.is_up
+            position.baseline_wh = offer.baseline_wh
+        assert position.is_up == request.is_up, "flexibility market: awarded in the other direction"
+        assert position.baseline_wh == offer.baseline_wh, "flexibility market: baseline differs"
+        if offer.awarded_wh == 0:
+            offer.earlier_wh = position.awarded_wh
+        assert (
+            offer.earlier_wh + offer.awarded_wh == position.awarded_wh
+        ), "flexibility market: awarded in a later request"
+
+        request.awarded_ueur -= self._reserved_ueur(offer)
+        offer.awarded_wh += energy_wh
+        request.awarded_ueur += self._reserved_ueur(offer)
+        request.awarded_wh += energy_wh
+        position.awarded_wh += energy_wh
+        self._offers[request_id][account] = book._packed_offer(offer)
+        self._positions[request.interval][account] = book._packed_position(position)
+        log OfferAwarded(request=request_id, account=account, energy_wh=energy_wh)
+    self._requests[request_id] = book._packed_request(request)
+
+
+# --- after delivery ---------------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
+    """
+    @notice Pay what was delivered, collect the penalty for what was not, release the bonds.
+            Anyone may call, in any portions.
+    @dev Accounts without an offer, settled ones, and awarded ones whose meter may still report
+         are passed over, so that no account can block a batch.
+    @param request_id A request whose delivery has started
+    @param accounts Whose offers
+    """
+    request: book.Request = self._existing_request(request_id)
+    self._check_delivery_started(request.interval)
+    is_final: bool = (
+        block.timestamp > staticcall ILocalMarket(LOCAL_MARKET).reportDeadlineOf(request.interval)
+    )
+    to_dso_ueur: uint256 = 0
+    for account: address in accounts:
+        offer: book.Offer = book._offer(self._offers[request_id][account])
+        if offer.energy_wh == 0 or offer.settled:
+            continue
+        delivered_wh: uint256 = 0
+        if offer.awarded_wh != 0:
+            known: bool = False
+            estimated: bool = False
+            net_wh: int256 = 0
+            known, estimated, net_wh = staticcall ILocalMarket(LOCAL_MARKET).readingOf(
+                request.interval, account
+            )
+            if not known and not is_final:
+                continue
+            if known and not estimated:
+                delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
+        paid_ueur: uint256 = order_book._earned_ueur(delivered_wh, offer.price_ueur_per_kwh)
+        penalty_ueur: uint256 = order_book._due_ueur(
+            offer.awarded_wh - delivered_wh, PENALTY_UEUR_PER_KWH
+        )
+        bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
+        to_dso_ueur += self._reserved_ueur(offer) - paid_ueur + penalty_ueur
+        offer.settled = True
+        self._offers[request_id][account] = book._packed_offer(offer)
+        escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
+        log OfferSettled(
+            request=request_id,
+            account=account,
+            delivered_wh=delivered_wh,
+            paid_ueur=paid_ueur,
+            penalty_ueur=penalty_ueur,
+        )
+    escrow._credit(DSO, to_dso_ueur)
+
+
+@external
+@nonreentrant
+def closeRequest(request_id: uint256):
+    """
+    @notice Return to the DSO the escrow that no award holds. Anyone may call, once.
+    @param request_id A request whose delivery has started
+    """
+    request: book.Request = self._existing_request(request_id)
+    self._check_delivery_started(request.interval)
+    assert not request.closed, "flexibility market: already closed"
+    returned_ueur: uint256 = self._unawarded_ueur(request)
+    request.closed = True
+    self._requests[request_id] = book._packed_request(request)
+    escrow._credit(DSO, returned_ueur)
+    log RequestClosed(request=request_id, returned_ueur=returned_ueur)
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@external
+@view
+def balanceOf(account: address) -> uint256:
+    """
+    @return Free balance: neither escrow nor bond
+    @custom:units µEUR
+    """
+    return escrow._free(account)
+
+
+@external
+@view
+def requestCount() -> uint256:
+    """
+    @return How many requests were opened; they are numbered from 1
+    """
+    return self._n_requests
+
+
+@external
+@view
+def requestOf(request_id: uint256) -> (uint256, bool, uint256, uint256, uint256, bool):
+    """
+    @return Interval, whether upward, quantity, price cap, awarded energy, whether closed;
+            quantity 0 means that there is none
+    @custom:units energy in Wh, price in µEUR/kWh
+    """
+    request: book.Request = book._request(self._requests[request_id])
+    return (
+        request.interval,
+        request.is_up,
+        request.quantity_wh,
+        request.price_cap_ueur_per_kwh,
+        request.awarded_wh,
+        request.closed,
+    )
+
+
+@external
+@view
+def offerOf(
+    request_id: uint256, account: address
+) -> (uint256, uint256, int256, uint256, uint256, bool):
+    """
+    @return Energy, price, baseline, awarded energy, energy awarded by earlier requests for the
+            same interval, whether settled; energy 0 means that there is none
+    @custom:units energy in Wh, price in µEUR/kWh
+    """
+    offer: book.Offer = book._offer(self._offers[request_id][account])
+    return (
+        offer.energy_wh,
+        offer.price_ueur_per_kwh,
+        offer.baseline_wh,
+        offer.awarded_wh,
+        offer.earlier_wh,
+        offer.settled,
+    )
+
+
+@external
+@view
+def escrowOf(request_id: uint256) -> uint256:
+    """
+    @return The DSO's escrow that no award holds, until the request is closed
+    @custom:units µEUR
+    """
+    request: book.Request = book._request(self._requests[request_id])
+    if request.closed:
+        return 0
+    return self._unawarded_ueur(request)
+
+
+@external
+@view
+def lockedOf(request_id: uint256, account: address) -> uint256:
+    """
+    @return An offer's bond, and the escrow that its award holds, until it is settled
+    @custom:units µEUR
+    """
+    offer: book.Offer = book._offer(self._offers[request_id][account])
+    if offer.settled:
+        return 0
+    return order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH) + self._reserved_ueur(offer)
+
+
+# --- internal ---------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _existing_request(request_id: uint256) -> book.Request:
+    request: book.Request = book._request(self._requests[request_id])
+    assert request.quantity_wh != 0, "flexibility market: no such request"
+    return request
+
+
+@internal
+@view
+def _check_before_delivery(interval: uint256):
+    assert (
+        block.timestamp < staticcall ILocalMarket(LOCAL_MARKET).deliveryStartOf(interval)
+    ), "flexibility market: delivery has started"
+
+
+@internal
+@view
+def _check_delivery_started(interval: uint256):
+    assert (
+        block.timestamp >= staticcall ILocalMarket(LOCAL_MARKET).deliveryStartOf(interval)
+    ), "flexibility market: delivery has not started"
+
+
+@internal
+@pure
+def _reserved_ueur(offer: book.Offer) -> uint256:
+    """
+    @dev The most an award can cost the DSO.
+    """
+    return order_book._earned_ueur(offer.awarded_wh, offer.price_ueur_per_kwh)
+
+
+@internal
+@pure
+def _unawarded_ueur(request: book.Request) -> uint256:
+    return (
+        order_book._due_ueur(request.quantity_wh, request.price_cap_ueur_per_kwh)
+        - request.awarded_ueur
+    )

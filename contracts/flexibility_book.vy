@@ -1,0 +1,128 @@
+# pragma version 0.4.3
+"""
+@title Flexibility book
+@license Apache-2.0
+@notice Pure arithmetic of the flexibility market: records of one storage slot each, and delivery.
+@dev Python twin: cosim/market/flexibility.py.
+@custom:units energy in Wh, prices in µEUR/kWh, amounts in µEUR
+"""
+
+MASK_1: constant(uint256) = 1
+MASK_31: constant(uint256) = 2**31 - 1
+MASK_32: constant(uint256) = 2**32 - 1
+MASK_34: constant(uint256) = 2**34 - 1
+MASK_64: constant(uint256) = 2**64 - 1
+SIGNED_OFFSET: constant(int256) = 2**32
+
+struct Request:
+    interval: uint256
+    # raise net injection, or lower it
+    is_up: bool
+    closed: bool
+    quantity_wh: uint256
+    price_cap_ueur_per_kwh: uint256
+    awarded_wh: uint256
+    # what awards hold of the escrow: their energy at their price
+    awarded_ueur: uint256
+
+struct Offer:
+    # 0: there is no offer
+    energy_wh: uint256
+    price_ueur_per_kwh: uint256
+    baseline_wh: int256
+    awarded_wh: uint256
+    # awarded to the account for this interval by earlier requests: delivered first
+    earlier_wh: uint256
+    settled: bool
+
+# What an account was awarded for an interval, over all requests.
+struct Position:
+    awarded_wh: uint256
+    is_up: bool
+    baseline_wh: int256
+
+
+@internal
+@pure
+def _delivered_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
+    """
+    @dev The change against the baseline in the direction of the request, less what earlier
+         requests bought of it, at most what was awarded.
+    """
+    change_wh: int256 = net_wh - offer.baseline_wh if is_up else offer.baseline_wh - net_wh
+    change_wh -= convert(offer.earlier_wh, int256)
+    if change_wh <= 0:
+        return 0
+    return min(convert(change_wh, uint256), offer.awarded_wh)
+
+
+@internal
+@pure
+def _packed_request(request: Request) -> uint256:
+    word: uint256 = request.interval
+    word |= convert(request.is_up, uint256) << 64
+    word |= convert(request.closed, uint256) << 65
+    word |= request.quantity_wh << 66
+    word |= request.price_cap_ueur_per_kwh << 98
+    word |= request.awarded_wh << 129
+    return word | (request.awarded_ueur << 161)
+
+
+@internal
+@pure
+def _request(word: uint256) -> Request:
+    return Request(
+        interval=word & MASK_64,
+        is_up=(word >> 64) & MASK_1 == 1,
+        closed=(word >> 65) & MASK_1 == 1,
+        quantity_wh=(word >> 66) & MASK_32,
+        price_cap_ueur_per_kwh=(word >> 98) & MASK_31,
+        awarded_wh=(word >> 129) & MASK_32,
+        awarded_ueur=word >> 161,
+    )
+
+
+@internal
+@pure
+def _packed_offer(offer: Offer) -> uint256:
+    word: uint256 = offer.energy_wh
+    word |= offer.price_ueur_per_kwh << 32
+    word |= convert(offer.baseline_wh + SIGNED_OFFSET, uint256) << 63
+    word |= offer.awarded_wh << 97
+    word |= offer.earlier_wh << 129
+    return word | (convert(offer.settled, uint256) << 193)
+
+
+@internal
+@pure
+def _offer(word: uint256) -> Offer:
+    if word == 0:
+        return empty(Offer)
+    return Offer(
+        energy_wh=word & MASK_32,
+        price_ueur_per_kwh=(word >> 32) & MASK_31,
+        baseline_wh=convert((word >> 63) & MASK_34, int256) - SIGNED_OFFSET,
+        awarded_wh=(word >> 97) & MASK_32,
+        earlier_wh=(word >> 129) & MASK_64,
+        settled=(word >> 193) & MASK_1 == 1,
+    )
+
+
+@internal
+@pure
+def _packed_position(position: Position) -> uint256:
+    word: uint256 = position.awarded_wh
+    word |= convert(position.is_up, uint256) << 64
+    return word | (convert(position.baseline_wh + SIGNED_OFFSET, uint256) << 65)
+
+
+@internal
+@pure
+def _position(word: uint256) -> Position:
+    if word == 0:
+        return empty(Position)
+    return Position(
+        awarded_wh=word & MASK_64,
+        is_up=(word >> 64) & MASK_1 == 1,
+        baseline_wh=convert((word >> 65) & MASK_34, int256) - SIGNED_OFFSET,
+    )

@@ -1,0 +1,66 @@
+# pragma version 0.4.3
+"""
+@title Dues between accounts and the supplier
+@license Apache-2.0
+@notice What an account owes the supplier, or the supplier the account, beyond what could be paid.
+@dev One signed number per account, so a debt and a claim cancel. Who owes pays at once whatever
+     its free balance holds; the rest stays recorded and stops nobody.
+@custom:units amounts in µEUR
+"""
+
+import escrow_accounts as accounts
+
+uses: accounts
+
+SUPPLIER: immutable(address)
+
+# positive: the account owes the supplier; negative: the supplier owes the account
+_dues_of: HashMap[address, int256]
+_claims_total: uint256
+
+event DuesChanged:
+    account: indexed(address)
+    dues_ueur: int256
+
+
+@deploy
+def __init__(supplier: address):
+    SUPPLIER = supplier
+
+
+@internal
+@view
+def _debt(account: address) -> uint256:
+    return convert(max(self._dues_of[account], 0), uint256)
+
+
+@internal
+@view
+def _claim(account: address) -> uint256:
+    return convert(max(-self._dues_of[account], 0), uint256)
+
+
+@internal
+def _settle(account: address, added_ueur: int256):
+    """
+    @dev Add to what the account owes the supplier (negative: is owed), and let who owes pay.
+    """
+    before: int256 = self._dues_of[account]
+    dues: int256 = before + added_ueur
+    if dues > 0:
+        paid: uint256 = min(convert(dues, uint256), accounts._free(account))
+        accounts._debit(account, paid)
+        accounts._credit(SUPPLIER, paid)
+        dues -= convert(paid, int256)
+    elif dues < 0:
+        paid: uint256 = min(convert(-dues, uint256), accounts._free(SUPPLIER))
+        accounts._debit(SUPPLIER, paid)
+        accounts._credit(account, paid)
+        dues += convert(paid, int256)
+    if dues == before:
+        return
+    self._dues_of[account] = dues
+    # first add, then subtract: the total is never below one account's claim
+    total: uint256 = self._claims_total + convert(max(-dues, 0), uint256)
+    self._claims_total = total - convert(max(-before, 0), uint256)
+    log DuesChanged(account=account, dues_ueur=dues)
