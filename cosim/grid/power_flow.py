@@ -24,6 +24,9 @@ from cosim.grid.network_model import (
 from cosim.units import BoolArray, FloatArray, IntArray
 
 _CHUNK = 4096  # states solved at once: bounds the memory of a batch
+# OpenBLAS hands a matrix-vector product to its threads above 9216 elements; at this size that costs
+# more than it gains, and milliseconds when the cores are busy
+_UNTHREADED = 8192
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ class FixedPointEngine(_Engine):
         super().__init__(net)
         self._tolerance_pu = tolerance_pu
         self._max_iterations = max_iterations
+        self._z_blocks = _blocked(self.model.z_node)
+        self._gain_blocks = _blocked(self.model.out_gain)
         self._z_transposed = np.ascontiguousarray(self.model.z_node.T)
         self._gain_transposed = np.ascontiguousarray(self.model.out_gain.T)
 
@@ -214,12 +219,12 @@ class FixedPointEngine(_Engine):
         p_mw, q_mvar = self._checked(p_inject_mw, q_inject_mvar, 1)
         model = self.model
         s_conj = self._node_power(p_mw, q_mvar).conj()
-        v_idle, z_node = model.v_idle, model.z_node
+        v_idle, z_blocks, n_nodes = model.v_idle, self._z_blocks, model.v_idle.size
         v = v_idle
         with np.errstate(all="ignore"):
             for _ in range(self._max_iterations):
                 current = s_conj / v.conj()
-                v_next = v_idle + z_node @ current
+                v_next = v_idle + (z_blocks @ current).reshape(-1)[:n_nodes]
                 change = np.abs(v_next - v).max(initial=0.0)
                 v = v_next
                 if not change > self._tolerance_pu:
@@ -227,7 +232,8 @@ class FixedPointEngine(_Engine):
         # a NaN change leaves the loop too, and is not below the tolerance
         if not change <= self._tolerance_pu:
             return _no_state(self.topology, ())
-        return self._outputs(model.out_idle + model.out_gain @ (s_conj / v.conj()), p_mw, q_mvar)
+        driven = (self._gain_blocks @ (s_conj / v.conj())).reshape(-1)[: model.out_idle.size]
+        return self._outputs(model.out_idle + driven, p_mw, q_mvar)
 
     def solve_batch(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve many states at once; (t, n_points) each. [MW, Mvar]"""
@@ -326,6 +332,16 @@ def make_power_flow(name: str, net: Any) -> FixedPointEngine | PandapowerEngine:
     if name not in engines:
         raise ValueError(f"no power-flow engine {name!r}; there are {', '.join(sorted(engines))}")
     return engines[name](net)
+
+
+def _blocked(matrix: ComplexArray) -> ComplexArray:
+    """A matrix as a stack of row blocks, each small enough for one thread, padded with zeros."""
+    n_rows, n_columns = matrix.shape
+    n_block = max(1, _UNTHREADED // max(n_columns, 1))
+    n_blocks = max(1, -(-n_rows // n_block))
+    padded = np.zeros((n_blocks * n_block, n_columns), dtype=np.complex128)
+    padded[:n_rows] = matrix
+    return padded.reshape(n_blocks, n_block, n_columns)
 
 
 def _no_state(topology: Topology, shape: tuple[int, ...]) -> GridState:

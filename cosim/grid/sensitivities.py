@@ -1,0 +1,142 @@
+"""How voltages and loadings move with injections: exact AC sensitivities at an operating point.
+
+At a solved state the node currents are ``I = conj(S / V)`` and the node voltages ``V = w + Z I``.
+Differentiating, with ``D = conj(S / V^2)``,
+
+    dI + D conj(Z) conj(dI) = conj(dS) / conj(V),
+
+which is linear in the real and imaginary parts of ``dI``. The rows asked for are linear functions
+of ``dI``, so one factorisation and one transposed solve per row give their derivatives by
+every active and reactive injection, without forming those of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+
+from cosim.grid.network_model import ComplexArray, NetworkModel
+from cosim.grid.power_flow import GridState
+from cosim.units import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Sensitivities:
+    """Derivatives of chosen quantities by the injections at all connection points.
+
+    Rows: the buses asked for [pu], then the lines [%], then the transformers [%].
+
+    Attributes
+    ----------
+    d_p : (k, n_points) float
+        Per injected active power. [pu/MW, %/MW]
+    d_q : (k, n_points) float
+        Per injected reactive power. [pu/Mvar, %/Mvar]
+    """
+
+    d_p: FloatArray
+    d_q: FloatArray
+
+
+def sensitivities(
+    model: NetworkModel,
+    state: GridState,
+    p_inject_mw: npt.ArrayLike,
+    q_inject_mvar: npt.ArrayLike,
+    bus: IntArray,
+    line: IntArray,
+    trafo: IntArray,
+) -> Sensitivities:
+    """Exact linearisation of the power flow at a converged state.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        Of the engine that solved the state.
+    state : GridState
+        Single converged state of these injections.
+    p_inject_mw, q_inject_mvar : (n_points,) float
+        Injections at the connection points. [MW, Mvar]
+    bus, line, trafo : (k_bus,), (k_line,), (k_trafo,) int64
+        Positions (not indices) in the topology's arrays.
+
+    Returns
+    -------
+    Sensitivities
+        A loading is the larger current of both ends; its derivative is that of the larger end.
+        Rows of dead or slack buses and idle branches are 0.
+
+    Raises
+    ------
+    ValueError
+        If the state did not converge.
+    """
+    if not state.converged:
+        raise ValueError("a state that did not converge has no sensitivities")
+    s = np.asarray(p_inject_mw, dtype=np.float64) + 1j * np.asarray(q_inject_mvar, np.float64)
+    s = s / model.base_mva
+    if not model.one_point_per_node:
+        s = s @ model.incidence
+    node_bus = model.bus_of_point[model.point_of_node]
+    v = state.vm_pu[node_bus] * np.exp(1j * np.radians(state.va_degree[node_bus]))
+    current: ComplexArray = (s / v).conj()
+    gains = _row_gains(model, current, bus, line, trafo)
+    n = v.size
+    # rows of Re(g dI) as real rows on (Re dI, Im dI)
+    targets = np.concatenate([gains.real, -gains.imag], axis=1)
+    k = (s / v**2).conj()[:, None] * model.z_node.conj()
+    system = np.empty((2 * n, 2 * n))
+    system[:n, :n] = k.real
+    system[:n, n:] = k.imag
+    system[n:, :n] = k.imag
+    system[n:, n:] = -k.real
+    system[np.diag_indices(2 * n)] += 1.0
+    # row-major here is the transpose in LAPACK's order, so this solves with the transposed system
+    _, _, adjoint, info = lapack.dgesv(system.T, targets.T, overwrite_a=1, overwrite_b=0)
+    if info != 0:
+        raise ValueError("the power flow has no derivative at this state (voltage collapse)")
+    adjoint = adjoint[:n] + 1j * adjoint[n:]
+    # conj(dS) / conj(V): dS real for active, imaginary for reactive power
+    per_s = adjoint.conj() / (v.conj()[:, None] * model.base_mva)
+    d_node_p, d_node_q = per_s.real.T, per_s.imag.T
+    if model.one_point_per_node:
+        return Sensitivities(np.ascontiguousarray(d_node_p), np.ascontiguousarray(d_node_q))
+    return Sensitivities(d_node_p @ model.incidence.T, d_node_q @ model.incidence.T)
+
+
+def _row_gains(
+    model: NetworkModel,
+    current: ComplexArray,
+    bus: IntArray,
+    line: IntArray,
+    trafo: IntArray,
+) -> ComplexArray:
+    """(k, n_nodes): d|row| = Re(gain dI) for each row asked for."""
+    rows = model.rows
+    chosen = [bus + rows["bus"].start]
+    for position, ends in ((line, ("line_from", "line_to")), (trafo, ("trafo_hv", "trafo_lv"))):
+        first, second = (position + rows[end].start for end in ends)
+        chosen += [first, second]
+    k_bus, k_line, k_trafo = bus.size, line.size, trafo.size
+    flat = np.concatenate(chosen)
+    value = model.out_idle[flat] + model.out_gain[flat] @ current
+    size = np.abs(value)
+    at = k_bus + 2 * k_line
+    line_second = size[k_bus : k_bus + k_line] < size[k_bus + k_line : at]
+    trafo_second = size[at : at + k_trafo] < size[at + k_trafo :]
+    pick = np.concatenate(
+        [
+            np.arange(k_bus),
+            k_bus + np.arange(k_line) + k_line * line_second,
+            at + np.arange(k_trafo) + k_trafo * trafo_second,
+        ]
+    )
+    value, size = value[pick], size[pick]
+    usable = np.isfinite(size) & (size > 0.0)
+    direction = np.zeros(value.size, dtype=np.complex128)
+    direction[usable] = value[usable].conj() / size[usable]
+    gains: ComplexArray = direction[:, None] * model.out_gain[flat[pick]]
+    return gains
