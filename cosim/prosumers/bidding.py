@@ -185,8 +185,6 @@ class Bidders:
         plan = self._plan(interval, batteries, soc_mwh, inflexible_mw)
         firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, self.population.step_s)
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, self.population.step_s)
-        # a plan that trades nothing leaves no order to clear: then the firm side is traded
-        planned_wh = np.where(planned_wh == 0, firm_wh, planned_wh)
         order_wh, price = self._price(interval, plan, planned_wh, last_price_ueur_per_kwh)
         reach = Reach(
             pv_p_mw=expected.pv_p_mw,

@@ -1,0 +1,202 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cosim.prosumers import strategies
+from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.settings import (
+    BatteryParameters,
+    FlexibilityCosts,
+    ForecastParameters,
+    ProsumerSeeds,
+    StrategyShare,
+)
+from cosim.prosumers.strategies import LimitOrders, Strategy
+
+SEEDS = ProsumerSeeds.spawn(11)
+PERFECT = ForecastParameters(persistence=0.0, noise=0.0)
+CONSUMER, PV_OWNER, BATTERY_OWNER, HEAT_PUMP_OWNER, EMPTY = range(5)
+
+
+@pytest.fixture
+def make_bidders(make_population, parameters, tariff):
+    """Bidders whose forecasts are right; keyword arguments replace parameters."""
+
+    def make(**changes):
+        population = make_population(**changes)
+        return Bidders(
+            population,
+            make_forecasts(population, PERFECT, SEEDS.forecasts),
+            replace(parameters, **changes),
+            tariff,
+            SEEDS,
+            FlexibilityCosts(wear_ueur_per_kwh=30_000, discomfort_ueur_per_kwh=50_000),
+        )
+
+    return make
+
+
+def bid(bidders, interval, **arguments):
+    people = bidders.population
+    state = {"soc_mwh": people.batteries.soc_initial_mwh, "owed_mwh": np.zeros(people.n)}
+    return bidders.bid(interval, **{**state, **arguments})
+
+
+def test_forecast_and_plan_of_an_interval(make_bidders):
+    bids = bid(make_bidders(), 1)
+    # quarter hours of: -4 kW; 5 - 2 kW; 3 - 2 kW, stored; -2 - 2.5 - 2 kW; nothing
+    assert bids.forecast_wh.tolist() == [-1000, 750, 250, -1625, 0]
+    assert bids.planned_wh.tolist() == [-1000, 750, 0, -1625, 0]
+    assert bids.firm_wh.tolist() == bids.planned_wh.tolist()
+    assert bids.is_sell.tolist() == [False, True, False, False, False]
+    assert bids.order_wh.tolist() == [1000, 750, 0, 1625, 0]
+    assert ((bids.price_ueur_per_kwh > 0) == (bids.order_wh > 0)).all()
+    assert bids.q_inject_mvar == pytest.approx([-0.0004, 0, 0, -0.001, 0])
+
+
+def test_owed_consumption_is_nominated_as_recovery(make_bidders):
+    owed = np.array([0, 0, 0, 0.0005, 0])
+    bids = bid(make_bidders(), 1, owed_mwh=owed)
+    assert bids.forecast_wh[HEAT_PUMP_OWNER] == -1625
+    assert bids.planned_wh[HEAT_PUMP_OWNER] == -1625 - 500
+
+
+def test_potentials_of_pv(make_bidders):
+    potentials = bid(make_bidders(), 1).potentials
+    # 5 kW of PV, less 1 Wh for rounding
+    assert potentials.flex_down_wh[PV_OWNER] == 1249
+    assert potentials.curtailable_down_wh[PV_OWNER] == 1249
+    assert potentials.flex_up_wh[PV_OWNER] == 0
+    # 750 Wh of it are injected, the other 499 replace energy at retail price
+    mean = -(-(750 * 80_000 + 499 * 300_000) // 1249)
+    assert potentials.flex_down_price_ueur_per_kwh[PV_OWNER] == mean
+    assert potentials.flex_down_price_if_sold_ueur_per_kwh[PV_OWNER] == 300_000
+    assert potentials.flex_up_price_ueur_per_kwh[PV_OWNER] == 0
+
+
+def test_potentials_of_a_battery(make_bidders):
+    potentials = bid(make_bidders(), 1).potentials
+    # it plans to charge 1 kW: 3 kW more, and 3 kW of PV; 1 kW less and 4 kW discharging
+    assert potentials.flex_down_wh[BATTERY_OWNER] == 1499
+    assert potentials.flex_up_wh[BATTERY_OWNER] == 1249
+    assert potentials.curtailable_down_wh[BATTERY_OWNER] == 749
+    # 2 kW of load, and the 1 kW of charging
+    assert potentials.curtailable_up_wh[BATTERY_OWNER] == 749
+    assert potentials.flex_down_price_ueur_per_kwh[BATTERY_OWNER] == 300_000 + 30_000
+    price = 30_000 + np.ceil(300_000 / 0.72) - 80_000
+    assert potentials.flex_up_price_ueur_per_kwh[BATTERY_OWNER] == price
+
+
+def test_potentials_of_flexible_consumption(make_bidders):
+    potentials = bid(make_bidders(), 1).potentials
+    # half of 4.5 kW; all consumption: 6.5 kW
+    assert potentials.flex_up_wh[HEAT_PUMP_OWNER] == 561
+    assert potentials.curtailable_up_wh[HEAT_PUMP_OWNER] == 1624
+    assert potentials.flex_up_price_ueur_per_kwh[HEAT_PUMP_OWNER] == 50_000 + 220_000
+    assert potentials.flex_down_wh[HEAT_PUMP_OWNER] == 0
+
+
+def test_owed_energy_limits_what_can_be_put_off(make_bidders):
+    owed = np.array([0, 0, 0, 0.0009, 0])
+    potentials = bid(make_bidders(), 1, owed_mwh=owed).potentials
+    # 100 Wh more may be owed, and the recovery of 900 Wh can wait
+    assert potentials.flex_up_wh[HEAT_PUMP_OWNER] == 999
+
+
+def test_arbitrage_is_planned_but_not_firm(make_bidders):
+    bidders = make_bidders(battery=_battery(mode="arbitrage"))
+    bidders.costs = FlexibilityCosts(wear_ueur_per_kwh=0)
+    bidders.price_forecast.update(1, 300_000)
+    bidders.price_forecast.update(2, 80_000)
+    bids = bid(bidders, 1)
+    # dear now: stop charging 1 kW, discharge 4 kW; 5 kW less load of 2 kW plus 3 kW of PV
+    assert bids.firm_wh[BATTERY_OWNER] == 0
+    assert bids.planned_wh[BATTERY_OWNER] == 1250
+    # flexibility holds for both: nothing is left to discharge if the order clears
+    assert bids.potentials.flex_up_wh[BATTERY_OWNER] == 0
+    assert bids.potentials.flex_down_wh[BATTERY_OWNER] == 749 + 750
+    # and what can be cut does not count on a discharge that may not be traded
+    assert bids.potentials.curtailable_down_wh[BATTERY_OWNER] == 749
+
+
+def test_price_of_the_last_interval_is_learnt(make_bidders):
+    bidders = make_bidders()
+    bid(bidders, 1, last_price_ueur_per_kwh=123_000)
+    assert bidders.price_forecast.expected(0) == 123_000
+    bid(bidders, 2, last_price_ueur_per_kwh=None)
+    assert np.isnan(bidders.price_forecast.state()["history"][:, 1]).all()
+
+
+def test_send_times_are_spread_over_the_window_and_repeatable(make_bidders):
+    first, again = bid(make_bidders(), 1), bid(make_bidders(), 1)
+    np.testing.assert_array_equal(first.sent_at, again.sent_at)
+    assert len(np.unique(first.sent_at)) == 5
+    assert ((first.sent_at >= 0) & (first.sent_at < 1)).all()
+    assert not np.array_equal(bid(make_bidders(), 2).sent_at, first.sent_at)
+
+
+def test_bids_do_not_depend_on_earlier_calls(make_bidders):
+    mixed = (StrategyShare("truthful", 0.4), StrategyShare("zero_intelligence", 0.6))
+    whole, late = make_bidders(strategies=mixed), make_bidders(strategies=mixed)
+    bid(whole, 0)
+    bid(whole, 1, last_price_ueur_per_kwh=150_000)
+    late.restore(whole.state())
+    expected = bid(whole, 2, last_price_ueur_per_kwh=160_000)
+    actual = bid(late, 2, last_price_ueur_per_kwh=160_000)
+    np.testing.assert_array_equal(actual.price_ueur_per_kwh, expected.price_ueur_per_kwh)
+    np.testing.assert_array_equal(
+        late.price_forecast.state()["history"], whole.price_forecast.state()["history"]
+    )
+
+
+def test_external_prosumer_repeats_itself_and_controls_nothing(make_bidders):
+    external = np.array([np.nan, np.nan, 0.0072, -0.0036, np.nan])
+    owed = np.array([0, 0, 0, 0.0005, 0])
+    bids = bid(make_bidders(), 1, external_p_mw=external, owed_mwh=owed)
+    assert bids.planned_wh.tolist() == [-1000, 750, 1800, -900, 0]
+    for name in ("flex_down_wh", "flex_up_wh", "curtailable_down_wh", "curtailable_up_wh"):
+        values = getattr(bids.potentials, name)
+        assert values[BATTERY_OWNER] == values[HEAT_PUMP_OWNER] == 0
+    assert bids.potentials.flex_down_wh[PV_OWNER] == 1249
+
+
+def test_strategies_see_only_their_followers_and_keep_state(make_bidders, monkeypatch):
+    class Counting(Strategy):
+        """Abstains, and counts its calls."""
+
+        calls = np.zeros(1, dtype=np.int64)
+
+        def bid(self, context):
+            assert len(context.energy_wh) == len(self.setup.names)
+            self.calls = self.calls + 1
+            return LimitOrders(np.zeros_like(context.energy_wh), context.energy_wh)
+
+        def state(self):
+            return {"calls": self.calls}
+
+        def restore(self, state):
+            self.calls = state["calls"]
+
+    monkeypatch.setitem(strategies.BUILTIN, "counting", Counting)
+    shares = (StrategyShare("counting", 0.6), StrategyShare("truthful", 0.4))
+    bidders = make_bidders(strategies=shares)
+    assert np.bincount(bidders.strategy_of).tolist() == [3, 2]
+    bids = bid(bidders, 1)
+    abstaining = bidders.strategy_of == 0
+    assert not bids.order_wh[abstaining].any()
+    assert not bids.price_ueur_per_kwh[abstaining].any()
+    np.testing.assert_array_equal(bids.order_wh[~abstaining], np.abs(bids.planned_wh[~abstaining]))
+    assert bidders.state()["strategy.0.calls"].tolist() == [1]
+    other = make_bidders(strategies=shares)
+    other.restore(bidders.state())
+    bid(other, 2)
+    assert other.state()["strategy.0.calls"].tolist() == [2]
+
+
+def _battery(**changes):
+    base = BatteryParameters(
+        charge_efficiency=0.9, discharge_efficiency=0.8, soc_min=0.1, share_of_pv_owners=0.5
+    )
+    return replace(base, **changes)

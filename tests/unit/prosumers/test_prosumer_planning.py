@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from cosim.prosumers.battery import Batteries
+from cosim.prosumers.planning import plan_arbitrage, plan_self_consumption
+from cosim.prosumers.price_forecast import PriceForecast, prior_prices
+
+STEP_H = 0.25
+#: A day of four prices, cheapest first: quartiles 137 500 and 212 500.
+DAY = np.array([100_000.0, 150_000.0, 200_000.0, 250_000.0])
+
+
+def batteries(n: int) -> Batteries:
+    return Batteries(
+        capacity_mwh=np.full(n, 0.008),
+        soc_min_mwh=np.zeros(n),
+        soc_initial_mwh=np.full(n, 0.004),
+        p_max_mw=np.full(n, 0.004),
+        charge_efficiency=np.full(n, 1.0),
+        discharge_efficiency=np.full(n, 0.9),
+    )
+
+
+def test_self_consumption_stores_surplus_and_covers_deficit():
+    net = np.array([0.003, -0.002, 0.010, -0.010])
+    plan = plan_self_consumption(batteries(4), np.full(4, 0.004), net, STEP_H, 300_000)
+    np.testing.assert_allclose(plan.planned_p_mw, [0.003, -0.002, 0.004, -0.004])
+    np.testing.assert_array_equal(plan.firm_p_mw, plan.planned_p_mw)
+
+
+def plan(order: list[int], net_mw: float, wear: float = 0.0):
+    return plan_arbitrage(
+        batteries(1), np.array([0.004]), np.array([net_mw]), STEP_H, DAY[order], wear
+    )
+
+
+def test_arbitrage_charges_when_cheap_beyond_the_surplus():
+    cheap = plan([0, 1, 2, 3], 0.001)
+    assert cheap.firm_p_mw == pytest.approx([0.001])
+    assert cheap.planned_p_mw == pytest.approx([0.004])
+    assert cheap.buy_below_ueur_per_kwh == pytest.approx([0.9 * 212_500])
+
+
+def test_arbitrage_discharges_when_dear_beyond_the_deficit():
+    dear = plan([3, 0, 1, 2], -0.001)
+    assert dear.firm_p_mw == pytest.approx([-0.001])
+    assert dear.planned_p_mw == pytest.approx([-0.004])
+    assert dear.sell_above_ueur_per_kwh == pytest.approx([137_500 / 0.9])
+
+
+def test_arbitrage_rests_in_between():
+    middle = plan([1, 2, 3, 0], -0.001)
+    np.testing.assert_array_equal(middle.planned_p_mw, middle.firm_p_mw)
+
+
+def test_arbitrage_rests_when_the_spread_does_not_pay_for_wear():
+    # buying breaks even below 0.9 * (212 500 - w) - w: 96 250 at w = 50 000, under today's 100 000
+    resting = plan([0, 1, 2, 3], 0.001, wear=50_000.0)
+    assert resting.buy_below_ueur_per_kwh == pytest.approx([96_250])
+    np.testing.assert_array_equal(resting.planned_p_mw, resting.firm_p_mw)
+    still = plan([0, 1, 2, 3], 0.001, wear=48_000.0)
+    assert still.planned_p_mw == pytest.approx([0.004])
+
+
+def test_prior_lies_between_feed_in_and_retail_by_the_balance(tariff):
+    prices = prior_prices(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.0, 3.0, 5.0, 0.0]), tariff)
+    np.testing.assert_allclose(prices, [300_000, 135_000, 80_000, 300_000])
+
+
+def test_price_forecast_learns_by_time_of_day():
+    forecast = PriceForecast(np.full(20, 300_000.0), step_s=6 * 3600, days=2)
+    assert forecast.slots == 4
+    forecast.update(1, 100_000)
+    assert forecast.expected(5) == 100_000
+    assert forecast.expected(4) == 300_000
+    forecast.update(5, 200_000)
+    assert forecast.expected(9) == 150_000
+    forecast.update(9, 220_000)  # the first day is forgotten
+    assert forecast.expected(13) == 210_000
+    np.testing.assert_array_equal(forecast.coming_day(12), [300_000, 210_000, 300_000, 300_000])
+    np.testing.assert_array_equal(forecast.coming_day(17), [210_000, 300_000, 300_000])
+
+
+def test_price_forecast_can_be_restored():
+    forecast = PriceForecast(np.full(20, 300_000.0), step_s=6 * 3600)
+    forecast.update(1, 100_000)
+    other = PriceForecast(np.full(20, 300_000.0), step_s=6 * 3600)
+    other.restore(forecast.state())
+    other.update(5, 200_000)
+    assert other.expected(9) == 150_000
+    assert forecast.expected(9) == 100_000

@@ -1,0 +1,186 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cosim.errors import GridDataError, ProfileError, ScenarioError
+from cosim.prosumers.elements import Element, profile_columns, read_elements
+from cosim.prosumers.population import assign_meters, build_population, draw_battery_owners
+from cosim.prosumers.settings import ProsumerParameters, ScalingFactors
+
+ROW = {
+    "connection_point": "house",
+    "name": "Load 1",
+    "kind": "load",
+    "profile": "H0-A",
+    "p_mw": 0.002,
+    "q_mvar": 0.001,
+}
+
+
+def test_elements_of_one_connection_point_add_up(population):
+    pv_owner = population.names.index("pv_owner")
+    np.testing.assert_allclose(population.load_p_mw[:, pv_owner], [0.001, 0.002, 0.0005, 0.001])
+    np.testing.assert_allclose(population.pv_p_mw[:, pv_owner], [0.0, 0.005, 0.010, 0.004])
+    owner = population.names.index("heat_pump_owner")
+    np.testing.assert_allclose(population.ev_p_mw[:, owner], [0.0, 0.002, 0.006, 0.0])
+    np.testing.assert_allclose(population.heat_pump_p_mw[:, owner], [0.002, 0.0025, 0.001, 0.0])
+    np.testing.assert_allclose(population.flexible_q_mvar[:, owner], [0.0008, 0.001, 0.0004, 0.0])
+    assert population.deferral.p_rated_mw[owner] == pytest.approx(0.015)
+    assert population.load_q_mvar[1, 0] == pytest.approx(0.0004)
+
+
+def test_connection_point_without_elements_does_nothing(population):
+    empty = population.names.index("empty")
+    for series in (population.load_p_mw, population.pv_p_mw, population.flexible_p_mw):
+        assert not series[:, empty].any()
+
+
+def test_scaling_multiplies_power_and_rating(make_population):
+    scaled = make_population(scaling=ScalingFactors(load=2.0, pv=3.0, ev=4.0, heat_pump=5.0))
+    plain = make_population()
+    np.testing.assert_allclose(scaled.load_p_mw, 2 * plain.load_p_mw)
+    np.testing.assert_allclose(scaled.load_q_mvar, 2 * plain.load_q_mvar)
+    np.testing.assert_allclose(scaled.pv_p_mw, 3 * plain.pv_p_mw)
+    np.testing.assert_allclose(scaled.ev_p_mw, 4 * plain.ev_p_mw)
+    np.testing.assert_allclose(scaled.flexible_q_mvar, 5 * plain.flexible_q_mvar)
+    assert scaled.deferral.p_rated_mw.max() == pytest.approx(4 * 0.010 + 5 * 0.005)
+
+
+def test_battery_goes_to_the_storage_of_the_network_first(population):
+    owner = population.names.index("battery_owner")
+    assert np.flatnonzero(population.batteries.capacity_mwh).tolist() == [owner]
+    assert population.batteries.capacity_mwh[owner] == pytest.approx(0.008)
+    assert population.batteries.soc_min_mwh[owner] == pytest.approx(0.0008)
+    assert population.batteries.soc_initial_mwh[owner] == pytest.approx(0.004)
+    assert population.batteries.p_max_mw[owner] == pytest.approx(0.004)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.3, 4), (0.5, 6), (1.0, 13)])
+def test_battery_share_is_exact_by_rounding(share, count):
+    pv_owners = np.arange(20) < 13
+    owners = draw_battery_owners(
+        pv_owners, np.zeros(20, dtype=bool), share, np.random.default_rng(0)
+    )
+    assert owners.sum() == count
+    assert not (owners & ~pv_owners).any()
+
+
+def test_battery_owners_depend_on_the_seed_only():
+    def draw(seed):
+        everyone = np.ones(50, dtype=bool)
+        rng = np.random.default_rng(seed)
+        return draw_battery_owners(everyone, ~everyone, 0.5, rng).tolist()
+
+    assert draw(3) == draw(3)
+    assert draw(3) != draw(4)
+
+
+def test_population_cannot_be_written_to(population):
+    with pytest.raises(ValueError, match="read-only"):
+        population.pv_p_mw[0, 0] = 1.0
+
+
+def test_tiny_negative_values_are_noise():
+    profiles = {"H0-A_p": np.array([1.0, -1e-5]), "H0-A_q": np.array([1.0, -0.3])}
+    people = build_population(
+        [Element(ROW["connection_point"], "load", "H0-A", 0.002, 0.001)],
+        ["house"],
+        ProsumerParameters(),
+        profiles,
+        900,
+        np.random.default_rng(0),
+    )
+    assert people.load_p_mw[1, 0] == 0.0
+    assert people.load_q_mvar[1, 0] == pytest.approx(-0.0003)
+
+
+def test_negative_profile_names_file_and_column():
+    with pytest.raises(ProfileError, match="negative in step 1") as caught:
+        build_population(
+            [Element("house", "load", "H0-A", 0.002, 0.0)],
+            ["house"],
+            ProsumerParameters(),
+            {"H0-A_p": np.array([1.0, -0.5])},
+            900,
+            np.random.default_rng(0),
+            profiles_file="grids/x/profiles.parquet",
+        )
+    assert caught.value.field == "H0-A_p"
+    assert caught.value.file == "grids/x/profiles.parquet"
+
+
+def test_network_without_consumption_or_generation():
+    with pytest.raises(GridDataError, match="no element has a profile"):
+        build_population(
+            [Element("house", "storage", "", 0.002, 0.0)],
+            ["house"],
+            ProsumerParameters(),
+            {},
+            900,
+            np.random.default_rng(0),
+        )
+
+
+def test_two_prosumers_on_one_meter():
+    with pytest.raises(ScenarioError, match="'a' and 'c' share 'm1'") as caught:
+        assign_meters(("a", "b", "c"), {"a": "m1", "c": "m1"})
+    assert caught.value.field == "prosumers.meters"
+
+
+def test_meter_taken_from_the_default_of_another():
+    with pytest.raises(ScenarioError, match="two prosumers on one meter"):
+        assign_meters(("a", "b"), {"b": "meter-a"})
+
+
+def test_meter_of_an_unknown_connection_point():
+    with pytest.raises(ScenarioError, match="'z' is no connection point"):
+        assign_meters(("a",), {"z": "m1"})
+
+
+def test_meters_default_to_one_each():
+    assert assign_meters(("a", "b"), {"b": "m7"}) == ("meter-a", "m7")
+
+
+def test_elements_are_read_with_empty_profiles_of_storages():
+    table = pd.DataFrame([ROW, {**ROW, "kind": "storage", "profile": np.nan}])
+    elements = read_elements(table, ["house"])
+    assert elements == (
+        Element("house", "load", "H0-A", 0.002, 0.001),
+        Element("house", "storage", "", 0.002, 0.001),
+    )
+    assert profile_columns(elements) == ("H0-A_p", "H0-A_q")
+
+
+def test_reactive_profile_is_needed_only_with_reactive_power():
+    assert profile_columns([replace(Element(**_element()), q_mvar=0.0)]) == ("H0-A_p",)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "problem"),
+    [
+        ({"connection_point": "barn"}, "connection_point", "line 3: 'barn' is no connection point"),
+        ({"kind": "wind"}, "kind", "line 3: unknown kind 'wind'"),
+        ({"profile": ""}, "profile", "line 3: a load without a profile"),
+        ({"p_mw": -0.1}, "p_mw", "line 3: p_mw is -0.1"),
+        ({"p_mw": float("nan")}, "p_mw", "line 3: p_mw is nan"),
+        ({"q_mvar": float("inf")}, "q_mvar", "line 3: q_mvar is inf"),
+    ],
+)
+def test_bad_elements(change, field, problem):
+    with pytest.raises(GridDataError, match=problem) as caught:
+        read_elements(pd.DataFrame([ROW, {**ROW, **change}]), ["house"], "grids/x/elements.csv")
+    assert caught.value.field == field
+    assert caught.value.file == "grids/x/elements.csv"
+    assert caught.value.remedy
+
+
+def test_missing_element_column():
+    with pytest.raises(GridDataError) as caught:
+        read_elements(pd.DataFrame([ROW]).drop(columns="q_mvar"), ["house"])
+    assert caught.value.field == "q_mvar"
+
+
+def _element():
+    return {key: value for key, value in ROW.items() if key != "name"}
