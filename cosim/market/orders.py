@@ -1,0 +1,77 @@
+"""Value types of the market, and the limits that the contracts' packed fields set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_ORDERS = 512
+MAX_ENERGY_WH = 2**32 - 1
+MAX_PRICE_UEUR_PER_KWH = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of one account for one delivery interval.
+
+    Parameters
+    ----------
+    account : str
+        Who placed it.
+    is_sell : bool
+        An ask, or else a bid.
+    energy_wh : int
+        Energy, above 0. [Wh]
+    price_ueur_per_kwh : int
+        Lowest price of an ask, highest price of a bid. [µEUR/kWh]
+    """
+
+    account: str
+    is_sell: bool
+    energy_wh: int
+    price_ueur_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an account's meter said about one interval.
+
+    Parameters
+    ----------
+    net_wh : int
+        Net injection; consumption is negative. [Wh]
+    estimated : bool
+        The meter was silent, and this is the agreed estimate.
+    """
+
+    net_wh: int
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one interval brought one account in the local market.
+
+    Parameters
+    ----------
+    contracted_wh : int
+        Energy sold, or minus the energy bought. [Wh]
+    metered_wh : int
+        Net injection by the meter, or by estimate. [Wh]
+    trade_ueur : int
+        Received for the trade; negative is paid. [µEUR]
+    supplier_ueur : int
+        Due from the supplier for the residual; negative is due to it. [µEUR]
+    estimated : bool
+        The meter was silent.
+    """
+
+    contracted_wh: int
+    metered_wh: int
+    trade_ueur: int
+    supplier_ueur: int
+    estimated: bool = False
+
+    @property
+    def residual_wh(self) -> int:
+        """Metered less contracted energy, settled with the supplier. [Wh]"""
+        return self.metered_wh - self.contracted_wh
