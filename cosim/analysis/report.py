@@ -1,0 +1,212 @@
+"""Writes ``report.html``: one file, without any other, that tells what a run found."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from cosim.analysis import charts
+from cosim.analysis.chart_style import Chart
+from cosim.analysis.checks import STAGE_LABELS
+from cosim.analysis.indicators import compute_indicators, gas_by_method
+from cosim.analysis.network_map import (
+    LOADING_STEPS_PER_PERCENT,
+    VM_STEPS_PER_PU,
+    geometry,
+    pack_stage,
+    shown_intervals,
+    worst_interval,
+)
+from cosim.analysis.report_text import (
+    DEFINITIONS,
+    MONEY_COLUMNS,
+    key_facts,
+    money_rows,
+    offender_rows,
+    tiles,
+)
+from cosim.analysis.series import StageSeries, offenders, stage_series
+from cosim.analysis.tables import Results
+
+REPORT = "report.html"
+
+OFFENDERS_MAX = 25
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write the report of a result folder into it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A result folder with its manifest; one that is not finished yet will do.
+
+    Returns
+    -------
+    Path
+        ``report.html`` in the folder: self-contained, without any request to the network.
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder lacks a table, the manifest, the scenario, or the network's coordinates.
+    """
+    results = Results(folder)
+    path = results.folder / REPORT
+    path.write_text(render(results), encoding="utf-8")
+    return path
+
+
+def render(results: Results) -> str:
+    """The report as HTML. It does not depend on the clock: one result, one text."""
+    indicators = compute_indicators(results)
+    before, after = stage_series(results, "scheduled"), stage_series(results, "delivered")
+    shown = shown_intervals(before, after)
+    groups = _chart_groups(results, before, after)
+    listed = offenders(results)
+    manifest = results.manifest
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page = environment.from_string(_template("report.html.j2"))
+    return page.render(
+        name=manifest["name"],
+        description=results.scenario.get("description", ""),
+        complete=manifest["complete"],
+        intervals=manifest["intervals"],
+        intervals_done=manifest["intervals_done"],
+        facts=key_facts(results, indicators),
+        tiles=tiles(indicators),
+        n_shown=len(shown),
+        map_note=_map_note(len(shown), results.n_intervals),
+        offenders=offender_rows(listed[:OFFENDERS_MAX]),
+        offenders_left_out=max(0, len(listed) - OFFENDERS_MAX),
+        groups=groups,
+        money_columns=MONEY_COLUMNS,
+        money_rows=money_rows(results),
+        definitions=DEFINITIONS,
+        seed=manifest["seed"],
+        version=manifest["versions"]["cosim"],
+        revision=manifest["git_revision"],
+        css=Markup(_template("report.css")),
+        map_js=Markup(_template("map.js")),
+        page_js=Markup(_template("page.js")),
+        plotly_js=Markup(_plotly_js()),
+        map_data=_script_json(_map_data(results, before, after, shown)),
+        chart_data=_script_json(_figures(groups)),
+    )
+
+
+def _map_note(n_shown: int, n_intervals: int) -> str:
+    if n_shown == n_intervals:
+        return ""
+    return (
+        f"The run is long: the slider holds the {n_shown} of {n_intervals} intervals with the most "
+        "violated elements. The charts hold all of them"
+    )
+
+
+def _map_data(
+    results: Results, before: StageSeries, after: StageSeries, shown: Any
+) -> dict[str, Any]:
+    limits = results.scenario["grid"]["limits"]
+    margin = 0.2 * (limits["vm_max_pu"] - limits["vm_min_pu"]) / 2
+    reach = max(1 - limits["vm_min_pu"], limits["vm_max_pu"] - 1) + margin
+    most = 1.3 * max(limits["line_loading_percent"], limits["trafo_loading_percent"])
+    worst = int(np.argmin(np.abs(shown - worst_interval(before))))
+    return {
+        "start": results.times[0].isoformat(),
+        "step_s": results.step_s,
+        "intervals": shown.tolist(),
+        "worst": worst,
+        "limits": limits,
+        "scale": {
+            "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
+            "vm_ticks": _ticks(1 - reach, 1 + reach),
+            "loading_percent": [0, round(most, 2)],
+            "loading_ticks": _ticks(0.0, most),
+        },
+        "vm_steps_per_pu": VM_STEPS_PER_PU,
+        "loading_steps_per_percent": LOADING_STEPS_PER_PERCENT,
+        "stage_labels": [STAGE_LABELS["scheduled"], STAGE_LABELS["delivered"]],
+        "geometry": geometry(results, before),
+        "stages": {"before": pack_stage(before, shown), "after": pack_stage(after, shown)},
+    }
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers in a range, four to nine of them."""
+    rough = (high - low) / 5
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+    first = np.ceil(low / step - 1e-9)
+    count = int(np.floor(high / step + 1e-9) - first) + 1
+    return [round(float((first + i) * step), 6) for i in range(count)]
+
+
+def _chart_groups(
+    results: Results, before: StageSeries, after: StageSeries
+) -> list[dict[str, Any]]:
+    transactions = results.frame(
+        "transactions", ["interval", "contract", "method", "gas_used", "status"]
+    )
+    return [
+        {
+            "key": "grid",
+            "title": "Grid",
+            "charts": [
+                charts.voltage_chart(results, before, after),
+                charts.loading_chart(results, before, after),
+            ],
+        },
+        {
+            "key": "market",
+            "title": "Market and flexibility",
+            "charts": [
+                charts.market_chart(results),
+                charts.flexibility_chart(results),
+                charts.curtailment_chart(results),
+                charts.energy_chart(results),
+            ],
+        },
+        {
+            "key": "money",
+            "title": "Money",
+            "charts": [charts.money_chart(results), charts.cost_chart(results)],
+        },
+        {
+            "key": "ledger",
+            "title": "Ledger",
+            "charts": [
+                charts.gas_chart(results, gas_by_method(transactions)),
+                charts.block_chart(results),
+            ],
+        },
+    ]
+
+
+def _figures(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    every: list[Chart] = [chart for group in groups for chart in group["charts"]]
+    return {
+        chart.key: json.loads(chart.figure.to_json()) for chart in every if chart.figure is not None
+    }
+
+
+def _script_json(data: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _plotly_js() -> str:
+    """plotly.js as it comes with the package."""
+    return str(plotly.offline.get_plotlyjs())
+
+
+def _template(name: str) -> str:
+    return resources.files("cosim.analysis").joinpath("templates", name).read_text("utf-8")

@@ -1,0 +1,111 @@
+"""The indicators as a table in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim.analysis.checks import KIND_LABELS, KINDS
+from cosim.analysis.indicators import Indicators
+from cosim.recording.schemas import STAGES
+
+
+def number(value: float | None, unit: str = "", digits: int = 1) -> str:
+    """A number with thousands set apart and its unit; an em dash where there is none."""
+    if value is None:
+        return "—"
+    text = f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
+    if not any(character in "123456789" for character in text):
+        text = text.removeprefix("−")
+    return f"{text}\u00a0{unit}" if unit else text
+
+
+def percent(value: float | None) -> str:
+    """A share in percent."""
+    return number(None if value is None else 100 * value, "%")
+
+
+def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
+    """Name and value of each indicator but the violations, as people read them."""
+    i = indicators
+    orders = i.orders
+    return [
+        ("Curtailed injection", number(i.curtailed_injection_kwh, "kWh")),
+        ("Curtailed consumption", number(i.curtailed_consumption_kwh, "kWh")),
+        (
+            "Flexibility offered / awarded / delivered",
+            " / ".join(
+                number(value)
+                for value in (
+                    i.flexibility_offered_kwh,
+                    i.flexibility_awarded_kwh,
+                    i.flexibility_delivered_kwh,
+                )
+            )
+            + "\u00a0kWh",
+        ),
+        (
+            "Flexibility cost (paid − penalties)",
+            f"{number(i.flexibility_cost_eur, 'EUR', 2)} "
+            f"({number(i.flexibility_paid_eur, '', 2)} − {number(i.penalties_eur, '', 2)})",
+        ),
+        ("Self-consumption", percent(i.self_consumption)),
+        ("Self-sufficiency", percent(i.self_sufficiency)),
+        ("Traded energy", number(i.traded_kwh, "kWh")),
+        ("Mean price", number(i.mean_price_eur_per_kwh, "EUR/kWh", 4)),
+        ("Mean cost per prosumer", number(i.mean_cost_eur, "EUR", 2)),
+        ("… without the market (supplier alone)", number(i.mean_baseline_cost_eur, "EUR", 2)),
+        ("Losses", number(i.losses_kwh, "kWh")),
+        ("Gas per prosumer and interval", number(i.gas_per_prosumer_and_interval, "", 0)),
+        (
+            "Orders (late, rejected)",
+            f"{number(sum(orders.values()), '', 0)} ({orders['late']}, {orders['rejected']})",
+        ),
+        (
+            "Largest difference to the reference power flow",
+            "—"
+            if i.largest_difference_vm_pu is None
+            else f"{i.largest_difference_vm_pu:.1e}\u00a0pu",
+        ),
+    ]
+
+
+def violation_rows(indicators: Indicators) -> list[tuple[str, str, str, str]]:
+    """Kind, and minutes scheduled, relieved and delivered, as people read them."""
+    rows = []
+    for kind in KINDS:
+        before, after, delivered = (
+            number(indicators.violations[stage][kind]["minutes"], "", 0) for stage in STAGES
+        )
+        rows.append((KIND_LABELS[kind], before, after, delivered))
+    return rows
+
+
+def print_summary(indicators: Indicators, console: Console | None = None) -> None:
+    """Print the indicators.
+
+    Parameters
+    ----------
+    indicators : Indicators
+        Of a run.
+    console : rich.console.Console, optional
+        Where to; standard output by default.
+    """
+    out = console or Console()
+    limits = Table(title="Limits violated [min]", title_justify="left")
+    limits.add_column("")
+    for heading in ("before flexibility", "after flexibility", "delivered"):
+        limits.add_column(heading, justify="right")
+    for row in violation_rows(indicators):
+        limits.add_row(*row)
+    out.print(limits)
+    rest = Table(
+        title=f"{indicators.prosumers} prosumers, {indicators.intervals} intervals",
+        title_justify="left",
+        show_header=False,
+    )
+    rest.add_column("indicator")
+    rest.add_column("value", justify="right")
+    for name, value in summary_rows(indicators):
+        rest.add_row(name, value)
+    out.print(rest)
