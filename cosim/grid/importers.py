@@ -6,10 +6,6 @@ it has passed the checks of :mod:`cosim.grid.validation`, so that nothing half-w
 
 from __future__ import annotations
 
-import copy
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from pandapower.toolbox import clear_result_tables
 
 from cosim.errors import GridDataError, ProfileError, UserError
-from cosim.grid.catalogue import open_grid, sha256
+from cosim.grid.catalogue import sha256
+from cosim.grid.folder_writer import (
+    free_folder,
+    publish,
+    with_connection_points,
+    write_source,
+    write_tables,
+)
 from cosim.grid.validation import (
     ELEMENT_COLUMNS,
-    ELEMENTS_FILE,
-    NETWORK_FILE,
-    POINTS_FILE,
-    PROFILES_FILE,
-    SOURCE_FILE,
     check_network,
     check_profiles,
     read_connection_points,
@@ -42,7 +39,6 @@ from cosim.units import FloatArray
 CONSTANT = "constant"  # profile of an element whose power does not vary
 EV_PREFIXES = ("HLS_", "APLS_")  # charging at home, at work
 HEAT_PUMP_PREFIXES = ("Air_", "Soil_")
-INJECTION_TABLES = ("load", "sgen", "storage", "asymmetric_load", "asymmetric_sgen", "motor")
 
 
 def import_simbench(code: str, dest: str | Path) -> Path:
@@ -78,7 +74,7 @@ def import_simbench(code: str, dest: str | Path) -> Path:
         raise UserError(
             "the package simbench is not installed", remedy="pip install cosim[simbench]"
         ) from error
-    dest = _free(dest)
+    dest = free_folder(dest)
     try:
         source = simbench.get_simbench_net(code)
     except Exception as error:  # simbench raises ValueError, KeyError, AssertionError, ...
@@ -93,10 +89,10 @@ def import_simbench(code: str, dest: str | Path) -> Path:
     version = getattr(simbench, "__version__", "")
 
     def write(folder: Path) -> None:
-        _write_folder(folder, net, points, elements, profiles)
-        _write_source(folder, _simbench_source(code, version, points, elements))
+        write_tables(folder, net, points, elements, profiles)
+        write_source(folder, _simbench_source(code, version, points, elements))
 
-    return _publish(write, dest)
+    return publish(write, dest)
 
 
 def import_pandapower(
@@ -133,7 +129,7 @@ def import_pandapower(
     GridDataError, ProfileError
         As by :func:`cosim.grid.catalogue.open_grid`, naming the file given.
     """
-    network, dest = Path(network), _free(dest)
+    network, dest = Path(network), free_folder(dest)
     source = read_network(network)
     points = read_connection_points(Path(connection_points))
     net = with_connection_points(source, points)
@@ -146,8 +142,8 @@ def import_pandapower(
     columns = _user_profiles(None if profiles is None else Path(profiles), table)
 
     def write(folder: Path) -> None:
-        _write_folder(folder, net, points, table, columns)
-        _write_source(
+        write_tables(folder, net, points, table, columns)
+        write_source(
             folder,
             [
                 f"# {dest.name}: imported from a pandapower network",
@@ -158,48 +154,7 @@ def import_pandapower(
             ],
         )
 
-    return _publish(write, dest)
-
-
-def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
-    """Replace whatever injects power by one idle ``sgen`` per connection point.
-
-    Parameters
-    ----------
-    net : pandapowerNet
-        Not changed.
-    points : DataFrame
-        Columns name, bus.
-
-    Returns
-    -------
-    pandapowerNet
-        With sgens 0, 1, ... in the order of the table, p = q = 0.
-    """
-    net = copy.deepcopy(net)
-    for table in INJECTION_TABLES:
-        if table in net:
-            net[table] = net[table].iloc[0:0]
-    for table in ("loadcases", "measurement", "poly_cost", "pwl_cost", "controller"):
-        if table in net:
-            net[table] = net[table].iloc[0:0]
-    net["profiles"] = {}
-    # one order of columns, whatever order the source added its own in
-    blank = pp.create_empty_network()
-    for table, standard in blank.items():
-        if not isinstance(standard, pd.DataFrame) or table.startswith(("_", "res_")):
-            continue
-        if table == "sgen" or not len(net[table]):
-            net[table] = standard
-        else:
-            own = [column for column in standard if column in net[table]]
-            more = sorted(set(net[table]) - set(standard))
-            net[table] = net[table][own + more]
-    for name, bus in zip(points.name, points.bus, strict=True):
-        if bus in net.bus.index:
-            pp.create_sgen(net, int(bus), p_mw=0.0, q_mvar=0.0, name=name, type="connection point")
-    clear_result_tables(net)
-    return net
+    return publish(write, dest)
 
 
 def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -331,52 +286,6 @@ def _read_profiles(file: Path) -> dict[str, Any]:
     columns = {name: table[name].to_numpy() for name in table.column_names}
     columns["time"] = columns["time"].astype("datetime64[ms]")
     return columns
-
-
-def _free(dest: str | Path) -> Path:
-    path = Path(dest)
-    if path.exists():
-        raise GridDataError(
-            "exists already", file=path, remedy="choose another folder, or remove this one"
-        )
-    return path
-
-
-def _publish(write: Callable[[Path], None], dest: Path) -> Path:
-    """Write a folder under another name, check it as a run would, then give it its name."""
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{dest.name}-", dir=dest.parent))
-    try:
-        write(work)
-        open_grid(work)
-        work.chmod(0o755)
-        work.rename(dest)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return dest
-
-
-def _write_folder(
-    folder: Path, net: Any, points: pd.DataFrame, elements: pd.DataFrame, columns: dict[str, Any]
-) -> None:
-    pp.to_json(net, str(folder / NETWORK_FILE))
-    points.to_csv(folder / POINTS_FILE, index=False, lineterminator="\n")
-    elements.to_csv(folder / ELEMENTS_FILE, index=False, lineterminator="\n")
-    pq.write_table(
-        pa.table(columns),
-        folder / PROFILES_FILE,
-        compression="zstd",
-        compression_level=19,
-        version="2.6",
-    )
-
-
-def _write_source(folder: Path, lines: list[str]) -> None:
-    files = (NETWORK_FILE, POINTS_FILE, ELEMENTS_FILE, PROFILES_FILE)
-    digests = [f"| `{file}` | `{sha256(folder / file)}` |" for file in files]
-    text = [*lines, "", "## Files", "", "| file | SHA-256 |", "|---|---|", *digests]
-    (folder / SOURCE_FILE).write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 def _simbench_source(

@@ -76,13 +76,14 @@ def sensitivities(
     """
     if not state.converged:
         raise ValueError("a state that did not converge has no sensitivities")
-    s = np.asarray(p_inject_mw, dtype=np.float64) + 1j * np.asarray(q_inject_mvar, np.float64)
-    s = s / model.base_mva
+    p_pu = np.asarray(p_inject_mw, dtype=np.float64) / model.base_mva
+    q_pu = np.asarray(q_inject_mvar, dtype=np.float64) / model.base_mva
+    s: ComplexArray = np.asarray(p_pu + 1j * q_pu, dtype=np.complex128)
     if not model.one_point_per_node:
         s = s @ model.incidence
     node_bus = model.bus_of_point[model.point_of_node]
     v = state.vm_pu[node_bus] * np.exp(1j * np.radians(state.va_degree[node_bus]))
-    current: ComplexArray = (s / v).conj()
+    current: ComplexArray = np.asarray((s / v).conj(), dtype=np.complex128)
     gains = _row_gains(model, current, bus, line, trafo)
     n = v.size
     # rows of Re(g dI) as real rows on (Re dI, Im dI)

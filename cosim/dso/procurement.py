@@ -1,0 +1,262 @@
+"""The DSO's network twin: checks schedules, sizes requests, awards offers, curtails the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.dso.congestion import Violation
+from cosim.dso.congestion import assess as assess_state
+from cosim.dso.relief import Actions, Relief, relieve
+from cosim.grid.limits import GridCheck, Limits, check
+from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.units import FloatArray, IntArray
+
+# curtailment costs so many times the dearest offer: the market's offers go first
+CURTAILMENT_PRICE_FACTOR = 100.0
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A schedule against the limits.
+
+    Attributes
+    ----------
+    state : GridState
+    check : GridCheck
+        Against the limits as reported, without margins.
+    violations : tuple of Violation
+        Of those limits, with drivers.
+    needs_relief : bool
+        Whether any limit less its margin is exceeded, or the power flow did not converge.
+    """
+
+    state: GridState
+    check: GridCheck
+    violations: tuple[Violation, ...]
+    needs_relief: bool
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Flexibility offered, one row per offer.
+
+    Attributes
+    ----------
+    prosumer : (m,) int64
+        Position in the connection-point table.
+    direction : (m,) int64
+        +1 raises the net injection, -1 lowers it.
+    energy_mw : (m,) float
+        Offered, as constant power over the interval, >= 0. [MW]
+    price : (m,) float
+        Per energy, >= 0, any one currency.
+    """
+
+    prosumer: IntArray
+    direction: IntArray
+    energy_mw: FloatArray
+    price: FloatArray
+
+
+@dataclass(frozen=True)
+class Need:
+    """Least change of injections that would relieve the network.
+
+    Attributes
+    ----------
+    down_mw, up_mw : (n_points,) float
+        Per connection point, both >= 0. [MW]
+    total_down_mw, total_up_mw : float
+        Their sums. [MW]
+    relieved : bool
+        Whether the potentials suffice, margins included.
+    n_iterations : int
+    """
+
+    down_mw: FloatArray
+    up_mw: FloatArray
+    total_down_mw: float
+    total_up_mw: float
+    relieved: bool
+    n_iterations: int
+
+
+@dataclass(frozen=True)
+class Procurement:
+    """Awards, curtailment, and the AC state after both.
+
+    Attributes
+    ----------
+    awarded_mw : (m,) float
+        Of each offer. [MW]
+    curtailed_mw : (n_points,) float
+        Positive: injection cut; negative: consumption cut. [MW]
+    state : GridState
+    check : GridCheck
+        Against the limits as reported, without margins.
+    n_iterations : int
+        Linear programmes solved.
+    converged : bool
+        Whether the power flow after relief converged.
+    relieved : bool
+        Whether every limit as reported holds.
+    margins_kept : bool
+        Whether every limit less its margin holds, with room for rounding to Wh.
+    """
+
+    awarded_mw: FloatArray
+    curtailed_mw: FloatArray
+    state: GridState
+    check: GridCheck
+    n_iterations: int
+    converged: bool
+    relieved: bool
+    margins_kept: bool
+
+
+class NetworkTwin:
+    """The DSO's model of the network.
+
+    Parameters
+    ----------
+    engine : PowerFlow
+    limits : Limits
+        As reported.
+    loading_margin_percent, voltage_margin_pu : float
+        Distance that relief keeps from them, for forecast errors. [%, pu]
+    max_iterations : int
+        Most linear programmes per procurement.
+    """
+
+    def __init__(
+        self,
+        engine: PowerFlow,
+        limits: Limits,
+        loading_margin_percent: float = 0.0,
+        voltage_margin_pu: float = 0.0,
+        max_iterations: int = 8,
+    ) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.relief_limits = limits.tightened(loading_margin_percent, voltage_margin_pu)
+        self.max_iterations = max_iterations
+
+    def assess(self, p_mw: npt.ArrayLike, q_mvar: npt.ArrayLike) -> Assessment:
+        """Solve and check a schedule.
+
+        Parameters
+        ----------
+        p_mw, q_mvar : (n_points,) float
+            Injections. [MW, Mvar]
+        """
+        state = self.engine.solve(p_mw, q_mvar)
+        checked = check(state, self.limits, self.engine.topology)
+        violations = assess_state(self.engine.model, state, checked, p_mw, q_mvar)
+        tight = check(state, self.relief_limits, self.engine.topology)
+        return Assessment(state, checked, violations, tight.any_violated)
+
+    def need(
+        self,
+        p_mw: npt.ArrayLike,
+        q_mvar: npt.ArrayLike,
+        down_potential_mw: npt.ArrayLike,
+        up_potential_mw: npt.ArrayLike,
+    ) -> Need:
+        """Least total change that relieves the network, to size requests.
+
+        Parameters
+        ----------
+        p_mw, q_mvar : (n_points,) float
+            Injections before. [MW, Mvar]
+        down_potential_mw, up_potential_mw : (n_points,) float
+            How much each connection point could lower and raise its injection, >= 0. [MW]
+        """
+        p, q = _floats(p_mw), _floats(q_mvar)
+        actions = _both_ways(_floats(down_potential_mw), _floats(up_potential_mw), 1.0)
+        relief = self._relieve(p, q, actions)
+        down, up = _split(actions, relief.amount_mw, p.size)
+        return Need(
+            down_mw=down,
+            up_mw=up,
+            total_down_mw=float(down.sum()),
+            total_up_mw=float(up.sum()),
+            relieved=relief.within_limits,
+            n_iterations=relief.n_iterations,
+        )
+
+    def procure(
+        self,
+        p_mw: npt.ArrayLike,
+        q_mvar: npt.ArrayLike,
+        offers: Offers,
+        curtailable_down_mw: npt.ArrayLike,
+        curtailable_up_mw: npt.ArrayLike,
+    ) -> Procurement:
+        """Award offers at least cost and curtail what they cannot relieve.
+
+        Parameters
+        ----------
+        p_mw, q_mvar : (n_points,) float
+            Injections before. [MW, Mvar]
+        offers : Offers
+        curtailable_down_mw, curtailable_up_mw : (n_points,) float
+            Most injection and most consumption that may be cut, >= 0. [MW]
+        """
+        p, q = _floats(p_mw), _floats(q_mvar)
+        price = _floats(offers.price)
+        curtailment_cost = CURTAILMENT_PRICE_FACTOR * (float(price.max(initial=0.0)) or 1.0)
+        curtailment = _both_ways(
+            _floats(curtailable_down_mw), _floats(curtailable_up_mw), curtailment_cost
+        )
+        usable = np.flatnonzero(_floats(offers.energy_mw) > 0.0)
+        actions = Actions(
+            point=np.concatenate([offers.prosumer[usable], curtailment.point]),
+            direction=np.concatenate([offers.direction[usable], curtailment.direction]),
+            max_mw=np.concatenate([_floats(offers.energy_mw)[usable], curtailment.max_mw]),
+            cost=np.concatenate([price[usable], curtailment.cost]),
+        )
+        relief = self._relieve(p, q, actions)
+        awarded = np.zeros(price.size)
+        awarded[usable] = relief.amount_mw[: usable.size]
+        down, up = _split(curtailment, relief.amount_mw[usable.size :], p.size)
+        checked = check(relief.state, self.limits, self.engine.topology)
+        return Procurement(
+            awarded_mw=awarded,
+            curtailed_mw=down - up,
+            state=relief.state,
+            check=checked,
+            n_iterations=relief.n_iterations,
+            converged=bool(relief.state.converged),
+            relieved=not checked.any_violated,
+            margins_kept=relief.within_limits,
+        )
+
+    def _relieve(self, p: FloatArray, q: FloatArray, actions: Actions) -> Relief:
+        return relieve(self.engine, self.relief_limits, p, q, actions, self.max_iterations)
+
+
+def _floats(values: npt.ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float) -> Actions:
+    """One action per connection point and direction that has any potential."""
+    down, up = np.flatnonzero(down_mw > 0.0), np.flatnonzero(up_mw > 0.0)
+    return Actions(
+        point=np.concatenate([down, up]).astype(np.int64),
+        direction=np.concatenate([np.full(down.size, -1), np.full(up.size, 1)]).astype(np.int64),
+        max_mw=np.concatenate([down_mw[down], up_mw[up]]),
+        cost=np.full(down.size + up.size, cost),
+    )
+
+
+def _split(actions: Actions, amount_mw: FloatArray, n_points: int) -> tuple[FloatArray, FloatArray]:
+    """(n_points,) amounts down and up."""
+    down, up = np.zeros(n_points), np.zeros(n_points)
+    lowers = actions.direction < 0
+    np.add.at(down, actions.point[lowers], amount_mw[lowers])
+    np.add.at(up, actions.point[~lowers], amount_mw[~lowers])
+    return down, up
