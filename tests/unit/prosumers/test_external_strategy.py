@@ -1,0 +1,92 @@
+"""The example package of docs/strategies.md, installed as a user would install it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cosim
+
+ROOT = Path(cosim.__file__).resolve().parents[1]
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cosim-strategy-follower"
+
+PROGRAM = """
+import json
+import numpy as np
+from cosim.prosumers.settings import StrategyShare, Tariff
+from cosim.prosumers.strategies import (
+    BidContext, StrategySetup, check_orders, known_strategies, make_strategy,
+)
+
+setup = StrategySetup(("seller", "buyer"), 900, Tariff(300_000, 80_000), np.random.default_rng(0))
+strategy = make_strategy(StrategyShare("price_follower", 1.0, {"margin": 0.1, "share": 0.5}), setup)
+
+def bid(last_price):
+    context = BidContext(
+        interval=1,
+        is_sell=np.array([True, False]),
+        energy_wh=np.array([501, 700]),
+        battery_wh=np.zeros(2, dtype=np.int64),
+        battery_price_ueur_per_kwh=np.zeros(2, dtype=np.int64),
+        expected_price_ueur_per_kwh=100_000.0,
+        last_price_ueur_per_kwh=last_price,
+        rng=np.random.default_rng(0),
+    )
+    orders = check_orders("price_follower", context, strategy.bid(context))
+    return orders.energy_wh.tolist(), orders.price_ueur_per_kwh.tolist()
+
+print(json.dumps([known_strategies(), bid(None), bid(290_000)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """Folder into which pip has installed the example, without any network."""
+    folder = tmp_path_factory.mktemp("follower")
+    source, target = folder / "source", folder / "site"
+    shutil.copytree(EXAMPLE, source)  # a build leaves files next to its source
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--no-index", "--no-deps", "--no-build-isolation", "--target", target, source),
+        ],
+        check=True,
+        timeout=120,
+    )
+    return target
+
+
+def run(program: str, *path: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT)))}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    ).stdout
+
+
+def test_an_installed_strategy_is_found_and_bids(installed):
+    known, first, second = json.loads(run(PROGRAM, installed))
+    assert {"price_follower", "truthful", "zero_intelligence"} <= set(known)
+    assert first == [[250, 350], [90_000, 110_000]]
+    # a tenth below and above 290 000, but never beyond the retail price
+    assert second == [[250, 350], [261_000, 300_000]]
+
+
+def test_without_the_package_it_is_unknown():
+    program = """
+from cosim.errors import UserError
+from cosim.prosumers.strategies import load_strategy
+try:
+    load_strategy("price_follower")
+except UserError as error:
+    print(error)
+"""
+    assert "unknown strategy 'price_follower'" in run(program)
