@@ -1,0 +1,162 @@
+"""What the chain did, as columns of the tables ``transactions``, ``blocks`` and ``events``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cosim.ledger.abi import revert_text, to_json
+from cosim.ledger.blocks import Included, Transaction
+from cosim.ledger.contracts import Artifact
+from cosim.ledger.engine import Log
+
+Columns = dict[str, list[Any]]
+
+BlockRow = tuple[int, int, int, int, int, int]
+"""Number, timestamp, gas used, gas limit, base fee, number of transactions."""
+
+_TRANSACTION_COLUMNS = (
+    "block",
+    "index",
+    "sent_at_s",
+    "included_at_s",
+    "sender",
+    "nonce",
+    "to",
+    "data",
+    "value_wei",
+    "gas_limit",
+    "max_fee_wei",
+    "tip_wei",
+    "gas_used",
+    "status",
+    "fee_wei",
+    "interval",
+    "label",
+    "contract",
+    "method",
+    "revert_reason",
+)
+_BLOCK_COLUMNS = ("block", "timestamp_s", "gas_used", "gas_limit", "base_fee_wei", "n_transactions")
+_EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
+_WITHDRAWN_COLUMNS = ("sent_at_s", "sender", "to", "data", "interval", "label")
+
+
+@dataclass(frozen=True)
+class LedgerRecords:
+    """Columns of plain Python values since the last drain.
+
+    Parameters
+    ----------
+    transactions : dict of list
+        Included transactions in the order of the chain: DESIGN.md's columns, and ``fee_wei``,
+        ``interval``, ``label``, ``contract``, ``method`` and ``revert_reason``. Addresses are
+        0x hex, ``data`` is bytes, ``to`` is None for deployments. ``value_wei`` and ``fee_wei`` may
+        exceed 64 bits; they are Python ints, which Parquet holds as ``decimal128(38, 0)``.
+    blocks : dict of list
+        Blocks, empty ones too.
+    events : dict of list
+        Events, the arguments as compact JSON with sorted keys.
+    withdrawn : dict of list
+        Transactions that their sender withdrew before any block included them.
+    """
+
+    transactions: Columns
+    blocks: Columns
+    events: Columns
+    withdrawn: Columns
+
+
+def records(
+    included: Iterable[Included],
+    blocks: Sequence[BlockRow],
+    withdrawn: Sequence[Transaction],
+    contracts: Mapping[bytes, Artifact],
+) -> LedgerRecords:
+    """Build the columns.
+
+    Parameters
+    ----------
+    included : iterable of Included
+        In the order of the chain.
+    blocks : sequence of tuple
+        Rows of the table of blocks.
+    withdrawn : sequence of Transaction
+        Dropped ones.
+    contracts : mapping
+        Known contracts by address; events of others are shown undecoded.
+    """
+    transaction_rows = []
+    event_rows = []
+    for item in included:
+        transaction_rows.append(_transaction_row(item, contracts))
+        for log_index, log in enumerate(item.receipt.logs):
+            event_rows.append((item.block, item.index, log_index, *_event(log, contracts)))
+    withdrawn_rows = [
+        (
+            sent.sent_at_s,
+            "0x" + sent.sender.hex(),
+            None if sent.to is None else "0x" + sent.to.hex(),
+            sent.data,
+            sent.interval,
+            sent.label,
+        )
+        for sent in withdrawn
+    ]
+    return LedgerRecords(
+        _columns(_TRANSACTION_COLUMNS, transaction_rows),
+        _columns(_BLOCK_COLUMNS, blocks),
+        _columns(_EVENT_COLUMNS, event_rows),
+        _columns(_WITHDRAWN_COLUMNS, withdrawn_rows),
+    )
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    if not rows:
+        return {name: [] for name in names}
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tuple[Any, ...]:
+    sent = item.transaction
+    receipt = item.receipt
+    artifact = contracts.get(sent.to or receipt.contract_address or b"")
+    method = None
+    if artifact is not None and sent.to is not None:
+        function = artifact.functions.get(sent.data[:4])
+        method = None if function is None else function["name"]
+    return (
+        item.block,
+        item.index,
+        sent.sent_at_s,
+        item.included_at_s,
+        "0x" + sent.sender.hex(),
+        item.nonce,
+        None if sent.to is None else "0x" + sent.to.hex(),
+        sent.data,
+        sent.value_wei,
+        sent.gas_limit,
+        sent.max_fee_wei,
+        sent.tip_wei,
+        receipt.gas_used,
+        receipt.status,
+        item.fee_wei,
+        sent.interval,
+        sent.label,
+        None if artifact is None else artifact.name,
+        method,
+        None if receipt.status else revert_text(receipt.output),
+    )
+
+
+def _event(log: Log, contracts: Mapping[bytes, Artifact]) -> tuple[str, str, str]:
+    """Contract, event and arguments of a log entry; of an unknown contract, topics and data."""
+    artifact = contracts.get(log.address)
+    decoder = artifact.events.get(log.topics[0]) if artifact and log.topics else None
+    if artifact is not None and decoder is not None:
+        return artifact.name, decoder.name, to_json(decoder.decode(log.topics, log.data))
+    raw = {"data": "0x" + log.data.hex(), "topics": ["0x" + topic.hex() for topic in log.topics]}
+    name = "0x" + log.address.hex() if artifact is None else artifact.name
+    return name, "", json.dumps(raw, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,137 @@
+"""Whatever is sent, both engines give the same receipts and end in the same state."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cosim.ledger.abi import pack_mixed
+from cosim.ledger.contracts import Artifact, compile_source
+from cosim.ledger.engine import Engine, create_engine, intrinsic_gas
+from cosim.ledger.hashing import create_address, keccak
+
+CONTRACTS = Path(__file__).parents[2] / "unit" / "ledger" / "contracts"
+SENDERS = [keccak(f"sender {i}".encode())[12:] for i in range(4)]
+STRANGERS = [keccak(f"stranger {i}".encode())[12:] for i in range(3)]
+FIRST, SECOND = create_address(SENDERS[0], 0), create_address(SENDERS[0], 1)
+CHILDREN = [create_address(FIRST, nonce) for nonce in range(1, 4)]
+GAS = 2_000_000
+
+
+@functools.cache
+def workbench() -> Artifact:
+    return compile_source(CONTRACTS / "Workbench.vy")
+
+
+def call(name: str, *arguments: Any) -> bytes:
+    return workbench().selectors[name] + pack_mixed(*arguments)
+
+
+keys = st.integers(0, 11)
+amounts = st.sampled_from([0, 1, 2, 999, 2**200, 2**256 - 1])
+ether = st.sampled_from([0, 0, 1, 7, 10**15])
+partners = st.sampled_from([FIRST, SECOND, *CHILDREN, *STRANGERS, SENDERS[1]])
+calldata = st.one_of(
+    st.builds(functools.partial(call, "store"), keys, amounts),
+    st.builds(functools.partial(call, "store_many"), st.lists(keys, max_size=9), amounts),
+    st.builds(functools.partial(call, "clear"), keys, st.integers(0, 12)),
+    st.builds(functools.partial(call, "set_and_unset"), keys, st.integers(0, 5)),
+    st.builds(functools.partial(call, "forward"), partners, keys, amounts),
+    st.builds(functools.partial(call, "forward_quietly"), partners, st.integers(0, 9)),
+    st.builds(functools.partial(call, "fail_late"), keys, amounts),
+    st.builds(functools.partial(call, "pay"), partners, st.integers(0, 9)),
+    st.builds(functools.partial(call, "pay_all_gas"), partners, st.integers(0, 9)),
+    st.builds(functools.partial(call, "create_child"), keys),
+    st.builds(functools.partial(call, "create_copy"), partners),
+    st.builds(functools.partial(call, "burn_gas"), st.integers(0, 300)),
+    st.builds(functools.partial(call, "divide"), keys, keys),
+    st.builds(functools.partial(call, "total")),
+    st.binary(max_size=70),
+    st.just(b""),
+    st.just(bytes(range(256)) * 8),
+)
+# few gas limits are generous, so that transactions run out of gas in all places
+gas_limits = st.one_of(st.just(GAS), st.just(GAS), st.integers(21_000, 160_000))
+transactions = st.tuples(
+    st.sampled_from(SENDERS),
+    st.one_of(st.just(FIRST), st.just(FIRST), partners, st.none()),
+    calldata,
+    gas_limits,
+    ether,
+)
+
+
+def started(name: str) -> Engine:
+    engine = create_engine(name)
+    engine.set_block(1, 1_700_000_000, 30_000_000)
+    for sender in SENDERS[:3]:
+        engine.set_balance(sender, 10**18)
+    for total in (5, 0):
+        receipt = engine.transact(SENDERS[0], None, workbench().init_code(total), GAS, 50)
+        assert receipt.status == 1
+    assert engine.code(SECOND)
+    return engine
+
+
+def run(engine: Engine, sequence: list[Any]) -> list[Any]:
+    """Receipts of a sequence; deployments use the workbench's init code before the data."""
+    receipts = []
+    for number, (sender, to, data, gas_limit, value) in enumerate(sequence):
+        engine.set_block(number + 2, 1_700_000_000 + 12 * number, 30_000_000)
+        if to is None:
+            data = workbench().init_code(666 if len(data) % 3 == 0 else len(data))
+            gas_limit *= 3
+        gas_limit = max(gas_limit, *intrinsic_gas(data, to is None))
+        value = min(value, engine.balance(sender))
+        receipts.append(engine.transact(sender, to, data, gas_limit, value))
+    return receipts
+
+
+def state(engine: Engine, receipts: list[Any]) -> list[Any]:
+    created = [receipt.contract_address for receipt in receipts if receipt.contract_address]
+    copies = [create_address(address, nonce) for address in (FIRST, SECOND) for nonce in (4, 5)]
+    return [
+        (
+            engine.balance(address),
+            engine.nonce(address),
+            engine.code(address),
+            engine.storage_root(address),
+            [engine.storage(address, slot) for slot in range(4)],
+        )
+        for address in (*SENDERS, *STRANGERS, FIRST, SECOND, *CHILDREN, *copies, *created)
+    ]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(transactions, min_size=5, max_size=40))
+def test_same_receipts_and_state(sequence: list[Any]) -> None:
+    revm, py_evm = started("revm"), started("py-evm")
+    receipts = run(revm, sequence)
+    assert receipts == run(py_evm, sequence)
+    assert state(revm, receipts) == state(py_evm, receipts)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(transactions, min_size=3, max_size=12),
+    st.lists(transactions, min_size=3, max_size=12),
+)
+def test_restored_state_goes_on_the_same(kept: list[Any], undone: list[Any]) -> None:
+    revm, py_evm = started("revm"), started("py-evm")
+    for engine in (revm, py_evm):
+        receipts = run(engine, kept)
+        before = state(engine, receipts)
+        outer = engine.snapshot()
+        run(engine, undone[:3])
+        engine.snapshot()
+        run(engine, undone)
+        engine.restore(outer)
+        assert state(engine, receipts) == before
+    # and not only what can be seen, also what later transactions find
+    receipts = run(revm, undone)
+    assert receipts == run(py_evm, undone)
+    assert state(revm, receipts) == state(py_evm, receipts)
