@@ -118,12 +118,15 @@ def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool 
         hovermode="x unified" if over_time else "closest",
         hoverlabel={"bgcolor": "#ffffff", "font": {"size": 12}},
         bargap=0,
+        separators=".\u202f",
         modebar={"bgcolor": "rgba(255,255,255,0.9)", "color": "#7b8794", "activecolor": INK},
     )
     axis = {"gridcolor": GRID, "linecolor": "#9aa5b1", "zeroline": False, "ticks": "outside"}
     figure.update_xaxes(**axis)
     if over_time:
-        figure.update_xaxes(type="date", hoverformat="%a %d %b %Y, %H:%M")
+        figure.update_xaxes(
+            type="date", tickformat="%H:%M\n%d %b %Y", hoverformat="%a %d %b %Y, %H:%M"
+        )
     for row, title in enumerate(y_titles, start=1):
         figure.update_yaxes(
             **axis,

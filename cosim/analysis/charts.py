@@ -32,6 +32,8 @@ from cosim.analysis.tables import Results
 from cosim.units import UEUR_PER_EUR, WH_PER_KWH, eur_from_ueur
 
 KW_PER_MW = 1_000
+VM_PAD_PU = 0.015
+"""Room above and below the voltages of the chart."""
 
 
 def voltage_chart(results: Results, before: StageSeries, after: StageSeries) -> Chart:
@@ -39,18 +41,23 @@ def voltage_chart(results: Results, before: StageSeries, after: StageSeries) -> 
     axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
     figure = go.Figure()
     slack = results.network["ext_grid"]["bus"].to_numpy()
+    seen = [np.array([limits["vm_min_pu"], limits["vm_max_pu"]])]
     for stage, name, colour, fill in (
         (before, "before", BEFORE, "rgba(213,94,0,0.15)"),
         (after, "delivered", AFTER, "rgba(0,114,178,0.18)"),
     ):
         buses = stage.bus.without(slack)
         low, middle, high = (buses.reduced(f) for f in ("min", "median", "max"))
+        seen += [low, high]
         figure.add_trace(axis.line(low, f"{name}, lowest", colour, width=1, showlegend=False))
         figure.add_trace(
             axis.line(high, f"{name}, highest", colour, width=1, fill="tonexty", fillcolor=fill)
         )
         figure.data[-1].name = f"{name}: lowest to highest"
         figure.add_trace(axis.line(middle, f"{name}: median", colour, width=2.2))
+    solved = np.concatenate(seen)
+    solved = solved[~np.isnan(solved)]
+    figure.update_yaxes(range=[solved.min() - VM_PAD_PU, solved.max() + VM_PAD_PU])
     limit_line(figure, limits["vm_max_pu"], f"limit {limits['vm_max_pu']:g} pu")
     limit_line(figure, limits["vm_min_pu"], f"limit {limits['vm_min_pu']:g} pu")
     return Chart(
@@ -67,13 +74,18 @@ def loading_chart(results: Results, before: StageSeries, after: StageSeries) -> 
     axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
     figure = go.Figure()
     has_trafo = before.trafo.idx.size > 0
-    for stage, name, colour in ((before, "before", BEFORE), (after, "delivered", AFTER)):
-        if has_trafo:
-            figure.add_trace(axis.line(stage.trafo.reduced("max"), f"transformer, {name}", colour))
-        if stage.line.idx.size:
-            figure.add_trace(
-                axis.line(stage.line.reduced("max"), f"worst line, {name}", colour, dash="dot")
-            )
+    for stage, name, colour, width in (
+        (before, "before", BEFORE, 3.5),
+        (after, "delivered", AFTER, 1.8),
+    ):
+        for kind, part, dash in (
+            ("transformer", stage.trafo, "solid"),
+            ("line", stage.line, "dot"),
+        ):
+            if part.idx.size:
+                worst = part.reduced("max")
+                label = f"worst {kind}, {name}"
+                figure.add_trace(axis.line(worst, label, colour, width=width, dash=dash))
     values = {limits["line_loading_percent"]} | (
         {limits["trafo_loading_percent"]} if has_trafo else set()
     )
@@ -177,8 +189,9 @@ def curtailment_chart(results: Results) -> Chart:
         (-rows["curtailed_wh"].clip(upper=0), "injection [kWh]", AMBER),
         (rows["curtailed_wh"].clip(lower=0), "consumption [kWh]", PINK),
     ):
-        energy = per_interval(results, rows["interval"], values, 1 / WH_PER_KWH)
-        figure.add_trace(axis.bars(energy, name, colour))
+        if values.any():
+            energy = per_interval(results, rows["interval"], values, 1 / WH_PER_KWH)
+            figure.add_trace(axis.bars(energy, name, colour, showlegend=True))
     figure.update_layout(barmode="stack")
     return filled(chart, styled(figure, ["energy [kWh]"]))
 
@@ -232,7 +245,19 @@ def money_chart(results: Results) -> Chart:
 
 def cost_chart(results: Results) -> Chart:
     """Each prosumer's cost and its baseline."""
+    chart = Chart(
+        "costs",
+        "Cost per prosumer against the no-market baseline",
+        "Cost over the run, revenue negative; names on hover. Baseline: the same metered energy "
+        "settled with the supplier alone, at retail and feed-in price.",
+        None,
+        "No account was settled in this run.",
+        over_time=False,
+        wide=True,
+    )
     costs = costs_by_prosumer(results).sort_values("baseline_cost_ueur", ascending=False)
+    if costs.empty:
+        return chart
     names = [str(name) for name in costs.index]
     cost, baseline = (
         np.round(eur_from_ueur(costs[column].to_numpy()), 4)
@@ -271,19 +296,12 @@ def cost_chart(results: Results) -> Chart:
         type="category",
         showticklabels=not many,
         showgrid=not many,
-        title={"text": "prosumers, by baseline cost" + (" (names on hover)" if many else "")},
+        ticks="" if many else "outside",
+        title={"text": "prosumers, by baseline cost"},
         tickangle=-45,
         automargin=True,
     )
-    return Chart(
-        "costs",
-        "Cost per prosumer against the no-market baseline",
-        "Cost over the run, revenue negative. Baseline: the same metered energy settled with the "
-        "supplier alone, at retail and feed-in price.",
-        figure,
-        over_time=False,
-        wide=True,
-    )
+    return filled(chart, figure)
 
 
 def block_chart(results: Results) -> Chart:

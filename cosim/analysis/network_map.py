@@ -24,10 +24,10 @@ LOADING_STEPS_PER_PERCENT = 10
 NO_VALUE = 65_535
 
 WIDTH = 1000.0
-"""Width of the drawing in its own units."""
+"""Most width of the drawing, in its own units."""
 
-_HEIGHT_MAX = 740.0
-_HEIGHT_MIN = 420.0
+_HEIGHT_MAX = 800.0
+_SIZE_MIN = (680.0, 420.0)
 _MARGIN = 48.0
 _APART = 80.0
 
@@ -205,7 +205,7 @@ def _projection(
 def _view(points: FloatArray) -> list[float]:
     """Left, top, width and height of what is drawn, with a margin."""
     low, high = points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN
-    size = np.maximum(high - low, [WIDTH, _HEIGHT_MIN])
+    size = np.maximum(high - low, _SIZE_MIN)
     corner = (low + high - size) / 2
     return [round(float(value), 1) for value in (*corner, *size)]
 

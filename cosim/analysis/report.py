@@ -37,7 +37,7 @@ from cosim.analysis.tables import Results
 
 REPORT = "report.html"
 
-OFFENDERS_MAX = 25
+OFFENDERS_MAX = 12
 
 
 def write_report(folder: str | Path) -> Path:

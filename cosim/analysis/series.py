@@ -40,8 +40,9 @@ class ElementSeries:
     def reduced(self, function: str) -> FloatArray:
         """``min``, ``median`` or ``max`` over the elements of each interval, NaN where unsolved."""
         found = np.full(len(self.value), np.nan)
-        solved = ~np.isnan(self.value).all(axis=1) if self.idx.size else np.zeros(len(found), bool)
-        found[solved] = getattr(np, f"nan{function}")(self.value[solved], axis=1)
+        solved = ~np.isnan(self.value).all(axis=1)
+        if solved.any():
+            found[solved] = getattr(np, f"nan{function}")(self.value[solved], axis=1)
         return found
 
 
@@ -129,7 +130,8 @@ def offenders(results: Results, n_drivers: int = 3) -> list[Offender]:
     results : Results
         A result folder.
     n_drivers : int
-        How many connection points to name, by how often they head the list of drivers.
+        How many connection points to name, by how often and how far up they stand among the
+        drivers.
     """
     found: dict[tuple[str, str, int], dict[str, tuple[float, float]]] = {}
     for stage in ("scheduled", "relieved", "delivered"):
@@ -172,8 +174,8 @@ def _drivers(results: Results, n_drivers: int) -> dict[tuple[str, int], tuple[st
         rows["element"].astype(str), rows["element_idx"], rows["drivers"], strict=True
     ):
         of_element = counts.setdefault((element, int(idx)), {})
-        for name in list(names)[:n_drivers]:
-            of_element[name] = of_element.get(name, 0) + 1
+        for place, name in enumerate(list(names)[:n_drivers]):
+            of_element[name] = of_element.get(name, 0) + n_drivers - place
     return {
         key: tuple(sorted(names, key=lambda name: (-names[name], name))[:n_drivers])
         for key, names in counts.items()

@@ -97,7 +97,7 @@ const GridMap = (() => {
       const length = Math.hypot(x2 - x1, y2 - y1) || 1;
       const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
       const [cx, cy] = [(x1 + x2) / 2, (y1 + y2) / 2];
-      const r = this.radius * 1.15;
+      const r = Math.max(this.radius * 1.15, 13);
       const centres = [-0.6, 0.6].map((s) => [cx + s * r * ux, cy + s * r * uy]);
       make(symbols, "polyline", { points: trafo.points.join(" "), class: "lead", "stroke-width": 2.5 });
       const halo = make(halos, "line", {
