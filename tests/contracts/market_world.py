@@ -1,0 +1,210 @@
+"""The four contracts deployed on an engine, with roles, a clock and calls by name."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosim.errors import ContractRevert
+from cosim.ledger.abi import pack_mixed, revert_text, unpack_values
+from cosim.ledger.contracts import Artifact, compile_contract, compile_source
+from cosim.ledger.engine import Engine, create_engine
+from cosim.ledger.hashing import keccak
+
+GAS_LIMIT = 30_000_000
+GENESIS_S = 1_700_000_000
+FIRST_DELIVERY_S = GENESIS_S + 10_000
+STEP_S, ORDER_LEAD_S, GATE_CLOSURE_S, METERING_S = 900, 600, 180, 240
+RETAIL, FEED_IN, PENALTY = 300_000, 80_000, 600_000
+SILENT_ESTIMATE_WH = 2_000
+RICH = 10**12
+
+ISSUER, OPERATOR, SUPPLIER, DSO = "issuer", "metering_operator", "supplier", "dso"
+
+
+def address(name: str) -> bytes:
+    """Address of a role or account."""
+    return keccak(f"account: {name}".encode())[12:]
+
+
+@functools.cache
+def double(name: str) -> Artifact:
+    """A compiled contract of the tests themselves."""
+    return compile_source(Path(__file__).parent / "doubles" / f"{name}.vy")
+
+
+@dataclass
+class Outcome:
+    """What a successful transaction did."""
+
+    output: bytes
+    gas_used: int
+    events: list[tuple[str, dict[str, Any]]]
+
+
+class Contract:
+    """A deployed contract whose functions are called by name."""
+
+    def __init__(
+        self, engine: Engine, artifact: Artifact, *arguments: Any, deployer: str = "deployer"
+    ) -> None:
+        self.engine, self.artifact = engine, artifact
+        receipt = engine.transact(
+            address(deployer), None, artifact.init_code(*arguments), GAS_LIMIT
+        )
+        if receipt.status == 0:
+            raise ContractRevert(revert_text(receipt.output), artifact.name, "__init__")
+        assert receipt.contract_address is not None
+        self.address = receipt.contract_address
+
+    def send(self, sender: str | bytes, function: str, *arguments: Any) -> Outcome:
+        """Transact; raise ContractRevert if refused."""
+        data = self.artifact.selectors[function] + pack_mixed(*arguments)
+        source = address(sender) if isinstance(sender, str) else sender
+        receipt = self.engine.transact(source, self.address, data, GAS_LIMIT)
+        if receipt.status == 0:
+            raise ContractRevert(revert_text(receipt.output), self.artifact.name, function)
+        events = []
+        for log in receipt.logs:
+            decoder = self.artifact.events.get(log.topics[0])
+            if log.address == self.address and decoder is not None:
+                events.append((decoder.name, decoder.decode(log.topics, log.data)))
+        return Outcome(receipt.output, receipt.gas_used, events)
+
+    def get(self, function: str, *arguments: Any) -> Any:
+        """Call a view; one value, or a tuple of them."""
+        data = self.artifact.selectors[function] + pack_mixed(*arguments)
+        output = self.engine.call(address("reader"), self.address, data)
+        entry = self.artifact.functions[self.artifact.selectors[function]]
+        values = unpack_values([item["type"] for item in entry["outputs"]], output)
+        return values[0] if len(values) == 1 else tuple(values)
+
+
+class MarketWorld:
+    """Token, meters and both markets; accounts are named, amounts are µEUR."""
+
+    def __init__(self, engine: str, **overrides: Any) -> None:
+        self.engine = create_engine(engine)
+        self._block = 0
+        self.at(GENESIS_S)
+        self.token = Contract(self.engine, compile_contract("EuroToken"), deployer=ISSUER)
+        self.meters = Contract(self.engine, compile_contract("SmartMeters"), deployer=OPERATOR)
+        self.market = self.deploy_market(**overrides)
+        self.flexibility = Contract(
+            self.engine,
+            compile_contract("FlexibilityMarket"),
+            self.token.address,
+            self.market.address,
+            address(DSO),
+            overrides.get("penalty", PENALTY),
+        )
+        self.names: dict[bytes, str] = {address(n): n for n in (SUPPLIER, DSO)}
+
+    def deploy_market(self, **overrides: Any) -> Contract:
+        """Another local market, with some of its parameters changed."""
+        parameters = {
+            "token": self.token.address,
+            "meters": self.meters.address,
+            "supplier": address(SUPPLIER),
+            "retail": RETAIL,
+            "feed_in": FEED_IN,
+            "first_delivery_s": FIRST_DELIVERY_S,
+            "step_s": STEP_S,
+            "order_lead_s": ORDER_LEAD_S,
+            "gate_closure_s": GATE_CLOSURE_S,
+            "metering_s": METERING_S,
+            "silent_estimate_wh": SILENT_ESTIMATE_WH,
+        }
+        parameters |= {key: value for key, value in overrides.items() if key in parameters}
+        return Contract(self.engine, compile_contract("LocalMarket"), *parameters.values())
+
+    # --- clock ---
+
+    def at(self, timestamp_s: int) -> None:
+        """Next block, at a time."""
+        self._block += 1
+        self.engine.set_block(self._block, timestamp_s, GAS_LIMIT)
+
+    def open_window(self, interval: int) -> None:
+        """First second of the order window."""
+        self.at(FIRST_DELIVERY_S + interval * STEP_S - ORDER_LEAD_S)
+
+    def close_gate(self, interval: int) -> None:
+        """Gate closure."""
+        self.at(FIRST_DELIVERY_S + interval * STEP_S - GATE_CLOSURE_S)
+
+    def start(self, interval: int) -> None:
+        """Start of delivery."""
+        self.at(FIRST_DELIVERY_S + interval * STEP_S)
+
+    def deliver(self, interval: int) -> None:
+        """End of delivery: meters may report."""
+        self.at(FIRST_DELIVERY_S + (interval + 1) * STEP_S)
+
+    def end_metering(self, interval: int) -> None:
+        """First second after the report deadline."""
+        self.at(FIRST_DELIVERY_S + (interval + 1) * STEP_S + METERING_S + 1)
+
+    # --- accounts ---
+
+    def fund(self, account: str, contract: Contract, amount: int) -> None:
+        """Mint, approve and deposit."""
+        self.names[address(account)] = account
+        self.token.send(ISSUER, "mint", address(account), amount)
+        self.token.send(account, "approve", contract.address, amount)
+        contract.send(account, "deposit", amount)
+
+    def register(self, account: str, meter: str = "") -> str:
+        """Register a meter of an account; its name."""
+        name = meter or f"meter of {account}"
+        self.meters.send(OPERATOR, "registerMeter", address(name), address(account))
+        return name
+
+    def join(self, account: str, amount: int = RICH) -> None:
+        """Make an account a member with money in both markets."""
+        self.names[address(account)] = account
+        self.market.send(account, "join", address(self.register(account)))
+        if amount:
+            self.fund(account, self.market, amount)
+            self.fund(account, self.flexibility, amount)
+
+    # --- local market ---
+
+    def order(
+        self, account: str, is_sell: bool, energy: int, price: int, interval: int = 0
+    ) -> Outcome:
+        """Place an order."""
+        return self.market.send(account, "placeOrder", interval, is_sell, energy, price)
+
+    def report(self, account: str, net: int, interval: int = 0) -> Outcome:
+        """Report by the account's meter."""
+        return self.market.send(f"meter of {account}", "report", interval, net)
+
+    def free(self, account: str) -> int:
+        """Free balance in the local market."""
+        return int(self.market.get("balanceOf", address(account)))
+
+    def locked(self, account: str, interval: int = 0) -> int:
+        """Locked for an order."""
+        return int(self.market.get("lockedOf", interval, address(account)))
+
+    def held(self, contract: Contract) -> int:
+        """Tokens that a contract holds."""
+        return int(self.token.get("balanceOf", contract.address))
+
+    def backed(self, intervals: range = range(1)) -> bool:
+        """Whether the local market holds exactly what it owes to the named accounts."""
+        owed = sum(self.free(name) for name in self.names.values())
+        owed += sum(self.locked(name, k) for name in self.names.values() for k in intervals)
+        return self.held(self.market) == owed
+
+    def flexibility_backed(self) -> bool:
+        """Whether the flexibility market holds exactly what it owes to the named accounts."""
+        contract = self.flexibility
+        ids = range(1, contract.get("requestCount") + 1)
+        owed = sum(contract.get("balanceOf", account) for account in self.names)
+        owed += sum(contract.get("escrowOf", k) for k in ids)
+        owed += sum(contract.get("lockedOf", k, account) for k in ids for account in self.names)
+        return self.held(contract) == owed
