@@ -15,6 +15,8 @@ from cosim.analysis.tables import Results
 KINDS = ("over_voltage", "under_voltage", "line", "trafo", "non_convergence")
 """Kinds of violation."""
 
+_ELEMENT = ["interval", "element", "element_idx"]
+
 KIND_LABELS = {
     "over_voltage": "Over-voltage",
     "under_voltage": "Under-voltage",
@@ -54,13 +56,13 @@ def checks_of_stage(results: Results, stage: str) -> pd.DataFrame:
 def violation_kind(checks: pd.DataFrame) -> pd.Series:
     """Kind of each violated row, missing where nothing is violated.
 
-    A value that is not a number is no solution, whatever the element.
+    A value that is not a number means that there is no solution, whatever the element.
     """
     value, limit = checks["value"].to_numpy(), checks["limit"].to_numpy()
     voltage = (checks["quantity"] == "vm_pu").to_numpy()
     element = checks["element"].astype(str).to_numpy()
     conditions = [
-        np.isnan(value) | (checks["quantity"] == "converged").to_numpy(),
+        np.isnan(value) | (checks["quantity"] == "convergence").to_numpy(),
         voltage & (value > limit),
         voltage,
         element == "line",
@@ -78,18 +80,23 @@ def violation_minutes(results: Results, stage: str) -> dict[str, dict[str, float
     -------
     dict
         By kind of :data:`KINDS` and for ``any``: ``minutes`` in which at least one element is
-        violated so, and ``element_minutes``, each element counted for itself. [min]
+        violated so, and ``element_minutes``, each element counted for itself; a power flow without
+        a solution counts once. [min]
     """
     minutes = results.step_s / 60
     checks = checks_of_stage(results, stage)
     rows = checks[checks["violated"]]
     kind = violation_kind(rows)
     found = {}
-    for name in (*KINDS, "any"):
-        of_kind = rows if name == "any" else rows[kind == name]
-        elements = of_kind.drop_duplicates(["interval", "element", "element_idx"])
+    for name in KINDS:
+        of_kind = rows[kind == name]
+        counted = ["interval"] if name == "non_convergence" else _ELEMENT
         found[name] = {
             "minutes": float(of_kind["interval"].nunique() * minutes),
-            "element_minutes": float(len(elements) * minutes),
+            "element_minutes": float(len(of_kind.drop_duplicates(counted)) * minutes),
         }
+    found["any"] = {
+        "minutes": float(rows["interval"].nunique() * minutes),
+        "element_minutes": sum(of_kind["element_minutes"] for of_kind in found.values()),
+    }
     return found

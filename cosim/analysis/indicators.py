@@ -26,6 +26,9 @@ from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur
 
 KWH_PER_MWH = WH_PER_MWH / WH_PER_KWH
 
+GAS_COLUMNS = ("interval", "to", "contract", "method", "gas_used", "status")
+"""Columns of ``transactions`` that :func:`gas_by_method` needs."""
+
 
 @dataclass(frozen=True)
 class Indicators:
@@ -205,14 +208,14 @@ def _costs(results: Results) -> dict[str, Any]:
 
 
 def _losses_kwh(results: Results) -> float | None:
-    losses = results.frame("branches")["pl_mw"]
-    if losses.notna().sum() == 0:
+    losses_mw = results.frame("grid_balance")["losses_mw"]
+    if losses_mw.notna().sum() == 0:
         return None
-    return float(losses.sum() * results.step_h * KWH_PER_MWH)
+    return float(losses_mw.sum() * results.step_h * KWH_PER_MWH)
 
 
 def _gas(results: Results, prosumers: int) -> dict[str, Any]:
-    rows = results.frame("transactions", ["interval", "contract", "method", "gas_used", "status"])
+    rows = results.frame("transactions", GAS_COLUMNS)
     running = int(rows.loc[rows["interval"] >= 0, "gas_used"].sum())
     return {
         "setup_gas": int(rows.loc[rows["interval"] < 0, "gas_used"].sum()),
@@ -236,7 +239,7 @@ def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     transactions : pandas.DataFrame
-        With ``interval``, ``contract``, ``method``, ``gas_used`` and ``status``.
+        With the columns of :data:`GAS_COLUMNS`.
 
     Returns
     -------
@@ -244,8 +247,9 @@ def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``contract.method``, the most expensive first, with ``transactions``,
         ``reverted``, ``gas`` and ``setup``: whether all of them precede the first interval.
     """
-    contract = transactions["contract"].astype(object).fillna("(unnamed)")
-    method = transactions["method"].astype(object).fillna("(unnamed)")
+    contract = transactions["contract"].astype(object).fillna("(unknown)")
+    method = transactions["method"].astype(object)
+    method = method.fillna(transactions["to"].isna().map({True: "(create)", False: "(unknown)"}))
     rows = pd.DataFrame(
         {
             "call": contract + "." + method,

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from cosim.analysis import charts
 from cosim.analysis.chart_style import Chart
 from cosim.analysis.checks import STAGE_LABELS
-from cosim.analysis.indicators import compute_indicators, gas_by_method
+from cosim.analysis.indicators import GAS_COLUMNS, compute_indicators, gas_by_method
 from cosim.analysis.network_map import (
     LOADING_STEPS_PER_PERCENT,
     VM_STEPS_PER_PU,
@@ -152,9 +152,7 @@ def _ticks(low: float, high: float) -> list[float]:
 def _chart_groups(
     results: Results, before: StageSeries, after: StageSeries
 ) -> list[dict[str, Any]]:
-    transactions = results.frame(
-        "transactions", ["interval", "contract", "method", "gas_used", "status"]
-    )
+    transactions = results.frame("transactions", GAS_COLUMNS)
     return [
         {
             "key": "grid",

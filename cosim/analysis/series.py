@@ -137,7 +137,13 @@ def offenders(results: Results, n_drivers: int = 3) -> list[Offender]:
     for stage in ("scheduled", "relieved", "delivered"):
         checks = checks_of_stage(results, stage)
         rows = checks[checks["violated"]]
-        rows = rows.assign(kind=violation_kind(rows), element=rows["element"].astype(str))
+        kind_of_row = violation_kind(rows)
+        unsolved = kind_of_row == "non_convergence"
+        rows = rows.assign(
+            kind=kind_of_row,
+            element=rows["element"].astype(str).mask(unsolved, "grid"),
+            element_idx=rows["element_idx"].mask(unsolved, 0),
+        )
         for key, group in rows.groupby(["kind", "element", "element_idx"]):
             kind, element, idx = cast(tuple[str, str, int], key)
             worst = group["value"].min() if kind == "under_voltage" else group["value"].max()

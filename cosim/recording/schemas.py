@@ -105,11 +105,11 @@ def _text(name: str, description: str, optional: bool = False) -> Column:
 
 
 _ELEMENT = (
-    _text("element", "kind of element: bus, line, trafo; network when no solution exists"),
+    _text("element", "bus, line, trafo, or grid for the power flow itself"),
     Column("element_idx", pa.int32(), "-", "index of the element in network.json"),
 )
 _CHECKED = (
-    _text("quantity", "vm_pu, loading_percent, or converged (1 solved, 0 not)"),
+    _text("quantity", "vm_pu, loading_percent, or convergence (1 solved, 0 not)"),
     _number("value", "as quantity", "what the power flow gave; NaN when it has no solution"),
     _number("limit", "as quantity", "the limit that is violated, or else the nearest one"),
 )
@@ -269,9 +269,17 @@ _TABLES = (
             _text("element", "line or trafo"),
             Column("element_idx", pa.int32(), "-", "index of the element in network.json"),
             _number("loading_percent", "%", "current against rating, the more loaded end"),
-            _number("p_from_mw", "MW", "active power into it at from or HV end", optional=True),
-            _number("q_from_mvar", "Mvar", "reactive power, likewise", optional=True),
-            _number("pl_mw", "MW", "active power lost in it", optional=True),
+        ),
+    ),
+    Table(
+        "grid_balance",
+        "the whole grid in one interval, as delivered",
+        (
+            _interval(),
+            _number("p_slack_mw", "MW", "active power drawn from the upstream grid"),
+            _number("q_slack_mvar", "Mvar", "reactive power drawn from the upstream grid"),
+            _number("losses_mw", "MW", "active power lost in lines and transformers"),
+            Column("converged", pa.bool_(), "-", "whether the power flow has a solution"),
         ),
     ),
     Table(

@@ -172,7 +172,7 @@ def write_ledger(writer: TableWriter, k: int) -> None:
             "data": b"", "value_wei": 0, "gas_limit": 10**7, "max_fee_wei": 0, "tip_wei": 0,
             "gas_used": [3_000_000] if setup else [100_000, 110_000, 400_000],
             "status": [1] if setup else [1, 0, 1], "interval": k, "contract": "LocalMarket",
-            "method": ["(create)"] if setup else method,
+            "method": None if setup else method,
         },
     )  # fmt: skip
     writer.append(
@@ -193,7 +193,14 @@ def write_physics(writer: TableWriter, k: int) -> None:
         "branches",
         {
             "interval": k, "element": ["line", "trafo"], "element_idx": 0,
-            "loading_percent": loading, "pl_mw": [0.0001, 0.0003],
+            "loading_percent": loading,
+        },
+    )  # fmt: skip
+    writer.append(
+        "grid_balance",
+        {
+            "interval": k, "p_slack_mw": 0.0, "q_slack_mvar": 0.0, "losses_mw": 0.0004,
+            "converged": [True],
         },
     )  # fmt: skip
 

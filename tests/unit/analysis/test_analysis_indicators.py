@@ -69,11 +69,15 @@ def test_no_solution_is_a_violation_of_its_own_kind(another_result: Callable[...
         )
         writer.append(
             "grid_checks",
-            {**rows, "element": "network", "element_idx": 0, "quantity": "converged", "value": 0.0},
+            {**rows, "element": "grid", "element_idx": 0, "quantity": "convergence", "value": 0.0},
         )
 
-    found = minutes(Results(another_result(change=diverge)), "scheduled")
-    assert found["non_convergence"] == (15, 30)
+    results = Results(another_result(change=diverge))
+    found = minutes(results, "scheduled")
+    assert found["non_convergence"] == (15, 15)
+    assert found["any"] == (45, 90)
+    unsolved = [o.name for o in offenders(results) if o.kind == "non_convergence"]
+    assert unsolved == ["Whole network"]
     assert found["over_voltage"] == (15, 15)
 
 
