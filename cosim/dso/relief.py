@@ -29,6 +29,8 @@ SLACK_VOLTAGE_PU = 1e-6
 # largest error of the linear prediction at which an answer counts as the optimum
 TRUST_LOADING_PERCENT = 0.1
 TRUST_VOLTAGE_PU = 1e-4
+# a miss of up to so many times the trusted error is answered by a guard band at once
+GUARDED_TRUSTS = 5.0
 _KW = 1e3
 _PERCENT_PER_PU = 100.0
 
@@ -155,8 +157,11 @@ def relieve(
         amount, checked = step_taken, check(state, limits, engine.topology)
         value = checked.value[wanted]
         excess = rows.sign * (value - rows.bound)
-        if iteration > 1 and attainable:
-            guard[wanted] += np.maximum(excess + room, 0.0)
+        if attainable:
+            missed = np.maximum(excess + room, 0.0)
+            # a large miss is first mended by linearising anew, not by keeping away
+            small = missed <= GUARDED_TRUSTS * rows.trust
+            guard[wanted] += np.where(small | (2 * iteration > max_iterations), missed, 0.0)
         inside = not checked.any_violated and bool((excess + room <= 0.0).all())
         found = Relief(amount, state, checked, iteration, inside)
         best = _better(found, best, actions)
@@ -234,7 +239,7 @@ def _programme(
         answer = nearest if answer is None else answer
     kept = np.clip(answer, 0.0, top)
     kept[kept < 1e-6] = 0.0  # a milliwatt is the solver's tolerance, not an award
-    return kept / _KW, attainable
+    return np.minimum(kept / _KW, actions.max_mw), attainable
 
 
 def _highs(
