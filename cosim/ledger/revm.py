@@ -301,11 +301,11 @@ def _changed_slots(journal: str) -> Iterator[tuple[int, int]]:
     head, *entries = journal.split(_SLOT)
     slot = head[head.rfind("{") + 1 :]
     for entry in entries:
-        original, _, rest = entry.partition(", present_value: ")
-        present, _, rest = rest.partition(" }")
-        if present != original:
-            yield int(slot), int(present)
-        slot = rest[2:]
+        comma = entry.find(",")
+        end = entry.find(" ", comma + 17)  # behind ", present_value: "
+        if entry[comma + 17 : end] != entry[:comma]:
+            yield int(slot), int(entry[comma + 17 : end])
+        slot = entry[end + 4 :]  # behind " }, "
 
 
 def _new_code(journal: str, info: pyrevm.AccountInfo) -> tuple[bytes, pyrevm.AccountInfo]:

@@ -10,15 +10,16 @@ from cosim.ledger.abi import pack, pack_mixed
 from cosim.ledger.chain import Chain
 from cosim.ledger.clients.base import ContractClient
 
-DEPOSIT_GAS = 150_000
-WITHDRAW_GAS = 110_000
-REQUEST_GAS = 150_000
-OFFER_GAS = 130_000
-CLOSE_GAS = 100_000
+# gas limits: what the methods use at most (docs/ledger.md), and room for other states
+DEPOSIT_GAS = 110_000
+WITHDRAW_GAS = 100_000
+REQUEST_GAS = 110_000
+OFFER_GAS = 90_000
+CLOSE_GAS = 70_000
 AWARD_GAS = 80_000
-AWARD_GAS_PER_OFFER = 50_000
+AWARD_GAS_PER_OFFER = 40_000
 SETTLE_GAS = 100_000
-SETTLE_GAS_PER_OFFER = 70_000
+SETTLE_GAS_PER_OFFER = 45_000
 
 MAX_BATCH = 256
 

@@ -9,14 +9,15 @@ from cosim.ledger.abi import pack
 from cosim.ledger.chain import Chain
 from cosim.ledger.clients.base import ContractClient
 
-DEPOSIT_GAS = 180_000
-WITHDRAW_GAS = 140_000
-COLLECT_CLAIM_GAS = 140_000
-JOIN_GAS = 90_000
-ORDER_GAS = 160_000
-REPORT_GAS = 220_000
-CLEAR_GAS = 400_000
-CLEAR_GAS_PER_ORDER = 25_000
+# gas limits: what the methods use at most (docs/ledger.md), and room for other states
+DEPOSIT_GAS = 170_000
+WITHDRAW_GAS = 120_000
+COLLECT_CLAIM_GAS = 120_000
+JOIN_GAS = 80_000
+ORDER_GAS = 125_000
+REPORT_GAS = 180_000
+CLEAR_GAS = 120_000
+CLEAR_GAS_PER_ORDER = 13_000
 
 MAX_ORDERS = 512
 

@@ -1,0 +1,87 @@
+"""Hand-packed calldata against eth_abi; decoding of what comes back."""
+
+from __future__ import annotations
+
+import eth_abi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosim.ledger.abi import (
+    NO_REASON,
+    event_decoders,
+    pack,
+    pack_mixed,
+    revert_text,
+    to_json,
+    unpack_values,
+    unpacker,
+)
+
+ADDRESS = bytes(range(1, 21))
+uints = st.integers(0, 2**256 - 1)
+ints = st.integers(-(2**255), 2**255 - 1)
+addresses = st.binary(min_size=20, max_size=20)
+
+
+@given(uints, ints, st.booleans(), addresses)
+def test_static_values(unsigned: int, signed: int, flag: bool, address: bytes) -> None:
+    types = ["uint256", "int256", "bool", "address"]
+    data = pack(unsigned, signed, flag, address)
+    assert data == eth_abi.encode(types, [unsigned, signed, flag, address])
+    assert unpack_values(types, data) == [unsigned, signed, flag, address]
+
+
+@given(uints, st.lists(addresses, max_size=5), st.lists(uints, max_size=5))
+def test_dynamic_arrays(number: int, accounts: list[bytes], energies: list[int]) -> None:
+    types = ["uint256", "address[]", "uint256[]"]
+    data = pack_mixed(number, accounts, energies)
+    assert data == eth_abi.encode(types, [number, accounts, energies])
+    assert unpack_values(types, data) == [number, accounts, energies]
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (b"", NO_REASON),
+        (
+            bytes.fromhex("08c379a0") + eth_abi.encode(["string"], ["local market: gate closed"]),
+            "local market: gate closed",
+        ),
+        (
+            bytes.fromhex("4e487b71") + eth_abi.encode(["uint256"], [0x11]),
+            "panic 0x11: arithmetic overflow or underflow",
+        ),
+        (b"\x01\x02", "revert data 0x0102"),
+    ],
+)
+def test_revert_text(output: bytes, text: str) -> None:
+    assert revert_text(output) == text
+
+
+def test_events() -> None:
+    abi = [
+        {
+            "type": "event",
+            "name": "MeterReported",
+            "inputs": [
+                {"name": "interval", "type": "uint256", "indexed": True},
+                {"name": "net_wh", "type": "int256", "indexed": False},
+                {"name": "account", "type": "address", "indexed": True},
+                {"name": "estimated", "type": "bool", "indexed": False},
+            ],
+        },
+        {"type": "function", "name": "f", "inputs": []},
+    ]
+    (decoder,) = event_decoders(abi).values()
+    arguments = decoder.decode([decoder.topic, pack(3), pack(ADDRESS)], pack(-5, True))
+    assert to_json(arguments) == (
+        '{"account":"0x0102030405060708090a0b0c0d0e0f1011121314",'
+        '"estimated":true,"interval":3,"net_wh":-5}'
+    )
+
+
+@pytest.mark.parametrize("abi_type", ["tuple", "uint256[]", "bytes"])
+def test_unknown_types_are_refused(abi_type: str) -> None:
+    with pytest.raises(ValueError, match="no decoder"):
+        unpacker(abi_type)

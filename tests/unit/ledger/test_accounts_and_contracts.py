@@ -1,0 +1,91 @@
+"""Keys from the seed; compiled contracts and their cache."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from eth_account import Account as EthAccount
+
+from cosim.errors import EngineError
+from cosim.ledger import contracts
+from cosim.ledger.accounts import account, accounts
+
+SOURCE = "# pragma version 0.4.3\nx: public(uint256)\n"
+
+
+def test_addresses_follow_from_the_keys() -> None:
+    for known in accounts(7, ["dso", "supplier"]).values():
+        expected = EthAccount.from_key(known.private_key).address
+        assert known.hex == expected.lower()
+
+
+def test_seed_and_name_decide() -> None:
+    assert account(1, "dso") == account(1, "dso")
+    assert len({account(seed, name).address for seed in (1, 2) for name in ("dso", "p1")}) == 4
+    # a change of this address changes every published result
+    assert account(1, "dso").hex == "0x3350d94f36b2966d2945dcb41433235bcfcdf6ea"
+    assert account(1, "dso").private_key.hex() not in repr(account(1, "dso"))
+
+
+def test_names_are_unique() -> None:
+    with pytest.raises(ValueError, match="two accounts named 'p1'"):
+        accounts(1, ["p1", "p2", "p1"])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COSIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "contracts"
+
+
+def test_artifacts_come_from_the_cache(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "Store.vy"
+    source.write_text(SOURCE)
+    compiled = contracts.compile_source(source)
+    assert list(compiled.selectors) == ["x"]
+
+    def no_compiler(path: Path, source_hash: str) -> contracts.Artifact:
+        raise AssertionError("compiled again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contracts, "_compile", no_compiler)
+        assert contracts.compile_source(source) == compiled
+    (kept,) = cache.iterdir()
+    kept.write_text(kept.read_text()[:40])  # as a full disk leaves it
+    assert contracts.compile_source(source) == compiled
+    assert json.loads(kept.read_text())["source_hash"] == compiled.source_hash
+
+
+def test_a_change_of_any_source_compiles_anew(cache: Path, tmp_path: Path) -> None:
+    source, module = tmp_path / "Store.vy", tmp_path / "numbers.vy"
+    module.write_text("# pragma version 0.4.3\nN: constant(uint256) = 1\n")
+    source.write_text(
+        "# pragma version 0.4.3\nimport numbers\n@external\n@view\n"
+        "def n() -> uint256:\n    return numbers.N\n"
+    )
+    first = contracts.compile_source(source)
+    module.write_text("# pragma version 0.4.3\nN: constant(uint256) = 2\n")
+    second = contracts.compile_source(source)
+    assert first.bytecode != second.bytecode
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_an_unwritable_cache_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COSIM_CACHE", str(tmp_path / "file"))
+    source = tmp_path / "Store.vy"
+    source.write_text(SOURCE)
+    assert contracts.compile_source(source).bytecode
+
+
+def test_what_does_not_compile(cache: Path, tmp_path: Path) -> None:
+    source = tmp_path / "Broken.vy"
+    source.write_text("x: public(uint257)\n")
+    with pytest.raises(EngineError, match=r"(?s)Broken\.vy does not compile.*uint257"):
+        contracts.compile_source(source)
+    with pytest.raises(EngineError, match="no contract Absent"):
+        contracts.compile_contract("Absent")
