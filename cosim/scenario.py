@@ -225,7 +225,7 @@ class ForeignSimulator(_Model):
     python: str | None = Field(None, description="module:Class, run in this process")
     cmd: str | None = Field(None, description="command; %(python)s and %(addr)s are filled in")
     connect: str | None = Field(None, description="host:port of a simulator that runs already")
-    replaces: Literal["bidders", "devices", "dso", "grid"] | None = None
+    replaces: Literal["bidders", "market", "dso", "devices", "grid"] | None = None
     params: dict[str, Any] = Field(default_factory=dict, description="arguments of its init")
     model: str = Field(description="model to create one entity of")
     model_params: dict[str, Any] = Field(default_factory=dict)

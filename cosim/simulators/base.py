@@ -7,7 +7,6 @@ from typing import Any
 
 import mosaik_api_v3
 
-from cosim.simulators.messages import from_any
 from cosim.timing import StageTimer
 
 
@@ -99,7 +98,7 @@ class PopulationSimulator(mosaik_api_v3.Simulator):  # type: ignore[misc]
         self.last_step_s = time
         with self.timer.measure(self.stage):
             messages = {
-                attribute: from_any(next(iter(sources.values())))
+                attribute: next(iter(sources.values()))
                 for attribute, sources in inputs.get("population", {}).items()
             }
             children = {

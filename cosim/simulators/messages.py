@@ -21,9 +21,10 @@ class BidsMessage(TypedDict):
     """Bidders → Market and DSO: what each prosumer nominates, orders and offers."""
 
     interval: int
-    forecast_wh: IntArray  # net injection without battery and deferral
     planned_wh: IntArray  # nominated if the order clears in full
     firm_wh: IntArray  # nominated if it does not clear at all
+    order_wh: IntArray  # energy of the order, 0 for none
+    is_sell: BoolArray
     order_price_ueur_per_kwh: IntArray
     sent_fraction: FloatArray  # when in the order window the order leaves, [0, 1)
     forecast_q_mvar: FloatArray
@@ -89,6 +90,7 @@ class DeliveryMessage(TypedDict):
     metered_wh: IntArray
     soc_mwh: FloatArray
     owed_mwh: FloatArray
+    external_p_mw: FloatArray  # where another simulator feeds the prosumer, NaN elsewhere
     parts: dict[str, FloatArray]
 
 
@@ -104,6 +106,21 @@ class FlowMessage(TypedDict):
     trafo_loading_percent: FloatArray
     losses_mw: float
     p_slack_mw: float
+    q_slack_mvar: float
+
+
+class ChecksMessage(TypedDict):
+    """DSO → Recorder: every check of the interval; columns of ``grid_checks``, and the drivers."""
+
+    stages: list[dict[str, Any]]
+
+
+class PricesMessage(TypedDict):
+    """Market → Bidders: what the interval cleared at."""
+
+    interval: int
+    price_ueur_per_kwh: int
+    volume_wh: int
 
 
 ARRAY_TYPES: dict[str, Any] = {
@@ -115,6 +132,7 @@ ARRAY_TYPES: dict[str, Any] = {
     },
     "metered_wh": np.int64,
     "delivered_wh": np.int64,
+    "is_sell": np.bool_,
 }
 
 
@@ -141,25 +159,31 @@ def to_json(value: Any) -> Any:
 
 def from_any(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message whose lists, if it came from another process, are arrays again."""
-    return {
-        key: np.asarray(value, dtype=ARRAY_TYPES.get(key, np.float64))
-        if isinstance(value, list)
-        else from_any(value)
-        if isinstance(value, Mapping)
-        else value
-        for key, value in message.items()
-    }
+    return {key: _from_any(key, value) for key, value in message.items()}
+
+
+def _from_any(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return from_any(value)
+    if not isinstance(value, list):
+        return value
+    if value and isinstance(value[0], Mapping):
+        return [from_any(item) for item in value]
+    if value and isinstance(value[0], list | str):
+        return value
+    return np.asarray(value, dtype=ARRAY_TYPES.get(key, np.float64))
 
 
 __all__ = [
     "ARRAY_TYPES",
     "BidsMessage",
-    "BoolArray",
+    "ChecksMessage",
     "DecisionMessage",
     "DeliveryMessage",
     "DispatchMessage",
     "FlowMessage",
     "OffersMessage",
+    "PricesMessage",
     "ScheduleMessage",
     "from_any",
     "frozen",

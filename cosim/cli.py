@@ -1,0 +1,190 @@
+"""The command line: parse, call one function, print where the result is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cosim import __version__
+from cosim.errors import CosimError, UserError
+
+EXIT_FAILED = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0, 1 (run failed), 2 (user error), 130 (interrupted)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"cosim: {error}", file=sys.stderr)
+        return EXIT_USER
+    except CosimError as error:
+        print(f"cosim: the run stopped: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("cosim: interrupted; nothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cosim", description="Co-simulate a distribution grid and a blockchain-settled market."
+    )
+    parser.add_argument("--version", action="version", version=f"cosim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a scenario and write its result folder")
+    run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file (YAML)")
+    run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
+    run.add_argument("--engine", choices=("revm", "py-evm"), help="EVM engine [as the scenario]")
+    run.add_argument("--force", action="store_true", help="replace an earlier result there")
+    run.set_defaults(run=_run)
+
+    report = commands.add_parser("report", help="write the report of a result folder anew")
+    report.add_argument("result", type=Path, metavar="RESULT")
+    report.set_defaults(run=_report)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
+    schema.set_defaults(run=_schema)
+
+    grids = commands.add_parser("grids", help="list and import networks")
+    kinds = grids.add_subparsers(required=True, metavar="COMMAND")
+    listed = kinds.add_parser("list", help="list the networks that can be named in a scenario")
+    listed.set_defaults(run=_grids_list)
+    imported = kinds.add_parser(
+        "import", help="make a grid folder of simbench:<code> or of a pandapower file.json"
+    )
+    imported.add_argument("source", help="simbench:<code>, or a pandapower network as JSON")
+    imported.add_argument("--points", type=Path, help="connection-point table (CSV: name, bus)")
+    imported.add_argument("--elements", type=Path, help="element table (CSV)")
+    imported.add_argument("--profiles", type=Path, help="profiles (Parquet or CSV)")
+    imported.add_argument("--out", type=Path, help="grid folder to be made [grids/<name>]")
+    imported.set_defaults(run=_grids_import)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from cosim.scenario import load_scenario
+
+    scenario = load_scenario(options.scenario)
+    if options.engine:
+        ledger = scenario.ledger.model_copy(update={"engine": options.engine})
+        scenario = scenario.model_copy(update={"ledger": ledger})
+    out = options.out or Path("results") / scenario.name
+    # imported after the scenario is known to be sound: pandapower takes seconds to import
+    from cosim.analysis.summary import print_summary
+    from cosim.experiment import run_scenario
+
+    console = Console()
+    begin = time.monotonic()
+    with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
+        result = run_scenario(
+            scenario, options.scenario, out, force=options.force, progress=progress.tell
+        )
+    print_summary(result.indicators, console)
+    state = "complete" if result.complete else "INCOMPLETE (interrupted)"
+    console.print(
+        f"{scenario.name}: {state}, {result.intervals_done} of {scenario.time.intervals} intervals "
+        f"in {time.monotonic() - begin:.1f} s"
+    )
+    console.print(f"result: {result.folder}", soft_wrap=True)
+    console.print(f"report: {result.report}", soft_wrap=True)
+    return 0 if result.complete else EXIT_INTERRUPTED
+
+
+def _report(options: argparse.Namespace) -> int:
+    from cosim.analysis.report import write_report
+
+    print(f"report: {write_report(options.result)}")
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from cosim.scenario import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _grids_list(options: argparse.Namespace) -> int:
+    from cosim.grid.catalogue import list_grids
+
+    table = Table("name", "connection points", "elements", "profiles", "what it is")
+    for grid in list_grids():
+        table.add_row(
+            grid.name,
+            str(grid.n_connection_points),
+            str(grid.n_elements),
+            f"{grid.profiles_start} to {grid.profiles_end}",
+            grid.summary,
+        )
+    Console().print(table)
+    return 0
+
+
+def _grids_import(options: argparse.Namespace) -> int:
+    from cosim.grid.importers import import_pandapower, import_simbench
+
+    if options.source.startswith("simbench:"):
+        code = options.source.removeprefix("simbench:")
+        folder = import_simbench(code, options.out or Path("grids") / code)
+    elif options.points is None:
+        raise UserError(
+            "says not who is connected where",
+            file=options.source,
+            remedy="give a connection-point table with --points (CSV with columns name, bus)",
+        )
+    else:
+        folder = import_pandapower(
+            options.source,
+            options.points,
+            options.out or Path("grids") / Path(options.source).stem,
+            elements=options.elements,
+            profiles=options.profiles,
+        )
+    print(f"grid: {folder}")
+    return 0
+
+
+class _RunProgress:
+    """A progress bar with the interval, violations so far, and time left."""
+
+    def __init__(self, console: Console, name: str, n_intervals: int) -> None:
+        self._violated = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("interval {task.completed}/{task.total}"),
+            TextColumn("{task.fields[violated]} with violations"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task(name, total=n_intervals, violated=0)
+
+    def tell(self, interval: int, violated: bool) -> None:
+        self._violated += violated
+        self._bar.update(self._task, completed=interval + 1, violated=self._violated)
+
+    def __enter__(self) -> _RunProgress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._bar.__exit__(None, None, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

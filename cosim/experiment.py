@@ -1,0 +1,350 @@
+"""One run, from scenario to result folder: named stages, progress, a clean end.
+
+A run reads: open the grid, build the population, set the contracts up, wire the world, play it,
+check it, publish the result. Nothing appears under the result's name before all of that is done.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandapower
+
+from cosim.analysis.indicators import Indicators, compute_indicators
+from cosim.analysis.report import write_report
+from cosim.analysis.tables import Results
+from cosim.errors import ScenarioError
+from cosim.grid.catalogue import GridCase, open_grid
+from cosim.ledger.chain import Chain
+from cosim.ledger.clients.local_market import clear_gas
+from cosim.ledger.contracts import runtime_code_hash
+from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.ledger.engine import create_engine
+from cosim.ledger.hashing import keccak
+from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.elements import profile_columns, read_elements
+from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.population import Population, build_population
+from cosim.prosumers.profiles import load_window
+from cosim.prosumers.settings import (
+    BatteryParameters,
+    DeferralParameters,
+    ForecastParameters,
+    ProsumerParameters,
+    ProsumerSeeds,
+    ScalingFactors,
+    StrategyShare,
+    Tariff,
+)
+from cosim.recording.manifest import build_manifest, write_manifest
+from cosim.recording.writer import TableWriter
+from cosim.scenario import Scenario
+from cosim.simulation import Simulation, build_simulation
+from cosim.simulators.recorder import RunInterrupted
+from cosim.timing import StageTimer
+from cosim.units import WH_PER_KWH, WH_PER_MWH, ueur_from_eur, wei_from_gwei, wh_from_kwh
+
+KWH_PER_MWH = WH_PER_MWH // WH_PER_KWH
+Progress = Callable[[int, bool], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The result folder.
+    report : Path
+        Its report.
+    complete : bool
+        False when the user interrupted the run.
+    intervals_done : int
+        Intervals that were delivered and recorded.
+    indicators : Indicators
+    """
+
+    folder: Path
+    report: Path
+    complete: bool
+    intervals_done: int
+    indicators: Indicators
+
+
+def run_scenario(
+    scenario: Scenario,
+    scenario_file: Path,
+    out: Path,
+    *,
+    force: bool = False,
+    progress: Progress = lambda interval, violated: None,
+) -> RunResult:
+    """Run a scenario and write its result folder.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    scenario_file : Path
+        Where it was read from; named in errors.
+    out : Path
+        Result folder to be.
+    force : bool
+        Replace an earlier result there, once this run is finished.
+    progress : callable
+        Told of every interval that is recorded and whether its schedules violated a limit.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    UserError
+        For anything the user can mend; nothing is left behind.
+    RunError
+        If the run's numbers cannot be trusted; nothing is left behind.
+    """
+    timer = StageTimer()
+    with TableWriter(out, force=force) as writer, _interruptible() as interrupted:
+        with timer.measure("set-up"):
+            grid = open_grid(scenario.grid.network)
+            population, bidders = _people(scenario, grid)
+            deployment = _ledger(scenario, scenario_file, population)
+            simulation = build_simulation(
+                scenario,
+                scenario_file,
+                grid,
+                population,
+                bidders,
+                deployment,
+                writer,
+                timer,
+                progress,
+                interrupted,
+            )
+        with timer.measure("run"):
+            complete = _play(simulation)
+        writer.close()
+        (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
+        pandapower.to_json(grid.net, str(writer.folder / "network.json"))
+        indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        folder = writer.finish(complete)
+    return RunResult(
+        folder=folder,
+        report=folder / "report.html",
+        complete=complete,
+        intervals_done=simulation.recorder.intervals_done,
+        indicators=indicators,
+    )
+
+
+def _people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
+    """Prosumers with their profiles, and their agents."""
+    settings = scenario.prosumers
+    parameters = ProsumerParameters(
+        scaling=ScalingFactors(**settings.scaling.model_dump()),
+        battery=BatteryParameters(**settings.battery.model_dump()),
+        deferral=DeferralParameters(**settings.deferral.model_dump()),
+        forecast=ForecastParameters(**settings.forecast.model_dump()),
+        strategies=tuple(StrategyShare(**s.model_dump()) for s in settings.strategies),
+        meters=dict(settings.meters),
+    )
+    names = tuple(grid.connection_points["name"].astype(str))
+    elements_file = grid.folder / "elements.csv"
+    elements = read_elements(grid.elements, names, elements_file)
+    profiles = load_window(
+        grid.profiles_file,
+        profile_columns(elements),
+        scenario.time.start,
+        scenario.time.intervals,
+        scenario.time.step_s,
+    )
+    seeds = ProsumerSeeds.spawn(scenario.seed)
+    population = build_population(
+        elements,
+        names,
+        parameters,
+        profiles,
+        scenario.time.step_s,
+        np.random.default_rng(seeds.batteries),
+        elements_file=elements_file,
+        profiles_file=grid.profiles_file,
+    )
+    tariff = Tariff(
+        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+    )
+    forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
+    return population, Bidders(population, forecasts, parameters, tariff, seeds)
+
+
+def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
+    """Chain and contracts, set up before the first order window opens."""
+    market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
+    most_gas = clear_gas(population.n)
+    if most_gas > ledger.block_gas_limit:
+        raise ScenarioError(
+            f"clearing {population.n} orders may take {most_gas} gas, more than a block holds",
+            file=scenario_file,
+            field="ledger.block_gas_limit",
+            remedy=f"set it to at least {most_gas}",
+        )
+    account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
+    local_deposit = round(account * local_share)
+    terms = ContractTerms(
+        retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
+        penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
+        first_delivery_s=clock.start_s,
+        step_s=clock.step_s,
+        order_lead_s=clock.order_lead_s,
+        gate_closure_s=clock.gate_closure_s,
+        metering_s=clock.metering_s,
+        silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
+        local_deposit_ueur=local_deposit,
+        flexibility_deposit_ueur=account - local_deposit,
+        supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+        dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
+    )
+    chain = Chain(
+        create_engine(ledger.engine),
+        genesis_s(
+            clock.window_opens_s(0), ledger.block_time_s, ledger.block_gas_limit, population.n
+        ),
+        ledger.block_time_s,
+        ledger.block_gas_limit,
+        initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
+        tip_wei=wei_from_gwei(ledger.tip_gwei),
+    )
+    return deploy_market(chain, scenario.seed, population.names, population.meters, terms)
+
+
+def _play(simulation: Simulation) -> bool:
+    """Run the world; False if the user interrupted it."""
+    try:
+        simulation.world.run()
+    except Exception as error:
+        if not _caused_by_interrupt(error):
+            raise
+        return False
+    finally:
+        simulation.world.shut_down()
+    return True
+
+
+def _caused_by_interrupt(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, RunInterrupted):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _publish(
+    scenario: Scenario,
+    folder: Path,
+    simulation: Simulation,
+    deployment: Deployment,
+    complete: bool,
+    timer: StageTimer,
+) -> Indicators:
+    """Indicators, manifest and report of a folder whose tables are closed."""
+    reference = simulation.reference_check
+    power_flow = {
+        "engine": scenario.grid.power_flow,
+        "reference_engine": reference.reference.name,
+        "reference_intervals": reference.done,
+        "largest_difference_vm_pu": reference.vm_pu,
+        "largest_difference_loading_percent": reference.loading_percent,
+        "tolerance_pu": reference.tolerance_pu,
+        "losses_kwh": simulation.recorder.losses_mwh * KWH_PER_MWH,
+        "import_kwh": simulation.recorder.import_mwh * KWH_PER_MWH,
+    }
+    manifest = build_manifest(
+        folder,
+        name=scenario.name,
+        seed=scenario.seed,
+        complete=complete,
+        intervals=scenario.time.intervals,
+        intervals_done=simulation.recorder.intervals_done,
+        start=scenario.time.start.isoformat(),
+        step_s=scenario.time.step_s,
+        contracts=_contracts(deployment),
+        chain=_chain(scenario, deployment),
+        power_flow=power_flow,
+        indicators={},
+        timing={},
+    )
+    write_manifest(folder, manifest)
+    with timer.measure("indicators"):
+        indicators = compute_indicators(Results(folder))
+    manifest["indicators"] = indicators.as_dict()
+    manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
+    write_manifest(folder, manifest)
+    write_report(folder)
+    return indicators
+
+
+def _contracts(deployment: Deployment) -> dict[str, dict[str, Any]]:
+    engine = deployment.chain.engine
+    return {
+        client.contract: {
+            "address": "0x" + client.address.hex(),
+            "runtime_code_hash": runtime_code_hash(engine.code(client.address)),
+            "storage_root": "0x" + engine.storage_root(client.address).hex(),
+        }
+        for client in deployment.contracts
+    }
+
+
+def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
+    chain = deployment.chain
+    roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.contracts)
+    return {
+        "settings": asdict(_LedgerFacts(**scenario.ledger.model_dump(exclude={"engine"}))),
+        "last_block": chain.block,
+        "state_digest": "0x" + keccak(roots).hex(),
+    }
+
+
+@dataclass(frozen=True)
+class _LedgerFacts:
+    """Settings that decide what the chain includes; the engine is not one of them."""
+
+    block_time_s: int
+    block_gas_limit: int
+    initial_base_fee_gwei: float
+    tip_gwei: float
+    eur_per_eth: float
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag that is looked at between intervals.
+
+    A second one interrupts at once, and nothing is left behind.
+    """
+    asked = False
+
+    def ask(signum: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        previous = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: no signals to catch
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,213 @@
+"""Sets a run's contracts up: deploys them, issues money, registers meters, makes deposits.
+
+Everything happens in ordinary transactions before the first order window opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cosim.errors import EngineError
+from cosim.ledger.accounts import Account, accounts
+from cosim.ledger.chain import Chain
+from cosim.ledger.clients.euro_token import EuroToken
+from cosim.ledger.clients.flexibility_market import FlexibilityMarket
+from cosim.ledger.clients.local_market import LocalMarket
+from cosim.ledger.clients.smart_meters import SmartMeters
+
+ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
+DEPLOYMENTS = 4
+SETUP_GAS_PER_PROSUMER = 900_000
+SETUP_GAS_OF_ROLES = 2_000_000
+
+
+@dataclass(frozen=True)
+class ContractTerms:
+    """Constructor arguments of the contracts, and the money that a run starts with.
+
+    Parameters
+    ----------
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh, penalty_ueur_per_kwh : int
+        [µEUR/kWh]
+    first_delivery_s, step_s, order_lead_s, gate_closure_s, metering_s : int
+        Times of the local market. [s]
+    silent_estimate_wh : int
+        [Wh]
+    local_deposit_ueur, flexibility_deposit_ueur : int
+        Of each prosumer in either market. [µEUR]
+    supplier_deposit_ueur, dso_deposit_ueur : int
+        [µEUR]
+    """
+
+    retail_price_ueur_per_kwh: int
+    feed_in_price_ueur_per_kwh: int
+    penalty_ueur_per_kwh: int
+    first_delivery_s: int
+    step_s: int
+    order_lead_s: int
+    gate_closure_s: int
+    metering_s: int
+    silent_estimate_wh: int
+    local_deposit_ueur: int
+    flexibility_deposit_ueur: int
+    supplier_deposit_ueur: int
+    dso_deposit_ueur: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Chain, contracts and accounts of a run, ready for the first interval."""
+
+    chain: Chain
+    token: EuroToken
+    meter_registry: SmartMeters
+    local_market: LocalMarket
+    flexibility: FlexibilityMarket
+    prosumers: tuple[Account, ...]
+    meters: tuple[Account, ...]
+    operator: Account
+    supplier: Account
+    dso: Account
+    issuer: Account
+    metering_operator: Account
+
+    def balances(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
+        """Total supply, tokens by holder, free balances in both markets by account. [µEUR]"""
+        people = (*self.prosumers, self.supplier, self.dso)
+        holders = (*people, self.operator, self.issuer, self.metering_operator)
+        tokens = {account.name: self.token.balance_of(account.address) for account in holders}
+        for contract in (self.local_market, self.flexibility):
+            tokens[contract.contract] = self.token.balance_of(contract.address)
+        return (
+            self.token.total_supply(),
+            tokens,
+            {account.name: self.local_market.balance_of(account.address) for account in people},
+            {account.name: self.flexibility.balance_of(account.address) for account in people},
+        )
+
+    @property
+    def contracts(self) -> tuple[EuroToken, SmartMeters, LocalMarket, FlexibilityMarket]:
+        """All contract clients."""
+        return self.token, self.meter_registry, self.local_market, self.flexibility
+
+
+def genesis_s(first_window_s: int, block_time_s: int, block_gas_limit: int, n: int) -> int:
+    """Timestamp of block 0, so that the set-up is done when the first order window opens. [s]
+
+    A whole number of blocks before the window, so that windows and gate closures that are
+    multiples of the block time fall on blocks.
+    """
+    gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n
+    # one block a contract; the rest by gas, twice over because blocks are never packed full
+    blocks = DEPLOYMENTS + 8 + 2 * (gas // block_gas_limit + 1)
+    return first_window_s - blocks * block_time_s
+
+
+def deploy_market(
+    chain: Chain, seed: int, names: Sequence[str], meter_names: Sequence[str], terms: ContractTerms
+) -> Deployment:
+    """Deploy the contracts and bring everybody to the start line.
+
+    Parameters
+    ----------
+    chain : Chain
+        At its genesis.
+    seed : int
+        Of the keys.
+    names, meter_names : sequence of str
+        Prosumers and their meters, in connection-point order.
+    terms : ContractTerms
+
+    Raises
+    ------
+    ContractRevert
+        If a contract refuses a step of the set-up.
+    EngineError
+        If the set-up does not finish before the first order window.
+    """
+    roles = accounts(seed, ROLES)
+    issuer, registrar = roles["issuer"], roles["metering operator"]
+    operator, supplier, dso = roles["market operator"], roles["supplier"], roles["DSO"]
+    people = accounts(seed, [f"prosumer {name}" for name in names])
+    prosumers = tuple(
+        Account(name, keyed.address, keyed.private_key)
+        for name, keyed in zip(names, people.values(), strict=True)
+    )
+    meters = tuple(accounts(seed, [f"meter {name}" for name in meter_names]).values())
+
+    token = EuroToken.deploy(chain, issuer.address)
+    registry = SmartMeters.deploy(chain, registrar.address)
+    local = LocalMarket.deploy(
+        chain,
+        operator.address,
+        token=token.address,
+        meters=registry.address,
+        supplier=supplier.address,
+        retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
+        feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
+        first_delivery_s=terms.first_delivery_s,
+        step_s=terms.step_s,
+        order_lead_s=terms.order_lead_s,
+        gate_closure_s=terms.gate_closure_s,
+        metering_s=terms.metering_s,
+        silent_estimate_wh=terms.silent_estimate_wh,
+    )
+    flexibility = FlexibilityMarket.deploy(
+        chain,
+        operator.address,
+        token=token.address,
+        local_market=local.address,
+        dso=dso.address,
+        penalty_ueur_per_kwh=terms.penalty_ueur_per_kwh,
+    )
+    handles: list[int] = []
+    deposits = [
+        (account, terms.local_deposit_ueur, terms.flexibility_deposit_ueur) for account in prosumers
+    ]
+    deposits.append((supplier, terms.supplier_deposit_ueur, 0))
+    deposits.append((dso, 0, terms.dso_deposit_ueur))
+    for account, in_local, in_flexibility in deposits:
+        handles.append(token.mint(issuer.address, account.address, in_local + in_flexibility))
+    _mine_all(chain, terms)
+    for account, meter in zip(prosumers, meters, strict=True):
+        handles.append(registry.register_meter(registrar.address, meter.address, account.address))
+    for account, in_local, in_flexibility in deposits:
+        for client, amount in ((local, in_local), (flexibility, in_flexibility)):
+            if amount:
+                handles.append(token.approve(account.address, client.address, amount))
+    _mine_all(chain, terms)
+    for account, in_local, in_flexibility in deposits:
+        if in_local:
+            handles.append(local.deposit(account.address, in_local))
+        if in_flexibility:
+            handles.append(flexibility.deposit(account.address, in_flexibility))
+    for account, meter in zip(prosumers, meters, strict=True):
+        handles.append(local.join(account.address, meter.address))
+    _mine_all(chain, terms)
+    local.check_all(handles)
+    return Deployment(
+        chain=chain,
+        token=token,
+        meter_registry=registry,
+        local_market=local,
+        flexibility=flexibility,
+        prosumers=prosumers,
+        meters=meters,
+        operator=operator,
+        supplier=supplier,
+        dso=dso,
+        issuer=issuer,
+        metering_operator=registrar,
+    )
+
+
+def _mine_all(chain: Chain, terms: ContractTerms) -> None:
+    """Mine until the mempool is empty."""
+    while chain.pending:
+        if chain.now_s >= terms.first_delivery_s - terms.order_lead_s:
+            raise EngineError(
+                "the set-up does not finish before the first order window; raise "
+                "ledger.block_gas_limit in the scenario"
+            )
+        chain.mine_until(chain.now_s + chain.block_time_s)

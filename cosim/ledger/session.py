@@ -1,0 +1,443 @@
+"""The market session of each delivery interval: what the actors send to the contracts, and when.
+
+Prosumers send orders at their own times in the order window; after gate closure the interval is
+cleared; the DSO opens requests, prosumers answer with offers, the DSO awards; after delivery the
+meters report and what was awarded is settled. What the chain includes in time, and what it does
+not, decides the outcome: a late order is an outcome here, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.clock import DeliveryClock
+from cosim.errors import ContractRevert, EngineError
+from cosim.ledger.blocks import Included
+from cosim.ledger.clients.base import ContractClient
+from cosim.ledger.clients.flexibility_market import MAX_BATCH, award_gas, settle_gas
+from cosim.ledger.deployment import Deployment
+from cosim.units import BoolArray, FloatArray, IntArray
+
+PATIENCE_BLOCKS = 100
+"""How many blocks a transaction that must succeed may wait for room."""
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """What became of the orders of one interval; arrays of shape (n,).
+
+    Parameters
+    ----------
+    status : (n,) object
+        ``cleared``, ``partial``, ``unmatched``, ``late``, ``rejected``; "" without order.
+    reason : (n,) object
+        Revert text of a late or rejected order, else None.
+    sent_at_s : (n,) float
+        Unix time at which it left; NaN without order. [s]
+    block : (n,) int64
+        Block that includes it, -1 if none does.
+    filled_wh : (n,) int64
+        Energy cleared, positive on both sides. [Wh]
+    contracted_wh : (n,) int64
+        The same with sales positive and purchases negative. [Wh]
+    price_ueur_per_kwh, volume_wh : int
+        Clearing price and volume; 0 without trade.
+    accepted : tuple of int
+        Prosumers whose orders the contract took, in the order of the chain.
+    """
+
+    status: npt.NDArray[np.object_]
+    reason: npt.NDArray[np.object_]
+    sent_at_s: FloatArray
+    block: IntArray
+    filled_wh: IntArray
+    contracted_wh: IntArray
+    price_ueur_per_kwh: int
+    volume_wh: int
+    accepted: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Request:
+    """A request of the DSO, its offers and their settlement; lists by offer.
+
+    ``direction`` is +1 to raise net injections and -1 to lower them.
+    """
+
+    number: int
+    interval: int
+    direction: int
+    quantity_wh: int
+    prosumers: list[int] = field(default_factory=list)
+    offered_wh: list[int] = field(default_factory=list)
+    prices_ueur_per_kwh: list[int] = field(default_factory=list)
+    baselines_wh: list[int] = field(default_factory=list)
+    awarded_wh: list[int] = field(default_factory=list)
+    delivered_wh: list[int] = field(default_factory=list)
+    paid_ueur: list[int] = field(default_factory=list)
+    penalty_ueur: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the contracts settled of one interval; arrays of shape (n,).
+
+    Money is positive when the prosumer receives it. ``estimated`` marks silent meters.
+    """
+
+    contracted_wh: IntArray
+    metered_wh: IntArray
+    estimated: BoolArray
+    traded_ueur: IntArray
+    supplier_ueur: IntArray
+    flexibility_ueur: IntArray
+    fees_wei: list[int]
+    requests: tuple[Request, ...]
+
+
+class MarketSession:
+    """The population's side of the ledger, one interval after the other.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Chain, contracts and accounts, set up.
+    clock : DeliveryClock
+        Times of the run.
+    """
+
+    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+        self.deployment = deployment
+        self.chain = deployment.chain
+        self.clock = clock
+        self.n = len(deployment.prosumers)
+        # as many accounts as fit into one block's gas, and at most what the contract takes
+        self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
+        self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
+        self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
+        self._requests: dict[int, list[Request]] = {}
+        self._fees_wei: dict[int, list[int]] = {}
+
+    def trade(
+        self,
+        interval: int,
+        is_sell: BoolArray,
+        energy_wh: IntArray,
+        price_ueur_per_kwh: IntArray,
+        sent_fraction: FloatArray,
+    ) -> OrderBook:
+        """Send the orders of an interval, wait for gate closure, and have it cleared.
+
+        Parameters
+        ----------
+        interval : int
+        is_sell : (n,) bool
+        energy_wh, price_ueur_per_kwh : (n,) int64
+            No order is sent where the energy is 0.
+        sent_fraction : (n,) float
+            When each order leaves, as a fraction of the order window less the two last blocks:
+            who sends later cannot expect to be included before the gate closes.
+        """
+        chain, market = self.chain, self.deployment.local_market
+        opens = self.clock.window_opens_s(interval)
+        closes = self.clock.gate_closes_s(interval)
+        window = closes - 2 * self.clock.block_time_s - opens
+        handles: dict[int, int] = {}
+        sent_at_s = np.full(self.n, np.nan)
+        for i in np.flatnonzero(energy_wh):
+            sent_at_s[i] = opens + sent_fraction[i] * window
+            handles[int(i)] = market.place_order(
+                self.deployment.prosumers[i].address,
+                interval,
+                bool(is_sell[i]),
+                int(energy_wh[i]),
+                int(price_ueur_per_kwh[i]),
+                sent_at_s=float(sent_at_s[i]),
+            )
+        chain.mine_until(closes)
+        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
+        status = np.full(self.n, "", dtype=object)
+        reason = np.full(self.n, None, dtype=object)
+        block = np.full(self.n, -1, dtype=np.int64)
+        places: list[tuple[int, int, int]] = []
+        fees = self._fees_wei.setdefault(interval, [0] * self.n)
+        for i, handle in handles.items():
+            included = chain.included(handle)
+            if included is None:
+                status[i], reason[i] = "late", "not included before gate closure"
+                continue
+            block[i] = included.block
+            fees[i] += included.fee_wei
+            if included.receipt.status:
+                status[i] = "unmatched"
+                places.append((included.block, included.index, i))
+            else:
+                reason[i] = self._reason(market, handle)
+                status[i] = "late" if reason[i] == "local market: gate closed" else "rejected"
+        clearing = self._confirmed(
+            market, market.clear(self.deployment.operator.address, interval, len(places))
+        )
+        filled_wh = np.zeros(self.n, dtype=np.int64)
+        price = volume = 0
+        for name, arguments in market.events(clearing):
+            if name == "OrderFilled":
+                filled_wh[self._index[arguments["account"]]] = arguments["energy_wh"]
+            elif name == "IntervalCleared":
+                price, volume = arguments["price_ueur_per_kwh"], arguments["volume_wh"]
+        status[(filled_wh > 0) & (filled_wh < energy_wh)] = "partial"
+        status[(filled_wh > 0) & (filled_wh == energy_wh)] = "cleared"
+        return OrderBook(
+            status=status,
+            reason=reason,
+            sent_at_s=sent_at_s,
+            block=block,
+            filled_wh=filled_wh,
+            contracted_wh=np.where(is_sell, filled_wh, -filled_wh),
+            price_ueur_per_kwh=price,
+            volume_wh=volume,
+            accepted=tuple(i for _, _, i in sorted(places)),
+        )
+
+    def request(
+        self, interval: int, direction: int, quantity_wh: int, price_cap_ueur_per_kwh: int
+    ) -> Request | None:
+        """Open a request of the DSO; None if the contract or the chain did not let it in time."""
+        flexibility = self.deployment.flexibility
+        handle = flexibility.open_request(
+            self.deployment.dso.address,
+            interval,
+            direction > 0,
+            quantity_wh,
+            price_cap_ueur_per_kwh,
+        )
+        included = self._wait(handle, self.clock.delivery_start_s(interval))
+        if included is None or not included.receipt.status:
+            return None
+        number = next(
+            arguments["request"]
+            for name, arguments in flexibility.events(included)
+            if name == "RequestOpened"
+        )
+        request = Request(number, interval, direction, quantity_wh)
+        self._requests.setdefault(interval, []).append(request)
+        return request
+
+    def offer(
+        self,
+        request: Request,
+        energy_wh: IntArray,
+        price_ueur_per_kwh: IntArray,
+        baseline_wh: IntArray,
+    ) -> None:
+        """Let every prosumer with energy to offer answer a request; keeps what was accepted.
+
+        Parameters
+        ----------
+        request : Request
+        energy_wh, price_ueur_per_kwh : (n,) int64
+            No offer where the energy is 0 or the price above the cap.
+        baseline_wh : (n,) int64
+            Nominated schedules that delivery is measured against. [Wh]
+        """
+        chain, flexibility = self.chain, self.deployment.flexibility
+        sent_at_s = float(chain.now_s)
+        handles = {
+            int(i): flexibility.offer(
+                self.deployment.prosumers[i].address,
+                request.number,
+                int(energy_wh[i]),
+                int(price_ueur_per_kwh[i]),
+                int(baseline_wh[i]),
+                sent_at_s=sent_at_s,
+                interval=request.interval,
+            )
+            for i in np.flatnonzero(energy_wh)
+        }
+        chain.mine_until(chain.now_s + self.clock.block_time_s)
+        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
+        fees = self._fees_wei.setdefault(request.interval, [0] * self.n)
+        for i, handle in handles.items():
+            included = chain.included(handle)
+            if included is None:
+                continue
+            fees[i] += included.fee_wei
+            if included.receipt.status:
+                request.prosumers.append(i)
+                request.offered_wh.append(int(energy_wh[i]))
+                request.prices_ueur_per_kwh.append(int(price_ueur_per_kwh[i]))
+                request.baselines_wh.append(int(baseline_wh[i]))
+                request.awarded_wh.append(0)
+                request.delivered_wh.append(0)
+                request.paid_ueur.append(0)
+                request.penalty_ueur.append(0)
+
+    def award(self, request: Request, energy_wh: IntArray) -> list[list[int]]:
+        """Award offers of a request.
+
+        Parameters
+        ----------
+        request : Request
+        energy_wh : (offers,) int64
+            Energy awarded to each. [Wh]
+
+        Returns
+        -------
+        list of list of int
+            Positions of the offers that the ledger took, by transaction.
+        """
+        chosen = [int(o) for o in np.flatnonzero(energy_wh)]
+        done = []
+        for start in range(0, len(chosen), self._award_batch):
+            batch = chosen[start : start + self._award_batch]
+            handle = self.deployment.flexibility.award(
+                self.deployment.dso.address,
+                request.number,
+                [self.deployment.prosumers[request.prosumers[o]].address for o in batch],
+                [int(energy_wh[o]) for o in batch],
+                interval=request.interval,
+            )
+            included = self._wait(handle, self.clock.delivery_start_s(request.interval))
+            if included is None or not included.receipt.status:
+                continue
+            done.append(batch)
+            for o in batch:
+                request.awarded_wh[o] += int(energy_wh[o])
+        return done
+
+    def settle(self, interval: int, metered_wh: IntArray) -> Settled:
+        """Let the meters report an interval after its end, and settle what follows from it.
+
+        A meter whose report is not included in time is silent: the agreed estimate is settled.
+
+        Parameters
+        ----------
+        interval : int
+        metered_wh : (n,) int64
+            Readings, net injection. [Wh]
+        """
+        chain, market = self.chain, self.deployment.local_market
+        operator = self.deployment.operator.address
+        ends = self.clock.delivery_start_s(interval + 1)
+        chain.mine_until(ends)
+        stagger_s = self.clock.block_time_s / self.n
+        fees = self._fees_wei.pop(interval, [0] * self.n)
+        handles = [
+            market.report(
+                self.deployment.meters[i].address,
+                interval,
+                int(metered_wh[i]),
+                sent_at_s=ends + i * stagger_s,
+            )
+            for i in range(self.n)
+        ]
+        deadline = ends + self.clock.metering_s
+        while chain.pending and chain.now_s + self.clock.block_time_s <= deadline:
+            chain.mine_until(chain.now_s + self.clock.block_time_s)
+        reports: list[Included] = []
+        silent = []
+        for i, handle in enumerate(handles):
+            included = chain.included(handle)
+            if included is not None:
+                fees[i] += included.fee_wei
+            if included is not None and included.receipt.status:
+                reports.append(included)
+            else:
+                silent.append(i)
+        if silent:
+            chain.drop([handles[i] for i in silent if chain.included(handles[i]) is None])
+            chain.mine_until(deadline)
+            for i in silent:
+                handle = market.settle_silent(
+                    operator, interval, self.deployment.prosumers[i].address
+                )
+                reports.append(self._confirmed(market, handle))
+        columns = {
+            key: np.zeros(self.n, dtype=np.int64)
+            for key in ("contracted_wh", "metered_wh", "trade_ueur", "supplier_ueur")
+        }
+        estimated = np.zeros(self.n, dtype=np.bool_)
+        for included in reports:
+            for name, arguments in market.events(included):
+                if name == "IntervalSettled":
+                    i = self._index[arguments["account"]]
+                    for key, column in columns.items():
+                        column[i] = arguments[key]
+                elif name == "MeterReported":
+                    estimated[self._index[arguments["account"]]] = arguments["estimated"]
+        requests = tuple(self._requests.pop(interval, ()))
+        flexibility_ueur = self._settle_flexibility(requests)
+        return Settled(
+            contracted_wh=columns["contracted_wh"],
+            metered_wh=columns["metered_wh"],
+            estimated=estimated,
+            traded_ueur=columns["trade_ueur"],
+            supplier_ueur=columns["supplier_ueur"],
+            flexibility_ueur=flexibility_ueur,
+            fees_wei=fees,
+            requests=requests,
+        )
+
+    def _settle_flexibility(self, requests: tuple[Request, ...]) -> IntArray:
+        """Settle and close the requests of an interval; what each prosumer received. [µEUR]"""
+        flexibility, operator = self.deployment.flexibility, self.deployment.operator.address
+        received = np.zeros(self.n, dtype=np.int64)
+        for request in requests:
+            offer_of = {i: o for o, i in enumerate(request.prosumers)}
+            for start in range(0, len(request.prosumers), self._settle_batch):
+                batch = request.prosumers[start : start + self._settle_batch]
+                handle = flexibility.settle(
+                    operator,
+                    request.number,
+                    [self.deployment.prosumers[i].address for i in batch],
+                    interval=request.interval,
+                )
+                included = self._confirmed(flexibility, handle)
+                for name, arguments in flexibility.events(included):
+                    if name == "OfferSettled":
+                        i = self._index[arguments["account"]]
+                        o = offer_of[i]
+                        request.delivered_wh[o] = arguments["delivered_wh"]
+                        request.paid_ueur[o] = arguments["paid_ueur"]
+                        request.penalty_ueur[o] = arguments["penalty_ueur"]
+                        received[i] += arguments["paid_ueur"] - arguments["penalty_ueur"]
+            handle = flexibility.close_request(operator, request.number, interval=request.interval)
+            self._confirmed(flexibility, handle)
+        return received
+
+    def _confirmed(self, client: ContractClient, handle: int) -> Included:
+        """Wait for a transaction that must succeed."""
+        included = self._wait(handle, self.chain.now_s + PATIENCE_BLOCKS * self.clock.block_time_s)
+        if included is None:
+            raise EngineError(
+                f"a transaction to {client.contract} found no room in {PATIENCE_BLOCKS} blocks; "
+                "raise ledger.block_gas_limit in the scenario"
+            )
+        client.check(handle)
+        return included
+
+    def _wait(self, handle: int, until_s: float) -> Included | None:
+        """Mine block by block until a transaction is included; withdraw it at the time given."""
+        while (included := self.chain.included(handle)) is None:
+            if self.chain.now_s + self.clock.block_time_s >= until_s:
+                self.chain.drop([handle])
+                return None
+            self.chain.mine_until(self.chain.now_s + self.clock.block_time_s)
+        return included
+
+    @staticmethod
+    def _reason(client: ContractClient, handle: int) -> str:
+        try:
+            client.check(handle)
+        except ContractRevert as revert:
+            return revert.text
+        return ""
+
+
+def _batch(gas_of: Callable[[int], int], block_gas_limit: int) -> int:
+    """Most accounts in one transaction that still fits into half a block."""
+    per_account = gas_of(1) - gas_of(0)
+    return max(1, min(MAX_BATCH, (block_gas_limit // 2 - gas_of(0)) // per_account))

@@ -1,0 +1,247 @@
+"""The market's books beside the ledger: every interval is settled twice and must agree.
+
+The books replay on the Python twins what the chain accepted, in the chain's order, and compare
+fills, prices, settlements and balances to the integer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.market.flexibility import FlexibilityMarketTwin, FlexibilitySettlement
+from cosim.market.orders import Order, Settlement
+from cosim.market.reconciliation import (
+    check_equal,
+    check_held,
+    check_metering,
+    check_total,
+    check_trades,
+)
+from cosim.market.settlement import LocalMarketTwin
+from cosim.market.trades import Trade, pair_trades
+from cosim.units import IntArray
+
+SUPPLIER = "supplier"
+DSO = "DSO"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What both markets agree on.
+
+    Parameters
+    ----------
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
+        The supplier's prices. [µEUR/kWh]
+    penalty_ueur_per_kwh : int
+        For awarded but undelivered flexibility. [µEUR/kWh]
+    silent_estimate_wh : int
+        Consumption settled for a silent meter. [Wh]
+    """
+
+    retail_price_ueur_per_kwh: int
+    feed_in_price_ueur_per_kwh: int
+    penalty_ueur_per_kwh: int
+    silent_estimate_wh: int
+
+
+@dataclass(frozen=True)
+class LedgerBalances:
+    """Money on the ledger at one moment. [µEUR]
+
+    Parameters
+    ----------
+    total_supply_ueur : int
+        Tokens issued.
+    tokens_ueur : mapping of str to int
+        Token balance of every holder; the contracts under their own names.
+    local_market_ueur, flexibility_ueur : mapping of str to int
+        Free balance of every account inside the two markets.
+    """
+
+    total_supply_ueur: int
+    tokens_ueur: Mapping[str, int]
+    local_market_ueur: Mapping[str, int]
+    flexibility_ueur: Mapping[str, int]
+
+
+class MarketBooks:
+    """Twins of both markets and the identities that every interval must satisfy.
+
+    Parameters
+    ----------
+    prosumers : sequence of str
+        Names, in connection-point order.
+    terms : Terms
+    """
+
+    def __init__(self, prosumers: Sequence[str], terms: Terms) -> None:
+        self.prosumers = tuple(prosumers)
+        self.local = LocalMarketTwin(
+            SUPPLIER,
+            terms.retail_price_ueur_per_kwh,
+            terms.feed_in_price_ueur_per_kwh,
+            terms.silent_estimate_wh,
+        )
+        self.flexibility = FlexibilityMarketTwin(DSO, terms.penalty_ueur_per_kwh)
+
+    def open(self, balances: LedgerBalances) -> None:
+        """Take over the deposits with which a run starts."""
+        for account, amount in balances.local_market_ueur.items():
+            self.local.deposit(account, amount)
+        for account, amount in balances.flexibility_ueur.items():
+            self.flexibility.deposit(account, amount)
+        self.check_money(-1, balances)
+
+    def trade(
+        self,
+        interval: int,
+        orders: Sequence[Order],
+        price_ueur_per_kwh: int,
+        volume_wh: int,
+        filled_wh: Mapping[str, int],
+    ) -> tuple[Trade, ...]:
+        """Clear the accepted orders and compare with the contract's clearing.
+
+        Parameters
+        ----------
+        interval : int
+        orders : sequence of Order
+            Accepted by the contract, in the order of the chain.
+        price_ueur_per_kwh, volume_wh : int
+            The contract's.
+        filled_wh : mapping of str to int
+            What the contract filled, by account; accounts without a fill may be missing. [Wh]
+
+        Returns
+        -------
+        tuple of Trade
+            Who traded with whom.
+
+        Raises
+        ------
+        ReconciliationError
+            If contract and twin differ.
+        """
+        for order in orders:
+            self.local.place_order(interval, order)
+        clearing = self.local.clear(interval)
+        check_equal(
+            interval,
+            {"price [µEUR/kWh]": price_ueur_per_kwh, "volume [Wh]": volume_wh},
+            {
+                "price [µEUR/kWh]": clearing.price_ueur_per_kwh,
+                "volume [Wh]": clearing.volume_wh,
+            },
+            "clearing of the contract",
+            "clearing of the twin",
+        )
+        check_equal(
+            interval,
+            {order.account: filled_wh.get(order.account, 0) for order in orders},
+            {o.account: fill for o, fill in zip(orders, clearing.fills_wh, strict=True)},
+            "fill of the contract [Wh]",
+            "fill of the twin [Wh]",
+        )
+        contracted = [
+            filled if order.is_sell else -filled
+            for order, filled in zip(orders, clearing.fills_wh, strict=True)
+        ]
+        check_trades(interval, [o.account for o in orders], np.array(contracted, int), volume_wh)
+        return pair_trades(orders, clearing)
+
+    def settle(
+        self,
+        interval: int,
+        delivered_wh: IntArray,
+        reported_wh: IntArray,
+        estimated: Sequence[bool],
+        settlements: Mapping[str, Settlement],
+    ) -> None:
+        """Settle an interval by the readings and compare with the contract's settlements.
+
+        Parameters
+        ----------
+        interval : int
+        delivered_wh : (n,) int64
+            Energy that the solved grid took from each connection point. [Wh]
+        reported_wh : (n,) int64
+            Readings on the ledger; agreed estimates of silent meters. [Wh]
+        estimated : sequence of bool
+            Whether it is an estimate.
+        settlements : mapping of str to Settlement
+            As the contract logged them.
+
+        Raises
+        ------
+        ReconciliationError
+            If a meter reported other than what was delivered, or contract and twin differ.
+        """
+        known = ~np.asarray(estimated, dtype=bool)
+        names = [name for name, is_known in zip(self.prosumers, known, strict=True) if is_known]
+        check_metering(interval, names, reported_wh[known], delivered_wh[known])
+        expected = {}
+        for i, name in enumerate(self.prosumers):
+            if known[i]:
+                expected[name] = self.local.report(interval, name, int(reported_wh[i]))
+            else:
+                expected[name] = self.local.settle_silent(interval, name)
+        check_equal(
+            interval, settlements, expected, "settlement of the contract", "settlement of the twin"
+        )
+
+    def settle_request(
+        self,
+        interval: int,
+        number: int,
+        settlements: Mapping[str, FlexibilitySettlement],
+    ) -> None:
+        """Settle and close a request and compare with what the contract logged."""
+        readings = {
+            name: reading
+            for name in self.prosumers
+            if (reading := self.local.reading_of(interval, name)) is not None
+        }
+        expected = self.flexibility.settle(number, self.prosumers, readings)
+        self.flexibility.close_request(number)
+        check_equal(
+            interval,
+            settlements,
+            expected,
+            "flexibility settled by the contract",
+            "flexibility settled by the twin",
+        )
+
+    def close(self, interval: int, balances: LedgerBalances) -> None:
+        """Check all money after an interval was settled, and forget the interval."""
+        self.flexibility.forget(interval)
+        self.local.forget(interval)
+        self.check_money(interval, balances)
+
+    def check_money(self, interval: int, balances: LedgerBalances) -> None:
+        """Require that no token appeared or vanished, and that both markets hold what they owe.
+
+        Raises
+        ------
+        ReconciliationError
+            Names the accounts.
+        """
+        tokens = balances.tokens_ueur
+        check_total(interval, tokens, balances.total_supply_ueur)
+        for name, twin, free in (
+            ("LocalMarket", self.local, balances.local_market_ueur),
+            ("FlexibilityMarket", self.flexibility, balances.flexibility_ueur),
+        ):
+            check_equal(
+                interval,
+                free,
+                {account: twin.balance_of(account) for account in free},
+                f"balance in {name} [µEUR]",
+                "balance of the twin [µEUR]",
+            )
+            check_held(
+                interval, name, tokens[name], twin.free_total_ueur(), twin.locked_total_ueur()
+            )

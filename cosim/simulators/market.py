@@ -1,0 +1,265 @@
+"""mosaik simulator of the market: the ledger session, and the books beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cosim.ledger.session import MarketSession, OrderBook, Request
+from cosim.market.books import MarketBooks
+from cosim.market.orders import Order
+from cosim.market.schedule import schedule_wh
+from cosim.simulators.base import PopulationSimulator
+from cosim.simulators.market_tables import (
+    flexibility_columns,
+    ledger_tables,
+    orders_columns,
+    settlement_columns,
+    trades_columns,
+)
+from cosim.simulators.messages import frozen
+from cosim.simulators.settling import settle_interval
+from cosim.units import IntArray
+
+
+@dataclass
+class _Interval:
+    """State of one interval between its clearing and the DSO's acceptance."""
+
+    number: int
+    bids: dict[str, Any]
+    orders: OrderBook
+    nominated_wh: IntArray
+    activated_wh: IntArray
+    curtailed_wh: IntArray
+    round: int = 0
+    offers: list[tuple[Request, int]] = field(default_factory=list)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+
+class MarketSimulator(PopulationSimulator):
+    """Takes turns with the DSO within an interval, then settles the interval before.
+
+    Inputs ``bids``, ``decision`` and, of the interval before, ``delivery`` and ``flow``. Outputs
+    ``schedule`` (to the DSO) until the DSO accepts, then ``dispatch`` (to the devices), ``prices``
+    (to the bidders) and ``session`` (to the recorder).
+    """
+
+    stage = "ledger"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Market",
+            ("bids", "decision", "delivery", "flow"),
+            ("schedule", "dispatch", "prices", "session"),
+            triggers=("bids", "decision"),
+        )
+
+    def set_up(self, **domain: Any) -> None:
+        """Take the session, the books, the price cap and what converts fees."""
+        self.session: MarketSession = domain["session"]
+        self.books: MarketBooks = domain["books"]
+        self.price_cap_ueur_per_kwh: int = domain["price_cap_ueur_per_kwh"]
+        self.eur_per_eth: float = domain["eur_per_eth"]
+        self.names: np.ndarray[Any, Any] = np.array(self.books.prosumers, dtype=object)
+        self._open: _Interval | None = None
+        self._last: dict[str, Any] = {}
+
+    def play(
+        self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]
+    ) -> dict[str, Any]:
+        """Open an interval, answer the DSO, or close the interval."""
+        if self._open is not None and self._open.number == interval:
+            decision = messages["decision"]
+            if not decision["accepted"]:
+                self._carry_out(self._open, decision)
+                return {"schedule": self._schedule(self._open)}
+            return self._finish(self._open, messages)
+        if "bids" in messages and messages["bids"]["interval"] == interval:
+            self._open = self._trade(interval, messages["bids"])
+            return {"schedule": self._schedule(self._open)}
+        return {
+            "session": {"tables": self._settle(interval - 1, messages), "settled": interval - 1}
+        }
+
+    def _trade(self, interval: int, bids: dict[str, Any]) -> _Interval:
+        """Send the orders, clear, and derive the schedules."""
+        orders = self.session.trade(
+            interval,
+            bids["is_sell"],
+            bids["order_wh"],
+            bids["order_price_ueur_per_kwh"],
+            bids["sent_fraction"],
+        )
+        with self.timer.measure("books"):
+            accepted = [
+                Order(
+                    str(self.names[i]),
+                    bool(bids["is_sell"][i]),
+                    int(bids["order_wh"][i]),
+                    int(bids["order_price_ueur_per_kwh"][i]),
+                )
+                for i in orders.accepted
+            ]
+            trades = self.books.trade(
+                interval,
+                accepted,
+                orders.price_ueur_per_kwh,
+                orders.volume_wh,
+                {str(self.names[i]): int(orders.filled_wh[i]) for i in orders.accepted},
+            )
+        nominated = schedule_wh(
+            bids["firm_wh"], bids["planned_wh"], orders.filled_wh, bids["order_wh"]
+        )
+        zeros = np.zeros(len(self.names), dtype=np.int64)
+        return _Interval(
+            interval,
+            bids,
+            orders,
+            nominated,
+            zeros,
+            zeros,
+            tables={
+                "orders": orders_columns(interval, self.names, bids, orders),
+                "trades": trades_columns(interval, trades),
+            },
+        )
+
+    def _carry_out(self, state: _Interval, decision: dict[str, Any]) -> None:
+        """Open the DSO's requests and collect offers, or award and curtail."""
+        state.round += 1
+        state.curtailed_wh = decision["curtailed_wh"]
+        if len(decision["awarded_wh"]):
+            self._award(state, decision["awarded_wh"])
+        state.offers = []
+        for direction, key in ((-1, "request_down_wh"), (1, "request_up_wh")):
+            if decision[key]:
+                self._request(state, direction, int(decision[key]))
+
+    def _request(self, state: _Interval, direction: int, quantity_wh: int) -> None:
+        """Ask for flexibility; every prosumer offers what it has left at its own price."""
+        request = self.session.request(
+            state.number, direction, quantity_wh, self.price_cap_ueur_per_kwh
+        )
+        if request is None:
+            return
+        self.books.flexibility.open_request(
+            state.number, direction > 0, quantity_wh, self.price_cap_ueur_per_kwh
+        )
+        bids = state.bids
+        if direction > 0:
+            price = bids["flex_up_price_ueur_per_kwh"]
+            energy = bids["flex_up_wh"] - state.activated_wh
+            other_way = state.activated_wh < 0
+        else:
+            price = np.where(
+                state.orders.contracted_wh > 0,
+                bids["flex_down_price_if_sold_ueur_per_kwh"],
+                bids["flex_down_price_ueur_per_kwh"],
+            )
+            energy = bids["flex_down_wh"] + state.activated_wh
+            other_way = state.activated_wh > 0
+        refused = other_way | (state.curtailed_wh != 0) | (price > self.price_cap_ueur_per_kwh)
+        energy = np.where(refused, 0, np.maximum(energy, 0))
+        self.session.offer(request, energy, price, state.nominated_wh)
+        for o, i in enumerate(request.prosumers):
+            self.books.flexibility.offer(
+                request.number,
+                str(self.names[i]),
+                request.offered_wh[o],
+                request.prices_ueur_per_kwh[o],
+                request.baselines_wh[o],
+            )
+            state.offers.append((request, o))
+
+    def _award(self, state: _Interval, awarded_wh: IntArray) -> None:
+        """Award offers on the ledger; only what the ledger took changes a schedule."""
+        activated = state.activated_wh.copy()
+        for request in dict.fromkeys(request for request, _ in state.offers):
+            energy = np.zeros(len(request.prosumers), dtype=np.int64)
+            for (own, o), wh in zip(state.offers, awarded_wh, strict=True):
+                if own is request:
+                    energy[o] = wh
+            for batch in self.session.award(request, energy):
+                self.books.flexibility.award(
+                    request.number,
+                    [str(self.names[request.prosumers[o]]) for o in batch],
+                    [int(energy[o]) for o in batch],
+                )
+                for o in batch:
+                    activated[request.prosumers[o]] += request.direction * energy[o]
+        state.activated_wh = activated
+
+    def _schedule(self, state: _Interval) -> dict[str, Any]:
+        offers = None
+        if state.offers:
+            rows = [
+                (
+                    request.number,
+                    request.prosumers[o],
+                    request.direction,
+                    request.offered_wh[o],
+                    request.prices_ueur_per_kwh[o],
+                )
+                for request, o in state.offers
+            ]
+            keys = ("request", "prosumer", "direction", "energy_wh", "price_ueur_per_kwh")
+            columns = np.array(rows, dtype=np.int64).T
+            offers = dict(zip(keys, columns, strict=True))
+        return frozen(
+            {
+                "interval": state.number,
+                "round": state.round,
+                "nominated_wh": state.nominated_wh,
+                "activated_wh": state.activated_wh,
+                "curtailed_wh": state.curtailed_wh,
+                "forecast_q_mvar": state.bids["forecast_q_mvar"],
+                "curtailable_down_wh": state.bids["curtailable_down_wh"],
+                "curtailable_up_wh": state.bids["curtailable_up_wh"],
+                "offers": offers,
+            }
+        )
+
+    def _finish(self, state: _Interval, messages: dict[str, Any]) -> dict[str, Any]:
+        """Dispatch what the DSO accepted, and settle the interval before."""
+        self._open = None
+        schedule = frozen(
+            {
+                "interval": state.number,
+                "contracted_wh": state.orders.contracted_wh,
+                "nominated_wh": state.nominated_wh,
+                "activated_wh": state.activated_wh,
+                "curtailed_wh": state.curtailed_wh,
+            }
+        )
+        settled = state.number - 1 if state.number > 0 else None
+        tables = state.tables | self._settle(state.number - 1, messages)
+        return {
+            "dispatch": schedule,
+            "prices": {
+                "interval": state.number,
+                "price_ueur_per_kwh": state.orders.price_ueur_per_kwh,
+                "volume_wh": state.orders.volume_wh,
+            },
+            "session": {"tables": tables, "settled": settled, "schedule": schedule},
+        }
+
+    def _settle(self, interval: int, messages: dict[str, Any]) -> dict[str, Any]:
+        """Settle an interval that was delivered, reconcile it, and drain the ledger's records."""
+        tables: dict[str, Any] = {}
+        if interval >= 0:
+            settled = settle_interval(
+                self.session,
+                self.books,
+                interval,
+                metered_wh=messages["delivery"]["metered_wh"],
+                delivered_wh=messages["flow"]["delivered_wh"],
+                timer=self.timer,
+            )
+            tables["settlement"] = settlement_columns(
+                interval, self.names, settled, self.eur_per_eth
+            )
+            tables["flexibility"] = flexibility_columns(interval, self.names, settled.requests)
+        return tables | ledger_tables(self.session.chain.drain_records())
