@@ -1,0 +1,70 @@
+"""Order books with known results, cleared by the contract on both engines and by the twin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosim.market.clearing import Clearing, clear, welfare_ueur
+from cosim.market.orders import Order
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
+from market_world import MarketWorld, address
+
+CASES = {
+    name: case
+    for name, case in json.loads((Path(__file__).parent / "cases.json").read_text()).items()
+    if not name.startswith("_")
+}
+RUNS = [(name, int(scale)) for name, case in CASES.items() for scale in case["prices_by_scale"]]
+UNIT_WH = 1_000
+
+
+def orders_of(case: dict[str, Any], scale: int) -> list[Order]:
+    """Bids in order of arrival, then asks."""
+    return [
+        Order(f"{side[:-1]}-{k}", side == "asks", quantity * UNIT_WH, price * scale)
+        for side in ("bids", "asks")
+        for k, (quantity, price) in enumerate(case[side])
+    ]
+
+
+def check(case: dict[str, Any], scale: int, orders: list[Order], clearing: Clearing) -> None:
+    """Compare a clearing with the published figures."""
+    assert clearing.volume_wh == case["volume"] * UNIT_WH
+    assert clearing.price_ueur_per_kwh == case["prices_by_scale"][str(scale)]
+    assert welfare_ueur(orders, clearing.fills_wh) == case["welfare"] * scale
+    served = [
+        order.price_ueur_per_kwh // scale
+        for order, fill in zip(orders, clearing.fills_wh, strict=True)
+        if fill and not order.is_sell
+    ]
+    assert sorted(served, reverse=True) == case["buyers_served"]
+
+
+@pytest.mark.parametrize(("name", "scale"), RUNS)
+def test_twin(name: str, scale: int) -> None:
+    orders = orders_of(CASES[name], scale)
+    check(CASES[name], scale, orders, clear(orders))
+
+
+@pytest.mark.parametrize("engine", ["revm", "py-evm"])
+@pytest.mark.parametrize(("name", "scale"), RUNS)
+def test_contract(name: str, scale: int, engine: str) -> None:
+    orders = orders_of(CASES[name], scale)
+    world = MarketWorld(engine)
+    for order in orders:
+        world.join(order.account)
+    world.open_window(0)
+    for order in orders:
+        world.order(order.account, order.is_sell, order.energy_wh, order.price_ueur_per_kwh)
+    world.close_gate(0)
+    world.market.send("anyone", "clear", 0)
+    _, price, volume_wh, n_orders = world.market.get("clearingOf", 0)
+    assert n_orders == len(orders)
+    fills = tuple(world.market.get("orderOf", 0, address(o.account))[3] for o in orders)
+    check(CASES[name], scale, orders, Clearing(price, volume_wh, fills, 0))
