@@ -34,6 +34,7 @@ from cosim.analysis.report_text import (
 )
 from cosim.analysis.series import StageSeries, offenders, stage_series
 from cosim.analysis.tables import Results
+from cosim.errors import ResultFolderError
 
 REPORT = "report.html"
 
@@ -66,6 +67,12 @@ def write_report(folder: str | Path) -> Path:
 
 def render(results: Results) -> str:
     """The report as HTML. It does not depend on the clock: one result, one text."""
+    if results.n_intervals == 0:
+        raise ResultFolderError(
+            "holds no interval that was settled, so there is nothing to report",
+            file=results.folder,
+            remedy="let the run go on for at least two intervals",
+        )
     indicators = compute_indicators(results)
     before, after = stage_series(results, "scheduled"), stage_series(results, "delivered")
     shown = shown_intervals(before, after)

@@ -28,8 +28,8 @@ class Results:
         Folder with ``scenario.yaml``, ``network.json`` and ``tables/``; a manifest need not be
         there yet.
     intervals : int, optional
-        How many intervals count; by default what the manifest calls done. To be given while there
-        is no manifest yet.
+        How many intervals count; by default what the manifest calls done, and while there is no
+        manifest yet, those that are both delivered and settled.
 
     Raises
     ------
@@ -51,9 +51,7 @@ class Results:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The manifest; empty while there is none."""
-        if self._intervals is not None and not (self.folder / MANIFEST).exists():
-            return {}
-        return read_manifest(self.folder)
+        return read_manifest(self.folder) if (self.folder / MANIFEST).exists() else {}
 
     @cached_property
     def scenario(self) -> dict[str, Any]:
@@ -80,9 +78,17 @@ class Results:
     @property
     def n_intervals(self) -> int:
         """Intervals that are recorded and settled."""
-        if self._intervals is not None:
-            return self._intervals
-        return int(self.manifest["intervals_done"])
+        if self._intervals is None:
+            done = self.manifest.get("intervals_done")
+            self._intervals = self._intervals_in_tables() if done is None else int(done)
+        return self._intervals
+
+    def _intervals_in_tables(self) -> int:
+        counts = []
+        for table in ("buses", "settlement"):
+            last = pc.max(self._parquet(table, ["interval"])["interval"]).as_py()
+            counts.append(0 if last is None else last + 1)
+        return int(min(counts))
 
     @property
     def step_s(self) -> int:
@@ -125,16 +131,22 @@ class Results:
         return frame[wanted]
 
     def _read(self, table: str, columns: list[str]) -> pd.DataFrame:
-        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
-        text = [c.name for c in TABLES[table].columns if pa.types.is_string(c.type)]
-        text = [name for name in text if name in columns and name != "arguments"]
-        try:
-            read = pq.read_table(path, columns=columns, read_dictionary=text)
-        except (OSError, pa.ArrowException) as error:
-            raise ResultFolderError(
-                f"cannot be read: {error}", file=path, remedy="run the scenario again"
-            ) from error
+        read = self._parquet(table, columns)
         if "interval" in columns:
             read = read.filter(pc.less(read["interval"], self.n_intervals))
         frame: pd.DataFrame = read.to_pandas()
         return frame
+
+    def _parquet(self, table: str, columns: list[str]) -> Any:
+        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
+        text = [c.name for c in TABLES[table].columns if pa.types.is_string(c.type)]
+        text = [name for name in text if name in columns and name != "arguments"]
+        try:
+            return pq.read_table(path, columns=columns, read_dictionary=text)
+        except (OSError, pa.ArrowException) as error:
+            problem = str(error).splitlines()[0]
+            raise ResultFolderError(
+                f"cannot be read: {problem}",
+                file=path,
+                remedy="run the scenario again with this version of cosim",
+            ) from error

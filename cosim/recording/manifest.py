@@ -69,9 +69,9 @@ def build_manifest(
     step_s : int
         Length of an interval. [s]
     contracts : mapping
-        By contract name: ``address`` and ``runtime_sha256``, and what else tells it apart.
+        By contract name: ``address``, ``runtime_code_hash`` and ``storage_root``.
     chain : mapping
-        Engine, storage root of each contract, last block, digest of the final state.
+        Settings, last block, digest of the final state.
     power_flow : mapping
         Engine, and the comparison with the reference: ``reference_intervals``,
         ``largest_difference_vm_pu``, ``largest_difference_loading_percent``, ``tolerance_pu``.

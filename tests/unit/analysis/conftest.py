@@ -152,7 +152,7 @@ def write_market(writer: TableWriter, k: int) -> None:
         {
             "interval": k, "prosumer": names, "bus": [1, 2],
             "p_inject_mw": metered_wh * 4e-6, "q_inject_mvar": zero,
-            "load_p_mw": [0.001, 0.004], "load_q_mvar": zero,
+            "load_p_mw": [0.001, 0.004], "shed_p_mw": zero,
             "pv_p_mw": np.array([[0.0, 0.0], [0.01, 0.0], [0.008, 0.0], [0.0, 0.0]])[k],
             "pv_curtailed_p_mw": zero, "ev_p_mw": [0.0, 0.001], "heat_pump_p_mw": zero,
             "battery_p_mw": np.array([[0.0, 0.0], [0.002, 0.0], [0.004, 0.0], [-0.005, 0.0]])[k],

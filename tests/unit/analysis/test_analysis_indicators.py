@@ -169,6 +169,19 @@ def test_an_interrupted_run_counts_what_is_done(another_result: Callable[..., Pa
     assert found.running_gas == 2 * 610_000
 
 
+def test_without_a_manifest_what_is_delivered_and_settled_counts(
+    another_result: Callable[..., Path],
+) -> None:
+    def deliver(writer: TableWriter) -> None:
+        writer.append("buses", {"interval": 4, "bus": 0, "vm_pu": 1.0, "va_degree": 0.0})
+
+    folder = another_result(change=deliver)
+    (folder / "manifest.json").unlink()
+    results = Results(folder)
+    assert results.n_intervals == 4
+    assert compute_indicators(results, {}).largest_difference_vm_pu is None
+
+
 def test_nothing_to_divide_by_is_none(another_result: Callable[..., Path]) -> None:
     found = compute_indicators(Results(another_result(market=False)))
     assert found.self_sufficiency is None

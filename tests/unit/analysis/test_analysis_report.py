@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cosim.analysis.indicators import compute_indicators
 from cosim.analysis.network_map import geometry, pack_stage, shown_intervals, worst_interval
 from cosim.analysis.report import render, write_report
 from cosim.analysis.series import ElementSeries, StageSeries, stage_series
@@ -146,3 +147,13 @@ def test_an_interrupted_run_says_so(another_result: Callable[..., Path]) -> None
     html = render(Results(another_result(complete=False, intervals_done=2)))
     assert "interrupted after 2 of 4 intervals" in html
     assert embedded(html, "map-data")["intervals"] == [0, 1]
+
+
+def test_without_a_settled_interval_there_is_no_report(another_result: Callable[..., Path]) -> None:
+    folder = another_result(complete=False, intervals_done=0)
+    with pytest.raises(ResultFolderError, match="nothing to report"):
+        write_report(folder)
+    found = compute_indicators(Results(folder))
+    assert found.intervals == 0
+    assert found.self_sufficiency is None
+    assert found.running_gas == 0

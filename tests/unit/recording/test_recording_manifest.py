@@ -26,7 +26,7 @@ def manifest(folder: Path, **change: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
         "name": "two houses", "seed": 7, "complete": True, "intervals": 4, "intervals_done": 4,
         "start": "2016-05-24T00:00:00", "step_s": 900,
-        "contracts": {"EuroToken": {"address": "0x01", "runtime_sha256": "02"}},
+        "contracts": {"EuroToken": {"address": "0x01", "runtime_code_hash": "02"}},
         "chain": {"engine": "revm"}, "power_flow": {}, "indicators": {"b": 1, "a": 2},
         "timing": {"grid_s": 0.5},
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_and_sorted(folder: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
     read = read_manifest(folder)
-    assert read["contracts"]["EuroToken"] == {"address": "0x01", "runtime_sha256": "02"}
+    assert read["contracts"]["EuroToken"] == {"address": "0x01", "runtime_code_hash": "02"}
     assert read["versions"]["vyper"] == "0.4.3"
 
 
