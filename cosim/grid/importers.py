@@ -27,7 +27,9 @@ from cosim.grid.folder_writer import (
 )
 from cosim.grid.validation import (
     ELEMENT_COLUMNS,
+    check_elements,
     check_network,
+    check_profile_table,
     check_profiles,
     read_connection_points,
     read_elements,
@@ -140,6 +142,7 @@ def import_pandapower(
         else read_elements(Path(elements))
     )
     columns = _user_profiles(None if profiles is None else Path(profiles), table)
+    check_elements(table, points, set(columns), Path(elements or network))
 
     def write(folder: Path) -> None:
         write_tables(folder, net, points, table, columns)
@@ -279,10 +282,7 @@ def _read_profiles(file: Path) -> dict[str, Any]:
             raise ProfileError(
                 f"cannot be read as CSV: {error}", file=file, remedy="commas, one header row"
             ) from error
-        if "time" not in table.column_names or not pa.types.is_timestamp(table["time"].type):
-            raise ProfileError(
-                "has no column of times", file=file, field="time", remedy="e.g. 2016-05-24 12:00:00"
-            )
+        check_profile_table(table, file)
     columns = {name: table[name].to_numpy() for name in table.column_names}
     columns["time"] = columns["time"].astype("datetime64[ms]")
     return columns

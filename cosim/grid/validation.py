@@ -223,6 +223,11 @@ def check_profiles(file: Path) -> set[str]:
         raise GridDataError(
             f"cannot be read as Parquet: {error}", file=file, remedy="write it as Parquet"
         ) from error
+    return check_profile_table(table, file)
+
+
+def check_profile_table(table: Any, file: Path) -> set[str]:
+    """The same for a table that was read already."""
     if "time" not in table.column_names or not pa.types.is_timestamp(table["time"].type):
         raise GridDataError(
             "has no column 'time' of timestamps", file=file, field="time", remedy="add one"

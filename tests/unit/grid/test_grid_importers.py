@@ -9,7 +9,7 @@ import pandapower.networks
 import pandas as pd
 import pytest
 
-from cosim.errors import GridDataError, UserError
+from cosim.errors import GridDataError, ProfileError, UserError
 from cosim.grid.catalogue import open_grid
 from cosim.grid.importers import import_pandapower, import_simbench
 from cosim.grid.published import published_injections
@@ -78,7 +78,7 @@ def test_missing_profile_leaves_nothing_behind(own_network):
         {"connection_point": names, "kind": "pv", "profile": "roof", "p_mw": 0.01, "q_mvar": 0}
     ).to_csv(folder / "elements.csv", index=False)
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(GridDataError, match="roof_p"):
+    with pytest.raises(GridDataError, match=r"/elements\.csv, field profile.*roof_p"):
         import_pandapower(
             folder / "own.json",
             folder / "points.csv",
@@ -86,6 +86,20 @@ def test_missing_profile_leaves_nothing_behind(own_network):
             elements=folder / "elements.csv",
         )
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_gap_in_own_profiles_names_the_file_given(own_network):
+    _, folder = own_network
+    times = pd.date_range("2020-05-01", periods=8, freq="15min").delete(3)
+    pd.DataFrame({"time": times, "roof_p": 1.0}).to_csv(folder / "gap.csv", index=False)
+    with pytest.raises(ProfileError, match=r"gap\.csv.*2020-05-01T00:30"):
+        import_pandapower(
+            folder / "own.json",
+            folder / "points.csv",
+            folder / "grid",
+            profiles=folder / "gap.csv",
+        )
+    assert not (folder / "grid").exists()
 
 
 def test_existing_folder_is_not_overwritten(own_network):
