@@ -14,7 +14,7 @@ import importlib.metadata
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +34,7 @@ EVM_VERSION = "cancun"
 _CODE_BYTE_GAS = 200  # what a byte of deployed code costs
 _CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses beside that
 
-_FORMAT = 1  # of the cached files
+_FORMAT = 2  # of the cached files
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,15 @@ class Artifact:
         Init code, to which constructor arguments are appended.
     source_hash : str
         SHA-256 of everything it was compiled from, in hex.
+    slots : mapping of str to int
+        Storage slot of each state variable by name; of a module's as ``module.name``.
     """
 
     name: str
     abi: tuple[Mapping[str, Any], ...]
     bytecode: bytes
     source_hash: str
+    slots: Mapping[str, int]
 
     @functools.cached_property
     def selectors(self) -> Mapping[str, bytes]:
@@ -91,6 +94,11 @@ class Artifact:
     def events(self) -> Mapping[bytes, EventDecoder]:
         """Event decoders by topic."""
         return MappingProxyType(event_decoders(self.abi))
+
+    def slot_of(self, variable: str, account: bytes) -> int:
+        """Storage slot of an account's value in a mapping (Vyper hashes slot, then key)."""
+        key = pack(self.slots[variable], account)
+        return int.from_bytes(keccak(key), "big")
 
     def init_code(self, *arguments: int | bytes | bool) -> bytes:
         """Data of the deploying transaction.
@@ -183,7 +191,7 @@ def _source_hash(path: Path) -> str:
 def _compile(path: Path, source_hash: str) -> Artifact:
     # imported here: most runs find everything in the cache
     from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.output import build_abi_output
+    from vyper.compiler.output import build_abi_output, build_layout_output
     from vyper.compiler.phases import CompilerData
     from vyper.compiler.settings import Settings
     from vyper.exceptions import VyperException
@@ -195,9 +203,24 @@ def _compile(path: Path, source_hash: str) -> Artifact:
             input_bundle=bundle,
             settings=Settings(evm_version=EVM_VERSION),
         )
-        return Artifact(path.stem, tuple(build_abi_output(data)), data.bytecode, source_hash)
+        return Artifact(
+            path.stem,
+            tuple(build_abi_output(data)),
+            data.bytecode,
+            source_hash,
+            dict(_flat(build_layout_output(data).get("storage_layout", {}))),
+        )
     except VyperException as error:
         raise EngineError(f"{path} does not compile:\n{error}") from error
+
+
+def _flat(layout: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Slots of a storage layout, modules flattened into dotted names."""
+    for name, entry in layout.items():
+        if isinstance(entry.get("slot"), int):
+            yield prefix + name, entry["slot"]
+        else:
+            yield from _flat(entry, f"{prefix}{name}.")
 
 
 def _read(path: Path, name: str, source_hash: str) -> Artifact | None:
@@ -206,7 +229,9 @@ def _read(path: Path, name: str, source_hash: str) -> Artifact | None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["source_hash"] != source_hash:
             return None
-        return Artifact(name, tuple(kept["abi"]), bytes.fromhex(kept["bytecode"]), source_hash)
+        return Artifact(
+            name, tuple(kept["abi"]), bytes.fromhex(kept["bytecode"]), source_hash, kept["slots"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -218,6 +243,7 @@ def _write(path: Path, artifact: Artifact) -> None:
             "source_hash": artifact.source_hash,
             "abi": list(artifact.abi),
             "bytecode": artifact.bytecode.hex(),
+            "slots": dict(artifact.slots),
         }
     )
     try:
