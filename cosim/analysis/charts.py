@@ -32,6 +32,8 @@ from cosim.analysis.tables import Results
 from cosim.units import UEUR_PER_EUR, WH_PER_KWH, eur_from_ueur
 
 KW_PER_MW = 1_000
+BLOCK_LIMIT_SHOWN_PERCENT = 30.0
+"""Fuller blocks than this are shown against the limit; emptier ones would vanish beside it."""
 VM_PAD_PU = 0.015
 """Room above and below the voltages of the chart."""
 
@@ -330,7 +332,8 @@ def block_chart(results: Results) -> Chart:
     axis, figure = TimeAxis(results), go.Figure()
     figure.add_trace(axis.line(fullest, "fullest block [%]", BEFORE))
     figure.add_trace(axis.line(mean, "mean [%]", AFTER, dash="dot"))
-    limit_line(figure, 100.0, "block gas limit")
+    if usage.max() > BLOCK_LIMIT_SHOWN_PERCENT:
+        limit_line(figure, 100.0, "block gas limit")
     figure.update_yaxes(rangemode="tozero")
     return filled(chart, styled(figure, ["gas of gas limit [%]"]))
 
