@@ -134,27 +134,29 @@ def _sorted(book: uint256[MAX_ORDERS], n: uint256) -> uint256[MAX_ORDERS]:
     for _: uint256 in range(MERGE_PASSES):
         if width >= n:
             break
+        # merge source[left:left_end] and source[right:right_end], neighbours; positions stay
+        # below 3 * MAX_ORDERS, so that unchecked additions are safe
         left: uint256 = 0
-        left_end: uint256 = min(width, n)
-        right: uint256 = left_end
-        right_end: uint256 = min(2 * width, n)
+        left_end: uint256 = width
+        right: uint256 = width
+        right_end: uint256 = min(unsafe_mul(2, width), n)
         for k: uint256 in range(n, bound=MAX_ORDERS):
-            take_left: bool = right == right_end
-            if not take_left and left < left_end:
+            take_left: bool = left < left_end
+            if take_left and right < right_end:
                 take_left = source[left] < source[right]
             if take_left:
                 merged[k] = source[left]
-                left += 1
+                left = unsafe_add(left, 1)
             else:
                 merged[k] = source[right]
-                right += 1
-            if left == left_end and right == right_end:
+                right = unsafe_add(right, 1)
+            if unsafe_add(k, 1) == right_end:
                 left = right_end
-                left_end = min(left + width, n)
+                left_end = min(unsafe_add(left, width), n)
                 right = left_end
-                right_end = min(right + width, n)
+                right_end = min(unsafe_add(right, width), n)
         source = merged
-        width *= 2
+        width = unsafe_mul(2, width)
     return source
 
 
@@ -174,26 +176,27 @@ def _cleared(book: uint256[MAX_ORDERS], n_bids: uint256, n: uint256) -> Clearing
     ask_at: uint256 = n_bids
     bid_left: uint256 = 0
     ask_left: uint256 = 0
-    # where the marginal price of a side begins in the book, and the energy before it
+    # where the marginal price of a side begins in the book, and the energy before it; at the start
+    # the marginal prices are 0, and a first order of price 0 changes neither
     bid_margin_at: uint256 = 0
-    ask_margin_at: uint256 = 0
+    ask_margin_at: uint256 = n_bids
     better_bids: uint256 = 0
     better_asks: uint256 = 0
     for _: uint256 in range(n, bound=MAX_ORDERS):
         if bid_at == n_bids or ask_at == n:
             break
-        bid_price: uint256 = MASK_31 - ((book[bid_at] >> PRICE_AT) & MASK_31)
-        ask_price: uint256 = (book[ask_at] >> PRICE_AT) & MASK_31
+        bid_price: uint256 = MASK_31 - self._price_ueur_per_kwh(book[bid_at])
+        ask_price: uint256 = self._price_ueur_per_kwh(book[ask_at])
         if bid_price < ask_price:
             break
         if bid_left == 0:
-            bid_left = (book[bid_at] >> ENERGY_AT) & MASK_32
-            if bid_price != clearing.marginal_bid or clearing.volume == 0:
+            bid_left = self._energy_wh(book[bid_at])
+            if bid_price != clearing.marginal_bid:
                 bid_margin_at = bid_at
                 better_bids = clearing.volume
         if ask_left == 0:
-            ask_left = (book[ask_at] >> ENERGY_AT) & MASK_32
-            if ask_price != clearing.marginal_ask or clearing.volume == 0:
+            ask_left = self._energy_wh(book[ask_at])
+            if ask_price != clearing.marginal_ask:
                 ask_margin_at = ask_at
                 better_asks = clearing.volume
         clearing.marginal_bid = bid_price
@@ -218,7 +221,7 @@ def _cleared(book: uint256[MAX_ORDERS], n_bids: uint256, n: uint256) -> Clearing
             for k: uint256 in range(margin_at, n, bound=MAX_ORDERS):
                 if book[k] >> PRICE_AT != book[margin_at] >> PRICE_AT:
                     break
-                offered += (book[k] >> ENERGY_AT) & MASK_32
+                offered += self._energy_wh(book[k])
                 margin_end += 1
             if offered == fill:
                 continue
@@ -227,7 +230,7 @@ def _cleared(book: uint256[MAX_ORDERS], n_bids: uint256, n: uint256) -> Clearing
             clearing.offered_at_margin = offered
             left_over: uint256 = fill
             for k: uint256 in range(margin_at, margin_end, bound=MAX_ORDERS):
-                left_over -= ((book[k] >> ENERGY_AT) & MASK_32) * fill // offered
+                left_over -= self._energy_wh(book[k]) * fill // offered
             if left_over != 0:
                 clearing.extra_below = ((book[margin_at + left_over - 1] >> INDEX_AT) & MASK_10) + 1
             break
@@ -242,9 +245,9 @@ def _filled_wh(order: uint256, index: uint256, clearing: Clearing) -> uint256:
     """
     if clearing.volume == 0:
         return 0
-    is_sell: bool = order >> SIDE_AT == 1
-    price: uint256 = (order >> PRICE_AT) & MASK_31
-    energy_wh: uint256 = (order >> ENERGY_AT) & MASK_32
+    is_sell: bool = self._is_sell(order)
+    price: uint256 = self._price_ueur_per_kwh(order)
+    energy_wh: uint256 = self._energy_wh(order)
     margin: uint256 = clearing.marginal_ask if is_sell else clearing.marginal_bid
     if price != margin:
         return energy_wh if (price < margin) == is_sell else 0
