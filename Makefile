@@ -3,6 +3,8 @@
 # make bench  measures seconds per interval by stage
 # make lock   writes requirements.lock anew (needs uv)
 
+export OPENBLAS_NUM_THREADS ?= 1
+
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 # the first interpreter that really runs and is new enough

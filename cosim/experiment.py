@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandapower
+from threadpoolctl import threadpool_limits
 
 from cosim.analysis.indicators import Indicators, compute_indicators
 from cosim.analysis.report import write_report
@@ -48,9 +49,8 @@ from cosim.scenario import Scenario
 from cosim.simulation import Simulation, build_simulation
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
-from cosim.units import WH_PER_KWH, WH_PER_MWH, ueur_from_eur, wei_from_gwei, wh_from_kwh
+from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
 
-KWH_PER_MWH = WH_PER_MWH // WH_PER_KWH
 Progress = Callable[[int, bool], None]
 
 
@@ -67,7 +67,7 @@ class RunResult:
     complete : bool
         False when the user interrupted the run.
     intervals_done : int
-        Intervals that were delivered and recorded.
+        Intervals that were delivered, recorded and settled.
     indicators : Indicators
     """
 
@@ -112,7 +112,12 @@ def run_scenario(
         If the run's numbers cannot be trusted; nothing is left behind.
     """
     timer = StageTimer()
-    with TableWriter(out, force=force) as writer, _interruptible() as interrupted:
+    # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        TableWriter(out, force=force) as writer,
+        _interruptible() as interrupted,
+    ):
         with timer.measure("set-up"):
             grid = open_grid(scenario.grid.network)
             population, bidders = _people(scenario, grid)
@@ -131,6 +136,8 @@ def run_scenario(
             )
         with timer.measure("run"):
             complete = _play(simulation)
+        if not simulation.recorder.intervals_settled:
+            raise KeyboardInterrupt  # there is nothing to report yet
         writer.close()
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
@@ -140,7 +147,7 @@ def run_scenario(
         folder=folder,
         report=folder / "report.html",
         complete=complete,
-        intervals_done=simulation.recorder.intervals_done,
+        intervals_done=simulation.recorder.intervals_settled,
         indicators=indicators,
     )
 
@@ -256,6 +263,7 @@ def _publish(
     timer: StageTimer,
 ) -> Indicators:
     """Indicators, manifest and report of a folder whose tables are closed."""
+    done = simulation.recorder.intervals_settled
     reference = simulation.reference_check
     power_flow = {
         "engine": scenario.grid.power_flow,
@@ -264,8 +272,6 @@ def _publish(
         "largest_difference_vm_pu": reference.vm_pu,
         "largest_difference_loading_percent": reference.loading_percent,
         "tolerance_pu": reference.tolerance_pu,
-        "losses_kwh": simulation.recorder.losses_mwh * KWH_PER_MWH,
-        "import_kwh": simulation.recorder.import_mwh * KWH_PER_MWH,
     }
     manifest = build_manifest(
         folder,
@@ -273,7 +279,7 @@ def _publish(
         seed=scenario.seed,
         complete=complete,
         intervals=scenario.time.intervals,
-        intervals_done=simulation.recorder.intervals_done,
+        intervals_done=done,
         start=scenario.time.start.isoformat(),
         step_s=scenario.time.step_s,
         contracts=_contracts(deployment),
@@ -284,7 +290,7 @@ def _publish(
     )
     write_manifest(folder, manifest)
     with timer.measure("indicators"):
-        indicators = compute_indicators(Results(folder))
+        indicators = compute_indicators(Results(folder, intervals=done))
     manifest["indicators"] = indicators.as_dict()
     manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
     write_manifest(folder, manifest)

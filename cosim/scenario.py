@@ -92,7 +92,7 @@ class ForecastSettings(_Model):
     persistence: Fraction = Field(
         0.1, description="weight of the last metered value against the profile of the interval"
     )
-    noise: NonNegative = Field(0.05, description="standard deviation relative to power [-]")
+    noise: NonNegative = Field(0.03, description="standard deviation relative to power [-]")
     autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.7, description="AR(1) coefficient of the noise per interval [-]"
     )
@@ -180,7 +180,7 @@ class DsoSettings(_Model):
 
     procure: bool = Field(True, description="false: violations are recorded and nothing is done")
     loading_margin_percent: NonNegative = Field(
-        5.0, description="distance kept from loading limits for forecast errors [%]"
+        10.0, description="distance kept from loading limits for forecast errors [%]"
     )
     voltage_margin_pu: NonNegative = Field(
         0.003, description="distance kept from voltage limits for forecast errors [pu]"

@@ -86,7 +86,9 @@ class CoSimulation:
         self.settings = settings
         self.until = (settings.n_intervals + 1) * settings.step_s
         self._timer = timer
-        self._replaced = {f.replaces: f for f in settings.foreign if f.replaces is not None}
+        self._replaced: dict[str, ForeignSimulator] = {
+            f.replaces: f for f in settings.foreign if f.replaces is not None
+        }
         self._joined = tuple(f for f in settings.foreign if f.replaces is None)
         self._entities: dict[str, Any] = {}
         self._names: dict[str, str] = {}
@@ -103,7 +105,7 @@ class CoSimulation:
             self._start()
             self._connect()
         except BaseException:
-            self.world.shutdown()
+            self.world.shutdown()  # type: ignore[no-untyped-call]
             raise
 
     def run(self) -> None:
@@ -134,7 +136,7 @@ class CoSimulation:
             task.cancel()
         if waiting:
             loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
-        self.world.shutdown()
+        self.world.shutdown()  # type: ignore[no-untyped-call]
 
     def _start(self) -> None:
         self._entities["bidders"] = self._population("bidders")

@@ -5,12 +5,13 @@ Everything happens in ordinary transactions before the first order window opens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cosim.errors import EngineError
 from cosim.ledger.accounts import Account, accounts
 from cosim.ledger.chain import Chain
+from cosim.ledger.clients.base import ContractClient
 from cosim.ledger.clients.euro_token import EuroToken
 from cosim.ledger.clients.flexibility_market import FlexibilityMarket
 from cosim.ledger.clients.local_market import LocalMarket
@@ -71,20 +72,41 @@ class Deployment:
     dso: Account
     issuer: Account
     metering_operator: Account
+    _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
 
     def balances(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
-        """Total supply, tokens by holder, free balances in both markets by account. [µEUR]"""
+        """Total supply, tokens by holder, free balances in both markets by account. [µEUR]
+
+        Read from the contracts' storage: hundreds of views an interval would cost more than the
+        interval's transactions.
+        """
         people = (*self.prosumers, self.supplier, self.dso)
-        holders = (*people, self.operator, self.issuer, self.metering_operator)
-        tokens = {account.name: self.token.balance_of(account.address) for account in holders}
-        for contract in (self.local_market, self.flexibility):
-            tokens[contract.contract] = self.token.balance_of(contract.address)
+        holders = {a.name: a.address for a in (*people, *self._others)}
+        holders |= {c.contract: c.address for c in (self.local_market, self.flexibility)}
+        members = {account.name: account.address for account in people}
         return (
             self.token.total_supply(),
-            tokens,
-            {account.name: self.local_market.balance_of(account.address) for account in people},
-            {account.name: self.flexibility.balance_of(account.address) for account in people},
+            self._read(self.token, "_balance_of", holders),
+            self._read(self.local_market, "accounts._free_of", members),
+            self._read(self.flexibility, "escrow._free_of", members),
         )
+
+    @property
+    def _others(self) -> tuple[Account, ...]:
+        return self.operator, self.issuer, self.metering_operator
+
+    def _read(
+        self, client: ContractClient, variable: str, accounts_by_name: Mapping[str, bytes]
+    ) -> dict[str, int]:
+        slots = self._slots.setdefault((client.contract, variable), {})
+        engine = self.chain.engine
+        values = {}
+        for name, address in accounts_by_name.items():
+            slot = slots.get(address)
+            if slot is None:
+                slot = slots[address] = client.artifact.slot_of(variable, address)
+            values[name] = engine.storage(client.address, slot)
+        return values
 
     @property
     def contracts(self) -> tuple[EuroToken, SmartMeters, LocalMarket, FlexibilityMarket]:

@@ -148,9 +148,9 @@ class MarketSession:
         window = closes - 2 * self.clock.block_time_s - opens
         handles: dict[int, int] = {}
         sent_at_s = np.full(self.n, np.nan)
-        for i in np.flatnonzero(energy_wh):
+        for i in np.flatnonzero(energy_wh).tolist():
             sent_at_s[i] = opens + sent_fraction[i] * window
-            handles[int(i)] = market.place_order(
+            handles[i] = market.place_order(
                 self.deployment.prosumers[i].address,
                 interval,
                 bool(is_sell[i]),
@@ -246,7 +246,7 @@ class MarketSession:
         chain, flexibility = self.chain, self.deployment.flexibility
         sent_at_s = float(chain.now_s)
         handles = {
-            int(i): flexibility.offer(
+            i: flexibility.offer(
                 self.deployment.prosumers[i].address,
                 request.number,
                 int(energy_wh[i]),
@@ -255,7 +255,7 @@ class MarketSession:
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
-            for i in np.flatnonzero(energy_wh)
+            for i in np.flatnonzero(energy_wh).tolist()
         }
         chain.mine_until(chain.now_s + self.clock.block_time_s)
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])

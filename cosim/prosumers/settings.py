@@ -86,7 +86,7 @@ class ForecastParameters:
     """
 
     persistence: float = 0.1
-    noise: float = 0.05
+    noise: float = 0.03
     autocorrelation: float = 0.7
 
 

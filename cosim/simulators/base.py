@@ -10,7 +10,7 @@ import mosaik_api_v3
 from cosim.timing import StageTimer
 
 
-class PopulationSimulator(mosaik_api_v3.Simulator):  # type: ignore[misc]
+class PopulationSimulator(mosaik_api_v3.Simulator):
     """A simulator that carries its population as arrays on one entity.
 
     Parameters
@@ -53,33 +53,26 @@ class PopulationSimulator(mosaik_api_v3.Simulator):  # type: ignore[misc]
                 "trigger": [],
                 "non-persistent": [],
             }
-        super().__init__({"api_version": "3.0", "type": "hybrid", "models": models})
+        meta = {"api_version": "3.0", "type": "hybrid", "models": models}
+        super().__init__(meta)  # type: ignore[no-untyped-call]
         self.step_s = 0
         self.last_step_s = -1
         self.timer = StageTimer()
         self._outputs: dict[str, Any] = {}
 
-    def init(
-        self,
-        sid: str,
-        time_resolution: float = 1.0,
-        *,
-        step_s: int,
-        timer: StageTimer,
-        **domain: Any,
-    ) -> Any:
+    def init(self, sid: str, time_resolution: float = 1.0, **sim_params: Any) -> Any:
         """Take the step length, the stage timer and the domain objects of this simulator."""
         self.sid = sid
-        self.step_s = step_s
-        self.timer = timer
-        self.set_up(**domain)
+        self.step_s = int(sim_params.pop("step_s"))
+        self.timer = sim_params.pop("timer")
+        self.set_up(**sim_params)
         return self.meta
 
     def set_up(self, **domain: Any) -> None:
         """Keep the domain objects; overridden by each simulator."""
         raise TypeError(f"{type(self).__name__} takes {sorted(domain)}")
 
-    def create(self, num: int, model: str) -> list[dict[str, Any]]:
+    def create(self, num: int, model: str, **model_params: Any) -> list[Any]:
         """Create the one population entity with its children."""
         if num != 1:
             raise ValueError(f"{model} is one population; num must be 1")

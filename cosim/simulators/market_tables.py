@@ -89,7 +89,7 @@ def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]
 def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
     """Rows of ``transactions``, ``blocks`` and ``events``."""
     transactions = dict(records.transactions)
-    transactions["value_wei"] = [Decimal(value) for value in transactions["value_wei"]]
+    transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
     for unrecorded in ("fee_wei", "label"):
         transactions.pop(unrecorded, None)
     return {

@@ -13,7 +13,6 @@ from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
 from cosim.recording.writer import TableWriter
 from cosim.simulators.base import PopulationSimulator
-from cosim.units import SECONDS_PER_HOUR
 
 Progress = Callable[[int, bool], None]
 
@@ -30,14 +29,10 @@ class RunState:
     ----------
     intervals_done, intervals_settled : int
         Intervals delivered and recorded, and of those settled and reconciled.
-    losses_mwh, import_mwh : float
-        Lost in lines and transformers, and taken from the grid above, over the run. [MWh]
     """
 
     intervals_done: int = 0
     intervals_settled: int = 0
-    losses_mwh: float = 0.0
-    import_mwh: float = 0.0
 
 
 class RecorderSimulator(PopulationSimulator):
@@ -137,10 +132,14 @@ class RecorderSimulator(PopulationSimulator):
         )
 
     def _flow(self, interval: int, flow: dict[str, Any]) -> None:
-        if flow["converged"]:
-            step_h = self.step_s / SECONDS_PER_HOUR
-            self.state.losses_mwh += flow["losses_mw"] * step_h
-            self.state.import_mwh += flow["p_slack_mw"] * step_h
+        self.writer.append(
+            "grid_balance",
+            {
+                "interval": interval,
+                **{key: [flow[key]] for key in ("p_slack_mw", "q_slack_mvar", "losses_mw")},
+                "converged": [flow["converged"]],
+            },
+        )
         self.writer.append(
             "buses",
             {

@@ -1,0 +1,46 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cosim.scenario import Scenario, load_scenario
+
+REPOSITORY = Path(__file__).parent.parent
+SCENARIOS = REPOSITORY / "scenarios"
+
+
+@pytest.fixture(scope="session")
+def quickstart_result(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Result folder of a real run of the quickstart; parallel test processes share one."""
+    from cosim.experiment import run_scenario
+
+    base = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        base = base.parent
+    folder = base / "quickstart"
+    with (base / "quickstart.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            file = SCENARIOS / "quickstart.yaml"
+            run_scenario(load_scenario(file), file, folder)
+    return folder
+
+
+@pytest.fixture
+def short_scenario() -> Callable[..., Scenario]:
+    """A few intervals around noon of the quickstart, when the transformer is overloaded."""
+
+    def build(intervals: int = 4, start: str = "2016-05-24T11:00:00", **sections: object) -> Scenario:
+        data = load_scenario(SCENARIOS / "quickstart.yaml").model_dump(mode="json")
+        data["time"] |= {"start": start, "intervals": intervals}
+        data["grid"] |= {"reference_sample": 1}
+        for name, values in sections.items():
+            data[name] = data[name] | values if isinstance(values, dict) else values
+        return Scenario.model_validate(data)
+
+    return build
