@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
+    schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)
 
     grids = commands.add_parser("grids", help="list and import networks")
@@ -112,7 +113,11 @@ def _report(options: argparse.Namespace) -> int:
 
 def _schema(options: argparse.Namespace) -> int:
     from cosim.scenario import json_schema
+    from cosim.scenario_page import markdown
 
+    if options.markdown:
+        print(markdown(), end="")
+        return 0
     print(json.dumps(json_schema(), indent=2))
     return 0
 

@@ -53,7 +53,9 @@ class GridSettings(_Model):
     """Which network, and how its power flow is solved."""
 
     network: str = Field(description="name of a folder in grids/, or path of such a folder")
-    power_flow: Literal["fixed-point", "pandapower"] = "fixed-point"
+    power_flow: Literal["fixed-point", "pandapower"] = Field(
+        "fixed-point", description="engine; the other one is the reference of the sample"
+    )
     reference_sample: Annotated[int, Field(ge=1)] = Field(
         8, description="how many intervals are re-solved with pandapower and compared"
     )
@@ -64,13 +66,18 @@ class BatterySettings(_Model):
     """Home batteries: who has one and what it can do."""
 
     share_of_pv_owners: Fraction = Field(0.5, description="share of PV owners with a battery")
-    capacity_kwh: Positive = 8.0
-    p_max_kw: Positive = 4.0
-    charge_efficiency: Annotated[float, Field(gt=0, le=1)] = 0.96
-    discharge_efficiency: Annotated[float, Field(gt=0, le=1)] = 0.96
-    soc_initial: Fraction = 0.5
-    soc_min: Fraction = 0.05
-    mode: Literal["self_consumption", "arbitrage"] = "self_consumption"
+    capacity_kwh: Positive = Field(8.0, description="usable energy [kWh]")
+    p_max_kw: Positive = Field(4.0, description="rating, both ways [kW]")
+    charge_efficiency: Annotated[float, Field(gt=0, le=1)] = Field(0.96, description="one way [-]")
+    discharge_efficiency: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.96, description="one way [-]"
+    )
+    soc_initial: Fraction = Field(0.5, description="state of charge at the start [-]")
+    soc_min: Fraction = Field(0.05, description="least state of charge [-]")
+    mode: Literal["self_consumption", "arbitrage"] = Field(
+        "self_consumption",
+        description="store one's own surplus, or also trade on a price forecast",
+    )
 
     @model_validator(mode="after")
     def _initial_above_minimum(self) -> BatterySettings:
@@ -102,17 +109,17 @@ class StrategySettings(_Model):
     """A bidding strategy and the share of prosumers that follow it."""
 
     name: str = Field("truthful", description="entry point in the group cosim.strategies")
-    share: Fraction = 1.0
-    options: dict[str, Any] = Field(default_factory=dict)
+    share: Fraction = Field(1.0, description="of all prosumers [-]")
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of the strategy")
 
 
 class ScalingSettings(_Model):
     """Factors on the network's published powers."""
 
-    load: NonNegative = 1.0
-    pv: NonNegative = 1.0
-    ev: NonNegative = 1.0
-    heat_pump: NonNegative = 1.0
+    load: NonNegative = Field(1.0, description="loads [-]")
+    pv: NonNegative = Field(1.0, description="PV [-]")
+    ev: NonNegative = Field(1.0, description="electric vehicles [-]")
+    heat_pump: NonNegative = Field(1.0, description="heat pumps [-]")
 
 
 class ProsumerSettings(_Model):
@@ -139,8 +146,8 @@ class ProsumerSettings(_Model):
 class MarketSettings(_Model):
     """The community's market and its supplier."""
 
-    retail_eur_per_kwh: NonNegative = 0.30
-    feed_in_eur_per_kwh: NonNegative = 0.08
+    retail_eur_per_kwh: NonNegative = Field(0.30, description="what the supplier charges [EUR/kWh]")
+    feed_in_eur_per_kwh: NonNegative = Field(0.08, description="what it pays [EUR/kWh]")
     order_lead_s: Annotated[int, Field(gt=0)] = Field(600, description="window opens before [s]")
     gate_closure_s: Annotated[int, Field(gt=0)] = Field(180, description="window closes before [s]")
     metering_s: Annotated[int, Field(gt=0)] = Field(240, description="meters report within [s]")
@@ -165,9 +172,13 @@ class MarketSettings(_Model):
 class LedgerSettings(_Model):
     """The chain that runs the contracts."""
 
-    engine: Literal["revm", "py-evm"] = "revm"
-    block_time_s: Annotated[int, Field(gt=0)] = 12
-    block_gas_limit: Annotated[int, Field(ge=5_000_000)] = 30_000_000
+    engine: Literal["revm", "py-evm"] = Field(
+        "revm", description="EVM; both give the same result, py-evm is the slow reference"
+    )
+    block_time_s: Annotated[int, Field(gt=0)] = Field(12, description="seconds between blocks [s]")
+    block_gas_limit: Annotated[int, Field(ge=5_000_000)] = Field(
+        30_000_000, description="most gas of a block"
+    )
     initial_base_fee_gwei: NonNegative = Field(
         0.0, description="0: a consortium chain without fees; else EIP-1559 moves it [gwei]"
     )
@@ -186,13 +197,13 @@ class DsoSettings(_Model):
         0.003, description="distance kept from voltage limits for forecast errors [pu]"
     )
     budget_eur: Positive = Field(10_000.0, description="tokens the DSO deposits [EUR]")
-    price_cap_eur_per_kwh: Positive = 0.60
+    price_cap_eur_per_kwh: Positive = Field(0.60, description="most the DSO pays [EUR/kWh]")
     penalty_eur_per_kwh: NonNegative = Field(0.60, description="for awarded but undelivered energy")
     request_margin: NonNegative = Field(
         0.5, description="energy requested beyond the least technical need [-]"
     )
     max_rounds: Annotated[int, Field(ge=1, le=8)] = Field(
-        3, description="most request-award rounds on the ledger per interval"
+        3, description="most rounds of request, offers and award per interval"
     )
 
 
@@ -245,9 +256,13 @@ class ForeignSimulator(_Model):
 class Scenario(_Model):
     """One run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    description: str = ""
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the name of the result folder"
+    )
+    description: str = Field("", description="one or two sentences for the report")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        description="of every random draw, and of the accounts' test keys"
+    )
     time: TimeSettings
     grid: GridSettings
     prosumers: ProsumerSettings = ProsumerSettings()

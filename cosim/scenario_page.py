@@ -1,0 +1,99 @@
+"""The page docs/scenarios.md, made from the scenario models so that it cannot go stale."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from cosim.scenario import Scenario
+
+_HEAD = """# Scenario files
+
+A scenario is one YAML file. Unknown fields are refused, with the nearest known name; a field's unit is the end
+of its name. `results/<name>/scenario.yaml` repeats a run's scenario with every default written out, and
+`cosim schema` prints the JSON schema for editors. This page is made by `cosim schema --markdown`.
+"""
+
+
+def markdown() -> str:
+    """The page: one table per section, one row per field."""
+    parts = [_HEAD]
+    for path, model in _sections("", Scenario):
+        title = f"`{path}`" if path else "Top level"
+        parts.append(f"\n## {title}\n\n{_first_line(model)}\n\n")
+        parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
+        for name, field in model.model_fields.items():
+            cells = (f"`{name}`", _type(field), _default(field), field.description or "")
+            parts.append("| " + " | ".join(cells) + " |\n")
+    return "".join(parts)
+
+
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        for inner, many in _models(field.annotation):
+            yield from _sections(f"{path}.{name}".lstrip(".") + ("[]" if many else ""), inner)
+
+
+def _models(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, many
+    elif typing.get_origin(annotation) is tuple:
+        for inner in typing.get_args(annotation):
+            yield from _models(inner, True)
+
+
+def _type(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if any(True for _ in _models(annotation)):
+        return "section" if typing.get_origin(annotation) is not tuple else "list of sections"
+    return _type_name(annotation).replace("|", "or") + _range(field)
+
+
+def _type_name(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if origin is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if origin is types.UnionType:
+        return " or ".join(
+            _type_name(inner) for inner in typing.get_args(annotation) if inner is not type(None)
+        )
+    if origin is dict:
+        return "mapping"
+    name = str(getattr(annotation, "__name__", annotation))
+    plain = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
+    return plain.get(name, name)
+
+
+def _range(field: FieldInfo) -> str:
+    signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+    bounds = [
+        f"{sign} {getattr(item, key):g}"
+        for item in field.metadata
+        for key, sign in signs
+        if getattr(item, key, None) is not None
+    ]
+    return f", {', '.join(bounds)}" if bounds else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "**required**" if field.is_required() else "none"
+    if any(True for _ in _models(field.annotation)):
+        return ""
+    if field.default is None or field.default == "":
+        return "none"
+    shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    return f"`{shown}`"
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
