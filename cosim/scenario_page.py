@@ -15,9 +15,10 @@ from cosim.scenario import Scenario
 
 _HEAD = """# Scenario files
 
-A scenario is one YAML file. Unknown fields are refused, with the nearest known name; a field's unit is the end
-of its name. `results/<name>/scenario.yaml` repeats a run's scenario with every default written out, and
-`cosim schema` prints the JSON schema for editors. This page is made by `cosim schema --markdown`.
+A scenario is one YAML file. Unknown fields are refused, with the nearest known name; a field's unit
+is the end of its name. `results/<name>/scenario.yaml` repeats a run's scenario with every default
+written out, and `cosim schema` prints the JSON schema for editors. This page is made by
+`cosim schema --markdown`.
 """
 
 

@@ -350,11 +350,12 @@ class MarketSession:
         if silent:
             chain.drop([handles[i] for i in silent if chain.included(handles[i]) is None])
             chain.mine_until(deadline)
-            for i in silent:
-                handle = market.settle_silent(
-                    operator, interval, self.deployment.prosumers[i].address
-                )
-                reports.append(self._confirmed(market, handle))
+            # all at once: one block each would take a large population past the next gate closure
+            estimates = [
+                market.settle_silent(operator, interval, self.deployment.prosumers[i].address)
+                for i in silent
+            ]
+            reports += [self._confirmed(market, handle) for handle in estimates]
         columns = {
             key: np.zeros(self.n, dtype=np.int64)
             for key in ("contracted_wh", "metered_wh", "trade_ueur", "supplier_ueur")
