@@ -15,6 +15,7 @@ from rich.table import Table
 
 from cosim import __version__
 from cosim.errors import CosimError, UserError
+from cosim.resources import folder
 
 EXIT_FAILED = 1
 EXIT_USER = 2
@@ -45,7 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a scenario and write its result folder")
-    run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file (YAML)")
+    run.add_argument(
+        "scenario",
+        type=Path,
+        metavar="SCENARIO",
+        help="a scenario file (YAML), or the name of one that comes with cosim",
+    )
     run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
     run.add_argument("--engine", choices=("revm", "py-evm"), help="EVM engine [as the scenario]")
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
@@ -78,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from cosim.scenario import load_scenario
 
-    scenario = load_scenario(options.scenario)
+    file = _scenario_file(options.scenario)
+    scenario = load_scenario(file)
     if options.engine:
         ledger = scenario.ledger.model_copy(update={"engine": options.engine})
         scenario = scenario.model_copy(update={"ledger": ledger})
@@ -91,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
     begin = time.monotonic()
     with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
         result = run_scenario(
-            scenario, options.scenario, out, force=options.force, progress=progress.tell
+            scenario, file, out, force=options.force, progress=progress.tell
         )
     print_summary(result.indicators, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
@@ -102,6 +109,12 @@ def _run(options: argparse.Namespace) -> int:
     console.print(f"result: {result.folder}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)
     return 0 if result.complete else EXIT_INTERRUPTED
+
+
+def _scenario_file(given: Path) -> Path:
+    """The file given, or the scenario of that name that comes with cosim."""
+    own = folder("scenarios") / f"{given}.yaml"
+    return own if not given.exists() and given.name == str(given) and own.is_file() else given
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cosim.analysis.checks import KIND_LABELS, KINDS
@@ -92,7 +93,7 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
         Where to; standard output by default.
     """
     out = console or Console()
-    limits = Table(title="Limits violated [min]", title_justify="left")
+    limits = Table(title=escape("Limits violated [min]"), title_justify="left")
     limits.add_column("")
     for heading in ("before flexibility", "after flexibility", "delivered"):
         limits.add_column(heading, justify="right")

@@ -86,7 +86,7 @@ class GridOperator:
         self.checks: list[StageCheck] = []
         self._requests = 0
         self._tries = 0
-        self._awaiting_offers = False
+        self._requested_wh = {-1: 0, 1: 0}  # by direction; what awaits offers
         self._curtailed_wh: IntArray = np.zeros(0, dtype=np.int64)
 
     def decide(self, schedule: Mapping[str, Any]) -> Decision:
@@ -104,8 +104,7 @@ class GridOperator:
             self._begin(nominated.size)
         net_wh = nominated + schedule["activated_wh"] - schedule["curtailed_wh"]
         p_mw, q_mvar = p_mw_from_wh(net_wh, self.step_s), schedule["forecast_q_mvar"]
-        if self._awaiting_offers:
-            self._awaiting_offers = False
+        if any(self._requested_wh.values()):
             return self._award(schedule, p_mw, q_mvar)
         assessment = self.twin.assess(p_mw, q_mvar)
         stage = "relieved" if self.checks else "scheduled"
@@ -124,7 +123,7 @@ class GridOperator:
     def _begin(self, n: int) -> None:
         self.checks = []
         self._requests = self._tries = 0
-        self._awaiting_offers = False
+        self._requested_wh = {-1: 0, 1: 0}
         self._curtailed_wh = np.zeros(n, dtype=np.int64)
 
     def _request(
@@ -140,11 +139,16 @@ class GridOperator:
         if not down_wh and not up_wh:
             return None
         self._requests += 1
-        self._awaiting_offers = True
+        self._requested_wh = {-1: down_wh, 1: up_wh}
         return self._decision(request_down_wh=down_wh, request_up_wh=up_wh)
 
     def _award(self, schedule: Mapping[str, Any], p_mw: FloatArray, q_mvar: FloatArray) -> Decision:
-        """Award offers at least cost and curtail the rest."""
+        """Award offers at least cost, no more than was requested, and curtail the rest.
+
+        When the request is used up while there are more offers, the rest is asked for in another
+        round instead.
+        """
+        requested_wh, self._requested_wh = self._requested_wh, {-1: 0, 1: 0}
         offers = schedule["offers"]
         if offers is None:
             empty = np.zeros(0, dtype=np.int64)
@@ -161,19 +165,25 @@ class GridOperator:
             own = direction == sign
             np.subtract.at(curtailable, prosumer[own], offers["energy_wh"][own])
             np.maximum(curtailable, 0, out=curtailable)
-        result = self.twin.procure(
-            p_mw,
-            q_mvar,
-            Offers(
-                prosumer=prosumer,
-                direction=direction,
-                energy_mw=p_mw_from_wh(offers["energy_wh"], self.step_s),
-                price=np.asarray(offers["price_ueur_per_kwh"], dtype=np.float64),
-            ),
-            p_mw_from_wh(down, self.step_s),
-            p_mw_from_wh(up, self.step_s),
+        choice = Offers(
+            prosumer=prosumer,
+            direction=direction,
+            energy_mw=p_mw_from_wh(offers["energy_wh"], self.step_s),
+            price=np.asarray(offers["price_ueur_per_kwh"], dtype=np.float64),
         )
+        down_mw, up_mw = p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
+        most_mw = [float(p_mw_from_wh(requested_wh[sign], self.step_s)) for sign in (-1, 1)]
+        result = self.twin.procure(p_mw, q_mvar, choice, down_mw, up_mw, *most_mw)
+        left_over = any(
+            offers["energy_wh"][direction == sign].sum() > wh for sign, wh in requested_wh.items()
+        )
+        if result.curtailed_mw.any() and left_over and self._requests < self.max_rounds:
+            none = np.zeros_like(down_mw)
+            without = self.twin.procure(p_mw, q_mvar, choice, none, none, *most_mw)
+            result = without if without.converged else result
         awarded = np.minimum(energy_wh_from_mw(result.awarded_mw, self.step_s), offers["energy_wh"])
+        for sign, wh in requested_wh.items():
+            _trim(awarded, np.flatnonzero(direction == sign), wh)
         _net_out(awarded, prosumer, direction)
         self._curtailed_wh = self._curtailed_wh + energy_wh_from_mw(
             result.curtailed_mw, self.step_s
@@ -203,6 +213,14 @@ class GridOperator:
             awarded_wh=np.zeros(0, dtype=np.int64) if awarded_wh is None else awarded_wh,
             curtailed_wh=self._curtailed_wh,
         )
+
+
+def _trim(awarded_wh: IntArray, own: IntArray, requested_wh: int) -> None:
+    """Take back what rounding to Wh awarded beyond the request, from the largest awards."""
+    excess = int(awarded_wh[own].sum()) - requested_wh
+    largest = own[np.argsort(-awarded_wh[own], kind="stable")]
+    for offer in largest[: max(excess, 0)]:
+        awarded_wh[offer] -= 1
 
 
 def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:

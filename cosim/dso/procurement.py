@@ -194,6 +194,8 @@ class NetworkTwin:
         offers: Offers,
         curtailable_down_mw: npt.ArrayLike,
         curtailable_up_mw: npt.ArrayLike,
+        requested_down_mw: float = np.inf,
+        requested_up_mw: float = np.inf,
     ) -> Procurement:
         """Award offers at least cost and curtail what they cannot relieve.
 
@@ -204,6 +206,8 @@ class NetworkTwin:
         offers : Offers
         curtailable_down_mw, curtailable_up_mw : (n_points,) float
             Most injection and most consumption that may be cut, >= 0. [MW]
+        requested_down_mw, requested_up_mw : float
+            Most that the awards of either direction may amount to together. [MW]
         """
         p, q = _floats(p_mw), _floats(q_mvar)
         price = _floats(offers.price)
@@ -212,11 +216,18 @@ class NetworkTwin:
             _floats(curtailable_down_mw), _floats(curtailable_up_mw), curtailment_cost
         )
         usable = np.flatnonzero(_floats(offers.energy_mw) > 0.0)
+        direction = np.concatenate([offers.direction[usable], curtailment.direction])
+        is_offer = np.arange(direction.size) < usable.size
         actions = Actions(
             point=np.concatenate([offers.prosumer[usable], curtailment.point]),
-            direction=np.concatenate([offers.direction[usable], curtailment.direction]),
+            direction=direction,
             max_mw=np.concatenate([_floats(offers.energy_mw)[usable], curtailment.max_mw]),
             cost=np.concatenate([price[usable], curtailment.cost]),
+            together=tuple(
+                (most_mw, is_offer & (direction == sign))
+                for most_mw, sign in ((requested_down_mw, -1), (requested_up_mw, 1))
+                if np.isfinite(most_mw)
+            ),
         )
         relief = self._relieve(p, q, actions)
         awarded = np.zeros(price.size)

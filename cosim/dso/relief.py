@@ -49,12 +49,15 @@ class Actions:
         Most that can be had, >= 0. [MW]
     cost : (m,) float
         Per MW, >= 0, any one currency.
+    together : tuple of (float, (m,) bool)
+        Most that a group of actions may amount to together, and which they are. [MW]
     """
 
     point: IntArray
     direction: IntArray
     max_mw: FloatArray
     cost: FloatArray
+    together: tuple[tuple[float, BoolArray], ...] = ()
 
     def change_mw(self, amount_mw: FloatArray, n_points: int) -> FloatArray:
         """(n_points,) change of injection by the actions taken. [MW]"""
@@ -214,6 +217,10 @@ def _programme(
     matrix = weight[:, None] * effect / _KW
     bound = weight * (rows.bound - rows.value + effect @ amount)
     bound -= rows.scale * (room + rows.slack)
+    n_rows = bound.size
+    # what actions may amount to together is no limit of the grid: it never gives way
+    matrix = np.vstack([matrix, *(members.astype(np.float64) for _, members in actions.together)])
+    bound = np.append(bound, [most_mw * _KW for most_mw, _ in actions.together])
     top = actions.max_mw * _KW
     unit = max(float(actions.cost.max(initial=0.0)), 1e-12)
     # equal costs break by connection point, then by position: never by the solver's path
@@ -224,18 +231,19 @@ def _programme(
     answer = _highs(cost, matrix, bound, bounds)
     attainable = answer is not None
     if answer is None:
-        n_rows = bound.size
         elastic = np.concatenate([np.zeros(top.size), np.ones(n_rows)])
         answer = _highs(
             elastic,
-            np.hstack([matrix, -np.eye(n_rows)]),
+            np.hstack([matrix, -np.eye(bound.size, n_rows)]),
             bound,
             np.vstack([bounds, np.column_stack([np.zeros(n_rows), np.full(n_rows, np.inf)])]),
         )
         if answer is None:
             return amount, False
         nearest, excess = answer[: top.size], answer[top.size :]
-        answer = _highs(cost, matrix, bound + excess + 1e-6, bounds)
+        loosened = bound.copy()
+        loosened[:n_rows] += excess + 1e-6
+        answer = _highs(cost, matrix, loosened, bounds)
         answer = nearest if answer is None else answer
     kept = np.clip(answer, 0.0, top)
     kept[kept < 1e-6] = 0.0  # a milliwatt is the solver's tolerance, not an award
@@ -288,6 +296,8 @@ def _towards_convergence(
     over = total > np.abs(p_mw)
     keep[over] = np.abs(p_mw[over]) / total[over]
     full = full * keep[actions.point]
+    for most_mw, members in actions.together:
+        full[members] *= min(1.0, most_mw / max(float(full[members].sum()), 1e-12))
     change = actions.change_mw(full, p_mw.size)
     shares = np.linspace(0.0, 1.0, 33)[1:]
     batch = engine.solve_batch(

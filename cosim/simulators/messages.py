@@ -3,22 +3,25 @@
 Every array has shape (n,) in the order of the grid's connection points, energies are integer Wh of
 net injection (positive feeds the grid), prices integer µEUR per kWh, powers MW and Mvar. In one
 process the arrays travel by reference and are read-only; towards a simulator in another process
-they become lists, and lists are taken in their place, so that a foreign simulator can stand in for
-any of ours by sending the same keys.
+they become lists (`to_json`). What a foreign simulator sends in the place of one of ours is checked
+and becomes arrays again (`received`), so that it can stand in by sending the same keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
 from cosim.units import BoolArray, FloatArray, IntArray
 
+StrArray = npt.NDArray[np.object_]
+
 
 class BidsMessage(TypedDict):
-    """Bidders → Market and DSO: what each prosumer nominates, orders and offers."""
+    """Bidders → Market, Recorder: what each prosumer nominates, orders and offers."""
 
     interval: int
     planned_wh: IntArray  # nominated if the order clears in full
@@ -76,6 +79,7 @@ class DispatchMessage(TypedDict):
     """Market → Devices: the final schedules."""
 
     interval: int
+    contracted_wh: IntArray  # what the order cleared for
     nominated_wh: IntArray
     activated_wh: IntArray
     curtailed_wh: IntArray
@@ -91,7 +95,7 @@ class DeliveryMessage(TypedDict):
     soc_mwh: FloatArray
     owed_mwh: FloatArray
     external_p_mw: FloatArray  # where another simulator feeds the prosumer, NaN elsewhere
-    parts: dict[str, FloatArray]
+    parts: dict[str, FloatArray]  # the devices' columns of table ``prosumers``
 
 
 class FlowMessage(TypedDict):
@@ -109,10 +113,24 @@ class FlowMessage(TypedDict):
     q_slack_mvar: float
 
 
-class ChecksMessage(TypedDict):
-    """DSO → Recorder: every check of the interval; columns of ``grid_checks``, and the drivers."""
+class StageMessage(TypedDict):
+    """One check of every element; arrays of shape (e,), as the columns of ``grid_checks``."""
 
-    stages: list[dict[str, Any]]
+    stage: str  # scheduled, relieved
+    round: int
+    element: StrArray
+    element_idx: IntArray
+    quantity: StrArray
+    value: FloatArray
+    limit: FloatArray
+    violated: BoolArray
+    drivers: list[list[str]]  # per violated row, the connection points that drive it
+
+
+class ChecksMessage(TypedDict):
+    """DSO → Recorder: every check of the interval; none if the DSO makes none."""
+
+    stages: list[StageMessage]
 
 
 class PricesMessage(TypedDict):
@@ -123,17 +141,29 @@ class PricesMessage(TypedDict):
     volume_wh: int
 
 
-ARRAY_TYPES: dict[str, Any] = {
-    **{
-        key: np.int64
-        for message in (BidsMessage, OffersMessage, ScheduleMessage, DecisionMessage)
-        for key in message.__annotations__
-        if key.endswith(("_wh", "_ueur_per_kwh")) or key in ("request", "prosumer", "direction")
-    },
-    "metered_wh": np.int64,
-    "delivered_wh": np.int64,
-    "is_sell": np.bool_,
+class SessionMessage(TypedDict):
+    """Market → Recorder: what happened on the ledger, once per step."""
+
+    tables: dict[str, dict[str, Any]]  # rows by table and column, as TableWriter.append takes them
+    settled: int | None  # the interval that was settled now
+    schedule: NotRequired[DispatchMessage]  # absent in the step that only settles the last interval
+
+
+MESSAGES: dict[str, Any] = {
+    "bids": BidsMessage,
+    "schedule": ScheduleMessage,
+    "decision": DecisionMessage,
+    "dispatch": DispatchMessage,
+    "delivery": DeliveryMessage,
+    "flow": FlowMessage,
+    "checks": ChecksMessage,
+    "prices": PricesMessage,
+    "session": SessionMessage,
 }
+"""Every message by the mosaik attribute that it travels under."""
+
+_POINTS = frozenset({"bids", "schedule", "dispatch", "delivery"})
+"""Messages whose arrays all have one value per connection point."""
 
 
 def frozen(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,35 +177,95 @@ def frozen(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> Any:
-    """A message as plain JSON types, for a simulator in another process."""
+    """A message or a value as plain JSON types, for a simulator in another process."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
     return value
 
 
-def from_any(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message whose lists, if it came from another process, are arrays again."""
-    return {key: _from_any(key, value) for key, value in message.items()}
+def received(attribute: str, message: Any, n_points: int) -> dict[str, Any]:
+    """A message of a foreign simulator in the place of one of ours: checked, and arrays again.
+
+    Parameters
+    ----------
+    attribute : str
+        The mosaik attribute that it travels under; a key of :data:`MESSAGES`.
+    message : mapping
+        Arrays may be lists. Keys beyond those of the message are kept as they are.
+    n_points : int
+        Number of connection points.
+
+    Returns
+    -------
+    dict
+        With read-only arrays of its own.
+
+    Raises
+    ------
+    ValueError
+        If a key is missing, or a value is not of its type or length; names the key.
+    """
+    points = n_points if attribute in _POINTS else None
+    return frozen(_received(MESSAGES[attribute], message, attribute, points))
 
 
-def _from_any(key: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return from_any(value)
-    if not isinstance(value, list):
-        return value
-    if value and isinstance(value[0], Mapping):
-        return [from_any(item) for item in value]
-    if value and isinstance(value[0], list | str):
-        return value
-    return np.asarray(value, dtype=ARRAY_TYPES.get(key, np.float64))
+def _received(kind: Any, message: Any, where: str, n_points: int | None) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise ValueError(f"{where} is {message!r}, not a dictionary")
+    if missing := sorted(kind.__required_keys__ - message.keys()):
+        raise ValueError(f"{where} lacks {', '.join(missing)}")
+    types = get_type_hints(kind)
+    return {
+        key: _value(types[key], value, f"{where}.{key}", n_points) if key in types else value
+        for key, value in message.items()
+    }
+
+
+def _value(kind: Any, value: Any, where: str, n_points: int | None) -> Any:
+    """One value of a message in its type."""
+    if kind in _DTYPES:
+        return _array(_DTYPES[kind], value, where, n_points)
+    if kind == dict[str, FloatArray]:
+        return {key: _array(np.float64, item, where, n_points) for key, item in value.items()}
+    if kind is DispatchMessage:
+        return _received(kind, value, where, n_points)
+    if kind == list[StageMessage]:
+        return [_received(StageMessage, stage, where, None) for stage in value]
+    if kind == OffersMessage | None and value is not None:
+        return _received(OffersMessage, value, where, None)
+    return value
+
+
+def _array(dtype: Any, value: Any, where: str, n_points: int | None) -> Any:
+    try:
+        given = np.asarray(value)
+        array = np.array(given, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} is no array of numbers: {error}") from error
+    if array.ndim != 1 or (n_points is not None and array.size != n_points):
+        wanted = "(n,)" if n_points is None else f"({n_points},)"
+        raise ValueError(f"{where} has shape {array.shape}, not {wanted}")
+    if dtype is np.int64 and not np.array_equal(array, given):
+        raise ValueError(f"{where} holds fractions; it counts in whole units")
+    return array
+
+
+_DTYPES: dict[Any, Any] = {
+    IntArray: np.int64,
+    FloatArray: np.float64,
+    BoolArray: np.bool_,
+    StrArray: np.object_,
+}
 
 
 __all__ = [
-    "ARRAY_TYPES",
+    "MESSAGES",
     "BidsMessage",
     "ChecksMessage",
     "DecisionMessage",
@@ -185,7 +275,9 @@ __all__ = [
     "OffersMessage",
     "PricesMessage",
     "ScheduleMessage",
-    "from_any",
+    "SessionMessage",
+    "StageMessage",
     "frozen",
+    "received",
     "to_json",
 ]
