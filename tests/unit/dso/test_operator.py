@@ -1,0 +1,250 @@
+"""The DSO's rounds: what it requests, awards, curtails, and when it lets schedules be.
+
+A market stand-in of a few lines plays the other side: it offers what it is told to and carries out
+what the DSO decides, as far as a contract would.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cosim.dso.operator import LAST_RESORT_TRIES, GridOperator
+from cosim.dso.procurement import NetworkTwin
+from cosim.grid.limits import Limits
+from cosim.grid.power_flow import FixedPointEngine
+from cosim.grid.published import published_injections
+from cosim.units import energy_wh_from_mw
+
+STEP_S = 900
+
+
+@pytest.fixture(scope="module")
+def village(rural1):
+    """Engine of the feeder whose transformer PV overloads, and a noon at which it does. [Wh]"""
+    year = published_injections(rural1)
+    k = year.step("2016-05-24T12:00")
+    return (
+        FixedPointEngine(rural1.net),
+        energy_wh_from_mw(year.p_inject_mw[k], STEP_S),
+        year.q_inject_mvar[k],
+    )
+
+
+def operator_of(engine, **settings):
+    return GridOperator(NetworkTwin(engine, Limits(), 10.0, 0.003), STEP_S, **settings)
+
+
+class MarketSide:
+    """Offers a share of every injection; awards change schedules as the contract allows."""
+
+    def __init__(self, village, share=0.6, price=None, *, carries_out=True, up_too=False):
+        _, self.nominated_wh, self.q_mvar = village
+        n = self.nominated_wh.size
+        self.share, self.carries_out, self.up_too = share, carries_out, up_too
+        self.price = np.full(n, 100_000) if price is None else np.asarray(price)
+        self.activated_wh = np.zeros(n, dtype=np.int64)
+        self.curtailed_wh = np.zeros(n, dtype=np.int64)
+        self.round = 0
+        self.offers = None
+        self.requests = []
+        self.awards = []
+
+    def schedule(self):
+        injected = np.maximum(self.nominated_wh, 0)
+        return {
+            "round": self.round,
+            "nominated_wh": self.nominated_wh,
+            "activated_wh": self.activated_wh,
+            "curtailed_wh": self.curtailed_wh,
+            "forecast_q_mvar": self.q_mvar,
+            "curtailable_down_wh": injected,
+            "curtailable_up_wh": np.maximum(-self.nominated_wh, 0),
+            "offers": self.offers,
+        }
+
+    def carry_out(self, decision):
+        self.round += 1
+        self.curtailed_wh = decision.curtailed_wh
+        if decision.awarded_wh.size:
+            requested_wh = dict(zip((-1, 1), self.requests[-1], strict=True))
+            self.awards.append(decision.awarded_wh)
+            for sign in (-1, 1):
+                own = self.offers["direction"] == sign
+                assert decision.awarded_wh[own].sum() <= requested_wh[sign]
+                if self.carries_out:
+                    prosumer = self.offers["prosumer"][own]
+                    np.add.at(self.activated_wh, prosumer, sign * decision.awarded_wh[own])
+        self.offers = None
+        if decision.request_down_wh or decision.request_up_wh:
+            self.requests.append((decision.request_down_wh, decision.request_up_wh))
+            left = (self.share * np.maximum(self.nominated_wh, 0)).astype(np.int64)
+            left += self.activated_wh
+            prosumer = np.flatnonzero((left > 0) & (self.curtailed_wh == 0))
+            if prosumer.size:
+                both = 2 if self.up_too else 1
+                self.offers = {
+                    "prosumer": np.tile(prosumer, both),
+                    "direction": np.repeat([-1, 1][:both], prosumer.size),
+                    "energy_wh": np.tile(left[prosumer], both),
+                    "price_ueur_per_kwh": np.tile(self.price[prosumer], both),
+                }
+
+    def play(self, operator):
+        for _ in range(30):
+            decision = operator.decide(self.schedule())
+            if decision.accepted:
+                return decision
+            self.carry_out(decision)
+        raise AssertionError("the DSO never accepts")
+
+
+def stages(operator):
+    return [(check.stage, check.round) for check in operator.checks]
+
+
+def loading(operator):
+    return [float(check.assessment.state.trafo_loading_percent.max()) for check in operator.checks]
+
+
+def test_sufficient_offers_relieve_in_one_round_without_curtailment(village):
+    operator = operator_of(village[0])
+    market = MarketSide(village)
+    final = market.play(operator)
+    assert stages(operator) == [("scheduled", 0), ("relieved", 1)]
+    before, after = loading(operator)
+    assert before > 100.0
+    # as much as the margin needs, and no more than the worst rounding to Wh beyond it
+    assert after == pytest.approx(90.0, abs=0.1)
+    assert after <= 90.0
+    assert not final.curtailed_wh.any()
+    assert len(market.requests) == 1
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_awards_stay_within_the_request_however_the_prices_lie(village, margin):
+    # the offers that help most are the dearest: the cheapest award would be larger than the need
+    rng = np.random.default_rng(7)
+    price = rng.integers(10_000, 500_000, village[1].size)
+    market = MarketSide(village, share=1.0, price=price)
+    operator = operator_of(village[0], request_margin=margin)
+    final = market.play(operator)  # asserts every award against its request
+    assert loading(operator)[-1] <= 90.0
+    assert not final.curtailed_wh.any()
+    assert market.activated_wh.sum() < 0
+
+
+def test_what_was_requested_too_little_is_requested_again_before_anything_is_cut(village):
+    class Underestimates(NetworkTwin):
+        def need(self, *schedule):
+            need = super().need(*schedule)
+            half = need.total_down_mw / 2
+            return type(need)(need.down_mw, need.up_mw, half, 0.0, need.relieved, 1)
+
+    operator = GridOperator(
+        Underestimates(village[0], Limits(), 10.0, 0.003), STEP_S, request_margin=0.0
+    )
+    market = MarketSide(village, share=1.0)
+    final = market.play(operator)
+    assert len(market.requests) == 3
+    first, second, third = (down for down, _ in market.requests)
+    assert first / 2 == pytest.approx(second, rel=0.02)
+    # the last round has to make do: what its request leaves is cut
+    assert final.curtailed_wh.sum() == pytest.approx(third, rel=0.05)
+    assert loading(operator)[-1] <= 90.0
+
+
+def test_without_offers_what_exceeds_the_margin_is_cut_and_recorded(village):
+    operator = operator_of(village[0])
+    market = MarketSide(village, share=0.0)
+    final = market.play(operator)
+    assert stages(operator) == [("scheduled", 0), ("relieved", 1)]
+    assert loading(operator)[1] == pytest.approx(90.0, abs=0.1)
+    assert (final.curtailed_wh >= 0).all()
+    assert final.curtailed_wh.sum() > 0
+    assert (final.curtailed_wh <= np.maximum(village[1], 0)).all()
+    assert market.awards == []
+
+
+def test_offers_go_before_curtailment(village):
+    scarce = MarketSide(village, share=0.05)
+    final = scarce.play(operator_of(village[0]))
+    (awarded,) = scarce.awards
+    offered = (0.05 * np.maximum(village[1], 0)).astype(np.int64)
+    assert awarded.sum() == offered.sum()
+    none = MarketSide(village, share=0.0)
+    without = none.play(operator_of(village[0]))
+    assert 0 < final.curtailed_wh.sum() < without.curtailed_wh.sum()
+
+
+def test_a_dso_that_does_not_procure_records_the_violation_and_accepts(village):
+    operator = operator_of(village[0], procure=False)
+    market = MarketSide(village)
+    final = market.play(operator)
+    assert market.round == 0
+    assert market.requests == []
+    assert stages(operator) == [("scheduled", 0)]
+    (check,) = operator.checks
+    assert check.assessment.check.element[check.assessment.check.violated].tolist() == ["trafo"]
+    assert not final.curtailed_wh.any()
+
+
+def test_awards_that_the_ledger_does_not_take_end_in_curtailment(village):
+    operator = operator_of(village[0], max_rounds=2)
+    market = MarketSide(village, carries_out=False)
+    final = market.play(operator)
+    assert len(market.requests) == 2
+    assert len(market.awards) == 2
+    assert stages(operator) == [("scheduled", 0), ("relieved", 1), ("relieved", 2), ("relieved", 3)]
+    assert loading(operator)[1] == loading(operator)[0] > 100.0
+    assert loading(operator)[-1] <= 90.0
+    assert final.curtailed_wh.sum() > 0
+
+
+def test_what_cannot_be_relieved_is_accepted_as_violated_after_the_last_resort(village):
+    operator = operator_of(village[0])
+    market = MarketSide(village, share=0.0)
+    plain = market.schedule
+    nothing = np.zeros_like(village[1])
+    market.schedule = lambda: (
+        plain()
+        | {
+            "curtailable_down_wh": nothing.copy(),
+            "curtailable_up_wh": nothing.copy(),
+        }
+    )
+    final = market.play(operator)
+    assert not final.curtailed_wh.any()
+    assert market.requests == []
+    assert len(operator.checks) == 1 + LAST_RESORT_TRIES
+    assert loading(operator)[-1] == loading(operator)[0] > 100.0
+
+
+def test_nobody_is_awarded_in_both_directions(village):
+    market = MarketSide(village, up_too=True, price=np.zeros(village[1].size, dtype=np.int64))
+    market.play(operator_of(village[0]))
+    m = market.awards[0].size // 2
+    assert not (market.awards[0][:m].astype(bool) & market.awards[0][m:].astype(bool)).any()
+    assert market.awards[0][m:].sum() == 0  # raising injections at noon helps nobody
+
+
+def test_each_interval_begins_anew(village):
+    operator = operator_of(village[0])
+    MarketSide(village, share=0.0).play(operator)
+    calm = MarketSide(village)
+    calm.nominated_wh = village[1] // 3
+    final = calm.play(operator)
+    assert stages(operator) == [("scheduled", 0)]
+    assert not final.curtailed_wh.any()
+
+
+def test_a_schedule_without_solution_is_violated_and_relieved(village):
+    engine, nominated, q_mvar = village
+    operator = operator_of(engine)
+    final = MarketSide((engine, nominated * 100, q_mvar), share=0.0).play(operator)
+    first, last = operator.checks[0].assessment, operator.checks[-1].assessment
+    assert not first.state.converged
+    assert "grid" in first.check.element[first.check.violated]
+    assert last.state.converged
+    assert not last.check.any_violated
+    assert final.curtailed_wh.sum() > 0
