@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from cosim.analysis.indicators import Indicators, compute_indicators
 from cosim.analysis.report import write_report
 from cosim.analysis.tables import Results
-from cosim.errors import ScenarioError
+from cosim.errors import ScenarioError, UserError
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.ledger.chain import Chain
 from cosim.ledger.clients.local_market import clear_gas
@@ -118,7 +118,7 @@ def run_scenario(
         TableWriter(out, force=force) as writer,
         _interruptible() as interrupted,
     ):
-        with timer.measure("set-up"):
+        with timer.measure("set-up"), _naming(scenario_file):
             grid = open_grid(scenario.grid.network)
             population, bidders = _people(scenario, grid)
             deployment = _ledger(scenario, scenario_file, population)
@@ -150,6 +150,19 @@ def run_scenario(
         intervals_done=simulation.recorder.intervals_settled,
         indicators=indicators,
     )
+
+
+@contextmanager
+def _naming(scenario_file: Path) -> Iterator[None]:
+    """Add the scenario's file to errors of its fields that only the set-up can find."""
+    try:
+        yield
+    except UserError as error:
+        if error.file is not None or error.field is None:
+            raise
+        raise type(error)(
+            error.problem, file=scenario_file, field=error.field, remedy=error.remedy
+        ) from error
 
 
 def _people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
