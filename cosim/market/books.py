@@ -26,6 +26,7 @@ from cosim.units import IntArray
 
 SUPPLIER = "supplier"
 DSO = "DSO"
+MARKETS = ("LocalMarket", "FlexibilityMarket")
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,13 @@ class MarketBooks:
             terms.silent_estimate_wh,
         )
         self.flexibility = FlexibilityMarketTwin(DSO, terms.penalty_ueur_per_kwh)
+        self._supply_ueur = 0
+        self._wallets_ueur: dict[str, int] = {}
 
     def open(self, balances: LedgerBalances) -> None:
-        """Take over the deposits with which a run starts."""
+        """Take over the deposits with which a run starts, and what is in nobody's market."""
+        self._supply_ueur = balances.total_supply_ueur
+        self._wallets_ueur = _wallets(balances)
         for account, amount in balances.local_market_ueur.items():
             self.local.deposit(account, amount)
         for account, amount in balances.flexibility_ueur.items():
@@ -224,16 +229,34 @@ class MarketBooks:
     def check_money(self, interval: int, balances: LedgerBalances) -> None:
         """Require that no token appeared or vanished, and that both markets hold what they owe.
 
+        Nobody issues, withdraws or transfers tokens during a run: money moves inside the markets.
+
         Raises
         ------
         ReconciliationError
             Names the accounts.
         """
         tokens = balances.tokens_ueur
-        check_total(interval, tokens, balances.total_supply_ueur)
-        for name, twin, free in (
-            ("LocalMarket", self.local, balances.local_market_ueur),
-            ("FlexibilityMarket", self.flexibility, balances.flexibility_ueur),
+        check_equal(
+            interval,
+            _wallets(balances),
+            self._wallets_ueur,
+            "tokens outside the markets [µEUR]",
+            "what was there at the start [µEUR]",
+        )
+        check_total(interval, tokens, self._supply_ueur)
+        check_equal(
+            interval,
+            {"EuroToken": balances.total_supply_ueur},
+            {"EuroToken": self._supply_ueur},
+            "total supply [µEUR]",
+            "what was issued at the start [µEUR]",
+        )
+        for name, twin, free in zip(
+            MARKETS,
+            (self.local, self.flexibility),
+            (balances.local_market_ueur, balances.flexibility_ueur),
+            strict=True,
         ):
             check_equal(
                 interval,
@@ -245,3 +268,8 @@ class MarketBooks:
             check_held(
                 interval, name, tokens[name], twin.free_total_ueur(), twin.locked_total_ueur()
             )
+
+
+def _wallets(balances: LedgerBalances) -> dict[str, int]:
+    """Tokens of everybody but the markets. [µEUR]"""
+    return {name: held for name, held in balances.tokens_ueur.items() if name not in MARKETS}
