@@ -252,11 +252,9 @@ class MarketBooks:
             "total supply [µEUR]",
             "what was issued at the start [µEUR]",
         )
-        for name, twin, free in zip(
-            MARKETS,
-            (self.local, self.flexibility),
-            (balances.local_market_ueur, balances.flexibility_ueur),
-            strict=True,
+        for name, twin, free in (
+            (MARKETS[0], self.local, balances.local_market_ueur),
+            (MARKETS[1], self.flexibility, balances.flexibility_ueur),
         ):
             check_equal(
                 interval,

@@ -18,6 +18,7 @@ import pandapower as pp
 import pandas as pd
 import pytest
 import yaml
+from result_folders import contents
 
 from cosim.cli import EXIT_USER, main
 from cosim.resources import folder as resource_folder
@@ -50,15 +51,6 @@ def grid_copy(folder: Path) -> Path:
     copy = folder / "grid"
     shutil.copytree(GRIDS / GRID, copy)
     return copy
-
-
-def contents(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Every path below a folder with its inode, size and time: what was not touched is the same."""
-    return {
-        path.relative_to(folder).as_posix(): (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        for stat in [path.stat()]
-    }
 
 
 @pytest.fixture(scope="module")
