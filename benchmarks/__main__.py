@@ -1,0 +1,186 @@
+"""``python -m benchmarks``: measure, print, and optionally write the figures down."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.power_flows import compare_power_flows
+from benchmarks.runs import measure_run
+from benchmarks.tables import Table, flow_table, ledger_table, parts_table, stage_table
+from benchmarks.transactions import replay_transactions
+from cosim.resources import folder
+
+VERSIONS = ("cosim", "pandapower", "mosaik", "pyrevm", "py-evm", "numpy", "scipy", "pandas")
+
+WIDTH = 120
+"""Narrower terminals wrap: the tables would lose more by cutting their columns."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scenario and the congested part of it over which both engines are compared."""
+
+    scenario: str
+    from_interval: int
+    intervals: int
+    quick_intervals: int
+
+
+CASES = (
+    Case("quickstart", from_interval=46, intervals=12, quick_intervals=4),
+    Case("congested_feeder", from_interval=46, intervals=12, quick_intervals=4),
+)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    options = _options()
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    report: dict[str, Any] = {"machine": machine(), "quick": options.quick, "scenarios": {}}
+    tables: list[Table] = []
+    for case in CASES:
+        if options.scenario and case.scenario not in options.scenario:
+            continue
+        with tempfile.TemporaryDirectory() as temporary, console.status("") as status:
+            figures = measure_case(
+                case, options.quick, Path(temporary), lambda text: status.update(text)
+            )
+        report["scenarios"][case.scenario] = figures
+        for table in case_tables(case.scenario, figures):
+            tables.append(table)
+            console.print(table.rich())
+    report["machine"]["load_average_at_end"] = os.getloadavg()[0]
+    console.print(machine_line(report["machine"]))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        text = "\n".join(
+            [machine_line(report["machine"]) + "\n", *(table.markdown() for table in tables)]
+        )
+        options.markdown.write_text(text, encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few intervals of each scenario")
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        choices=[case.scenario for case in CASES],
+        help="only this one; may be repeated",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
+    return parser.parse_args()
+
+
+def measure_case(
+    case: Case, quick: bool, temporary: Path, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """All figures of one scenario; each run in a fresh process, one after the other.
+
+    Parameters
+    ----------
+    case : Case
+    quick : bool
+        Shorten every run.
+    temporary : Path
+        Where the results go.
+    tell : callable
+        Told what is being measured.
+    """
+    file = str(folder("scenarios") / f"{case.scenario}.yaml")
+    n_short = case.quick_intervals if quick else case.intervals
+    short = {"intervals": n_short, "from_interval": case.from_interval}
+    long = short if quick else {}
+    runs = [("revm", long)] if quick else [("revm", long), ("revm", short)]
+    figures: dict[str, Any] = {"runs": []}
+    for engine, extent in [*runs, ("py-evm", short)]:
+        tell(f"{case.scenario} with {engine}, {extent.get('intervals', 'all')} intervals …")
+        out = temporary / f"{engine}-{extent.get('intervals', 'all')}"
+        figures["runs"].append(_alone(measure_run, file, engine, str(out), **extent))
+    result = str(temporary / f"revm-{long.get('intervals', 'all')}")
+    tell(f"{case.scenario}: inside the ledger stage …")
+    figures["parts"] = _alone(
+        measure_run, file, "revm", str(temporary / "parts"), parts=True, **long
+    )
+    tell(f"{case.scenario}: transactions on revm alone …")
+    figures["ledger"] = _alone(replay_transactions, result)
+    tell(f"{case.scenario}: power flows …")
+    figures["power_flows"] = _alone(compare_power_flows, result)
+    return figures
+
+
+def case_tables(scenario: str, figures: dict[str, Any]) -> list[Table]:
+    """Tables of the figures of one scenario."""
+    return [
+        stage_table(scenario, figures["runs"]),
+        parts_table(scenario, figures["parts"]),
+        ledger_table(scenario, figures["ledger"]),
+        flow_table(scenario, figures["power_flows"]),
+    ]
+
+
+def _alone(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call in a fresh process, so that no run finds another one's caches."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(work, *args, **kwargs).result()
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in VERSIONS},
+        "load_average_at_start": os.getloadavg()[0],
+    }
+
+
+def machine_line(facts: dict[str, Any]) -> str:
+    """The machine in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return (
+        f"Machine: {facts['cores']} cores, {facts['processor']}; Python {facts['python']}; "
+        f"{versions}; load average {facts['load_average_at_start']:.2f} at the start, "
+        f"{facts['load_average_at_end']:.2f} at the end."
+    )
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+if __name__ == "__main__":
+    main()
