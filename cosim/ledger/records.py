@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cosim.ledger.abi import revert_text, to_json
+from cosim.ledger.abi import revert_text
 from cosim.ledger.blocks import Included, Transaction
 from cosim.ledger.contracts import Artifact
 from cosim.ledger.engine import Log
@@ -156,7 +156,7 @@ def _event(log: Log, contracts: Mapping[bytes, Artifact]) -> tuple[str, str, str
     artifact = contracts.get(log.address)
     decoder = artifact.events.get(log.topics[0]) if artifact and log.topics else None
     if artifact is not None and decoder is not None:
-        return artifact.name, decoder.name, to_json(decoder.decode(log.topics, log.data))
+        return artifact.name, decoder.name, decoder.to_json(log.topics, log.data)
     raw = {"data": "0x" + log.data.hex(), "topics": ["0x" + topic.hex() for topic in log.topics]}
     name = "0x" + log.address.hex() if artifact is None else artifact.name
     return name, "", json.dumps(raw, sort_keys=True, separators=(",", ":"))

@@ -13,7 +13,6 @@ from cosim.ledger.abi import (
     pack,
     pack_mixed,
     revert_text,
-    to_json,
     unpack_values,
     unpacker,
 )
@@ -74,8 +73,14 @@ def test_events() -> None:
         {"type": "function", "name": "f", "inputs": []},
     ]
     (decoder,) = event_decoders(abi).values()
-    arguments = decoder.decode([decoder.topic, pack(3), pack(ADDRESS)], pack(-5, True))
-    assert to_json(arguments) == (
+    topics, data = [decoder.topic, pack(3), pack(ADDRESS)], pack(-5, True)
+    assert decoder.decode(topics, data) == {
+        "interval": 3,
+        "account": ADDRESS,
+        "net_wh": -5,
+        "estimated": True,
+    }
+    assert decoder.to_json(topics, data) == (
         '{"account":"0x0102030405060708090a0b0c0d0e0f1011121314",'
         '"estimated":true,"interval":3,"net_wh":-5}'
     )
