@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
+from cosim.foreign import ForeignSimulator, simulators_distinct
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -207,52 +208,6 @@ class DsoSettings(_Model):
     )
 
 
-class Feed(_Model):
-    """One output of a foreign simulator into one of ours."""
-
-    attribute: str = Field(description="the foreign attribute")
-    to_simulator: Literal["devices"] = "devices"
-    to_entity: str = Field(description="name of the connection point")
-    to_attribute: str = Field(description="e.g. 'P_load[MW]', as in mosaik-pandapower-2")
-
-
-class Reading(_Model):
-    """One output of ours into a foreign simulator."""
-
-    from_simulator: Literal["grid", "devices", "market"]
-    from_entity: str = Field(description="e.g. Bus-4, Line-2, Trafo-0, or a connection point")
-    from_attribute: str = Field(description="e.g. 'Vm[pu]', as in mosaik-pandapower-2")
-    attribute: str = Field(description="the foreign attribute")
-
-
-class ForeignSimulator(_Model):
-    """A mosaik simulator of somebody else, joined to the run or put in the place of one of ours.
-
-    Exactly one of ``python``, ``cmd`` and ``connect`` says how it starts, as in mosaik's own
-    simulator configuration.
-    """
-
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    python: str | None = Field(None, description="module:Class, run in this process")
-    cmd: str | None = Field(None, description="command; %(python)s and %(addr)s are filled in")
-    connect: str | None = Field(None, description="host:port of a simulator that runs already")
-    replaces: Literal["bidders", "market", "dso", "devices", "grid"] | None = None
-    params: dict[str, Any] = Field(default_factory=dict, description="arguments of its init")
-    model: str = Field(description="model to create one entity of")
-    model_params: dict[str, Any] = Field(default_factory=dict)
-    feeds: tuple[Feed, ...] = ()
-    reads: tuple[Reading, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_start(self) -> ForeignSimulator:
-        given = [key for key in ("python", "cmd", "connect") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of python, cmd, connect")
-        if self.replaces and (self.feeds or self.reads):
-            raise ValueError("a simulator that replaces one of ours is wired as that one is")
-        return self
-
-
 class Scenario(_Model):
     """One run."""
 
@@ -288,6 +243,11 @@ class Scenario(_Model):
                 f"{blocks} blocks of {self.ledger.block_time_s} s; clearing and dso.max_rounds = "
                 f"{self.dso.max_rounds} need {needed}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _simulators_fit(self) -> Scenario:
+        simulators_distinct(self.simulators)
         return self
 
     def clock(self) -> DeliveryClock:
@@ -395,7 +355,11 @@ def _fields_at(location: tuple[str | int, ...]) -> list[str]:
         annotation = model.model_fields[part].annotation
         arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
         model = next(
-            (a for a in (annotation, *arguments) if isinstance(a, type) and issubclass(a, _Model)),
+            (
+                a
+                for a in (annotation, *arguments)
+                if isinstance(a, type) and issubclass(a, BaseModel)
+            ),
             None,
         )
         if model is None:

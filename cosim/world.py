@@ -7,7 +7,8 @@
 Market and Dso form one group; their cycle is closed by one weak connection, so they take turns
 within one time step until the DSO accepts the schedules. Leaving the group is the barrier after
 which the devices act once. Meters reach the market, and states of charge and prices the bidders,
-over time-shifted connections.
+over time-shifted connections. Other people's simulators take the place of one of these, or join:
+they feed connection points of the Devices, and read any of them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,19 @@ from typing import Any
 
 import mosaik
 
-from cosim.errors import ScenarioError, SimulatorError
-from cosim.scenario import ForeignSimulator
-from cosim.simulators.messages import from_any, to_json
+from cosim.errors import CosimError, ScenarioError, SimulatorError
+from cosim.foreign import Feed, ForeignSimulator, Reading
+from cosim.simulators.edge import (
+    POPULATION,
+    as_is,
+    message_conversion,
+    mismatch,
+    nearest,
+    number_conversion,
+    stand_in_refusal,
+)
+from cosim.simulators.foreign import START_TIMEOUT_S, ForeignStarter, describe, starter_of
+from cosim.simulators.messages import to_json
 from cosim.timing import StageTimer
 
 OURS = {
@@ -33,8 +44,33 @@ OURS = {
     "grid": ("cosim.simulators.grid:GridSimulator", "Grid"),
     "recorder": ("cosim.simulators.recorder:RecorderSimulator", "Recorder"),
 }
-START_TIMEOUT_S = 60
-"""Importing pandapower without byte code takes longer than mosaik's ten seconds."""
+EDGES = (
+    ("bidders", "market", "bids"),
+    ("market", "dso", "schedule"),
+    ("dso", "market", "decision"),
+    ("market", "devices", "dispatch"),
+    ("devices", "grid", "delivery"),
+    ("bidders", "recorder", "bids"),
+    ("market", "recorder", "session"),
+    ("dso", "recorder", "checks"),
+    ("devices", "recorder", "delivery"),
+    ("grid", "recorder", "flow"),
+)
+"""What is sent within an interval; ``decision`` is the weak connection that closes the cycle."""
+SHIFTED_EDGES = (
+    ("devices", "bidders", "delivery"),
+    ("market", "bidders", "prices"),
+    ("devices", "market", "delivery"),
+    ("grid", "market", "flow"),
+)
+"""What arrives one interval later."""
+TRIGGERS = {
+    "market": ("bids", "decision"),
+    "dso": ("schedule",),
+    "devices": ("dispatch",),
+    "grid": ("delivery",),
+}
+"""Inputs whose arrival makes a simulator step; one in its place must step on them too."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +129,10 @@ class CoSimulation:
         self._entities: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         config: dict[str, Any] = {name: {"python": place} for name, (place, _) in OURS.items()}
-        config |= {f.name: _start_of(f) for f in settings.foreign}
+        self._runners: dict[str, Any] = {}
+        self._starters: list[ForeignStarter] = []
+        self._standing: set[Any] | None = None
+        self._failed = True  # until a run has come to its end
         self.world = mosaik.World(
             config,
             mosaik_config={"start_timeout": START_TIMEOUT_S},
@@ -104,8 +143,9 @@ class CoSimulation:
         try:
             self._start()
             self._connect()
+            self._runners = self._compile()
         except BaseException:
-            self.world.shutdown()  # type: ignore[no-untyped-call]
+            self.shut_down()
             raise
 
     def run(self) -> None:
@@ -114,29 +154,72 @@ class CoSimulation:
         Raises
         ------
         SimulatorError
-            If a simulator crashed or stopped early, ours or foreign; names it.
+            If a foreign simulator failed or stopped early; names it.
+        Exception
+            If one of ours failed: what it raised.
         """
-        self.world.run(until=self.until, print_progress=False)
-        for sid, name in self._names.items():
-            reached = self.world.sims[sid].progress.time.time
+        self._standing = asyncio.all_tasks(self.world.loop)
+        try:
+            self.world.run(until=self.until, print_progress=False, shutdown=False)
+        except Exception as error:
+            cause = self._cause(error)
+            if cause is error:
+                raise
+            raise cause from (error if isinstance(cause, SimulatorError) else None)
+        for sid, runner in self._runners.items():
+            reached = runner.progress.time.time
             if reached < self.until:
-                raise SimulatorError(
-                    name,
-                    f"stopped at {reached} s of {self.until} s; its own output says why",
-                )
+                raise SimulatorError(self._names[sid], f"stopped at {reached} s of {self.until} s")
+        self._failed = False
 
     def shut_down(self) -> None:
-        """Stop every simulator; harmless after a run."""
+        """Stop every simulator; harmless when that was done.
+
+        Raises
+        ------
+        SimulatorError
+            If a foreign simulator fails to finalise a run that was good until then.
+        """
         loop = self.world.loop
         if loop.is_closed():
             return
-        # after a failure the other simulators' tasks still wait for it
-        waiting = asyncio.all_tasks(loop)
-        for task in waiting:
-            task.cancel()
-        if waiting:
-            loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+        if self._standing is not None:
+            # after a failure the other simulators' tasks still wait for it
+            self._cancel(asyncio.all_tasks(loop) - self._standing)
+        errors = []
+        for starter in self._starters:
+            try:
+                loop.run_until_complete(starter.stop())
+            except SimulatorError as error:
+                errors.append(error)
+        self._cancel(asyncio.all_tasks(loop))
         self.world.shutdown()  # type: ignore[no-untyped-call]
+        if errors and not self._failed:
+            raise errors[0]
+
+    def _cancel(self, tasks: set[Any]) -> None:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.world.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+    def _cause(self, error: Exception) -> Exception:
+        """What to raise for what mosaik raised."""
+        if isinstance(error, CosimError):
+            return error
+        for sid, runner in self._runners.items():
+            task = runner.task
+            if task is None or not task.done() or task.cancelled() or task.exception() is not error:
+                continue
+            name = self._names[sid]
+            if name not in OURS:
+                return SimulatorError(name, f"broke the rules of mosaik: {describe(error)}")
+        # mosaik takes a TypeError in a step for an output that JSON cannot hold
+        if isinstance(error, mosaik.exceptions.NonSerializableOutputsError) and isinstance(
+            error.__context__, TypeError
+        ):
+            return error.__context__
+        return error
 
     def _start(self) -> None:
         self._entities["bidders"] = self._population("bidders")
@@ -151,7 +234,9 @@ class CoSimulation:
     def _population(self, role: str) -> Any:
         """Start one of ours, or the foreign simulator in its place."""
         if role in self._replaced:
-            return self._foreign(self._replaced[role])
+            entity = self._foreign(self._replaced[role])
+            self._check_stand_in(role, entity)
+            return entity
         factory = self.world.start(
             role,
             step_s=self.settings.step_s,
@@ -164,38 +249,51 @@ class CoSimulation:
 
     def _foreign(self, foreign: ForeignSimulator) -> Any:
         try:
-            factory = self.world.start(foreign.name, **foreign.params)
+            starter = starter_of(foreign)
+            self._starters.append(starter)
+            factory = self.world.start(starter, sim_id=foreign.name, **foreign.params)
             entity = getattr(factory, foreign.model)(**foreign.model_params)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # mosaik ends the program for a slow init
+            problem = error.problem if isinstance(error, SimulatorError) else describe(error)
             raise self._refuse(
                 foreign,
-                f"could not be started: {type(error).__name__}: {error}",
-                "check how it is started (python, cmd or connect), its params and its model",
+                f"could not be started: {problem}",
+                "check how it is started (python, cmd or connect), its params, model and "
+                "model_params; a module must be importable (PYTHONPATH)",
             ) from error
         self._names[entity.sid] = foreign.name
         return entity
 
+    def _check_stand_in(self, role: str, entity: Any) -> None:
+        """Refuse a simulator that cannot do what the one does whose place it takes."""
+        every = (*EDGES, *SHIFTED_EDGES)
+        inputs = {attribute for _, target, attribute in every if target == role}
+        outputs = {attribute for source, _, attribute in every if source == role}
+        triggers = TRIGGERS.get(role, ())
+        if refusal := stand_in_refusal(role, entity, inputs, outputs, triggers):
+            raise self._refuse(self._replaced[role], *refusal)
+
     def _connect(self) -> None:
-        first = self.settings
-        self._wire("bidders", "market", "bids")
-        self._wire("market", "dso", "schedule")
-        self._wire("dso", "market", "decision", weak=True)
-        self._wire("market", "devices", "dispatch")
-        self._wire("devices", "grid", "delivery")
-        self._shift("devices", "bidders", "delivery", first.initial_delivery)
-        self._shift("market", "bidders", "prices", first.initial_prices)
-        self._shift("devices", "market", "delivery", first.initial_delivery)
-        self._shift("grid", "market", "flow", first.initial_flow)
-        for source, attribute in (
-            ("bidders", "bids"),
-            ("market", "session"),
-            ("dso", "checks"),
-            ("devices", "delivery"),
-            ("grid", "flow"),
-        ):
-            self._wire(source, "recorder", attribute)
+        settings = self.settings
+        for source, target, attribute in EDGES:
+            weak = {"weak": True} if (source, target) == ("dso", "market") else {}
+            self._wire(source, target, attribute, **weak)
+        initial = {
+            "delivery": settings.initial_delivery,
+            "prices": settings.initial_prices,
+            "flow": settings.initial_flow,
+        }
+        for source, target, attribute in SHIFTED_EDGES:
+            foreign = self._replaced.get(target)
+            value = message_conversion(None, foreign, attribute, 0)(initial[attribute])
+            self._wire(
+                source, target, attribute, time_shifted=True, initial_data={attribute: value}
+            )
         for foreign in self._joined:
-            self._join(foreign)
+            for feed in foreign.feeds:
+                self._feed(foreign, feed)
+            for reading in foreign.reads:
+                self._read(foreign, reading)
 
     def _wire(self, source: str, target: str, attribute: str, **options: Any) -> None:
         with warnings.catch_warnings():
@@ -204,67 +302,96 @@ class CoSimulation:
                 self._entities[source],
                 self._entities[target],
                 attribute,
-                **self._converted(source, target, attribute),
+                transform=message_conversion(
+                    self._replaced.get(source),
+                    self._replaced.get(target),
+                    attribute,
+                    len(self.settings.initial_delivery["metered_wh"]),
+                ),
                 **options,
             )
 
-    def _shift(self, source: str, target: str, attribute: str, initial: Mapping[str, Any]) -> None:
-        value = to_json(initial) if self._remote(target) else initial
-        self._wire(source, target, attribute, time_shifted=True, initial_data={attribute: value})
+    def _feed(self, foreign: ForeignSimulator, feed: Feed) -> None:
+        self._edge(
+            foreign,
+            self._own(foreign, feed.entity),
+            self._child(foreign, feed.to_simulator, feed.to_entity),
+            (feed.attribute, feed.to_attribute),
+            transform=number_conversion(foreign, f"{feed.to_attribute} of {feed.to_entity}"),
+        )
 
-    def _remote(self, role: str) -> bool:
-        foreign = self._replaced.get(role)
-        return foreign is not None and foreign.python is None
-
-    def _converted(self, source: str, target: str, attribute: str) -> dict[str, Any]:
-        """Arrays become lists towards another process, and lists arrays on the way back.
-
-        The rows that a market hands to the recorder are lists already.
-        """
-        if self._remote(target):
-            return {"transform": to_json}
-        if self._remote(source) and attribute != "session":
-            return {"transform": from_any}
-        return {}
-
-    def _join(self, foreign: ForeignSimulator) -> None:
-        entity = self._entities[foreign.name]
-        for feed in foreign.feeds:
-            self._edge(
-                foreign,
-                entity,
-                self._child(foreign, feed.to_simulator, feed.to_entity),
-                (feed.attribute, feed.to_attribute),
-            )
-        for reading in foreign.reads:
-            self._edge(
-                foreign,
-                self._child(foreign, reading.from_simulator, reading.from_entity),
-                entity,
-                (reading.from_attribute, reading.attribute),
-            )
+    def _read(self, foreign: ForeignSimulator, reading: Reading) -> None:
+        target = self._own(foreign, reading.entity)
+        options: dict[str, Any] = {}
+        if reading.time_shifted:
+            # a simulator that steps on the value shall do so at the start of the next interval
+            trigger = target.triggered_by(reading.attribute)
+            options["time_shifted"] = self.settings.step_s if trigger else True
+            if not trigger:
+                options["initial_data"] = {reading.from_attribute: reading.initial}
+        self._edge(
+            foreign,
+            self._child(foreign, reading.from_simulator, reading.from_entity),
+            target,
+            (reading.from_attribute, reading.attribute),
+            transform=to_json if foreign.python is None else as_is,
+            **options,
+        )
 
     def _edge(
-        self, foreign: ForeignSimulator, source: Any, target: Any, pair: tuple[str, str]
+        self,
+        foreign: ForeignSimulator,
+        source: Any,
+        target: Any,
+        pair: tuple[str, str],
+        **options: Any,
     ) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.world.connect(source, target, pair)
+                self.world.connect(source, target, pair, **options)
         except mosaik.exceptions.ScenarioError as error:
             raise self._refuse(
-                foreign, f"cannot be connected: {error}", "check the attribute names of both ends"
+                foreign,
+                f"cannot be connected: {mismatch(source, target, pair)}",
+                "name attributes of both ends",
             ) from error
 
+    def _own(self, foreign: ForeignSimulator, name: str | None) -> Any:
+        entity = self._entities[foreign.name]
+        return entity if name is None else self._among(foreign, foreign.name, entity, name)
+
     def _child(self, foreign: ForeignSimulator, role: str, name: str) -> Any:
-        children = {child.eid: child for child in self._entities[role].children}
+        entity = self._entities[role]
+        if name == POPULATION:
+            return entity
+        return self._among(foreign, role, entity, name)
+
+    def _among(self, foreign: ForeignSimulator, owner: str, entity: Any, name: str) -> Any:
+        children = {child.eid: child for child in entity.children}
         if name not in children:
             raise self._refuse(
                 foreign,
-                f"{role} has no entity {name!r}",
-                f"name one of {', '.join(sorted(children)[:8])}, …",
+                f"{owner} has no entity {name!r}",
+                f"name one of its {len(children)}, e.g. {nearest(name, children)}"
+                if children
+                else f"name {POPULATION}: it has no others",
             )
         return children[name]
+
+    def _compile(self) -> dict[str, Any]:
+        """Check the wiring, and get mosaik's runners by simulator id."""
+        try:
+            return dict(self.world.compile(use_cache=True))
+        except mosaik.exceptions.ScenarioError as error:
+            for foreign in self._joined:
+                if foreign.feeds and foreign.reads:
+                    raise self._refuse(
+                        foreign,
+                        "feeds what it reads, within one interval",
+                        "set time_shifted: true and initial on its readings",
+                    ) from error
+            raise
 
     def _refuse(self, foreign: ForeignSimulator, problem: str, remedy: str) -> ScenarioError:
         return ScenarioError(
@@ -273,11 +400,6 @@ class CoSimulation:
             field=f"simulators.{foreign.name}",
             remedy=remedy,
         )
-
-
-def _start_of(foreign: ForeignSimulator) -> dict[str, str]:
-    key = next(key for key in ("python", "cmd", "connect") if getattr(foreign, key) is not None)
-    return {key: getattr(foreign, key)}
 
 
 __all__ = ["CoSimulation", "WorldSettings"]

@@ -59,6 +59,7 @@ class PopulationSimulator(mosaik_api_v3.Simulator):
         self.last_step_s = -1
         self.timer = StageTimer()
         self._outputs: dict[str, Any] = {}
+        self._fed: dict[str, dict[str, dict[str, float]]] = {}
 
     def init(self, sid: str, time_resolution: float = 1.0, **sim_params: Any) -> Any:
         """Take the step length, the stage timer and the domain objects of this simulator."""
@@ -94,10 +95,14 @@ class PopulationSimulator(mosaik_api_v3.Simulator):
                 attribute: next(iter(sources.values()))
                 for attribute, sources in inputs.get("population", {}).items()
             }
+            for eid, attributes in inputs.items():
+                if eid != "population":
+                    for name, sources in attributes.items():
+                        self._fed.setdefault(eid, {}).setdefault(name, {}).update(sources)
+            # a value holds until its source gives another; several sources add up
             children = {
                 eid: {name: sum(sources.values()) for name, sources in attributes.items()}
-                for eid, attributes in inputs.items()
-                if eid != "population"
+                for eid, attributes in self._fed.items()
             }
             self._outputs = self.play(time // self.step_s, messages, children)
         return time + self.step_s

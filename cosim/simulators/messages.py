@@ -10,7 +10,7 @@ and becomes arrays again (`received`), so that it can stand in by sending the sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict, get_type_hints
+from typing import Any, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -162,8 +162,15 @@ MESSAGES: dict[str, Any] = {
 }
 """Every message by the mosaik attribute that it travels under."""
 
+_DTYPES: dict[Any, Any] = {
+    IntArray: np.int64,
+    FloatArray: np.float64,
+    BoolArray: np.bool_,
+    StrArray: np.object_,
+}
 _POINTS = frozenset({"bids", "schedule", "dispatch", "delivery"})
-"""Messages whose arrays all have one value per connection point."""
+_POINT_KEYS = frozenset({"curtailed_wh", "delivered_wh"})
+"""Messages whose arrays all have one value per connection point, and such arrays of others."""
 
 
 def frozen(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,35 +218,38 @@ def received(attribute: str, message: Any, n_points: int) -> dict[str, Any]:
     ValueError
         If a key is missing, or a value is not of its type or length; names the key.
     """
-    points = n_points if attribute in _POINTS else None
-    return frozen(_received(MESSAGES[attribute], message, attribute, points))
+    return frozen(
+        _received(MESSAGES[attribute], message, attribute, attribute in _POINTS, n_points)
+    )
 
 
-def _received(kind: Any, message: Any, where: str, n_points: int | None) -> dict[str, Any]:
+def _received(
+    kind: Any, message: Any, where: str, per_point: bool, n_points: int
+) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise ValueError(f"{where} is {message!r}, not a dictionary")
-    if missing := sorted(kind.__required_keys__ - message.keys()):
+    hints = get_type_hints(kind, include_extras=True)
+    optional = {key for key, hint in hints.items() if get_origin(hint) is NotRequired}
+    if missing := sorted(hints.keys() - optional - message.keys()):
         raise ValueError(f"{where} lacks {', '.join(missing)}")
-    types = get_type_hints(kind)
-    return {
-        key: _value(types[key], value, f"{where}.{key}", n_points) if key in types else value
-        for key, value in message.items()
-    }
+    types = hints | {key: get_args(hints[key])[0] for key in optional}
 
+    def value_of(key: str, value: Any) -> Any:
+        """One value of the message in its type."""
+        kind, path, every = types.get(key), f"{where}.{key}", per_point or key in _POINT_KEYS
+        if kind in _DTYPES:
+            return _array(_DTYPES[kind], value, path, n_points if every else None)
+        if kind == dict[str, FloatArray]:
+            return {k: _array(np.float64, v, f"{path}.{k}", n_points) for k, v in value.items()}
+        if kind is DispatchMessage:
+            return _received(kind, value, path, True, n_points)
+        if kind == list[StageMessage]:
+            return [_received(StageMessage, stage, path, False, n_points) for stage in value]
+        if kind == OffersMessage | None and value is not None:
+            return _received(OffersMessage, value, path, False, n_points)
+        return value
 
-def _value(kind: Any, value: Any, where: str, n_points: int | None) -> Any:
-    """One value of a message in its type."""
-    if kind in _DTYPES:
-        return _array(_DTYPES[kind], value, where, n_points)
-    if kind == dict[str, FloatArray]:
-        return {key: _array(np.float64, item, where, n_points) for key, item in value.items()}
-    if kind is DispatchMessage:
-        return _received(kind, value, where, n_points)
-    if kind == list[StageMessage]:
-        return [_received(StageMessage, stage, where, None) for stage in value]
-    if kind == OffersMessage | None and value is not None:
-        return _received(OffersMessage, value, where, None)
-    return value
+    return {key: value_of(key, value) for key, value in message.items()}
 
 
 def _array(dtype: Any, value: Any, where: str, n_points: int | None) -> Any:
@@ -254,14 +264,6 @@ def _array(dtype: Any, value: Any, where: str, n_points: int | None) -> Any:
     if dtype is np.int64 and not np.array_equal(array, given):
         raise ValueError(f"{where} holds fractions; it counts in whole units")
     return array
-
-
-_DTYPES: dict[Any, Any] = {
-    IntArray: np.int64,
-    FloatArray: np.float64,
-    BoolArray: np.bool_,
-    StrArray: np.object_,
-}
 
 
 __all__ = [

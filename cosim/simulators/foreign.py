@@ -1,0 +1,272 @@
+"""How a foreign simulator is started, and how it fails: by its name, at once, and leaving nothing.
+
+mosaik's own starters wait out their time for a process that is dead already, end the program when a
+simulator closes its connection during ``init``, and lose the exception of one in another process.
+Here each becomes a `SimulatorError` with the simulator's name in the scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from mosaik.exceptions import ConnectionClosedError
+from mosaik.proxies import BaseProxy, LocalProxy, RemoteProxy
+from mosaik.starters import PythonStarter, Starter
+from mosaik_api_v3.connection import Channel, RemoteException
+
+from cosim.errors import SimulatorError
+from cosim.foreign import ForeignSimulator
+
+START_TIMEOUT_S = 60
+"""Importing pandapower without byte code takes longer than mosaik's ten seconds."""
+STOP_TIMEOUT_S = 5.0
+"""How long it may take over its ``finalize``, and again over being told to end."""
+POLL_S = 0.1
+"""How often a process is asked whether it still lives."""
+
+
+def starter_of(foreign: ForeignSimulator) -> ForeignStarter:
+    """How mosaik starts a simulator of the scenario.
+
+    Raises
+    ------
+    Exception
+        If the class of an in-process simulator cannot be imported.
+    """
+    if foreign.python is not None:
+        return _InProcess(foreign.name, PythonStarter.from_string(foreign.python))
+    return _Elsewhere(foreign)
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: its type, its text, and where in the simulator it was raised."""
+    if isinstance(error, RemoteException):
+        text = f"{error.remote_type}: {error.remote_msg}"
+        lines = [line.strip() for part in error.further_args for line in part.splitlines()]
+        places = [line for line in lines if line.startswith('File "')]
+        return f"{text} ({places[-1]})" if places else text
+    text = f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return text
+    last = frames[-1]
+    return f'{text} (File "{last.filename}", line {last.lineno}, in {last.name})'
+
+
+class ForeignStarter(Starter):
+    """Starts one simulator of the scenario, and stops it again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.api_version = None
+        self._proxy: BaseProxy | None = None
+
+    async def start(self, sim_id: str, mosaik_remote: Any, mosaik_config: Any) -> BaseProxy:
+        """Start it; called by mosaik."""
+        self._proxy = await self._start(mosaik_remote)
+        return self._proxy
+
+    async def _start(self, mosaik_remote: Any) -> BaseProxy:
+        raise TypeError(f"{type(self).__name__} starts nothing")
+
+    async def stop(self) -> None:
+        """Let it finalise and end; harmless when that was done.
+
+        Raises
+        ------
+        SimulatorError
+            If its ``finalize`` fails in this process.
+        """
+        if self._proxy is not None:
+            await self._proxy.stop()
+
+    @classmethod
+    def from_starter_config(cls, starter_config: Any) -> Starter | None:
+        """Not from mosaik's configuration; use :func:`starter_of`."""
+        return None
+
+
+class _InProcess(ForeignStarter):
+    """Starts a simulator in this process."""
+
+    def __init__(self, name: str, own: PythonStarter) -> None:
+        super().__init__(name)
+        self._own = own
+
+    async def _start(self, mosaik_remote: Any) -> BaseProxy:
+        return _LocalProxy(self.name, self._own.cls(*self._own.args), mosaik_remote)
+
+
+class _LocalProxy(LocalProxy):
+    """A simulator in this process whose exceptions carry its name."""
+
+    def __init__(self, name: str, simulator: Any, mosaik_remote: Any) -> None:
+        super().__init__(simulator, mosaik_remote)
+        self._name = name
+        self._stopped = False
+
+    async def send(self, request: Any) -> Any:
+        try:
+            return await super().send(request)
+        except Exception as error:
+            raise SimulatorError(
+                self._name, f"failed in {request[0]}: {describe(error)}"
+            ) from error
+
+    async def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            await super().stop()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise SimulatorError(self._name, f"failed in finalize: {describe(error)}") from error
+
+
+class _Elsewhere(ForeignStarter):
+    """Starts a simulator in a process of its own, or connects to one that runs already."""
+
+    def __init__(self, foreign: ForeignSimulator) -> None:
+        super().__init__(foreign.name)
+        self._foreign = foreign
+
+    async def _start(self, mosaik_remote: Any) -> BaseProxy:
+        process = None
+        if self._foreign.cmd is not None:
+            process, reader, writer = await self._launch(self._foreign.cmd)
+        else:
+            reader, writer = await self._connect(str(self._foreign.connect))
+        return _RemoteProxy(self.name, reader, writer, mosaik_remote, process)
+
+    async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = address.rpartition(":")
+        try:
+            return await asyncio.open_connection(host, int(port))
+        except (OSError, OverflowError) as error:
+            raise SimulatorError(self.name, f"nobody answers at {address}: {error}") from error
+
+    async def _launch(
+        self, command: str
+    ) -> tuple[subprocess.Popen[bytes], asyncio.StreamReader, asyncio.StreamWriter]:
+        """Run the command and wait until it connects, it ends, or the time is up."""
+        connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+        connected = asyncio.get_running_loop().create_future()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if connected.done():
+                writer.close()
+            else:
+                connected.set_result((reader, writer))
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        filled = {"addr": f"{host}:{port}", "python": sys.executable}
+        try:
+            # a session of its own: Ctrl-C is for the run, which then stops its simulators
+            process = subprocess.Popen(
+                [part % filled for part in shlex.split(command)], start_new_session=True
+            )
+            for _ in range(round(START_TIMEOUT_S / POLL_S)):
+                await asyncio.wait({connected}, timeout=POLL_S)
+                if connected.done():
+                    return process, *connected.result()
+                if process.poll() is not None:
+                    raise SimulatorError(
+                        self.name,
+                        f"its process ended with exit code {process.returncode} before it "
+                        "connected",
+                    )
+            _end(process)
+            raise SimulatorError(
+                self.name, f"did not connect to {host}:{port} in {START_TIMEOUT_S} s"
+            )
+        finally:
+            server.close()
+
+
+class _RemoteProxy(RemoteProxy):
+    """A simulator in another process whose exceptions, and whose end, carry its name."""
+
+    def __init__(
+        self,
+        name: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        mosaik_remote: Any,
+        process: subprocess.Popen[bytes] | None,
+    ) -> None:
+        super().__init__(Channel(reader, writer, name=name), mosaik_remote)
+        self._name = name
+        self._stream = reader
+        self._child = process
+        self._stopped = False
+
+    async def init(self, sid: str, **kwargs: Any) -> list[int]:
+        try:
+            return list(await super().init(sid, **kwargs))
+        except BaseException:
+            await self.stop()  # mosaik does not know it yet, and would leave it running
+            raise
+
+    async def send(self, request: Any) -> Any:
+        answer = asyncio.ensure_future(super().send(request))
+        try:
+            while not (await asyncio.wait({answer}, timeout=1.0))[0]:
+                # a connection that was reset leaves mosaik waiting for ever
+                if self._stream.exception() is not None or self._stream.at_eof():
+                    raise ConnectionError
+            return answer.result()
+        except RemoteException as error:
+            raise SimulatorError(
+                self._name, f"failed in {request[0]}: {describe(error)}"
+            ) from error
+        except (ConnectionClosedError, ConnectionError, asyncio.IncompleteReadError) as error:
+            raise SimulatorError(
+                self._name, f"closed its connection in {request[0]}; {await self._fate()}"
+            ) from error
+        finally:
+            answer.cancel()
+
+    async def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        with suppress(ConnectionError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+            await asyncio.wait_for(super().stop(), STOP_TIMEOUT_S)
+        if self._child is not None:
+            _end(self._child, told=True)
+
+    async def _fate(self) -> str:
+        """What became of its process."""
+        if self._child is None:
+            return "its own output says why"
+        for _ in range(round(STOP_TIMEOUT_S / POLL_S)):
+            if self._child.poll() is not None:
+                return f"its process ended with exit code {self._child.returncode}"
+            await asyncio.sleep(POLL_S)
+        return "its process is still running"
+
+
+def _end(process: subprocess.Popen[bytes], *, told: bool = False) -> None:
+    """End a process and what it started; one that was told to stop may do so by itself."""
+    if told:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+
+
+__all__ = ["START_TIMEOUT_S", "ForeignStarter", "describe", "starter_of"]

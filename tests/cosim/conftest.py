@@ -1,0 +1,49 @@
+"""Plays short scenarios as the product does, but for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from strangers import grid_of
+
+from cosim import experiment
+from cosim.recording.writer import TableWriter
+from cosim.scenario import Scenario
+from cosim.simulation import build_simulation
+from cosim.timing import StageTimer
+
+FILE = Path("short.yaml")
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
+    """Run a scenario's world and read the tables that it wrote."""
+
+    def run(scenario: Scenario) -> dict[str, pd.DataFrame]:
+        timer = StageTimer()
+        grid = grid_of(scenario.grid.network)
+        with TableWriter(tmp_path / "played", force=True) as writer:
+            population, bidders = experiment._people(scenario, grid)
+            deployment = experiment._ledger(scenario, FILE, population)
+            simulation = build_simulation(
+                scenario,
+                FILE,
+                grid,
+                population,
+                bidders,
+                deployment,
+                writer,
+                timer,
+                lambda interval, violated: None,
+                lambda: False,
+            )
+            assert experiment._play(simulation)
+            assert simulation.recorder.intervals_settled == scenario.time.intervals
+            writer.close()
+            files = sorted((writer.folder / "tables").glob("*.parquet"))
+            return {file.stem: pd.read_parquet(file) for file in files}
+
+    return run
