@@ -115,8 +115,8 @@ def run_scenario(
     # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
     with (
         threadpool_limits(limits=1, user_api="blas"),
-        TableWriter(out, force=force) as writer,
         _interruptible() as interrupted,
+        TableWriter(out, force=force) as writer,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
             grid = open_grid(scenario.grid.network)
@@ -134,8 +134,11 @@ def run_scenario(
                 progress,
                 interrupted,
             )
+        if interrupted():
+            raise KeyboardInterrupt
         with timer.measure("run"):
-            complete = _play(simulation)
+            _play(simulation)
+        complete = simulation.recorder.intervals_settled == scenario.time.intervals
         if not simulation.recorder.intervals_settled:
             raise KeyboardInterrupt  # there is nothing to report yet
         writer.close()
@@ -246,17 +249,15 @@ def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> 
     return deploy_market(chain, scenario.seed, population.names, population.meters, terms)
 
 
-def _play(simulation: Simulation) -> bool:
-    """Run the world; False if the user interrupted it."""
+def _play(simulation: Simulation) -> None:
+    """Run the world to its end, or until the user interrupts it between two intervals."""
     try:
         simulation.world.run()
     except Exception as error:
         if not _caused_by_interrupt(error):
             raise
-        return False
     finally:
         simulation.world.shut_down()
-    return True
 
 
 def _caused_by_interrupt(error: BaseException | None) -> bool:

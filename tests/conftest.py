@@ -31,11 +31,13 @@ def quickstart_result(tmp_path_factory: pytest.TempPathFactory, worker_id: str) 
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def short_scenario() -> Callable[..., Scenario]:
     """A few intervals around noon of the quickstart, when the transformer is overloaded."""
 
-    def build(intervals: int = 4, start: str = "2016-05-24T11:00:00", **sections: object) -> Scenario:
+    def build(
+        intervals: int = 4, start: str = "2016-05-24T11:00:00", **sections: object
+    ) -> Scenario:
         data = load_scenario(SCENARIOS / "quickstart.yaml").model_dump(mode="json")
         data["time"] |= {"start": start, "intervals": intervals}
         data["grid"] |= {"reference_sample": 1}
