@@ -50,7 +50,19 @@ def read_network(file: Path) -> Any:
         raise GridDataError(
             "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
         )
+    _adopt_empty_tables(net)
     return net
+
+
+def _adopt_empty_tables(net: Any) -> None:
+    """Give element tables without a row the columns of the pandapower that runs.
+
+    A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
+    one) that an earlier one looks up even if there is no load.
+    """
+    for element, table in pp.create_empty_network().items():
+        if isinstance(table, pd.DataFrame) and element in net and net[element].empty:
+            net[element] = table.copy()
 
 
 def read_connection_points(file: Path) -> pd.DataFrame:

@@ -191,3 +191,12 @@ def test_profiles_with_a_missing_value(grid_folder):
     refused(
         grid_folder, file="profiles.parquet", field="PV5_p", match="missing", error=ProfileError
     )
+
+
+def test_a_network_of_another_pandapower_gets_the_columns_of_this_one(grid_folder):
+    def forget_columns(net):
+        net.load = net.load.drop(columns=["p_mw", "scaling"])
+
+    edit_network(grid_folder, forget_columns)
+    columns = open_grid(grid_folder).net.load.columns
+    assert columns.to_list() == pp.create_empty_network().load.columns.to_list()
