@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 JOBS   ?= 2
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test lint unit bench browser lock clean
+.PHONY: help setup demo test lint unit bench browser node lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -4
@@ -42,13 +42,27 @@ browser:
 	      || echo "no Chromium here: the browser tests will be skipped"; \
 	  else echo "no Chromium here: the browser tests will be skipped"; fi; }
 
+ANVIL     = .node/node_modules/.bin/anvil
+NO_ANVIL  = the tests against a node will be skipped
+
+# anvil, an Ethereum node from npm; the tests look for it here
+node:
+	@if [ -n "$$COSIM_ANVIL" ] || $(ANVIL) --version >/dev/null 2>&1; then :; \
+	elif command -v npm >/dev/null 2>&1; then \
+	  echo "installing anvil, an Ethereum node, into .node"; \
+	  npm install --no-save --no-package-lock --no-audit --no-fund --loglevel=error --fetch-retries=1 \
+	    --prefix .node @foundry-rs/anvil@1.7.1 >/dev/null \
+	    && $(ANVIL) --version >/dev/null 2>&1 \
+	    || { rm -rf .node; echo "anvil cannot be installed here: $(NO_ANVIL)"; }; \
+	else echo "no npm here: $(NO_ANVIL)"; fi
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup browser lint
+test: setup browser node lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 bench: setup

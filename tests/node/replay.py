@@ -1,0 +1,403 @@
+"""A run's transactions once more, on an Ethereum node over JSON-RPC.
+
+What a run recorded is read from its result folder alone; test keys follow from the scenario. Every
+block of ours that holds transactions becomes one block of the node with the same timestamp. Empty
+blocks are left out: the contracts read the time of a block, never its number.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import eth_abi
+import pandas as pd
+import requests
+import rlp
+from eth_account import Account as Signer
+from trie import HexaryTrie
+from web3 import HTTPProvider
+
+from cosim.ledger.abi import revert_text
+from cosim.ledger.accounts import account
+from cosim.ledger.contracts import compile_contract
+from cosim.ledger.deployment import ROLES
+from cosim.ledger.engine import CHAIN_ID, Log
+from cosim.ledger.hashing import keccak
+from cosim.prosumers.population import assign_meters
+from cosim.scenario import load_scenario
+
+REPOSITORY = Path(__file__).parent.parent.parent
+HARDFORK = "prague"
+START_TIMEOUT_S = 20.0
+REQUEST_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+
+PURSE_WEI = 10**24
+"""Native coin given to every sender: a node wants to see it, although a run pays no fee there."""
+
+HIGHEST_FEE_WEI = 10**9
+"""Fee of the first transaction of a block; each of the next offers 1 wei less."""
+
+
+class NodeError(Exception):
+    """The node does not start, does not answer, or refuses a request."""
+
+
+@dataclass(frozen=True)
+class NodeReceipt:
+    """Outcome of one transaction, by the node or as a run recorded it.
+
+    ``block`` counts the blocks that hold transactions, from 0.
+    """
+
+    block: int
+    index: int
+    status: int
+    gas_used: int
+    contract_address: bytes | None
+    logs: tuple[Log, ...]
+    revert_reason: str | None
+
+
+@dataclass(frozen=True)
+class RecordedTransaction:
+    """A row of the table of transactions, as far as a node is told of it."""
+
+    timestamp_s: int
+    sender: bytes
+    nonce: int
+    to: bytes | None
+    data: bytes
+    value_wei: int
+    gas_limit: int
+
+
+class Node:
+    """A node that answers JSON-RPC at a local port."""
+
+    def __init__(self, url: str) -> None:
+        session = requests.Session()
+        session.trust_env = False  # a proxy has no business with a node on this machine
+        self._provider = HTTPProvider(
+            url, request_kwargs={"timeout": REQUEST_TIMEOUT_S}, session=session
+        )
+
+    def request(self, method: str, *parameters: Any) -> Any:
+        """Result of one request."""
+        return _result(method, self._provider.make_request(method, parameters))
+
+    def batch(self, method: str, parameters: Iterable[Any]) -> list[Any]:
+        """Results of requests of one parameter each, sent together; a node may reorder them."""
+        answers = self._provider.make_batch_request([(method, [one]) for one in parameters])
+        if not isinstance(answers, list):
+            return [_result(method, answers)]
+        return [_result(method, answer) for answer in answers]
+
+
+def _result(method: str, answer: Mapping[str, Any]) -> Any:
+    if "error" in answer:
+        raise NodeError(f"{method}: {answer['error']}")
+    return answer["result"]
+
+
+def find_anvil() -> str | None:
+    """The anvil to use: of the environment, of the project, or on the path; None without one."""
+    installed = REPOSITORY / ".node" / "node_modules" / ".bin" / "anvil"
+    return os.environ.get("COSIM_ANVIL") or shutil.which(installed) or shutil.which("anvil")
+
+
+@contextmanager
+def anvil(program: str, folder: Path, genesis_s: int, block_gas_limit: int) -> Iterator[Node]:
+    """Run an anvil that mines when told to, at a free port; it ends with the context.
+
+    Parameters
+    ----------
+    program : str
+        Path of anvil.
+    folder : Path
+        Takes its log and whatever it writes.
+    genesis_s : int
+        Timestamp of its block 0. [s]
+    block_gas_limit : int
+        Most gas of a block.
+
+    Raises
+    ------
+    NodeError
+        If it does not listen in time.
+    """
+    command = [program, "--host", "127.0.0.1", "--port", "0", "--no-mining", "--accounts", "1"]
+    command += ["--hardfork", HARDFORK, "--chain-id", str(CHAIN_ID)]
+    command += ["--timestamp", str(genesis_s), "--gas-limit", str(block_gas_limit)]
+    command += ["--block-base-fee-per-gas", "0"]
+    output = folder / "anvil.log"
+    with output.open("wb") as log:
+        # a group of its own: the program may be a wrapper around the real one
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HOME": str(folder)},
+            start_new_session=True,
+        )
+    try:
+        yield Node(_listening(process, output))
+    finally:
+        _stop(process)
+
+
+def _listening(process: subprocess.Popen[bytes], output: Path) -> str:
+    """Address that the node prints when it is ready."""
+    mark = "Listening on "
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        text = output.read_text(encoding="utf-8", errors="replace")
+        found = [line for line in text.splitlines(keepends=True) if line.startswith(mark)]
+        if found and found[0].endswith("\n"):
+            return "http://" + found[0].removeprefix(mark).strip()
+        if process.poll() is not None:
+            raise NodeError(f"anvil ended with exit code {process.returncode}:\n{text}")
+        if time.monotonic() > deadline:
+            raise NodeError(f"anvil does not listen after {START_TIMEOUT_S} s:\n{text}")
+        time.sleep(0.02)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the node's process group, at last by force."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sent)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(STOP_TIMEOUT_S)
+
+
+def recorded_transactions(folder: Path) -> list[RecordedTransaction]:
+    """Transactions of a result folder, in the order of its chain."""
+    table = _table(folder, "transactions").sort_values(["block", "index"])
+    return [
+        RecordedTransaction(
+            timestamp_s=int(row.included_at_s),
+            sender=_bytes(row.sender),
+            nonce=int(row.nonce),
+            to=None if row.to is None else _bytes(row.to),
+            data=row.data,
+            value_wei=int(row.value_wei),
+            gas_limit=int(row.gas_limit),
+        )
+        for row in table.itertuples()
+    ]
+
+
+def recorded_receipts(folder: Path) -> list[NodeReceipt]:
+    """What a result folder says became of its transactions, in the order of its chain.
+
+    The table of events holds arguments by name; here they are encoded again, by ``eth_abi`` and
+    the contract's ABI, so that topics and data can be compared byte by byte.
+    """
+    contracts = manifest(folder)["contracts"]
+    encoders = {name: _EventEncoder(name, entry["address"]) for name, entry in contracts.items()}
+    logs: dict[tuple[int, int], list[Log]] = {}
+    for row in _table(folder, "events").sort_values(["block", "index", "log_index"]).itertuples():
+        log = encoders[row.contract].encode(row.event, json.loads(row.arguments))
+        logs.setdefault((row.block, row.index), []).append(log)
+    table = _table(folder, "transactions").sort_values(["block", "index"])
+    position = {block: i for i, block in enumerate(sorted(set(table["block"])))}
+    return [
+        NodeReceipt(
+            block=position[row.block],
+            index=int(row.index),
+            status=int(row.status),
+            gas_used=int(row.gas_used),
+            contract_address=(
+                _bytes(contracts[row.contract]["address"]) if row.to is None else None
+            ),
+            logs=tuple(logs.get((row.block, row.index), ())),
+            revert_reason=row.revert_reason,
+        )
+        for row in table.itertuples()
+    ]
+
+
+class _EventEncoder:
+    """Turns arguments of one contract's events back into log entries."""
+
+    def __init__(self, contract: str, address: str) -> None:
+        self._address = _bytes(address)
+        abi = compile_contract(contract).abi
+        self._events = {entry["name"]: entry for entry in abi if entry["type"] == "event"}
+
+    def encode(self, event: str, arguments: Mapping[str, Any]) -> Log:
+        inputs = self._events[event]["inputs"]
+        signature = f"{event}({','.join(item['type'] for item in inputs)})"
+        topics = [keccak(signature.encode())]
+        topics += [
+            eth_abi.encode([item["type"]], [arguments[item["name"]]])
+            for item in inputs
+            if item["indexed"]
+        ]
+        plain = [item for item in inputs if not item["indexed"]]
+        data = eth_abi.encode(
+            [item["type"] for item in plain], [arguments[item["name"]] for item in plain]
+        )
+        return Log(self._address, tuple(topics), data)
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """Manifest of a result folder."""
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / "tables" / f"{name}.parquet")
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def signing_keys(folder: Path) -> dict[bytes, bytes]:
+    """Private keys by address of everybody who sends in the run of a result folder."""
+    scenario = load_scenario(folder / "scenario.yaml")
+    prosumers = list(_table(folder, "prosumers")["prosumer"].unique())
+    meters = assign_meters(prosumers, scenario.prosumers.meters)
+    names = [*ROLES, *(f"prosumer {name}" for name in prosumers)]
+    names += [f"meter {name}" for name in meters]
+    keyed = [account(scenario.seed, name) for name in names]
+    return {one.address: one.private_key for one in keyed}
+
+
+def replay(
+    node: Node, transactions: Sequence[RecordedTransaction], keys: Mapping[bytes, bytes]
+) -> list[NodeReceipt]:
+    """Send transactions to a fresh node as signed EIP-1559 ones, block by block.
+
+    Parameters
+    ----------
+    node : Node
+        Told to mine by ``evm_mine`` at times set by ``evm_setNextBlockTimestamp``.
+    transactions : sequence of RecordedTransaction
+        In the order of the chain; those of one timestamp share a block.
+    keys : mapping of bytes to bytes
+        Private keys by address.
+
+    Returns
+    -------
+    list of NodeReceipt
+        In the order in which the node executed them.
+
+    Raises
+    ------
+    NodeError
+        If the node refuses a transaction.
+    """
+    for sender in dict.fromkeys(one.sender for one in transactions):
+        node.request("anvil_setBalance", "0x" + sender.hex(), hex(PURSE_WEI))
+    blocks: dict[int, list[RecordedTransaction]] = {}
+    for one in transactions:
+        blocks.setdefault(one.timestamp_s, []).append(one)
+    receipts: list[NodeReceipt] = []
+    for number, (timestamp_s, content) in enumerate(blocks.items()):
+        node.request("evm_setNextBlockTimestamp", timestamp_s)
+        node.batch(
+            "eth_sendRawTransaction",
+            [
+                _signed(one, keys[one.sender], HIGHEST_FEE_WEI - index)
+                for index, one in enumerate(content)
+            ],
+        )
+        node.request("evm_mine")
+        answers = node.request("eth_getBlockReceipts", "latest")
+        receipts += [_receipt(node, number, answer) for answer in answers]
+    return receipts
+
+
+def _signed(transaction: RecordedTransaction, key: bytes, max_fee_wei: int) -> str:
+    fields: dict[str, Any] = {
+        "type": 2,
+        "chainId": CHAIN_ID,
+        "nonce": transaction.nonce,
+        "gas": transaction.gas_limit,
+        "maxFeePerGas": max_fee_wei,
+        "maxPriorityFeePerGas": 0,
+        "value": transaction.value_wei,
+        "data": transaction.data,
+    }
+    if transaction.to is not None:
+        fields["to"] = transaction.to
+    return "0x" + bytes(Signer.sign_transaction(fields, key).raw_transaction).hex()
+
+
+def _receipt(node: Node, block: int, answer: Mapping[str, Any]) -> NodeReceipt:
+    created = answer["contractAddress"]
+    status = int(answer["status"], 16)
+    reason = None
+    if not status:
+        trace = node.request(
+            "debug_traceTransaction", answer["transactionHash"], {"tracer": "callTracer"}
+        )
+        reason = revert_text(_bytes(trace.get("output", "")))
+    return NodeReceipt(
+        block=block,
+        index=int(answer["transactionIndex"], 16),
+        status=status,
+        gas_used=int(answer["gasUsed"], 16),
+        contract_address=None if created is None else _bytes(created),
+        logs=tuple(
+            Log(
+                _bytes(log["address"]),
+                tuple(_bytes(topic) for topic in log["topics"]),
+                _bytes(log["data"]),
+            )
+            for log in answer["logs"]
+        ),
+        revert_reason=reason,
+    )
+
+
+def code_hash(node: Node, address: str) -> str:
+    """Hash of the runtime code at an address, as the manifest names it."""
+    return "0x" + keccak(_bytes(node.request("eth_getCode", address, "latest"))).hex()
+
+
+def proven_storage_root(node: Node, address: str) -> str:
+    """Storage root of a contract by ``eth_getProof``."""
+    root: str = node.request("eth_getProof", address, [], "latest")["storageHash"]
+    return root
+
+
+def dumped_storage(node: Node) -> dict[str, dict[int, int]]:
+    """Every slot that anvil holds, by address, including those that were set back to 0."""
+    dump = json.loads(gzip.decompress(_bytes(node.request("anvil_dumpState"))))
+    return {
+        address.lower(): {int(slot, 16): int(value, 16) for slot, value in entry["storage"].items()}
+        for address, entry in dump["accounts"].items()
+    }
+
+
+def trie_root(slots: Mapping[int, int]) -> str:
+    """Root of a Merkle-Patricia trie over exactly these slots, by the ``trie`` package.
+
+    A proper storage trie has no leaf for a 0; whoever wants that leaves zeros out.
+    """
+    tree = HexaryTrie({})
+    for slot, value in slots.items():
+        tree[keccak(slot.to_bytes(32, "big"))] = rlp.encode(value)
+    return "0x" + tree.root_hash.hex()
