@@ -243,6 +243,19 @@ class Scenario(_Model):
                 f"{blocks} blocks of {self.ledger.block_time_s} s; clearing and dso.max_rounds = "
                 f"{self.dso.max_rounds} need {needed}"
             )
+        # an order needs a block after it is sent, and none at gate closure takes it
+        block_time_s = self.ledger.block_time_s
+        if market.order_lead_s - market.gate_closure_s < 2 * block_time_s:
+            raise ValueError(
+                "market.order_lead_s must exceed market.gate_closure_s by two blocks of "
+                f"{block_time_s} s ({market.order_lead_s} - {market.gate_closure_s} < "
+                f"{2 * block_time_s}): no order would be in time"
+            )
+        if market.metering_s < block_time_s:
+            raise ValueError(
+                f"market.metering_s ({market.metering_s}) must hold a block of {block_time_s} s "
+                "(ledger.block_time_s): no meter could report in time"
+            )
         return self
 
     @model_validator(mode="after")

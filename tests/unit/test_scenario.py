@@ -48,6 +48,8 @@ def test_schema_names_every_section():
         ({"market": {"retail_eur_per_kwh": 0.05}}, "market", "must not exceed"),
         ({"market": {"metering_s": 600}}, "(top level)", "must not exceed time.step_s"),
         ({"market": {"gate_closure_s": 60}}, "(top level)", "blocks of 12 s"),
+        ({"market": {"order_lead_s": 203}}, "(top level)", "by two blocks of 12 s"),
+        ({"market": {"metering_s": 11}}, "(top level)", "must hold a block of 12 s"),
         ({"seed": None}, "seed", "valid integer"),
         ({"prosumers": {"strategies": [{"name": "truthful", "share": 0.5}]}}, "prosumers",
          "add up to 0.5"),
