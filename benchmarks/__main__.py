@@ -25,6 +25,11 @@ from cosim.resources import folder
 
 VERSIONS = ("cosim", "pandapower", "mosaik", "pyrevm", "py-evm", "numpy", "scipy", "pandas")
 
+HEAD = """# Benchmark tables
+
+Written by `python -m benchmarks --markdown docs/benchmarks-table.md`, explained in
+[benchmarks.md](benchmarks.md).
+"""
 WIDTH = 120
 """Narrower terminals wrap: the tables would lose more by cutting their columns."""
 
@@ -71,9 +76,8 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.markdown:
-        text = "\n".join(
-            [machine_line(report["machine"]) + "\n", *(table.markdown() for table in tables)]
-        )
+        head = f"{HEAD}\n{machine_line(report['machine'])}\n"
+        text = "\n".join([head, *(table.markdown() for table in tables)])
         options.markdown.write_text(text, encoding="utf-8")
 
 

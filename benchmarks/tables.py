@@ -235,7 +235,7 @@ def ledger_table(scenario: str, ledger: dict[str, Any]) -> Table:
         ),
         rows,
         (
-            f"The transactions of {ledger['intervals']} intervals, from the result's tables.",
+            f"Medians over the transactions of {ledger['intervals']} intervals, from the tables.",
             "engine: `RevmEngine.transact`, isolated and exact in gas, with receipt and logs.",
             "bare: pyrevm's `message_call` alone in one open transaction (wrong gas, no receipt).",
         ),

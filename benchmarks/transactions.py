@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -32,6 +33,10 @@ class Sent:
     method: str
 
 
+Machine = tuple[Callable[[int, int, int], None], Callable[[Sent], None]]
+"""How to set a block, and how to execute a transaction."""
+
+
 def replay_transactions(result: str) -> dict[str, Any]:
     """Time the transactions of a result by method.
 
@@ -43,8 +48,8 @@ def replay_transactions(result: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``intervals``, and ``methods``: for each its number per interval, mean gas, and mean
-        microseconds by the engine and by revm alone.
+        ``intervals``, and ``methods``: for each its number per interval, mean gas, and median
+        microseconds by the engine and by revm alone, which take turns.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def replay_transactions(result: str) -> dict[str, Any]:
         if transaction.interval >= 0:
             gas[transaction.method] += transaction.gas_used
             count[transaction.method] += 1
-    engine_s, bare_s = _by_engine(sent), _by_revm(sent)
+    engine_s, bare_s = _timed(sent, _our_engine(sent), _bare_revm(sent))
     intervals = 1 + max(transaction.interval for transaction in sent)
     return {
         "intervals": intervals,
@@ -67,10 +72,10 @@ def replay_transactions(result: str) -> dict[str, Any]:
                 "method": method,
                 "per_interval": n / intervals,
                 "gas": gas[method] / n,
-                "engine_us": 1e6 * engine_s[method] / n,
-                "bare_us": 1e6 * bare_s[method] / n,
+                "engine_us": 1e6 * median(engine_s[method]),
+                "bare_us": 1e6 * median(bare_s[method]),
             }
-            for method, n in sorted(count.items(), key=lambda item: -engine_s[item[0]])
+            for method, n in sorted(count.items(), key=lambda item: -sum(engine_s[item[0]]))
         ],
     }
 
@@ -96,8 +101,8 @@ def _read(tables: Path) -> Iterator[Sent]:
         )
 
 
-def _by_engine(sent: list[Sent]) -> dict[str, float]:
-    """Seconds by method in our engine, whose gas must be the gas of the tables."""
+def _our_engine(sent: list[Sent]) -> Machine:
+    """Our engine, whose gas must be the gas of the tables."""
     engine = RevmEngine()
 
     def execute(transaction: Sent) -> None:
@@ -110,11 +115,11 @@ def _by_engine(sent: list[Sent]) -> dict[str, float]:
                 f"{transaction.gas_used} in the tables"
             )
 
-    return _timed(sent, engine.set_block, execute)
+    return engine.set_block, execute
 
 
-def _by_revm(sent: list[Sent]) -> dict[str, float]:
-    """Seconds by method of the machine alone, in one open transaction that is never closed."""
+def _bare_revm(sent: list[Sent]) -> Machine:
+    """revm alone, in one open transaction that is never closed."""
     evm = pyrevm.EVM(
         env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=sent[0].block_gas_limit
     )
@@ -147,22 +152,21 @@ def _by_revm(sent: list[Sent]) -> dict[str, float]:
             if evm.result is None:
                 raise  # revm refused it; a revert by the contract is an outcome
 
-    return _timed(sent, set_block, execute)
+    return set_block, execute
 
 
-def _timed(
-    sent: list[Sent],
-    set_block: Callable[[int, int, int], None],
-    execute: Callable[[Sent], None],
-) -> dict[str, float]:
-    seconds: dict[str, float] = defaultdict(float)
+def _timed(sent: list[Sent], *machines: Machine) -> list[dict[str, list[float]]]:
+    """Seconds of every transaction by method, for each machine; they take turns."""
+    seconds: list[dict[str, list[float]]] = [defaultdict(list) for _ in machines]
     block = -1
     for transaction in sent:
         if transaction.block != block:
             block = transaction.block
-            set_block(block, transaction.timestamp_s, transaction.block_gas_limit)
-        begin = perf_counter()
-        execute(transaction)
-        if transaction.interval >= 0:
-            seconds[transaction.method] += perf_counter() - begin
+            for set_block, _ in machines:
+                set_block(block, transaction.timestamp_s, transaction.block_gas_limit)
+        for (_, execute), own in zip(machines, seconds, strict=True):
+            begin = perf_counter()
+            execute(transaction)
+            if transaction.interval >= 0:
+                own[transaction.method].append(perf_counter() - begin)
     return seconds
