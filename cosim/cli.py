@@ -97,9 +97,7 @@ def _run(options: argparse.Namespace) -> int:
     console = Console()
     begin = time.monotonic()
     with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
-        result = run_scenario(
-            scenario, file, out, force=options.force, progress=progress.tell
-        )
+        result = run_scenario(scenario, file, out, force=options.force, progress=progress.tell)
     print_summary(result.indicators, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
     console.print(
