@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mosaik
+import numpy as np
 
 from cosim.errors import CosimError, ScenarioError, SimulatorError
 from cosim.foreign import Feed, ForeignSimulator, Reading
@@ -285,7 +286,7 @@ class CoSimulation:
         }
         for source, target, attribute in SHIFTED_EDGES:
             foreign = self._replaced.get(target)
-            value = message_conversion(None, foreign, attribute, 0)(initial[attribute])
+            value = message_conversion(None, foreign, attribute)(initial[attribute])
             self._wire(
                 source, target, attribute, time_shifted=True, initial_data={attribute: value}
             )
@@ -307,6 +308,7 @@ class CoSimulation:
                     self._replaced.get(target),
                     attribute,
                     len(self.settings.initial_delivery["metered_wh"]),
+                    {k: len(v) for k, v in self.settings.initial_flow.items() if np.ndim(v)},
                 ),
                 **options,
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cosim.errors import SimulatorError
@@ -48,7 +49,11 @@ def stand_in_refusal(
 
 
 def message_conversion(
-    source: ForeignSimulator | None, target: ForeignSimulator | None, attribute: str, n_points: int
+    source: ForeignSimulator | None,
+    target: ForeignSimulator | None,
+    attribute: str,
+    n_points: int = 0,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Callable[[Any], Any]:
     """What happens to a message on its way: nothing, but from and to simulators of others.
 
@@ -60,13 +65,15 @@ def message_conversion(
         Of the message.
     n_points : int
         Number of connection points.
+    sizes : mapping of str to int
+        Sizes of arrays that have another.
     """
     remote = target is not None and target.python is None
 
     def convert(message: Any) -> Any:
         if source is not None:
             try:
-                message = received(attribute, message, n_points)
+                message = received(attribute, message, n_points, sizes)
             except ValueError as error:
                 raise SimulatorError(source.name, f"sent a wrong message: {error}") from error
         return to_json(message) if remote else message

@@ -8,6 +8,7 @@ Here each becomes a `SimulatorError` with the simulator's name in the scenario.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
 import shlex
 import signal
@@ -203,11 +204,14 @@ class _RemoteProxy(RemoteProxy):
         mosaik_remote: Any,
         process: subprocess.Popen[bytes] | None,
     ) -> None:
+        # a reset connection is a closed one: otherwise mosaik waits for an answer for ever
+        reader.set_exception = lambda error: reader.feed_eof()  # type: ignore[assignment,method-assign]
         super().__init__(Channel(reader, writer, name=name), mosaik_remote)
         self._name = name
-        self._stream = reader
         self._child = process
         self._stopped = False
+        self._remote = mosaik_remote
+        self._in_progress: Any = None
 
     async def init(self, sid: str, **kwargs: Any) -> list[int]:
         try:
@@ -217,13 +221,36 @@ class _RemoteProxy(RemoteProxy):
             raise
 
     async def send(self, request: Any) -> Any:
-        answer = asyncio.ensure_future(super().send(request))
+        if request[0] == "step":
+            self._announce_step()
         try:
-            while not (await asyncio.wait({answer}, timeout=1.0))[0]:
-                # a connection that was reset leaves mosaik waiting for ever
-                if self._stream.exception() is not None or self._stream.at_eof():
-                    raise ConnectionError
-            return answer.result()
+            return await self._ask(request)
+        finally:
+            if self._in_progress is not None and (
+                request[0] == "get_data" or not self._remote.sim.output_request
+            ):
+                self._forget_step()
+
+    def _announce_step(self) -> None:
+        """Keep the step in the schedule until its outputs are known.
+
+        mosaik 3.6 works out how far the others may advance from the scheduled steps alone, and
+        forgets the one that is being taken. While another process takes it the others do advance,
+        and its outputs come too late ("cannot progress backwards"). mosaik 3.7 counts it.
+        """
+        runner = self._remote.sim
+        self._in_progress = runner.current_step
+        heapq.heappush(runner.next_steps, self._in_progress)
+
+    def _forget_step(self) -> None:
+        steps = self._remote.sim.next_steps
+        steps.remove(self._in_progress)
+        heapq.heapify(steps)
+        self._in_progress = None
+
+    async def _ask(self, request: Any) -> Any:
+        try:
+            return await super().send(request)
         except RemoteException as error:
             raise SimulatorError(
                 self._name, f"failed in {request[0]}: {describe(error)}"
@@ -232,8 +259,6 @@ class _RemoteProxy(RemoteProxy):
             raise SimulatorError(
                 self._name, f"closed its connection in {request[0]}; {await self._fate()}"
             ) from error
-        finally:
-            answer.cancel()
 
     async def stop(self) -> None:
         if self._stopped:

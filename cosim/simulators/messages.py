@@ -10,6 +10,7 @@ and becomes arrays again (`received`), so that it can stand in by sending the sa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -196,7 +197,9 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def received(attribute: str, message: Any, n_points: int) -> dict[str, Any]:
+def received(
+    attribute: str, message: Any, n_points: int, sizes: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Any]:
     """A message of a foreign simulator in the place of one of ours: checked, and arrays again.
 
     Parameters
@@ -207,6 +210,8 @@ def received(attribute: str, message: Any, n_points: int) -> dict[str, Any]:
         Arrays may be lists. Keys beyond those of the message are kept as they are.
     n_points : int
         Number of connection points.
+    sizes : mapping of str to int
+        Sizes of arrays that have another.
 
     Returns
     -------
@@ -218,14 +223,15 @@ def received(attribute: str, message: Any, n_points: int) -> dict[str, Any]:
     ValueError
         If a key is missing, or a value is not of its type or length; names the key.
     """
-    return frozen(
-        _received(MESSAGES[attribute], message, attribute, attribute in _POINTS, n_points)
-    )
+    known = {**dict.fromkeys(_POINT_KEYS, n_points), **sizes}
+    every = n_points if attribute in _POINTS else None
+    return frozen(_received(MESSAGES[attribute], message, attribute, every, known))
 
 
 def _received(
-    kind: Any, message: Any, where: str, per_point: bool, n_points: int
+    kind: Any, message: Any, where: str, every: int | None, sizes: Mapping[str, int]
 ) -> dict[str, Any]:
+    """A message whose arrays have the sizes given by key, or all one size, or any."""
     if not isinstance(message, Mapping):
         raise ValueError(f"{where} is {message!r}, not a dictionary")
     hints = get_type_hints(kind, include_extras=True)
@@ -236,30 +242,36 @@ def _received(
 
     def value_of(key: str, value: Any) -> Any:
         """One value of the message in its type."""
-        kind, path, every = types.get(key), f"{where}.{key}", per_point or key in _POINT_KEYS
+        kind, path = types.get(key), f"{where}.{key}"
         if kind in _DTYPES:
-            return _array(_DTYPES[kind], value, path, n_points if every else None)
+            return _array(_DTYPES[kind], value, path, sizes.get(key, every))
         if kind == dict[str, FloatArray]:
-            return {k: _array(np.float64, v, f"{path}.{k}", n_points) for k, v in value.items()}
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{path} is {value!r}, not a dictionary")
+            return {k: _array(np.float64, v, f"{path}.{k}", every) for k, v in value.items()}
         if kind is DispatchMessage:
-            return _received(kind, value, path, True, n_points)
+            return _received(kind, value, path, sizes["curtailed_wh"], sizes)
         if kind == list[StageMessage]:
-            return [_received(StageMessage, stage, path, False, n_points) for stage in value]
+            if not isinstance(value, list | tuple):
+                raise ValueError(f"{path} is {value!r}, not a list")
+            return [_received(StageMessage, stage, path, None, {}) for stage in value]
         if kind == OffersMessage | None and value is not None:
-            return _received(OffersMessage, value, path, False, n_points)
+            return _received(OffersMessage, value, path, None, {})
         return value
 
     return {key: value_of(key, value) for key, value in message.items()}
 
 
-def _array(dtype: Any, value: Any, where: str, n_points: int | None) -> Any:
+def _array(dtype: Any, value: Any, where: str, size: int | None) -> Any:
     try:
         given = np.asarray(value)
+        if dtype is np.int64 and not np.isfinite(given).all():
+            raise ValueError("not every value is finite")
         array = np.array(given, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where} is no array of numbers: {error}") from error
-    if array.ndim != 1 or (n_points is not None and array.size != n_points):
-        wanted = "(n,)" if n_points is None else f"({n_points},)"
+    if array.ndim != 1 or (size is not None and array.size != size):
+        wanted = "(n,)" if size is None else f"({size},)"
         raise ValueError(f"{where} has shape {array.shape}, not {wanted}")
     if dtype is np.int64 and not np.array_equal(array, given):
         raise ValueError(f"{where} holds fractions; it counts in whole units")

@@ -74,7 +74,9 @@ class RecorderSimulator(PopulationSimulator):
         if session["settled"] is not None:
             self.state.intervals_settled = session["settled"] + 1
         if "flow" in messages and messages["flow"]["interval"] == interval:
-            before = [self._check(interval, stage) for stage in messages["checks"]["stages"]]
+            # none where a foreign market does not ask the DSO
+            checks = messages.get("checks", {"stages": []})
+            before = [self._check(interval, stage) for stage in checks["stages"]]
             self._schedules(interval, session["schedule"])
             self._prosumers(interval, messages["delivery"])
             self._flow(interval, messages["flow"])

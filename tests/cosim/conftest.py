@@ -40,7 +40,10 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
                 lambda interval, violated: None,
                 lambda: False,
             )
-            assert experiment._play(simulation)
+            try:
+                simulation.world.run()
+            finally:
+                simulation.world.shut_down()
             assert simulation.recorder.intervals_settled == scenario.time.intervals
             writer.close()
             files = sorted((writer.folder / "tables").glob("*.parquet"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 import sys
 from pathlib import Path
 
@@ -198,6 +200,69 @@ class FaithfulDevices(_StandIn):
         return {"delivery": delivery}
 
 
+class CopperPlate(_StandIn):
+    """A grid without impedance."""
+
+    inputs, outputs, triggers = ("delivery",), ("flow",), ("delivery",)
+
+    def answer(self, interval, messages):
+        if "delivery" not in messages:
+            return {}
+        delivery = messages["delivery"]
+        n_buses, n_lines, n_trafos = self.settings["sizes"]
+        flow = {
+            "interval": interval,
+            "converged": True,
+            "delivered_wh": delivery["metered_wh"],
+            "vm_pu": [1.0] * n_buses,
+            "va_degree": [0.0] * n_buses,
+            "line_loading_percent": [0.0] * n_lines,
+            "trafo_loading_percent": [0.0] * n_trafos,
+            "losses_mw": 0.0,
+            "p_slack_mw": -float(sum(delivery["p_inject_mw"])),
+            "q_slack_mvar": 0.0,
+        }
+        return {"flow": flow}
+
+
+class SupplierOnlyMarket(_StandIn):
+    """Nobody trades: everyone nominates what is planned without a trade, and the DSO is obeyed."""
+
+    inputs = ("bids", "decision", "delivery", "flow")
+    outputs = ("schedule", "dispatch", "prices", "session")
+    triggers = ("bids", "decision")
+
+    def answer(self, interval, messages):
+        settled = interval - 1 if interval else None
+        if messages.get("decision", {}).get("interval") == interval:
+            decided = {k: messages["decision"][k] for k in ("interval", "curtailed_wh")}
+            nothing = [0] * len(decided["curtailed_wh"])
+            dispatch = decided | {
+                "contracted_wh": nothing,
+                "nominated_wh": self.bids["firm_wh"],
+                "activated_wh": nothing,
+            }
+            return {
+                "dispatch": dispatch,
+                "prices": {"interval": interval, "price_ueur_per_kwh": 0, "volume_wh": 0},
+                "session": {"tables": {}, "settled": settled, "schedule": dispatch},
+            }
+        if messages.get("bids", {}).get("interval") == interval:
+            self.bids = messages["bids"]
+            same = ("forecast_q_mvar", "curtailable_down_wh", "curtailable_up_wh")
+            nothing = [0] * len(self.bids["firm_wh"])
+            schedule = {key: self.bids[key] for key in same} | {
+                "interval": interval,
+                "round": 0,
+                "nominated_wh": self.bids["firm_wh"],
+                "activated_wh": nothing,
+                "curtailed_wh": nothing,
+                "offers": None,
+            }
+            return {"schedule": schedule}
+        return {"session": {"tables": {}, "settled": settled}}
+
+
 class FractionalDevices(FaithfulDevices):
     """Delivers half a Wh too much, which no meter can count."""
 
@@ -276,6 +341,13 @@ class Faulty(Listener):
             raise ZeroDivisionError("no power to divide")
         if self.how == "exit":
             os._exit(7)
+        if self.how == "reset":
+            connection = self.mosaik._channel._writer.transport
+            linger = struct.pack("ii", 1, 0)
+            connection.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
+            connection.abort()
 
 
 if __name__ == "__main__":

@@ -66,11 +66,12 @@ def test_an_exception_ends_the_run(cosim, method, elsewhere):
     assert "foreign_simulators.py" in said, "says where"
 
 
-def test_a_process_that_dies_ends_the_run(cosim):
-    code, said = cosim(faulty(True, how="exit"))
+@pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0)])
+def test_a_process_that_goes_away_ends_the_run(cosim, how, exit_code):
+    code, said = cosim(faulty(True, how=how))
     assert code == EXIT_FAILED
     assert "the run stopped: simulator stranger: closed its connection in step" in said
-    assert "its process ended with exit code 7" in said
+    assert f"its process ended with exit code {exit_code}" in said
 
 
 @pytest.mark.parametrize(
@@ -97,10 +98,11 @@ def test_a_failing_finalize_is_a_failed_run(cosim):
     [
         ("devices", "FractionalDevices", True, "delivery.metered_wh holds fractions"),
         ("bidders", "EmptyBidders", False, "bids lacks curtailable_down_wh"),
+        ("grid", "CopperPlate", False, "flow.vm_pu has shape (3,), not (15,)"),
     ],
 )
 def test_a_wrong_message_ends_the_run(cosim, role, simulator, elsewhere, words):
-    code, said = cosim(stand_in(role, simulator, elsewhere=elsewhere))
+    code, said = cosim(stand_in(role, simulator, elsewhere=elsewhere, sizes=[3, 3, 3]))
     assert code == EXIT_FAILED
     assert f"the run stopped: simulator stranger: sent a wrong message: {words}" in said
 

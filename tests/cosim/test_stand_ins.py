@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from strangers import assert_same, heard, listener, remote, stand_in
+from strangers import READS, assert_same, heard, listener, remote, stand_in
 
 # what says how schedules were checked, which a DSO without a network model cannot fill
 CHECKS = {"grid_checks", "violations"}
@@ -53,11 +53,52 @@ def test_bidders_that_replay_recorded_bids_give_the_same_run(
     assert_same(ours, theirs, but=set())
 
 
-def test_two_of_ours_can_be_replaced_at_once(play, short_scenario):
-    dso = stand_in("dso", "AcceptingDso", elsewhere=True) | {"name": "their_dso"}
-    devices = stand_in("devices", "FaithfulDevices") | {"name": "their_devices"}
-    tables = play(short_scenario(2, simulators=[dso, devices]))
-    assert (tables["schedules"]["activated_wh"] == 0).all()
+def test_many_processes_at_once_give_the_same_run(play, short_scenario, tmp_path):
+    """Steps of several processes overlap; mosaik 3.6 lost track of them."""
+
+    def strangers(elsewhere):
+        start = (
+            {"cmd": remote("Listener")} if elsewhere else {"python": "foreign_simulators:Listener"}
+        )
+        return [
+            stand_in("dso", "AcceptingDso", elsewhere=elsewhere) | {"name": "dso2"},
+            stand_in("devices", "FaithfulDevices", elsewhere=elsewhere) | {"name": "devices2"},
+            *(
+                listener(tmp_path / f"{name}-{elsewhere}", READS[:2], **start) | {"name": name}
+                for name in ("first", "second", "third")
+            ),
+        ]
+
+    here = play(short_scenario(12, simulators=strangers(False)))
+    there = play(short_scenario(12, simulators=strangers(True)))
+    assert_same(here, there, but=set())
+    assert (here["schedules"]["activated_wh"] == 0).all()
     np.testing.assert_array_equal(
-        tables["settlement"]["metered_wh"], tables["schedules"]["nominated_wh"]
+        here["settlement"]["metered_wh"], here["schedules"]["nominated_wh"]
     )
+    assert heard(tmp_path / "third-True") == heard(tmp_path / "third-False")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_grid_without_impedance(play, short_scenario, elsewhere):
+    grid = stand_in("grid", "CopperPlate", elsewhere=elsewhere, sizes=[15, 13, 1])
+    tables = play(short_scenario(2, simulators=[grid]))
+    assert (tables["buses"]["vm_pu"] == 1).all()
+    assert not tables["grid_checks"].query("stage == 'delivered'")["violated"].any()
+    injected = tables["prosumers"].groupby("interval")["p_inject_mw"].sum()
+    np.testing.assert_allclose(tables["grid_balance"]["p_slack_mw"], -injected)
+    assert len(tables["settlement"]) == 2 * 13, "meters and grid are reconciled"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_market_without_trade(play, short_scenario, tmp_path, elsewhere):
+    log = tmp_path / "bids.jsonl"
+    market = stand_in("market", "SupplierOnlyMarket", elsewhere=elsewhere)
+    bids = listener(log, [("bidders", "population", "bids", "message")], cmd=remote("Listener"))
+    tables = play(short_scenario(2, dso={"procure": False}, simulators=[market, bids]))
+    firm = [line["read"]["message"]["bidders-0.population"]["firm_wh"] for line in heard(log)[:2]]
+    nominated = tables["schedules"]["nominated_wh"].to_numpy().reshape(2, 13)
+    np.testing.assert_array_equal(nominated, firm)
+    assert (tables["schedules"]["contracted_wh"] == 0).all()
+    assert tables["orders"].empty
+    assert len(tables["buses"]) == 2 * 15
