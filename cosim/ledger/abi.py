@@ -166,9 +166,9 @@ class EventDecoder:
     @functools.cached_property
     def _sorted(self) -> tuple[tuple[str, Unpacker, int, bool], ...]:
         """Arguments by name: its JSON key, decoder, position, and whether it is in the data."""
-        places = [(name, unpack, i + 1, False) for i, (name, unpack) in enumerate(self.indexed)]
-        places += [(name, unpack, i * WORD, True) for i, (name, unpack) in enumerate(self.plain)]
-        return tuple((json.dumps(name) + ":", *rest) for name, *rest in sorted(places))
+        places = {name: (unpack, 1 + i, False) for i, (name, unpack) in enumerate(self.indexed)}
+        places |= {name: (unpack, WORD * i, True) for i, (name, unpack) in enumerate(self.plain)}
+        return tuple((json.dumps(name) + ":", *places[name]) for name in sorted(places))
 
     def to_json(self, topics: Sequence[bytes], data: bytes) -> str:
         """Arguments as compact JSON with sorted keys, bytes as 0x hex.

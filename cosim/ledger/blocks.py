@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cosim.ledger.engine import Receipt
 
@@ -18,8 +19,7 @@ ELASTICITY = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """What an account sends to the chain.
 
     Parameters

@@ -8,8 +8,7 @@ receipt, by one shared test-suite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cosim.errors import EngineError
 from cosim.ledger.hashing import keccak
@@ -35,8 +34,7 @@ _TOKEN_GAS = 4
 _TOKEN_FLOOR_GAS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """One entry of an event log.
 
     Parameters
@@ -54,8 +52,7 @@ class Log:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Outcome of one transaction.
 
     Parameters

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pyrevm
@@ -43,7 +42,10 @@ from cosim.ledger.trie import storage_root
 
 _ACCOUNT = ": Account { info: AccountInfo { balance: "
 _ACCOUNT_INFO = re.compile(r"(\d+), nonce: (\d+), code_hash: 0x([0-9a-f]{64}), code: (None)?")
+_STORAGE = ", storage: {"
+_STATUS = "}, status: "
 _SLOT = ": StorageSlot { previous_or_original_value: "
+_PRESENT = ", present_value: "
 _CODE_LENGTH = re.compile(r"Analysed \{ len: (\d+)")
 _REVERT_OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
@@ -69,8 +71,11 @@ class RevmEngine:
         self._accounts: dict[bytes, _Account] = {}
         # code by its hash, and with it what revm keeps of it: jump table and padding
         self._codes: dict[bytes, tuple[bytes, pyrevm.AccountInfo]] = {}
-        # contracts that calls to a contract have loaded, to take their code out of the journal
-        self._loaded_by: dict[bytes, set[bytes]] = {}
+        # contracts that calls of a function have loaded, to take their code out of the journal
+        self._loaded_by: dict[tuple[bytes, bytes], set[bytes]] = {}
+        # accounts by the journal's text before their storage: most transactions repeat a few
+        self._headers: dict[str, tuple[bytes, _Account]] = {}
+        self._texts: dict[bytes, str] = {}
         self._log_addresses: dict[str, bytes] = {}
         # undo log, kept only while there is a snapshot
         self._undo: list[tuple[bytes, int | None, int | _Account]] = []
@@ -126,7 +131,7 @@ class RevmEngine:
                 f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
             )
         evm: Any = self._evm
-        sender_text = "0x" + sender.hex()
+        sender_text = self._text(sender)
         created = None
         if to is None:
             # the address of the new contract follows from the nonce in the database
@@ -141,7 +146,7 @@ class RevmEngine:
             if to is None:
                 evm.deploy(sender_text, data, value_wei, gas_limit)
             else:
-                output = evm.message_call(sender_text, "0x" + to.hex(), data, value_wei, gas_limit)
+                output = evm.message_call(sender_text, self._text(to), data, value_wei, gas_limit)
             result = evm.result
         except RuntimeError as error:
             result = evm.result
@@ -156,8 +161,8 @@ class RevmEngine:
             if to is None:
                 evm.insert_account_info(sender_text, _info(balance, nonce + 1, code_hash))
             return Receipt(0, gas_used, output, (), created)
-        logs = tuple(self._log(log) for log in result.logs) if result.logs else ()
-        self._commit(to or created or b"", checkpoint)
+        logs = tuple(map(self._log, result.logs))
+        self._commit((to or created or b"", b"" if to is None else data[:4]), checkpoint)
         return Receipt(1, gas_used, output, logs, created)
 
     def _log(self, log: pyrevm.Log) -> Log:
@@ -168,46 +173,86 @@ class RevmEngine:
         topics, data = log.data
         return Log(address, tuple(topics), data)
 
-    def _commit(self, target: bytes, checkpoint: pyrevm.JournalCheckpoint) -> None:
-        """Move the write set of the open transaction from the journal to the database."""
+    def _commit(self, function: tuple[bytes, bytes], checkpoint: pyrevm.JournalCheckpoint) -> None:
+        """Move the write set of the open transaction from the journal to the database.
+
+        The journal prints accounts as ``ADDRESS: Account { info: …, storage: { … }, status: …``.
+        Cut at each storage, a piece holds the slots of one account, the status behind them and the
+        header of the next account.
+        """
         evm = self._evm
-        for address in self._loaded_by.get(target, ()):
-            text = "0x" + address.hex()
+        for address in self._loaded_by.get(function, ()):
+            text = self._text(address)
             info = evm.basic(text)
             evm.insert_account_info(text, _info(info.balance, info.nonce, info.code_hash))
-        journal = evm.journal_str
-        parts = journal[: journal.index("}, transient_storage: {")].split(_ACCOUNT)
-        slots: list[tuple[bytes, int, int]] = []
+        journal: str = evm.journal_str
+        header, *pieces = journal[: journal.index("}, transient_storage: {")].split(_STORAGE)
         infos: list[tuple[bytes, pyrevm.AccountInfo]] = []
-        for before, part in pairwise(parts):
-            match = _ACCOUNT_INFO.match(part)
-            if match is None:  # a new pyrevm prints its journal in another way
-                raise EngineError(f"cannot read the journal of revm: {part[:120]}")
-            address = bytes.fromhex(before[-40:])
-            account = (int(match[1]), int(match[2]), bytes.fromhex(match[3]))
-            if "Created | SelfDestructed" in part:  # and so is gone again (EIP-6780)
-                account = _NO_ACCOUNT
-            known = self._accounts.get(address, _NO_ACCOUNT)
-            if account[2] != EMPTY_HASH:
-                if not match[4]:
-                    self._loaded_by.setdefault(target, set()).add(address)
-                if account[2] not in self._codes:
-                    self._codes[account[2]] = _new_code(part, evm.basic("0x" + address.hex()))
-            elif known[1] != account[1]:
-                # message calls leave the sender's nonce alone: the one kept here is right
-                account = (account[0], known[1], EMPTY_HASH)
-            if account != known:
-                self._set_account(address, account)
-                if account[2] != known[2]:
-                    infos.append((address, self._codes[account[2]][1]))
-                infos.append((address, _info(*account)))
-            if account[2] != EMPTY_HASH:
-                slots += [(address, slot, value) for slot, value in _changed_slots(part)]
+        slots: list[tuple[bytes, int, int]] = []
+        for piece in pieces:
+            end = piece.rfind(_STATUS)
+            following = piece[end:]
+            known = self._headers.get(header)
+            if known is None or not self._is_known(known):
+                known = self._read_account(header, following, function, infos)
+            if end > 0 and known[1][2] != EMPTY_HASH:
+                slots += [(known[0], slot, value) for slot, value in _changed_slots(piece[:end])]
+            header = following
         evm.revert(checkpoint)
-        for address, info in infos:
-            evm.insert_account_info("0x" + address.hex(), info)
+        for address, new in infos:
+            evm.insert_account_info(self._text(address), new)
         for address, slot, value in slots:
             self._set_slot(address, slot, value)
+
+    def _is_known(self, account: tuple[bytes, _Account]) -> bool:
+        """Whether an account of the journal is as it is kept here, but for a sender's nonce."""
+        address, (balance, nonce, code_hash) = account
+        kept = self._accounts.get(address, _NO_ACCOUNT)
+        if code_hash == EMPTY_HASH:
+            return kept[0] == balance and kept[2] == EMPTY_HASH
+        return kept == (balance, nonce, code_hash)
+
+    def _read_account(
+        self,
+        header: str,
+        following: str,
+        function: tuple[bytes, bytes],
+        infos: list[tuple[bytes, pyrevm.AccountInfo]],
+    ) -> tuple[bytes, _Account]:
+        """An account of the journal, taken over where it changed."""
+        before, _, text = header.rpartition(_ACCOUNT)
+        match = _ACCOUNT_INFO.match(text)
+        if match is None:  # a new pyrevm prints its journal in another way
+            raise EngineError(f"cannot read the journal of revm: {header[:120]}")
+        address = bytes.fromhex(before[-40:])
+        account: _Account = (int(match[1]), int(match[2]), bytes.fromhex(match[3]))
+        # created and destroyed in one transaction: gone again (EIP-6780)
+        if "Created | SelfDestructed" in following.partition(_ACCOUNT)[0]:
+            account = _NO_ACCOUNT
+        known = self._accounts.get(address, _NO_ACCOUNT)
+        is_contract = account[2] != EMPTY_HASH
+        if is_contract:
+            if not match[4]:
+                self._loaded_by.setdefault(function, set()).add(address)
+            if account[2] not in self._codes:
+                self._codes[account[2]] = _new_code(text, self._evm.basic(self._text(address)))
+        elif known[1] != account[1]:
+            # message calls leave the sender's nonce alone: the one kept here is right
+            account = (account[0], known[1], EMPTY_HASH)
+        if account != known:
+            self._set_account(address, account)
+            if account[2] != known[2]:
+                infos.append((address, self._codes[account[2]][1]))
+            infos.append((address, _info(*account)))
+        elif match[4] or not is_contract:
+            self._headers[header] = (address, account)
+        return address, account
+
+    def _text(self, address: bytes) -> str:
+        text = self._texts.get(address)
+        if text is None:
+            text = self._texts[address] = "0x" + address.hex()
+        return text
 
     def _set_account(self, address: bytes, account: _Account) -> None:
         if self._snapshots:
@@ -225,7 +270,7 @@ class RevmEngine:
         # inserting loads the account into the journal, and a loaded account would take the next
         # slot into the journal instead of the database
         checkpoint = self._evm.snapshot()
-        self._evm.insert_account_storage("0x" + address.hex(), slot, value)
+        self._evm.insert_account_storage(self._text(address), slot, value)
         self._evm.revert(checkpoint)
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
@@ -295,17 +340,15 @@ class RevmEngine:
         self._evm.insert_account_info("0x" + address.hex(), _info(balance_wei, nonce, code_hash))
 
 
-def _changed_slots(journal: str) -> Iterator[tuple[int, int]]:
-    """Slots of one account in the journal whose value changed, with their new value."""
-    # by splitting: a regular expression would start anew at every digit of the slot numbers
-    head, *entries = journal.split(_SLOT)
-    slot = head[head.rfind("{") + 1 :]
+def _changed_slots(storage: str) -> Iterator[tuple[int, int]]:
+    """Slots in the storage of one account whose value changed, with their new value."""
+    slot, *entries = storage.split(_SLOT)
     for entry in entries:
-        comma = entry.find(",")
-        end = entry.find(" ", comma + 17)  # behind ", present_value: "
-        if entry[comma + 17 : end] != entry[:comma]:
-            yield int(slot), int(entry[comma + 17 : end])
-        slot = entry[end + 4 :]  # behind " }, "
+        old, _, rest = entry.partition(_PRESENT)
+        new, _, rest = rest.partition(" ")
+        if new != old:
+            yield int(slot), int(new)
+        slot = rest[3:]  # behind "}, "
 
 
 def _new_code(journal: str, info: pyrevm.AccountInfo) -> tuple[bytes, pyrevm.AccountInfo]:

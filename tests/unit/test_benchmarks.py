@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def run_figures(engine: str, ledger_s: float, **changes: Any) -> dict[str, Any]:
-    seconds = {"ledger": ledger_s, "books": 0.5, "run": 0.5, "set-up": 3.0, "publishing": 2.0}
+    seconds = {"ledger": ledger_s, "books": 0.5, "mosaik": 0.5, "set-up": 3.0, "publishing": 2.0}
     return {
         "engine": engine,
         "intervals": 10,
@@ -87,7 +87,7 @@ def test_a_stage_that_fails_is_counted_and_closed(clock: Clock) -> None:
 
 
 def test_stages_add_up_to_the_interval() -> None:
-    per_interval = stage_ms({"ledger": 2.0, "books": 0.5, "run": 0.5, "set-up": 9.0}, 10)
+    per_interval = stage_ms({"ledger": 2.0, "books": 0.5, "mosaik": 0.5, "set-up": 9.0}, 10)
     assert per_interval["ledger"] == 200
     assert per_interval["bidding"] == 0
     assert per_interval["interval"] == 300
