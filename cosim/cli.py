@@ -30,6 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"cosim: {error}", file=sys.stderr)
         return EXIT_USER
+    except OSError as error:
+        if error.filename is None:
+            raise
+        trouble = UserError(
+            error.strerror or "cannot be used",
+            file=error.filename,
+            remedy="check the path, its permissions and the room on the disk",
+        )
+        print(f"cosim: {trouble}", file=sys.stderr)
+        return EXIT_USER
     except CosimError as error:
         print(f"cosim: the run stopped: {error}", file=sys.stderr)
         return EXIT_FAILED
