@@ -63,14 +63,20 @@ def _type_name(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
     if origin is typing.Annotated:
         return _type_name(typing.get_args(annotation)[0])
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         return " or ".join(
             _type_name(inner) for inner in typing.get_args(annotation) if inner is not type(None)
         )
     if origin is dict:
         return "mapping"
     name = str(getattr(annotation, "__name__", annotation))
-    plain = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
+    plain = {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "true or false",
+        "Any": "any value",
+    }
     return plain.get(name, name)
 
 
