@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cosim.ledger.session import MarketSession, OrderBook, Request
+from cosim.ledger.outcomes import OrderBook, Request
+from cosim.ledger.session import MarketSession
 from cosim.market.books import MarketBooks
 from cosim.market.orders import Order
 from cosim.market.schedule import schedule_wh

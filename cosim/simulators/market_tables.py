@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cosim.ledger.outcomes import OrderBook, Request, Settled
 from cosim.ledger.records import LedgerRecords
-from cosim.ledger.session import OrderBook, Request, Settled
 from cosim.market.trades import Trade
 from cosim.units import fee_ueur
 

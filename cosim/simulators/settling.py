@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cosim.ledger.session import MarketSession, Settled
+from cosim.ledger.outcomes import Settled
+from cosim.ledger.session import MarketSession
 from cosim.market.books import LedgerBalances, MarketBooks
 from cosim.market.flexibility import FlexibilitySettlement
 from cosim.market.orders import Settlement

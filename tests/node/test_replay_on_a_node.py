@@ -23,7 +23,8 @@ from replay import (
 )
 
 from cosim.experiment import run_scenario
-from cosim.ledger.session import MarketSession, OrderBook
+from cosim.ledger.outcomes import OrderBook
+from cosim.ledger.session import MarketSession
 from cosim.scenario import Scenario
 from cosim.units import BoolArray, FloatArray, IntArray
 

@@ -1,0 +1,83 @@
+"""What the ledger made of an interval: orders, requests of the DSO, settlement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.units import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """What became of the orders of one interval; arrays of shape (n,).
+
+    Parameters
+    ----------
+    status : (n,) object
+        ``cleared``, ``partial``, ``unmatched``, ``late``, ``rejected``; "" without order.
+    reason : (n,) object
+        Revert text of a late or rejected order, else None.
+    sent_at_s : (n,) float
+        Unix time at which it left; NaN without order. [s]
+    block : (n,) int64
+        Block that includes it, -1 if none does.
+    filled_wh : (n,) int64
+        Energy cleared, positive on both sides. [Wh]
+    contracted_wh : (n,) int64
+        The same with sales positive and purchases negative. [Wh]
+    price_ueur_per_kwh, volume_wh : int
+        Clearing price and volume; 0 without trade.
+    accepted : tuple of int
+        Prosumers whose orders the contract took, in the order of the chain.
+    """
+
+    status: npt.NDArray[np.object_]
+    reason: npt.NDArray[np.object_]
+    sent_at_s: FloatArray
+    block: IntArray
+    filled_wh: IntArray
+    contracted_wh: IntArray
+    price_ueur_per_kwh: int
+    volume_wh: int
+    accepted: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Request:
+    """A request of the DSO, its offers and their settlement; lists by offer.
+
+    ``direction`` is +1 to raise net injections and -1 to lower them.
+    """
+
+    number: int
+    interval: int
+    direction: int
+    quantity_wh: int
+    prosumers: list[int] = field(default_factory=list)
+    offered_wh: list[int] = field(default_factory=list)
+    prices_ueur_per_kwh: list[int] = field(default_factory=list)
+    baselines_wh: list[int] = field(default_factory=list)
+    awarded_wh: list[int] = field(default_factory=list)
+    delivered_wh: list[int] = field(default_factory=list)
+    paid_ueur: list[int] = field(default_factory=list)
+    penalty_ueur: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the contracts settled of one interval; arrays of shape (n,).
+
+    Money is positive when the prosumer receives it. ``estimated`` marks silent meters.
+    """
+
+    contracted_wh: IntArray
+    metered_wh: IntArray
+    estimated: BoolArray
+    traded_ueur: IntArray
+    supplier_ueur: IntArray
+    flexibility_ueur: IntArray
+    fees_wei: list[int]
+    requests: tuple[Request, ...]
