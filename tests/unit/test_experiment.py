@@ -1,0 +1,203 @@
+"""One run from the inside: what it measures, re-solves, records and refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import cosim.simulation
+from cosim.errors import PowerFlowMismatchError, ResultFolderError, ScenarioError
+from cosim.experiment import run_scenario
+from cosim.grid.power_flow import PandapowerEngine
+from cosim.ledger.clients.local_market import clear_gas
+from cosim.recording.writer import TableWriter
+from cosim.simulation import sample
+
+pytestmark = pytest.mark.xdist_group("experiment")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "size", "expected"),
+    [
+        (96, 8, (6, 18, 30, 42, 54, 66, 78, 90)),
+        (4, 1, (2,)),
+        (3, 8, (0, 1, 2)),
+        (1, 1, (0,)),
+        (5, 2, (1, 3)),
+    ],
+)
+def test_the_sample_is_spread_over_the_run(intervals, size, expected):
+    assert sample(intervals, size) == expected
+
+
+@pytest.fixture(scope="module")
+def short_run(short_scenario, tmp_path_factory):
+    told = []
+    folder = tmp_path_factory.mktemp("run")
+    scenario = short_scenario(3, grid={"network": "1-LV-rural1--1-sw", "reference_sample": 2})
+    result = run_scenario(
+        scenario,
+        folder / "scenario.yaml",
+        folder / "result",
+        progress=lambda *interval: told.append(interval),
+    )
+    return scenario, result, told
+
+
+def test_every_interval_is_told_with_whether_its_schedule_violated_a_limit(short_run):
+    _, result, told = short_run
+    assert told == [(0, True), (1, True), (2, True)]
+    assert result.complete
+    assert result.intervals_done == 3
+
+
+def test_a_calm_night_violates_nothing(short_scenario, tmp_path):
+    told = []
+    run_scenario(
+        short_scenario(2, "2016-05-24T01:00:00"),
+        tmp_path / "scenario.yaml",
+        tmp_path / "result",
+        progress=lambda *interval: told.append(interval),
+    )
+    assert told == [(0, False), (1, False)]
+    assert pd.read_parquet(tmp_path / "result" / "tables" / "violations.parquet").empty
+
+
+def test_the_manifest_tells_what_was_run_and_what_came_out(short_run):
+    scenario, result, _ = short_run
+    manifest = json.loads((result.folder / "manifest.json").read_text())
+    assert manifest["name"] == "quickstart"
+    assert manifest["seed"] == scenario.seed
+    assert (manifest["intervals"], manifest["intervals_done"]) == (3, 3)
+    assert manifest["start"] == "2016-05-24T11:00:00"
+    assert manifest["indicators"] == json.loads(json.dumps(result.indicators.as_dict()))
+    reference = manifest["power_flow"]
+    assert (reference["engine"], reference["reference_engine"]) == ("fixed-point", "pandapower")
+    assert reference["reference_intervals"] == [0, 2]
+    assert 0 < reference["largest_difference_vm_pu"] < 1e-6
+    stages = {"set-up", "mosaik", "bidding", "ledger", "clearing check", "power flow", "recording"}
+    assert stages <= manifest["timing"].keys()
+    assert all(manifest["timing"][stage] > 0 for stage in stages)
+    assert set(manifest["contracts"]) == {
+        "EuroToken",
+        "FlexibilityMarket",
+        "LocalMarket",
+        "SmartMeters",
+    }
+    blocks = pd.read_parquet(result.folder / "tables" / "blocks.parquet")
+    assert manifest["chain"]["last_block"] == blocks.block.max()
+    assert "engine" not in manifest["chain"]["settings"]
+
+
+def test_the_scenario_is_kept_with_every_default(short_run):
+    scenario, result, _ = short_run
+    kept = yaml.safe_load((result.folder / "scenario.yaml").read_text())
+    assert kept == json.loads(scenario.model_dump_json())
+
+
+def test_the_reference_engine_gives_the_same_run(short_run, short_scenario, tmp_path):
+    _, result, _ = short_run
+    scenario = short_scenario(
+        3, grid={"network": "1-LV-rural1--1-sw", "power_flow": "pandapower", "reference_sample": 1}
+    )
+    other = run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result")
+    for table in ("orders", "trades", "settlement", "flexibility", "schedules"):
+        mine = pd.read_parquet(other.folder / "tables" / f"{table}.parquet")
+        theirs = pd.read_parquet(result.folder / "tables" / f"{table}.parquet")
+        assert len(mine) == len(theirs) > 0
+        if table in ("orders", "trades"):  # awards are sized by the power flow, to about a Wh
+            pd.testing.assert_frame_equal(mine, theirs)
+    for table, column in (("buses", "vm_pu"), ("branches", "loading_percent")):
+        mine = pd.read_parquet(other.folder / "tables" / f"{table}.parquet")[column]
+        theirs = pd.read_parquet(result.folder / "tables" / f"{table}.parquet")[column]
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4)
+    manifest = json.loads((other.folder / "manifest.json").read_text())
+    assert manifest["power_flow"]["reference_engine"] == "fixed-point"
+
+
+def folder_is_empty(folder):
+    return [path for path in folder.iterdir() if path.name != "scenario.yaml"] == []
+
+
+class OtherPhysics(PandapowerEngine):
+    """A reference that is off by 2e-6 pu."""
+
+    def solve(self, p_mw, q_mvar):
+        state = super().solve(p_mw, q_mvar)
+        return replace(state, vm_pu=state.vm_pu + 2e-6)
+
+
+class NoSolution(PandapowerEngine):
+    """A reference that never converges."""
+
+    def solve(self, p_mw, q_mvar):
+        return super().solve(np.asarray(p_mw) + 10.0, q_mvar)
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        (OtherPhysics, r"interval 1: voltages differ by 2e-06 pu from pandapower"),
+        (NoSolution, r"interval 1: only one power-flow engine converges"),
+    ],
+)
+def test_engines_that_disagree_stop_the_run(short_scenario, tmp_path, monkeypatch, engine, says):
+    monkeypatch.setattr(cosim.simulation, "_reference", lambda _, grid: engine(grid.net))
+    with pytest.raises(PowerFlowMismatchError, match=says):
+        run_scenario(short_scenario(2), tmp_path / "scenario.yaml", tmp_path / "result")
+    assert folder_is_empty(tmp_path)
+
+
+def test_a_crash_of_our_own_leaves_nothing_behind(short_scenario, tmp_path, monkeypatch):
+    append = TableWriter.append
+
+    def full(self, table, columns):
+        if table == "buses":
+            raise OSError(28, "No space left on device", "buses.parquet")
+        append(self, table, columns)
+
+    monkeypatch.setattr(TableWriter, "append", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_scenario(short_scenario(2), tmp_path / "scenario.yaml", tmp_path / "result")
+    assert folder_is_empty(tmp_path)
+
+
+def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr(cosim.experiment, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
+    file = tmp_path / "scenario.yaml"
+    with pytest.raises(ScenarioError, match="clearing 13 orders may take") as caught:
+        run_scenario(short_scenario(2), file, tmp_path / "result")
+    assert caught.value.field == "ledger.block_gas_limit"
+    assert caught.value.file == str(file)
+    assert str(clear_gas(13) + 40_000_000) in str(caught.value.remedy)
+    assert folder_is_empty(tmp_path)
+
+
+def test_two_runs_do_not_write_to_one_place(short_scenario, tmp_path):
+    out = tmp_path / "result"
+    with (
+        TableWriter(out),
+        pytest.raises(ResultFolderError, match="another run is writing this result"),
+    ):
+        run_scenario(short_scenario(2), tmp_path / "scenario.yaml", out)
+
+
+def test_force_replaces_an_earlier_result_at_the_end(short_scenario, tmp_path):
+    out = tmp_path / "result"
+    file = tmp_path / "scenario.yaml"
+    run_scenario(short_scenario(1), file, out)
+    (out / "my notes.txt").write_text("about the earlier run")
+
+    def look(interval, violated):
+        assert (out / "my notes.txt").exists()
+
+    result = run_scenario(short_scenario(2), file, out, force=True, progress=look)
+    assert result.folder == out
+    assert json.loads((out / "manifest.json").read_text())["intervals"] == 2
+    assert not (out / "my notes.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
