@@ -161,8 +161,9 @@ def test_a_run_is_complete_when_its_last_interval_is_settled(
 
     monkeypatch.setattr(TableWriter, "append", appended)
     file = tmp_path / "scenario.yaml"
+    handler = signal.getsignal(signal.SIGINT)
     result = run_scenario(short_scenario(intervals=2), file, tmp_path / "result")
     assert result.complete is complete
     assert result.intervals_done == 1 + complete
     assert json.loads((result.folder / "manifest.json").read_text())["complete"] is complete
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
