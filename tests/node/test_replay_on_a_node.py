@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -23,6 +22,7 @@ from replay import (
 )
 
 from cosim.experiment import run_scenario
+from cosim.ledger.clients.local_market import LocalMarket
 from cosim.ledger.outcomes import OrderBook
 from cosim.ledger.session import MarketSession
 from cosim.scenario import Scenario
@@ -67,30 +67,35 @@ def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MarketSession, "trade", trade_late)
 
 
+def report_with_too_little_gas(
+    self: LocalMarket, meter: bytes, interval: int, net_wh: int, sent_at_s: float | None = None
+) -> int:
+    data = self.calldata("report", interval, net_wh)
+    return self._send(meter, data, sent_at_s, 40_000, interval)
+
+
 @pytest.mark.usefixtures("late_orders")
 @pytest.mark.parametrize(
-    ("intervals", "market", "metering"),
+    ("intervals", "metering"),
     [
-        pytest.param(3, {}, {"report"}, id="meters-report"),
-        # one block falls into the time for reports: later ones are silent, estimates are settled
-        pytest.param(
-            1, {"metering_s": BLOCK_TIME_S}, {"report", "settleSilent"}, id="meters-are-silent"
-        ),
+        pytest.param(3, {"report"}, id="meters-report"),
+        # reports run out of gas, so the agreed estimates are settled
+        pytest.param(1, {"report", "settleSilent"}, id="meters-are-silent"),
     ],
 )
 def test_a_node_executes_a_run_as_recorded(
     program: str,
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     intervals: int,
-    market: dict[str, Any],
     metering: set[str],
 ) -> None:
+    if "settleSilent" in metering:
+        monkeypatch.setattr(LocalMarket, "report", report_with_too_little_gas)
     # deposits of 2.40 and 5.60 EUR do not suffice for every order and offer
     purse = {"account_eur": 8.0, "deposit_share": 0.3}
-    scenario = short_scenario(
-        intervals, market=purse | market, ledger={"block_time_s": BLOCK_TIME_S}
-    )
+    scenario = short_scenario(intervals, market=purse, ledger={"block_time_s": BLOCK_TIME_S})
     folder = tmp_path / "result"
     run_scenario(scenario, tmp_path / "scenario.yaml", folder)
     table = pd.read_parquet(folder / "tables" / "transactions.parquet")
