@@ -259,6 +259,22 @@ class Scenario(_Model):
         return self
 
     @model_validator(mode="after")
+    def _margins_fit(self) -> Scenario:
+        limits, dso = self.grid.limits, self.dso
+        loading = min(limits.line_loading_percent, limits.trafo_loading_percent)
+        if dso.loading_margin_percent >= loading:
+            raise ValueError(
+                f"dso.loading_margin_percent ({dso.loading_margin_percent:g}) must be below the "
+                f"loading limits of grid.limits ({loading:g})"
+            )
+        if 2 * dso.voltage_margin_pu >= limits.vm_max_pu - limits.vm_min_pu:
+            raise ValueError(
+                f"twice dso.voltage_margin_pu ({dso.voltage_margin_pu:g}) must be less than the "
+                f"voltage band of grid.limits ({limits.vm_min_pu:g} to {limits.vm_max_pu:g} pu)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _simulators_fit(self) -> Scenario:
         simulators_distinct(self.simulators)
         return self

@@ -50,6 +50,8 @@ def test_schema_names_every_section():
         ({"market": {"gate_closure_s": 60}}, "(top level)", "blocks of 12 s"),
         ({"market": {"order_lead_s": 203}}, "(top level)", "by two blocks of 12 s"),
         ({"market": {"metering_s": 11}}, "(top level)", "must hold a block of 12 s"),
+        ({"dso": {"loading_margin_percent": 100}}, "(top level)", "must be below the loading"),
+        ({"dso": {"voltage_margin_pu": 0.1}}, "(top level)", "voltage band of grid.limits"),
         ({"seed": None}, "seed", "valid integer"),
         ({"prosumers": {"strategies": [{"name": "truthful", "share": 0.5}]}}, "prosumers",
          "add up to 0.5"),
