@@ -267,7 +267,7 @@ class Scenario(_Model):
                 f"dso.loading_margin_percent ({dso.loading_margin_percent:g}) must be below the "
                 f"loading limits of grid.limits ({loading:g})"
             )
-        if 2 * dso.voltage_margin_pu >= limits.vm_max_pu - limits.vm_min_pu:
+        if limits.vm_max_pu - limits.vm_min_pu - 2 * dso.voltage_margin_pu < 1e-6:
             raise ValueError(
                 f"twice dso.voltage_margin_pu ({dso.voltage_margin_pu:g}) must be less than the "
                 f"voltage band of grid.limits ({limits.vm_min_pu:g} to {limits.vm_max_pu:g} pu)"
