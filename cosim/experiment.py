@@ -10,7 +10,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -348,21 +348,11 @@ def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
     chain = deployment.chain
     roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.contracts)
     return {
-        "settings": asdict(_LedgerFacts(**scenario.ledger.model_dump(exclude={"engine"}))),
+        # what decides what the chain includes; both engines give the same result
+        "settings": scenario.ledger.model_dump(exclude={"engine"}),
         "last_block": chain.block,
         "state_digest": "0x" + keccak(roots).hex(),
     }
-
-
-@dataclass(frozen=True)
-class _LedgerFacts:
-    """Settings that decide what the chain includes; the engine is not one of them."""
-
-    block_time_s: int
-    block_gas_limit: int
-    initial_base_fee_gwei: float
-    tip_gwei: float
-    eur_per_eth: float
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def build_simulation(
             silent_estimate_wh=wh_from_kwh(scenario.market.silent_estimate_kwh),
         ),
     )
-    books.open(ledger_balances(session, books))
+    books.open(ledger_balances(session))
     devices = Devices(population)
     state = RunState()
     domains: dict[str, dict[str, Any]] = {

@@ -67,11 +67,11 @@ def settle_interval(
                     for o, i in enumerate(request.prosumers)
                 },
             )
-        books.close(interval, ledger_balances(session, books))
+        books.close(interval, ledger_balances(session))
     return settled
 
 
-def ledger_balances(session: MarketSession, books: MarketBooks) -> LedgerBalances:
+def ledger_balances(session: MarketSession) -> LedgerBalances:
     """Money on the ledger now, under the names of the books."""
     total, tokens, local_market, flexibility = session.deployment.balances()
     return LedgerBalances(total, tokens, local_market, flexibility)
