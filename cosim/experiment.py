@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from cosim.analysis.indicators import Indicators, compute_indicators
 from cosim.analysis.report import write_report
 from cosim.analysis.tables import Results
+from cosim.community import count_services, deploy_services, members
 from cosim.errors import ScenarioError, UserError
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.ledger.chain import Chain
@@ -123,6 +124,7 @@ def run_scenario(
             grid = open_grid(scenario.grid.network)
             population, bidders = _people(scenario, grid)
             deployment = _ledger(scenario, scenario_file, population)
+            services = deploy_services(scenario, deployment)
             simulation = build_simulation(
                 scenario,
                 scenario_file,
@@ -130,6 +132,7 @@ def run_scenario(
                 population,
                 bidders,
                 deployment,
+                services,
                 writer,
                 timer,
                 progress,
@@ -240,14 +243,25 @@ def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> 
     chain = Chain(
         create_engine(ledger.engine),
         genesis_s(
-            clock.window_opens_s(0), ledger.block_time_s, ledger.block_gas_limit, population.n
+            clock.window_opens_s(0),
+            ledger.block_time_s,
+            ledger.block_gas_limit,
+            population.n,
+            count_services(scenario),
         ),
         ledger.block_time_s,
         ledger.block_gas_limit,
         initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
         tip_wei=wei_from_gwei(ledger.tip_gwei),
     )
-    return deploy_market(chain, scenario.seed, population.names, population.meters, terms)
+    return deploy_market(
+        chain,
+        scenario.seed,
+        population.names,
+        population.meters,
+        terms,
+        members(scenario, population.names),
+    )
 
 
 def _play(simulation: Simulation) -> None:

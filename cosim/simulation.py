@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cosim.prosumers.devices import Devices
 from cosim.prosumers.population import Population
 from cosim.recording.writer import TableWriter
 from cosim.scenario import Scenario
+from cosim.services.base import Service
 from cosim.simulators.devices import initial_delivery
 from cosim.simulators.grid import ReferenceCheck, initial_flow
 from cosim.simulators.recorder import RunState
@@ -45,6 +46,7 @@ def build_simulation(
     population: Population,
     bidders: Bidders,
     deployment: Deployment,
+    services: Sequence[Service],
     writer: TableWriter,
     timer: StageTimer,
     progress: Callable[[int, bool], None],
@@ -80,6 +82,7 @@ def build_simulation(
             penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
             silent_estimate_wh=wh_from_kwh(scenario.market.silent_estimate_kwh),
         ),
+        deployment.members,
     )
     books.open(ledger_balances(session))
     devices = Devices(population)
@@ -89,6 +92,7 @@ def build_simulation(
         "market": {
             "session": session,
             "books": books,
+            "services": tuple(services),
             "price_cap_ueur_per_kwh": ueur_from_eur(scenario.dso.price_cap_eur_per_kwh),
             "eur_per_eth": scenario.ledger.eur_per_eth,
         },

@@ -58,7 +58,16 @@ class ContractTerms:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Chain, contracts and accounts of a run, ready for the first interval."""
+    """Chain, contracts and accounts of a run, ready for the first interval.
+
+    Parameters
+    ----------
+    members : tuple of bool
+        Which prosumers joined the local market.
+    beside, bystanders : list
+        Contracts beside the two markets, and accounts that only they know; who deploys such a
+        contract adds them.
+    """
 
     chain: Chain
     token: EuroToken
@@ -72,6 +81,9 @@ class Deployment:
     dso: Account
     issuer: Account
     metering_operator: Account
+    members: tuple[bool, ...]
+    beside: list[ContractClient] = field(default_factory=list)
+    bystanders: list[Account] = field(default_factory=list)
     _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
 
     def balances(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
@@ -82,7 +94,8 @@ class Deployment:
         """
         people = (*self.prosumers, self.supplier, self.dso)
         holders = {a.name: a.address for a in (*people, *self._others)}
-        holders |= {c.contract: c.address for c in (self.local_market, self.flexibility)}
+        markets = (self.local_market, self.flexibility)
+        holders |= {c.contract: c.address for c in (*markets, *self.beside)}
         members = {account.name: account.address for account in people}
         return (
             self.token.total_supply(),
@@ -93,7 +106,7 @@ class Deployment:
 
     @property
     def _others(self) -> tuple[Account, ...]:
-        return self.operator, self.issuer, self.metering_operator
+        return self.operator, self.issuer, self.metering_operator, *self.bystanders
 
     def _read(
         self, client: ContractClient, variable: str, accounts_by_name: Mapping[str, bytes]
@@ -109,25 +122,33 @@ class Deployment:
         return values
 
     @property
-    def contracts(self) -> tuple[EuroToken, SmartMeters, LocalMarket, FlexibilityMarket]:
+    def contracts(self) -> tuple[ContractClient, ...]:
         """All contract clients."""
-        return self.token, self.meter_registry, self.local_market, self.flexibility
+        own = (self.token, self.meter_registry, self.local_market, self.flexibility)
+        return (*own, *self.beside)
 
 
-def genesis_s(first_window_s: int, block_time_s: int, block_gas_limit: int, n: int) -> int:
+def genesis_s(
+    first_window_s: int, block_time_s: int, block_gas_limit: int, n: int, n_services: int = 0
+) -> int:
     """Timestamp of block 0, so that the set-up is done when the first order window opens. [s]
 
     A whole number of blocks before the window, so that windows and gate closures that are
     multiples of the block time fall on blocks.
     """
-    gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n
+    gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n * (1 + n_services)
     # one block a contract; the rest by gas, twice over because blocks are never packed full
-    blocks = DEPLOYMENTS + 8 + 2 * (gas // block_gas_limit + 1)
+    blocks = DEPLOYMENTS + 8 * (1 + n_services) + 2 * (gas // block_gas_limit + 1)
     return first_window_s - blocks * block_time_s
 
 
 def deploy_market(
-    chain: Chain, seed: int, names: Sequence[str], meter_names: Sequence[str], terms: ContractTerms
+    chain: Chain,
+    seed: int,
+    names: Sequence[str],
+    meter_names: Sequence[str],
+    terms: ContractTerms,
+    members: Sequence[bool] | None = None,
 ) -> Deployment:
     """Deploy the contracts and bring everybody to the start line.
 
@@ -140,6 +161,9 @@ def deploy_market(
     names, meter_names : sequence of str
         Prosumers and their meters, in connection-point order.
     terms : ContractTerms
+    members : sequence of bool, optional
+        Who joins the local market; default: everybody. The others keep their money in their
+        wallets.
 
     Raises
     ------
@@ -148,6 +172,8 @@ def deploy_market(
     EngineError
         If the set-up does not finish before the first order window.
     """
+    joins = tuple(members) if members is not None else (True,) * len(names)
+    opens_s = terms.first_delivery_s - terms.order_lead_s
     roles = accounts(seed, ROLES)
     issuer, registrar = roles["issuer"], roles["metering operator"]
     operator, supplier, dso = roles["market operator"], roles["supplier"], roles["DSO"]
@@ -184,29 +210,36 @@ def deploy_market(
         penalty_ueur_per_kwh=terms.penalty_ueur_per_kwh,
     )
     handles: list[int] = []
+    account_ueur = terms.local_deposit_ueur + terms.flexibility_deposit_ueur
     deposits = [
-        (account, terms.local_deposit_ueur, terms.flexibility_deposit_ueur) for account in prosumers
+        (account, terms.local_deposit_ueur, terms.flexibility_deposit_ueur)
+        for account, joining in zip(prosumers, joins, strict=True)
+        if joining
     ]
     deposits.append((supplier, terms.supplier_deposit_ueur, 0))
     deposits.append((dso, 0, terms.dso_deposit_ueur))
     for account, in_local, in_flexibility in deposits:
         handles.append(token.mint(issuer.address, account.address, in_local + in_flexibility))
-    _mine_all(chain, terms)
+    for account, joining in zip(prosumers, joins, strict=True):
+        if not joining:
+            handles.append(token.mint(issuer.address, account.address, account_ueur))
+    mine_all(chain, opens_s)
     for account, meter in zip(prosumers, meters, strict=True):
         handles.append(registry.register_meter(registrar.address, meter.address, account.address))
     for account, in_local, in_flexibility in deposits:
         for client, amount in ((local, in_local), (flexibility, in_flexibility)):
             if amount:
                 handles.append(token.approve(account.address, client.address, amount))
-    _mine_all(chain, terms)
+    mine_all(chain, opens_s)
     for account, in_local, in_flexibility in deposits:
         if in_local:
             handles.append(local.deposit(account.address, in_local))
         if in_flexibility:
             handles.append(flexibility.deposit(account.address, in_flexibility))
-    for account, meter in zip(prosumers, meters, strict=True):
-        handles.append(local.join(account.address, meter.address))
-    _mine_all(chain, terms)
+    for account, meter, joining in zip(prosumers, meters, joins, strict=True):
+        if joining:
+            handles.append(local.join(account.address, meter.address))
+    mine_all(chain, opens_s)
     local.check_all(handles)
     return Deployment(
         chain=chain,
@@ -221,13 +254,26 @@ def deploy_market(
         dso=dso,
         issuer=issuer,
         metering_operator=registrar,
+        members=joins,
     )
 
 
-def _mine_all(chain: Chain, terms: ContractTerms) -> None:
-    """Mine until the mempool is empty."""
+def mine_all(chain: Chain, before_s: int) -> None:
+    """Mine until the mempool is empty.
+
+    Parameters
+    ----------
+    chain : Chain
+    before_s : int
+        When the first order window opens, Unix time. [s]
+
+    Raises
+    ------
+    EngineError
+        If the window opens first.
+    """
     while chain.pending:
-        if chain.now_s >= terms.first_delivery_s - terms.order_lead_s:
+        if chain.now_s >= before_s:
             raise EngineError(
                 "the set-up does not finish before the first order window; raise "
                 "ledger.block_gas_limit in the scenario"

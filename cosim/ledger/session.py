@@ -41,6 +41,7 @@ class MarketSession:
         self.chain = deployment.chain
         self.clock = clock
         self.n = len(deployment.prosumers)
+        self.members = tuple(i for i, joined in enumerate(deployment.members) if joined)
         # as many accounts as fit into one block's gas, and at most what the contract takes
         self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
         self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
@@ -237,7 +238,8 @@ class MarketSession:
     def settle(self, interval: int, metered_wh: IntArray) -> Settled:
         """Let the meters report an interval after its end, and settle what follows from it.
 
-        A meter whose report is not included in time is silent: the agreed estimate is settled.
+        A meter whose report is not included in time is silent: the agreed estimate is settled. Who
+        did not join the market neither reports nor is settled.
 
         Parameters
         ----------
@@ -251,21 +253,21 @@ class MarketSession:
         chain.mine_until(ends)
         stagger_s = self.clock.block_time_s / self.n
         fees = self._fees_wei.pop(interval, [0] * self.n)
-        handles = [
-            market.report(
+        handles = {
+            i: market.report(
                 self.deployment.meters[i].address,
                 interval,
                 int(metered_wh[i]),
                 sent_at_s=ends + i * stagger_s,
             )
-            for i in range(self.n)
-        ]
+            for i in self.members
+        }
         deadline = ends + self.clock.metering_s
         while chain.pending and chain.now_s + self.clock.block_time_s <= deadline:
             chain.mine_until(chain.now_s + self.clock.block_time_s)
         reports: list[Included] = []
         silent = []
-        for i, handle in enumerate(handles):
+        for i, handle in handles.items():
             included = chain.included(handle)
             if included is not None:
                 fees[i] += included.fee_wei

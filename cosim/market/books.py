@@ -77,10 +77,15 @@ class MarketBooks:
     prosumers : sequence of str
         Names, in connection-point order.
     terms : Terms
+    members : sequence of bool, optional
+        Who joined the local market; default: everybody.
     """
 
-    def __init__(self, prosumers: Sequence[str], terms: Terms) -> None:
+    def __init__(
+        self, prosumers: Sequence[str], terms: Terms, members: Sequence[bool] | None = None
+    ) -> None:
         self.prosumers = tuple(prosumers)
+        self.members = np.array([True] * len(self.prosumers) if members is None else members, bool)
         self.local = LocalMarketTwin(
             SUPPLIER,
             terms.retail_price_ueur_per_kwh,
@@ -185,14 +190,14 @@ class MarketBooks:
         ReconciliationError
             If a meter reported other than what was delivered, or contract and twin differ.
         """
-        known = ~np.asarray(estimated, dtype=bool)
+        known = self.members & ~np.asarray(estimated, dtype=bool)
         names = [name for name, is_known in zip(self.prosumers, known, strict=True) if is_known]
         check_metering(interval, names, reported_wh[known], delivered_wh[known])
         expected = {}
         for i, name in enumerate(self.prosumers):
             if known[i]:
                 expected[name] = self.local.report(interval, name, int(reported_wh[i]))
-            else:
+            elif self.members[i]:
                 expected[name] = self.local.settle_silent(interval, name)
         check_equal(
             interval, settlements, expected, "settlement of the contract", "settlement of the twin"
@@ -226,10 +231,16 @@ class MarketBooks:
         self.local.forget(interval)
         self.check_money(interval, balances)
 
+    def transfer(self, sender: str, receiver: str, amount_ueur: int) -> None:
+        """Book tokens that leave one holder for another, neither of them a market."""
+        for holder, change in ((sender, -amount_ueur), (receiver, amount_ueur)):
+            self._wallets_ueur[holder] += change
+
     def check_money(self, interval: int, balances: LedgerBalances) -> None:
         """Require that no token appeared or vanished, and that both markets hold what they owe.
 
-        Nobody issues, withdraws or transfers tokens during a run: money moves inside the markets.
+        Nobody issues or withdraws tokens during a run: money moves inside the markets, and beside
+        them as :meth:`transfer` was told.
 
         Raises
         ------
@@ -242,7 +253,7 @@ class MarketBooks:
             _wallets(balances),
             self._wallets_ueur,
             "tokens outside the markets [µEUR]",
-            "what was there at the start [µEUR]",
+            "what should be there [µEUR]",
         )
         check_total(interval, tokens, self._supply_ueur)
         check_equal(

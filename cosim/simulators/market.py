@@ -12,6 +12,7 @@ from cosim.ledger.session import MarketSession
 from cosim.market.books import MarketBooks
 from cosim.market.orders import Order
 from cosim.market.schedule import schedule_wh
+from cosim.services.base import Service
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.market_tables import (
     flexibility_columns,
@@ -59,9 +60,10 @@ class MarketSimulator(PopulationSimulator):
         )
 
     def set_up(self, **domain: Any) -> None:
-        """Take the session, the books, the price cap and what converts fees."""
+        """Take the session, the books, the services, the price cap and what converts fees."""
         self.session: MarketSession = domain["session"]
         self.books: MarketBooks = domain["books"]
+        self.services: tuple[Service, ...] = domain["services"]
         self.price_cap_ueur_per_kwh: int = domain["price_cap_ueur_per_kwh"]
         self.eur_per_eth: float = domain["eur_per_eth"]
         self.names: np.ndarray[Any, Any] = np.array(self.books.prosumers, dtype=object)
@@ -87,6 +89,9 @@ class MarketSimulator(PopulationSimulator):
 
     def _trade(self, interval: int, bids: dict[str, Any]) -> _Interval:
         """Send the orders, clear, and derive the schedules."""
+        bids = self._of_members(bids)
+        for service in self.services:
+            service.submit(interval, bids)
         orders = self.session.trade(
             interval,
             bids["is_sell"],
@@ -114,6 +119,9 @@ class MarketSimulator(PopulationSimulator):
         nominated = schedule_wh(
             bids["firm_wh"], bids["planned_wh"], orders.filled_wh, bids["order_wh"]
         )
+        for service in self.services:
+            service.gate_closed(interval)
+            nominated = service.scheduled_wh(interval, nominated)
         zeros = np.zeros(len(self.names), dtype=np.int64)
         return _Interval(
             interval,
@@ -127,6 +135,14 @@ class MarketSimulator(PopulationSimulator):
                 "trades": trades_columns(interval, trades),
             },
         )
+
+    def _of_members(self, bids: dict[str, Any]) -> dict[str, Any]:
+        """Bids without orders and offers of who did not join the local market."""
+        members = self.books.members
+        if members.all():
+            return bids
+        own = {k: np.where(members, bids[k], 0) for k in ("order_wh", "flex_down_wh", "flex_up_wh")}
+        return bids | own
 
     def _carry_out(self, state: _Interval, decision: dict[str, Any]) -> None:
         """Open the DSO's requests and collect offers, or award and curtail."""
@@ -251,16 +267,17 @@ class MarketSimulator(PopulationSimulator):
         """Settle an interval that was delivered, reconcile it, and drain the ledger's records."""
         tables: dict[str, Any] = {}
         if interval >= 0:
-            settled = settle_interval(
+            settled, tables = settle_interval(
                 self.session,
                 self.books,
+                self.services,
                 interval,
-                metered_wh=messages["delivery"]["metered_wh"],
+                delivery=messages["delivery"],
                 delivered_wh=messages["flow"]["delivered_wh"],
                 timer=self.timer,
             )
             tables["settlement"] = settlement_columns(
-                interval, self.names, settled, self.eur_per_eth
+                interval, self.names, self.books.members, settled, self.eur_per_eth
             )
             tables["flexibility"] = flexibility_columns(interval, self.names, settled.requests)
         return tables | ledger_tables(self.session.chain.drain_records())

@@ -11,7 +11,7 @@ import numpy as np
 from cosim.ledger.outcomes import OrderBook, Request, Settled
 from cosim.ledger.records import LedgerRecords
 from cosim.market.trades import Trade
-from cosim.units import fee_ueur
+from cosim.units import BoolArray, fee_ueur
 
 Columns = dict[str, Any]
 Names = np.ndarray[Any, Any]
@@ -51,11 +51,10 @@ def trades_columns(interval: int, trades: Sequence[Trade]) -> Columns:
 
 
 def settlement_columns(
-    interval: int, names: Names, settled: Settled, eur_per_eth: float
+    interval: int, names: Names, members: BoolArray, settled: Settled, eur_per_eth: float
 ) -> Columns:
-    """Rows of ``settlement``: one account per prosumer."""
-    return {
-        "interval": interval,
+    """Rows of ``settlement``: one account per member of the local market."""
+    rows = {
         "prosumer": names,
         "contracted_wh": settled.contracted_wh,
         "metered_wh": settled.metered_wh,
@@ -66,6 +65,7 @@ def settlement_columns(
         "fees_ueur": np.array([fee_ueur(fee, eur_per_eth) for fee in settled.fees_wei], np.int64),
         "estimated": settled.estimated,
     }
+    return {"interval": interval} | {key: column[members] for key, column in rows.items()}
 
 
 def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]) -> Columns:

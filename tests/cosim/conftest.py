@@ -10,6 +10,7 @@ import pytest
 from strangers import grid_of
 
 from cosim import experiment
+from cosim.community import deploy_services
 from cosim.recording.writer import TableWriter
 from cosim.scenario import Scenario
 from cosim.simulation import build_simulation
@@ -35,6 +36,7 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
                 population,
                 bidders,
                 deployment,
+                deploy_services(scenario, deployment),
                 writer,
                 timer,
                 lambda interval, violated: None,

@@ -1,0 +1,9 @@
+"""What a run is: frozen models of a scenario file, one module per section, and how it is read.
+
+Every field carries its unit in its name. Unknown fields are refused, with the nearest known name.
+"""
+
+from cosim.scenario.loading import json_schema, load_scenario
+from cosim.scenario.root import Scenario
+
+__all__ = ["Scenario", "json_schema", "load_scenario"]

@@ -1,0 +1,37 @@
+"""Section ``grid``: the network, its limits and its solver."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cosim.scenario.fields import Model, Positive
+
+
+class LimitSettings(Model):
+    """What the grid may carry."""
+
+    vm_min_pu: Positive = Field(0.9, description="lower voltage limit [pu] (EN 50160)")
+    vm_max_pu: Positive = Field(1.1, description="upper voltage limit [pu] (EN 50160)")
+    line_loading_percent: Positive = Field(100.0, description="line limit, by current [%]")
+    trafo_loading_percent: Positive = Field(100.0, description="transformer limit, by current [%]")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LimitSettings:
+        if self.vm_min_pu >= self.vm_max_pu:
+            raise ValueError("vm_min_pu must be below vm_max_pu")
+        return self
+
+
+class GridSettings(Model):
+    """Which network, and how its power flow is solved."""
+
+    network: str = Field(description="name of a folder in grids/, or path of such a folder")
+    power_flow: Literal["fixed-point", "pandapower"] = Field(
+        "fixed-point", description="engine; the other one is the reference of the sample"
+    )
+    reference_sample: Annotated[int, Field(ge=1)] = Field(
+        8, description="how many intervals are re-solved with pandapower and compared"
+    )
+    limits: LimitSettings = LimitSettings()

@@ -1,0 +1,107 @@
+"""From a scenario file to a scenario, with errors that name the field and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cosim.errors import ScenarioError
+from cosim.scenario.root import Scenario
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file.
+
+    Raises
+    ------
+    ScenarioError
+        If the file is missing, is not YAML, or does not describe a scenario; names the field and,
+        for an unknown one, the nearest known name.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(
+            f"cannot be read: {error.strerror}",
+            file=file,
+            remedy="give the path of a scenario file, e.g. scenarios/quickstart.yaml",
+        ) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"is not YAML: {error}", file=file, remedy="mend the YAML") from error
+    if not isinstance(data, dict):
+        raise ScenarioError(
+            "holds no mapping of fields", file=file, remedy="start from scenarios/quickstart.yaml"
+        )
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, file) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a scenario file, for editors."""
+    return Scenario.model_json_schema()
+
+
+def _explain(error: ValidationError, file: Path) -> ScenarioError:
+    first = error.errors()[0]
+    location = tuple(first["loc"])
+    field = ".".join(str(part) for part in location)
+    remedy = None
+    problem = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(location[:-1])
+        problem = "unknown field"
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        remedy = (
+            f"did you mean '{near[0]}'? (a field's unit is the end of its name)"
+            if near
+            else f"known fields here: {', '.join(known)}"
+        )
+    elif first["type"] == "missing":
+        problem = "missing"
+        remedy = "add it; see docs/scenarios.md"
+    else:
+        given = first.get("input")
+        if isinstance(given, str | int | float | bool):
+            problem = f"{problem} (given: {given!r})"
+        remedy = "give a value in the unit that the field's name ends with, within its range"
+        if first["type"] == "value_error":
+            remedy = "change one of the fields named"
+    others = len(error.errors()) - 1
+    if others:
+        problem += f" (and {others} more problem{'s' if others > 1 else ''} in this file)"
+    return ScenarioError(problem, file=file, field=field or "(top level)", remedy=remedy)
+
+
+def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+    """Names of the known fields of the model at a location in the scenario."""
+    model: Any = Scenario
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
+        model = next(
+            (
+                a
+                for a in (annotation, *arguments)
+                if isinstance(a, type) and issubclass(a, BaseModel)
+            ),
+            None,
+        )
+        if model is None:
+            return []
+    return sorted(model.model_fields)

@@ -1,0 +1,114 @@
+"""A whole scenario: its sections, and what they must agree on."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import yaml
+from pydantic import Field, model_validator
+
+from cosim.clock import DeliveryClock
+from cosim.foreign import ForeignSimulator, simulators_distinct
+from cosim.scenario.dso import DsoSettings
+from cosim.scenario.fields import Model
+from cosim.scenario.grid import GridSettings
+from cosim.scenario.ledger import LedgerSettings
+from cosim.scenario.market import MarketSettings
+from cosim.scenario.prosumers import ProsumerSettings
+from cosim.scenario.time import TimeSettings
+
+
+class Scenario(Model):
+    """One run."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the name of the result folder"
+    )
+    description: str = Field("", description="one or two sentences for the report")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        description="of every random draw, and of the accounts' test keys"
+    )
+    time: TimeSettings
+    grid: GridSettings
+    prosumers: ProsumerSettings = ProsumerSettings()
+    market: MarketSettings = MarketSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    dso: DsoSettings = DsoSettings()
+    simulators: tuple[ForeignSimulator, ...] = ()
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Scenario:
+        market, step_s = self.market, self.time.step_s
+        if market.order_lead_s + market.metering_s > step_s:
+            raise ValueError(
+                "market.order_lead_s + market.metering_s must not exceed time.step_s "
+                f"({market.order_lead_s} + {market.metering_s} > {step_s})"
+            )
+        # clear, then per round: request, offers, awards
+        blocks = market.gate_closure_s // self.ledger.block_time_s
+        needed = 2 + 3 * self.dso.max_rounds
+        if blocks < needed:
+            raise ValueError(
+                f"between market.gate_closure_s ({market.gate_closure_s} s) and delivery fit "
+                f"{blocks} blocks of {self.ledger.block_time_s} s; clearing and dso.max_rounds = "
+                f"{self.dso.max_rounds} need {needed}"
+            )
+        # an order needs a block after it is sent, and none at gate closure takes it
+        block_time_s = self.ledger.block_time_s
+        if market.order_lead_s - market.gate_closure_s < 2 * block_time_s:
+            raise ValueError(
+                "market.order_lead_s must exceed market.gate_closure_s by two blocks of "
+                f"{block_time_s} s ({market.order_lead_s} - {market.gate_closure_s} < "
+                f"{2 * block_time_s}): no order would be in time"
+            )
+        if market.metering_s < block_time_s:
+            raise ValueError(
+                f"market.metering_s ({market.metering_s}) must hold a block of {block_time_s} s "
+                "(ledger.block_time_s): no meter could report in time"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _margins_fit(self) -> Scenario:
+        limits, dso = self.grid.limits, self.dso
+        loading = min(limits.line_loading_percent, limits.trafo_loading_percent)
+        if dso.loading_margin_percent >= loading:
+            raise ValueError(
+                f"dso.loading_margin_percent ({dso.loading_margin_percent:g}) must be below the "
+                f"loading limits of grid.limits ({loading:g})"
+            )
+        if limits.vm_max_pu - limits.vm_min_pu - 2 * dso.voltage_margin_pu < 1e-6:
+            raise ValueError(
+                f"twice dso.voltage_margin_pu ({dso.voltage_margin_pu:g}) must be less than the "
+                f"voltage band of grid.limits ({limits.vm_min_pu:g} to {limits.vm_max_pu:g} pu)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _simulators_fit(self) -> Scenario:
+        simulators_distinct(self.simulators)
+        return self
+
+    def clock(self) -> DeliveryClock:
+        """The times of this run."""
+        return DeliveryClock(
+            start=self.time.start,
+            step_s=self.time.step_s,
+            n_intervals=self.time.intervals,
+            order_lead_s=self.market.order_lead_s,
+            gate_closure_s=self.market.gate_closure_s,
+            metering_s=self.market.metering_s,
+            block_time_s=self.ledger.block_time_s,
+        )
+
+    @property
+    def end(self) -> datetime:
+        """End of the last delivery interval."""
+        return self.time.start + timedelta(seconds=self.time.intervals * self.time.step_s)
+
+    def to_yaml(self) -> str:
+        """This scenario with every default written out."""
+        data = json.loads(self.model_dump_json())
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
