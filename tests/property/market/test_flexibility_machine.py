@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from market_world import (
@@ -20,6 +19,7 @@ from market_world import (
     MarketWorld,
     address,
 )
+from profiles import machine_settings
 
 from cosim.errors import ContractRevert
 from cosim.market.flexibility import FlexibilityMarketTwin
@@ -299,4 +299,4 @@ class FlexibilityMachine(RuleBasedStateMachine):
 
 
 TestFlexibility = FlexibilityMachine.TestCase
-TestFlexibility.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestFlexibility.settings = machine_settings()

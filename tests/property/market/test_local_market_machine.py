@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from market_world import (
@@ -22,6 +21,7 @@ from market_world import (
     MarketWorld,
     address,
 )
+from profiles import machine_settings
 
 from cosim.errors import ContractRevert
 from cosim.market.orders import Order
@@ -252,4 +252,4 @@ class LocalMarketMachine(RuleBasedStateMachine):
 
 
 TestLocalMarket = LocalMarketMachine.TestCase
-TestLocalMarket.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestLocalMarket.settings = machine_settings()
