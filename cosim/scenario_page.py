@@ -48,12 +48,21 @@ def _models(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseMode
     elif typing.get_origin(annotation) is tuple:
         for inner in typing.get_args(annotation):
             yield from _models(inner, True)
+    elif _is_union(annotation):
+        for inner in typing.get_args(annotation):
+            yield from _models(inner, many)
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (types.UnionType, typing.Union)
 
 
 def _type(field: FieldInfo) -> str:
     annotation = field.annotation
     if any(True for _ in _models(annotation)):
-        return "section" if typing.get_origin(annotation) is not tuple else "list of sections"
+        if typing.get_origin(annotation) is tuple:
+            return "list of sections"
+        return "optional section" if _is_union(annotation) else "section"
     return _type_name(annotation).replace("|", "or") + _range(field)
 
 
@@ -63,7 +72,7 @@ def _type_name(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
     if origin is typing.Annotated:
         return _type_name(typing.get_args(annotation)[0])
-    if origin in (types.UnionType, typing.Union):
+    if _is_union(annotation):
         return " or ".join(
             _type_name(inner) for inner in typing.get_args(annotation) if inner is not type(None)
         )
@@ -95,7 +104,7 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "**required**" if field.is_required() else "none"
     if any(True for _ in _models(field.annotation)):
-        return ""
+        return "none" if field.default is None else ""
     if field.default is None or field.default == "":
         return "none"
     shown = str(field.default).lower() if isinstance(field.default, bool) else field.default

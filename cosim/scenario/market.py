@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,10 +26,38 @@ class MarketSettings(Model):
         0.6, description="share of them deposited in the local market, the rest for flexibility"
     )
 
+    pricing: Literal[
+        "midpoint",
+        "pay_as_bid",
+        "mcafee",
+        "mid_market_rate",
+        "supply_demand_ratio",
+        "bill_sharing",
+    ] = Field("midpoint", description="what filled orders pay and earn (docs/pricing.md)")
+    clearing: Literal["on_chain", "verified", "committed"] = Field(
+        "on_chain",
+        description="the contract clears, checks a submitted clearing, or takes a Merkle root of it",
+    )
+    reveal_s: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="sealed orders are revealed so long after gate closure; 0: orders are open [s]",
+    )
+    sealed_deposit_eur: NonNegative = Field(
+        1.0, description="forfeited by a sealed order that is not revealed [EUR]"
+    )
+    challenge_s: Annotated[int, Field(ge=0)] = Field(
+        300, description="how long a committed clearing may be challenged [s]"
+    )
+    clearing_bond_eur: NonNegative = Field(
+        10.0, description="lost by who commits a wrong clearing [EUR]"
+    )
+
     @model_validator(mode="after")
     def _prices_ordered(self) -> MarketSettings:
         if self.feed_in_eur_per_kwh > self.retail_eur_per_kwh:
             raise ValueError("feed_in_eur_per_kwh must not exceed retail_eur_per_kwh")
         if self.gate_closure_s >= self.order_lead_s:
             raise ValueError("gate_closure_s must be below order_lead_s")
+        if self.reveal_s >= self.gate_closure_s:
+            raise ValueError("reveal_s must be below gate_closure_s")
         return self

@@ -47,11 +47,12 @@ class Scenario(Model):
                 f"({market.order_lead_s} + {market.metering_s} > {step_s})"
             )
         # clear, then per round: request, offers, awards
-        blocks = market.gate_closure_s // self.ledger.block_time_s
+        blocks = (market.gate_closure_s - market.reveal_s) // self.ledger.block_time_s
         needed = 2 + 3 * self.dso.max_rounds
         if blocks < needed:
+            after = " less market.reveal_s" if market.reveal_s else ""
             raise ValueError(
-                f"between market.gate_closure_s ({market.gate_closure_s} s) and delivery fit "
+                f"between market.gate_closure_s ({market.gate_closure_s} s){after} and delivery fit "
                 f"{blocks} blocks of {self.ledger.block_time_s} s; clearing and dso.max_rounds = "
                 f"{self.dso.max_rounds} need {needed}"
             )
@@ -62,6 +63,18 @@ class Scenario(Model):
                 "market.order_lead_s must exceed market.gate_closure_s by two blocks of "
                 f"{block_time_s} s ({market.order_lead_s} - {market.gate_closure_s} < "
                 f"{2 * block_time_s}): no order would be in time"
+            )
+        if market.reveal_s and market.reveal_s < 2 * block_time_s:
+            raise ValueError(
+                f"market.reveal_s ({market.reveal_s}) must hold two blocks of {block_time_s} s "
+                "(ledger.block_time_s): no sealed order could be revealed"
+            )
+        # a committed clearing waits for its challenge, then everybody claims before the end
+        room_s = market.gate_closure_s - market.reveal_s + step_s - 4 * block_time_s
+        if market.clearing == "committed" and market.challenge_s > room_s:
+            raise ValueError(
+                f"market.challenge_s ({market.challenge_s}) must not exceed {room_s} s, or nobody "
+                "could claim a committed fill before the meters report"
             )
         if market.metering_s < block_time_s:
             raise ValueError(
