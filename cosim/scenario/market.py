@@ -36,7 +36,7 @@ class MarketSettings(Model):
     ] = Field("midpoint", description="what filled orders pay and earn (docs/pricing.md)")
     clearing: Literal["on_chain", "verified", "committed"] = Field(
         "on_chain",
-        description="the contract clears, checks a submitted clearing, or takes a Merkle root of it",
+        description="the contract clears, checks a clearing, or takes a Merkle root of one",
     )
     reveal_s: Annotated[int, Field(ge=0)] = Field(
         0,
