@@ -53,8 +53,8 @@ class Scenario(Model):
             after = " less market.reveal_s" if market.reveal_s else ""
             raise ValueError(
                 f"between market.gate_closure_s ({market.gate_closure_s} s){after} and "
-                f"delivery fit {blocks} blocks of {self.ledger.block_time_s} s; clearing and dso.max_rounds = "
-                f"{self.dso.max_rounds} need {needed}"
+                f"delivery fit {blocks} blocks of {self.ledger.block_time_s} s; clearing and "
+                f"dso.max_rounds = {self.dso.max_rounds} need {needed}"
             )
         # an order needs a block after it is sent, and none at gate closure takes it
         block_time_s = self.ledger.block_time_s
