@@ -35,7 +35,7 @@ def registerMeter(meter: address, customer: address):
     @param meter Account that the meter signs its readings with
     @param customer Account that its readings are settled with
     """
-    assert msg.sender == OPERATOR, "smart meters: not the operator"
+    self._only_operator()
     assert meter != empty(address) and customer != empty(address), "smart meters: zero address"
     assert self._customer_of[meter] == empty(address), "smart meters: already registered"
     self._customer_of[meter] = customer
@@ -48,7 +48,7 @@ def unregisterMeter(meter: address):
     @notice Make a meter invalid; it may be registered again, for any customer. Operator only.
     @param meter A registered meter
     """
-    assert msg.sender == OPERATOR, "smart meters: not the operator"
+    self._only_operator()
     customer: address = self._customer_of[meter]
     assert customer != empty(address), "smart meters: not registered"
     self._customer_of[meter] = empty(address)
@@ -71,3 +71,9 @@ def customerOf(meter: address) -> address:
     @return The meter's customer, or the zero address when it is not registered
     """
     return self._customer_of[meter]
+
+
+@internal
+@view
+def _only_operator():
+    assert msg.sender == OPERATOR, "smart meters: not the operator"
