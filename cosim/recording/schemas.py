@@ -21,8 +21,8 @@ STAGES = ("scheduled", "relieved", "delivered")
 """Stages of a grid check: the schedule before flexibility, after each round of it, and what was
 physically delivered."""
 
-ORDER_STATUSES = ("cleared", "partial", "unmatched", "late", "rejected")
-"""What became of an order."""
+ORDER_STATUSES = ("cleared", "partial", "unmatched", "late", "rejected", "unrevealed")
+"""What became of an order; sealed orders that nobody reveals in time are not cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,10 @@ _TABLES = (
             _price("price_ueur_per_kwh", "limit price"),
             _number("sent_at_s", "s", "Unix time at which it left the prosumer"),
             _integer("block", "-", "block that includes it; missing if none does", optional=True),
-            _text("status", "cleared, partial, unmatched, late or rejected"),
+            _text("status", "cleared, partial, unmatched, late, rejected or unrevealed"),
             _wh("filled_wh", "energy cleared"),
             _price("clearing_price_ueur_per_kwh", "price it was filled at", optional=True),
-            _text("reason", "revert text of a late or rejected order", optional=True),
+            _text("reason", "revert text of an order that was late, rejected or not revealed", optional=True),
         ),
     ),
     Table(

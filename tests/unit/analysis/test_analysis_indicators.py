@@ -105,7 +105,7 @@ def test_trading_and_losses(indicators: Indicators) -> None:
     assert indicators.mean_price_eur_per_kwh == 0.19
     assert indicators.losses_kwh == pytest.approx(4 * 0.4 / 4)
     assert indicators.orders == {
-        "cleared": 2, "partial": 0, "unmatched": 2, "late": 2, "rejected": 2,
+        "cleared": 2, "partial": 0, "unmatched": 2, "late": 2, "rejected": 2, "unrevealed": 0,
     }  # fmt: skip
     assert indicators.largest_difference_vm_pu == 2e-9
 
