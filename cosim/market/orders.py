@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MAX_ORDERS = 512
 MAX_ENERGY_WH = 2**32 - 1
+MAX_VOLUME_WH = 2**41 - 1  # of 512 orders
 MAX_PRICE_UEUR_PER_KWH = 2**31 - 1
 
 

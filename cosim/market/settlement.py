@@ -1,32 +1,19 @@
-"""Books of the local market: twin of ``contracts/LocalMarket.vy`` and ``supplier_dues.vy``.
+"""Books of the local market: twin of ``contracts/LocalMarket.vy`` and its modules.
 
 Membership and time are the contract's to check; the twin is told what was accepted, keeps the same
-balances, and refuses with the contract's own text what its money and state do not allow.
+balances, and refuses with the contract's own text what its money and state do not allow. Accounts
+with what is due to the supplier, order books and clearing are its lower floors, in ``accounts``,
+``order_books`` and ``clearing_forms``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from cosim.errors import ContractRevert
-from cosim.market.clearing import Clearing, clear
-from cosim.market.orders import (
-    MAX_ENERGY_WH,
-    MAX_ORDERS,
-    MAX_PRICE_UEUR_PER_KWH,
-    Order,
-    Reading,
-    Settlement,
-)
+from cosim.market.clearing_forms import ClearedBooks
+from cosim.market.fill_tree import HashFunction
+from cosim.market.order_books import Interval, escrow_ueur
+from cosim.market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
+from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.units import amount_due_ueur, amount_earned_ueur
-
-
-def escrow_ueur(order: Order, retail_price_ueur_per_kwh: int) -> int:
-    """Escrow: a buyer's payment; of a seller, the supplier's price above its own. [µEUR]"""
-    if not order.is_sell:
-        return amount_due_ueur(order.energy_wh, order.price_ueur_per_kwh)
-    margin = max(retail_price_ueur_per_kwh - order.price_ueur_per_kwh, 0)
-    return amount_due_ueur(order.energy_wh, margin)
 
 
 def settle_reading(
@@ -45,8 +32,10 @@ def settle_reading(
         The account's order of the interval.
     filled_wh : int
         How much of it was filled. [Wh]
-    price_ueur_per_kwh, retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        Of the clearing, and of the supplier. [µEUR/kWh]
+    price_ueur_per_kwh : int
+        At which the order trades. [µEUR/kWh]
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
+        The supplier's. [µEUR/kWh]
     reading : Reading
         Of the account's meter.
 
@@ -69,15 +58,7 @@ def settle_reading(
     return Settlement(contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated)
 
 
-@dataclass
-class _Interval:
-    orders: list[Order] = field(default_factory=list)
-    clearing: Clearing | None = None
-    readings: dict[str, Reading] = field(default_factory=dict)
-    position_of: dict[str, int] = field(default_factory=dict)
-
-
-class LocalMarketTwin:
+class LocalMarketTwin(ClearedBooks):
     """State of the local market.
 
     Parameters
@@ -88,6 +69,18 @@ class LocalMarketTwin:
         What it is paid, and what it pays. [µEUR/kWh]
     silent_estimate_wh : int
         Consumption settled for a meter that stays silent. [Wh]
+    rule : PricingRule
+        Price of what is traded inside the community.
+    form : ClearingForm
+        Where the clearing is computed.
+    is_sealed : bool
+        Orders are committed to before gate closure and revealed after it.
+    sealed_deposit_ueur : int
+        Locked by a sealed order until it is revealed. [µEUR]
+    clearing_bond_ueur : int
+        Bond of who commits to a clearing. [µEUR]
+    keccak : callable, optional
+        Hash of bytes, which the committed form needs.
     """
 
     def __init__(
@@ -96,128 +89,59 @@ class LocalMarketTwin:
         retail_price_ueur_per_kwh: int,
         feed_in_price_ueur_per_kwh: int,
         silent_estimate_wh: int,
+        rule: PricingRule = PricingRule.MIDPOINT,
+        form: ClearingForm = ClearingForm.ON_CHAIN,
+        *,
+        is_sealed: bool = False,
+        sealed_deposit_ueur: int = 0,
+        clearing_bond_ueur: int = 0,
+        keccak: HashFunction | None = None,
     ) -> None:
-        self.supplier = supplier
-        self.retail_price_ueur_per_kwh = retail_price_ueur_per_kwh
-        self.feed_in_price_ueur_per_kwh = feed_in_price_ueur_per_kwh
+        super().__init__(
+            supplier,
+            retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh,
+            rule,
+            is_sealed,
+            sealed_deposit_ueur,
+            form,
+            clearing_bond_ueur,
+            keccak,
+        )
         self.silent_estimate_wh = silent_estimate_wh
-        self._free: dict[str, int] = {}
-        self._dues: dict[str, int] = {}
-        self._intervals: dict[int, _Interval] = {}
-
-    def balance_of(self, account: str) -> int:
-        """Free balance. [µEUR]"""
-        return self._free.get(account, 0)
-
-    def debt_of(self, account: str) -> int:
-        """What the account owes the supplier. [µEUR]"""
-        return max(self._dues.get(account, 0), 0)
-
-    def claim_of(self, account: str) -> int:
-        """What the supplier owes the account. [µEUR]"""
-        return max(-self._dues.get(account, 0), 0)
-
-    @property
-    def claims_total_ueur(self) -> int:
-        """What the supplier owes to all accounts. [µEUR]"""
-        return sum(max(-dues, 0) for dues in self._dues.values())
-
-    def orders(self, interval: int) -> tuple[Order, ...]:
-        """Orders of an interval in the order of arrival."""
-        return tuple(self._interval(interval).orders)
-
-    def clearing(self, interval: int) -> Clearing | None:
-        """Clearing of an interval, if it happened."""
-        return self._interval(interval).clearing
 
     def reading_of(self, interval: int, account: str) -> Reading | None:
         """Reading that the account's interval was settled with, if it was."""
         return self._interval(interval).readings.get(account)
 
     def locked_of(self, interval: int, account: str) -> int:
-        """Escrow of an order, after clearing with its proceeds or less its cost. [µEUR]"""
+        """What is held for an account's order until it is settled. [µEUR]
+
+        The deposit of a sealed order; the escrow of an order, once its fill is known with its
+        proceeds or less its cost.
+        """
         state = self._interval(interval)
-        position = state.position_of.get(account)
-        if position is None or account in state.readings:
+        if account not in state.index_of or account in state.readings:
             return 0
-        return self._released_ueur(state, position)
+        return self._released_ueur(state, account)
 
     def locked_total_ueur(self) -> int:
         """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
         return sum(
-            self._released_ueur(state, position)
+            self._released_ueur(state, account)
             for state in self._intervals.values()
-            for position, order in enumerate(state.orders)
-            if order.account not in state.readings
+            for account in state.accounts
+            if account not in state.readings
         )
 
-    def free_total_ueur(self) -> int:
-        """Sum of the free balances. [µEUR]"""
-        return sum(self._free.values())
-
-    def deposit(self, account: str, amount_ueur: int) -> None:
-        """Credit a deposit; a debt is repaid out of it."""
-        self._add(account, amount_ueur)
-        self._settle_dues(account, 0)
-
-    def withdraw(self, account: str, amount_ueur: int) -> None:
-        """Debit a withdrawal.
-
-        Raises
-        ------
-        ContractRevert
-            If the free balance, for the supplier less what it owes, is below the amount.
-        """
-        available = self.balance_of(account)
-        if account == self.supplier:
-            available -= min(available, self.claims_total_ueur)
-        self._require(amount_ueur <= available, "balance too low")
-        self._add(account, -amount_ueur)
-
-    def collect_claim(self, account: str) -> None:
-        """Let the supplier pay what it owes the account, as far as it can.
-
-        Raises
-        ------
-        ContractRevert
-            If it owes nothing.
-        """
-        self._require(self.claim_of(account) > 0, "no claim")
-        self._settle_dues(account, 0)
-
-    def place_order(self, interval: int, order: Order) -> None:
-        """Accept an order and lock its escrow.
-
-        Raises
-        ------
-        ContractRevert
-            If a field is out of range, the account has an order already, the book is full, or the
-            free balance is too low.
-        """
-        state = self._interval(interval)
-        self._require(0 < order.energy_wh <= MAX_ENERGY_WH, "energy out of range")
-        self._require(0 <= order.price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
-        self._require(order.account not in state.position_of, "order exists")
-        self._require(len(state.orders) < MAX_ORDERS, "book full")
-        escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
-        self._require(self.balance_of(order.account) >= escrow, "balance too low")
-        self._add(order.account, -escrow)
-        state.position_of[order.account] = len(state.orders)
-        state.orders.append(order)
-
-    def clear(self, interval: int) -> Clearing:
-        """Clear an interval; the supplier gets the dust.
-
-        Raises
-        ------
-        ContractRevert
-            If it was cleared already.
-        """
-        state = self._interval(interval)
-        self._require(state.clearing is None, "already cleared")
-        state.clearing = clear(state.orders)
-        self._add(self.supplier, state.clearing.dust_ueur)
-        return state.clearing
+    def held_total_ueur(self) -> int:
+        """Tokens that the market must hold: free, locked, in pots and as bonds. [µEUR]"""
+        return (
+            self.free_total_ueur()
+            + self.locked_total_ueur()
+            + self.pots_total_ueur()
+            + self.bonds_total_ueur()
+        )
 
     def report(self, interval: int, account: str, net_wh: int) -> Settlement:
         """Settle an account's interval by its meter.
@@ -225,7 +149,8 @@ class LocalMarketTwin:
         Raises
         ------
         ContractRevert
-            If the reading is out of range, the interval not cleared, or settled already.
+            If the reading is out of range, the interval not cleared, the account's fill not
+            claimed, or the interval settled already.
         """
         self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
         return self._settle(interval, account, Reading(net_wh))
@@ -236,7 +161,8 @@ class LocalMarketTwin:
         Raises
         ------
         ContractRevert
-            If the interval is not cleared, or settled already.
+            If the interval is not cleared, the account's fill not claimed, or the interval settled
+            already.
         """
         return self._settle(interval, account, Reading(-self.silent_estimate_wh, estimated=True))
 
@@ -246,64 +172,51 @@ class LocalMarketTwin:
         Raises
         ------
         ValueError
-            If one of its orders is not settled: its escrow would be lost.
+            If one of its orders is not settled, or a bond or a pot is held: money would be lost.
         """
         state = self._interval(interval)
-        open_accounts = [o.account for o in state.orders if o.account not in state.readings]
+        open_accounts = [account for account in state.accounts if account not in state.readings]
         if open_accounts:
             raise ValueError(f"interval {interval} is not settled for {', '.join(open_accounts)}")
+        if self.bond_of(interval) or self.pot_of(interval):
+            raise ValueError(f"interval {interval} still holds a bond or a pot")
         self._intervals.pop(interval, None)
 
     def _settle(self, interval: int, account: str, reading: Reading) -> Settlement:
         state = self._interval(interval)
-        self._require(state.clearing is not None, "not cleared")
-        assert state.clearing is not None
+        self._require(state.clearing is not None or state.committed is not None, "not cleared")
         self._require(account not in state.readings, "already reported")
-        position = state.position_of.get(account)
-        order = None if position is None else state.orders[position]
-        filled_wh = 0 if position is None else state.clearing.fills_wh[position]
+        order = state.order_of(account)
+        filled_wh = price = 0
+        if order is not None:
+            index = state.index_of[account]
+            if state.committed is not None:
+                self._require(index in state.committed.filled_wh, "fill not claimed")
+            filled_wh = self._filled_wh(state, index)
+            price = self._price_ueur_per_kwh(state, order)
         settlement = settle_reading(
             order,
             filled_wh,
-            state.clearing.price_ueur_per_kwh,
+            price,
             reading,
             self.retail_price_ueur_per_kwh,
             self.feed_in_price_ueur_per_kwh,
         )
-        if position is not None:
-            self._add(account, self._released_ueur(state, position))
+        if order is not None:
+            self._add(account, self._released_ueur(state, account))
+        elif account in state.index_of:
+            self._add(self.supplier, self.sealed_deposit_ueur)
         state.readings[account] = reading
         self._settle_dues(account, -settlement.supplier_ueur)
         return settlement
 
-    def _settle_dues(self, account: str, added_ueur: int) -> None:
-        """Add to what the account owes the supplier; who owes pays what it has."""
-        dues = self._dues.get(account, 0) + added_ueur
-        if dues > 0:
-            paid = min(dues, self.balance_of(account))
-        else:
-            paid = -min(-dues, self.balance_of(self.supplier))
-        self._add(account, -paid)
-        self._add(self.supplier, paid)
-        self._dues[account] = dues - paid
-
-    def _released_ueur(self, state: _Interval, position: int) -> int:
-        order = state.orders[position]
+    def _released_ueur(self, state: Interval, account: str) -> int:
+        order = state.order_of(account)
+        if order is None:
+            return self.sealed_deposit_ueur
         escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
-        if state.clearing is None:
-            return escrow
-        filled_wh, price = state.clearing.fills_wh[position], state.clearing.price_ueur_per_kwh
+        filled_wh = self._filled_wh(state, state.index_of[account])
+        price = self._price_ueur_per_kwh(state, order)
         if order.is_sell:
             return escrow + amount_earned_ueur(filled_wh, price)
         return escrow - amount_due_ueur(filled_wh, price)
-
-    def _interval(self, interval: int) -> _Interval:
-        return self._intervals.setdefault(interval, _Interval())
-
-    def _add(self, account: str, amount_ueur: int) -> None:
-        self._free[account] = self.balance_of(account) + amount_ueur
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"local market: {text}")

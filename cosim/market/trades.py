@@ -1,16 +1,16 @@
-"""Who traded with whom: a deterministic pairing of the fills of a clearing at one price.
+"""Who traded with whom: a deterministic pairing of the fills of a clearing.
 
 The contracts settle every account against the market; a pairing is for people and tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cosim.market.clearing import Clearing, merit_order
+from cosim.market.clearing import Book, Clearing, merit_order
 from cosim.market.orders import Order
-from cosim.units import amount_due_ueur
+from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,13 @@ class Trade:
     energy_wh : int
         Traded energy, above 0. [Wh]
     price_ueur_per_kwh : int
-        Clearing price. [µEUR/kWh]
+        What the buyer pays. [µEUR/kWh]
     amount_ueur : int
         The part of the buyer's payment. [µEUR]
+    sell_price_ueur_per_kwh : int
+        What the seller receives; the same under the rules with one price. [µEUR/kWh]
+    earned_ueur : int
+        The part of the seller's proceeds. [µEUR]
     """
 
     buyer: str
@@ -34,39 +38,66 @@ class Trade:
     energy_wh: int
     price_ueur_per_kwh: int
     amount_ueur: int
+    sell_price_ueur_per_kwh: int
+    earned_ueur: int
 
 
-def pair_trades(orders: Sequence[Order], clearing: Clearing) -> tuple[Trade, ...]:
+def pair_trades(book: Book, clearing: Clearing) -> tuple[Trade, ...]:
     """Pair filled bids with filled asks, both in merit order.
 
     Parameters
     ----------
-    orders : sequence of Order
+    book : sequence of Order or None
         As cleared, in the order of arrival.
     clearing : Clearing
-        Of these orders.
+        Of this book.
 
     Returns
     -------
     tuple of Trade
-        The energies of an account's trades add up to its fill; a buyer's amounts add up to exactly
-        what it pays, because each is the difference of its cumulated payment, rounded up.
+        The energies of an account's trades add up to its fill, a buyer's amounts to exactly what it
+        pays, and a seller's earnings to exactly what it receives, because each is the difference
+        of its cumulated payment, rounded as the contract rounds it.
     """
-    price = clearing.price_ueur_per_kwh
-    left = list(clearing.fills_wh)
-    asks = iter([k for k in merit_order(orders, is_sell=True) if left[k]])
-    ask = next(asks, None)
+    bids = _filled(book, clearing, is_sell=False)
+    asks = _filled(book, clearing, is_sell=True)
     trades = []
-    for bid in merit_order(orders, is_sell=False):
-        bought_wh = 0
-        while left[bid] and ask is not None:
-            energy_wh = min(left[bid], left[ask])
-            amount = amount_due_ueur(bought_wh + energy_wh, price)
-            amount -= amount_due_ueur(bought_wh, price)
-            trades.append(Trade(orders[bid].account, orders[ask].account, energy_wh, price, amount))
-            bought_wh += energy_wh
-            left[bid] -= energy_wh
-            left[ask] -= energy_wh
-            if not left[ask]:
-                ask = next(asks, None)
+    for bid, ask, energy_wh, bought_wh, sold_wh in _pairs(bids, asks):
+        buy_price, sell_price = clearing.price_of(bid), clearing.price_of(ask)
+        amount = amount_due_ueur(bought_wh + energy_wh, buy_price)
+        earned = amount_earned_ueur(sold_wh + energy_wh, sell_price)
+        trades.append(
+            Trade(
+                bid.account,
+                ask.account,
+                energy_wh,
+                buy_price,
+                amount - amount_due_ueur(bought_wh, buy_price),
+                sell_price,
+                earned - amount_earned_ueur(sold_wh, sell_price),
+            )
+        )
     return tuple(trades)
+
+
+def _filled(book: Book, clearing: Clearing, is_sell: bool) -> list[tuple[Order, int]]:
+    """Orders of one side that trade, with their fills, in merit order."""
+    side = [(book[k], clearing.fills_wh[k]) for k in merit_order(book, is_sell)]
+    return [(order, filled_wh) for order, filled_wh in side if order is not None and filled_wh]
+
+
+def _pairs(
+    bids: list[tuple[Order, int]], asks: list[tuple[Order, int]]
+) -> Iterator[tuple[Order, Order, int, int, int]]:
+    """Bid, ask, energy they exchange, and what the bid bought and the ask sold before. [Wh]"""
+    at_bid = at_ask = bought_wh = sold_wh = 0
+    while at_bid < len(bids) and at_ask < len(asks):
+        (bid, bid_wh), (ask, ask_wh) = bids[at_bid], asks[at_ask]
+        energy_wh = min(bid_wh - bought_wh, ask_wh - sold_wh)
+        yield bid, ask, energy_wh, bought_wh, sold_wh
+        bought_wh += energy_wh
+        sold_wh += energy_wh
+        if bought_wh == bid_wh:
+            at_bid, bought_wh = at_bid + 1, 0
+        if sold_wh == ask_wh:
+            at_ask, sold_wh = at_ask + 1, 0

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cosim.market.clearing import Clearing, clear, welfare_ueur
+from cosim.market.clearing import Clearing, clear
 from cosim.market.orders import Order
+from cosim.market.welfare import welfare_ueur
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
 from market_world import MarketWorld, address
@@ -67,4 +68,4 @@ def test_contract(name: str, scale: int, engine: str) -> None:
     _, price, volume_wh, n_orders = world.market.get("clearingOf", 0)
     assert n_orders == len(orders)
     fills = tuple(world.market.get("orderOf", 0, address(o.account))[3] for o in orders)
-    check(CASES[name], scale, orders, Clearing(price, volume_wh, fills, 0))
+    check(CASES[name], scale, orders, Clearing(price, price, volume_wh, fills, 0))

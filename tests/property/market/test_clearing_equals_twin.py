@@ -63,7 +63,7 @@ def compare(engine: str, book: list[tuple[bool, int, int]]) -> None:
         )
         fills = [world.market.get("orderOf", 0, address(order.account))[3] for order in orders]
         assert tuple(fills) == expected.fills_wh
-        assert dust == expected.dust_ueur
+        assert dust == expected.surplus_ueur
         logged = {e["account"]: e["energy_wh"] for name, e in events if name == "OrderFilled"}
         filled = {address(o.account): f for o, f in zip(orders, fills, strict=True) if f}
         assert logged == filled
@@ -111,7 +111,7 @@ def test_clearing_is_a_fair_equilibrium(book: list[tuple[bool, int, int]]) -> No
                 if other.price_ueur_per_kwh == order.price_ueur_per_kwh:  # equal shares
                     share = fill * other.energy_wh - other_fill * order.energy_wh
                     assert abs(share) < order.energy_wh + other.energy_wh
-    assert 0 <= clearing.dust_ueur <= len(orders)
+    assert 0 <= clearing.surplus_ueur <= len(orders)
     # nothing that crosses is left: no unfilled bid reaches an unfilled ask
     left = [
         (o.price_ueur_per_kwh, o.is_sell)

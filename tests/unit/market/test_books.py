@@ -83,7 +83,7 @@ def refused(*accounts):
 
 
 def test_a_hand_worked_interval_agrees_to_the_integer(books):
-    assert trade(books) == (Trade("buyer", "seller", 1_000, 200_000, 200_000),)
+    assert trade(books) == (Trade("buyer", "seller", 1_000, 200_000, 200_000, 200_000, 200_000),)
     flexibility(books)
     settle(books)
     books.settle_request(INTERVAL, 1, {"seller": PAID})

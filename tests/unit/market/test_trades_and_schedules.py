@@ -27,20 +27,20 @@ def test_clearing_by_hand() -> None:
     assert clearing.price_ueur_per_kwh == 70_000
     assert clearing.volume_wh == 10
     assert clearing.fills_wh == (3, 7, 4, 6)
-    assert clearing.dust_ueur == 0
+    assert clearing.surplus_ueur == 0
     assert clear(BOOK[:2]).fills_wh == (0, 0)
 
 
 def test_dust_is_what_rounding_leaves() -> None:
     orders = [Order("b", False, 1, 1_500), Order("c", False, 1, 1_500), Order("s", True, 2, 1_500)]
-    assert clear(orders).dust_ueur == 2 + 2 - 3
+    assert clear(orders).surplus_ueur == 2 + 2 - 3
 
 
 def test_best_buyer_trades_with_cheapest_seller_first() -> None:
     assert pair_trades(BOOK, clear(BOOK)) == (
-        Trade("best buyer", "cheap seller", 6, 70_000, 420),
-        Trade("best buyer", "dear seller", 1, 70_000, 70),
-        Trade("late buyer", "dear seller", 3, 70_000, 210),
+        Trade("best buyer", "cheap seller", 6, 70_000, 420, 70_000, 420),
+        Trade("best buyer", "dear seller", 1, 70_000, 70, 70_000, 70),
+        Trade("late buyer", "dear seller", 3, 70_000, 210, 70_000, 210),
     )
 
 

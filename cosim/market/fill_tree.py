@@ -1,0 +1,83 @@
+"""Merkle tree of the fills of one clearing: what the *committed* form puts on chain is its root.
+
+Leaf k is the hash of the arrival index k and the fill of that order, both as 32-byte numbers, for
+every index, also where nothing was filled. The leaves are followed by zeros up to a power of two;
+a parent is the hash of its two children. The hash function, on chain Keccak-256, is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+HashFunction = Callable[[bytes], bytes]
+
+_NO_LEAF = bytes(32)
+
+
+def leaf(index: int, filled_wh: int, keccak: HashFunction) -> bytes:
+    """Leaf of an arrival index and its fill [Wh]."""
+    return keccak(index.to_bytes(32, "big") + filled_wh.to_bytes(32, "big"))
+
+
+def root_of_proof(
+    index: int, filled_wh: int, proof: Sequence[bytes], keccak: HashFunction
+) -> bytes:
+    """Root that a fill and its proof lead to.
+
+    Parameters
+    ----------
+    index : int
+        Arrival index of the order; its bits say on which side each neighbour stands.
+    filled_wh : int
+        Its fill. [Wh]
+    proof : sequence of bytes
+        Neighbours from the leaf up, 32 bytes each.
+    keccak : callable
+        Hash of bytes.
+    """
+    node = leaf(index, filled_wh, keccak)
+    for neighbour in proof:
+        node = keccak(neighbour + node) if index & 1 else keccak(node + neighbour)
+        index >>= 1
+    return node
+
+
+class FillTree:
+    """Merkle tree of the fills of one clearing.
+
+    Parameters
+    ----------
+    fills_wh : sequence of int
+        Fill of every order by arrival index. [Wh]
+    keccak : callable
+        Hash of bytes.
+    """
+
+    def __init__(self, fills_wh: Sequence[int], keccak: HashFunction) -> None:
+        level = [leaf(k, filled_wh, keccak) for k, filled_wh in enumerate(fills_wh)]
+        size = 1 << max(len(level) - 1, 0).bit_length()
+        level += [_NO_LEAF] * (size - len(level))
+        self._n_leaves = len(fills_wh)
+        self._levels = [level]
+        while len(level) > 1:
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level = [keccak(left + right) for left, right in pairs]
+            self._levels.append(level)
+
+    @property
+    def root(self) -> bytes:
+        """Root, 32 bytes; zero for a tree without fills."""
+        return self._levels[-1][0]
+
+    def proof(self, index: int) -> tuple[bytes, ...]:
+        """Neighbours on the way from a leaf to the root, bottom up.
+
+        Raises
+        ------
+        IndexError
+            If there is no such leaf.
+        """
+        if not 0 <= index < self._n_leaves:
+            raise IndexError(f"no leaf {index} in a tree of {self._n_leaves} fills")
+        levels = enumerate(self._levels[:-1])
+        return tuple(level[(index >> height) ^ 1] for height, level in levels)
