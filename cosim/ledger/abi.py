@@ -1,8 +1,8 @@
 """ABI encoding by hand, for the few types our contracts use, and decoding of what comes back.
 
 ``eth_abi.encode`` takes 12 µs for an order, packing by hand 0.4 µs; the unit tests hold the two
-equal. Values are Python ints, bools, 20-byte addresses, and sequences of them for the dynamic
-arrays.
+equal. Values are Python ints, bools, 20-byte addresses, 32-byte words, and sequences of them for
+the dynamic arrays.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def pack(*values: int | bytes | bool) -> bytes:
     Parameters
     ----------
     *values : int, bool or bytes
-        Integers in two's complement; addresses as 20 bytes.
+        Integers in two's complement; addresses as 20 bytes, ``bytes32`` as 32.
     """
     return b"".join(
         [
-            bytes(12) + value
+            value.rjust(WORD, b"\0")
             if isinstance(value, bytes)
             else (value if value >= 0 else value + _UINT_MAX).to_bytes(WORD, "big")
             for value in values

@@ -21,6 +21,7 @@ ADDRESS = bytes(range(1, 21))
 uints = st.integers(0, 2**256 - 1)
 ints = st.integers(-(2**255), 2**255 - 1)
 addresses = st.binary(min_size=20, max_size=20)
+words = st.binary(min_size=32, max_size=32)
 
 
 @given(uints, ints, st.booleans(), addresses)
@@ -29,6 +30,14 @@ def test_static_values(unsigned: int, signed: int, flag: bool, address: bytes) -
     data = pack(unsigned, signed, flag, address)
     assert data == eth_abi.encode(types, [unsigned, signed, flag, address])
     assert unpack_values(types, data) == [unsigned, signed, flag, address]
+
+
+@given(addresses, words, st.lists(words))
+def test_words(address: bytes, word: bytes, proof: list[bytes]) -> None:
+    types = ["address", "bytes32", "bytes32[]"]
+    data = pack_mixed(address, word, proof)
+    assert data == eth_abi.encode(types, [address, word, proof])
+    assert unpack_values(types, data) == [address, word, proof]
 
 
 @given(uints, st.lists(addresses, max_size=5), st.lists(uints, max_size=5))
