@@ -7,7 +7,15 @@ a view is answered at once from the state after the latest block.
 from cosim.ledger.clients.base import ContractClient
 from cosim.ledger.clients.euro_token import EuroToken
 from cosim.ledger.clients.flexibility_market import FlexibilityMarket
+from cosim.ledger.clients.green_certificates import GreenCertificates
 from cosim.ledger.clients.local_market import LocalMarket
 from cosim.ledger.clients.smart_meters import SmartMeters
 
-__all__ = ["ContractClient", "EuroToken", "FlexibilityMarket", "LocalMarket", "SmartMeters"]
+__all__ = [
+    "ContractClient",
+    "EuroToken",
+    "FlexibilityMarket",
+    "GreenCertificates",
+    "LocalMarket",
+    "SmartMeters",
+]
