@@ -1,0 +1,277 @@
+"""The committed form in the twin: claims, pot, bond, challenge, and every refusal."""
+
+import pytest
+
+from cosim.errors import ContractRevert
+from cosim.ledger.hashing import keccak
+from cosim.market.fill_tree import FillTree
+from cosim.market.orders import Order
+from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.market.settlement import LocalMarketTwin
+
+RETAIL, FEED_IN, BOND = 300_000, 80_000, 50_000
+BUYERS = ("b1", "b2")
+SELLERS = ("s1", "s2")
+ORDERS = (
+    Order("b1", False, 3, 200_500),
+    Order("s1", True, 2, 100_500),
+    Order("b2", False, 2, 150_500),
+    Order("s2", True, 2, 120_500),
+)
+
+
+def market_of(form: ClearingForm, rule: PricingRule = PricingRule.MIDPOINT) -> LocalMarketTwin:
+    """A market with the orders above, gate closed."""
+    market = LocalMarketTwin(
+        "supplier", RETAIL, FEED_IN, 2_000, rule, form, clearing_bond_ueur=BOND, keccak=keccak
+    )
+    for account in (*BUYERS, *SELLERS, "eve"):
+        market.deposit(account, 1_000_000)
+    for order in ORDERS:
+        market.place_order(0, order)
+    return market
+
+
+def commit(market: LocalMarketTwin, committer: str = "eve") -> FillTree:
+    """Commit to the true clearing."""
+    clearing, tree = market.clear_book(0), market.fill_tree(0)
+    prices = clearing.buy_price_ueur_per_kwh, clearing.sell_price_ueur_per_kwh
+    market.commit_clearing(0, committer, tree.root, *prices, clearing.volume_wh)
+    return tree
+
+
+def commit_to(market: LocalMarketTwin, fills: list[int], buy: int, sell: int) -> FillTree:
+    """Commit to anything."""
+    tree = FillTree(fills, keccak)
+    market.commit_clearing(0, "eve", tree.root, buy, sell, 4)
+    return tree
+
+
+@pytest.fixture
+def market() -> LocalMarketTwin:
+    return market_of(ClearingForm.COMMITTED)
+
+
+def claim(market: LocalMarketTwin, tree: FillTree, account: str, fill: int) -> None:
+    index = next(k for k, order in enumerate(ORDERS) if order.account == account)
+    market.claim_fill(0, account, fill, tree.proof(index))
+
+
+def held(market: LocalMarketTwin) -> int:
+    return 5 * 1_000_000 - market.held_total_ueur()
+
+
+def test_claims_move_money_through_the_pot(market: LocalMarketTwin) -> None:
+    tree = commit(market)  # 4 Wh at 135.5 µEUR/Wh
+    assert market.root_of(0) == tree.root
+    assert market.balance_of("eve") == 950_000
+    assert market.bond_of(0) == BOND
+    assert market.filled_wh_of(0, "b1") == 0
+    claim(market, tree, "b1", 3)
+    assert market.pot_of(0) == 407  # 406.5, rounded up
+    assert market.locked_of(0, "b1") == 602 - 407
+    assert market.filled_wh_of(0, "b1") == 3
+    claim(market, tree, "s2", 2)
+    assert market.pot_of(0) == 407 - 271
+    assert market.locked_of(0, "s2") == 359 + 271
+    claim(market, tree, "b2", 1)
+    assert market.balance_of("supplier") == 0
+    claim(market, tree, "s1", 2)
+    assert market.pot_of(0) == 0
+    assert market.balance_of("supplier") == market_of(ClearingForm.ON_CHAIN).clear(0).surplus_ueur
+    assert market.balance_of("supplier") == 407 + 136 - 2 * 271
+    assert held(market) == 0
+
+
+def test_sellers_wait_for_buyers(market: LocalMarketTwin) -> None:
+    tree = commit(market)
+    claim(market, tree, "b2", 1)
+    with pytest.raises(ContractRevert, match="buyers have not paid in"):
+        claim(market, tree, "s1", 2)
+    assert market.pot_of(0) == 136
+    with pytest.raises(ContractRevert, match="fill not claimed"):
+        market.report(0, "s1", 2)
+
+
+def test_settlement_after_the_claim(market: LocalMarketTwin) -> None:
+    tree = commit(market)
+    claim(market, tree, "b1", 3)
+    settlement = market.report(0, "b1", -5)
+    assert (settlement.contracted_wh, settlement.residual_wh) == (-3, -2)
+    assert (settlement.trade_ueur, settlement.supplier_ueur) == (-407, -600)
+    assert market.balance_of("b1") == 1_000_000 - 407 - 600
+    no_order = market.report(0, "eve", -1)
+    assert no_order.supplier_ueur == -300
+    assert held(market) == 0
+
+
+@pytest.mark.parametrize("rule", [PricingRule.PAY_AS_BID, PricingRule.MCAFEE])
+def test_other_rules_pay_the_same_as_on_chain(rule: PricingRule) -> None:
+    on_chain, committed = (
+        market_of(form, rule) for form in (ClearingForm.ON_CHAIN, ClearingForm.COMMITTED)
+    )
+    fills = on_chain.clear(0).fills_wh
+    tree = commit(committed)
+    for side in (False, True):
+        for order, fill in zip(ORDERS, fills, strict=True):
+            if order.is_sell == side:
+                claim(committed, tree, order.account, fill)
+    for order in ORDERS:
+        assert committed.report(0, order.account, 1) == on_chain.report(0, order.account, 1)
+        assert committed.balance_of(order.account) == on_chain.balance_of(order.account)
+    assert committed.balance_of("supplier") == on_chain.balance_of("supplier") > 0
+
+
+@pytest.mark.parametrize(
+    ("account", "fill", "proof_of", "text"),
+    [
+        ("eve", 0, 0, "no order"),
+        ("b1", 2, 0, "not in the root"),
+        ("b1", 3, 1, "not in the root"),
+        ("b2", 3, 0, "not in the root"),
+    ],
+)
+def test_claims_refused(
+    market: LocalMarketTwin, account: str, fill: int, proof_of: int, text: str
+) -> None:
+    tree = commit(market)
+    with pytest.raises(ContractRevert) as refused:
+        market.claim_fill(0, account, fill, tree.proof(proof_of))
+    assert refused.value.text == f"local market: {text}"
+
+
+def test_claiming_twice(market: LocalMarketTwin) -> None:
+    tree = commit(market)
+    claim(market, tree, "b1", 3)
+    with pytest.raises(ContractRevert, match="already claimed"):
+        claim(market, tree, "b1", 3)
+
+
+def test_a_wrong_root_cannot_take_more_than_was_offered(market: LocalMarketTwin) -> None:
+    tree = commit_to(market, [4, 2, 1, 2], buy=200_000, sell=100_500)
+    with pytest.raises(ContractRevert, match="fill above the order"):
+        claim(market, tree, "b1", 4)
+    with pytest.raises(ContractRevert, match="price beyond the order"):
+        claim(market, tree, "b2", 1)
+    with pytest.raises(ContractRevert, match="price beyond the order"):
+        claim(market, tree, "s2", 2)
+    with pytest.raises(ContractRevert, match="buyers have not paid in"):
+        claim(market, tree, "s1", 2)
+    assert held(market) == 0
+
+
+def test_nothing_filled_at_any_price(market: LocalMarketTwin) -> None:
+    tree = commit_to(market, [0, 0, 0, 0], buy=RETAIL, sell=0)
+    claim(market, tree, "b2", 0)
+    claim(market, tree, "s2", 0)
+    market.report(0, "b2", 0)
+    assert market.balance_of("b2") == 1_000_000
+
+
+@pytest.mark.parametrize("wrong", ["root", "buy price", "sell price", "volume"])
+def test_a_challenge_puts_the_true_clearing_in_place(market: LocalMarketTwin, wrong: str) -> None:
+    clearing, root = market.clear_book(0), market.fill_tree(0).root
+    market.commit_clearing(
+        0,
+        "eve",
+        bytes(32) if wrong == "root" else root,
+        clearing.buy_price_ueur_per_kwh + (wrong == "buy price"),
+        clearing.sell_price_ueur_per_kwh - (wrong == "sell price"),
+        clearing.volume_wh + (wrong == "volume"),
+    )
+    assert market.clearing(0) is None
+    assert market.challenge_clearing(0, "s1") == clearing
+    assert market.clearing(0) == clearing
+    assert market.committed_clearing(0) is None
+    assert (market.root_of(0), market.bond_of(0), market.pot_of(0)) == (bytes(32), 0, 0)
+    assert market.balance_of("s1") == 1_000_000 - 399 + BOND
+    assert market.balance_of("eve") == 1_000_000 - BOND
+    on_chain = market_of(ClearingForm.ON_CHAIN)
+    on_chain.clear(0)
+    for order in ORDERS:  # no claims: fills follow from the clearing
+        assert market.filled_wh_of(0, order.account) == on_chain.filled_wh_of(0, order.account)
+        assert market.locked_of(0, order.account) == on_chain.locked_of(0, order.account)
+        assert market.report(0, order.account, 0) == on_chain.report(0, order.account, 0)
+    assert market.balance_of("supplier") == on_chain.balance_of("supplier")
+    for call in (
+        lambda: market.challenge_clearing(0, "s1"),
+        lambda: market.claim_fill(0, "b1", 3, ()),
+    ):
+        with pytest.raises(ContractRevert, match="no committed clearing"):
+            call()
+    with pytest.raises(ContractRevert, match="already cleared"):
+        market.commit_clearing(0, "eve", root, 1, 1, 1)
+    with pytest.raises(ContractRevert, match="no bond"):
+        market.release_bond(0)
+    market.forget(0)
+    assert held(market) == 0
+
+
+def test_a_right_clearing_stands(market: LocalMarketTwin) -> None:
+    commit(market)
+    with pytest.raises(ContractRevert, match="clearing is right"):
+        market.challenge_clearing(0, "s1")
+    with pytest.raises(ContractRevert, match="already cleared"):
+        commit(market)
+    market.release_bond(0)
+    assert market.balance_of("eve") == 1_000_000
+    with pytest.raises(ContractRevert, match="no bond"):
+        market.release_bond(0)
+    assert held(market) == 0
+
+
+def test_commitments_refused(market: LocalMarketTwin) -> None:
+    with pytest.raises(ContractRevert, match="balance too low"):
+        market.commit_clearing(0, "nobody", bytes(32), 1, 1, 1)
+    for prices in ((2**31, 0), (0, 2**31)):
+        with pytest.raises(ContractRevert, match="price out of range"):
+            market.commit_clearing(0, "eve", bytes(32), *prices, 1)
+    with pytest.raises(ContractRevert, match="energy out of range"):
+        market.commit_clearing(0, "eve", bytes(32), 1, 1, 2**41)
+    with pytest.raises(ContractRevert, match="no committed clearing"):
+        market.challenge_clearing(0, "eve")
+    with pytest.raises(ContractRevert, match="no committed clearing"):
+        market.claim_fill(0, "b1", 0, ())
+    with pytest.raises(ContractRevert, match="not cleared"):
+        market.report(0, "b1", 0)
+    with pytest.raises(ContractRevert, match="clearing is committed"):
+        market.clear(0)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        (ClearingForm.ON_CHAIN, "clearing is on chain"),
+        (ClearingForm.VERIFIED, "clearing is verified"),
+    ],
+)
+def test_other_forms_take_no_commitment(form: ClearingForm, text: str) -> None:
+    market = market_of(form)
+    for call in (
+        lambda: market.commit_clearing(0, "eve", bytes(32), 1, 1, 1),
+        lambda: market.challenge_clearing(0, "eve"),
+        lambda: market.claim_fill(0, "b1", 0, ()),
+        lambda: market.release_bond(0),
+    ):
+        with pytest.raises(ContractRevert, match=text):
+            call()
+    assert market.clear(0).volume_wh == 4
+
+
+def test_an_interval_with_a_bond_or_a_pot_is_not_forgotten(market: LocalMarketTwin) -> None:
+    tree = commit_to(market, [3, 0, 1, 0], buy=135_500, sell=135_500)
+    for account, fill in (("b1", 3), ("b2", 1), ("s1", 0), ("s2", 0)):
+        claim(market, tree, account, fill)
+        market.report(0, account, 0)
+    with pytest.raises(ValueError, match="interval 0 still holds a bond or a pot"):
+        market.forget(0)
+    market.release_bond(0)
+    with pytest.raises(ValueError, match="interval 0 still holds a bond or a pot"):
+        market.forget(0)
+    assert market.pots_total_ueur() == 407 + 136
+    assert held(market) == 0
+
+
+def test_the_committed_form_needs_a_hash() -> None:
+    with pytest.raises(ValueError, match="needs a hash function"):
+        LocalMarketTwin("supplier", 0, 0, 0, form=ClearingForm.COMMITTED)
