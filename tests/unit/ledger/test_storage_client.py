@@ -1,0 +1,147 @@
+"""Two intervals of a shared battery through the client, the same on both engines."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import pytest
+
+from cosim.errors import ContractRevert
+from cosim.ledger.accounts import accounts
+from cosim.ledger.chain import Chain
+from cosim.ledger.clients import EuroToken, LocalMarket, SmartMeters
+from cosim.ledger.clients.community_storage import (
+    AccountState,
+    CommunityStorage,
+    NominatedState,
+    StorageReading,
+)
+from cosim.ledger.engine import Receipt, create_engine
+
+GENESIS_S = 1_700_000_000
+FIRST_DELIVERY_S = GENESIS_S + 6_000
+STEP_S, LEAD_S, GATE_S, METERING_S = 900, 600, 180, 240
+ISSUER, OPERATOR, SUPPLIER, OWNER, ANN, BOB, OWNER_METER, ANN_METER, BOB_METER = (
+    known.address for known in accounts(5, tuple("iosnabxyz")).values()
+)
+
+
+@dataclass
+class Story:
+    chain: Chain
+    storage: CommunityStorage
+    receipts: list[Receipt]
+
+    def done(self, *handles: int) -> None:
+        """Mine a block that must include them all, and successfully."""
+        self.chain.mine_until(self.chain.now_s + self.chain.block_time_s)
+        for included in self.storage.check_all(handles):
+            self.receipts.append(included.receipt)
+
+
+@functools.cache
+def played(engine: str) -> Story:
+    """Ann stores 1 000 Wh, sells a share to Bob and takes 500 Wh out; 21 Wh are lost."""
+    chain = Chain(create_engine(engine), GENESIS_S, 12, 30_000_000)
+    token = EuroToken.deploy(chain, ISSUER)
+    meters = SmartMeters.deploy(chain, OPERATOR)
+    market = LocalMarket.deploy(
+        chain,
+        OPERATOR,
+        token=token.address,
+        meters=meters.address,
+        supplier=SUPPLIER,
+        retail_price_ueur_per_kwh=300_000,
+        feed_in_price_ueur_per_kwh=80_000,
+        first_delivery_s=FIRST_DELIVERY_S,
+        step_s=STEP_S,
+        order_lead_s=LEAD_S,
+        gate_closure_s=GATE_S,
+        metering_s=METERING_S,
+        silent_estimate_wh=0,
+    )
+    storage = CommunityStorage.deploy(
+        chain,
+        OPERATOR,
+        token=token.address,
+        local_market=market.address,
+        meters=meters.address,
+        owner=OWNER,
+        meter=OWNER_METER,
+        total_shares=10,
+        share_price_ueur=1_000,
+        capacity_wh=10_000,
+        power_wh=5_000,
+        charge_permille=950,
+        discharge_permille=950,
+        loss_limit_wh=100,
+        retail_price_ueur_per_kwh=300_000,
+        feed_in_price_ueur_per_kwh=80_000,
+        order_lead_s=LEAD_S,
+        gate_closure_s=GATE_S,
+    )
+    story = Story(chain, storage, [])
+    people = ((ANN, ANN_METER), (BOB, BOB_METER), (OWNER, OWNER_METER))
+    story.done(
+        *(token.mint(ISSUER, account, 50_000) for account, _ in people),
+        *(token.approve(account, storage.address) for account, _ in people),
+        *(meters.register_meter(OPERATOR, meter, account) for account, meter in people),
+    )
+    story.done(
+        *(market.join(account, meter) for account, meter in people),
+        *(storage.deposit(account, 50_000) for account, _ in people),
+    )
+    story.done(storage.buy_shares(ANN, 6), storage.offer_shares(ANN, BOB, 2, 700))
+    chain.mine_until(FIRST_DELIVERY_S - LEAD_S)
+    story.done(storage.nominate(ANN, 0, 1_000))
+    chain.mine_until(FIRST_DELIVERY_S + STEP_S)
+    story.done(storage.report_storage(OWNER_METER, 0, -1_021))
+    story.done(storage.accept_shares(BOB, ANN, 2, 700))
+    chain.mine_until(FIRST_DELIVERY_S + 2 * STEP_S - LEAD_S)
+    story.done(storage.nominate(ANN, 2, -500))
+    chain.mine_until(FIRST_DELIVERY_S + 3 * STEP_S)
+    story.done(storage.report_storage(OWNER_METER, 2, 600), storage.offer_shares(ANN, BOB, 1, 9))
+    story.done(storage.settle(ANN, [ANN, BOB, OWNER], interval=2), storage.withdraw(BOB, 300))
+    return story
+
+
+@pytest.fixture(params=["revm", "py-evm"])
+def story(request: pytest.FixtureRequest) -> Story:
+    return played(request.param)
+
+
+def test_both_engines_give_the_same_receipts() -> None:
+    assert played("revm").receipts == played("py-evm").receipts
+    assert len(played("revm").receipts) == 25
+
+
+def test_views(story: Story) -> None:
+    storage = story.storage
+    assert storage.account_of(ANN) == AccountState(4, 950 - 527, 3)
+    assert storage.account_of(BOB) == AccountState(2, 0, 0)
+    assert storage.limits_of(ANN) == (4_000, 2_000)
+    assert storage.nomination_of(2, ANN) == -500
+    assert storage.nominated_of(0) == NominatedState(1_000, 0, 950, 0)
+    assert storage.nominated_of(2) == NominatedState(0, 500, 0, 527)
+    assert storage.reading_of(0) == StorageReading(True, -1_021, 21)
+    assert storage.reading_of(1) == StorageReading(False, 0, 0)
+    assert storage.reading_of(2) == StorageReading(True, 600, -100)
+    # 21 Wh at 0.30: 6 300 µEUR, 630 a share; 100 Wh at 0.08: 8 000 µEUR, 800 a share
+    assert storage.per_share() == (630, 800)
+    assert storage.balance_of(ANN) == 50_000 - 6_000 - 6 * 630 + 700 + 4 * 800
+    assert storage.balance_of(BOB) == 50_000 - 700 + 2 * 800 - 300
+    assert storage.balance_of(OWNER) == 50_000 + 6_000 + 6 * 630 - 8_000 + 4 * 800
+    assert storage.offer_of(ANN, BOB) == (1, 9)
+    assert storage.accrued_of(ANN) == (0, 0)
+    assert (storage.set_aside(), storage.owner_owes(), storage.debt_of(ANN)) == (0, 0, 0)
+
+
+def test_refusal_names_function_and_arguments(story: Story) -> None:
+    handle = story.storage.nominate(BOB, 0, 1)
+    story.chain.mine_until(story.chain.now_s + 12)
+    with pytest.raises(ContractRevert) as caught:
+        story.storage.check(handle)
+    assert caught.value.text == "community storage: gate closed"
+    assert caught.value.function == "nominate"
+    assert caught.value.arguments == {"interval": 0, "energy_wh": 1}
