@@ -9,6 +9,7 @@ from cosim.ledger.clients.euro_token import EuroToken
 from cosim.ledger.clients.flexibility_market import FlexibilityMarket
 from cosim.ledger.clients.green_certificates import GreenCertificates
 from cosim.ledger.clients.local_market import LocalMarket
+from cosim.ledger.clients.name_registry import NameRegistry
 from cosim.ledger.clients.smart_meters import SmartMeters
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "FlexibilityMarket",
     "GreenCertificates",
     "LocalMarket",
+    "NameRegistry",
     "SmartMeters",
 ]

@@ -1,0 +1,64 @@
+"""The name registry deployed on an engine, with a token, roles and calls by name."""
+
+from __future__ import annotations
+
+from market_world import GAS_LIMIT, GENESIS_S, ISSUER, Contract, address
+
+from cosim.ledger.contracts import compile_contract
+from cosim.ledger.engine import create_engine
+
+BENEFICIARY = "beneficiary"
+REGISTRATION_FEE, UPDATE_FEE = 1_000_000, 250_000
+RICH = 10**9
+
+
+def word(text: str | bytes) -> bytes:
+    """A name, or what claims to be one, as 32 bytes."""
+    return (text.encode() if isinstance(text, str) else text).ljust(32, b"\0")
+
+
+def account_word(account: str) -> bytes:
+    """An account as a value: left-padded."""
+    return address(account).rjust(32, b"\0")
+
+
+class RegistryWorld:
+    """Token and registry; accounts are named, amounts are µEUR."""
+
+    def __init__(
+        self, engine: str, registration_fee: int = REGISTRATION_FEE, update_fee: int = UPDATE_FEE
+    ) -> None:
+        self.engine = create_engine(engine)
+        self.engine.set_block(1, GENESIS_S, GAS_LIMIT)
+        self.token = Contract(self.engine, compile_contract("EuroToken"), deployer=ISSUER)
+        self.registry = self.deploy(self.token.address, registration_fee, update_fee)
+
+    def deploy(
+        self,
+        token: bytes,
+        registration_fee: int = REGISTRATION_FEE,
+        update_fee: int = UPDATE_FEE,
+        beneficiary: bytes = address(BENEFICIARY),
+    ) -> Contract:
+        """Another registry."""
+        artifact = compile_contract("NameRegistry")
+        return Contract(self.engine, artifact, token, beneficiary, registration_fee, update_fee)
+
+    def fund(self, account: str, amount: int = RICH) -> None:
+        """Mint, and approve the registry without limit."""
+        self.token.send(ISSUER, "mint", address(account), amount)
+        self.token.send(account, "approve", self.registry.address, 2**256 - 1)
+
+    def register(self, account: str, name: str, value: bytes | None = None) -> None:
+        """Register a name; its value is the account unless another is given."""
+        new_value = account_word(account) if value is None else value
+        self.registry.send(account, "registerName", word(name), new_value)
+
+    def tokens(self, account: str | bytes) -> int:
+        """Tokens of an account."""
+        holder = address(account) if isinstance(account, str) else account
+        return int(self.token.get("balanceOf", holder))
+
+    def root(self) -> bytes:
+        """Storage of the registry."""
+        return self.engine.storage_root(self.registry.address)

@@ -1,0 +1,98 @@
+"""The name registry through its client, on both engines."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from cosim.errors import ContractRevert
+from cosim.ledger.accounts import accounts
+from cosim.ledger.chain import Chain
+from cosim.ledger.clients.euro_token import EuroToken
+from cosim.ledger.clients.name_registry import NameRegistry
+from cosim.ledger.engine import create_engine
+from cosim.market.names import name_word
+
+ISSUER, DSO, ANN, BOB = (
+    known.address for known in accounts(5, ("issuer", "dso", "ann", "bob")).values()
+)
+FEE, UPDATE = 1_000_000, 250_000
+NAME = "lv1.101-bus-4"
+
+
+class World:
+    def __init__(self, engine: str) -> None:
+        self.chain = Chain(create_engine(engine), 1_700_000_000, 12, 30_000_000)
+        self.token = EuroToken.deploy(self.chain, ISSUER)
+        self.registry = NameRegistry.deploy(
+            self.chain,
+            DSO,
+            token=self.token.address,
+            beneficiary=DSO,
+            registration_fee_ueur=FEE,
+            update_fee_ueur=UPDATE,
+        )
+        for account in (ANN, BOB):
+            self.done(
+                self.token.mint(ISSUER, account, 10 * FEE),
+                self.token.approve(account, self.registry.address),
+            )
+
+    def done(self, *handles: int) -> None:
+        self.chain.mine_until(self.chain.now_s + self.chain.block_time_s)
+        self.registry.check_all(handles)
+
+
+@pytest.fixture(params=["revm", "py-evm"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(request.param)
+
+
+def test_a_name_from_registration_to_release(world: World) -> None:
+    registry = world.registry
+    assert registry.owner_of(NAME) == bytes(20)
+    world.done(registry.register_name(ANN, NAME, ANN))
+    assert (registry.account_of(NAME), registry.owner_of(NAME)) == (ANN, ANN)
+    assert registry.resolve(NAME) == bytes(12) + ANN
+    world.done(registry.offer_name(ANN, NAME, BOB))
+    assert registry.successor_of(NAME) == BOB
+    world.done(registry.accept_name(BOB, NAME))
+    assert (registry.account_of(NAME), registry.owner_of(NAME)) == (ANN, BOB)
+    world.done(registry.update_value(BOB, NAME, BOB))
+    assert registry.account_of(NAME) == BOB
+    assert registry.fees_due() == FEE + UPDATE
+    assert world.token.balance_of(BOB) == 10 * FEE - UPDATE
+    world.done(registry.collect_fees(DSO))
+    assert (registry.fees_due(), world.token.balance_of(DSO)) == (0, FEE + UPDATE)
+    world.done(registry.release_name(BOB, NAME))
+    assert registry.owner_of(NAME) == bytes(20)
+
+
+def test_refusals_carry_text_function_and_arguments(world: World) -> None:
+    registry = world.registry
+    assert registry.is_canonical(NAME)
+    assert not registry.is_canonical("LV1.101 Bus 4")
+    handle = registry.register_name(ANN, "LV1.101 Bus 4", ANN)
+    with pytest.raises(ContractRevert) as refusal:
+        world.done(handle)
+    assert refusal.value.text == "name registry: not a canonical name"
+    assert refusal.value.function == "registerName"
+    assert refusal.value.arguments == {
+        "name": "0x" + name_word("LV1.101 Bus 4").hex(),
+        "new_value": "0x" + (bytes(12) + ANN).hex(),
+    }
+    with pytest.raises(ContractRevert, match="name registry: not registered"):
+        registry.resolve(NAME)
+
+
+@functools.cache
+def storage_root(engine: str) -> bytes:
+    world = World(engine)
+    test_a_name_from_registration_to_release(world)
+    world.done(world.registry.register_name(BOB, "flat-1", ANN))
+    return world.chain.engine.storage_root(world.registry.address)
+
+
+def test_engines_end_in_one_state() -> None:
+    assert storage_root("revm") == storage_root("py-evm")
