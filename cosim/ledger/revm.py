@@ -182,6 +182,8 @@ class RevmEngine:
         """
         evm = self._evm
         for address in self._loaded_by.get(function, ()):
+            if self._accounts.get(address, _NO_ACCOUNT)[2] == EMPTY_HASH:
+                continue  # created right now, where another contract lay before a restore
             text = self._text(address)
             info = evm.basic(text)
             evm.insert_account_info(text, _info(info.balance, info.nonce, info.code_hash))

@@ -177,6 +177,18 @@ def test_snapshots_form_a_stack(engine: Engine, workbench: Artifact) -> None:
     assert deployed(engine, workbench) == other
 
 
+def test_another_contract_where_one_lay_before_a_restore(engine: Engine) -> None:
+    store = bytes.fromhex("600160005260206000f3")  # deployed code is the word 1
+    snapshot = engine.snapshot()
+    first = engine.transact(DEPLOYER, None, store, GAS).contract_address
+    assert first is not None
+    assert engine.code(first) == (1).to_bytes(32, "big")
+    engine.restore(snapshot)
+    second = engine.transact(DEPLOYER, None, store.replace(b"\x60\x01", b"\x60\x02"), GAS)
+    assert (second.status, second.contract_address) == (1, first)
+    assert engine.code(first) == (2).to_bytes(32, "big")
+
+
 @pytest.mark.parametrize(
     ("to", "data", "gas_limit", "value", "text"),
     [
