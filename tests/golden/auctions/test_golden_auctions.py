@@ -11,7 +11,8 @@ import pytest
 
 from cosim.market.clearing import Clearing, clear
 from cosim.market.orders import Order
-from cosim.market.welfare import welfare_ueur
+from cosim.market.pricing import PricingRule
+from cosim.market.welfare import largest_volume_wh, largest_welfare_ueur, welfare_ueur
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
 from market_world import MarketWorld, address
@@ -51,6 +52,30 @@ def check(case: dict[str, Any], scale: int, orders: list[Order], clearing: Clear
 def test_twin(name: str, scale: int) -> None:
     orders = orders_of(CASES[name], scale)
     check(CASES[name], scale, orders, clear(orders))
+
+
+@pytest.mark.parametrize("scale", [1_000, 1_000_000])
+@pytest.mark.parametrize("name", CASES)
+def test_twin_by_mcafee_s_rule(name: str, scale: int) -> None:
+    expected = CASES[name]["mcafee"]
+    clearing = clear(orders_of(CASES[name], scale), PricingRule.MCAFEE)
+    assert clearing.volume_wh == expected["volume"] * UNIT_WH
+    assert clearing.buy_price_ueur_per_kwh == expected["buyer_pays"] * scale
+    assert clearing.sell_price_ueur_per_kwh == expected["seller_gets"] * scale
+
+
+def test_twin_serves_the_right_buyers_at_their_own_prices() -> None:
+    orders = orders_of(CASES["sort_regression"], 1)
+    clearing = clear(orders, PricingRule.PAY_AS_BID)
+    assert clearing.fills_wh == (0, UNIT_WH, UNIT_WH, 2 * UNIT_WH)
+    assert clearing.surplus_ueur == 30 + 20 - 2 * 15
+
+
+def test_most_that_pairs_could_trade() -> None:
+    case = CASES["pymarket_set_0"]
+    orders = orders_of(case, 1)
+    assert largest_volume_wh(orders) == case["largest_volume"] * UNIT_WH
+    assert largest_welfare_ueur(orders) == case["welfare"]
 
 
 @pytest.mark.parametrize("engine", ["revm", "py-evm"])
