@@ -56,11 +56,7 @@ class SupplierAccounts:
         ContractRevert
             If the free balance, for the supplier less what it owes, is below the amount.
         """
-        available = self.balance_of(account)
-        if account == self.supplier:
-            available -= min(available, self.claims_total_ueur)
-        self._require(amount_ueur <= available, "balance too low")
-        self._add(account, -amount_ueur)
+        self._lock(account, amount_ueur)
 
     def collect_claim(self, account: str) -> None:
         """Let the supplier pay what it owes the account, as far as it can.
@@ -85,7 +81,11 @@ class SupplierAccounts:
         self._dues[account] = dues - paid
 
     def _lock(self, account: str, amount_ueur: int) -> None:
-        self._require(self.balance_of(account) >= amount_ueur, "balance too low")
+        """Take from a free balance; the supplier's is what it owes nobody."""
+        available = self.balance_of(account)
+        if account == self.supplier:
+            available -= min(available, self.claims_total_ueur)
+        self._require(amount_ueur <= available, "balance too low")
         self._add(account, -amount_ueur)
 
     def _add(self, account: str, amount_ueur: int) -> None:

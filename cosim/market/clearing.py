@@ -84,6 +84,13 @@ def ranking(book: Book) -> list[int]:
     return merit_order(book, is_sell=False) + merit_order(book, is_sell=True)
 
 
+def crosses(book: Book) -> bool:
+    """Whether the best bid reaches the best ask."""
+    bids = [o.price_ueur_per_kwh for o in book if o is not None and not o.is_sell]
+    asks = [o.price_ueur_per_kwh for o in book if o is not None and o.is_sell]
+    return bool(bids) and bool(asks) and max(bids) >= min(asks)
+
+
 def clear(
     book: Book,
     rule: PricingRule = PricingRule.MIDPOINT,

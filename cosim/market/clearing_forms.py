@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cosim.market.clearing import Clearing
+from cosim.market.clearing import Clearing, crosses
 from cosim.market.committed import CommittedClearing
 from cosim.market.fill_tree import FillTree, HashFunction, root_of_proof
 from cosim.market.order_books import Interval, OrderBooks
@@ -133,11 +133,13 @@ class ClearedBooks(OrderBooks):
     ) -> None:
         """Take a root of fills and what it is said to stand for, and lock the committer's bond.
 
+        A book that does not cross needs neither: its clearing is final at once.
+
         Raises
         ------
         ContractRevert
-            If the form is another, the interval cleared already, a number out of range, or the
-            committer's free balance too low.
+            If the form is another, the interval cleared already, a number out of range, the book
+            does not cross and yet trades, or the committer's free balance is too low.
         """
         self._require_committed_form()
         state = self._interval(interval)
@@ -145,9 +147,19 @@ class ClearedBooks(OrderBooks):
         prices = (buy_price_ueur_per_kwh, sell_price_ueur_per_kwh)
         self._require(max(prices) <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
         self._require(volume_wh <= MAX_VOLUME_WH, "energy out of range")
+        if not crosses(state.book):
+            self._require(not any((*prices, volume_wh)), "not the clearing")
+            self._clear(interval)
+            return
         self._lock(committer, self.clearing_bond_ueur)
         state.committed = CommittedClearing(
-            committer, root, *prices, volume_wh, self.rule, self.clearing_bond_ueur
+            committer,
+            root,
+            *prices,
+            volume_wh,
+            self.rule,
+            self.clearing_bond_ueur,
+            len(self.orders(interval)),
         )
 
     def challenge_clearing(self, interval: int, challenger: str) -> Clearing:
@@ -156,11 +168,11 @@ class ClearedBooks(OrderBooks):
         Raises
         ------
         ContractRevert
-            If there is no committed clearing, or nothing is wrong with it.
+            If there is no clearing to challenge, or nothing is wrong with it.
         """
         self._require_committed_form()
         state = self._interval(interval)
-        self._require(state.committed is not None, "no committed clearing")
+        self._require(state.committed is not None, "no clearing to challenge")
         committed = state.committed
         assert committed is not None
         true = self.clear_book(interval)
@@ -188,24 +200,24 @@ class ClearedBooks(OrderBooks):
         Raises
         ------
         ContractRevert
-            If there is no committed clearing or no order, the fill was claimed, is not what the
-            root stands for, is more than was ordered or beyond the order's price, or the pot is
-            too low for a seller as long as buyers have not claimed theirs.
+            If there is no committed clearing or no order, the fill was claimed or settled, is more
+            than was ordered or beyond the order's price, is not what the root stands for, or the
+            pot is too low for a seller as long as buyers have not claimed theirs.
         """
         self._require_committed_form()
         state = self._interval(interval)
         committed, order = state.committed, state.order_of(account)
-        self._require(committed is not None, "no committed clearing")
+        self._require(committed is not None, "not committed")
         self._require(order is not None, "no order")
         assert committed is not None
         assert order is not None
         assert self._keccak is not None
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
+        self._require(account not in state.readings, "already reported")
+        self._require(committed.fits(order, filled_wh), "fill beyond the order")
         is_proven = root_of_proof(index, filled_wh, proof, self._keccak) == committed.root
         self._require(is_proven, "not in the root")
-        self._require(filled_wh <= order.energy_wh, "fill above the order")
-        self._require(filled_wh == 0 or committed.fits(order), "price beyond the order")
         earned_ueur = committed.amount_ueur(order, filled_wh)
         self._require(earned_ueur <= committed.pot_ueur, "buyers have not paid in")
         self._add(self.supplier, committed.claim(index, order, filled_wh))

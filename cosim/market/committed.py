@@ -28,8 +28,12 @@ class CommittedClearing:
         Of the market.
     bond_ueur : int
         Held until the challenge window is over. [µEUR]
+    n_orders : int
+        Orders that have a fill to claim.
     filled_wh : dict of int to int
         Claimed fills by arrival index. [Wh]
+    n_unclaimed : int
+        Orders that were settled without a claim, as not filled.
     pot_ueur : int
         Paid in by buyers and not yet paid out. [µEUR]
     bought_wh, sold_wh : int
@@ -43,7 +47,9 @@ class CommittedClearing:
     volume_wh: int
     rule: PricingRule
     bond_ueur: int
+    n_orders: int
     filled_wh: dict[int, int] = field(default_factory=dict)
+    n_unclaimed: int = 0
     pot_ueur: int = 0
     bought_wh: int = 0
     sold_wh: int = 0
@@ -52,11 +58,11 @@ class CommittedClearing:
         """Price at which a filled order trades. [µEUR/kWh]"""
         return price_of(order, self.rule, self.buy_price_ueur_per_kwh, self.sell_price_ueur_per_kwh)
 
-    def fits(self, order: Order) -> bool:
-        """Whether the order would trade at a price that it accepts."""
-        if order.is_sell:
-            return self.price_of(order) >= order.price_ueur_per_kwh
-        return self.price_of(order) <= order.price_ueur_per_kwh
+    def fits(self, order: Order, filled_wh: int) -> bool:
+        """Whether a fill is within the order's energy and at a price that it accepts."""
+        price, limit = self.price_of(order), order.price_ueur_per_kwh
+        accepted = price >= limit if order.is_sell else price <= limit
+        return filled_wh <= order.energy_wh and (accepted or filled_wh == 0)
 
     def amount_ueur(self, order: Order, filled_wh: int) -> int:
         """What a fill brings its order: negative for a buyer. [µEUR]"""
@@ -71,7 +77,7 @@ class CommittedClearing:
         Returns
         -------
         int
-            What is left in the pot for the supplier when all that was traded is claimed. [µEUR]
+            What is left for the supplier, as ``_rest_ueur`` says. [µEUR]
         """
         self.filled_wh[index] = filled_wh
         self.pot_ueur -= self.amount_ueur(order, filled_wh)
@@ -79,7 +85,23 @@ class CommittedClearing:
             self.sold_wh += filled_wh
         else:
             self.bought_wh += filled_wh
-        if not self.bought_wh == self.sold_wh == self.volume_wh:
+        return self._rest_ueur()
+
+    def give_up(self) -> int:
+        """Count an order as settled without a claim.
+
+        Returns
+        -------
+        int
+            What is left for the supplier, as ``_rest_ueur`` says. [µEUR]
+        """
+        self.n_unclaimed += 1
+        return self._rest_ueur()
+
+    def _rest_ueur(self) -> int:
+        """Take what is left in the pot once all is claimed, or nobody is left to claim. [µEUR]"""
+        is_complete = self.bought_wh == self.sold_wh == self.volume_wh
+        if not is_complete and len(self.filled_wh) + self.n_unclaimed < self.n_orders:
             return 0
         rest_ueur, self.pot_ueur = self.pot_ueur, 0
         return rest_ueur

@@ -158,11 +158,12 @@ class LocalMarketTwin(ClearedBooks):
     def settle_silent(self, interval: int, account: str) -> Settlement:
         """Settle an account's interval by the agreed estimate.
 
+        An order whose fill nobody claimed in time counts as not filled.
+
         Raises
         ------
         ContractRevert
-            If the interval is not cleared, the account's fill not claimed, or the interval settled
-            already.
+            If the interval is not cleared, or settled already.
         """
         return self._settle(interval, account, Reading(-self.silent_estimate_wh, estimated=True))
 
@@ -172,14 +173,14 @@ class LocalMarketTwin(ClearedBooks):
         Raises
         ------
         ValueError
-            If one of its orders is not settled, or a bond or a pot is held: money would be lost.
+            If one of its orders is not settled, or a bond is held: money would be lost.
         """
         state = self._interval(interval)
         open_accounts = [account for account in state.accounts if account not in state.readings]
         if open_accounts:
             raise ValueError(f"interval {interval} is not settled for {', '.join(open_accounts)}")
-        if self.bond_of(interval) or self.pot_of(interval):
-            raise ValueError(f"interval {interval} still holds a bond or a pot")
+        if self.bond_of(interval):
+            raise ValueError(f"interval {interval} still holds a bond")
         self._intervals.pop(interval, None)
 
     def _settle(self, interval: int, account: str, reading: Reading) -> Settlement:
@@ -190,8 +191,9 @@ class LocalMarketTwin(ClearedBooks):
         filled_wh = price = 0
         if order is not None:
             index = state.index_of[account]
-            if state.committed is not None:
-                self._require(index in state.committed.filled_wh, "fill not claimed")
+            if state.committed is not None and index not in state.committed.filled_wh:
+                self._require(reading.estimated, "fill not claimed")
+                self._add(self.supplier, state.committed.give_up())
             filled_wh = self._filled_wh(state, index)
             price = self._price_ueur_per_kwh(state, order)
         settlement = settle_reading(

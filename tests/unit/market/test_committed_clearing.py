@@ -128,7 +128,7 @@ def test_other_rules_pay_the_same_as_on_chain(rule: PricingRule) -> None:
         ("eve", 0, 0, "no order"),
         ("b1", 2, 0, "not in the root"),
         ("b1", 3, 1, "not in the root"),
-        ("b2", 3, 0, "not in the root"),
+        ("b2", 2, 0, "not in the root"),
     ],
 )
 def test_claims_refused(
@@ -149,12 +149,9 @@ def test_claiming_twice(market: LocalMarketTwin) -> None:
 
 def test_a_wrong_root_cannot_take_more_than_was_offered(market: LocalMarketTwin) -> None:
     tree = commit_to(market, [4, 2, 1, 2], buy=200_000, sell=100_500)
-    with pytest.raises(ContractRevert, match="fill above the order"):
-        claim(market, tree, "b1", 4)
-    with pytest.raises(ContractRevert, match="price beyond the order"):
-        claim(market, tree, "b2", 1)
-    with pytest.raises(ContractRevert, match="price beyond the order"):
-        claim(market, tree, "s2", 2)
+    for account, fill in (("b1", 4), ("b2", 1), ("s2", 2)):  # energy, price, price
+        with pytest.raises(ContractRevert, match="fill beyond the order"):
+            claim(market, tree, account, fill)
     with pytest.raises(ContractRevert, match="buyers have not paid in"):
         claim(market, tree, "s1", 2)
     assert held(market) == 0
@@ -193,12 +190,10 @@ def test_a_challenge_puts_the_true_clearing_in_place(market: LocalMarketTwin, wr
         assert market.locked_of(0, order.account) == on_chain.locked_of(0, order.account)
         assert market.report(0, order.account, 0) == on_chain.report(0, order.account, 0)
     assert market.balance_of("supplier") == on_chain.balance_of("supplier")
-    for call in (
-        lambda: market.challenge_clearing(0, "s1"),
-        lambda: market.claim_fill(0, "b1", 3, ()),
-    ):
-        with pytest.raises(ContractRevert, match="no committed clearing"):
-            call()
+    with pytest.raises(ContractRevert, match="no clearing to challenge"):
+        market.challenge_clearing(0, "s1")
+    with pytest.raises(ContractRevert, match="not committed"):
+        market.claim_fill(0, "b1", 3, ())
     with pytest.raises(ContractRevert, match="already cleared"):
         market.commit_clearing(0, "eve", root, 1, 1, 1)
     with pytest.raises(ContractRevert, match="no bond"):
@@ -228,9 +223,9 @@ def test_commitments_refused(market: LocalMarketTwin) -> None:
             market.commit_clearing(0, "eve", bytes(32), *prices, 1)
     with pytest.raises(ContractRevert, match="energy out of range"):
         market.commit_clearing(0, "eve", bytes(32), 1, 1, 2**41)
-    with pytest.raises(ContractRevert, match="no committed clearing"):
+    with pytest.raises(ContractRevert, match="no clearing to challenge"):
         market.challenge_clearing(0, "eve")
-    with pytest.raises(ContractRevert, match="no committed clearing"):
+    with pytest.raises(ContractRevert, match="not committed"):
         market.claim_fill(0, "b1", 0, ())
     with pytest.raises(ContractRevert, match="not cleared"):
         market.report(0, "b1", 0)
@@ -258,18 +253,74 @@ def test_other_forms_take_no_commitment(form: ClearingForm, text: str) -> None:
     assert market.clear(0).volume_wh == 4
 
 
+def test_orders_that_nobody_claims_are_settled_as_not_filled(market: LocalMarketTwin) -> None:
+    tree = commit(market)
+    claim(market, tree, "b1", 3)
+    with pytest.raises(ContractRevert, match="fill not claimed"):
+        market.report(0, "b2", -1)
+    settlement = market.settle_silent(0, "b2")
+    assert (settlement.contracted_wh, settlement.trade_ueur) == (0, 0)
+    assert market.balance_of("b2") == 1_000_000 - 600_000
+    with pytest.raises(ContractRevert, match="already reported"):
+        claim(market, tree, "b2", 1)
+    market.report(0, "b1", 0)
+    with pytest.raises(ContractRevert, match="already claimed"):
+        claim(market, tree, "b1", 3)
+    claim(market, tree, "s1", 2)
+    assert market.pot_of(0) == 407 - 271
+    assert market.balance_of("supplier") == 600_000 - 240  # b1 sold its 3 Wh to the supplier
+    market.settle_silent(0, "s2")  # nobody is left to claim: the rest is the supplier's
+    assert market.pot_of(0) == 0
+    assert market.balance_of("supplier") == 1_200_000 - 240 + 407 - 271
+    assert held(market) == 0
+
+
 def test_an_interval_with_a_bond_or_a_pot_is_not_forgotten(market: LocalMarketTwin) -> None:
     tree = commit_to(market, [3, 0, 1, 0], buy=135_500, sell=135_500)
-    for account, fill in (("b1", 3), ("b2", 1), ("s1", 0), ("s2", 0)):
+    for account, fill in (("b1", 3), ("b2", 1)):
         claim(market, tree, account, fill)
         market.report(0, account, 0)
-    with pytest.raises(ValueError, match="interval 0 still holds a bond or a pot"):
+    assert market.pots_total_ueur() == 407 + 136
+    market.settle_silent(0, "s1")
+    with pytest.raises(ValueError, match="interval 0 is not settled for s2"):
+        market.forget(0)
+    market.settle_silent(0, "s2")
+    assert market.pots_total_ueur() == 0
+    with pytest.raises(ValueError, match="interval 0 still holds a bond"):
         market.forget(0)
     market.release_bond(0)
-    with pytest.raises(ValueError, match="interval 0 still holds a bond or a pot"):
-        market.forget(0)
-    assert market.pots_total_ueur() == 407 + 136
+    market.forget(0)
     assert held(market) == 0
+
+
+def test_a_book_that_does_not_cross_is_final_at_once() -> None:
+    market = LocalMarketTwin(
+        "supplier", RETAIL, FEED_IN, 0, form=ClearingForm.COMMITTED, keccak=keccak
+    )
+    market.deposit("ann", 1_000_000)
+    for numbers in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        with pytest.raises(ContractRevert, match="not the clearing"):
+            market.commit_clearing(0, "anyone", bytes(32), *numbers)
+    market.place_order(0, Order("ann", False, 1_000, 200_000))
+    market.commit_clearing(0, "anyone", bytes(32), 0, 0, 0)  # without bond
+    assert market.clearing(0) == market.clear_book(0)
+    with pytest.raises(ContractRevert, match="no clearing to challenge"):
+        market.challenge_clearing(0, "ann")
+    assert market.report(0, "ann", -1_000).supplier_ueur == -300_000  # no claim needed
+    market.forget(0)
+
+
+def test_a_bond_leaves_the_supplier_what_it_owes() -> None:
+    market = market_of(ClearingForm.COMMITTED)
+    market.commit_clearing(1, "eve", bytes(32), 0, 0, 0)
+    market.report(1, "eve", 1_000)  # 80 000 µEUR that the supplier does not have
+    assert market.claim_of("eve") == 80_000
+    market.deposit("supplier", 80_000 + BOND - 1)
+    with pytest.raises(ContractRevert, match="balance too low"):
+        commit(market, "supplier")
+    market.deposit("supplier", 1)
+    commit(market, "supplier")
+    assert market.balance_of("supplier") == 80_000
 
 
 def test_the_committed_form_needs_a_hash() -> None:
