@@ -64,6 +64,11 @@ def ueur_from_eur(amount_eur: float) -> int:
     return round(amount_eur * UEUR_PER_EUR)
 
 
+def ueur_per_kwh_from_eur_per_mwh(price_eur_per_mwh: float) -> int:
+    """EUR/MWh to integer µEUR/kWh, rounded half to even."""
+    return round(price_eur_per_mwh * (UEUR_PER_EUR // (WH_PER_MWH // WH_PER_KWH)))
+
+
 def eur_from_ueur(amount_ueur: Any) -> Any:
     """µEUR to EUR, for people to read; scalars and arrays alike."""
     return amount_ueur / UEUR_PER_EUR

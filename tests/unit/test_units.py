@@ -31,3 +31,8 @@ def test_payer_rounds_up_and_payee_down(energy_wh, price, due, earned):
 def test_fee_in_money():
     # 100 000 gas at 3 gwei and 102.75 EUR/ETH, the prices of the published gas table
     assert units.fee_ueur(100_000 * units.wei_from_gwei(3), 102.75) == 30_825
+
+
+def test_price_per_mwh_becomes_a_price_per_kwh_rounded_half_to_even():
+    prices = [units.ueur_per_kwh_from_eur_per_mwh(p) for p in (0.0, 1.0, 4.75, 0.0005, 0.0015)]
+    assert prices == [0, 1_000, 4_750, 0, 2]
