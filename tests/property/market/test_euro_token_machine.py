@@ -1,0 +1,131 @@
+"""Any sequence of calls leaves the token and its twin with the same balances, and none is lost."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from market_world import GENESIS_S, ISSUER, Contract, address
+from profiles import machine_settings
+
+from cosim.errors import ContractRevert
+from cosim.ledger.abi import NO_REASON
+from cosim.ledger.contracts import compile_contract
+from cosim.ledger.engine import create_engine
+from cosim.market.euro_token import MAX_UINT256, NOBODY, EuroTokenTwin
+
+ACCOUNTS = ("ann", "bob", "cem", ISSUER)
+
+accounts = st.sampled_from(ACCOUNTS)
+receivers = st.sampled_from((*ACCOUNTS, NOBODY))
+amounts = st.sampled_from((0, 1, 2, 99, 100, 2**128, MAX_UINT256 - 1, MAX_UINT256)) | st.integers(
+    0, 200
+)
+
+
+@functools.cache
+def deployed() -> Contract:
+    engine = create_engine("revm")
+    engine.set_block(1, GENESIS_S, 30_000_000)
+    return Contract(engine, compile_contract("EuroToken"), deployer=ISSUER)
+
+
+def word(account: str) -> bytes:
+    return address(account) if account else bytes(20)
+
+
+class EuroTokenMachine(RuleBasedStateMachine):
+    """Contract and twin side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = deployed()
+        self.snapshot = self.token.engine.snapshot()
+        self.twin = EuroTokenTwin(ISSUER)
+
+    def teardown(self) -> None:
+        self.token.engine.restore(self.snapshot)
+
+    def both(self, account: str, function: str, twin: Callable[[], object], *arguments: Any) -> Any:
+        """Do a thing on chain and off chain; both do it, or refuse it with one text."""
+        refusal = None
+        try:
+            twin()
+        except ContractRevert as error:
+            refusal = error.text or NO_REASON
+        root = self.token.engine.storage_root(self.token.address)
+        try:
+            events = self.token.send(account, function, *arguments).events
+            said = None
+        except ContractRevert as error:
+            events, said = [], error.text
+            assert self.token.engine.storage_root(self.token.address) == root
+        assert said == refusal
+        return events
+
+    @rule(account=st.sampled_from((ISSUER, ISSUER, "ann")), to=receivers, amount=amounts)
+    def mint(self, account: str, to: str, amount: int) -> None:
+        events = self.both(
+            account, "mint", lambda: self.twin.mint(account, to, amount), word(to), amount
+        )
+        moved = {"sender": bytes(20), "receiver": word(to), "value": amount}
+        assert events in ([], [("Transfer", moved)])
+
+    @rule(account=accounts, to=receivers, amount=amounts)
+    def transfer(self, account: str, to: str, amount: int) -> None:
+        events = self.both(
+            account, "transfer", lambda: self.twin.transfer(account, to, amount), word(to), amount
+        )
+        moved = {"sender": word(account), "receiver": word(to), "value": amount}
+        assert events in ([], [("Transfer", moved)])
+
+    @rule(account=accounts, to=receivers)
+    def transfer_all(self, account: str, to: str) -> None:
+        self.transfer(account, to, self.twin.balance_of(account))
+
+    @rule(account=accounts, owner=accounts, to=receivers, amount=amounts)
+    def transfer_from(self, account: str, owner: str, to: str, amount: int) -> None:
+        events = self.both(
+            account,
+            "transferFrom",
+            lambda: self.twin.transfer_from(account, owner, to, amount),
+            word(owner),
+            word(to),
+            amount,
+        )
+        moved = {"sender": word(owner), "receiver": word(to), "value": amount}
+        assert events in ([], [("Transfer", moved)])
+
+    @rule(account=accounts, spender=receivers, amount=amounts)
+    def approve(self, account: str, spender: str, amount: int) -> None:
+        events = self.both(
+            account,
+            "approve",
+            lambda: self.twin.approve(account, spender, amount),
+            word(spender),
+            amount,
+        )
+        approval = {"owner": word(account), "spender": word(spender), "value": amount}
+        assert events == [("Approval", approval)]
+
+    @invariant()
+    def same_state(self) -> None:
+        assert self.token.get("totalSupply") == self.twin.total_supply_ueur
+        for owner in ACCOUNTS:
+            assert self.token.get("balanceOf", word(owner)) == self.twin.balance_of(owner)
+            for spender in ACCOUNTS:
+                on_chain = self.token.get("allowance", word(owner), word(spender))
+                assert on_chain == self.twin.allowance(owner, spender)
+
+    @invariant()
+    def supply_is_what_the_accounts_hold(self) -> None:
+        held = [self.token.get("balanceOf", word(account)) for account in ACCOUNTS]
+        assert sum(held) == self.token.get("totalSupply")
+        assert self.token.get("balanceOf", bytes(20)) == 0
+
+
+TestEuroToken = EuroTokenMachine.TestCase
+TestEuroToken.settings = machine_settings()
