@@ -98,3 +98,10 @@ def test_the_price_inside_lies_between_the_supplier_s_prices_but_for_bill_sharin
             lowest = 0 if rule is PricingRule.BILL_SHARING else FEED_IN
             assert lowest <= clearing.price_ueur_per_kwh <= RETAIL, column
             assert clearing.surplus_ueur <= 2 * len(clearing.fills_wh)
+
+
+def test_the_page_on_pricing_shows_these_prices() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "pricing.md").read_text(encoding="utf-8")
+    for row in EXPECTED["rows"]:
+        cells = [" / ".join(f"{price:g}" for price in row[column]) for column in RULES]
+        assert f"| {row['community_production']} | {' | '.join(cells)} |" in page
