@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.prosumers.battery import Batteries, charge_limit_mw, discharge_limit_mw
+from cosim.prosumers.community_battery import SharedBattery, nominate_wh
 from cosim.prosumers.deferral import deferrable_mw, recovery_mw
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import BatteryPlan, plan_arbitrage, plan_self_consumption
@@ -57,6 +58,8 @@ class Bids:
         Expected reactive injection. [Mvar]
     potentials : Potentials
         Flexibility on offer, and limits of curtailment.
+    storage_wh : (n,) int64
+        Nominated to a shared battery, charging positive. Orders are for the rest. [Wh]
     """
 
     forecast_wh: IntArray
@@ -68,6 +71,7 @@ class Bids:
     sent_at: FloatArray
     q_inject_mvar: FloatArray
     potentials: Potentials
+    storage_wh: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class Bidders:
         Seeds of send times and strategies.
     costs : FlexibilityCosts, optional
         Wear and discomfort.
+    shared : SharedBattery, optional
+        A battery that members share. At its own connection point nobody orders or offers.
 
     Raises
     ------
@@ -112,11 +118,13 @@ class Bidders:
         tariff: Tariff,
         seeds: ProsumerSeeds,
         costs: FlexibilityCosts | None = None,
+        shared: SharedBattery | None = None,
     ) -> None:
         self.population = population
         self.forecasts = forecasts
         self.tariff = tariff
         self.costs = costs or FlexibilityCosts()
+        self.shared = shared
         self._mode = parameters.battery.mode
         self._step_h = population.step_s / SECONDS_PER_HOUR
         self._send_seed = seeds.send_times
@@ -154,6 +162,7 @@ class Bidders:
         owed_mwh: FloatArray,
         last_price_ueur_per_kwh: int | None = None,
         external_p_mw: FloatArray | None = None,
+        storage_wh: IntArray | None = None,
     ) -> Bids:
         """Plan one interval and price its orders.
 
@@ -168,6 +177,8 @@ class Bidders:
         external_p_mw : (n,) float, optional
             Last net injection of prosumers that another simulator feeds, NaN for all others. They
             are expected to repeat it and have nothing to control. [MW]
+        storage_wh : (n,) int64, optional
+            What each has stored in the shared battery; None for nothing. [Wh]
 
         Returns
         -------
@@ -179,13 +190,17 @@ class Bidders:
         batteries, deferral = self.population.batteries, self.population.deferral
         if external_p_mw is not None:
             batteries, owed_mwh = _without_external(batteries, owed_mwh, external_p_mw)
+        if self.shared is not None:
+            batteries = _without_battery(batteries, self.shared.point)
         recovery = recovery_mw(deferral, owed_mwh, expected.flexible_p_mw, self._step_h)
         forecast_mw = expected.pv_p_mw - expected.load_p_mw - expected.flexible_p_mw
         inflexible_mw = forecast_mw - recovery
         plan = self._plan(interval, batteries, soc_mwh, inflexible_mw)
         firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, self.population.step_s)
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, self.population.step_s)
-        order_wh, price = self._price(interval, plan, planned_wh, last_price_ueur_per_kwh)
+        stored_wh = self._store(planned_wh, storage_wh)
+        traded_wh = planned_wh - stored_wh
+        order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
         reach = Reach(
             pv_p_mw=expected.pv_p_mw,
             load_p_mw=expected.load_p_mw,
@@ -203,17 +218,30 @@ class Bidders:
         )
         if external_p_mw is not None:
             potentials = _uncontrolled(potentials, ~np.isnan(external_p_mw))
+        if self.shared is not None:
+            at_battery = np.arange(self.population.n) == self.shared.point
+            potentials = _uncontrolled(potentials, at_battery)
+            order_wh = np.where(at_battery, 0, order_wh)
+            price = np.where(at_battery, 0, price)
         return Bids(
             forecast_wh=energy_wh_from_mw(forecast_mw, self.population.step_s),
             planned_wh=planned_wh,
             firm_wh=firm_wh,
-            is_sell=planned_wh > 0,
+            is_sell=traded_wh > 0,
             order_wh=order_wh,
             price_ueur_per_kwh=price,
             sent_at=self._rng(self._send_seed, interval).random(self.population.n),
             q_inject_mvar=expected.q_inject_mvar,
             potentials=potentials,
+            storage_wh=stored_wh,
         )
+
+    def _store(self, planned_wh: IntArray, storage_wh: IntArray | None) -> IntArray:
+        """Nominations to the shared battery. [Wh]"""
+        if self.shared is None:
+            return np.zeros_like(planned_wh)
+        account_wh = np.zeros_like(planned_wh) if storage_wh is None else storage_wh
+        return nominate_wh(self.shared, planned_wh, account_wh)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What the bidders have learnt, as plain arrays: prices, and the strategies' own."""
@@ -306,6 +334,13 @@ def _without_external(
     own = np.isnan(external_p_mw)
     idle = replace(batteries, p_max_mw=np.where(own, batteries.p_max_mw, 0.0))
     return idle, np.where(own, owed_mwh, 0.0)
+
+
+def _without_battery(batteries: Batteries, point: int) -> Batteries:
+    """Batteries of those who plan for themselves: one connection point's is not its own."""
+    p_max_mw = batteries.p_max_mw.copy()
+    p_max_mw[point] = 0.0
+    return replace(batteries, p_max_mw=p_max_mw)
 
 
 def _uncontrolled(potentials: Potentials, external: BoolArray) -> Potentials:

@@ -27,7 +27,7 @@ class Service:
     """One contract beside the local market.
 
     The steps of an interval, in the order in which the market simulator calls them: ``submit``,
-    ``gate_closed``, ``scheduled_wh``; after delivery ``reported_wh``, ``settle``,
+    ``gate_closed``, ``scheduled_wh``, ``known``; after delivery ``reported_wh``, ``settle``,
     ``token_transfers``.
     """
 
@@ -63,6 +63,10 @@ class Service:
         (n,) int64
         """
         return nominated_wh
+
+    def known(self) -> dict[str, IntArray]:
+        """What its users know when they bid for the next interval, as keys of ``prices``."""
+        return {}
 
     def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
         """What the meters report to the local market of what they measured.

@@ -44,6 +44,7 @@ class BiddersSimulator(PopulationSimulator):
             delivery["owed_mwh"],
             int(cleared["price_ueur_per_kwh"]) if traded else None,
             None if np.isnan(external).all() else external,
+            cleared.get("storage_wh"),
         )
         return {"bids": frozen(_message(interval, bids))}
 
@@ -66,4 +67,5 @@ def _message(interval: int, bids: Bids) -> dict[str, Any]:
         "flex_up_price_ueur_per_kwh": potentials.flex_up_price_ueur_per_kwh,
         "curtailable_down_wh": potentials.curtailable_down_wh,
         "curtailable_up_wh": potentials.curtailable_up_wh,
+        "storage_wh": bids.storage_wh,
     }

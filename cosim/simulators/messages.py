@@ -39,6 +39,7 @@ class BidsMessage(TypedDict):
     flex_up_price_ueur_per_kwh: IntArray
     curtailable_down_wh: IntArray  # what the DSO could cut in the red phase
     curtailable_up_wh: IntArray
+    storage_wh: NotRequired[IntArray]  # nominated to a shared battery, charging positive
 
 
 class OffersMessage(TypedDict):
@@ -140,6 +141,7 @@ class PricesMessage(TypedDict):
     interval: int
     price_ueur_per_kwh: int
     volume_wh: int
+    storage_wh: NotRequired[IntArray]  # stored by each in a shared battery, by (n,)
 
 
 class SessionMessage(TypedDict):

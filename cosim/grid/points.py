@@ -1,0 +1,78 @@
+"""Connection points that a scenario adds to a network of the catalogue."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pandapower as pp
+import pandas as pd
+
+from cosim.errors import GridDataError
+from cosim.grid.catalogue import GridCase
+
+
+def low_voltage_busbar(net: Any) -> int:
+    """Bus behind the first transformer in service, on its low-voltage side.
+
+    Raises
+    ------
+    GridDataError
+        If there is none.
+    """
+    trafos = net.trafo[net.trafo["in_service"]]
+    if trafos.empty:
+        raise GridDataError(
+            "the network has no transformer, so no low-voltage busbar",
+            field="community_storage.bus",
+            remedy="name a bus of the network",
+        )
+    return int(trafos["lv_bus"].iloc[0])
+
+
+def with_connection_point(case: GridCase, name: str, bus: str | None = None) -> GridCase:
+    """A grid with one more connection point, the last in order.
+
+    Parameters
+    ----------
+    case : GridCase
+        Not changed.
+    name : str
+        Of the connection point.
+    bus : str, optional
+        Name of the bus; default: the low-voltage busbar of the first transformer.
+
+    Returns
+    -------
+    GridCase
+        Files and digests are still those of the folder.
+
+    Raises
+    ------
+    GridDataError
+        If the name is taken, or there is not exactly one such bus.
+    """
+    if name in set(case.connection_points["name"]):
+        raise GridDataError(
+            f"the network has a connection point '{name}' already",
+            field="community_storage.name",
+            remedy="choose another name",
+        )
+    net = copy.deepcopy(case.net)
+    if bus is None:
+        bus_idx = low_voltage_busbar(net)
+    else:
+        found = net.bus.index[net.bus["name"] == bus].tolist()
+        if len(found) != 1:
+            raise GridDataError(
+                f"the network has {len(found)} buses named '{bus}'",
+                field="community_storage.bus",
+                remedy=f"one of {', '.join(sorted(map(str, net.bus['name'])))}",
+            )
+        bus_idx = int(found[0])
+    pp.create_sgen(net, bus_idx, p_mw=0.0, q_mvar=0.0, name=name, type="connection point")
+    row = pd.DataFrame({"name": [name], "bus": [bus_idx]})
+    points = pd.concat([case.connection_points, row], ignore_index=True)
+    points["bus"] = points["bus"].astype(case.connection_points["bus"].dtype)
+    return replace(case, net=net, connection_points=points)

@@ -1,0 +1,122 @@
+"""A battery that members share: its place in the population, and what members nominate.
+
+The battery has a connection point of its own, whose energy manager follows what the members
+nominate. Policy of a member, before it orders anything in the local market:
+
+* of the surplus that is left of its plan it stores what its shares take;
+* of the deficit that is left it takes out what its account holds;
+* the rest is what it orders. So is what is below 10 Wh: a nomination costs a fee, and rounding
+  takes up to 1 Wh of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cosim.prosumers.population import Population
+from cosim.units import WH_PER_MWH, FloatArray, IntArray, p_mw_from_wh
+
+_PERMILLE = 1_000
+_LEAST_WH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBattery:
+    """A battery that members of the population share.
+
+    Parameters
+    ----------
+    point : int
+        Position of its connection point in the population.
+    capacity_wh, power_wh : int
+        What it holds, and what it charges or discharges in one interval. [Wh]
+    charge_permille, discharge_permille : int
+        Efficiencies. [‰]
+    standby_wh : int
+        What it consumes in every interval. [Wh]
+    capacity_of_wh, power_of_wh : (n,) int64
+        Each member's part of capacity and power; 0 without shares. [Wh]
+    is_used : bool
+        Whether members nominate at all.
+    """
+
+    point: int
+    capacity_wh: int
+    power_wh: int
+    charge_permille: int
+    discharge_permille: int
+    standby_wh: int
+    capacity_of_wh: IntArray
+    power_of_wh: IntArray
+    is_used: bool = True
+
+
+def with_shared_battery(population: Population, shared: SharedBattery) -> Population:
+    """The population with the battery, empty, behind its connection point.
+
+    Parameters
+    ----------
+    population : Population
+        With a connection point for it at which nothing stands.
+    shared : SharedBattery
+
+    Returns
+    -------
+    Population
+        Read-only arrays.
+    """
+    i, own = shared.point, population.batteries
+    power_mw = float(p_mw_from_wh(shared.power_wh, population.step_s))
+    load_p_mw = population.load_p_mw.copy()
+    load_p_mw[:, i] = p_mw_from_wh(shared.standby_wh, population.step_s)
+    load_p_mw.setflags(write=False)
+    batteries = replace(
+        own,
+        capacity_mwh=_set(own.capacity_mwh, i, shared.capacity_wh / WH_PER_MWH),
+        soc_min_mwh=_set(own.soc_min_mwh, i, 0.0),
+        soc_initial_mwh=_set(own.soc_initial_mwh, i, 0.0),
+        p_max_mw=_set(own.p_max_mw, i, power_mw),
+        charge_efficiency=_set(own.charge_efficiency, i, shared.charge_permille / _PERMILLE),
+        discharge_efficiency=_set(
+            own.discharge_efficiency, i, shared.discharge_permille / _PERMILLE
+        ),
+    )
+    return replace(population, load_p_mw=load_p_mw, batteries=batteries)
+
+
+def nominate_wh(shared: SharedBattery, planned_wh: IntArray, account_wh: IntArray) -> IntArray:
+    """What members nominate for one interval.
+
+    Parameters
+    ----------
+    shared : SharedBattery
+    planned_wh : (n,) int64
+        Net injection that each plans. [Wh]
+    account_wh : (n,) int64
+        Stored energy of each before the interval. [Wh]
+
+    Returns
+    -------
+    (n,) int64
+        Energy to charge (positive) or to discharge, within shares and accounts. [Wh]
+    """
+    if not shared.is_used:
+        return np.zeros_like(planned_wh)
+    # the most whose credit, rounded down, fits; the most whose debit, rounded up, is there
+    room_wh = np.maximum(shared.capacity_of_wh - account_wh, 0)
+    fits_wh = room_wh * _PERMILLE // shared.charge_permille
+    there_wh = account_wh * shared.discharge_permille // _PERMILLE
+    charge_wh = np.minimum(np.minimum(np.maximum(planned_wh, 0), shared.power_of_wh), fits_wh)
+    discharge_wh = np.minimum(np.minimum(np.maximum(-planned_wh, 0), shared.power_of_wh), there_wh)
+    nominated_wh = charge_wh - discharge_wh
+    worth_it = np.abs(nominated_wh) >= _LEAST_WH
+    return np.where(worth_it, nominated_wh, 0).astype(np.int64)
+
+
+def _set(array: FloatArray, i: int, value: float) -> FloatArray:
+    changed = array.copy()
+    changed[i] = value
+    changed.setflags(write=False)
+    return changed
