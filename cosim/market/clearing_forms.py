@@ -138,19 +138,19 @@ class ClearedBooks(OrderBooks):
         Raises
         ------
         ContractRevert
-            If the form is another, the interval cleared already, a number out of range, the book
-            does not cross and yet trades, or the committer's free balance is too low.
+            If the form is another, the interval cleared already, the book does not cross and yet
+            trades, a number is out of range, or the committer's free balance is too low.
         """
         self._require_committed_form()
         state = self._interval(interval)
         self._require(state.committed is None and state.clearing is None, "already cleared")
         prices = (buy_price_ueur_per_kwh, sell_price_ueur_per_kwh)
-        self._require(max(prices) <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
-        self._require(volume_wh <= MAX_VOLUME_WH, "energy out of range")
         if not crosses(state.book):
             self._require(not any((*prices, volume_wh)), "not the clearing")
             self._clear(interval)
             return
+        self._require(max(prices) <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
+        self._require(volume_wh <= MAX_VOLUME_WH, "energy out of range")
         self._lock(committer, self.clearing_bond_ueur)
         state.committed = CommittedClearing(
             committer,
@@ -168,11 +168,11 @@ class ClearedBooks(OrderBooks):
         Raises
         ------
         ContractRevert
-            If there is no clearing to challenge, or nothing is wrong with it.
+            If there is no committed clearing, or nothing is wrong with it.
         """
         self._require_committed_form()
         state = self._interval(interval)
-        self._require(state.committed is not None, "no clearing to challenge")
+        self._require(state.committed is not None, "no committed clearing")
         committed = state.committed
         assert committed is not None
         true = self.clear_book(interval)
@@ -200,14 +200,14 @@ class ClearedBooks(OrderBooks):
         Raises
         ------
         ContractRevert
-            If there is no committed clearing or no order, the fill was claimed or settled, is more
-            than was ordered or beyond the order's price, is not what the root stands for, or the
+            If there is no committed clearing or no order, the fill was claimed or settled, is not
+            what the root stands for, is more than was ordered or beyond the order's price, or the
             pot is too low for a seller as long as buyers have not claimed theirs.
         """
         self._require_committed_form()
         state = self._interval(interval)
         committed, order = state.committed, state.order_of(account)
-        self._require(committed is not None, "not committed")
+        self._require(committed is not None, "no committed clearing")
         self._require(order is not None, "no order")
         assert committed is not None
         assert order is not None
@@ -215,9 +215,10 @@ class ClearedBooks(OrderBooks):
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
         self._require(account not in state.readings, "already reported")
-        self._require(committed.fits(order, filled_wh), "fill beyond the order")
         is_proven = root_of_proof(index, filled_wh, proof, self._keccak) == committed.root
         self._require(is_proven, "not in the root")
+        self._require(filled_wh <= order.energy_wh, "fill above the order")
+        self._require(filled_wh == 0 or committed.fits(order), "price beyond the order")
         earned_ueur = committed.amount_ueur(order, filled_wh)
         self._require(earned_ueur <= committed.pot_ueur, "buyers have not paid in")
         self._add(self.supplier, committed.claim(index, order, filled_wh))

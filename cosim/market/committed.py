@@ -58,11 +58,10 @@ class CommittedClearing:
         """Price at which a filled order trades. [µEUR/kWh]"""
         return price_of(order, self.rule, self.buy_price_ueur_per_kwh, self.sell_price_ueur_per_kwh)
 
-    def fits(self, order: Order, filled_wh: int) -> bool:
-        """Whether a fill is within the order's energy and at a price that it accepts."""
+    def fits(self, order: Order) -> bool:
+        """Whether the order would trade at a price that it accepts."""
         price, limit = self.price_of(order), order.price_ueur_per_kwh
-        accepted = price >= limit if order.is_sell else price <= limit
-        return filled_wh <= order.energy_wh and (accepted or filled_wh == 0)
+        return price >= limit if order.is_sell else price <= limit
 
     def amount_ueur(self, order: Order, filled_wh: int) -> int:
         """What a fill brings its order: negative for a buyer. [µEUR]"""
