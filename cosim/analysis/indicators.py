@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
 from cosim.analysis.tables import Results
@@ -76,6 +77,12 @@ class Indicators:
         Number by status.
     largest_difference_vm_pu, largest_difference_loading_percent : float or None
         Between the power-flow engine and the reference, over the intervals solved again.
+    certificates_issued_kwh, certificates_sold_kwh, certificates_retired_kwh : float or None
+        Over all delivery hours; None without certificates. [kWh]
+    certificates_paid_eur : float or None
+        What buyers paid for certificates. [EUR]
+    hourly_matching, hourly_matching_limit, run_matching : float or None
+        Shares of consumption, as :mod:`cosim.analysis.certificates` defines them. [-]
     """
 
     intervals: int
@@ -109,6 +116,13 @@ class Indicators:
     orders: dict[str, int]
     largest_difference_vm_pu: float | None
     largest_difference_loading_percent: float | None
+    certificates_issued_kwh: float | None = None
+    certificates_sold_kwh: float | None = None
+    certificates_retired_kwh: float | None = None
+    certificates_paid_eur: float | None = None
+    hourly_matching: float | None = None
+    hourly_matching_limit: float | None = None
+    run_matching: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -142,6 +156,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         orders=_orders(results),
         largest_difference_vm_pu=power_flow.get("largest_difference_vm_pu"),
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
+        **certificate_indicators(results),
     )
 
 

@@ -13,9 +13,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from cosim.analysis import charts
+from cosim.analysis.certificates import certificates_chart
 from cosim.analysis.chart_style import Chart
 from cosim.analysis.checks import STAGE_LABELS
-from cosim.analysis.indicators import GAS_COLUMNS, compute_indicators, gas_by_method
+from cosim.analysis.indicators import (
+    GAS_COLUMNS,
+    Indicators,
+    compute_indicators,
+    gas_by_method,
+)
 from cosim.analysis.network_map import (
     LOADING_STEPS_PER_PERCENT,
     VM_STEPS_PER_PU,
@@ -25,6 +31,7 @@ from cosim.analysis.network_map import (
     worst_interval,
 )
 from cosim.analysis.report_text import (
+    CERTIFICATE_DEFINITION,
     DEFINITIONS,
     MONEY_COLUMNS,
     key_facts,
@@ -96,7 +103,7 @@ def render(results: Results) -> str:
         groups=groups,
         money_columns=MONEY_COLUMNS,
         money_rows=money_rows(results),
-        definitions=DEFINITIONS,
+        definitions=_definitions(indicators),
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],
@@ -107,6 +114,11 @@ def render(results: Results) -> str:
         map_data=_script_json(_map_data(results, before, after, shown)),
         chart_data=_script_json(_figures(groups)),
     )
+
+
+def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
+    has_certificates = indicators.certificates_issued_kwh is not None
+    return [*DEFINITIONS, *([CERTIFICATE_DEFINITION] if has_certificates else [])]
 
 
 def _map_note(n_shown: int, n_intervals: int) -> str:
@@ -184,6 +196,7 @@ def _chart_groups(
             "title": "Money",
             "charts": [charts.money_chart(results), charts.cost_chart(results)],
         },
+        *_certificates(results),
         {
             "key": "ledger",
             "title": "Ledger",
@@ -193,6 +206,14 @@ def _chart_groups(
             ],
         },
     ]
+
+
+def _certificates(results: Results) -> list[dict[str, Any]]:
+    """The group of charts on certificates; none in a run without them."""
+    if results.frame("certificates").empty:
+        return []
+    chart = certificates_chart(results)
+    return [{"key": "certificates", "title": "Certificates", "charts": [chart]}]
 
 
 def _figures(groups: list[dict[str, Any]]) -> dict[str, Any]:

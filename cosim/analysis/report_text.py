@@ -63,6 +63,14 @@ DEFINITIONS = (
     ),
 )
 
+CERTIFICATE_DEFINITION = (
+    "Matching",
+    "With certificates issued I, retired R and consumption C summed over all members in each "
+    "delivery hour: hour by hour ΣR / ΣC; had everybody bought, Σmin(I, C) / ΣC; over the whole "
+    "run, without hours, min(ΣI, ΣC) / ΣC. Certificates are PV generation before own consumption; "
+    "a battery neither produces nor consumes.",
+)
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -138,6 +146,23 @@ def tiles(indicators: Indicators) -> list[Tile]:
             else "not recorded",
             number(i.losses_kwh, "kWh"),
         ),
+        *_certificate_tiles(i),
+    ]
+
+
+def _certificate_tiles(i: Indicators) -> list[Tile]:
+    """What certificates prove; none in a run without them."""
+    if i.certificates_issued_kwh is None:
+        return []
+    return [
+        Tile(
+            "Consumption matched hour by hour",
+            f"{percent(i.hourly_matching_limit)} had everybody bought; certificates without an "
+            f"hour would claim {percent(i.run_matching)}; "
+            f"{number(i.certificates_issued_kwh, 'kWh', 0)} certified, "
+            f"{number(i.certificates_sold_kwh, 'kWh', 0)} sold",
+            percent(i.hourly_matching),
+        )
     ]
 
 

@@ -30,6 +30,16 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
     """Name and value of each indicator but the violations, as people read them."""
     i = indicators
     orders = i.orders
+    certificates = [
+        (
+            "Certificates issued / sold / retired",
+            f"{number(i.certificates_issued_kwh)} / {number(i.certificates_sold_kwh)} / "
+            f"{number(i.certificates_retired_kwh, 'kWh')}",
+        ),
+        ("Consumption matched hour by hour", percent(i.hourly_matching)),
+        ("… had everybody bought", percent(i.hourly_matching_limit)),
+        ("… claimed over the whole run, without hours", percent(i.run_matching)),
+    ]
     return [
         ("Curtailed injection", number(i.curtailed_injection_kwh, "kWh")),
         ("Curtailed consumption", number(i.curtailed_consumption_kwh, "kWh")),
@@ -68,6 +78,7 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
             if i.largest_difference_vm_pu is None
             else f"{i.largest_difference_vm_pu:.1e}\u00a0pu",
         ),
+        *(certificates if i.certificates_issued_kwh is not None else ()),
     ]
 
 

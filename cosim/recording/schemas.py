@@ -231,6 +231,26 @@ _TABLES = (
         ),
     ),
     Table(
+        "certificates",
+        "one prosumer's certificates of one delivery hour, once the hour or the run is over",
+        (
+            _interval("last delivery interval of the hour, from 0"),
+            _integer("hour", "-", "clock hour of delivery, Unix time / 3600, as on the ledger"),
+            _PROSUMER,
+            _wh("issued_wh", "PV generation that its meter recorded, before own consumption"),
+            _wh("consumed_wh", "load, EV and heat pumps that its meter recorded, gross"),
+            _wh("offered_wh", "certificates that it offered"),
+            _wh("sold_wh", "of which sold; the rest went back"),
+            _wh("bought_wh", "certificates bought"),
+            _wh("retired_wh", "certificates retired for its consumption of the hour"),
+            _wh("held_wh", "left over: issued + bought - sold - retired"),
+            _price("limit_ueur_per_kwh", "most that it pays; missing if it buys none", True),
+            _ueur("earned_ueur", "received for what was sold, positive"),
+            _ueur("paid_ueur", "paid for what was bought, positive"),
+            _ueur("fees_ueur", "transaction fees paid for all this, positive"),
+        ),
+    ),
+    Table(
         "prosumers",
         "what one prosumer physically did in one interval",
         (

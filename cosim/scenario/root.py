@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from cosim.clock import DeliveryClock
 from cosim.foreign import ForeignSimulator, simulators_distinct
+from cosim.scenario.certificates import CertificateSettings
 from cosim.scenario.dso import DsoSettings
 from cosim.scenario.fields import Model
 from cosim.scenario.grid import GridSettings
@@ -18,6 +19,7 @@ from cosim.scenario.ledger import LedgerSettings
 from cosim.scenario.market import MarketSettings
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.time import TimeSettings
+from cosim.units import SECONDS_PER_HOUR
 
 
 class Scenario(Model):
@@ -36,6 +38,10 @@ class Scenario(Model):
     market: MarketSettings = MarketSettings()
     ledger: LedgerSettings = LedgerSettings()
     dso: DsoSettings = DsoSettings()
+    certificates: CertificateSettings | None = Field(
+        None,
+        description="hourly proofs of renewable origin (docs/contracts/green-certificates.md)",
+    )
     simulators: tuple[ForeignSimulator, ...] = ()
 
     @model_validator(mode="after")
@@ -96,6 +102,22 @@ class Scenario(Model):
             raise ValueError(
                 f"twice dso.voltage_margin_pu ({dso.voltage_margin_pu:g}) must be less than the "
                 f"voltage band of grid.limits ({limits.vm_min_pu:g} to {limits.vm_max_pu:g} pu)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_fit(self) -> Scenario:
+        if self.certificates is None:
+            return self
+        step_s = self.time.step_s
+        if SECONDS_PER_HOUR % step_s:
+            raise ValueError(
+                f"time.step_s ({step_s}) must divide the hour: certificates are issued by the hour"
+            )
+        if self.clock().start_s % step_s:
+            raise ValueError(
+                f"time.start must be a whole number of steps of {step_s} s after the hour: "
+                "certificates are issued by the hour"
             )
         return self
 
