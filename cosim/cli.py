@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)
 
+    gas = commands.add_parser("gas", help="measure what the contracts' transactions cost")
+    gas.add_argument("--engine", choices=("revm", "py-evm"), default="revm", help="[revm]")
+    forms = gas.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="print contract, method and gas as JSON")
+    forms.add_argument("--csv", action="store_true", help="print gas of clearing by form and size")
+    forms.add_argument("--markdown", action="store_true", help="print docs/gas.md")
+    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw gas of clearing")
+    gas.set_defaults(run=_gas)
+
     grids = commands.add_parser("grids", help="list and import networks")
     kinds = grids.add_subparsers(required=True, metavar="COMMAND")
     listed = kinds.add_parser("list", help="list the networks that can be named in a scenario")
@@ -140,6 +149,31 @@ def _schema(options: argparse.Namespace) -> int:
         print(markdown(), end="")
         return 0
     print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _gas(options: argparse.Namespace) -> int:
+    from cosim.ledger.engine import create_engine
+    from cosim.ledger.gas import measure_clearing, measure_methods
+    from cosim.ledger.gas.tables import as_csv, as_json, as_markdown, screen_table
+
+    engine = create_engine(options.engine)
+    if options.figure:
+        from cosim.analysis.gas_chart import clearing_chart
+
+        options.figure.write_text(
+            clearing_chart(as_csv(measure_clearing(engine))), encoding="utf-8"
+        )
+        print(f"figure: {options.figure}")
+    elif options.csv:
+        print(as_csv(measure_clearing(engine)), end="")
+    elif options.json:
+        print(as_json(measure_methods(engine)), end="")
+    elif options.markdown:
+        clearing = measure_clearing(create_engine(options.engine))
+        print(as_markdown(measure_methods(engine), clearing), end="")
+    else:
+        Console().print(screen_table(measure_methods(engine)))
     return 0
 
 

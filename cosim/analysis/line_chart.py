@@ -1,0 +1,140 @@
+"""A line chart on logarithmic axes as an SVG file, for the documentation.
+
+The report's charts are interactive and drawn by a browser; a page in a repository needs an image,
+and the library draws images only with a browser beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from cosim.analysis.chart_style import GRID, INK
+
+_WIDTH, _HEIGHT = 760, 440
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 190, 62, 52
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Parameters
+    ----------
+    name : str
+        Written at its right end.
+    points : sequence of (float, float)
+        Above 0.
+    colour : str
+        As in CSS.
+    dashed : bool
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: str
+    dashed: bool = False
+
+
+def log_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) -> str:
+    """Draw lines over two logarithmic axes.
+
+    Parameters
+    ----------
+    title, x_title, y_title : str
+    lines : sequence of Line
+        All with the same values on the horizontal axis, where ticks stand at these values.
+
+    Returns
+    -------
+    str
+        An SVG document.
+
+    Raises
+    ------
+    ValueError
+        If there is no point, or one is not above 0.
+    """
+    xs = sorted({x for line in lines for x, _ in line.points})
+    ys = [y for line in lines for _, y in line.points]
+    if not xs or xs[0] <= 0 or min(ys) <= 0:
+        raise ValueError("logarithmic axes need points above 0")
+    y_ticks = _decades(min(ys), max(ys))
+    x_of = _Scale(xs[0], xs[-1], _LEFT, _WIDTH - _RIGHT)
+    y_of = _Scale(y_ticks[0], y_ticks[-1], _HEIGHT - _BOTTOM, _TOP)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'font-family="sans-serif" font-size="13" fill="{INK}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        _text(_LEFT, 24, title, size=15),
+        _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 12, x_title, anchor="middle"),
+        _text(16, _TOP - 14, y_title),
+    ]
+    for x in xs:
+        parts.append(_rule(x_of(x), _TOP, x_of(x), _HEIGHT - _BOTTOM))
+        parts.append(_text(x_of(x), _HEIGHT - _BOTTOM + 18, _number(x), anchor="middle"))
+    for y in y_ticks:
+        parts.append(_rule(_LEFT, y_of(y), _WIDTH - _RIGHT, y_of(y)))
+        parts.append(_text(_LEFT - 8, y_of(y) + 4, _number(y), anchor="end"))
+    label_ys = _spread([y_of(line.points[-1][1]) for line in lines], 17)
+    for line, label_y in zip(lines, label_ys, strict=True):
+        dots = [(x_of(x), y_of(y)) for x, y in line.points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+        dash = ' stroke-dasharray="6 4"' if line.dashed else ""
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"{dash}/>'
+        )
+        parts += [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in dots
+        ]
+        parts.append(_text(_WIDTH - _RIGHT + 10, label_y + 4, line.name, colour=line.colour))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Places a value of a logarithmic axis between two coordinates."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        span = math.log(self.high / self.low) or 1.0
+        return self.start + math.log(value / self.low) / span * (self.end - self.start)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten around some values."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0**k for k in range(first, max(last, first + 1) + 1)]
+
+
+def _spread(places: list[float], least: float) -> list[float]:
+    """Places moved down, where they would lie closer together than the least distance."""
+    moved = list(places)
+    before = -math.inf
+    for k in sorted(range(len(places)), key=places.__getitem__):
+        moved[k] = before = max(places[k], before + least)
+    return moved
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def _text(
+    x: float, y: float, text: str, anchor: str = "start", size: int = 13, colour: str = INK
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
+        f'fill="{colour}">{escape(text)}</text>'
+    )
+
+
+def _rule(x0: float, y0: float, x1: float, y1: float) -> str:
+    return f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" stroke="{GRID}"/>'
