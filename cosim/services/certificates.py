@@ -197,9 +197,15 @@ class CertificatesService(Service):
             hour.consumed_wh += consumed
 
     def _offer(self, interval: int, hour: int) -> None:
-        """Offer what producers cannot retire themselves."""
-        price = self._terms.price_ueur_per_kwh
-        spare = {i: h.held_wh - h.retirable_wh for i, h in self._holdings(hour).items()}
+        """Offer what producers cannot retire themselves.
+
+        They ask the same, so the earliest offers are sold first: the turn passes on by one
+        connection point with every hour.
+        """
+        price, n = self._terms.price_ueur_per_kwh, len(self._names)
+        holdings = self._holdings(hour)
+        in_turn = sorted(holdings, key=lambda i: (i - hour) % n)
+        spare = {i: holdings[i].held_wh - holdings[i].retirable_wh for i in in_turn}
         offered = {i: min(wh, MAX_ENERGY_WH) for i, wh in spare.items() if wh}
         sent = {
             i: self.client.offer(self._address(i), hour, wh, price, interval=interval)

@@ -138,6 +138,18 @@ def test_hours_are_apart_and_the_last_may_be_a_part() -> None:
     assert running.client.totals_of(noon["hour"]).issued_wh == 500
 
 
+def test_sellers_of_one_price_take_turns() -> None:
+    running = service()
+    sold = []
+    for interval in range(4):
+        rows = settle(running, interval, delivery([60, 0, 0, 60], [0, 50, 0, 0]))
+        if rows:
+            assert rows["bought_wh"] == [0, 100, 0, 0]
+            sold.append(rows["sold_wh"])
+    # hour 477 011 is the turn of point 3, hour 477 012 of point 0
+    assert sold == [[0, 0, 0, 100], [100, 0, 0, 0]]
+
+
 def test_too_dear_for_everybody() -> None:
     running = service(price=PRICE + 6)
     settle(running, 0, delivery([500, 0, 0, 0], [10, 100, 100, 100]))
