@@ -6,14 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cosim.errors import ScenarioError
 from cosim.ledger.deployment import Deployment
+from cosim.market.community_storage import StorageTerms
+from cosim.prosumers.community_battery import SharedBattery
 from cosim.prosumers.settings import child_seed
 from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
 from cosim.scenario.certificates import CertificateSettings
+from cosim.scenario.community_storage import CommunityStorageSettings
 from cosim.services.base import Service
 from cosim.services.certificates import CertificatesService, CertificateTerms
-from cosim.units import ueur_from_eur, ueur_per_kwh_from_eur_per_mwh
+from cosim.services.storage import StorageService
+from cosim.services.storage_setup import StorageSetup
+from cosim.units import (
+    SECONDS_PER_HOUR,
+    ueur_from_eur,
+    ueur_per_kwh_from_eur_per_mwh,
+    wh_from_kwh,
+)
 
 _BUYERS_SEED = 16
 """Key among the children of the scenario's seed; the population's are 0 to 3."""
@@ -21,7 +32,8 @@ _BUYERS_SEED = 16
 
 def count_services(scenario: Scenario) -> int:
     """How many contracts beside the local market a scenario asks for."""
-    return sum(section is not None for section in (scenario.certificates,))
+    sections = (scenario.certificates, scenario.community_storage)
+    return sum(section is not None for section in sections)
 
 
 def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
@@ -47,6 +59,9 @@ def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service
         If the set-up does not finish before the first order window.
     """
     services: list[Service] = []
+    if scenario.community_storage is not None:  # its meter must report while meters may
+        setup = storage_setup(scenario, scenario.community_storage, deployment)
+        services.append(StorageService.deploy(deployment, scenario.clock(), setup))
     if scenario.certificates is not None:
         terms = certificate_terms(scenario, scenario.certificates, deployment.members)
         services.append(CertificatesService.deploy(deployment, scenario.clock(), terms))
@@ -80,3 +95,93 @@ def certificate_terms(
         deposit_ueur=ueur_from_eur(settings.account_eur),
         eur_per_eth=scenario.ledger.eur_per_eth,
     )
+
+
+def shared_battery(scenario: Scenario, names: Sequence[str]) -> SharedBattery | None:
+    """The battery that members share, None without one.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    names : sequence of str
+        Connection points, the battery's among them.
+
+    Raises
+    ------
+    ScenarioError
+        If a member is no connection point.
+    """
+    settings = scenario.community_storage
+    if settings is None:
+        return None
+    terms = _storage_terms(scenario, settings)
+    shares = np.array(_shares(settings, names), dtype=np.int64)
+    return SharedBattery(
+        point=list(names).index(settings.name),
+        capacity_wh=terms.capacity_wh,
+        power_wh=terms.power_wh,
+        charge_permille=terms.charge_permille,
+        discharge_permille=terms.discharge_permille,
+        standby_wh=_interval_wh(settings.standby_kw, scenario),
+        capacity_of_wh=terms.capacity_wh * shares // terms.total_shares,
+        power_of_wh=terms.power_wh * shares // terms.total_shares,
+        is_used=settings.nominations != "none",
+    )
+
+
+def storage_setup(
+    scenario: Scenario, settings: CommunityStorageSettings, deployment: Deployment
+) -> StorageSetup:
+    """How the battery is shared, and the money that begins with it."""
+    names = [account.name for account in deployment.prosumers]
+    return StorageSetup(
+        terms=_storage_terms(scenario, settings),
+        point=names.index(settings.name),
+        shares=_shares(settings, names),
+        standby_wh=_interval_wh(settings.standby_kw, scenario),
+        deposit_ueur=ueur_from_eur(settings.account_eur),
+        owner_deposit_ueur=ueur_from_eur(settings.owner_eur),
+        eur_per_eth=scenario.ledger.eur_per_eth,
+    )
+
+
+def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> StorageTerms:
+    return StorageTerms(
+        owner=settings.name,
+        total_shares=settings.shares,
+        share_price_ueur=ueur_from_eur(settings.share_price_eur),
+        capacity_wh=wh_from_kwh(settings.capacity_kwh),
+        power_wh=_interval_wh(settings.p_max_kw, scenario),
+        charge_permille=settings.charge_permille,
+        discharge_permille=settings.discharge_permille,
+        loss_limit_wh=wh_from_kwh(settings.loss_limit_kwh),
+        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+    )
+
+
+def _shares(settings: CommunityStorageSettings, names: Sequence[str]) -> tuple[int, ...]:
+    """Shares by connection point; the battery's own has none.
+
+    Raises
+    ------
+    ScenarioError
+        If a member is no connection point, or the battery's own.
+    """
+    people = [name for name in names if name != settings.name]
+    if settings.members is None:
+        each = settings.shares // len(people)
+        return tuple(0 if name == settings.name else each for name in names)
+    for name in settings.members:
+        if name not in people:
+            raise ScenarioError(
+                f"'{name}' is no connection point of a member",
+                field="community_storage.members",
+                remedy="use names from the network's connection_points.csv",
+            )
+    return tuple(settings.members.get(name, 0) for name in names)
+
+
+def _interval_wh(p_kw: float, scenario: Scenario) -> int:
+    """Energy of a power in one interval. [Wh]"""
+    return wh_from_kwh(p_kw * scenario.time.step_s / SECONDS_PER_HOUR)

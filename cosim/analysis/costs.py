@@ -2,7 +2,9 @@
 
 The baseline settles the same metered energy with the supplier alone: consumption at the retail
 price, rounded up, feed-in at the feed-in price, rounded down, interval by interval. It says what
-the market moved, not how people would have behaved without it.
+the market moved, not how people would have behaved without it. Energy that a shared battery
+allocated counts where it was metered; its losses are bills of its members, and what shares cost is
+no cost of the run.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cosim.analysis.storage import physical_wh, storage_ueur
 from cosim.analysis.tables import Results
 from cosim.units import WH_PER_KWH, IntArray, ueur_from_eur
 
@@ -47,7 +50,7 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``prosumer``, with ``traded_ueur``, ``supplier_ueur``, ``flexibility_ueur``
-        (received positive), ``fees_ueur`` (paid positive), ``cost_ueur`` and
+        and ``storage_ueur`` (received positive), ``fees_ueur`` (paid positive), ``cost_ueur`` and
         ``baseline_cost_ueur`` (paid positive). [µEUR]
     """
     rows = results.frame("settlement")
@@ -55,7 +58,7 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
     rows = rows.assign(
         cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur,
         baseline_cost_ueur=baseline_ueur(
-            rows.metered_wh,
+            physical_wh(results),
             ueur_from_eur(market["retail_eur_per_kwh"]),
             ueur_from_eur(market["feed_in_eur_per_kwh"]),
         ),
@@ -68,7 +71,9 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
         "cost_ueur",
         "baseline_cost_ueur",
     ]
-    return rows.groupby("prosumer", observed=True)[columns].sum()
+    costs = rows.groupby("prosumer", observed=True)[columns].sum()
+    received = storage_ueur(results).reindex(costs.index).fillna(0).astype("int64")
+    return costs.assign(storage_ueur=received, cost_ueur=costs.cost_ueur - received)
 
 
 def money_by_role(results: Results) -> pd.DataFrame:

@@ -21,6 +21,7 @@ import pandas as pd
 from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
+from cosim.analysis.storage import storage_indicators
 from cosim.analysis.tables import Results
 from cosim.recording.schemas import ORDER_STATUSES, STAGES
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur
@@ -83,6 +84,12 @@ class Indicators:
         What buyers paid for certificates. [EUR]
     hourly_matching, hourly_matching_limit, run_matching : float or None
         Shares of consumption, as :mod:`cosim.analysis.certificates` defines them. [-]
+    storage_charged_kwh, storage_discharged_kwh, storage_loss_kwh : float or None
+        By members of a shared battery, and lost beyond that; None without one. [kWh]
+    storage_billed_eur : float or None
+        Members' bills for losses, less credits. [EUR]
+    self_consumption_without_storage, self_sufficiency_without_storage : float or None
+        Of the other connection points, as :mod:`cosim.analysis.storage` defines them. [-]
     """
 
     intervals: int
@@ -123,6 +130,12 @@ class Indicators:
     hourly_matching: float | None = None
     hourly_matching_limit: float | None = None
     run_matching: float | None = None
+    storage_charged_kwh: float | None = None
+    storage_discharged_kwh: float | None = None
+    storage_loss_kwh: float | None = None
+    storage_billed_eur: float | None = None
+    self_consumption_without_storage: float | None = None
+    self_sufficiency_without_storage: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -157,6 +170,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         largest_difference_vm_pu=power_flow.get("largest_difference_vm_pu"),
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
         **certificate_indicators(results),
+        **storage_indicators(results),
     )
 
 

@@ -40,6 +40,16 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
         ("… had everybody bought", percent(i.hourly_matching_limit)),
         ("… claimed over the whole run, without hours", percent(i.run_matching)),
     ]
+    storage = [
+        (
+            "Shared battery charged / discharged / lost",
+            f"{number(i.storage_charged_kwh)} / {number(i.storage_discharged_kwh)} / "
+            f"{number(i.storage_loss_kwh, 'kWh', 2)}",
+        ),
+        ("… losses billed", number(i.storage_billed_eur, "EUR", 2)),
+        ("Self-consumption without it", percent(i.self_consumption_without_storage)),
+        ("Self-sufficiency without it", percent(i.self_sufficiency_without_storage)),
+    ]
     return [
         ("Curtailed injection", number(i.curtailed_injection_kwh, "kWh")),
         ("Curtailed consumption", number(i.curtailed_consumption_kwh, "kWh")),
@@ -79,6 +89,7 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
             else f"{i.largest_difference_vm_pu:.1e}\u00a0pu",
         ),
         *(certificates if i.certificates_issued_kwh is not None else ()),
+        *(storage if i.storage_charged_kwh is not None else ()),
     ]
 
 

@@ -22,7 +22,7 @@ class CommunityStorageSettings(Model):
     p_max_kw: Positive = Field(50.0, description="rating, both ways [kW]")
     charge_permille: _Permille = Field(950, description="one-way efficiency [‰]")
     discharge_permille: _Permille = Field(950, description="one-way efficiency [‰]")
-    standby_w: NonNegative = Field(40.0, description="what it consumes at all times [W]")
+    standby_kw: NonNegative = Field(0.04, description="what it consumes at all times [kW]")
     shares: Annotated[int, Field(gt=0, le=1_000_000)] = Field(
         100, description="how many shares there are"
     )

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from cosim.clock import DeliveryClock
 from cosim.foreign import ForeignSimulator, simulators_distinct
 from cosim.scenario.certificates import CertificateSettings
+from cosim.scenario.community_storage import CommunityStorageSettings
 from cosim.scenario.dso import DsoSettings
 from cosim.scenario.fields import Model
 from cosim.scenario.grid import GridSettings
@@ -38,6 +39,9 @@ class Scenario(Model):
     market: MarketSettings = MarketSettings()
     ledger: LedgerSettings = LedgerSettings()
     dso: DsoSettings = DsoSettings()
+    community_storage: CommunityStorageSettings | None = Field(
+        None, description="a battery that members share (docs/contracts/community-storage.md)"
+    )
     certificates: CertificateSettings | None = Field(
         None,
         description="hourly proofs of renewable origin (docs/contracts/green-certificates.md)",
