@@ -99,7 +99,7 @@ class ClearedBooks(OrderBooks):
     def bond_of(self, interval: int) -> int:
         """Bond held for a committed clearing. [µEUR]"""
         committed = self._interval(interval).committed
-        return 0 if committed is None else committed.bond_ueur
+        return 0 if committed is None else committed.bond_ueur or 0
 
     def pots_total_ueur(self) -> int:
         """Sum of ``pot_of`` over all intervals kept. [µEUR]"""
@@ -188,7 +188,7 @@ class ClearedBooks(OrderBooks):
             true.volume_wh,
         )
         self._require(not is_right, "clearing is right")
-        self._add(challenger, committed.bond_ueur)
+        self._add(challenger, committed.bond_ueur or 0)
         state.committed = None
         return self._clear(interval)
 
@@ -233,10 +233,10 @@ class ClearedBooks(OrderBooks):
         """
         self._require_committed_form()
         committed = self._interval(interval).committed
-        self._require(committed is not None and committed.bond_ueur > 0, "no bond")
+        self._require(committed is not None and committed.bond_ueur is not None, "no bond")
         assert committed is not None
-        self._add(committed.committer, committed.bond_ueur)
-        committed.bond_ueur = 0
+        self._add(committed.committer, committed.bond_ueur or 0)
+        committed.bond_ueur = None
 
     def _clear(self, interval: int) -> Clearing:
         clearing = self.clear_book(interval)

@@ -26,8 +26,8 @@ class CommittedClearing:
         As claimed. [Wh]
     rule : PricingRule
         Of the market.
-    bond_ueur : int
-        Held until the challenge window is over. [µEUR]
+    bond_ueur : int or None
+        Held until the challenge window is over, None from then on. [µEUR]
     n_orders : int
         Orders that have a fill to claim.
     filled_wh : dict of int to int
@@ -46,7 +46,7 @@ class CommittedClearing:
     sell_price_ueur_per_kwh: int
     volume_wh: int
     rule: PricingRule
-    bond_ueur: int
+    bond_ueur: int | None
     n_orders: int
     filled_wh: dict[int, int] = field(default_factory=dict)
     n_unclaimed: int = 0
