@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cosim.market.accounts import SupplierAccounts
-from cosim.market.clearing import Clearing, clear
+from cosim.market.clearing import Book, Clearing, clear
 from cosim.market.committed import CommittedClearing
 from cosim.market.orders import (
     MAX_ENERGY_WH,
@@ -112,10 +112,18 @@ class OrderBooks(SupplierAccounts):
         """Orders of an interval by arrival index; None where an order is sealed."""
         return tuple(self._interval(interval).book)
 
+    def arrival_index(self, interval: int, account: str) -> int:
+        """Place of an account's order in the order of arrival."""
+        return self._interval(interval).index_of[account]
+
     def clear_book(self, interval: int) -> Clearing:
         """What clearing the interval's book gives, without doing it."""
+        return self.clear_orders(self._interval(interval).book)
+
+    def clear_orders(self, book: Book) -> Clearing:
+        """What clearing any book gives under the market's rule and the supplier's prices."""
         return clear(
-            self._interval(interval).book,
+            book,
             self.rule,
             retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
             feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
@@ -155,9 +163,10 @@ class OrderBooks(SupplierAccounts):
             balance is too low.
         """
         self._require(self.is_sealed, "orders are open")
+        self._require(self.balance_of(account) >= self.sealed_deposit_ueur, "balance too low")
         state = self._interval(interval)
         self._check_room(state, account)
-        self._lock(account, self.sealed_deposit_ueur)
+        self._add(account, -self.sealed_deposit_ueur)
         state.add(account, None, _sealed(commitment))
 
     def reveal_order(self, interval: int, order: Order, commitment: bytes) -> None:
