@@ -112,4 +112,5 @@ def certificates_chart(results: Results) -> Chart:
         "of the consumption of the same hour; what is left over proves nothing, however much is "
         "consumed at other hours.",
         styled(figure, ["energy [kWh]"]),
+        wide=True,
     )
