@@ -11,7 +11,7 @@
 
 from ethereum.ercs import IERC20
 
-TOKEN: immutable(address)
+TOKEN: public(immutable(address))
 
 _free_of: HashMap[address, uint256]
 

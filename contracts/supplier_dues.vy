@@ -12,7 +12,7 @@ import escrow_accounts as accounts
 
 uses: accounts
 
-SUPPLIER: immutable(address)
+SUPPLIER: public(immutable(address))
 
 # positive: the account owes the supplier; negative: the supplier owes the account
 _dues_of: HashMap[address, int256]
@@ -41,22 +41,29 @@ def _claim(account: address) -> uint256:
 
 
 @internal
+@view
+def _available(account: address) -> uint256:
+    """
+    @dev Free balance that an account may take out or lock; the supplier leaves what it owes.
+    """
+    free: uint256 = accounts._free(account)
+    return free - min(free, self._claims_total) if account == SUPPLIER else free
+
+
+@internal
 def _settle(account: address, added_ueur: int256):
     """
     @dev Add to what the account owes the supplier (negative: is owed), and let who owes pay.
     """
     before: int256 = self._dues_of[account]
     dues: int256 = before + added_ueur
-    if dues > 0:
-        paid: uint256 = min(convert(dues, uint256), accounts._free(account))
-        accounts._debit(account, paid)
-        accounts._credit(SUPPLIER, paid)
-        dues -= convert(paid, int256)
-    elif dues < 0:
-        paid: uint256 = min(convert(-dues, uint256), accounts._free(SUPPLIER))
-        accounts._debit(SUPPLIER, paid)
-        accounts._credit(account, paid)
-        dues += convert(paid, int256)
+    if dues != 0:
+        owes: bool = dues > 0
+        payer: address = account if owes else SUPPLIER
+        paid: uint256 = min(convert(abs(dues), uint256), accounts._free(payer))
+        accounts._debit(payer, paid)
+        accounts._credit(SUPPLIER if owes else account, paid)
+        dues = dues - convert(paid, int256) if owes else dues + convert(paid, int256)
     if dues == before:
         return
     self._dues_of[account] = dues

@@ -116,6 +116,12 @@ class MarketWorld:
             "gate_closure_s": GATE_CLOSURE_S,
             "metering_s": METERING_S,
             "silent_estimate_wh": SILENT_ESTIMATE_WH,
+            "rule": 0,
+            "form": 0,
+            "reveal_s": 0,
+            "sealed_deposit": 0,
+            "challenge_s": 0,
+            "clearing_bond": 0,
         }
         parameters |= {key: value for key, value in overrides.items() if key in parameters}
         return Contract(self.engine, compile_contract("LocalMarket"), *parameters.values())

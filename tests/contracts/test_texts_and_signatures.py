@@ -25,7 +25,15 @@ def words(contract: str) -> str:
 
 PREFIXES = {words(name): name for name in CONTRACTS}
 TEXT = re.compile(rf'"((?:{"|".join(PREFIXES)}): ([^"]+))"')
-REFUSALS = sorted({match for source in SOURCES.values() for match in TEXT.findall(source)})
+CAUSE = re.compile(r'refusals\._require\([^"]*"([^"]+)"')  # of the local market, whose name it adds
+REFUSALS = sorted(
+    {match for source in SOURCES.values() for match in TEXT.findall(source)}
+    | {
+        (f"local market: {cause}", cause)
+        for source in SOURCES.values()
+        for cause in CAUSE.findall(source)
+    }
+)
 
 
 def page(contract: str) -> str:

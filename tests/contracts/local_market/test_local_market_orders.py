@@ -98,7 +98,7 @@ def test_largest_orders_fit(world: MarketWorld) -> None:
     world.order("seller", True, MAX_ENERGY, MAX_PRICE)
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
-    assert world.market.get("clearingOf", 0) == (True, MAX_PRICE, MAX_ENERGY, 2)
+    assert world.market.get("clearingOf", 0) == (True, MAX_PRICE, MAX_PRICE, MAX_ENERGY, 2)
     world.deliver(0)
     world.report("buyer", -MAX_ENERGY)
     world.report("seller", MAX_ENERGY)
@@ -160,7 +160,13 @@ def test_clear_waits_for_gate_closure_and_happens_once(world: MarketWorld) -> No
         world.market.send("anyone", "clear", 0)
     world.close_gate(0)
     done = world.market.send("anyone", "clear", 0)
-    empty = {"interval": 0, "price_ueur_per_kwh": 0, "volume_wh": 0, "n_orders": 0}
+    empty = {
+        "interval": 0,
+        "buy_price_ueur_per_kwh": 0,
+        "sell_price_ueur_per_kwh": 0,
+        "volume_wh": 0,
+        "n_orders": 0,
+    }
     assert done.events == [("IntervalCleared", empty)]
     with pytest.raises(ContractRevert, match="local market: already cleared"):
         world.market.send("anyone", "clear", 0)
@@ -172,7 +178,7 @@ def test_no_crossing_is_a_normal_outcome(world: MarketWorld) -> None:
     world.order("seller", True, 1_000, 100_001)
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
-    assert world.market.get("clearingOf", 0) == (True, 0, 0, 2)
+    assert world.market.get("clearingOf", 0) == (True, 0, 0, 0, 2)
     assert world.market.get("orderOf", 0, address("buyer")) == (False, 100_000, 1_000, 0)
     assert world.locked("buyer") == 100_000
 
@@ -198,7 +204,7 @@ def test_pro_rata_at_the_margin_and_left_over_to_the_first(world: MarketWorld) -
             {"interval": 0, "account": address("seller"), "is_sell": True, "energy_wh": 11},
         ),
     ]
-    assert world.market.get("clearingOf", 0) == (True, 150_000, 11, 3)
+    assert world.market.get("clearingOf", 0) == (True, 150_000, 150_000, 11, 3)
 
 
 def test_dust_goes_to_the_supplier(world: MarketWorld) -> None:

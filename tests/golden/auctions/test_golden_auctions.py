@@ -90,7 +90,8 @@ def test_contract(name: str, scale: int, engine: str) -> None:
         world.order(order.account, order.is_sell, order.energy_wh, order.price_ueur_per_kwh)
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
-    _, price, volume_wh, n_orders = world.market.get("clearingOf", 0)
+    _, price, sell_price, volume_wh, n_orders = world.market.get("clearingOf", 0)
+    assert sell_price == price
     assert n_orders == len(orders)
     fills = tuple(world.market.get("orderOf", 0, address(o.account))[3] for o in orders)
     check(CASES[name], scale, orders, Clearing(price, price, volume_wh, fills, 0))

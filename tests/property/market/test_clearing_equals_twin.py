@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from market_world import SUPPLIER, MarketWorld, address
+from market_world import FEED_IN, RETAIL, SUPPLIER, MarketWorld, address
 
-from cosim.market.clearing import clear
+from cosim.ledger.clients.local_market import pack_ranking
+from cosim.market.clearing import clear, ranking
 from cosim.market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Order
+from cosim.market.pricing import ClearingForm, PricingRule, taker_price_ueur_per_kwh
 from cosim.market.trades import pair_trades
 from cosim.units import amount_due_ueur
 
@@ -17,9 +21,9 @@ MOST = 40
 
 
 @functools.cache
-def market(engine: str) -> MarketWorld:
+def market(engine: str, rule: PricingRule, form: ClearingForm) -> MarketWorld:
     """Forty members who can pay any order."""
-    world = MarketWorld(engine)
+    world = MarketWorld(engine, rule=rule.number, form=form.number, challenge_s=60)
     for k in range(MOST):
         world.join(f"a{k}", amount=MAX_ENERGY_WH * MAX_PRICE_UEUR_PER_KWH)
     return world
@@ -41,11 +45,24 @@ def books(max_size: int = MOST) -> st.SearchStrategy[list[tuple[bool, int, int]]
     )
 
 
-def compare(engine: str, book: list[tuple[bool, int, int]]) -> None:
+def compare(
+    engine: str,
+    book: list[tuple[bool, int, int]],
+    rule: PricingRule = PricingRule.MIDPOINT,
+    form: ClearingForm = ClearingForm.ON_CHAIN,
+) -> None:
     """Clear a book on chain and off chain."""
     orders = [Order(f"a{k}", *fields) for k, fields in enumerate(book)]
-    expected = clear(orders)
-    world = market(engine)
+    if rule.sets_price:
+        orders = [
+            replace(order, price_ueur_per_kwh=taker_price_ueur_per_kwh(order.is_sell, RETAIL))
+            for order in orders
+        ]
+    expected = clear(
+        orders, rule, retail_price_ueur_per_kwh=RETAIL, feed_in_price_ueur_per_kwh=FEED_IN
+    )
+    prices = expected.buy_price_ueur_per_kwh, expected.sell_price_ueur_per_kwh
+    world = market(engine, rule, form)
     snapshot = world.engine.snapshot()
     try:
         world.open_window(0)
@@ -53,11 +70,26 @@ def compare(engine: str, book: list[tuple[bool, int, int]]) -> None:
             world.order(order.account, order.is_sell, order.energy_wh, order.price_ueur_per_kwh)
         world.close_gate(0)
         dust = -world.free(SUPPLIER)
-        events = world.market.send("anyone", "clear", 0).events
+        if form is ClearingForm.ON_CHAIN:
+            events = world.market.send("anyone", "clear", 0).events
+        elif form is ClearingForm.VERIFIED:
+            words = pack_ranking(ranking(orders))
+            events = world.market.send(
+                "anyone", "clearVerified", 0, words, *prices, expected.volume_wh
+            ).events
+        else:
+            # a root that is wrong for certain: the challenge puts the clearing in its place
+            root = bytes(31) + b"1"
+            events = world.market.send(
+                "anyone", "commitClearing", 0, root, *prices, expected.volume_wh
+            ).events
+            if best_price(orders, True) <= best_price(orders, False):
+                words = pack_ranking(ranking(orders))
+                events = world.market.send("anyone", "challengeClearing", 0, words).events
         dust += world.free(SUPPLIER)
         assert world.market.get("clearingOf", 0) == (
             True,
-            expected.price_ueur_per_kwh,
+            *prices,
             expected.volume_wh,
             len(orders),
         )
@@ -72,6 +104,14 @@ def compare(engine: str, book: list[tuple[bool, int, int]]) -> None:
         world.engine.restore(snapshot)
 
 
+def best_price(orders: list[Order], is_sell: bool) -> int:
+    """Best price of a side; of an empty one, a price that nothing crosses."""
+    prices = [order.price_ueur_per_kwh for order in orders if order.is_sell == is_sell]
+    if is_sell:
+        return min(prices, default=MAX_PRICE_UEUR_PER_KWH + 1)
+    return max(prices, default=-1)
+
+
 @settings(max_examples=120, deadline=None)
 @given(books())
 @example([(False, MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH)] * 20 + [(True, MAX_ENERGY_WH, 0)] * 20)
@@ -81,12 +121,29 @@ def test_contract_clears_as_the_twin(book: list[tuple[bool, int, int]]) -> None:
     compare("revm", book)
 
 
-@settings(max_examples=8, deadline=None)
-@given(books(max_size=12))
-def test_contract_clears_as_the_twin_on_the_reference_engine(
-    book: list[tuple[bool, int, int]],
+@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("rule", PricingRule)
+@settings(max_examples=40, deadline=None)
+@given(book=books())
+@example(book=[(False, MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH), (True, MAX_ENERGY_WH, 0)] * 20)
+@example(
+    book=[(False, 3, 9), (True, 3, 1), (False, 2, 7), (True, 2, 4), (False, 1, 5), (True, 1, 6)]
+)
+@example(
+    book=[(False, 7, 9), (True, 11, 1), (True, 7, 1), (False, 7, 8), (False, 7, 7), (True, 9, 7)]
+)
+def test_every_rule_in_every_form(
+    form: ClearingForm, rule: PricingRule, book: list[tuple[bool, int, int]]
 ) -> None:
-    compare("py-evm", book)
+    compare("revm", book, rule, form)
+
+
+@settings(max_examples=8, deadline=None)
+@given(book=books(max_size=12), rule=st.sampled_from(PricingRule))
+def test_contract_clears_as_the_twin_on_the_reference_engine(
+    book: list[tuple[bool, int, int]], rule: PricingRule
+) -> None:
+    compare("py-evm", book, rule)
 
 
 @settings(max_examples=200, deadline=None)

@@ -139,8 +139,8 @@ def test_both_engines_give_the_same_receipts_and_storage() -> None:
 
 def test_views(play: Market) -> None:
     local, flexibility = play.local, play.flexibility
-    assert local.clearing_of(0) == ClearingState(True, 200_000, 2_000, 2)
-    assert local.clearing_of(1) == ClearingState(False, 0, 0, 0)
+    assert local.clearing_of(0) == ClearingState(True, 200_000, 200_000, 2_000, 2)
+    assert local.clearing_of(1) == ClearingState(False, 0, 0, 0, 0)
     assert local.order_of(0, BUYER) == OrderState(False, 250_000, 3_000, 2_000)
     assert local.order_of(0, IDLER) == OrderState(False, 0, 0, 0)
     assert local.reading_of(0, BUYER) == Reading(True, False, -2_600)
@@ -258,4 +258,6 @@ def test_gas_limit_of_clearing_suffices(side: str) -> None:
     included = local.check(handle)
     assert included is not None
     assert local.clearing_of(0).n_orders == n + 1
-    assert 0.4 * clear_gas(n + 1) < included.receipt.gas_used < 0.9 * clear_gas(n + 1)
+    assert included.receipt.gas_used < 0.9 * clear_gas(n + 1)
+    # an order is read only if any cross
+    assert included.receipt.gas_used > 0.25 * clear_gas(n + 1 if side != "none cross" else 0)

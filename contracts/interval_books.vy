@@ -1,0 +1,277 @@
+# pragma version 0.4.3
+"""
+@title Books of the intervals
+@license Apache-2.0
+@notice What the local market keeps of each interval: its orders, its clearing, its readings.
+@dev Fills follow from the one word of the clearing, or, of a committed clearing, from what each
+     order's claim proved; see clearing_rules.vy.
+@custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
+"""
+
+import clearing_rules
+import order_book
+import refusals
+
+MAX_ORDERS: public(constant(uint256)) = order_book.MAX_ORDERS
+MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
+MAX_PRICE_UEUR_PER_KWH: public(constant(uint256)) = order_book.MAX_PRICE_UEUR_PER_KWH
+MASK_10: constant(uint256) = order_book.MASK_10
+MASK_32: constant(uint256) = order_book.MASK_32
+
+# clearing forms
+ON_CHAIN: constant(uint256) = 0
+VERIFIED: constant(uint256) = 1
+COMMITTED: constant(uint256) = 2
+
+# an interval before clearing: arrivals 10 | 4 unused | known orders 10 | best bid + 1 in 32 bits |
+# 2**31 less the best ask in 32 bits, both zero without one | whether they cross
+REVEALED_AT: constant(uint256) = 14
+BEST_BID_AT: constant(uint256) = 24
+BEST_ASK_AT: constant(uint256) = 56
+CROSSED: constant(uint256) = 1 << 88
+
+# a position: order index + 1 in 10 bits | reading known | reading estimated | net_wh + 2**32 in 33
+# bits | claimed | claimed fill 32
+KNOWN: constant(uint256) = 1 << 10
+ESTIMATED: constant(uint256) = 1 << 11
+NET_AT: constant(uint256) = 12
+NET_OFFSET: constant(int256) = 2**32
+MASK_33: constant(uint256) = 2**33 - 1
+CLAIMED: constant(uint256) = 1 << 45
+CLAIM_AT: constant(uint256) = 46
+
+RETAIL_PRICE_UEUR_PER_KWH: public(immutable(uint256))
+FEED_IN_PRICE_UEUR_PER_KWH: public(immutable(uint256))
+SEALED_DEPOSIT_UEUR: public(immutable(uint256))
+RULE: public(immutable(uint256))
+FORM: public(immutable(uint256))
+
+_orders: HashMap[uint256, uint256[MAX_ORDERS]]
+_position_of: HashMap[uint256, HashMap[address, uint256]]
+_clearing_of: HashMap[uint256, uint256]
+
+
+@deploy
+def __init__(
+    retail_price_ueur_per_kwh: uint256,
+    feed_in_price_ueur_per_kwh: uint256,
+    sealed_deposit_ueur: uint256,
+    rule: uint256,
+    form: uint256,
+):
+    assert retail_price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "local market: price out of range"
+    assert feed_in_price_ueur_per_kwh <= retail_price_ueur_per_kwh, "local market: feed-in above retail"
+    assert rule <= clearing_rules.BILL_SHARING, "local market: no such rule"
+    assert form <= COMMITTED, "local market: no such form"
+    RETAIL_PRICE_UEUR_PER_KWH = retail_price_ueur_per_kwh
+    FEED_IN_PRICE_UEUR_PER_KWH = feed_in_price_ueur_per_kwh
+    SEALED_DEPOSIT_UEUR = sealed_deposit_ueur
+    RULE = rule
+    FORM = form
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@external
+@view
+def lockedOf(interval: uint256, account: address) -> uint256:
+    """
+    @return What the market holds for an account's order: its escrow, or the deposit while it is
+            sealed; once its fill is known and until settlement the escrow less the price of what
+            it bought or with the proceeds of what it sold
+    @custom:units µEUR
+    """
+    position: uint256 = self._position_of[interval][account]
+    if position & MASK_10 == 0 or position & KNOWN != 0:
+        return 0
+    order: uint256 = self._order_at(interval, position)
+    if order_book._is_sealed(order):
+        return SEALED_DEPOSIT_UEUR
+    clearing: clearing_rules.Clearing = self._clearing(interval)
+    return self._released_ueur(order, self._filled_wh(order, position, clearing), clearing)
+
+
+@external
+@view
+def orderOf(interval: uint256, account: address) -> (bool, uint256, uint256, uint256):
+    """
+    @return Whether it sells, its price, its energy, and how much of it was filled; energy 0 means
+            that there is none, or that it is sealed
+    @custom:units price in µEUR/kWh, energy in Wh
+    """
+    position: uint256 = self._position_of[interval][account]
+    order: uint256 = self._order_at(interval, position)
+    if order_book._is_sealed(order):
+        return False, 0, 0, 0
+    return (
+        order_book._is_sell(order),
+        order_book._price_ueur_per_kwh(order),
+        order_book._energy_wh(order),
+        self._filled_wh(order, position, self._clearing(interval)),
+    )
+
+
+@external
+@view
+def isSealed(interval: uint256, account: address) -> bool:
+    """
+    @return Whether the account committed to an order that it has not revealed
+    """
+    return order_book._is_sealed(self._order_at(interval, self._position_of[interval][account]))
+
+
+@external
+@view
+def ownerAt(interval: uint256, index: uint256) -> address:
+    """
+    @return Who placed the order that arrived as number index, counted from 0; zero beyond the last
+            and while it is sealed
+    """
+    if index >= MAX_ORDERS or order_book._is_sealed(self._orders[interval][index]):
+        return empty(address)
+    return order_book._owner(self._orders[interval][index])
+
+
+@external
+@view
+def clearingOf(interval: uint256) -> (bool, uint256, uint256, uint256, uint256):
+    """
+    @return Whether it is cleared, what buyers pay, what sellers get, the volume, and the number of
+            orders; by the rule pay-as-bid, the lowest price paid and the highest earned
+    @custom:units prices in µEUR/kWh, volume in Wh
+    """
+    clearing: clearing_rules.Clearing = self._clearing(interval)
+    if not clearing.cleared:
+        return False, 0, 0, 0, clearing.n_orders
+    buy_price: uint256 = 0
+    sell_price: uint256 = 0
+    buy_price, sell_price = clearing_rules._prices(clearing)
+    return True, buy_price, sell_price, clearing.volume, clearing.n_orders
+
+
+@external
+@view
+def readingOf(interval: uint256, account: address) -> (bool, bool, int256):
+    """
+    @return Whether the interval is metered and settled; whether by estimate; net injection
+    @custom:units net injection in Wh
+    """
+    position: uint256 = self._position_of[interval][account]
+    if position & KNOWN == 0:
+        return False, False, 0
+    net_wh: int256 = convert((position >> NET_AT) & MASK_33, int256) - NET_OFFSET
+    return True, position & ESTIMATED != 0, net_wh
+
+
+# --- internal ---------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _require_form(form: uint256):
+    if FORM == form:
+        return
+    refusals._require(FORM != ON_CHAIN, "clearing is on chain")
+    refusals._require(FORM != VERIFIED, "clearing is verified")
+    refusals._require(FORM != COMMITTED, "clearing is committed")
+
+
+@internal
+@view
+def _terms() -> clearing_rules.Terms:
+    return clearing_rules.Terms(
+        rule=RULE, retail=RETAIL_PRICE_UEUR_PER_KWH, feed_in=FEED_IN_PRICE_UEUR_PER_KWH
+    )
+
+
+@internal
+@view
+def _clearing(interval: uint256) -> clearing_rules.Clearing:
+    return clearing_rules._unpacked(self._clearing_of[interval])
+
+
+@internal
+@view
+def _order_at(interval: uint256, position: uint256) -> uint256:
+    """
+    @dev The order of a position; zero if it has none.
+    """
+    if position & MASK_10 == 0:
+        return 0
+    return self._orders[interval][(position & MASK_10) - 1]
+
+
+@internal
+@pure
+def _revealed(word: uint256) -> uint256:
+    """
+    @dev How many orders of an interval that is not cleared are known.
+    """
+    return (word >> REVEALED_AT) & MASK_10
+
+
+@internal
+@pure
+def _with_order(word: uint256, is_sell: bool, price_ueur_per_kwh: uint256) -> uint256:
+    """
+    @dev The word of an interval that is not cleared, with one more order known.
+    """
+    at: uint256 = BEST_ASK_AT if is_sell else BEST_BID_AT
+    best: uint256 = MAX_PRICE_UEUR_PER_KWH - price_ueur_per_kwh if is_sell else price_ueur_per_kwh
+    best = max((word >> at) & MASK_32, unsafe_add(best, 1))
+    with_best: uint256 = (word & ~(MASK_32 << at)) | (best << at)
+    # the best bid reaches the best ask; one of them alone is at most 2**31
+    if ((with_best >> BEST_BID_AT) & MASK_32) + ((with_best >> BEST_ASK_AT) & MASK_32) > 2**31:
+        with_best |= CROSSED
+    return unsafe_add(with_best, 1 << REVEALED_AT)
+
+
+@internal
+@view
+def _filled_wh(order: uint256, position: uint256, clearing: clearing_rules.Clearing) -> uint256:
+    if clearing.committed:
+        return position >> CLAIM_AT
+    if position & MASK_10 == 0:
+        return 0
+    return clearing_rules._filled_wh(order, (position & MASK_10) - 1, clearing, RULE)
+
+
+@internal
+@view
+def _escrow_ueur(is_sell: bool, energy_wh: uint256, price_ueur_per_kwh: uint256) -> uint256:
+    """
+    @dev What a buyer may have to pay; what the supplier charges above a seller's price for energy
+         that it sells and does not deliver.
+    """
+    if not is_sell:
+        return order_book._due_ueur(energy_wh, price_ueur_per_kwh)
+    if price_ueur_per_kwh >= RETAIL_PRICE_UEUR_PER_KWH:
+        return 0
+    return order_book._due_ueur(energy_wh, RETAIL_PRICE_UEUR_PER_KWH - price_ueur_per_kwh)
+
+
+@internal
+@view
+def _trade_ueur(order: uint256, filled_wh: uint256, clearing: clearing_rules.Clearing) -> uint256:
+    """
+    @dev What an order pays or earns.
+    """
+    price: uint256 = clearing_rules._price_of(order, clearing, RULE)
+    if order_book._is_sell(order):
+        return order_book._earned_ueur(filled_wh, price)
+    return order_book._due_ueur(filled_wh, price)
+
+
+@internal
+@view
+def _released_ueur(order: uint256, filled_wh: uint256, clearing: clearing_rules.Clearing) -> uint256:
+    """
+    @dev Escrow of an order with what it earned, or without what it paid.
+    """
+    is_sell: bool = order_book._is_sell(order)
+    escrow: uint256 = self._escrow_ueur(
+        is_sell, order_book._energy_wh(order), order_book._price_ueur_per_kwh(order)
+    )
+    trade: uint256 = self._trade_ueur(order, filled_wh, clearing)
+    return escrow + trade if is_sell else escrow - trade

@@ -1,0 +1,107 @@
+# pragma version 0.4.3
+"""
+@title Clock of the local market
+@license Apache-2.0
+@notice When what may happen in an interval.
+@dev With start = first_delivery + k * step: orders in [start - order lead, start - gate closure);
+     sealed ones are revealed in the reveal window from then on; clearing after that; readings in
+     [start + step, start + step + metering].
+@custom:units time in s
+"""
+
+import refusals
+
+MAX_INTERVAL: constant(uint256) = 2**64  # any later one is as far away
+
+FIRST_DELIVERY_S: public(immutable(uint256))
+STEP_S: public(immutable(uint256))
+ORDER_LEAD_S: public(immutable(uint256))
+GATE_CLOSURE_S: public(immutable(uint256))
+METERING_S: public(immutable(uint256))
+REVEAL_S: public(immutable(uint256))
+CHALLENGE_S: public(immutable(uint256))
+
+
+@deploy
+def __init__(
+    first_delivery_s: uint256,
+    step_s: uint256,
+    order_lead_s: uint256,
+    gate_closure_s: uint256,
+    metering_s: uint256,
+    reveal_s: uint256,
+    challenge_s: uint256,
+):
+    assert 0 < step_s and step_s <= MAX_INTERVAL, "local market: step out of range"
+    assert gate_closure_s < order_lead_s, "local market: no order window"
+    assert reveal_s == 0 or reveal_s < gate_closure_s, "local market: reveal window too long"
+    # who commits to a clearing at once leaves the meters their time to report
+    assert (
+        challenge_s == 0 or reveal_s + challenge_s <= gate_closure_s + step_s
+    ), "local market: challenge window too long"
+    FIRST_DELIVERY_S = first_delivery_s
+    STEP_S = step_s
+    ORDER_LEAD_S = order_lead_s
+    GATE_CLOSURE_S = gate_closure_s
+    METERING_S = metering_s
+    REVEAL_S = reveal_s
+    CHALLENGE_S = challenge_s
+
+
+@external
+@view
+def deliveryStartOf(interval: uint256) -> uint256:
+    """
+    @return Start of delivery as a Unix time
+    @custom:units s
+    """
+    return self._delivery_start_s(interval)
+
+
+@external
+@view
+def reportDeadlineOf(interval: uint256) -> uint256:
+    """
+    @return Last second at which a meter may report the interval, as a Unix time
+    @custom:units s
+    """
+    return self._report_deadline_s(interval)
+
+
+@internal
+@view
+def _delivery_start_s(interval: uint256) -> uint256:
+    return FIRST_DELIVERY_S + min(interval, MAX_INTERVAL) * STEP_S
+
+
+@internal
+@view
+def _report_deadline_s(interval: uint256) -> uint256:
+    return self._delivery_start_s(interval) + STEP_S + METERING_S
+
+
+@internal
+@view
+def _require_order_window(interval: uint256):
+    start_s: uint256 = self._delivery_start_s(interval)
+    refusals._require(block.timestamp + ORDER_LEAD_S >= start_s, "window not open")
+    refusals._require(block.timestamp + GATE_CLOSURE_S < start_s, "gate closed")
+
+
+@internal
+@view
+def _require_reveal_window(interval: uint256):
+    start_s: uint256 = self._delivery_start_s(interval)
+    ahead_s: uint256 = block.timestamp + GATE_CLOSURE_S
+    refusals._require(
+        ahead_s >= start_s and ahead_s < start_s + REVEAL_S, "not in the reveal window"
+    )
+
+
+@internal
+@view
+def _require_orders_known(interval: uint256):
+    start_s: uint256 = self._delivery_start_s(interval)
+    ahead_s: uint256 = block.timestamp + GATE_CLOSURE_S
+    refusals._require(ahead_s >= start_s, "gate open")
+    refusals._require(ahead_s >= start_s + REVEAL_S, "orders may be revealed")
