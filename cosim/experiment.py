@@ -21,16 +21,19 @@ from threadpoolctl import threadpool_limits
 from cosim.analysis.indicators import Indicators, compute_indicators
 from cosim.analysis.report import write_report
 from cosim.analysis.tables import Results
-from cosim.community import count_services, deploy_services, members
+from cosim.community import count_services, deploy_services, members, shared_battery
 from cosim.errors import ScenarioError, UserError
 from cosim.grid.catalogue import GridCase, open_grid
+from cosim.grid.points import with_connection_point
 from cosim.ledger.chain import Chain
 from cosim.ledger.clients.local_market import clear_gas
 from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
 from cosim.ledger.engine import create_engine
 from cosim.ledger.hashing import keccak
+from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.community_battery import with_shared_battery
 from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import Population, build_population
@@ -121,7 +124,7 @@ def run_scenario(
         TableWriter(out, force=force) as writer,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
-            grid = open_grid(scenario.grid.network)
+            grid = _grid(scenario)
             population, bidders = _people(scenario, grid)
             deployment = _ledger(scenario, scenario_file, population)
             services = deploy_services(scenario, deployment)
@@ -172,6 +175,12 @@ def _naming(scenario_file: Path) -> Iterator[None]:
         ) from error
 
 
+def _grid(scenario: Scenario) -> GridCase:
+    """The network, with a connection point for a shared battery."""
+    grid, storage = open_grid(scenario.grid.network), scenario.community_storage
+    return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
+
+
 def _people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
     """Prosumers with their profiles, and their agents."""
     settings = scenario.prosumers
@@ -204,12 +213,15 @@ def _people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
         elements_file=elements_file,
         profiles_file=grid.profiles_file,
     )
+    shared = shared_battery(scenario, names)
+    if shared is not None:
+        population = with_shared_battery(population, shared)
     tariff = Tariff(
         retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
         feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
     )
     forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
-    return population, Bidders(population, forecasts, parameters, tariff, seeds)
+    return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
 
 def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
@@ -239,6 +251,12 @@ def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> 
         flexibility_deposit_ueur=account - local_deposit,
         supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
         dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
+        rule=PricingRule(market.pricing).number,
+        form=ClearingForm(market.clearing).number,
+        reveal_s=market.reveal_s,
+        sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
+        challenge_s=market.challenge_s,
+        clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
     )
     chain = Chain(
         create_engine(ledger.engine),

@@ -13,8 +13,10 @@ from cosim.grid.catalogue import GridCase
 from cosim.grid.limits import Limits
 from cosim.grid.power_flow import PowerFlow, make_power_flow
 from cosim.ledger.deployment import Deployment
+from cosim.ledger.hashing import keccak
 from cosim.ledger.session import MarketSession
 from cosim.market.books import MarketBooks, Terms
+from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.devices import Devices
 from cosim.prosumers.population import Population
@@ -73,16 +75,23 @@ def build_simulation(
         request_margin=scenario.dso.request_margin,
         max_rounds=scenario.dso.max_rounds,
     )
-    session = MarketSession(deployment, scenario.clock())
+    market = scenario.market
+    session = MarketSession(deployment, scenario.clock(), market.clearing, market.reveal_s)
     books = MarketBooks(
         population.names,
         Terms(
-            retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
-            feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+            retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
+            feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
             penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
-            silent_estimate_wh=wh_from_kwh(scenario.market.silent_estimate_kwh),
+            silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
+            rule=PricingRule(market.pricing),
+            form=ClearingForm(market.clearing),
+            is_sealed=market.reveal_s > 0,
+            sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
+            clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
         ),
         deployment.members,
+        keccak,
     )
     books.open(ledger_balances(session))
     devices = Devices(population)

@@ -5,7 +5,7 @@ Everything happens in ordinary transactions before the first order window opens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cosim.errors import EngineError
@@ -16,11 +16,14 @@ from cosim.ledger.clients.euro_token import EuroToken
 from cosim.ledger.clients.flexibility_market import FlexibilityMarket
 from cosim.ledger.clients.local_market import LocalMarket
 from cosim.ledger.clients.smart_meters import SmartMeters
+from cosim.market.pricing import ClearingForm
 
 ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
 DEPLOYMENTS = 4
 SETUP_GAS_PER_PROSUMER = 900_000
 SETUP_GAS_OF_ROLES = 2_000_000
+BONDS = 4
+"""Bonds for which the market operator deposits money."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class ContractTerms:
         Of each prosumer in either market. [µEUR]
     supplier_deposit_ueur, dso_deposit_ueur : int
         [µEUR]
+    rule, form : int
+        Numbers of the local market's pricing rule and form of clearing.
+    reveal_s, challenge_s : int
+        How long sealed orders are revealed, 0 for open ones; how long a committed clearing can be
+        challenged. [s]
+    sealed_deposit_ueur, clearing_bond_ueur : int
+        Locked by a sealed order, and by who commits to a clearing. [µEUR]
     """
 
     retail_price_ueur_per_kwh: int
@@ -54,6 +64,12 @@ class ContractTerms:
     flexibility_deposit_ueur: int
     supplier_deposit_ueur: int
     dso_deposit_ueur: int
+    rule: int = 0
+    form: int = 0
+    reveal_s: int = 0
+    sealed_deposit_ueur: int = 0
+    challenge_s: int = 0
+    clearing_bond_ueur: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,9 @@ class Deployment:
     beside, bystanders : list
         Contracts beside the two markets, and accounts that only they know; who deploys such a
         contract adds them.
+    directory : list of callable
+        Where accounts of prosumers are looked up by position, the last added first; empty: they
+        are known.
     """
 
     chain: Chain
@@ -84,7 +103,12 @@ class Deployment:
     members: tuple[bool, ...]
     beside: list[ContractClient] = field(default_factory=list)
     bystanders: list[Account] = field(default_factory=list)
+    directory: list[Callable[[int], bytes]] = field(default_factory=list)
     _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
+
+    def account_of(self, i: int) -> bytes:
+        """Account that is awarded and settled for a prosumer, by position; 20 bytes."""
+        return self.directory[-1](i) if self.directory else self.prosumers[i].address
 
     def balances(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
         """Total supply, tokens by holder, free balances in both markets by account. [µEUR]
@@ -96,11 +120,12 @@ class Deployment:
         holders = {a.name: a.address for a in (*people, *self._others)}
         markets = (self.local_market, self.flexibility)
         holders |= {c.contract: c.address for c in (*markets, *self.beside)}
-        members = {account.name: account.address for account in people}
+        members = {a.name: a.address for a in people}
+        committers = {self.operator.name: self.operator.address}
         return (
             self.token.total_supply(),
             self._read(self.token, "_balance_of", holders),
-            self._read(self.local_market, "accounts._free_of", members),
+            self._read(self.local_market, "accounts._free_of", members | committers),
             self._read(self.flexibility, "escrow._free_of", members),
         )
 
@@ -200,6 +225,12 @@ def deploy_market(
         gate_closure_s=terms.gate_closure_s,
         metering_s=terms.metering_s,
         silent_estimate_wh=terms.silent_estimate_wh,
+        rule=terms.rule,
+        form=terms.form,
+        reveal_s=terms.reveal_s,
+        sealed_deposit_ueur=terms.sealed_deposit_ueur,
+        challenge_s=terms.challenge_s,
+        clearing_bond_ueur=terms.clearing_bond_ueur,
     )
     flexibility = FlexibilityMarket.deploy(
         chain,
@@ -217,7 +248,13 @@ def deploy_market(
         if joining
     ]
     deposits.append((supplier, terms.supplier_deposit_ueur, 0))
+    # several bonds: an interval's is locked until it is settled, after later ones were cleared
+    bonds_ueur = (
+        BONDS * terms.clearing_bond_ueur if terms.form == ClearingForm.COMMITTED.number else 0
+    )
+    deposits.append((operator, bonds_ueur, 0))
     deposits.append((dso, 0, terms.dso_deposit_ueur))
+    deposits = [row for row in deposits if row[1] or row[2]]
     for account, in_local, in_flexibility in deposits:
         handles.append(token.mint(issuer.address, account.address, in_local + in_flexibility))
     for account, joining in zip(prosumers, joins, strict=True):

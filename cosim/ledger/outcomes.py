@@ -17,7 +17,8 @@ class OrderBook:
     Parameters
     ----------
     status : (n,) object
-        ``cleared``, ``partial``, ``unmatched``, ``late``, ``rejected``; "" without order.
+        ``cleared``, ``partial``, ``unmatched``, ``late``, ``rejected``, ``unrevealed``; "" without
+        order.
     reason : (n,) object
         Revert text of a late or rejected order, else None.
     sent_at_s : (n,) float
@@ -28,10 +29,15 @@ class OrderBook:
         Energy cleared, positive on both sides. [Wh]
     contracted_wh : (n,) int64
         The same with sales positive and purchases negative. [Wh]
-    price_ueur_per_kwh, volume_wh : int
-        Clearing price and volume; 0 without trade.
-    accepted : tuple of int
+    buy_price_ueur_per_kwh, sell_price_ueur_per_kwh, volume_wh : int
+        What buyers pay and sellers earn, and how much; 0 without trade. Under pay-as-bid these are
+        the prices of the last crossing pair.
+    arrived : tuple of int
         Prosumers whose orders the contract took, in the order of the chain.
+    revealed : tuple of bool
+        Which of these could be cleared: all but sealed ones that nobody revealed.
+    commitments : tuple of bytes
+        Of sealed orders, in the order of arrival; none where orders are open.
     """
 
     status: npt.NDArray[np.object_]
@@ -40,9 +46,38 @@ class OrderBook:
     block: IntArray
     filled_wh: IntArray
     contracted_wh: IntArray
-    price_ueur_per_kwh: int
+    buy_price_ueur_per_kwh: int
+    sell_price_ueur_per_kwh: int
     volume_wh: int
-    accepted: tuple[int, ...]
+    arrived: tuple[int, ...]
+    revealed: tuple[bool, ...]
+    commitments: tuple[bytes, ...]
+
+    @property
+    def price_ueur_per_kwh(self) -> int:
+        """Price signal: between what buyers paid and what sellers earned. [µEUR/kWh]"""
+        return (self.buy_price_ueur_per_kwh + self.sell_price_ueur_per_kwh) // 2
+
+
+@dataclass(frozen=True)
+class OffChainClearing:
+    """What the market operator cleared off chain.
+
+    Parameters
+    ----------
+    ranking : tuple of int
+        Arrival indexes of the revealed orders in merit order, bids first.
+    buy_price_ueur_per_kwh, sell_price_ueur_per_kwh, volume_wh : int
+        As in :class:`OrderBook`.
+    fills_wh : tuple of int
+        Fill of every order by arrival index. [Wh]
+    """
+
+    ranking: tuple[int, ...]
+    buy_price_ueur_per_kwh: int
+    sell_price_ueur_per_kwh: int
+    volume_wh: int
+    fills_wh: tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -70,7 +105,8 @@ class Request:
 class Settled:
     """What the contracts settled of one interval; arrays of shape (n,).
 
-    Money is positive when the prosumer receives it. ``estimated`` marks silent meters.
+    Money is positive when the prosumer receives it. ``estimated`` marks silent meters. ``claimed``
+    are the prosumers who claimed a fill of a committed clearing, in the order of their claims.
     """
 
     contracted_wh: IntArray
@@ -81,3 +117,4 @@ class Settled:
     flexibility_ueur: IntArray
     fees_wei: list[int]
     requests: tuple[Request, ...]
+    claimed: tuple[int, ...] = ()

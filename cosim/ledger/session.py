@@ -13,16 +13,13 @@ from collections.abc import Callable
 import numpy as np
 
 from cosim.clock import DeliveryClock
-from cosim.errors import ContractRevert, EngineError
 from cosim.ledger.blocks import Included
-from cosim.ledger.clients.base import ContractClient
 from cosim.ledger.clients.flexibility_market import MAX_BATCH, award_gas, settle_gas
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.outcomes import OrderBook, Request, Settled
+from cosim.ledger.trading import ClearOffChain, Trading
+from cosim.ledger.waiting import confirmed, wait_for
 from cosim.units import BoolArray, FloatArray, IntArray
-
-PATIENCE_BLOCKS = 100
-"""How many blocks a transaction that must succeed may wait for room."""
 
 
 class MarketSession:
@@ -34,9 +31,17 @@ class MarketSession:
         Chain, contracts and accounts, set up.
     clock : DeliveryClock
         Times of the run.
+    form, reveal_s
+        How orders are cleared; see :class:`cosim.ledger.trading.Trading`.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        form: str = "on_chain",
+        reveal_s: int = 0,
+    ) -> None:
         self.deployment = deployment
         self.chain = deployment.chain
         self.clock = clock
@@ -45,6 +50,7 @@ class MarketSession:
         # as many accounts as fit into one block's gas, and at most what the contract takes
         self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
         self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
+        self._trading = Trading(deployment, clock, form, reveal_s)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._fees_wei: dict[int, list[int]] = {}
@@ -56,6 +62,7 @@ class MarketSession:
         energy_wh: IntArray,
         price_ueur_per_kwh: IntArray,
         sent_fraction: FloatArray,
+        clear_off_chain: ClearOffChain | None = None,
     ) -> OrderBook:
         """Send the orders of an interval, wait for gate closure, and have it cleared.
 
@@ -68,65 +75,18 @@ class MarketSession:
         sent_fraction : (n,) float
             When each order leaves, as a fraction of the order window less the two last blocks:
             who sends later cannot expect to be included before the gate closes.
+        clear_off_chain : callable, optional
+            What the market operator clears; the forms verified and committed need it.
         """
-        chain, market = self.chain, self.deployment.local_market
-        opens = self.clock.window_opens_s(interval)
-        closes = self.clock.gate_closes_s(interval)
-        window = closes - 2 * self.clock.block_time_s - opens
-        handles: dict[int, int] = {}
-        sent_at_s = np.full(self.n, np.nan)
-        for i in np.flatnonzero(energy_wh).tolist():
-            sent_at_s[i] = opens + sent_fraction[i] * window
-            handles[i] = market.place_order(
-                self.deployment.prosumers[i].address,
-                interval,
-                bool(is_sell[i]),
-                int(energy_wh[i]),
-                int(price_ueur_per_kwh[i]),
-                sent_at_s=float(sent_at_s[i]),
-            )
-        chain.mine_until(closes)
-        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
-        status = np.full(self.n, "", dtype=object)
-        reason = np.full(self.n, None, dtype=object)
-        block = np.full(self.n, -1, dtype=np.int64)
-        places: list[tuple[int, int, int]] = []
-        fees = self._fees_wei.setdefault(interval, [0] * self.n)
-        for i, handle in handles.items():
-            included = chain.included(handle)
-            if included is None:
-                status[i], reason[i] = "late", "not included before gate closure"
-                continue
-            block[i] = included.block
-            fees[i] += included.fee_wei
-            if included.receipt.status:
-                status[i] = "unmatched"
-                places.append((included.block, included.index, i))
-            else:
-                reason[i] = self._reason(market, handle)
-                status[i] = "late" if reason[i] == "local market: gate closed" else "rejected"
-        clearing = self._confirmed(
-            market, market.clear(self.deployment.operator.address, interval, len(places))
-        )
-        filled_wh = np.zeros(self.n, dtype=np.int64)
-        price = volume = 0
-        for name, arguments in market.events(clearing):
-            if name == "OrderFilled":
-                filled_wh[self._index[arguments["account"]]] = arguments["energy_wh"]
-            elif name == "IntervalCleared":
-                price, volume = arguments["price_ueur_per_kwh"], arguments["volume_wh"]
-        status[(filled_wh > 0) & (filled_wh < energy_wh)] = "partial"
-        status[(filled_wh > 0) & (filled_wh == energy_wh)] = "cleared"
-        return OrderBook(
-            status=status,
-            reason=reason,
-            sent_at_s=sent_at_s,
-            block=block,
-            filled_wh=filled_wh,
-            contracted_wh=np.where(is_sell, filled_wh, -filled_wh),
-            price_ueur_per_kwh=price,
-            volume_wh=volume,
-            accepted=tuple(i for _, _, i in sorted(places)),
+        fees_wei = self._fees_wei.setdefault(interval, [0] * self.n)
+        return self._trading.trade(
+            interval,
+            is_sell,
+            energy_wh,
+            price_ueur_per_kwh,
+            sent_fraction,
+            fees_wei,
+            clear_off_chain,
         )
 
     def request(
@@ -141,7 +101,7 @@ class MarketSession:
             quantity_wh,
             price_cap_ueur_per_kwh,
         )
-        included = self._wait(handle, self.clock.delivery_start_s(interval))
+        included = wait_for(self.chain, handle, self.clock.delivery_start_s(interval))
         if included is None or not included.receipt.status:
             return None
         number = next(
@@ -223,11 +183,11 @@ class MarketSession:
             handle = self.deployment.flexibility.award(
                 self.deployment.dso.address,
                 request.number,
-                [self.deployment.prosumers[request.prosumers[o]].address for o in batch],
+                [self.deployment.account_of(request.prosumers[o]) for o in batch],
                 [int(energy_wh[o]) for o in batch],
                 interval=request.interval,
             )
-            included = self._wait(handle, self.clock.delivery_start_s(request.interval))
+            included = wait_for(self.chain, handle, self.clock.delivery_start_s(request.interval))
             if included is None or not included.receipt.status:
                 continue
             done.append(batch)
@@ -251,6 +211,8 @@ class MarketSession:
         operator = self.deployment.operator.address
         ends = self.clock.delivery_start_s(interval + 1)
         chain.mine_until(ends)
+        claimed = self._trading.claim(interval)
+        begin_s = chain.now_s
         stagger_s = self.clock.block_time_s / self.n
         fees = self._fees_wei.pop(interval, [0] * self.n)
         handles = {
@@ -258,7 +220,7 @@ class MarketSession:
                 self.deployment.meters[i].address,
                 interval,
                 int(metered_wh[i]),
-                sent_at_s=ends + i * stagger_s,
+                sent_at_s=begin_s + i * stagger_s,
             )
             for i in self.members
         }
@@ -280,10 +242,10 @@ class MarketSession:
             chain.mine_until(deadline)
             # all at once: one block each would take a large population past the next gate closure
             estimates = [
-                market.settle_silent(operator, interval, self.deployment.prosumers[i].address)
+                market.settle_silent(operator, interval, self.deployment.account_of(i))
                 for i in silent
             ]
-            reports += [self._confirmed(market, handle) for handle in estimates]
+            reports += [confirmed(market, handle) for handle in estimates]
         columns = {
             key: np.zeros(self.n, dtype=np.int64)
             for key in ("contracted_wh", "metered_wh", "trade_ueur", "supplier_ueur")
@@ -308,6 +270,7 @@ class MarketSession:
             flexibility_ueur=flexibility_ueur,
             fees_wei=fees,
             requests=requests,
+            claimed=claimed,
         )
 
     def _settle_flexibility(self, requests: tuple[Request, ...]) -> IntArray:
@@ -321,10 +284,10 @@ class MarketSession:
                 handle = flexibility.settle(
                     operator,
                     request.number,
-                    [self.deployment.prosumers[i].address for i in batch],
+                    [self.deployment.account_of(i) for i in batch],
                     interval=request.interval,
                 )
-                included = self._confirmed(flexibility, handle)
+                included = confirmed(flexibility, handle)
                 for name, arguments in flexibility.events(included):
                     if name == "OfferSettled":
                         i = self._index[arguments["account"]]
@@ -334,36 +297,8 @@ class MarketSession:
                         request.penalty_ueur[o] = arguments["penalty_ueur"]
                         received[i] += arguments["paid_ueur"] - arguments["penalty_ueur"]
             handle = flexibility.close_request(operator, request.number, interval=request.interval)
-            self._confirmed(flexibility, handle)
+            confirmed(flexibility, handle)
         return received
-
-    def _confirmed(self, client: ContractClient, handle: int) -> Included:
-        """Wait for a transaction that must succeed."""
-        included = self._wait(handle, self.chain.now_s + PATIENCE_BLOCKS * self.clock.block_time_s)
-        if included is None:
-            raise EngineError(
-                f"a transaction to {client.contract} found no room in {PATIENCE_BLOCKS} blocks; "
-                "raise ledger.block_gas_limit in the scenario"
-            )
-        client.check(handle)
-        return included
-
-    def _wait(self, handle: int, until_s: float) -> Included | None:
-        """Mine block by block until a transaction is included; withdraw it at the time given."""
-        while (included := self.chain.included(handle)) is None:
-            if self.chain.now_s + self.clock.block_time_s >= until_s:
-                self.chain.drop([handle])
-                return None
-            self.chain.mine_until(self.chain.now_s + self.clock.block_time_s)
-        return included
-
-    @staticmethod
-    def _reason(client: ContractClient, handle: int) -> str:
-        try:
-            client.check(handle)
-        except ContractRevert as revert:
-            return revert.text
-        return ""
 
 
 def _batch(gas_of: Callable[[int], int], block_gas_limit: int) -> int:

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosim.market.clearing import Clearing
+from cosim.market.fill_tree import FillTree, HashFunction
 from cosim.market.flexibility import FlexibilityMarketTwin, FlexibilitySettlement
 from cosim.market.orders import Order, Settlement
+from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.market.reconciliation import (
     check_equal,
     check_held,
@@ -26,6 +29,7 @@ from cosim.units import IntArray
 
 SUPPLIER = "supplier"
 DSO = "DSO"
+OPERATOR = "market operator"
 MARKETS = ("LocalMarket", "FlexibilityMarket")
 
 
@@ -41,12 +45,19 @@ class Terms:
         For awarded but undelivered flexibility. [µEUR/kWh]
     silent_estimate_wh : int
         Consumption settled for a silent meter. [Wh]
+    rule, form, is_sealed, sealed_deposit_ueur, clearing_bond_ueur
+        How the local market clears; see :class:`LocalMarketTwin`.
     """
 
     retail_price_ueur_per_kwh: int
     feed_in_price_ueur_per_kwh: int
     penalty_ueur_per_kwh: int
     silent_estimate_wh: int
+    rule: PricingRule = PricingRule.MIDPOINT
+    form: ClearingForm = ClearingForm.ON_CHAIN
+    is_sealed: bool = False
+    sealed_deposit_ueur: int = 0
+    clearing_bond_ueur: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,25 @@ class LedgerBalances:
     flexibility_ueur: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """An order that the contract took.
+
+    Parameters
+    ----------
+    order : Order
+        What was ordered, also while it is sealed.
+    revealed : bool
+        Whether it can be cleared.
+    commitment : bytes, optional
+        Of a sealed order.
+    """
+
+    order: Order
+    revealed: bool = True
+    commitment: bytes | None = None
+
+
 class MarketBooks:
     """Twins of both markets and the identities that every interval must satisfy.
 
@@ -79,10 +109,16 @@ class MarketBooks:
     terms : Terms
     members : sequence of bool, optional
         Who joined the local market; default: everybody.
+    keccak : callable, optional
+        Hash function of the ledger, which the committed form needs.
     """
 
     def __init__(
-        self, prosumers: Sequence[str], terms: Terms, members: Sequence[bool] | None = None
+        self,
+        prosumers: Sequence[str],
+        terms: Terms,
+        members: Sequence[bool] | None = None,
+        keccak: HashFunction | None = None,
     ) -> None:
         self.prosumers = tuple(prosumers)
         self.members = np.array([True] * len(self.prosumers) if members is None else members, bool)
@@ -91,7 +127,14 @@ class MarketBooks:
             terms.retail_price_ueur_per_kwh,
             terms.feed_in_price_ueur_per_kwh,
             terms.silent_estimate_wh,
+            terms.rule,
+            terms.form,
+            is_sealed=terms.is_sealed,
+            sealed_deposit_ueur=terms.sealed_deposit_ueur,
+            clearing_bond_ueur=terms.clearing_bond_ueur,
+            keccak=keccak,
         )
+        self._keccak = keccak
         self.flexibility = FlexibilityMarketTwin(DSO, terms.penalty_ueur_per_kwh)
         self._supply_ueur = 0
         self._wallets_ueur: dict[str, int] = {}
@@ -109,22 +152,24 @@ class MarketBooks:
     def trade(
         self,
         interval: int,
-        orders: Sequence[Order],
-        price_ueur_per_kwh: int,
+        arrivals: Sequence[Arrival],
+        prices_ueur_per_kwh: tuple[int, int],
         volume_wh: int,
         filled_wh: Mapping[str, int],
     ) -> tuple[Trade, ...]:
-        """Clear the accepted orders and compare with the contract's clearing.
+        """Clear the accepted orders and compare with the ledger's clearing.
 
         Parameters
         ----------
         interval : int
-        orders : sequence of Order
-            Accepted by the contract, in the order of the chain.
-        price_ueur_per_kwh, volume_wh : int
-            The contract's.
+        arrivals : sequence of Arrival
+            Orders accepted by the contract, in the order of the chain.
+        prices_ueur_per_kwh : (int, int)
+            What buyers pay and what sellers earn on the ledger. [µEUR/kWh]
+        volume_wh : int
+            The ledger's. [Wh]
         filled_wh : mapping of str to int
-            What the contract filled, by account; accounts without a fill may be missing. [Wh]
+            What the ledger filled, by account; accounts without a fill may be missing. [Wh]
 
         Returns
         -------
@@ -136,32 +181,71 @@ class MarketBooks:
         ReconciliationError
             If contract and twin differ.
         """
-        for order in orders:
-            self.local.place_order(interval, order)
-        clearing = self.local.clear(interval)
+        self._take(interval, arrivals)
+        clearing = self._clear(interval, prices_ueur_per_kwh, volume_wh)
+        buy_price, sell_price = prices_ueur_per_kwh
         check_equal(
             interval,
-            {"price [µEUR/kWh]": price_ueur_per_kwh, "volume [Wh]": volume_wh},
             {
-                "price [µEUR/kWh]": clearing.price_ueur_per_kwh,
+                "buy price [µEUR/kWh]": buy_price,
+                "sell price [µEUR/kWh]": sell_price,
+                "volume [Wh]": volume_wh,
+            },
+            {
+                "buy price [µEUR/kWh]": clearing.buy_price_ueur_per_kwh,
+                "sell price [µEUR/kWh]": clearing.sell_price_ueur_per_kwh,
                 "volume [Wh]": clearing.volume_wh,
             },
             "clearing of the contract",
             "clearing of the twin",
         )
+        accounts = [arrival.order.account for arrival in arrivals]
         check_equal(
             interval,
-            {order.account: filled_wh.get(order.account, 0) for order in orders},
-            {o.account: fill for o, fill in zip(orders, clearing.fills_wh, strict=True)},
+            {account: filled_wh.get(account, 0) for account in accounts},
+            dict(zip(accounts, clearing.fills_wh, strict=True)),
             "fill of the contract [Wh]",
             "fill of the twin [Wh]",
         )
         contracted = [
-            filled if order.is_sell else -filled
-            for order, filled in zip(orders, clearing.fills_wh, strict=True)
+            filled if arrival.order.is_sell else -filled
+            for arrival, filled in zip(arrivals, clearing.fills_wh, strict=True)
         ]
-        check_trades(interval, [o.account for o in orders], np.array(contracted, int), volume_wh)
-        return pair_trades(orders, clearing)
+        check_trades(interval, accounts, np.array(contracted, int), volume_wh)
+        return pair_trades(self.local.book(interval), clearing)
+
+    def _take(self, interval: int, arrivals: Sequence[Arrival]) -> None:
+        """Accept orders as the ledger did: open ones, or all commitments before any revelation."""
+        for arrival in arrivals:
+            if arrival.commitment is None:
+                self.local.place_order(interval, arrival.order)
+            else:
+                self.local.commit_order(interval, arrival.order.account, arrival.commitment)
+        for arrival in arrivals:
+            if arrival.commitment is not None and arrival.revealed:
+                self.local.reveal_order(interval, arrival.order, arrival.commitment)
+
+    def _clear(self, interval: int, prices: tuple[int, int], volume_wh: int) -> Clearing:
+        """Clear the book, or commit to its clearing as the market operator did."""
+        local = self.local
+        if local.form is not ClearingForm.COMMITTED:
+            return local.clear(interval)
+        clearing = local.clear_book(interval)
+        assert self._keccak is not None
+        root = FillTree(clearing.fills_wh, self._keccak).root
+        local.commit_clearing(interval, OPERATOR, root, *prices, volume_wh)
+        return clearing
+
+    def _claim(self, interval: int, claimed: Sequence[str]) -> None:
+        """Claim committed fills in the order in which the ledger was claimed from."""
+        if not claimed:
+            return
+        local = self.local
+        tree, fills_wh = local.fill_tree(interval), local.clear_book(interval).fills_wh
+        for account in claimed:
+            k = local.arrival_index(interval, account)
+            local.claim_fill(interval, account, fills_wh[k], tree.proof(k))
+        local.release_bond(interval)
 
     def settle(
         self,
@@ -170,6 +254,7 @@ class MarketBooks:
         reported_wh: IntArray,
         estimated: Sequence[bool],
         settlements: Mapping[str, Settlement],
+        claimed: Sequence[str] = (),
     ) -> None:
         """Settle an interval by the readings and compare with the contract's settlements.
 
@@ -184,12 +269,15 @@ class MarketBooks:
             Whether it is an estimate.
         settlements : mapping of str to Settlement
             As the contract logged them.
+        claimed : sequence of str
+            Who claimed a committed fill before, in this order.
 
         Raises
         ------
         ReconciliationError
             If a meter reported other than what was delivered, or contract and twin differ.
         """
+        self._claim(interval, claimed)
         known = self.members & ~np.asarray(estimated, dtype=bool)
         names = [name for name, is_known in zip(self.prosumers, known, strict=True) if is_known]
         check_metering(interval, names, reported_wh[known], delivered_wh[known])
@@ -263,9 +351,15 @@ class MarketBooks:
             "total supply [µEUR]",
             "what was issued at the start [µEUR]",
         )
-        for name, twin, free in (
-            (MARKETS[0], self.local, balances.local_market_ueur),
-            (MARKETS[1], self.flexibility, balances.flexibility_ueur),
+        local, flexibility = self.local, self.flexibility
+        for name, twin, free, held in (
+            (
+                MARKETS[0],
+                local,
+                balances.local_market_ueur,
+                local.held_total_ueur() - local.free_total_ueur(),
+            ),
+            (MARKETS[1], flexibility, balances.flexibility_ueur, flexibility.locked_total_ueur()),
         ):
             check_equal(
                 interval,
@@ -274,9 +368,7 @@ class MarketBooks:
                 f"balance in {name} [µEUR]",
                 "balance of the twin [µEUR]",
             )
-            check_held(
-                interval, name, tokens[name], twin.free_total_ueur(), twin.locked_total_ueur()
-            )
+            check_held(interval, name, tokens[name], twin.free_total_ueur(), held)
 
 
 def _wallets(balances: LedgerBalances) -> dict[str, int]:

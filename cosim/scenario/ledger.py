@@ -16,7 +16,7 @@ class LedgerSettings(Model):
         "revm", description="EVM; both give the same result, py-evm is the slow reference"
     )
     block_time_s: Annotated[int, Field(gt=0)] = Field(12, description="seconds between blocks [s]")
-    block_gas_limit: Annotated[int, Field(ge=5_000_000)] = Field(
+    block_gas_limit: Annotated[int, Field(ge=7_000_000)] = Field(
         30_000_000, description="most gas of a block"
     )
     initial_base_fee_gwei: NonNegative = Field(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cosim.ledger.outcomes import OrderBook, Request
+from cosim.ledger.outcomes import OffChainClearing, OrderBook, Request
 from cosim.ledger.session import MarketSession
-from cosim.market.books import MarketBooks
+from cosim.market.books import Arrival, MarketBooks
+from cosim.market.clearing import ranking
 from cosim.market.orders import Order
+from cosim.market.pricing import taker_price_ueur_per_kwh
 from cosim.market.schedule import schedule_wh
 from cosim.services.base import Service
 from cosim.simulators.base import PopulationSimulator
@@ -89,7 +92,7 @@ class MarketSimulator(PopulationSimulator):
 
     def _trade(self, interval: int, bids: dict[str, Any]) -> _Interval:
         """Send the orders, clear, and derive the schedules."""
-        bids = self._of_members(bids)
+        bids = self._price_takers(self._of_members(bids))
         for service in self.services:
             service.submit(interval, bids)
         orders = self.session.trade(
@@ -98,23 +101,22 @@ class MarketSimulator(PopulationSimulator):
             bids["order_wh"],
             bids["order_price_ueur_per_kwh"],
             bids["sent_fraction"],
+            lambda arrived, revealed: self._clear_off_chain(bids, arrived, revealed),
         )
         with self.timer.measure("books"):
-            accepted = [
-                Order(
-                    str(self.names[i]),
-                    bool(bids["is_sell"][i]),
-                    int(bids["order_wh"][i]),
-                    int(bids["order_price_ueur_per_kwh"][i]),
+            sealed = orders.commitments or (None,) * len(orders.arrived)
+            arrivals = [
+                Arrival(self._order(bids, i), revealed, commitment)
+                for i, revealed, commitment in zip(
+                    orders.arrived, orders.revealed, sealed, strict=True
                 )
-                for i in orders.accepted
             ]
             trades = self.books.trade(
                 interval,
-                accepted,
-                orders.price_ueur_per_kwh,
+                arrivals,
+                (orders.buy_price_ueur_per_kwh, orders.sell_price_ueur_per_kwh),
                 orders.volume_wh,
-                {str(self.names[i]): int(orders.filled_wh[i]) for i in orders.accepted},
+                {str(self.names[i]): int(orders.filled_wh[i]) for i in orders.arrived},
             )
         nominated = schedule_wh(
             bids["firm_wh"], bids["planned_wh"], orders.filled_wh, bids["order_wh"]
@@ -131,7 +133,7 @@ class MarketSimulator(PopulationSimulator):
             zeros,
             zeros,
             tables={
-                "orders": orders_columns(interval, self.names, bids, orders),
+                "orders": orders_columns(interval, self.names, bids, orders, self.books.local.rule),
                 "trades": trades_columns(interval, trades),
             },
         )
@@ -143,6 +145,42 @@ class MarketSimulator(PopulationSimulator):
             return bids
         own = {k: np.where(members, bids[k], 0) for k in ("order_wh", "flex_down_wh", "flex_up_wh")}
         return bids | own
+
+    def _price_takers(self, bids: dict[str, Any]) -> dict[str, Any]:
+        """Bids with the prices that orders must name where the rule sets the price."""
+        local = self.books.local
+        if not local.rule.sets_price:
+            return bids
+        prices = [
+            taker_price_ueur_per_kwh(is_sell, local.retail_price_ueur_per_kwh)
+            for is_sell in (False, True)
+        ]
+        return bids | {"order_price_ueur_per_kwh": np.where(bids["is_sell"], *reversed(prices))}
+
+    def _order(self, bids: dict[str, Any], i: int) -> Order:
+        return Order(
+            str(self.names[i]),
+            bool(bids["is_sell"][i]),
+            int(bids["order_wh"][i]),
+            int(bids["order_price_ueur_per_kwh"][i]),
+        )
+
+    def _clear_off_chain(
+        self, bids: dict[str, Any], arrived: Sequence[int], revealed: Sequence[bool]
+    ) -> OffChainClearing:
+        """What the market operator clears by itself and then submits or commits to."""
+        book = [
+            self._order(bids, i) if known else None
+            for i, known in zip(arrived, revealed, strict=True)
+        ]
+        clearing = self.books.local.clear_orders(book)
+        return OffChainClearing(
+            tuple(ranking(book)),
+            clearing.buy_price_ueur_per_kwh,
+            clearing.sell_price_ueur_per_kwh,
+            clearing.volume_wh,
+            clearing.fills_wh,
+        )
 
     def _carry_out(self, state: _Interval, decision: dict[str, Any]) -> None:
         """Open the DSO's requests and collect offers, or award and curtail."""
@@ -259,6 +297,7 @@ class MarketSimulator(PopulationSimulator):
                 "interval": state.number,
                 "price_ueur_per_kwh": state.orders.price_ueur_per_kwh,
                 "volume_wh": state.orders.volume_wh,
+                **{key: known for s in self.services for key, known in s.known().items()},
             },
             "session": {"tables": tables, "settled": settled, "schedule": schedule},
         }

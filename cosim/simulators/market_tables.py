@@ -10,6 +10,7 @@ import numpy as np
 
 from cosim.ledger.outcomes import OrderBook, Request, Settled
 from cosim.ledger.records import LedgerRecords
+from cosim.market.pricing import PricingRule
 from cosim.market.trades import Trade
 from cosim.units import BoolArray, fee_ueur
 
@@ -17,10 +18,16 @@ Columns = dict[str, Any]
 Names = np.ndarray[Any, Any]
 
 
-def orders_columns(interval: int, names: Names, bids: dict[str, Any], orders: OrderBook) -> Columns:
+def orders_columns(
+    interval: int, names: Names, bids: dict[str, Any], orders: OrderBook, rule: PricingRule
+) -> Columns:
     """Rows of ``orders``: every order that was sent, whatever became of it."""
     sent = np.flatnonzero(bids["order_wh"])
-    price = orders.price_ueur_per_kwh
+    prices = np.where(
+        bids["is_sell"], orders.sell_price_ueur_per_kwh, orders.buy_price_ueur_per_kwh
+    )
+    if rule is PricingRule.PAY_AS_BID:
+        prices = bids["order_price_ueur_per_kwh"]
     return {
         "interval": interval,
         "prosumer": names[sent],
@@ -32,7 +39,7 @@ def orders_columns(interval: int, names: Names, bids: dict[str, Any], orders: Or
         "status": orders.status[sent],
         "filled_wh": orders.filled_wh[sent],
         "clearing_price_ueur_per_kwh": [
-            price if filled else None for filled in orders.filled_wh[sent]
+            int(prices[i]) if orders.filled_wh[i] else None for i in sent
         ],
         "reason": orders.reason[sent],
     }
@@ -47,6 +54,8 @@ def trades_columns(interval: int, trades: Sequence[Trade]) -> Columns:
         "energy_wh": [trade.energy_wh for trade in trades],
         "price_ueur_per_kwh": [trade.price_ueur_per_kwh for trade in trades],
         "amount_ueur": [trade.amount_ueur for trade in trades],
+        "sell_price_ueur_per_kwh": [trade.sell_price_ueur_per_kwh for trade in trades],
+        "earned_ueur": [trade.earned_ueur for trade in trades],
     }
 
 

@@ -89,6 +89,7 @@ def _book(books: MarketBooks, interval: int, settled: Settled, delivered_wh: Int
             )
             for i in books.members.nonzero()[0]
         },
+        [names[i] for i in settled.claimed],
     )
     for request in settled.requests:
         books.settle_request(

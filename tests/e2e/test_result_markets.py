@@ -74,6 +74,8 @@ def test_trades_add_up_to_fills_and_payments(case: Case) -> None:
     assert (trades.energy_wh > 0).all()
     paid = by_prosumer(case, trades.amount_ueur.groupby(keys["buyer"]).sum())
     same(settlement.traded_ueur.clip(upper=0), -paid)
+    earned_ueur = by_prosumer(case, trades.earned_ueur.groupby(keys["seller"]).sum())
+    same(settlement.traded_ueur.clip(lower=0), earned_ueur)
     # sellers get the same rounded down: less than a µEUR each stays with the supplier
     received = settlement.groupby("interval").traded_ueur.sum()
     filled = case.tables["orders"].groupby("interval").filled_wh.agg(lambda wh: (wh > 0).sum())
@@ -90,7 +92,7 @@ def test_contracted_metered_and_paid_energy_reconcile_to_the_integer(case: Case)
     same(settlement.imbalance_wh, settlement.metered_wh - settlement.contracted_wh)
     retail = case.ueur("market", "retail_eur_per_kwh")
     feed_in = case.ueur("market", "feed_in_eur_per_kwh")
-    price = case.events("IntervalCleared").set_index("interval").price_ueur_per_kwh
+    price = case.events("IntervalCleared").set_index("interval").buy_price_ueur_per_kwh
     for row in settlement.itertuples():
         contracted, residual = row.contracted_wh, row.imbalance_wh
         cleared = int(price[row.interval])
@@ -218,7 +220,7 @@ def test_the_sum_of_all_balances_is_constant(case: Case) -> None:
         elif event == "OrderFilled":
             orders[a["interval"], who]["filled"] = a["energy_wh"]
         elif event == "IntervalCleared":
-            interval, price = a["interval"], a["price_ueur_per_kwh"]
+            interval, price = a["interval"], a["buy_price_ueur_per_kwh"]
             prices[interval] = price
             own = [order for (k, _), order in orders.items() if k == interval]
             dust = sum(due(o["filled"], price) for o in own if not o["is_sell"])

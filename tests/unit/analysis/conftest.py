@@ -104,6 +104,7 @@ def write_market(writer: TableWriter, k: int) -> None:
             {
                 "interval": k, "buyer": HOUSE, "seller": SOLAR, "energy_wh": 500,
                 "price_ueur_per_kwh": 190_000, "amount_ueur": 95_000,
+                "sell_price_ueur_per_kwh": 190_000, "earned_ueur": 95_000,
             },
         )  # fmt: skip
         writer.append(

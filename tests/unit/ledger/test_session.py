@@ -98,7 +98,7 @@ def test_each_order_is_told_what_became_of_it():
     assert book.filled_wh.tolist() == [3_000, 2_000, 1_000, 0, 0]
     assert book.contracted_wh.tolist() == [-3_000, 2_000, 1_000, 0, 0]
     assert (book.price_ueur_per_kwh, book.volume_wh) == (200_000, 3_000)
-    assert book.accepted == (0, 1, 2, 3)
+    assert book.arrived == (0, 1, 2, 3)
 
 
 def test_nobody_sends_where_the_energy_is_zero():
@@ -114,7 +114,7 @@ def test_nobody_sends_where_the_energy_is_zero():
 def test_the_chain_takes_orders_in_the_order_in_which_they_were_sent():
     session = session_of(4)
     book = trade(session, everybody_sells(4), sent=[0.9, 0.1, 0.5, 0.05])
-    assert book.accepted == (3, 1, 2, 0)
+    assert book.arrived == (3, 1, 2, 0)
     opens, closes = session.clock.window_opens_s(FIRST), session.clock.gate_closes_s(FIRST)
     assert book.sent_at_s == pytest.approx(opens + np.array([0.9, 0.1, 0.5, 0.05]) * 396)
     assert (book.sent_at_s < closes - 24).all()
@@ -133,7 +133,7 @@ def test_full_blocks_make_the_last_orders_late():
     }
     # who sent first is in
     assert late.tolist() == sorted(late.tolist())
-    assert len(book.accepted) == 80 - late.sum()
+    assert len(book.arrived) == 80 - late.sum()
     assert (book.filled_wh[late] == 0).all()
     # and a late order binds nobody
     free = session.deployment.local_market

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cosim.errors import ReconciliationError
-from cosim.market.books import LedgerBalances, MarketBooks, Terms
+from cosim.market.books import Arrival, LedgerBalances, MarketBooks, Terms
 from cosim.market.flexibility import FlexibilitySettlement
 from cosim.market.orders import Order, Settlement
 from cosim.market.trades import Trade
@@ -22,6 +22,7 @@ TERMS = Terms(
     silent_estimate_wh=2_000,
 )
 ORDERS = (Order("buyer", False, 1_000, 250_000), Order("seller", True, 1_000, 150_000))
+ARRIVALS = tuple(Arrival(order) for order in ORDERS)
 DELIVERED = np.array([-1_500, 700])
 # buyer: 1 kWh at 0.20, half a kWh at 0.30 from the supplier; seller: 0.3 kWh short, at 0.30
 SETTLED = {
@@ -57,7 +58,8 @@ def books():
 
 
 def trade(books, price=200_000, volume=1_000, **fills):
-    return books.trade(INTERVAL, ORDERS, price, volume, {"buyer": 1_000, "seller": 1_000} | fills)
+    fills = {"buyer": 1_000, "seller": 1_000} | fills
+    return books.trade(INTERVAL, ARRIVALS, (price, price), volume, fills)
 
 
 def flexibility(books):
@@ -113,7 +115,7 @@ def test_another_fill_names_whose(books):
 
 def test_a_fill_that_is_missing_counts_as_none(books):
     with refused("buyer"):
-        books.trade(INTERVAL, ORDERS, 200_000, 1_000, {"seller": 1_000})
+        books.trade(INTERVAL, ARRIVALS, (200_000, 200_000), 1_000, {"seller": 1_000})
 
 
 def test_a_reading_that_is_not_what_was_delivered(books):

@@ -24,6 +24,8 @@ def trade(interval: Any, energy_wh: Any) -> dict[str, Any]:
         "energy_wh": energy_wh,
         "price_ueur_per_kwh": 190_000,
         "amount_ueur": np.asarray(energy_wh) * 190,
+        "sell_price_ueur_per_kwh": 180_000,
+        "earned_ueur": np.asarray(energy_wh) * 180,
     }
 
 
