@@ -11,6 +11,7 @@ from cosim.ledger.clients.green_certificates import GreenCertificates
 from cosim.ledger.clients.local_market import LocalMarket
 from cosim.ledger.clients.name_registry import NameRegistry
 from cosim.ledger.clients.smart_meters import SmartMeters
+from cosim.ledger.clients.supplier import Supplier
 
 __all__ = [
     "ContractClient",
@@ -20,4 +21,5 @@ __all__ = [
     "LocalMarket",
     "NameRegistry",
     "SmartMeters",
+    "Supplier",
 ]
