@@ -79,10 +79,11 @@ def storage_ueur(results: Results) -> pd.Series:
     if rows.empty:
         return pd.Series(dtype="int64")
     # a debt is not paid yet, but it is owed: costs count when they arise
-    own = (rows["credited_ueur"] - rows["billed_ueur"]).groupby(rows["prosumer"]).sum()
+    prosumer = rows["prosumer"].astype(str)
+    own = (rows["credited_ueur"] - rows["billed_ueur"]).groupby(prosumer).sum()
     battery = battery_of(results)
     own[battery] = own.get(battery, 0) - int(own.sum())
-    return (own - rows.groupby("prosumer")["fees_ueur"].sum()).astype("int64")
+    return (own - rows["fees_ueur"].groupby(prosumer).sum()).astype("int64")
 
 
 def physical_wh(results: Results) -> pd.Series:

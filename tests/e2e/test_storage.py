@@ -1,0 +1,186 @@
+"""An afternoon and evening with a shared battery: energy, money, and what it did to the grid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandapower
+import pandas as pd
+import pytest
+from result_folders import Case
+
+from cosim.analysis.costs import costs_by_prosumer
+from cosim.analysis.indicators import Indicators
+from cosim.analysis.storage import physical_wh
+from cosim.analysis.tables import Results
+from cosim.experiment import run_scenario
+from cosim.scenario import Scenario, load_scenario
+from cosim.services.storage import SOC_TOLERANCE_WH
+
+FILE = Path(__file__).parents[2] / "scenarios" / "community_storage.yaml"
+BATTERY = "community battery"
+SHARES, MEMBERS = 104, 13
+STANDBY_WH = 10
+
+
+def run(folder: Path, nominations: str) -> Indicators:
+    """From 14:00, when PV overloads the transformer, to 20:00, when the battery is in use."""
+    data = load_scenario(FILE).model_dump(mode="json")
+    data["time"] |= {"start": "2016-05-24T14:00:00", "intervals": 24}
+    data["grid"]["reference_sample"] = 2
+    data["community_storage"]["nominations"] = nominations
+    return run_scenario(Scenario.model_validate(data), FILE, folder).indicators
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("storage") / "shared"
+
+
+@pytest.fixture(scope="module")
+def indicators(folder: Path) -> Indicators:
+    return run(folder, "own_balance")
+
+
+@pytest.fixture(scope="module")
+def case(indicators: Indicators, folder: Path) -> Case:
+    return Case(folder, frozenset({"trafo"}))
+
+
+@pytest.fixture(scope="module")
+def rows(case: Case) -> pd.DataFrame:
+    rows = case.tables["storage"]
+    return rows.assign(prosumer=rows.prosumer.astype(str))
+
+
+@pytest.fixture(scope="module")
+def members(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows.prosumer != BATTERY]
+
+
+@pytest.fixture(scope="module")
+def battery(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows.prosumer == BATTERY].set_index("interval")
+
+
+def wide(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A column by interval and prosumer."""
+    frame = frame.assign(prosumer=frame.prosumer.astype(str))
+    return frame.pivot(index="interval", columns="prosumer", values=column)
+
+
+def test_members_share_it_equally(members: pd.DataFrame, battery: pd.DataFrame) -> None:
+    assert members.groupby("interval").size().eq(MEMBERS).all()
+    assert members.shares.eq(SHARES // MEMBERS).all()
+    assert battery.shares.eq(0).all()
+    assert members.accepted.all()
+    assert (members.nominated_wh > 0).any()
+    assert (members.nominated_wh < 0).any()
+
+
+def test_accounts_follow_the_nominations_and_stay_within_shares(members: pd.DataFrame) -> None:
+    nominated, accounts = wide(members, "nominated_wh"), wide(members, "account_wh")
+    change = accounts.diff().fillna(accounts.iloc[:1])
+    charged, discharged = nominated.clip(lower=0), -nominated.clip(upper=0)
+    credited, debited = charged * 950 // 1_000, -(discharged * 1_000 // -950)
+    assert (change == credited - debited).all(axis=None)
+    assert accounts.ge(0).all(axis=None)
+    assert accounts.le(100_000 * 8 // SHARES).all(axis=None)
+    assert nominated.abs().le(12_500 * 8 // SHARES).all(axis=None)
+
+
+def test_battery_holds_what_the_accounts_say(case: Case, battery: pd.DataFrame) -> None:
+    people = case.tables["prosumers"]
+    own = people[people.prosumer == BATTERY].set_index("interval")
+    accounts = case.tables["storage"].query(f"prosumer != '{BATTERY}'")
+    total = accounts.groupby("interval").account_wh.sum()
+    assert total.to_dict() == battery.account_wh.to_dict()
+    assert (own.soc_mwh * 1e6 - total).abs().max() <= SOC_TOLERANCE_WH
+    assert total.max() > 50_000
+    assert np.allclose(own.load_p_mw, STANDBY_WH / 250_000)
+    # at the low-voltage busbar, as the last connection point of the solved network
+    net = pandapower.from_json(str(case.folder / "network.json"))
+    assert net.sgen.name.iloc[-1] == BATTERY
+    assert own.bus.unique().tolist() == [net.trafo.lv_bus.iloc[0]]
+
+
+def test_reported_energy_is_physical_energy_and_allocation(
+    case: Case, members: pd.DataFrame, battery: pd.DataFrame
+) -> None:
+    reported = wide(case.tables["settlement"], "metered_wh")
+    metered = wide(case.tables["prosumers"], "metered_wh")
+    assert reported.sum(axis=1).tolist() == metered.sum(axis=1).tolist()
+    nominated = wide(members, "nominated_wh")
+    names = list(nominated.columns)
+    assert (reported[names] == metered[names] - nominated).all(axis=None)
+    assert (reported[BATTERY] == -battery.loss_wh).all()
+    assert (battery.loss_wh == -metered[BATTERY] - nominated.sum(axis=1)).all()
+    assert battery.loss_wh.between(-20, STANDBY_WH + 1).all()
+    physical = physical_wh(Results(case.folder))
+    settlement = case.tables["settlement"].assign(physical_wh=physical)
+    assert (wide(settlement, "physical_wh") == metered).all(axis=None)
+
+
+def test_schedule_of_the_battery_is_what_the_dso_checks(case: Case) -> None:
+    schedules = wide(case.tables["schedules"], "dispatched_wh")
+    metered = wide(case.tables["prosumers"], "metered_wh")
+    assert (schedules[BATTERY] == metered[BATTERY]).all()
+    assert (schedules[BATTERY] < -5_000).any()
+    assert (schedules[BATTERY] > 1_000).any()
+
+
+def test_losses_are_billed_by_share_at_the_suppliers_price(
+    case: Case, members: pd.DataFrame, battery: pd.DataFrame
+) -> None:
+    billed = wide(members, "billed_ueur")
+    assert billed.nunique(axis=1).eq(1).all()  # equal shares, equal bills
+    ahead = 0
+    for interval, loss_wh in battery.loss_wh.items():
+        bill = max(int(loss_wh), 0) * 300_000 // 1_000
+        per_share = max(-((ahead - bill) // SHARES), 0)
+        ahead += per_share * SHARES - bill
+        assert 0 <= ahead < SHARES
+        assert billed.loc[interval].eq(per_share * (SHARES // MEMBERS)).all()
+    supplier = wide(case.tables["settlement"], "supplier_ueur")[BATTERY]
+    paid = -supplier[supplier < 0].sum()
+    assert billed.to_numpy().sum() == paid + ahead  # the owner gets back what it paid
+
+
+def test_ledger_tells_the_same_story(case: Case, members: pd.DataFrame) -> None:
+    nominated = case.events("EnergyNominated")
+    sent = members[members.nominated_wh != 0]
+    assert sorted(nominated.energy_wh) == sorted(sent.nominated_wh)
+    reported = case.events("StorageReported")
+    assert reported.interval.tolist() == list(range(24))
+    manifest = json.loads((case.folder / "manifest.json").read_text("utf-8"))
+    assert "CommunityStorage" in manifest["contracts"]
+
+
+def test_costs_count_bills_and_start_from_what_was_metered(
+    case: Case, members: pd.DataFrame
+) -> None:
+    costs = costs_by_prosumer(Results(case.folder))
+    received = members.groupby("prosumer")[["credited_ueur", "billed_ueur", "fees_ueur"]].sum()
+    own = received.credited_ueur - received.billed_ueur - received.fees_ueur
+    assert costs.storage_ueur[own.index].tolist() == own.tolist()
+    assert costs.storage_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
+    assert costs.baseline_cost_ueur[BATTERY] > 0  # alone, the battery buys dear and sells cheap
+
+
+def test_sharing_raises_self_consumption_and_shortens_violations(
+    indicators: Indicators, tmp_path: Path
+) -> None:
+    alone = run(tmp_path / "alone", "none")
+    assert alone.storage_charged_kwh == 0.0
+    assert indicators.self_consumption is not None
+    assert alone.self_consumption is not None
+    assert alone.self_sufficiency is not None
+    assert indicators.self_sufficiency is not None
+    assert indicators.self_consumption > alone.self_consumption + 0.05
+    assert indicators.self_sufficiency > alone.self_sufficiency + 0.15
+    minutes = [i.violations["scheduled"]["trafo"]["minutes"] for i in (indicators, alone)]
+    assert minutes == [45.0, 75.0]
+    assert indicators.flexibility_cost_eur < alone.flexibility_cost_eur
+    assert np.isclose(alone.storage_loss_kwh or 0.0, 24 * STANDBY_WH / 1_000)
