@@ -15,8 +15,10 @@ from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
 from cosim.scenario.certificates import CertificateSettings
 from cosim.scenario.community_storage import CommunityStorageSettings
+from cosim.scenario.name_registry import NameRegistrySettings
 from cosim.services.base import Service
 from cosim.services.certificates import CertificatesService, CertificateTerms
+from cosim.services.names import NamesService, NameTerms
 from cosim.services.storage import StorageService
 from cosim.services.storage_setup import StorageSetup
 from cosim.units import (
@@ -32,7 +34,7 @@ _BUYERS_SEED = 16
 
 def count_services(scenario: Scenario) -> int:
     """How many contracts beside the local market a scenario asks for."""
-    sections = (scenario.certificates, scenario.community_storage)
+    sections = (scenario.certificates, scenario.community_storage, scenario.name_registry)
     return sum(section is not None for section in sections)
 
 
@@ -45,7 +47,15 @@ def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
     names : sequence of str
         Prosumers, in connection-point order.
     """
-    return tuple(True for _ in names)
+    moving = scenario.name_registry.moves if scenario.name_registry is not None else ()
+    moving_names = {move.name for move in moving}
+    for name in moving_names.difference(names):
+        raise ScenarioError(
+            f"'{name}' is no connection point",
+            field="name_registry.moves",
+            remedy="use names from the network's connection_points.csv",
+        )
+    return tuple(name not in moving_names for name in names)
 
 
 def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service, ...]:
@@ -59,6 +69,9 @@ def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service
         If the set-up does not finish before the first order window.
     """
     services: list[Service] = []
+    if scenario.name_registry is not None:  # first, for the others may look accounts up by name
+        names = name_terms(scenario, scenario.name_registry, deployment)
+        services.append(NamesService.deploy(deployment, scenario.clock(), names))
     if scenario.community_storage is not None:  # its meter must report while meters may
         setup = storage_setup(scenario, scenario.community_storage, deployment)
         services.append(StorageService.deploy(deployment, scenario.clock(), setup))
@@ -66,6 +79,21 @@ def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service
         terms = certificate_terms(scenario, scenario.certificates, deployment.members)
         services.append(CertificatesService.deploy(deployment, scenario.clock(), terms))
     return tuple(services)
+
+
+def name_terms(
+    scenario: Scenario, settings: NameRegistrySettings, deployment: Deployment
+) -> NameTerms:
+    """What names cost, and who moves when."""
+    names = [account.name for account in deployment.prosumers]
+    return NameTerms(
+        registration_fee_ueur=ueur_from_eur(settings.registration_fee_eur),
+        update_fee_ueur=ueur_from_eur(settings.update_fee_eur),
+        account_ueur=ueur_from_eur(settings.account_eur),
+        moves={names.index(move.name): move.interval for move in settings.moves},
+        seed=scenario.seed,
+        eur_per_eth=scenario.ledger.eur_per_eth,
+    )
 
 
 def certificate_terms(

@@ -147,8 +147,10 @@ _TABLES = (
             _text("buyer", "name of the buying connection point"),
             _text("seller", "name of the selling connection point"),
             _wh("energy_wh", "energy traded"),
-            _price("price_ueur_per_kwh", "clearing price of the interval"),
+            _price("price_ueur_per_kwh", "price that the buyer pays"),
             _ueur("amount_ueur", "what the buyer pays for it"),
+            _price("sell_price_ueur_per_kwh", "price that the seller earns"),
+            _ueur("earned_ueur", "what the seller earns for it; the supplier keeps the rest"),
         ),
     ),
     Table(
@@ -231,6 +233,33 @@ _TABLES = (
         ),
     ),
     Table(
+        "storage",
+        "one member's account of the shared battery in one interval, and the battery itself",
+        (
+            _interval(),
+            _PROSUMER,
+            _integer("shares", "-", "shares that it has; the battery's account: unsold ones"),
+            _wh("nominated_wh", "sent to the ledger, charging positive; the battery: all taken"),
+            Column("accepted", pa.bool_(), "-", "whether the ledger took it; true without one"),
+            _text("reason", "revert text of a nomination that was not taken", optional=True),
+            _wh(
+                "allocated_wh",
+                "added to the meter's reading for the local market; over all rows it adds up to 0",
+            ),
+            _wh("account_wh", "stored after the interval; the battery: sum of the accounts"),
+            _wh(
+                "loss_wh",
+                "what the battery drew beyond the nominations, on its own row; missing when its "
+                "meter reported too late",
+                optional=True,
+            ),
+            _ueur("billed_ueur", "billed for losses and settled now, positive"),
+            _ueur("credited_ueur", "received because less was drawn than nominated"),
+            _ueur("debt_ueur", "billed and not yet paid, after the interval"),
+            _ueur("fees_ueur", "transaction fees paid for all this, positive"),
+        ),
+    ),
+    Table(
         "certificates",
         "one prosumer's certificates of one delivery hour, once the hour or the run is over",
         (
@@ -248,6 +277,20 @@ _TABLES = (
             _ueur("earned_ueur", "received for what was sold, positive"),
             _ueur("paid_ueur", "paid for what was bought, positive"),
             _ueur("fees_ueur", "transaction fees paid for all this, positive"),
+        ),
+    ),
+    Table(
+        "names",
+        "one change of a name in the name registry; the last one of a name says whose it is",
+        (
+            _interval("delivery interval after which it changed, from 0; -1 for the set-up phase"),
+            _PROSUMER,
+            _text("name", "that connection point's name in the registry"),
+            _text("action", "registered, offered, accepted or updated"),
+            _text("owner", "address of its owner from then on"),
+            _text("account", "address that it stands for from then on"),
+            _ueur("fee_ueur", "paid to the registry for it, positive"),
+            _ueur("fees_ueur", "transaction fees paid for it, positive"),
         ),
     ),
     Table(

@@ -18,6 +18,7 @@ from cosim.scenario.fields import Model
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
 from cosim.scenario.market import MarketSettings
+from cosim.scenario.name_registry import NameRegistrySettings
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.time import TimeSettings
 from cosim.units import SECONDS_PER_HOUR
@@ -41,6 +42,10 @@ class Scenario(Model):
     dso: DsoSettings = DsoSettings()
     community_storage: CommunityStorageSettings | None = Field(
         None, description="a battery that members share (docs/contracts/community-storage.md)"
+    )
+    name_registry: NameRegistrySettings | None = Field(
+        None,
+        description="names of connection points on the ledger (docs/contracts/name-registry.md)",
     )
     certificates: CertificateSettings | None = Field(
         None,
@@ -123,6 +128,16 @@ class Scenario(Model):
                 f"time.start must be a whole number of steps of {step_s} s after the hour: "
                 "certificates are issued by the hour"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _moves_fit(self) -> Scenario:
+        for move in self.name_registry.moves if self.name_registry is not None else ():
+            if move.interval >= self.time.intervals:
+                raise ValueError(
+                    f"name_registry.moves: {move.name} moves after interval {move.interval}, the "
+                    f"run has only {self.time.intervals}, counted from 0"
+                )
         return self
 
     @model_validator(mode="after")

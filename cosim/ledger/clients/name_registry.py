@@ -53,32 +53,46 @@ class NameRegistry(ContractClient):
         return self._send(sender, data, sent_at_s, REGISTER_GAS)
 
     def update_value(
-        self, sender: bytes, name: str, value: bytes, sent_at_s: float | None = None
+        self,
+        sender: bytes,
+        name: str,
+        value: bytes,
+        sent_at_s: float | None = None,
+        interval: int = -1,
     ) -> int:
         """Let an own name stand for something else, for the update fee, approved before."""
         data = self.calldata("updateValue", name_word(name), value)
-        return self._send(sender, data, sent_at_s, UPDATE_GAS)
+        return self._send(sender, data, sent_at_s, UPDATE_GAS, interval)
 
     def offer_name(
-        self, sender: bytes, name: str, successor: bytes, sent_at_s: float | None = None
+        self,
+        sender: bytes,
+        name: str,
+        successor: bytes,
+        sent_at_s: float | None = None,
+        interval: int = -1,
     ) -> int:
         """Offer an own name to one account; the zero address takes an offer back."""
         data = self.calldata("offerName", name_word(name), successor)
-        return self._send(sender, data, sent_at_s, OFFER_GAS)
+        return self._send(sender, data, sent_at_s, OFFER_GAS, interval)
 
-    def accept_name(self, sender: bytes, name: str, sent_at_s: float | None = None) -> int:
+    def accept_name(
+        self, sender: bytes, name: str, sent_at_s: float | None = None, interval: int = -1
+    ) -> int:
         """Own a name that its owner offers to the sender."""
         data = self.calldata("acceptName", name_word(name))
-        return self._send(sender, data, sent_at_s, ACCEPT_GAS)
+        return self._send(sender, data, sent_at_s, ACCEPT_GAS, interval)
 
     def release_name(self, sender: bytes, name: str, sent_at_s: float | None = None) -> int:
         """Give an own name up."""
         data = self.calldata("releaseName", name_word(name))
         return self._send(sender, data, sent_at_s, RELEASE_GAS)
 
-    def collect_fees(self, sender: bytes, sent_at_s: float | None = None) -> int:
+    def collect_fees(
+        self, sender: bytes, sent_at_s: float | None = None, interval: int = -1
+    ) -> int:
         """Collect all fees charged so far. Beneficiary only."""
-        return self._send(sender, self.calldata("collectFees"), sent_at_s, COLLECT_GAS)
+        return self._send(sender, self.calldata("collectFees"), sent_at_s, COLLECT_GAS, interval)
 
     def resolve(self, name: str) -> bytes:
         """What a name stands for, 32 bytes.

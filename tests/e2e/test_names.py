@@ -1,0 +1,84 @@
+"""A run over noon in which accounts are looked up by name, and one household moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from result_folders import Case
+
+from cosim.experiment import run_scenario
+from cosim.market.names import canonical_name, name_word
+from cosim.scenario import Scenario, load_scenario
+
+FILE = Path(__file__).parents[2] / "scenarios" / "name_registry.yaml"
+MOVER, AFTER, INTERVALS = "LV1.101 Bus 5", 1, 4
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """One hour before noon: the transformer is overloaded and the DSO awards flexibility."""
+    data = load_scenario(FILE).model_dump(mode="json")
+    data["time"] |= {"start": "2016-05-24T11:00:00", "intervals": INTERVALS}
+    data["name_registry"]["moves"] = [{"name": MOVER, "interval": AFTER}]
+    data["grid"]["reference_sample"] = 1
+    folder = tmp_path_factory.mktemp("names") / "run"
+    run_scenario(Scenario.model_validate(data), FILE, folder)
+    return Case(folder, frozenset())
+
+
+@pytest.fixture(scope="module")
+def rows(case: Case) -> pd.DataFrame:
+    return case.tables["names"]
+
+
+def test_everybody_registers_before_the_first_interval(case: Case, rows: pd.DataFrame) -> None:
+    first = rows[rows.interval == -1]
+    assert list(first.prosumer) == case.names
+    assert list(first.name) == [canonical_name(name) for name in case.names]
+    assert set(first.action) == {"registered"}
+    assert set(first.fee_ueur) == {1_000_000}
+    assert (first.owner == first.account).all()
+
+
+def test_a_household_hands_its_name_on(rows: pd.DataFrame) -> None:
+    moved = rows[rows.interval >= 0]
+    assert moved[["interval", "prosumer"]].drop_duplicates().values.tolist() == [[AFTER, MOVER]]
+    assert list(moved.action) == ["offered", "accepted", "updated"]
+    offered, accepted, updated = moved.itertuples()
+    assert offered.owner == offered.account == accepted.account
+    assert updated.owner == updated.account == accepted.owner != offered.owner
+    assert list(moved.fee_ueur) == [0, 0, 250_000]
+
+
+def test_who_is_awarded_and_settled_is_who_the_name_stands_for(
+    case: Case, rows: pd.DataFrame
+) -> None:
+    account_of = rows[rows.interval == -1].set_index("account").prosumer
+    for event in ("IntervalSettled", "OfferAwarded", "OfferSettled"):
+        events = case.events(event)
+        assert len(events) > 0
+        assert set(events.account.map(account_of)) <= set(case.names) - {MOVER}
+    settled = case.events("IntervalSettled")
+    assert len(settled) == INTERVALS * (len(case.names) - 1)
+
+
+def test_events_rebuild_the_names(case: Case, rows: pd.DataFrame) -> None:
+    state: dict[str, dict[str, str]] = {}
+    registered = case.events("NameRegistered")
+    for event in registered.itertuples():
+        state[event.name] = {"owner": event.owner, "account": "0x" + event.value[-40:]}
+    (handed_on,) = case.events("NameTransferred").itertuples()
+    assert state[handed_on.name]["owner"] == handed_on.owner
+    state[handed_on.name]["owner"] = handed_on.successor
+    (updated,) = case.events("ValueUpdated").itertuples()
+    state[updated.name]["account"] = "0x" + updated.value[-40:]
+    last = rows.groupby("name").last()
+    expected = {
+        "0x" + name_word(name).hex(): {"owner": row.owner, "account": row.account}
+        for name, row in last.iterrows()
+    }
+    assert state == expected
+    (collected,) = case.events("FeesCollected").itertuples()
+    assert collected.amount_ueur == rows.fee_ueur.sum() == len(case.names) * 1_000_000 + 250_000
