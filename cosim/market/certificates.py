@@ -1,8 +1,8 @@
 """Books of the green certificates: twin of ``contracts/GreenCertificates.vy``.
 
-Hourly guarantees of origin, as EN 16325 and the EnergyTag standard for granular certificates
-describe them: what a meter records as renewable production is certified once, and a certificate
-is retired against consumption of its own hour. The registry of meters and the metering window are
+Guarantees of origin (EN 16325) by the hour, as the EnergyTag standard for granular certificates
+has them: what a meter records as renewable production is certified once, and a certificate is
+retired against consumption of its own hour. The registry of meters and the metering window are
 the contract's to check; the twin is told what was accepted, keeps the same balances, and refuses
 with the contract's own text what they do not allow.
 """
