@@ -136,7 +136,9 @@ _TABLES = (
             _text("status", "cleared, partial, unmatched, late, rejected or unrevealed"),
             _wh("filled_wh", "energy cleared"),
             _price("clearing_price_ueur_per_kwh", "price it was filled at", optional=True),
-            _text("reason", "revert text of an order that was late, rejected or not revealed", optional=True),
+            _text(
+                "reason", "revert text of an order that was late, rejected or not revealed", True
+            ),
         ),
     ),
     Table(
