@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from result_folders import contents
 
-import cosim.market.settlement
+import cosim.market.order_books
 from cosim.cli import EXIT_FAILED, main
 from cosim.grid.catalogue import open_grid
 from cosim.ledger.clients.local_market import LocalMarket
@@ -128,11 +128,11 @@ def test_money_that_leaves_a_market_in_mid_run(
 def test_a_fill_that_contract_and_twin_see_differently(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clear = cosim.market.settlement.clear
+    clear = cosim.market.order_books.clear
     changed: list[str] = []
 
-    def tampered(orders: Any) -> Clearing:
-        clearing = clear(orders)
+    def tampered(orders: Any, *rule: Any, **prices: Any) -> Clearing:
+        clearing = clear(orders, *rule, **prices)
         filled = np.flatnonzero(clearing.fills_wh)
         if not filled.size:
             return clearing
@@ -141,7 +141,7 @@ def test_a_fill_that_contract_and_twin_see_differently(
         changed.append(orders[filled[0]].account)
         return replace(clearing, fills_wh=tuple(fills))
 
-    monkeypatch.setattr(cosim.market.settlement, "clear", tampered)
+    monkeypatch.setattr(cosim.market.order_books, "clear", tampered)
     message = stopped()
     assert changed[0] in names
     assert message.startswith(f"interval 0, {changed[0]}: fill of the contract")
