@@ -25,6 +25,7 @@ from cosim.experiment import run_scenario
 from cosim.ledger.clients.local_market import LocalMarket
 from cosim.ledger.outcomes import OrderBook
 from cosim.ledger.session import MarketSession
+from cosim.ledger.trading import ClearOffChain
 from cosim.scenario import Scenario
 from cosim.units import BoolArray, FloatArray, IntArray
 
@@ -55,6 +56,7 @@ def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
         energy_wh: IntArray,
         price_ueur_per_kwh: IntArray,
         sent_fraction: FloatArray,
+        clear_off_chain: ClearOffChain,
     ) -> OrderBook:
         opens_s = self.clock.window_opens_s(interval)
         closes_s = self.clock.gate_closes_s(interval)
@@ -62,7 +64,8 @@ def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
         sent_fraction[0] = (closes_s - 0.5 * BLOCK_TIME_S - opens_s) / (
             closes_s - 2 * BLOCK_TIME_S - opens_s
         )
-        return trade(self, interval, is_sell, energy_wh, price_ueur_per_kwh, sent_fraction)
+        fields = (is_sell, energy_wh, price_ueur_per_kwh, sent_fraction)
+        return trade(self, interval, *fields, clear_off_chain)
 
     monkeypatch.setattr(MarketSession, "trade", trade_late)
 
