@@ -1,0 +1,122 @@
+"""What members nominate to a shared battery, and its place in the population and in the bids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cosim.market.community_storage import credited_wh, debited_wh
+from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.community_battery import SharedBattery, nominate_wh, with_shared_battery
+from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.population import Population
+from cosim.prosumers.settings import (
+    ForecastParameters,
+    ProsumerParameters,
+    ProsumerSeeds,
+    Tariff,
+)
+
+SHARED = SharedBattery(
+    point=4,  # where nothing else stands
+    capacity_wh=10_000,
+    power_wh=2_500,
+    charge_permille=950,
+    discharge_permille=930,
+    standby_wh=25,
+    capacity_of_wh=np.array([1_000, 4_000, 0, 5_000, 0]),
+    power_of_wh=np.array([250, 1_000, 0, 1_250, 0]),
+)
+
+
+@pytest.mark.parametrize(
+    ("planned", "account", "nominated"),
+    [
+        (100, 0, 100),  # all the surplus
+        (900, 0, 250),  # what the share charges
+        (100, 950, 52),  # what fits: 49.4 Wh in the account
+        (100, 995, 0),  # 5 Wh are not worth a nomination
+        (9, 0, 0),
+        (10, 0, 10),
+        (0, 500, 0),
+        (-100, 500, -100),  # all the deficit
+        (-900, 500, -250),
+        (-100, 40, -37),  # what is there: 39.8 Wh of the account
+        (-100, 0, 0),
+    ],
+)
+def test_own_surplus_is_stored_and_own_deficit_taken_out(
+    planned: int, account: int, nominated: int
+) -> None:
+    plans, accounts = np.zeros(5, dtype=np.int64), np.zeros(5, dtype=np.int64)
+    plans[0], accounts[0] = planned, account
+    assert nominate_wh(SHARED, plans, accounts).tolist() == [nominated, 0, 0, 0, 0]
+
+
+def test_nominations_are_what_the_contract_accepts() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        plans = rng.integers(-3_000, 3_000, 5)
+        accounts = rng.integers(0, SHARED.capacity_of_wh + 1)
+        wanted = nominate_wh(SHARED, plans, accounts)
+        for i, energy in enumerate(wanted.tolist()):
+            assert abs(energy) <= SHARED.power_of_wh[i]
+            if energy > 0:
+                after = accounts[i] + credited_wh(energy, 950)
+                assert after <= SHARED.capacity_of_wh[i]
+            elif energy < 0:
+                assert debited_wh(-energy, 930) <= accounts[i]
+
+
+def test_a_battery_that_is_off_gets_nothing() -> None:
+    off = SharedBattery(*(getattr(SHARED, f) for f in SHARED.__slots__[:-1]), is_used=False)
+    plans = np.array([100, -100, 0, 5_000, 0])
+    assert nominate_wh(off, plans, np.full(5, 900)).tolist() == [0] * 5
+
+
+def test_population_gets_an_empty_battery_and_its_standby(population: Population) -> None:
+    shared = with_shared_battery(population, SHARED)
+    assert np.allclose(shared.load_p_mw[:, 4], 100e-6)  # 25 Wh in a quarter of an hour
+    assert np.array_equal(shared.load_p_mw[:, :4], population.load_p_mw[:, :4])
+    batteries = shared.batteries
+    assert batteries.capacity_mwh[4] == 0.01
+    assert batteries.p_max_mw[4] == 0.01
+    assert batteries.soc_initial_mwh[4] == batteries.soc_min_mwh[4] == 0.0
+    assert (batteries.charge_efficiency[4], batteries.discharge_efficiency[4]) == (0.95, 0.93)
+    assert np.array_equal(batteries.p_max_mw[:4], population.batteries.p_max_mw[:4])
+    assert population.batteries.capacity_mwh[4] == 0.0
+
+
+def bidders(population: Population, tariff: Tariff, shared: SharedBattery | None) -> Bidders:
+    seeds = ProsumerSeeds.spawn(5)
+    if shared is not None:
+        population = with_shared_battery(population, shared)
+    forecasts = make_forecasts(population, ForecastParameters(noise=0.0), seeds.forecasts)
+    return Bidders(population, forecasts, ProsumerParameters(), tariff, seeds, shared=shared)
+
+
+def test_orders_are_for_what_is_left(population: Population, tariff: Tariff) -> None:
+    soc, owed = population.batteries.soc_initial_mwh, np.zeros(5)
+    without = bidders(population, tariff, None).bid(2, soc, owed)
+    assert without.storage_wh.tolist() == [0] * 5
+    shared = bidders(population, tariff, SHARED)
+    stored = np.array([200, 0, 0, 0, 0])
+    bids = shared.bid(2, soc, owed, storage_wh=stored)
+    assert bids.planned_wh[:4].tolist() == without.planned_wh[:4].tolist()
+    assert bids.storage_wh[0] == -186  # 200 Wh at 930 permille
+    assert bids.storage_wh[1] == min(without.planned_wh[1], 1_000)
+    assert bids.storage_wh[1] > 0
+    assert bids.storage_wh[[2, 4]].tolist() == [0, 0]
+    signed = np.where(bids.is_sell, bids.order_wh, -bids.order_wh)
+    assert signed[:4].tolist() == (bids.planned_wh - bids.storage_wh)[:4].tolist()
+
+
+def test_at_the_battery_nobody_orders_or_offers(population: Population, tariff: Tariff) -> None:
+    soc = np.array([0.0, 0.0, 0.004, 0.0, 0.005])
+    bids = bidders(population, tariff, SHARED).bid(2, soc, np.zeros(5))
+    assert bids.order_wh[4] == bids.price_ueur_per_kwh[4] == 0
+    assert bids.planned_wh[4] == -25  # its energy manager does not discharge for standby
+    potentials = bids.potentials
+    for name in ("flex_up_wh", "flex_down_wh", "curtailable_up_wh", "curtailable_down_wh"):
+        assert getattr(potentials, name)[4] == 0
+    assert potentials.flex_up_wh[2] > 0
