@@ -280,10 +280,12 @@ def _settle(interval: uint256, account: address, net_wh: int256, estimated: bool
             int256,
         )
 
-    position |= books.KNOWN | (convert(net_wh + books.NET_OFFSET, uint256) << books.NET_AT)
-    if estimated:
-        position |= books.ESTIMATED
-    books._position_of[interval][account] = position
+    books._position_of[interval][account] = (
+        position
+        | books.KNOWN
+        | (convert(estimated, uint256) << books.ESTIMATED_AT)
+        | (convert(net_wh + books.NET_OFFSET, uint256) << books.NET_AT)
+    )
     dues._settle(account, -supplier_ueur)
     log MeterReported(interval=interval, account=account, net_wh=net_wh, estimated=estimated)
     log IntervalSettled(

@@ -23,6 +23,7 @@ uses: dues
 MAX_ORDERS: constant(uint256) = order_book.MAX_ORDERS
 MASK_10: constant(uint256) = order_book.MASK_10
 MASK_16: constant(uint256) = order_book.MASK_16
+MASK_31: constant(uint256) = order_book.MASK_31
 RANKED_PER_WORD: constant(uint256) = 16
 MAX_WORDS: constant(uint256) = 32  # * RANKED_PER_WORD = MAX_ORDERS
 
@@ -46,8 +47,7 @@ def clear(interval: uint256):
     """
     @notice Clear an interval, once, when its orders are known. Anyone may call.
     """
-    books._require_form(books.ON_CHAIN)
-    clock._require_orders_known(interval)
+    self._require_clearable(interval, books.ON_CHAIN)
     # in a variable of this function the answer would lie behind the books in memory, at 10 000 gas
     if books._clearing_of[interval] & books.CROSSED != 0:
         self._clear(interval)
@@ -75,8 +75,7 @@ def clearVerified(
     @param sell_price_ueur_per_kwh The clearing's price of sellers
     @param volume_wh The clearing's volume
     """
-    books._require_form(books.VERIFIED)
-    clock._require_orders_known(interval)
+    self._require_clearable(interval, books.VERIFIED)
     if books._clearing_of[interval] & books.CROSSED != 0:
         self._verify(
             interval, ranking, buy_price_ueur_per_kwh, sell_price_ueur_per_kwh, volume_wh
@@ -132,6 +131,19 @@ def _verify(
         "not the clearing",
     )
     self._conclude(interval, book, n, clearing)
+
+
+@internal
+@view
+def _require_clearable(interval: uint256, form: uint256):
+    """
+    @dev This is the market's form, and all orders of the interval are known.
+    """
+    if books.FORM != form:
+        refusals._require(books.FORM != books.ON_CHAIN, "clearing is on chain")
+        refusals._require(books.FORM != books.VERIFIED, "clearing is verified")
+        refusals._require(False, "clearing is committed")
+    clock._require_orders_known(interval)
 
 
 @internal
@@ -229,17 +241,27 @@ def _conclude(
     sell_price: uint256 = 0
     buy_price, sell_price = clearing_rules._prices(clearing)
     surplus_ueur: uint256 = 0
-    for k: uint256 in range(n, bound=MAX_ORDERS):
-        order: uint256 = 0
-        index: uint256 = 0
-        order, index = order_book._order_of_key(book[k])
-        filled_wh: uint256 = clearing_rules._filled_wh(order, index, clearing, books.RULE)
-        if filled_wh == 0:
+    # side and price of the worst orders that trade; greater numbers come behind them in the book
+    last_bid: uint256 = MASK_31 ^ clearing.marginal_bid
+    last_ask: uint256 = (1 << 31) | clearing.marginal_ask
+    for k: uint256 in range(n if clearing.volume != 0 else 0, bound=MAX_ORDERS):
+        key: uint256 = book[k]
+        rank: uint256 = key >> order_book.PRICE_AT
+        is_sell: bool = rank > MASK_31
+        last: uint256 = last_ask if is_sell else last_bid
+        if rank > last:
             continue
-        is_sell: bool = order_book._is_sell(order)
+        filled_wh: uint256 = order_book._energy_wh(key)
         price: uint256 = sell_price if is_sell else buy_price
-        if books.RULE == clearing_rules.PAY_AS_BID:
-            price = order_book._price_ueur_per_kwh(order)
+        shared: bool = is_sell == clearing.sells_long
+        if (shared and rank == last) or (
+            books.RULE == clearing_rules.MCAFEE and (shared or rank == last)
+        ):
+            filled_wh = clearing_rules._filled_wh_of_key(key, clearing, books.RULE)
+            if filled_wh == 0:
+                continue
+        elif books.RULE == clearing_rules.PAY_AS_BID:
+            price = rank & MASK_31 if is_sell else rank ^ MASK_31
         # bids come first in the book
         if is_sell:
             surplus_ueur -= order_book._earned_ueur(filled_wh, price)
@@ -247,7 +269,7 @@ def _conclude(
             surplus_ueur += order_book._due_ueur(filled_wh, price)
         log OrderFilled(
             interval=interval,
-            account=order_book._owner(order),
+            account=order_book._owner(key),
             is_sell=is_sell,
             energy_wh=filled_wh,
         )

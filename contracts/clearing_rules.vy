@@ -319,6 +319,18 @@ def _filled_wh(order: uint256, index: uint256, clearing: Clearing, rule: uint256
 
 @internal
 @pure
+def _filled_wh_of_key(key: uint256, clearing: Clearing, rule: uint256) -> uint256:
+    """
+    @dev The same of an order as it stands in a sorted book.
+    """
+    order: uint256 = 0
+    index: uint256 = 0
+    order, index = order_book._order_of_key(key)
+    return self._filled_wh(order, index, clearing, rule)
+
+
+@internal
+@pure
 def _prices(clearing: Clearing) -> (uint256, uint256):
     """
     @dev What buyers pay and sellers get; of pay-as-bid, the lowest and the highest price traded.

@@ -98,8 +98,7 @@ def commitClearing(
             Anyone may call; locks a bond that is lost to whoever shows that the clearing is wrong.
     @dev A book that does not cross is cleared at once, without bond, root and claims.
     """
-    books._require_form(books.COMMITTED)
-    clock._require_orders_known(interval)
+    forms._require_clearable(interval, books.COMMITTED)
     word: uint256 = forms._open_word(interval)
     if word & books.CROSSED == 0:
         forms._conclude_uncrossed(
@@ -162,10 +161,9 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
     ):
         fills_wh: uint256[MAX_ORDERS] = empty(uint256[MAX_ORDERS])
         for k: uint256 in range(n, bound=MAX_ORDERS):
-            order: uint256 = 0
-            index: uint256 = 0
-            order, index = order_book._order_of_key(book[k])
-            fills_wh[index] = clearing_rules._filled_wh(order, index, clearing, books.RULE)
+            fills_wh[order_book._index(book[k])] = clearing_rules._filled_wh_of_key(
+                book[k], clearing, books.RULE
+            )
         refusals._require(
             fill_tree._root(fills_wh, committed.n_orders) != self._root_of[interval],
             "clearing is right",

@@ -10,7 +10,6 @@
 
 import clearing_rules
 import order_book
-import refusals
 
 MAX_ORDERS: public(constant(uint256)) = order_book.MAX_ORDERS
 MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
@@ -33,7 +32,7 @@ CROSSED: constant(uint256) = 1 << 88
 # a position: order index + 1 in 10 bits | reading known | reading estimated | net_wh + 2**32 in 33
 # bits | claimed | claimed fill 32
 KNOWN: constant(uint256) = 1 << 10
-ESTIMATED: constant(uint256) = 1 << 11
+ESTIMATED_AT: constant(uint256) = 11
 NET_AT: constant(uint256) = 12
 NET_OFFSET: constant(int256) = 2**32
 MASK_33: constant(uint256) = 2**33 - 1
@@ -128,9 +127,10 @@ def ownerAt(interval: uint256, index: uint256) -> address:
     @return Who placed the order that arrived as number index, counted from 0; zero beyond the last
             and while it is sealed
     """
-    if index >= MAX_ORDERS or order_book._is_sealed(self._orders[interval][index]):
+    if index >= MAX_ORDERS:
         return empty(address)
-    return order_book._owner(self._orders[interval][index])
+    order: uint256 = self._orders[interval][index]
+    return empty(address) if order_book._is_sealed(order) else order_book._owner(order)
 
 
 @external
@@ -161,20 +161,10 @@ def readingOf(interval: uint256, account: address) -> (bool, bool, int256):
     if position & KNOWN == 0:
         return False, False, 0
     net_wh: int256 = convert((position >> NET_AT) & MASK_33, int256) - NET_OFFSET
-    return True, position & ESTIMATED != 0, net_wh
+    return True, (position >> ESTIMATED_AT) & 1 == 1, net_wh
 
 
 # --- internal ---------------------------------------------------------------------------------
-
-
-@internal
-@view
-def _require_form(form: uint256):
-    if FORM == form:
-        return
-    refusals._require(FORM != ON_CHAIN, "clearing is on chain")
-    refusals._require(FORM != VERIFIED, "clearing is verified")
-    refusals._require(FORM != COMMITTED, "clearing is committed")
 
 
 @internal
