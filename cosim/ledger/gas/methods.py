@@ -11,6 +11,7 @@ from cosim.ledger.gas.flexibility import flexibility_market
 from cosim.ledger.gas.local_market import local_market
 from cosim.ledger.gas.registries import euro_token, name_registry, smart_meters
 from cosim.ledger.gas.storage import community_storage
+from cosim.ledger.gas.supply import supplier
 
 Sequence = Callable[[Bench, Deployed, Deployed], None]
 
@@ -19,6 +20,7 @@ Sequence = Callable[[Bench, Deployed, Deployed], None]
 SEQUENCES: dict[int, Sequence] = {
     3: local_market,
     4: flexibility_market,
+    5: supplier,
     6: community_storage,
     7: green_certificates,
     8: name_registry,

@@ -49,7 +49,6 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
         else:
             contract.measure(name, "subscribeUser", *arguments, case=case)
     contract.measure(CUSTOMERS[0], "topUp", meter_of(CUSTOMERS[0]), DEPOSIT_UEUR)
-    contract.measure(SUPPLIER, "setPrice", 2, RETAIL + 12_345)
 
     ends = first_block + PERIOD_BLOCKS
     go_to(ends)
@@ -59,14 +58,16 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
         else:
             contract.do(f"meter of {name}", "declarePeriod", 0, ENERGY_WH)
     go_to(ends + DECLARATION_BLOCKS)
-    for name, case in zip(CUSTOMERS, ("first of a period", "", None, None), strict=True):
+    for name in CUSTOMERS:
         bill = (0, account(name), meter_of(name))
-        if case is None:
-            contract.do(name, "paymentPeriod", *bill)
+        if name == CUSTOMERS[1]:
+            contract.measure(name, "paymentPeriod", *bill)
         else:
-            contract.measure(name, "paymentPeriod", *bill, case=case)
+            contract.do(name, "paymentPeriod", *bill)
     go_to(ends + DECLARATION_BLOCKS + PAYMENT_BLOCKS)
     contract.measure(SUPPLIER, "finalize", 0)
+    contract.measure(SUPPLIER, "withdrawProceeds", case="first")
+    contract.measure(SUPPLIER, "setPrice", 3, RETAIL + 12_345)
 
     # in the second period one customer leaves, one is silent, one has too little left
     contract.measure(CUSTOMERS[0], "unsubscribeUser", meter_of(CUSTOMERS[0]))
@@ -75,7 +76,14 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
     contract.do(f"meter of {CUSTOMERS[0]}", "declarePeriod", 1, ENERGY_WH)
     contract.do(f"meter of {CUSTOMERS[1]}", "declarePeriod", 1, ENERGY_WH * 100_000)
     go_to(ends + DECLARATION_BLOCKS)
-    contract.do(CUSTOMERS[0], "paymentPeriod", 1, account(CUSTOMERS[0]), meter_of(CUSTOMERS[0]))
+    contract.measure(
+        CUSTOMERS[0],
+        "paymentPeriod",
+        1,
+        account(CUSTOMERS[0]),
+        meter_of(CUSTOMERS[0]),
+        case="a later price is set",
+    )
     contract.measure(
         CUSTOMERS[1],
         "paymentPeriod",

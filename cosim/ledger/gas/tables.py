@@ -28,14 +28,22 @@ _INTRODUCTION = """\
 
 What every deployment and every function that changes state costs, measured by `cosim gas` in
 whole transactions: 21 000 and calldata included, storage cold, refunds taken off. Both EVM
-engines give the same figures; the accounts in the calldata have no zero bytes, for which 4 gas
-are charged instead of 16. This page is printed by `cosim gas --markdown`;
-[results/reference/gas.json](../results/reference/gas.json) keeps the figures, and a test fails
-when one rises by more than 1 % over them.
+engines give the same figures. The accounts in the calldata have no zero bytes, for which 4 gas
+are charged instead of 16.
 
 A function's own row is its usual case; other cases, such as the first use of a storage slot, have
 rows of their own. A new slot costs 22 100 gas, a change of one 5 000, and clearing one pays back
 4 800.
+
+[results/reference/](../results/reference) keeps the figures, and a test fails when one rises by
+more than 1 % over them. After a change that is meant:
+
+```text
+cosim gas --json > results/reference/gas.json
+cosim gas --csv > results/reference/clearing_gas.csv
+cosim gas --markdown > docs/gas.md
+cosim gas --figure docs/images/clearing_gas.svg
+```
 """
 
 _PUBLISHED = """\
