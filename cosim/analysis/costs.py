@@ -92,6 +92,8 @@ def money_by_role(results: Results) -> pd.DataFrame:
         .sum()
         .reindex(range(results.n_intervals), fill_value=0)
     )
+    beside = results.frame("storage").groupby("interval")["fees_ueur"].sum()
+    sums["fees_ueur"] += beside.reindex(sums.index, fill_value=0)
     supplier = -(sums.traded_ueur + sums.supplier_ueur)
     dso = -sums.flexibility_ueur
     return pd.DataFrame(

@@ -34,12 +34,14 @@ from cosim.analysis.report_text import (
     CERTIFICATE_DEFINITION,
     DEFINITIONS,
     MONEY_COLUMNS,
+    STORAGE_DEFINITION,
     key_facts,
     money_rows,
     offender_rows,
     tiles,
 )
 from cosim.analysis.series import StageSeries, offenders, stage_series
+from cosim.analysis.storage import storage_chart
 from cosim.analysis.tables import Results
 from cosim.errors import ResultFolderError
 
@@ -118,7 +120,12 @@ def render(results: Results) -> str:
 
 def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
     has_certificates = indicators.certificates_issued_kwh is not None
-    return [*DEFINITIONS, *([CERTIFICATE_DEFINITION] if has_certificates else [])]
+    has_storage = indicators.storage_charged_kwh is not None
+    return [
+        *DEFINITIONS,
+        *([CERTIFICATE_DEFINITION] if has_certificates else []),
+        *([STORAGE_DEFINITION] if has_storage else []),
+    ]
 
 
 def _map_note(n_shown: int, n_intervals: int) -> str:
@@ -197,6 +204,7 @@ def _chart_groups(
             "charts": [charts.money_chart(results), charts.cost_chart(results)],
         },
         *_certificates(results),
+        *_storage(results),
         {
             "key": "ledger",
             "title": "Ledger",
@@ -214,6 +222,13 @@ def _certificates(results: Results) -> list[dict[str, Any]]:
         return []
     chart = certificates_chart(results)
     return [{"key": "certificates", "title": "Certificates", "charts": [chart]}]
+
+
+def _storage(results: Results) -> list[dict[str, Any]]:
+    """The group of charts on a shared battery; none in a run without one."""
+    if results.frame("storage").empty:
+        return []
+    return [{"key": "storage", "title": "Shared battery", "charts": [storage_chart(results)]}]
 
 
 def _figures(groups: list[dict[str, Any]]) -> dict[str, Any]:

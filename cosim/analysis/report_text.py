@@ -72,6 +72,14 @@ CERTIFICATE_DEFINITION = (
 )
 
 
+STORAGE_DEFINITION = (
+    "Shared battery",
+    "Charged and discharged: what members nominated and the ledger took. Loss: what the battery "
+    "drew beyond that. Without it: self-consumption of all other connection points, with "
+    "generation, consumption and flexibility as they were with the battery.",
+)
+
+
 @dataclass(frozen=True)
 class Tile:
     """One indicator: a value, or the steps from before to delivered, and a note."""
@@ -147,6 +155,7 @@ def tiles(indicators: Indicators) -> list[Tile]:
             number(i.losses_kwh, "kWh"),
         ),
         *_certificate_tiles(i),
+        *_storage_tiles(i),
     ]
 
 
@@ -162,6 +171,23 @@ def _certificate_tiles(i: Indicators) -> list[Tile]:
             f"{number(i.certificates_issued_kwh, 'kWh', 0)} certified, "
             f"{number(i.certificates_sold_kwh, 'kWh', 0)} sold",
             percent(i.hourly_matching),
+        )
+    ]
+
+
+def _storage_tiles(i: Indicators) -> list[Tile]:
+    """What members stored; none in a run without a shared battery."""
+    if i.storage_charged_kwh is None:
+        return []
+    return [
+        Tile(
+            "Discharged from the shared battery",
+            f"{number(i.storage_charged_kwh, 'kWh')} charged, "
+            f"{number(i.storage_loss_kwh, 'kWh', 2)} lost and "
+            f"{number(i.storage_billed_eur, 'EUR', 2)} billed for it; without the battery "
+            f"self-consumption {percent(i.self_consumption_without_storage)}, "
+            f"self-sufficiency {percent(i.self_sufficiency_without_storage)}",
+            number(i.storage_discharged_kwh, "kWh"),
         )
     ]
 

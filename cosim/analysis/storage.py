@@ -12,6 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.analysis.chart_style import (
+    AFTER,
+    AMBER,
+    GREEN,
+    Chart,
+    TimeAxis,
+    styled,
+    two_rows,
+    zero_line,
+)
 from cosim.analysis.tables import Results
 from cosim.units import WH_PER_KWH, eur_from_ueur
 
@@ -96,6 +106,40 @@ def physical_wh(results: Results) -> pd.Series:
     keys = pd.MultiIndex.from_frame(settled[["interval", "prosumer"]])
     moved = allocated.reindex(keys).fillna(0).to_numpy(dtype=np.int64)
     return pd.Series(settled["metered_wh"] - moved)
+
+
+def storage_chart(results: Results) -> Chart:
+    """What members charged and discharged, what is stored, and what was lost."""
+    rows = results.frame("storage")
+    battery = battery_of(results)
+    taken = rows[(rows["prosumer"] != battery) & rows["accepted"]]
+    own = rows[rows["prosumer"] == battery].set_index("interval")
+    index = range(results.n_intervals)
+
+    def kwh(energy_wh: pd.Series) -> Any:
+        return (energy_wh.reindex(index).fillna(0) / WH_PER_KWH).round(4).to_numpy()
+
+    axis = TimeAxis(results)
+    figure = two_rows([0.6, 0.4])
+    by_interval = taken["nominated_wh"].groupby(taken["interval"])
+    charged = by_interval.apply(lambda wh: wh.clip(lower=0).sum())
+    discharged = by_interval.apply(lambda wh: wh.clip(upper=0).sum())
+    figure.add_trace(axis.bars(kwh(charged), "charged by members [kWh]", AMBER), row=1, col=1)
+    figure.add_trace(axis.bars(kwh(discharged), "discharged [kWh]", GREEN), row=1, col=1)
+    figure.add_trace(
+        axis.line(kwh(own["account_wh"]), "in the accounts [kWh]", AFTER), row=2, col=1
+    )
+    zero_line(figure)
+    figure.update_layout(barmode="relative")
+    return Chart(
+        "storage",
+        "Shared battery",
+        "What members charge and discharge in an interval, over all of them, and what their "
+        "accounts hold at its end. The battery's own state of charge is the same to 2 Wh, or the "
+        "run would have stopped.",
+        styled(figure, ["per interval [kWh]", "stored [kWh]"], 420),
+        wide=True,
+    )
 
 
 def _ratio(part: float, whole: float) -> float | None:
