@@ -17,7 +17,9 @@ ON_CHAIN, VERIFIED, COMMITTED = range(3)
 """Forms of clearing, as the contract numbers them."""
 
 MONEY = 1_234_567_890
-"""What an account gets and deposits, so large that it lasts. [µEUR]"""
+"""What an account deposits, so large that it lasts. [µEUR]"""
+KEPT_UEUR = 1_234_567
+"""What it keeps in its wallet, as a person would. [µEUR]"""
 
 HOUR_S = 3_600
 
@@ -96,8 +98,8 @@ class Community:
         self.bench.at(self.start_s(interval + 1) + METERING_S + 1)
 
     def allow(self, name: str, contract: Deployed, amount_ueur: int = MONEY) -> None:
-        """Give an account tokens, and the contract leave to take them."""
-        self.token.do(ISSUER, "mint", account(name), amount_ueur)
+        """Give an account tokens, some to keep, and the contract leave to take them."""
+        self.token.do(ISSUER, "mint", account(name), amount_ueur + KEPT_UEUR)
         self.token.do(name, "approve", contract.address, 2**256 - 1)
 
     def fund(self, name: str, contract: Deployed, amount_ueur: int = MONEY) -> None:
