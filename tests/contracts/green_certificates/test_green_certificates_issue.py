@@ -179,6 +179,8 @@ def test_intervals_do_not_share_a_record(world: CertificatesWorld, interval: int
     assert world.certificates.get("isRecorded", interval, meter)
     for other in set(neighbours) - {interval}:
         assert other < 0 or not world.certificates.get("isRecorded", other, meter)
+    with pytest.raises(ContractRevert, match="green certificates: already recorded"):
+        world.record("producer", 1, 0, interval)
     world.deliver(interval + 1)
     world.record("producer", 2, 0, interval + 1)
 

@@ -112,6 +112,11 @@ def test_offer_of_an_hour_out_of_range(recorded: CertificatesWorld, hour: int) -
         recorded.send("producer", "offer", hour, 1, PRICE)
 
 
+def test_latest_hour_of_an_offer(recorded: CertificatesWorld) -> None:
+    with pytest.raises(ContractRevert, match="green certificates: too few certificates"):
+        recorded.send("producer", "offer", 2**33 - 1, 1, PRICE)
+
+
 def test_largest_offer_fits(world: CertificatesWorld) -> None:
     world.deliver(0)
     world.record("producer", LARGEST, 0)

@@ -22,8 +22,9 @@ from cosim.market.certificates import GreenCertificatesTwin
 
 ACCOUNTS = ("ann", "bob", "cem")
 METERS = tuple(f"meter of {account}" for account in ACCOUNTS)
-INTERVALS = range(5)
-HOURS = (HOUR, HOUR + 1)
+INTERVALS = range(254, 259)
+"""Four of one hour and the first of the next, on both sides of a word of recorded intervals."""
+HOURS = (HOUR + 64, HOUR + 65)
 START_UEUR = 5_000
 BY_ADDRESS = {address(name): name for name in ACCOUNTS}
 
@@ -57,7 +58,7 @@ class CertificatesMachine(RuleBasedStateMachine):
         self.customer_of: dict[str, str] = dict(zip(METERS, ACCOUNTS, strict=True))
         self.records: dict[tuple[str, int], tuple[int, int]] = {}
         self.outside_ueur = dict.fromkeys(ACCOUNTS, 0)
-        self.now = FIRST_DELIVERY_S + STEP_S
+        self.now = FIRST_DELIVERY_S + (INTERVALS[0] + 1) * STEP_S
         self.world.at(self.now)
 
     def teardown(self) -> None:
