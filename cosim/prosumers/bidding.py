@@ -198,7 +198,7 @@ class Bidders:
         plan = self._plan(interval, batteries, soc_mwh, inflexible_mw)
         firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, self.population.step_s)
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, self.population.step_s)
-        stored_wh = self._store(planned_wh, storage_wh)
+        stored_wh = self._store(firm_wh, planned_wh, storage_wh)
         traded_wh = planned_wh - stored_wh
         order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
         reach = Reach(
@@ -236,12 +236,14 @@ class Bidders:
             storage_wh=stored_wh,
         )
 
-    def _store(self, planned_wh: IntArray, storage_wh: IntArray | None) -> IntArray:
+    def _store(
+        self, firm_wh: IntArray, planned_wh: IntArray, storage_wh: IntArray | None
+    ) -> IntArray:
         """Nominations to the shared battery. [Wh]"""
         if self.shared is None:
             return np.zeros_like(planned_wh)
         account_wh = np.zeros_like(planned_wh) if storage_wh is None else storage_wh
-        return nominate_wh(self.shared, planned_wh, account_wh)
+        return nominate_wh(self.shared, firm_wh, planned_wh, account_wh)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What the bidders have learnt, as plain arrays: prices, and the strategies' own."""

@@ -3,8 +3,9 @@
 The battery has a connection point of its own, whose energy manager follows what the members
 nominate. Policy of a member, before it orders anything in the local market:
 
-* of the surplus that is left of its plan it stores what its shares take;
-* of the deficit that is left it takes out what its account holds;
+* of the surplus that is left of its plan, whether or not its order clears, it stores what its
+  shares take;
+* of the deficit that is left in the same way it takes out what its account holds;
 * the rest is what it orders. So is what is below 10 Wh: a nomination costs a fee, and rounding
   takes up to 1 Wh of it.
 """
@@ -86,14 +87,16 @@ def with_shared_battery(population: Population, shared: SharedBattery) -> Popula
     return replace(population, load_p_mw=load_p_mw, batteries=batteries)
 
 
-def nominate_wh(shared: SharedBattery, planned_wh: IntArray, account_wh: IntArray) -> IntArray:
+def nominate_wh(
+    shared: SharedBattery, firm_wh: IntArray, planned_wh: IntArray, account_wh: IntArray
+) -> IntArray:
     """What members nominate for one interval.
 
     Parameters
     ----------
     shared : SharedBattery
-    planned_wh : (n,) int64
-        Net injection that each plans. [Wh]
+    firm_wh, planned_wh : (n,) int64
+        Net injection if nothing of the order clears, and if all of it does. [Wh]
     account_wh : (n,) int64
         Stored energy of each before the interval. [Wh]
 
@@ -103,13 +106,15 @@ def nominate_wh(shared: SharedBattery, planned_wh: IntArray, account_wh: IntArra
         Energy to charge (positive) or to discharge, within shares and accounts. [Wh]
     """
     if not shared.is_used:
-        return np.zeros_like(planned_wh)
+        return np.zeros_like(firm_wh)
+    surplus_wh = np.maximum(np.minimum(firm_wh, planned_wh), 0)
+    deficit_wh = np.maximum(np.minimum(-firm_wh, -planned_wh), 0)
     # the most whose credit, rounded down, fits; the most whose debit, rounded up, is there
     room_wh = np.maximum(shared.capacity_of_wh - account_wh, 0)
     fits_wh = room_wh * _PERMILLE // shared.charge_permille
     there_wh = account_wh * shared.discharge_permille // _PERMILLE
-    charge_wh = np.minimum(np.minimum(np.maximum(planned_wh, 0), shared.power_of_wh), fits_wh)
-    discharge_wh = np.minimum(np.minimum(np.maximum(-planned_wh, 0), shared.power_of_wh), there_wh)
+    charge_wh = np.minimum(np.minimum(surplus_wh, shared.power_of_wh), fits_wh)
+    discharge_wh = np.minimum(np.minimum(deficit_wh, shared.power_of_wh), there_wh)
     nominated_wh = charge_wh - discharge_wh
     worth_it = np.abs(nominated_wh) >= _LEAST_WH
     return np.where(worth_it, nominated_wh, 0).astype(np.int64)

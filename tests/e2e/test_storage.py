@@ -9,7 +9,7 @@ import numpy as np
 import pandapower
 import pandas as pd
 import pytest
-from result_folders import Case
+from result_folders import Case, table_bytes
 
 from cosim.analysis.costs import costs_by_prosumer
 from cosim.analysis.indicators import Indicators
@@ -25,12 +25,13 @@ SHARES, MEMBERS = 104, 13
 STANDBY_WH = 10
 
 
-def run(folder: Path, nominations: str) -> Indicators:
+def run(folder: Path, nominations: str, intervals: int = 24, engine: str = "revm") -> Indicators:
     """From 14:00, when PV overloads the transformer, to 20:00, when the battery is in use."""
     data = load_scenario(FILE).model_dump(mode="json")
-    data["time"] |= {"start": "2016-05-24T14:00:00", "intervals": 24}
+    data["time"] |= {"start": "2016-05-24T14:00:00", "intervals": intervals}
     data["grid"]["reference_sample"] = 2
     data["community_storage"]["nominations"] = nominations
+    data["ledger"]["engine"] = engine
     return run_scenario(Scenario.model_validate(data), FILE, folder).indicators
 
 
@@ -167,6 +168,13 @@ def test_costs_count_bills_and_start_from_what_was_metered(
     assert costs.storage_ueur[own.index].tolist() == own.tolist()
     assert costs.storage_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
     assert costs.baseline_cost_ueur[BATTERY] > 0  # alone, the battery buys dear and sells cheap
+
+
+def test_both_engines_write_the_same_tables(tmp_path: Path) -> None:
+    for engine in ("revm", "py-evm"):
+        run(tmp_path / engine, "own_balance", 3, engine)
+    assert table_bytes(tmp_path / "revm") == table_bytes(tmp_path / "py-evm")
+    assert len(pd.read_parquet(tmp_path / "revm" / "tables" / "storage.parquet")) == 3 * 14
 
 
 def test_sharing_raises_self_consumption_and_shortens_violations(

@@ -84,6 +84,7 @@ def test_bad_sections_are_refused(storage: dict[str, Any], says: str, tmp_path: 
         ({"members": {"nobody": 3}}, ScenarioError, "'nobody' is no connection point of a member"),
         ({"members": {"community battery": 3}}, ScenarioError, "no connection point of a member"),
         ({"name": "LV1.101 Bus 1"}, GridDataError, "connection point 'LV1.101 Bus 1' already"),
+        ({"shares": 12}, ScenarioError, "12 shares are not enough for 13 members"),
         ({"bus": "nowhere"}, GridDataError, "0 buses named 'nowhere'"),
     ],
 )

@@ -50,7 +50,19 @@ def test_own_surplus_is_stored_and_own_deficit_taken_out(
 ) -> None:
     plans, accounts = np.zeros(5, dtype=np.int64), np.zeros(5, dtype=np.int64)
     plans[0], accounts[0] = planned, account
-    assert nominate_wh(SHARED, plans, accounts).tolist() == [nominated, 0, 0, 0, 0]
+    assert nominate_wh(SHARED, plans, plans, accounts).tolist() == [nominated, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("firm", "planned", "nominated"),
+    [(200, 100, 100), (100, 200, 100), (200, -50, 0), (-50, -200, -50), (-200, 30, 0)],
+)
+def test_what_depends_on_the_order_is_not_nominated(
+    firm: int, planned: int, nominated: int
+) -> None:
+    plans = (np.array([firm, 0, 0, 0, 0]), np.array([planned, 0, 0, 0, 0]))
+    wanted = nominate_wh(SHARED, *plans, np.array([500, 0, 0, 0, 0]))
+    assert wanted.tolist() == [nominated, 0, 0, 0, 0]
 
 
 def test_nominations_are_what_the_contract_accepts() -> None:
@@ -58,7 +70,7 @@ def test_nominations_are_what_the_contract_accepts() -> None:
     for _ in range(300):
         plans = rng.integers(-3_000, 3_000, 5)
         accounts = rng.integers(0, SHARED.capacity_of_wh + 1)
-        wanted = nominate_wh(SHARED, plans, accounts)
+        wanted = nominate_wh(SHARED, plans, plans, accounts)
         for i, energy in enumerate(wanted.tolist()):
             assert abs(energy) <= SHARED.power_of_wh[i]
             if energy > 0:
@@ -71,7 +83,7 @@ def test_nominations_are_what_the_contract_accepts() -> None:
 def test_a_battery_that_is_off_gets_nothing() -> None:
     off = SharedBattery(*(getattr(SHARED, f) for f in SHARED.__slots__[:-1]), is_used=False)
     plans = np.array([100, -100, 0, 5_000, 0])
-    assert nominate_wh(off, plans, np.full(5, 900)).tolist() == [0] * 5
+    assert nominate_wh(off, plans, plans, np.full(5, 900)).tolist() == [0] * 5
 
 
 def test_population_gets_an_empty_battery_and_its_standby(population: Population) -> None:
