@@ -16,11 +16,14 @@ from cosim.scenario import Scenario
 from cosim.scenario.certificates import CertificateSettings
 from cosim.scenario.community_storage import CommunityStorageSettings
 from cosim.scenario.name_registry import NameRegistrySettings
+from cosim.scenario.supply_contract import SupplyContractSettings
 from cosim.services.base import Service
 from cosim.services.certificates import CertificatesService, CertificateTerms
 from cosim.services.names import NamesService, NameTerms
 from cosim.services.storage import StorageService
 from cosim.services.storage_setup import StorageSetup
+from cosim.services.supply import SupplyService
+from cosim.services.supply_setup import Consumer, SupplySetup
 from cosim.units import (
     SECONDS_PER_HOUR,
     ueur_from_eur,
@@ -34,7 +37,12 @@ _BUYERS_SEED = 16
 
 def count_services(scenario: Scenario) -> int:
     """How many contracts beside the local market a scenario asks for."""
-    sections = (scenario.certificates, scenario.community_storage, scenario.name_registry)
+    sections = (
+        scenario.certificates,
+        scenario.community_storage,
+        scenario.name_registry,
+        scenario.supply_contract,
+    )
     return sum(section is not None for section in sections)
 
 
@@ -47,15 +55,19 @@ def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
     names : sequence of str
         Prosumers, in connection-point order.
     """
-    moving = scenario.name_registry.moves if scenario.name_registry is not None else ()
-    moving_names = {move.name for move in moving}
-    for name in moving_names.difference(names):
-        raise ScenarioError(
-            f"'{name}' is no connection point",
-            field="name_registry.moves",
-            remedy="use names from the network's connection_points.csv",
-        )
-    return tuple(name not in moving_names for name in names)
+    moves = scenario.name_registry.moves if scenario.name_registry is not None else ()
+    consumers = scenario.supply_contract.consumers if scenario.supply_contract is not None else ()
+    outside: set[str] = set()
+    for field, people in (("name_registry.moves", moves), ("supply_contract.consumers", consumers)):
+        named = {person.name for person in people}
+        for name in sorted(named.difference(names)):
+            raise ScenarioError(
+                f"'{name}' is no connection point",
+                field=field,
+                remedy="use names from the network's connection_points.csv",
+            )
+        outside |= named
+    return tuple(name not in outside for name in names)
 
 
 def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service, ...]:
@@ -78,7 +90,36 @@ def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service
     if scenario.certificates is not None:
         terms = certificate_terms(scenario, scenario.certificates, deployment.members)
         services.append(CertificatesService.deploy(deployment, scenario.clock(), terms))
+    if scenario.supply_contract is not None:  # last, for after the run it mines on
+        supply = supply_setup(scenario, scenario.supply_contract, deployment)
+        services.append(SupplyService.deploy(deployment, scenario.clock(), supply))
     return tuple(services)
+
+
+def supply_setup(
+    scenario: Scenario, settings: SupplyContractSettings, deployment: Deployment
+) -> SupplySetup:
+    """Terms of the supply contract, and who buys by it."""
+    names = [account.name for account in deployment.prosumers]
+    return SupplySetup(
+        billing_intervals=settings.billing_intervals,
+        prices_ueur_per_kwh=tuple(map(ueur_from_eur, settings.prices_eur_per_kwh)),
+        price_cap_ueur_per_kwh=ueur_from_eur(settings.price_cap_eur_per_kwh),
+        silent_estimate_wh=wh_from_kwh(settings.silent_estimate_kwh),
+        least_deposit_ueur=ueur_from_eur(settings.least_deposit_eur),
+        consumers=tuple(
+            Consumer(
+                point=names.index(consumer.name),
+                deposit_ueur=ueur_from_eur(consumer.deposit_eur),
+                n_periods=consumer.periods,
+                silent_periods=consumer.silent_periods,
+                tops_up=consumer.tops_up,
+                leaves_in=consumer.leaves_in,
+            )
+            for consumer in settings.consumers
+        ),
+        eur_per_eth=scenario.ledger.eur_per_eth,
+    )
 
 
 def name_terms(
@@ -194,11 +235,17 @@ def _shares(settings: CommunityStorageSettings, names: Sequence[str]) -> tuple[i
     Raises
     ------
     ScenarioError
-        If a member is no connection point, or the battery's own.
+        If a member is no connection point, or the battery's own, or there are too few shares.
     """
     people = [name for name in names if name != settings.name]
     if settings.members is None:
         each = settings.shares // len(people)
+        if each == 0:
+            raise ScenarioError(
+                f"{settings.shares} shares are not enough for {len(people)} members",
+                field="community_storage.shares",
+                remedy=f"raise it to at least {len(people)}, or name the members",
+            )
         return tuple(0 if name == settings.name else each for name in names)
     for name in settings.members:
         if name not in people:

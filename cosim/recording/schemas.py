@@ -282,6 +282,27 @@ _TABLES = (
         ),
     ),
     Table(
+        "supply",
+        "one consumer's billing period by the supply contract, once it is finalised",
+        (
+            _interval("delivery interval after which it was finalised, from 0"),
+            _integer("period", "-", "billing period, from 0"),
+            _PROSUMER,
+            _wh("metered_wh", "drawn from the grid, consumption positive; feed-in counts nothing"),
+            _wh("declared_wh", "declared by its meter; missing when it stayed silent", True),
+            Column("estimated", pa.bool_(), "-", "billed by the agreed estimate"),
+            _wh("billed_wh", "what was billed: declared, or estimated"),
+            _price("price_ueur_per_kwh", "price of the period"),
+            _ueur("bill_ueur", "the bill, positive"),
+            _ueur("paid_ueur", "of which the deposit paid; the rest is a debt"),
+            _ueur("topped_up_ueur", "paid in after the bill: repays the debt, then is deposit"),
+            _ueur("refund_ueur", "withdrawn after the last bill, positive"),
+            _ueur("deposit_ueur", "left as the deposit of the next period"),
+            _ueur("debt_ueur", "owed to the supplier after all this, positive"),
+            _ueur("fees_ueur", "transaction fees paid since the period before, positive"),
+        ),
+    ),
+    Table(
         "names",
         "one change of a name in the name registry; the last one of a name says whose it is",
         (

@@ -20,6 +20,7 @@ from cosim.scenario.ledger import LedgerSettings
 from cosim.scenario.market import MarketSettings
 from cosim.scenario.name_registry import NameRegistrySettings
 from cosim.scenario.prosumers import ProsumerSettings
+from cosim.scenario.supply_contract import SupplyContractSettings
 from cosim.scenario.time import TimeSettings
 from cosim.units import SECONDS_PER_HOUR
 
@@ -50,6 +51,10 @@ class Scenario(Model):
     certificates: CertificateSettings | None = Field(
         None,
         description="hourly proofs of renewable origin (docs/contracts/green-certificates.md)",
+    )
+    supply_contract: SupplyContractSettings | None = Field(
+        None,
+        description="consumers who buy by a supply contract instead (docs/contracts/supplier.md)",
     )
     simulators: tuple[ForeignSimulator, ...] = ()
 
@@ -138,6 +143,25 @@ class Scenario(Model):
                     f"name_registry.moves: {move.name} moves after interval {move.interval}, the "
                     f"run has only {self.time.intervals}, counted from 0"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _supply_fits(self) -> Scenario:
+        supply = self.supply_contract
+        if supply is None:
+            return self
+        block_s, lead_s = self.ledger.block_time_s, self.market.order_lead_s
+        if self.time.step_s % block_s or lead_s % block_s:
+            raise ValueError(
+                f"time.step_s ({self.time.step_s}) and market.order_lead_s ({lead_s}) must be "
+                f"multiples of ledger.block_time_s ({block_s}): a supply contract counts blocks"
+            )
+        richest = max(consumer.deposit_eur for consumer in supply.consumers)
+        if richest > self.market.account_eur:
+            raise ValueError(
+                f"supply_contract.consumers: a deposit_eur of {richest:g} is more than "
+                f"market.account_eur ({self.market.account_eur:g})"
+            )
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from market_world import GAS_LIMIT, GENESIS_S, ISSUER, OPERATOR, Contract, Outco
 from cosim.ledger.clients.supplier import SubscriptionState
 from cosim.ledger.contracts import Artifact, compile_contract
 from cosim.ledger.engine import create_engine
-from cosim.market.supply_contract import SupplyTerms
+from cosim.market.supply_terms import SupplyTerms
 
 SUPPLIER = "supplier"
 FIRST_BLOCK = 100

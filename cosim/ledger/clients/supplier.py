@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from cosim.ledger.chain import Chain
 from cosim.ledger.clients.base import ContractClient
-from cosim.market.supply_contract import SupplyTerms
+from cosim.market.supply_terms import SupplyTerms
 
 # gas limits: what the methods use at most (docs/contracts/supplier.md), and room for other states
 SUBSCRIBE_GAS = 170_000
