@@ -239,6 +239,21 @@ def test_an_award_beyond_the_request_is_not_taken():
     assert session.award(request, np.array([1_000, 500, 0])) == [[0, 1]]
 
 
+def test_who_is_awarded_is_looked_up_in_the_directory():
+    session = session_of(3)
+    trade(session, everybody_sells(3))
+    request = flexible(session, 1_000)
+    prosumers = session.deployment.prosumers
+    # a directory that takes the first for the second, and the second for the first
+    session.deployment.directory.append(lambda i: prosumers[(1, 0, 2)[i]].address)
+    assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
+    awarded = [
+        session.deployment.flexibility.offer_of(request.number, account.address).awarded_wh
+        for account in prosumers
+    ]
+    assert awarded == [0, 700, 300]
+
+
 def test_awards_and_settlements_are_split_to_fit_into_blocks():
     n = 40
     session = session_of(n, gas_limit=1_500_000)
