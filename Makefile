@@ -1,6 +1,9 @@
 # make demo   sets everything up, runs the quickstart, prints where the report is
 # make test   sets everything up, runs linters, type checks and the whole test suite
 # make bench  measures seconds per interval by stage
+# make fuzz     runs the contracts' state machines for longer: FUZZ=2000 examples of 50 steps
+# make analyse  proves what the contracts promise, with halmos
+# make mutants  finds out which changes to the contracts no test notices (hours)
 # make lock   writes requirements.lock anew (needs uv)
 
 export OPENBLAS_NUM_THREADS ?= 1
@@ -14,10 +17,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 JOBS   ?= 2
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test lint unit bench browser node lock clean
+.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -7
 
 setup: $(VENV)/.installed
 
@@ -56,13 +59,37 @@ node:
 	    || { rm -rf .node; echo "anvil cannot be installed here: $(NO_ANVIL)"; }; \
 	else echo "no npm here: $(NO_ANVIL)"; fi
 
+ANALYSIS = .analysis
+
+# halmos and its solvers, in a place of their own; the tests look for them here
+analysis-tools: $(ANALYSIS)/.installed
+
+$(ANALYSIS)/.installed: tests/analysis/requirements.txt
+	@echo "setting up $(ANALYSIS), the analysis tools"
+	@rm -rf $(ANALYSIS); $(PYTHON) -m venv $(ANALYSIS) \
+	  && $(ANALYSIS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    -r tests/analysis/requirements.txt \
+	  && $(ANALYSIS)/bin/halmos --version && touch $@ \
+	  || { rm -rf $(ANALYSIS); echo "halmos cannot be installed here: its proofs will be skipped"; }
+
+analyse: setup analysis-tools
+	$(BIN)/python tests/analysis/prove.py
+
+FUZZ ?= 2000
+
+fuzz: setup
+	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k machine
+
+mutants: setup
+	$(BIN)/python tests/analysis/mutants.py
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup browser node lint
+test: setup browser node analysis-tools lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 bench: setup

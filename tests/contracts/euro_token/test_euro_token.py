@@ -40,6 +40,8 @@ def test_transfer_moves_tokens(world: MarketWorld) -> None:
     world.token.send(ISSUER, "mint", address("saver"), 100)
     done = world.token.send("saver", "transfer", address("friend"), 30)
     assert int.from_bytes(done.output, "big") == 1
+    moved = {"sender": address("saver"), "receiver": address("friend"), "value": 30}
+    assert done.events == [("Transfer", moved)]
     assert world.token.get("balanceOf", address("saver")) == 70
     assert world.token.get("balanceOf", address("friend")) == 30
 
@@ -61,6 +63,7 @@ def test_allowance_is_used_up(world: MarketWorld) -> None:
     done = world.token.send("saver", "approve", address("friend"), 60)
     approval = {"owner": address("saver"), "spender": address("friend"), "value": 60}
     assert done.events == [("Approval", approval)]
+    assert int.from_bytes(done.output, "big") == 1
     world.token.send("friend", "transferFrom", address("saver"), address("friend"), 60)
     assert world.token.get("allowance", address("saver"), address("friend")) == 0
     with pytest.raises(ContractRevert, match="euro token: allowance too low"):

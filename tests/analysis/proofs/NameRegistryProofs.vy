@@ -1,0 +1,59 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+"""
+@title What no call to the name registry can do, in whatever state it is
+@license Apache-2.0
+"""
+
+import prover
+
+interface Registry:
+    def ownerOf(name: bytes32) -> address: view
+    def successorOf(name: bytes32) -> address: view
+    def resolve(name: bytes32) -> bytes32: view
+    def feesDue() -> uint256: view
+
+REGISTRATION_FEE: constant(uint256) = 5_000_000
+UPDATE_FEE: constant(uint256) = 100_000
+BENEFICIARY: constant(address) = 0x000000000000000000000000000000000000bEEF
+token: address
+registry: Registry
+
+
+@external
+def setUp():
+    self.token = raw_create(prover._code("EuroToken"))
+    self.registry = Registry(
+        raw_create(
+            prover._code("NameRegistry"), self.token, BENEFICIARY, REGISTRATION_FEE, UPDATE_FEE
+        )
+    )
+    prover._in_any_state(self.token)
+    prover._in_any_state(self.registry.address)
+
+
+@external
+def check_nobody_takes_anothers_name(caller: address, name: bytes32):
+    """
+    @notice A name that has an owner changes hands only to the one it is offered to, and a value
+            only by its owner.
+    """
+    owner: address = staticcall self.registry.ownerOf(name)
+    successor: address = staticcall self.registry.successorOf(name)
+    resolved: bytes32 = staticcall self.registry.resolve(name)
+    if owner == empty(address) or caller == owner or caller == successor:
+        return
+    prover._any_call(caller, self.registry.address, "NameRegistry")
+    prover._prove(staticcall self.registry.ownerOf(name) == owner)
+    prover._prove(staticcall self.registry.successorOf(name) == successor)
+    prover._prove(staticcall self.registry.resolve(name) == resolved)
+
+
+@external
+def check_fees_are_collected_by_the_beneficiary_only(caller: address):
+    if caller == BENEFICIARY:
+        return
+    before: uint256 = staticcall self.registry.feesDue()
+    prover._any_call(caller, self.registry.address, "NameRegistry")
+    after: uint256 = staticcall self.registry.feesDue()
+    prover._prove(after >= before and after - before <= REGISTRATION_FEE)

@@ -1,0 +1,39 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+"""
+@title What no call to the registry of meters can do, in whatever state it is
+@license Apache-2.0
+"""
+
+import ISmartMeters
+import prover
+
+meters: address
+
+
+@external
+def setUp():
+    self.meters = raw_create(prover._code("SmartMeters"))
+    prover._in_any_state(self.meters)
+
+
+@external
+def check_nobody_but_the_operator_changes_a_meter(caller: address, meter: address):
+    if caller == self:
+        return
+    before: address = staticcall ISmartMeters(self.meters).customerOf(meter)
+    done: bool = prover._any_call(caller, self.meters, "SmartMeters")
+    prover._prove(not done)
+    prover._prove(staticcall ISmartMeters(self.meters).customerOf(meter) == before)
+
+
+@external
+def check_no_call_gives_a_valid_meter_to_another(meter: address):
+    """
+    @notice The operator too must unregister a meter before another customer gets it.
+    """
+    before: address = staticcall ISmartMeters(self.meters).customerOf(meter)
+    prover._any_call(self, self.meters, "SmartMeters")
+    after: address = staticcall ISmartMeters(self.meters).customerOf(meter)
+    prover._prove(before == empty(address) or after == before or after == empty(address))
+    prover._prove(staticcall ISmartMeters(self.meters).isValid(meter) == (after != empty(address)))

@@ -1,0 +1,169 @@
+"""Prove the promises in ``proofs/`` with halmos, over the bytecode that the tests deploy.
+
+halmos reads what forge builds. Nothing here is Solidity, so this writes such a build itself: one
+artifact for each contract and each proof, compiled by Vyper with the settings of the framework.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vyper.compiler.input_bundle import FilesystemInputBundle
+from vyper.compiler.output import build_abi_output, build_method_identifiers_output
+from vyper.compiler.phases import CompilerData
+from vyper.compiler.settings import Settings
+
+from cosim.ledger.contracts import EVM_VERSION
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+CONTRACTS = REPOSITORY / "contracts"
+PROOFS = HERE / "proofs"
+TOOLS = Path(os.environ.get("COSIM_ANALYSIS", REPOSITORY / ".analysis")) / "bin"
+
+_RESULT = re.compile(r"\[([A-Z]+)\]\S* (check_\w+)\([^)]*\) \(paths: (\d+), time: ([\d.]+)s")
+
+_NOISE = re.compile(
+    r"^WARNING +unknown deployed bytecode: *\n( +(0x)?[0-9a-f]+ *\n)+", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What halmos says of one promise.
+
+    Parameters
+    ----------
+    verdict : str
+        ``PASS``: it holds for every input. ``FAIL``: there is a counterexample. Anything else:
+        halmos gave up.
+    paths : int
+        Ways through the code that it followed.
+    time_s : float
+        How long it took. [s]
+    """
+
+    verdict: str
+    paths: int
+    time_s: float
+
+
+def proof_files() -> list[Path]:
+    """Sources with promises."""
+    return sorted(path for path in PROOFS.glob("*.vy") if "def check_" in path.read_text())
+
+
+def promises(path: Path) -> list[str]:
+    """Names of the promises in a source."""
+    return re.findall(r"^def (check_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def artifact(path: Path) -> dict[str, Any]:
+    """A compiled source as forge would write it, as far as halmos reads it."""
+    bundle = FilesystemInputBundle([CONTRACTS, PROOFS, path.parent])
+    data = CompilerData(
+        bundle.load_file(path.name),
+        input_bundle=bundle,
+        settings=Settings(evm_version=EVM_VERSION),
+    )
+    identifiers = build_method_identifiers_output(data)
+    contract = {
+        "nodeType": "ContractDefinition",
+        "name": path.stem,
+        "contractKind": "contract",
+        "abstract": False,
+    }
+    return {
+        "abi": build_abi_output(data),
+        "bytecode": {"object": "0x" + data.bytecode.hex(), "linkReferences": {}},
+        "deployedBytecode": {"object": "0x" + data.bytecode_runtime.hex(), "linkReferences": {}},
+        "methodIdentifiers": {name: word[2:].zfill(8) for name, word in identifiers.items()},
+        "ast": {"nodeType": "SourceUnit", "absolutePath": path.name, "nodes": [contract]},
+        "metadata": {"compiler": {"version": "vyper"}, "output": {"devdoc": {"methods": {}}}},
+        "id": 0,
+    }
+
+
+def build(path: Path, folder: Path) -> None:
+    """Write a proof and the contracts that it names, as forge would."""
+    text = path.read_text(encoding="utf-8")
+    named = [CONTRACTS / f"{name}.vy" for name in re.findall(r'_code\("(\w+)"\)', text)]
+    for source in (path, *named):
+        target = folder / "out" / f"{source.stem}.sol" / f"{source.stem}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(artifact(source)), encoding="utf-8")
+    forge = folder / "bin" / "forge"  # halmos asks it to build what is built already
+    forge.parent.mkdir()
+    forge.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    forge.chmod(0o755)
+
+
+def prove(path: Path) -> tuple[dict[str, Proof], str]:
+    """Prove what a source promises.
+
+    Parameters
+    ----------
+    path : Path
+        Source in ``proofs/``.
+
+    Returns
+    -------
+    proofs : dict of str to Proof
+        By the promise's name.
+    output : str
+        What halmos printed, with counterexamples.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(path, folder)
+        command = [
+            *(str(TOOLS / "halmos"), "--root", name, "--contract", path.stem, "--no-status"),
+            *("--storage-layout", "generic", "--solver-threads", "1"),
+            *("--solver-timeout-assertion", "0"),
+            *("--solver-command", f"{TOOLS / 'python'} {HERE / 'solve.py'}"),
+        ]
+        environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        environment.pop("PYTHONPATH", None)
+        done = subprocess.run(
+            command, cwd=name, env=environment, capture_output=True, text=True, check=False
+        )
+    output = _NOISE.sub("", done.stdout + done.stderr)
+    proofs = {
+        name: Proof(verdict, int(paths), float(time_s))
+        for verdict, name, paths, time_s in _RESULT.findall(output)
+    }
+    return proofs, output
+
+
+def main() -> int:
+    """Prove all, or the sources named on the command line; 1 if one cannot be proved."""
+    if not (TOOLS / "halmos").exists():
+        print("halmos is not installed here: make analyse installs it", file=sys.stderr)
+        return 2
+    failed = 0
+    start = time.monotonic()
+    for path in proof_files():
+        if sys.argv[1:] and path.stem not in sys.argv[1:]:
+            continue
+        proofs, output = prove(path)
+        for name in promises(path):
+            proof = proofs.get(name, Proof("MISSING", 0, 0.0))
+            failed += proof.verdict != "PASS"
+            print(f"{proof.verdict:8} {proof.time_s:6.1f} s  {path.stem}.{name}", flush=True)
+        if any(proof.verdict != "PASS" for proof in proofs.values()) or not proofs:
+            print(output)
+    print(f"{failed} not proved, {time.monotonic() - start:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
