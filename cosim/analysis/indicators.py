@@ -21,6 +21,7 @@ import pandas as pd
 from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
+from cosim.analysis.names import name_indicators
 from cosim.analysis.storage import storage_indicators
 from cosim.analysis.tables import Results
 from cosim.recording.schemas import ORDER_STATUSES, STAGES
@@ -90,6 +91,10 @@ class Indicators:
         Members' bills for losses, less credits. [EUR]
     self_consumption_without_storage, self_sufficiency_without_storage : float or None
         Of the other connection points, as :mod:`cosim.analysis.storage` defines them. [-]
+    names_registered, names_handed_on : int or None
+        In the name registry, and how many another household took over; None without one.
+    name_fees_eur : float or None
+        Paid to the name registry, before and during the run. [EUR]
     """
 
     intervals: int
@@ -136,6 +141,9 @@ class Indicators:
     storage_billed_eur: float | None = None
     self_consumption_without_storage: float | None = None
     self_sufficiency_without_storage: float | None = None
+    names_registered: int | None = None
+    names_handed_on: int | None = None
+    name_fees_eur: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -171,6 +179,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
         **certificate_indicators(results),
         **storage_indicators(results),
+        **name_indicators(results),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -82,3 +83,12 @@ def test_events_rebuild_the_names(case: Case, rows: pd.DataFrame) -> None:
     assert state == expected
     (collected,) = case.events("FeesCollected").itertuples()
     assert collected.amount_ueur == rows.fee_ueur.sum() == len(case.names) * 1_000_000 + 250_000
+
+
+def test_manifest_counts_names_and_fees(case: Case) -> None:
+    manifest = json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))
+    indicators = manifest["indicators"]
+    assert indicators["names_registered"] == len(case.names)
+    assert indicators["names_handed_on"] == 1
+    assert indicators["name_fees_eur"] == len(case.names) + 0.25
+    assert "NameRegistry" in manifest["contracts"]
