@@ -225,7 +225,13 @@ def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]
             f"{len(net.bus)} buses, {_count(len(net.line), 'line')}, "
             f"{_count(len(net.trafo), 'transformer')}",
         ),
-        ("Prosumers", f"{indicators.prosumers}, each with an account and a meter"),
+        (
+            "Local market",
+            f"{indicators.prosumers} accounts, each with a meter; "
+            f"{'sealed' if market['reveal_s'] else 'open'} orders, "
+            f"{market['pricing'].replace('_', ' ')} price, "
+            f"cleared in the form {market['clearing'].replace('_', ' ')}",
+        ),
         (
             "Period",
             f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}",

@@ -123,7 +123,8 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
         limits.add_row(*row)
     out.print(limits)
     rest = Table(
-        title=f"{indicators.prosumers} prosumers, {indicators.intervals} intervals",
+        title=f"{indicators.prosumers} accounts in the local market, "
+        f"{indicators.intervals} intervals",
         title_justify="left",
         show_header=False,
     )

@@ -67,7 +67,13 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
     writer.close()
     data = {
         "time": {"start": "2016-05-24T12:00:00", "step_s": 900},
-        "market": {"retail_eur_per_kwh": 0.3, "feed_in_eur_per_kwh": 0.08},
+        "market": {
+            "retail_eur_per_kwh": 0.3,
+            "feed_in_eur_per_kwh": 0.08,
+            "pricing": "midpoint",
+            "clearing": "on_chain",
+            "reveal_s": 0,
+        },  # fmt: skip
         "community_storage": {"name": "shared"} if with_storage else None,
     }
     (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(data))
