@@ -184,7 +184,7 @@ def shared_battery(scenario: Scenario, names: Sequence[str]) -> SharedBattery | 
     if settings is None:
         return None
     terms = _storage_terms(scenario, settings)
-    shares = np.array(_shares(settings, names), dtype=np.int64)
+    shares = np.array(_shares(scenario, settings, names), dtype=np.int64)
     return SharedBattery(
         point=list(names).index(settings.name),
         capacity_wh=terms.capacity_wh,
@@ -206,7 +206,7 @@ def storage_setup(
     return StorageSetup(
         terms=_storage_terms(scenario, settings),
         point=names.index(settings.name),
-        shares=_shares(settings, names),
+        shares=_shares(scenario, settings, names),
         standby_wh=_interval_wh(settings.standby_kw, scenario),
         deposit_ueur=ueur_from_eur(settings.account_eur),
         owner_deposit_ueur=ueur_from_eur(settings.owner_eur),
@@ -229,30 +229,40 @@ def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> St
     )
 
 
-def _shares(settings: CommunityStorageSettings, names: Sequence[str]) -> tuple[int, ...]:
+def _shares(
+    scenario: Scenario, settings: CommunityStorageSettings, names: Sequence[str]
+) -> tuple[int, ...]:
     """Shares by connection point; the battery's own has none.
 
     Raises
     ------
     ScenarioError
-        If a member is no connection point, or the battery's own, or there are too few shares.
+        If a member is no connection point, not in the local market, or the battery's own, or there
+        are too few shares.
     """
-    people = [name for name in names if name != settings.name]
+    joined = dict(zip(names, members(scenario, names), strict=True))
+    if not joined.pop(settings.name):
+        raise ScenarioError(
+            f"'{settings.name}' is not in the local market",
+            field="community_storage.name",
+            remedy="its meter must report to the local market; name no battery elsewhere",
+        )
+    people = [name for name, joins in joined.items() if joins]
     if settings.members is None:
-        each = settings.shares // len(people)
+        each = settings.shares // max(len(people), 1)
         if each == 0:
             raise ScenarioError(
                 f"{settings.shares} shares are not enough for {len(people)} members",
                 field="community_storage.shares",
                 remedy=f"raise it to at least {len(people)}, or name the members",
             )
-        return tuple(0 if name == settings.name else each for name in names)
+        return tuple(each if name in people else 0 for name in names)
     for name in settings.members:
         if name not in people:
             raise ScenarioError(
-                f"'{name}' is no connection point of a member",
+                f"'{name}' is no connection point of a member of the local market",
                 field="community_storage.members",
-                remedy="use names from the network's connection_points.csv",
+                remedy="use names from the network's connection_points.csv that trade there",
             )
     return tuple(settings.members.get(name, 0) for name in names)
 

@@ -31,8 +31,8 @@ class CommunityStorageSettings(Model):
     )
     members: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
         None,
-        description="shares by connection point; default: the same number for everybody, the rest "
-        "stays with the owner",
+        description="shares by connection point; default: the same number for every member of the "
+        "local market, the rest stays with the owner",
     )
     loss_limit_kwh: NonNegative = Field(
         0.1, description="most loss of an interval that members are billed [kWh]"

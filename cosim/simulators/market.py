@@ -143,8 +143,8 @@ class MarketSimulator(PopulationSimulator):
         members = self.books.members
         if members.all():
             return bids
-        own = {k: np.where(members, bids[k], 0) for k in ("order_wh", "flex_down_wh", "flex_up_wh")}
-        return bids | own
+        own = ("order_wh", "flex_down_wh", "flex_up_wh", "storage_wh")
+        return bids | {key: np.where(members, bids[key], 0) for key in own if key in bids}
 
     def _price_takers(self, bids: dict[str, Any]) -> dict[str, Any]:
         """Bids with the prices that orders must name where the rule sets the price."""

@@ -51,6 +51,20 @@ def test_without_a_list_everybody_has_the_same() -> None:
     assert shared.capacity_of_wh.tolist() == [100_000 * 33 // 101] * 3 + [0]
 
 
+def test_who_is_not_in_the_local_market_has_no_shares() -> None:
+    outside = {"moves": [{"name": "flat", "interval": 0}]}
+    data = scenario({"name": "shared", "shares": 100}) | {"name_registry": outside}
+    shared = shared_battery(Scenario.model_validate(data), NAMES)
+    assert shared is not None
+    assert shared.power_of_wh.tolist() == [6_250, 0, 6_250, 0]
+    data["community_storage"]["members"] = {"flat": 1}
+    with pytest.raises(ScenarioError, match="'flat' is no connection point of a member"):
+        shared_battery(Scenario.model_validate(data), NAMES)
+    outside["moves"] = [{"name": "shared", "interval": 0}]
+    with pytest.raises(ScenarioError, match="'shared' is not in the local market"):
+        shared_battery(Scenario.model_validate(data), NAMES)
+
+
 def test_the_section_is_optional() -> None:
     without = Scenario.model_validate(scenario(None))
     assert shared_battery(without, NAMES) is None
