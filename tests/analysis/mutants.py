@@ -55,6 +55,7 @@ WATCHED = {
     "Supplier": ("contracts/supplier", "property/market/test_supply_contract_machine.py"),
     "CommunityStorage": ("contracts/community_storage", "property/market/test_storage_machine.py"),
     "GreenCertificates": (
+        "contracts/test_escrow_accounts.py",
         "contracts/green_certificates",
         "property/market/test_certificates_machine.py",
     ),
