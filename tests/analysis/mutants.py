@@ -38,28 +38,41 @@ INVALID, EQUIVALENT, KILLED, SURVIVED = "invalid", "equivalent", "killed", "surv
 LIMIT_S = 240
 """Most time for one mutant; one that never ends is noticed too. [s]"""
 
+HOSTILE = "contracts/test_hostile_tokens.py"
+
 # which tests watch a deployable contract: quick ones first
 WATCHED = {
     "EuroToken": ("contracts/euro_token", "property/market/test_euro_token_machine.py"),
     "SmartMeters": ("contracts/smart_meters", "property/market/test_smart_meters_machine.py"),
     "LocalMarket": (
         "contracts/local_market",
+        HOSTILE,
         "property/market/test_forms_agree.py",
         "property/market/test_clearing_equals_twin.py",
         "property/market/test_local_market_machine.py",
     ),
     "FlexibilityMarket": (
         "contracts/flexibility_market",
+        HOSTILE,
         "property/market/test_flexibility_machine.py",
     ),
-    "Supplier": ("contracts/supplier", "property/market/test_supply_contract_machine.py"),
-    "CommunityStorage": ("contracts/community_storage", "property/market/test_storage_machine.py"),
+    "Supplier": ("contracts/supplier", HOSTILE, "property/market/test_supply_contract_machine.py"),
+    "CommunityStorage": (
+        "contracts/community_storage",
+        HOSTILE,
+        "property/market/test_storage_machine.py",
+    ),
     "GreenCertificates": (
         "contracts/test_escrow_accounts.py",
         "contracts/green_certificates",
+        HOSTILE,
         "property/market/test_certificates_machine.py",
     ),
-    "NameRegistry": ("contracts/name_registry", "property/market/test_name_registry_machine.py"),
+    "NameRegistry": (
+        "contracts/name_registry",
+        HOSTILE,
+        "property/market/test_name_registry_machine.py",
+    ),
 }
 # a module of several contracts is watched by the smallest that uses all of it
 THROUGH = {
