@@ -138,7 +138,7 @@ class Bench:
         Each contract has blocks and times of its own, so that its figures do not depend on
         which others are measured before it.
         """
-        self.at(GENESIS_S + 10_000_000 * chapter, 100_000 * chapter)
+        self.at(GENESIS_S + 10_000_000 * chapter, 1_000 * chapter)
 
     def deploy(
         self, contract: str, sender: str = "", measured: bool = True, **arguments: int | bytes
