@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,10 +201,11 @@ class MarketWorld:
         """Tokens that a contract holds."""
         return int(self.token.get("balanceOf", contract.address))
 
-    def backed(self, intervals: range = range(1)) -> bool:
+    def backed(self, intervals: Sequence[int] = range(1)) -> bool:
         """Whether the local market holds exactly what it owes to the named accounts."""
         owed = sum(self.free(name) for name in self.names.values())
         owed += sum(self.locked(name, k) for name in self.names.values() for k in intervals)
+        owed += sum(self.market.get("potOf", k) + self.market.get("bondOf", k) for k in intervals)
         return self.held(self.market) == owed
 
     def flexibility_backed(self) -> bool:
