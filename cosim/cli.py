@@ -110,6 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         scenario = scenario.model_copy(update={"ledger": ledger})
     out = options.out or Path("results") / scenario.name
     # imported after the scenario is known to be sound: pandapower takes seconds to import
+    from cosim.analysis.gas_comparison import print_gas_comparison
     from cosim.analysis.summary import print_summary
     from cosim.experiment import run_scenario
 
@@ -118,6 +119,7 @@ def _run(options: argparse.Namespace) -> int:
     with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
         result = run_scenario(scenario, file, out, force=options.force, progress=progress.tell)
     print_summary(result.indicators, console)
+    print_gas_comparison(result.folder, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
     console.print(
         f"{scenario.name}: {state}, {result.intervals_done} of {scenario.time.intervals} intervals "

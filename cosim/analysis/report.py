@@ -16,6 +16,13 @@ from cosim.analysis import charts
 from cosim.analysis.certificates import certificates_chart
 from cosim.analysis.chart_style import Chart
 from cosim.analysis.checks import STAGE_LABELS
+from cosim.analysis.gas_comparison import (
+    TextTable,
+    comparison_tables,
+    has_supply_contract,
+    notes,
+    run_gas,
+)
 from cosim.analysis.indicators import (
     GAS_COLUMNS,
     Indicators,
@@ -88,6 +95,7 @@ def render(results: Results) -> str:
     groups = _chart_groups(results, before, after)
     listed = offenders(results)
     manifest = results.manifest
+    gas_tables, gas_notes = _gas_comparison(results)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(_template("report.html.j2"))
     return page.render(
@@ -105,6 +113,8 @@ def render(results: Results) -> str:
         groups=groups,
         money_columns=MONEY_COLUMNS,
         money_rows=money_rows(results),
+        gas_tables=gas_tables,
+        gas_notes=gas_notes,
         definitions=_definitions(indicators),
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
@@ -116,6 +126,14 @@ def render(results: Results) -> str:
         map_data=_script_json(_map_data(results, before, after, shown)),
         chart_data=_script_json(_figures(groups)),
     )
+
+
+def _gas_comparison(results: Results) -> tuple[tuple[TextTable, ...], list[str]]:
+    """The published gas table beside the run's, and notes; none in a run without the contract."""
+    if not has_supply_contract(results):
+        return (), []
+    run = run_gas(results)
+    return comparison_tables(run), notes(run)
 
 
 def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
