@@ -37,7 +37,9 @@ initializes: dues[accounts := accounts]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
 initializes: books
-initializes: window[accounts := accounts, books := books, clock := clock, community := community]
+initializes: window[
+    accounts := accounts, books := books, clock := clock, community := community, dues := dues
+]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
 initializes: committed[
     accounts := accounts, books := books, clock := clock, dues := dues, forms := forms

@@ -110,8 +110,7 @@ def commitClearing(
         "price out of range",
     )
     refusals._require(volume_wh <= MASK_41, "energy out of range")
-    refusals._require(dues._available(msg.sender) >= CLEARING_BOND_UEUR, "balance too low")
-    accounts._debit(msg.sender, CLEARING_BOND_UEUR)
+    dues._lock(msg.sender, CLEARING_BOND_UEUR)
     clearing: clearing_rules.Clearing = clearing_rules._uncrossed(word & MASK_10)
     clearing.committed = True
     clearing.two_priced = True
@@ -170,7 +169,7 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
         )
     self._root_of[interval] = empty(bytes32)
     self._commitment_of[interval] = 0
-    accounts._credit(msg.sender, CLEARING_BOND_UEUR)
+    dues._receive(msg.sender, CLEARING_BOND_UEUR)
     log ClearingOverturned(interval=interval, challenger=msg.sender)
     forms._conclude(interval, book, n, clearing)
 
@@ -232,7 +231,7 @@ def releaseBond(interval: uint256):
     refusals._require(self._is_final(record), "clearing may still be challenged")
     self._commitment_of[interval] = record ^ BOND_HELD
     committer: address = convert(record & MASK_160, address)
-    accounts._credit(committer, CLEARING_BOND_UEUR)
+    dues._receive(committer, CLEARING_BOND_UEUR)
     log BondReleased(interval=interval, committer=committer, amount_ueur=CLEARING_BOND_UEUR)
 
 

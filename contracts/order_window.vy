@@ -15,11 +15,13 @@ import interval_books as books
 import market_clock as clock
 import order_book
 import refusals
+import supplier_dues as dues
 
 uses: accounts
 uses: books
 uses: clock
 uses: community
+uses: dues
 
 MASK_10: constant(uint256) = order_book.MASK_10
 MAX_ORDERS: constant(uint256) = order_book.MAX_ORDERS
@@ -60,12 +62,8 @@ def commitOrder(interval: uint256, commitment: bytes32):
     """
     refusals._require(clock.REVEAL_S != 0, "orders are open")
     clock._require_order_window(interval)
-    refusals._require(
-        accounts._free(msg.sender) >= books.SEALED_DEPOSIT_UEUR,
-        "balance too low",
-    )
+    dues._lock(msg.sender, books.SEALED_DEPOSIT_UEUR)
     word: uint256 = self._arrive(interval)
-    accounts._debit(msg.sender, books.SEALED_DEPOSIT_UEUR)
     books._clearing_of[interval] = word
     books._orders[interval][(word & MASK_10) - 1] = convert(commitment, uint256) | order_book.SEALED
     log OrderCommitted(interval=interval, account=msg.sender, commitment=commitment)
@@ -97,6 +95,7 @@ def revealOrder(
     self._record(
         interval, books._clearing_of[interval], position - 1, is_sell, energy_wh, price_ueur_per_kwh
     )
+    dues._settle(msg.sender, 0)
 
 
 @internal
@@ -136,9 +135,7 @@ def _record(
     """
     @dev Lock the escrow of the caller's order and keep it under its arrival index.
     """
-    escrow: uint256 = books._escrow_ueur(is_sell, energy_wh, price_ueur_per_kwh)
-    refusals._require(accounts._free(msg.sender) >= escrow, "balance too low")
-    accounts._debit(msg.sender, escrow)
+    dues._lock(msg.sender, books._escrow_ueur(is_sell, energy_wh, price_ueur_per_kwh))
     books._clearing_of[interval] = books._with_order(word, is_sell, price_ueur_per_kwh)
     books._orders[interval][index] = order_book._order(
         msg.sender, is_sell, energy_wh, price_ueur_per_kwh

@@ -9,6 +9,7 @@
 """
 
 import escrow_accounts as accounts
+import refusals
 
 uses: accounts
 
@@ -48,6 +49,24 @@ def _available(account: address) -> uint256:
     """
     free: uint256 = accounts._free(account)
     return free - min(free, self._claims_total) if account == SUPPLIER else free
+
+
+@internal
+def _lock(account: address, amount_ueur: uint256):
+    """
+    @dev Take an amount out of an account's free balance.
+    """
+    refusals._require(amount_ueur <= self._available(account), "balance too low")
+    accounts._debit(account, amount_ueur)
+
+
+@internal
+def _receive(account: address, amount_ueur: uint256):
+    """
+    @dev Credit what an account gets back; a debt is repaid out of it.
+    """
+    accounts._credit(account, amount_ueur)
+    self._settle(account, 0)
 
 
 @internal

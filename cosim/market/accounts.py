@@ -45,8 +45,7 @@ class SupplierAccounts:
 
     def deposit(self, account: str, amount_ueur: int) -> None:
         """Credit a deposit; a debt is repaid out of it."""
-        self._add(account, amount_ueur)
-        self._settle_dues(account, 0)
+        self._receive(account, amount_ueur)
 
     def withdraw(self, account: str, amount_ueur: int) -> None:
         """Debit a withdrawal.
@@ -79,6 +78,11 @@ class SupplierAccounts:
         self._add(account, -paid)
         self._add(self.supplier, paid)
         self._dues[account] = dues - paid
+
+    def _receive(self, account: str, amount_ueur: int) -> None:
+        """Credit what an account gets back; a debt is repaid out of it."""
+        self._add(account, amount_ueur)
+        self._settle_dues(account, 0)
 
     def _lock(self, account: str, amount_ueur: int) -> None:
         """Take from a free balance; the supplier's is what it owes nobody."""

@@ -188,7 +188,7 @@ class ClearedBooks(OrderBooks):
             true.volume_wh,
         )
         self._require(not is_right, "clearing is right")
-        self._add(challenger, committed.bond_ueur or 0)
+        self._receive(challenger, committed.bond_ueur or 0)
         state.committed = None
         return self._clear(interval)
 
@@ -235,7 +235,7 @@ class ClearedBooks(OrderBooks):
         committed = self._interval(interval).committed
         self._require(committed is not None and committed.bond_ueur is not None, "no bond")
         assert committed is not None
-        self._add(committed.committer, committed.bond_ueur or 0)
+        self._receive(committed.committer, committed.bond_ueur or 0)
         committed.bond_ueur = None
 
     def _clear(self, interval: int) -> Clearing:

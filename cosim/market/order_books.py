@@ -194,7 +194,7 @@ class OrderBooks(SupplierAccounts):
         escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
         available = self.balance_of(order.account) + self.sealed_deposit_ueur
         self._require(available >= escrow, "balance too low")
-        self._add(order.account, self.sealed_deposit_ueur - escrow)
+        self._receive(order.account, self.sealed_deposit_ueur - escrow)
         state.book[index] = order
 
     def _check_fields(self, order: Order) -> None:
