@@ -383,10 +383,7 @@ def accruedOf(account: address) -> (uint256, uint256):
     @return What was billed and what was credited to the account and is not settled yet
     @custom:units µEUR
     """
-    billed_ueur: uint256 = 0
-    credited_ueur: uint256 = 0
-    billed_ueur, credited_ueur = self._accrued(account)
-    return billed_ueur, credited_ueur
+    return self._accrued(account)
 
 
 @external

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from market_world import Contract, address, double
+from market_world import RETAIL, Contract, address, double
 from storage_world import MONEY, OWNER, TERMS, StorageWorld
 
 from cosim.errors import ContractRevert
@@ -191,6 +191,23 @@ def test_deployment_at_the_limits(storage_world: StorageWorld) -> None:
     )
     assert largest.get("limitsOf", address(OWNER)) == (2**32 - 1, 2**32 - 1)
     assert largest.get("OWNER") == address(OWNER)
+    smallest = storage_world.deploy_storage(
+        total_shares=1,
+        share_price_ueur=0,
+        capacity_wh=1,
+        power_wh=1,
+        charge_permille=1,
+        discharge_permille=1,
+        loss_limit_wh=0,
+        feed_in=RETAIL,
+        gate_closure_s=599,
+    )
+    assert smallest.get("limitsOf", address(OWNER)) == (1, 1)
+    smallest.send("ann", "buyShares", 1)  # for nothing
+    smallest.send("ann", "nominate", 0, 1)  # 0.001 Wh of it arrive: none
+    assert smallest.get("accountOf", address("ann")) == (1, 0, 1)
+    dearest = storage_world.deploy_storage(share_price_ueur=2**96 - 1, loss_limit_wh=2**32 - 1)
+    assert dearest.get("SHARE_PRICE_UEUR") == 2**96 - 1
 
 
 def test_token_that_refuses_is_told(storage_world: StorageWorld) -> None:
