@@ -23,6 +23,7 @@ from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
 from cosim.analysis.names import name_indicators
 from cosim.analysis.storage import storage_indicators
+from cosim.analysis.supply import supply_indicators
 from cosim.analysis.tables import Results
 from cosim.recording.schemas import ORDER_STATUSES, STAGES
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur
@@ -95,6 +96,11 @@ class Indicators:
         In the name registry, and how many another household took over; None without one.
     name_fees_eur : float or None
         Paid to the name registry, before and during the run. [EUR]
+    supply_billed_kwh, supply_bill_eur, supply_above_deposit_eur : float or None
+        Billed by a supply contract, and what of it deposits could not pay; None without one.
+        [kWh, EUR, EUR]
+    supply_estimated_share : float or None
+        Of the billed energy, for meters that stayed silent. [-]
     """
 
     intervals: int
@@ -144,6 +150,10 @@ class Indicators:
     names_registered: int | None = None
     names_handed_on: int | None = None
     name_fees_eur: float | None = None
+    supply_billed_kwh: float | None = None
+    supply_bill_eur: float | None = None
+    supply_above_deposit_eur: float | None = None
+    supply_estimated_share: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -180,6 +190,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         **certificate_indicators(results),
         **storage_indicators(results),
         **name_indicators(results),
+        **supply_indicators(results),
     )
 
 

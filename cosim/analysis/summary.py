@@ -50,6 +50,14 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
         ("Self-consumption without it", percent(i.self_consumption_without_storage)),
         ("Self-sufficiency without it", percent(i.self_sufficiency_without_storage)),
     ]
+    supply = [
+        (
+            "Billed by supply contract",
+            f"{number(i.supply_billed_kwh, 'kWh')}, {number(i.supply_bill_eur, 'EUR', 2)}",
+        ),
+        ("… above deposits, became debt", number(i.supply_above_deposit_eur, "EUR", 2)),
+        ("… estimated for silent meters", percent(i.supply_estimated_share)),
+    ]
     return [
         ("Curtailed injection", number(i.curtailed_injection_kwh, "kWh")),
         ("Curtailed consumption", number(i.curtailed_consumption_kwh, "kWh")),
@@ -90,6 +98,7 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
         ),
         *(certificates if i.certificates_issued_kwh is not None else ()),
         *(storage if i.storage_charged_kwh is not None else ()),
+        *(supply if i.supply_billed_kwh is not None else ()),
     ]
 
 
