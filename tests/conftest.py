@@ -42,7 +42,8 @@ def short_scenario() -> Callable[..., Scenario]:
         data["time"] |= {"start": start, "intervals": intervals}
         data["grid"] |= {"reference_sample": 1}
         for name, values in sections.items():
-            data[name] = data[name] | values if isinstance(values, dict) else values
+            own = data[name] or {}
+            data[name] = own | values if isinstance(values, dict) else values
         return Scenario.model_validate(data)
 
     return build

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from replay import find_anvil
+from anvil_node import find_anvil
 
 
 @pytest.fixture(scope="session")

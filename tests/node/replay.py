@@ -1,32 +1,25 @@
 """A run's transactions once more, on an Ethereum node over JSON-RPC.
 
 What a run recorded is read from its result folder alone; test keys follow from the scenario. Every
-block of ours that holds transactions becomes one block of the node with the same timestamp. Empty
-blocks are left out: the contracts read the time of a block, never its number.
+block of ours that holds transactions becomes the node's block of the same number and timestamp: the
+supply contract counts in blocks, the others read their time.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import eth_abi
 import pandas as pd
-import requests
 import rlp
+from anvil_node import Node
 from eth_account import Account as Signer
 from trie import HexaryTrie
-from web3 import HTTPProvider
 
 from cosim.ledger.abi import revert_text
 from cosim.ledger.accounts import account
@@ -37,21 +30,11 @@ from cosim.ledger.hashing import keccak
 from cosim.prosumers.population import assign_meters
 from cosim.scenario import load_scenario
 
-REPOSITORY = Path(__file__).parent.parent.parent
-HARDFORK = "prague"
-START_TIMEOUT_S = 20.0
-REQUEST_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
-
 PURSE_WEI = 10**24
 """Native coin given to every sender: a node wants to see it, although a run pays no fee there."""
 
 HIGHEST_FEE_WEI = 10**9
 """Fee of the first transaction of a block; each of the next offers 1 wei less."""
-
-
-class NodeError(Exception):
-    """The node does not start, does not answer, or refuses a request."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +57,7 @@ class NodeReceipt:
 class RecordedTransaction:
     """A row of the table of transactions, as far as a node is told of it."""
 
+    block: int
     timestamp_s: int
     sender: bytes
     nonce: int
@@ -83,116 +67,12 @@ class RecordedTransaction:
     gas_limit: int
 
 
-class Node:
-    """A node that answers JSON-RPC at a local port."""
-
-    def __init__(self, url: str) -> None:
-        session = requests.Session()
-        session.trust_env = False  # a proxy has no business with a node on this machine
-        self._provider = HTTPProvider(
-            url, request_kwargs={"timeout": REQUEST_TIMEOUT_S}, session=session
-        )
-
-    def request(self, method: str, *parameters: Any) -> Any:
-        """Result of one request."""
-        return _result(method, self._provider.make_request(method, parameters))
-
-    def batch(self, method: str, parameters: Iterable[Any]) -> list[Any]:
-        """Results of requests of one parameter each, sent together; a node may reorder them."""
-        answers = self._provider.make_batch_request([(method, [one]) for one in parameters])
-        if not isinstance(answers, list):
-            return [_result(method, answers)]
-        return [_result(method, answer) for answer in answers]
-
-
-def _result(method: str, answer: Mapping[str, Any]) -> Any:
-    if "error" in answer:
-        raise NodeError(f"{method}: {answer['error']}")
-    return answer["result"]
-
-
-def find_anvil() -> str | None:
-    """The anvil to use: of the environment, of the project, or on the path; None without one."""
-    installed = REPOSITORY / ".node" / "node_modules" / ".bin" / "anvil"
-    return os.environ.get("COSIM_ANVIL") or shutil.which(installed) or shutil.which("anvil")
-
-
-@contextmanager
-def anvil(program: str, folder: Path, genesis_s: int, block_gas_limit: int) -> Iterator[Node]:
-    """Run an anvil that mines when told to, at a free port; it ends with the context.
-
-    Parameters
-    ----------
-    program : str
-        Path of anvil.
-    folder : Path
-        Takes its log and whatever it writes.
-    genesis_s : int
-        Timestamp of its block 0. [s]
-    block_gas_limit : int
-        Most gas of a block.
-
-    Raises
-    ------
-    NodeError
-        If it does not listen in time.
-    """
-    command = [program, "--host", "127.0.0.1", "--port", "0", "--no-mining", "--accounts", "1"]
-    command += ["--hardfork", HARDFORK, "--chain-id", str(CHAIN_ID)]
-    command += ["--timestamp", str(genesis_s), "--gas-limit", str(block_gas_limit)]
-    command += ["--block-base-fee-per-gas", "0"]
-    output = folder / "anvil.log"
-    with output.open("wb") as log:
-        # a group of its own: the program may be a wrapper around the real one
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "HOME": str(folder)},
-            start_new_session=True,
-        )
-    try:
-        yield Node(_listening(process, output))
-    finally:
-        _stop(process)
-
-
-def _listening(process: subprocess.Popen[bytes], output: Path) -> str:
-    """Address that the node prints when it is ready."""
-    mark = "Listening on "
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        text = output.read_text(encoding="utf-8", errors="replace")
-        found = [line for line in text.splitlines(keepends=True) if line.startswith(mark)]
-        if found and found[0].endswith("\n"):
-            return "http://" + found[0].removeprefix(mark).strip()
-        if process.poll() is not None:
-            raise NodeError(f"anvil ended with exit code {process.returncode}:\n{text}")
-        if time.monotonic() > deadline:
-            raise NodeError(f"anvil does not listen after {START_TIMEOUT_S} s:\n{text}")
-        time.sleep(0.02)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the node's process group, at last by force."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sent)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait(STOP_TIMEOUT_S)
-
-
 def recorded_transactions(folder: Path) -> list[RecordedTransaction]:
     """Transactions of a result folder, in the order of its chain."""
     table = _table(folder, "transactions").sort_values(["block", "index"])
     return [
         RecordedTransaction(
+            block=int(row.block),
             timestamp_s=int(row.included_at_s),
             sender=_bytes(row.sender),
             nonce=int(row.nonce),
@@ -246,15 +126,21 @@ class _EventEncoder:
     def encode(self, event: str, arguments: Mapping[str, Any]) -> Log:
         inputs = self._events[event]["inputs"]
         signature = f"{event}({','.join(item['type'] for item in inputs)})"
+        values = {
+            item["name"]: _bytes(arguments[item["name"]])
+            if item["type"].startswith("bytes")
+            else arguments[item["name"]]
+            for item in inputs
+        }
         topics = [keccak(signature.encode())]
         topics += [
-            eth_abi.encode([item["type"]], [arguments[item["name"]]])
+            eth_abi.encode([item["type"]], [values[item["name"]]])
             for item in inputs
             if item["indexed"]
         ]
         plain = [item for item in inputs if not item["indexed"]]
         data = eth_abi.encode(
-            [item["type"] for item in plain], [arguments[item["name"]] for item in plain]
+            [item["type"] for item in plain], [values[item["name"]] for item in plain]
         )
         return Log(self._address, tuple(topics), data)
 
@@ -280,6 +166,7 @@ def signing_keys(folder: Path) -> dict[bytes, bytes]:
     meters = assign_meters(prosumers, scenario.prosumers.meters)
     names = [*ROLES, *(f"prosumer {name}" for name in prosumers)]
     names += [f"meter {name}" for name in meters]
+    names += [f"next household {name}" for name in prosumers]
     keyed = [account(scenario.seed, name) for name in names]
     return {one.address: one.private_key for one in keyed}
 
@@ -294,7 +181,7 @@ def replay(
     node : Node
         Told to mine by ``evm_mine`` at times set by ``evm_setNextBlockTimestamp``.
     transactions : sequence of RecordedTransaction
-        In the order of the chain; those of one timestamp share a block.
+        In the order of the chain. Blocks keep their numbers: contracts may count in blocks.
     keys : mapping of bytes to bytes
         Private keys by address.
 
@@ -312,10 +199,14 @@ def replay(
         node.request("anvil_setBalance", "0x" + sender.hex(), hex(PURSE_WEI))
     blocks: dict[int, list[RecordedTransaction]] = {}
     for one in transactions:
-        blocks.setdefault(one.timestamp_s, []).append(one)
+        blocks.setdefault(one.block, []).append(one)
     receipts: list[NodeReceipt] = []
-    for number, (timestamp_s, content) in enumerate(blocks.items()):
-        node.request("evm_setNextBlockTimestamp", timestamp_s)
+    mined = 0
+    for number, (block, content) in enumerate(blocks.items()):
+        if empty := block - mined - 1:
+            node.request("anvil_mine", hex(empty), hex(1))
+        mined = block
+        node.request("evm_setNextBlockTimestamp", content[0].timestamp_s)
         node.batch(
             "eth_sendRawTransaction",
             [

@@ -10,12 +10,11 @@ import random
 from pathlib import Path
 
 import pytest
+from anvil_node import Node, anvil
 from replay import (
     PURSE_WEI,
-    Node,
     NodeReceipt,
     RecordedTransaction,
-    anvil,
     dumped_storage,
     replay,
     trie_root,
@@ -51,7 +50,9 @@ def sequence(bench: Artifact) -> list[RecordedTransaction]:
         gas_limit = max(gas_limit, *intrinsic_gas(data, to is None))
         time_s = GENESIS_S + 12 * (len(result) + 1)
         result.append(
-            RecordedTransaction(time_s, sender, nonces[sender], to, data, value_wei, gas_limit)
+            RecordedTransaction(
+                len(result) + 1, time_s, sender, nonces[sender], to, data, value_wei, gas_limit
+            )
         )
         nonces[sender] += 1
 
