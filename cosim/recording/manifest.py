@@ -16,7 +16,7 @@ from typing import Any
 
 import cosim
 from cosim.errors import ResultFolderError
-from cosim.recording.schemas import FORMAT_VERSION
+from cosim.recording.columns import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
+from cosim.recording.columns import Column, Table
 from cosim.recording.manifest import MANIFEST, read_manifest
-from cosim.recording.schemas import TABLES, Column, Table
+from cosim.recording.schemas import TABLES
 
 ROWS_PER_GROUP = 65_536
 """Rows that are buffered per table before they are written."""
