@@ -26,6 +26,15 @@ from cosim.errors import ContractRevert
         ({"step_s": 0}, "local market: step out of range"),
         ({"step_s": 2**64 + 1}, "local market: step out of range"),
         ({"gate_closure_s": 600}, "local market: no order window"),
+        ({"rule": 6}, "local market: no such rule"),
+        ({"form": 3}, "local market: no such form"),
+        ({"reveal_s": 180}, "local market: reveal window too long"),
+        ({"form": 2, "challenge_s": 1_081}, "local market: challenge window too long"),
+        (
+            {"form": 2, "reveal_s": 100, "challenge_s": 981},
+            "local market: challenge window too long",
+        ),
+        ({"form": 2}, "local market: no challenge window"),
     ],
 )
 def test_parameters_that_make_no_market(
@@ -33,6 +42,11 @@ def test_parameters_that_make_no_market(
 ) -> None:
     with pytest.raises(ContractRevert, match=text):
         world.deploy_market(**override)
+
+
+def test_longest_windows(world: MarketWorld) -> None:
+    market = world.deploy_market(form=2, reveal_s=179, challenge_s=901)
+    assert market.get("REVEAL_S") + market.get("CHALLENGE_S") == 180 + STEP_S
 
 
 def test_parameters_are_public(world: MarketWorld) -> None:
@@ -44,6 +58,14 @@ def test_parameters_are_public(world: MarketWorld) -> None:
     assert market.get("FEED_IN_PRICE_UEUR_PER_KWH") == 80_000
     assert market.get("SILENT_ESTIMATE_WH") == 2_000
     assert market.get("MAX_ORDERS") == 512
+    assert market.get("MAX_ENERGY_WH") == 2**32 - 1
+    assert market.get("MAX_PRICE_UEUR_PER_KWH") == 2**31 - 1
+    other = world.deploy_market(
+        rule=4, form=2, reveal_s=11, sealed_deposit=12, challenge_s=13, clearing_bond=14
+    )
+    names = ["RULE", "FORM", "REVEAL_S", "SEALED_DEPOSIT_UEUR", "CHALLENGE_S", "CLEARING_BOND_UEUR"]
+    assert [other.get(name) for name in names] == [4, 2, 11, 12, 13, 14]
+    assert [market.get(name) for name in names] == [0] * 6
     assert market.get("deliveryStartOf", 3) == FIRST_DELIVERY_S + 3 * STEP_S
     assert market.get("reportDeadlineOf", 3) == FIRST_DELIVERY_S + 4 * STEP_S + 240
 

@@ -216,3 +216,18 @@ def test_dust_goes_to_the_supplier(world: MarketWorld) -> None:
     world.market.send("anyone", "clear", 0)  # 300.003: paid 301, earned 300
     assert world.free(SUPPLIER) - before == 1
     assert world.backed()
+
+
+@pytest.mark.parametrize("rule", [3, 4, 5])
+def test_price_takers_name_the_price_that_never_binds(rule: int) -> None:
+    world = MarketWorld("revm", rule=rule)
+    for account in ("buyer", "seller"):
+        world.join(account)
+    world.open_window(0)
+    for is_sell, price in [(False, RETAIL - 1), (False, 0), (True, 1), (True, RETAIL)]:
+        with pytest.raises(ContractRevert, match="local market: price is set by the rule"):
+            world.order("buyer", is_sell, 1, price)
+    world.order("buyer", False, 1, RETAIL)
+    world.order("seller", True, 1, 0)
+    assert world.locked("buyer") == world.locked("seller") == RETAIL // 1_000
+    assert world.backed()
