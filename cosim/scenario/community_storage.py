@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cosim.scenario.fields import Model, NonNegative, Positive
 
-_Permille = Annotated[int, Field(gt=0, le=1000)]
+_Permille = Annotated[int, Field(ge=500, le=1000)]
 
 
 class CommunityStorageSettings(Model):

@@ -78,7 +78,7 @@ def test_the_section_is_optional() -> None:
     [
         ({"shares": 10, "members": {"roof": 6, "flat": 5}}, "members have 11 of 10 shares"),
         ({"charge_permille": 1_001}, "less than or equal to 1000"),
-        ({"discharge_permille": 0}, "greater than 0"),
+        ({"discharge_permille": 499}, "greater than or equal to 500"),
         ({"shares": 1_000_001}, "less than or equal to 1000000"),
         ({"members": {"roof": 0}}, "greater than 0"),
         ({"nominations": "some"}, "'own_balance' or 'none'"),
