@@ -163,6 +163,41 @@ def comparison_tables(run: RunGas) -> tuple[TextTable, TextTable]:
     return methods, deployments
 
 
+def comparison_csv(run: RunGas) -> str:
+    """Both tables as one, for other programs: gas on average, amounts in EUR.
+
+    Parameters
+    ----------
+    run : RunGas
+    """
+    lines = [
+        "contract,method,gas_then,calls_then,eur_then,gas_now,gas,calls,eur_published,eur_here"
+    ]
+    rows = [
+        (row.contract, row.method, row.gas, row.calls, row.eur_cents, row.gas_now)
+        for row in published_gas.METHODS
+    ]
+    rows += [
+        (row.contract, "deploy", row.gas, 1, row.eur_cents, row.gas_now)
+        for row in published_gas.DEPLOYMENTS
+    ]
+    for contract, method, gas, calls, cents, now in rows:
+        is_deployment = method == "deploy"
+        own = (
+            run.deployments.get(contract) if is_deployment else run.methods.get((contract, method))
+        )
+        if own is None:
+            ours = ["", "0", "", ""]
+        else:
+            stated = (published_gas.GAS_PRICE_GWEI, published_gas.EUR_PER_ETH)
+            here = (run.price_gwei, run.eur_per_eth)
+            eur = [f"{published_gas.gas_eur(own.gas, *price):.6f}" for price in (stated, here)]
+            ours = [f"{own.gas:.1f}", str(own.calls), *eur]
+        published = (contract, method, gas, calls, _printed_eur(cents), now)
+        lines.append(",".join(map(str, (*published, *ours))))
+    return "\n".join(lines) + "\n"
+
+
 def notes(run: RunGas) -> list[str]:
     """What the columns mean, and where the published table contradicts itself.
 

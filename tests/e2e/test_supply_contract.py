@@ -33,6 +33,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, screen: list[str]) -> Case:
     scenario = load_scenario(FILE).model_dump(mode="json")
     scenario["time"] |= {"start": "2016-04-20T17:00:00", "intervals": INTERVALS}
     scenario["grid"]["reference_sample"] = 1
+    scenario["ledger"] |= {"tip_gwei": 1.0, "eur_per_eth": 2_000.0}
     scenario["supply_contract"]["billing_intervals"] = LENGTH
     scenario["supply_contract"]["least_deposit_eur"] = 0.1
     for consumer in scenario["supply_contract"]["consumers"]:
@@ -142,7 +143,7 @@ def test_printed_table_is_of_the_runs_own_transactions(case: Case, screen: list[
         cells = line.split(" ")
         assert average in cells
         assert str(len(calls)) in cells
-        # at 3 gwei and 102.75 EUR, and at the scenario's tip of 1 gwei and 2 000 EUR
+        # at 3 gwei and 102.75 EUR, and at this scenario's tip of 1 gwei and 2 000 EUR
         assert f"{calls.gas_used.mean() * 3e-9 * 102.75:.4f}" in cells
         assert f"{calls.gas_used.mean() * 1e-9 * 2_000:.4f}" in cells
         assert calls.gas_used.mean() <= published.gas_now

@@ -1,0 +1,49 @@
+"""The scenario supply_contract as it ships: its bills, and the table that the docs show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cosim.analysis.gas_comparison import comparison_csv, comparison_tables, run_gas
+from cosim.analysis.tables import Results
+from cosim.experiment import run_scenario
+from cosim.scenario import load_scenario
+
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "scenarios" / "supply_contract.yaml"
+REFERENCE = ROOT / "results" / "reference"
+PAGE = ROOT / "docs" / "contracts" / "supplier.md"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole day."""
+    out = tmp_path_factory.mktemp("supply") / "run"
+    run_scenario(load_scenario(FILE), FILE, out)
+    return out
+
+
+def test_bills_are_the_published_ones(folder: Path) -> None:
+    bills = pd.read_parquet(folder / "tables" / "supply.parquet")
+    bills["declared_wh"] = bills["declared_wh"].astype("Int64")
+    expected = (REFERENCE / "supply_contract.csv").read_text(encoding="utf-8")
+    assert bills.to_csv(index=False, lineterminator="\n") == expected
+
+
+def test_gas_is_the_published_one(folder: Path) -> None:
+    run = run_gas(Results(folder))
+    expected = (REFERENCE / "supply_contract_gas.csv").read_text(encoding="utf-8")
+    assert comparison_csv(run) == expected
+
+
+def test_docs_show_the_printed_table(folder: Path) -> None:
+    shown = {
+        " ".join(line.replace("\u202f", " ").split())
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+    }
+    for table in comparison_tables(run_gas(Results(folder))):
+        for row in table.rows:
+            assert " ".join(row).replace("\u202f", " ") in shown
