@@ -14,47 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandapower
 from threadpoolctl import threadpool_limits
 
 from cosim.analysis.indicators import Indicators, compute_indicators
 from cosim.analysis.report import write_report
 from cosim.analysis.tables import Results
-from cosim.community import count_services, deploy_services, members, shared_battery
-from cosim.errors import ScenarioError, UserError
-from cosim.grid.catalogue import GridCase, open_grid
-from cosim.grid.points import with_connection_point
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients.local_market import clear_gas
+from cosim.community import deploy_services
+from cosim.errors import UserError
 from cosim.ledger.contracts import runtime_code_hash
-from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
-from cosim.ledger.engine import create_engine
+from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
-from cosim.market.pricing import ClearingForm, PricingRule
-from cosim.prosumers.bidding import Bidders
-from cosim.prosumers.community_battery import with_shared_battery
-from cosim.prosumers.elements import profile_columns, read_elements
-from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.population import Population, build_population
-from cosim.prosumers.profiles import load_window
-from cosim.prosumers.settings import (
-    BatteryParameters,
-    DeferralParameters,
-    ForecastParameters,
-    ProsumerParameters,
-    ProsumerSeeds,
-    ScalingFactors,
-    StrategyShare,
-    Tariff,
-)
+from cosim.preparation import prepare_grid, prepare_ledger, prepare_people
 from cosim.recording.manifest import build_manifest, write_manifest
 from cosim.recording.writer import TableWriter
 from cosim.scenario import Scenario
 from cosim.simulation import Simulation, build_simulation
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
-from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
 
 Progress = Callable[[int, bool], None]
 
@@ -124,9 +101,9 @@ def run_scenario(
         TableWriter(out, force=force) as writer,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
-            grid = _grid(scenario)
-            population, bidders = _people(scenario, grid)
-            deployment = _ledger(scenario, scenario_file, population)
+            grid = prepare_grid(scenario)
+            population, bidders = prepare_people(scenario, grid)
+            deployment = prepare_ledger(scenario, scenario_file, population)
             services = deploy_services(scenario, deployment)
             simulation = build_simulation(
                 scenario,
@@ -173,113 +150,6 @@ def _naming(scenario_file: Path) -> Iterator[None]:
         raise type(error)(
             error.problem, file=scenario_file, field=error.field, remedy=error.remedy
         ) from error
-
-
-def _grid(scenario: Scenario) -> GridCase:
-    """The network, with a connection point for a shared battery."""
-    grid, storage = open_grid(scenario.grid.network), scenario.community_storage
-    return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
-
-
-def _people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
-    """Prosumers with their profiles, and their agents."""
-    settings = scenario.prosumers
-    parameters = ProsumerParameters(
-        scaling=ScalingFactors(**settings.scaling.model_dump()),
-        battery=BatteryParameters(**settings.battery.model_dump()),
-        deferral=DeferralParameters(**settings.deferral.model_dump()),
-        forecast=ForecastParameters(**settings.forecast.model_dump()),
-        strategies=tuple(StrategyShare(**s.model_dump()) for s in settings.strategies),
-        meters=dict(settings.meters),
-    )
-    names = tuple(grid.connection_points["name"].astype(str))
-    elements_file = grid.folder / "elements.csv"
-    elements = read_elements(grid.elements, names, elements_file)
-    profiles = load_window(
-        grid.profiles_file,
-        profile_columns(elements),
-        scenario.time.start,
-        scenario.time.intervals,
-        scenario.time.step_s,
-    )
-    seeds = ProsumerSeeds.spawn(scenario.seed)
-    population = build_population(
-        elements,
-        names,
-        parameters,
-        profiles,
-        scenario.time.step_s,
-        np.random.default_rng(seeds.batteries),
-        elements_file=elements_file,
-        profiles_file=grid.profiles_file,
-    )
-    shared = shared_battery(scenario, names)
-    if shared is not None:
-        population = with_shared_battery(population, shared)
-    tariff = Tariff(
-        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
-        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
-    )
-    forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
-    return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
-
-
-def _ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
-    """Chain and contracts, set up before the first order window opens."""
-    market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
-    most_gas = clear_gas(population.n)
-    if most_gas > ledger.block_gas_limit:
-        raise ScenarioError(
-            f"clearing {population.n} orders may take {most_gas} gas, more than a block holds",
-            file=scenario_file,
-            field="ledger.block_gas_limit",
-            remedy=f"set it to at least {most_gas}",
-        )
-    account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
-    local_deposit = round(account * local_share)
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-        feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-        penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
-        first_delivery_s=clock.start_s,
-        step_s=clock.step_s,
-        order_lead_s=clock.order_lead_s,
-        gate_closure_s=clock.gate_closure_s,
-        metering_s=clock.metering_s,
-        silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
-        local_deposit_ueur=local_deposit,
-        flexibility_deposit_ueur=account - local_deposit,
-        supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
-        dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
-        rule=PricingRule(market.pricing).number,
-        form=ClearingForm(market.clearing).number,
-        reveal_s=market.reveal_s,
-        sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
-        challenge_s=market.challenge_s,
-        clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
-    )
-    chain = Chain(
-        create_engine(ledger.engine),
-        genesis_s(
-            clock.window_opens_s(0),
-            ledger.block_time_s,
-            ledger.block_gas_limit,
-            population.n,
-            count_services(scenario),
-        ),
-        ledger.block_time_s,
-        ledger.block_gas_limit,
-        initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
-        tip_wei=wei_from_gwei(ledger.tip_gwei),
-    )
-    return deploy_market(
-        chain,
-        scenario.seed,
-        population.names,
-        population.meters,
-        terms,
-        members(scenario, population.names),
-    )
 
 
 def _play(simulation: Simulation) -> None:

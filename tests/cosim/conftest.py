@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from strangers import grid_of
 
-from cosim import experiment
 from cosim.community import deploy_services
+from cosim.preparation import prepare_ledger, prepare_people
 from cosim.recording.writer import TableWriter
 from cosim.scenario import Scenario
 from cosim.simulation import build_simulation
@@ -27,8 +27,8 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
         timer = StageTimer()
         grid = grid_of(scenario.grid.network)
         with TableWriter(tmp_path / "played", force=True) as writer:
-            population, bidders = experiment._people(scenario, grid)
-            deployment = experiment._ledger(scenario, FILE, population)
+            population, bidders = prepare_people(scenario, grid)
+            deployment = prepare_ledger(scenario, FILE, population)
             simulation = build_simulation(
                 scenario,
                 FILE,

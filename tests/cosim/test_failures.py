@@ -12,7 +12,7 @@ import pytest
 import yaml
 from strangers import CONSUMPTION, READS, grid_of, listener, remote, stand_in
 
-from cosim import experiment
+from cosim import preparation
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError
 from cosim.simulators.devices import DevicesSimulator
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def cosim(tmp_path, short_scenario, capfd, monkeypatch):
     """Run `cosim run` on a scenario with foreign simulators; its exit code and its words."""
-    monkeypatch.setattr(experiment, "open_grid", grid_of)
+    monkeypatch.setattr(preparation, "open_grid", grid_of)
 
     def run(*simulators, intervals=3):
         file = tmp_path / "short.yaml"

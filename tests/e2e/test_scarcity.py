@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from result_folders import KEY, Tables
 
-import cosim.experiment
+import cosim.preparation
 from cosim.analysis.tables import Results
 from cosim.cli import main
 from cosim.experiment import run_scenario
@@ -186,7 +186,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> int:
         deployment.chain.block_gas_limit = 520_000
         return deployment
 
-    monkeypatch.setattr(cosim.experiment, "deploy_market", deployed)
+    monkeypatch.setattr(cosim.preparation, "deploy_market", deployed)
     return 520_000
 
 

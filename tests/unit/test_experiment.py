@@ -168,7 +168,7 @@ def test_a_crash_of_our_own_leaves_nothing_behind(short_scenario, tmp_path, monk
 
 
 def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, monkeypatch):
-    monkeypatch.setattr(cosim.experiment, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
+    monkeypatch.setattr(cosim.preparation, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
     file = tmp_path / "scenario.yaml"
     with pytest.raises(ScenarioError, match="clearing 13 orders may take") as caught:
         run_scenario(short_scenario(2), file, tmp_path / "result")

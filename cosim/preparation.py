@@ -1,0 +1,142 @@
+"""From a scenario to what a run starts with: the grid, the people on it, the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cosim.community import count_services, members, shared_battery
+from cosim.errors import ScenarioError
+from cosim.grid.catalogue import GridCase, open_grid
+from cosim.grid.points import with_connection_point
+from cosim.ledger.chain import Chain
+from cosim.ledger.clients.local_market import clear_gas
+from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.ledger.engine import create_engine
+from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.community_battery import with_shared_battery
+from cosim.prosumers.elements import profile_columns, read_elements
+from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.population import Population, build_population
+from cosim.prosumers.profiles import load_window
+from cosim.prosumers.settings import (
+    BatteryParameters,
+    DeferralParameters,
+    ForecastParameters,
+    ProsumerParameters,
+    ProsumerSeeds,
+    ScalingFactors,
+    StrategyShare,
+    Tariff,
+)
+from cosim.scenario import Scenario
+from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
+
+
+def prepare_grid(scenario: Scenario) -> GridCase:
+    """The network, with a connection point for a shared battery."""
+    grid, storage = open_grid(scenario.grid.network), scenario.community_storage
+    return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
+
+
+def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
+    """Prosumers with their profiles, and their agents."""
+    settings = scenario.prosumers
+    parameters = ProsumerParameters(
+        scaling=ScalingFactors(**settings.scaling.model_dump()),
+        battery=BatteryParameters(**settings.battery.model_dump()),
+        deferral=DeferralParameters(**settings.deferral.model_dump()),
+        forecast=ForecastParameters(**settings.forecast.model_dump()),
+        strategies=tuple(StrategyShare(**s.model_dump()) for s in settings.strategies),
+        meters=dict(settings.meters),
+    )
+    names = tuple(grid.connection_points["name"].astype(str))
+    elements_file = grid.folder / "elements.csv"
+    elements = read_elements(grid.elements, names, elements_file)
+    profiles = load_window(
+        grid.profiles_file,
+        profile_columns(elements),
+        scenario.time.start,
+        scenario.time.intervals,
+        scenario.time.step_s,
+    )
+    seeds = ProsumerSeeds.spawn(scenario.seed)
+    population = build_population(
+        elements,
+        names,
+        parameters,
+        profiles,
+        scenario.time.step_s,
+        np.random.default_rng(seeds.batteries),
+        elements_file=elements_file,
+        profiles_file=grid.profiles_file,
+    )
+    shared = shared_battery(scenario, names)
+    if shared is not None:
+        population = with_shared_battery(population, shared)
+    tariff = Tariff(
+        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+    )
+    forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
+    return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
+
+
+def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
+    """Chain and contracts, set up before the first order window opens."""
+    market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
+    most_gas = clear_gas(population.n)
+    if most_gas > ledger.block_gas_limit:
+        raise ScenarioError(
+            f"clearing {population.n} orders may take {most_gas} gas, more than a block holds",
+            file=scenario_file,
+            field="ledger.block_gas_limit",
+            remedy=f"set it to at least {most_gas}",
+        )
+    account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
+    local_deposit = round(account * local_share)
+    terms = ContractTerms(
+        retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
+        penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
+        first_delivery_s=clock.start_s,
+        step_s=clock.step_s,
+        order_lead_s=clock.order_lead_s,
+        gate_closure_s=clock.gate_closure_s,
+        metering_s=clock.metering_s,
+        silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
+        local_deposit_ueur=local_deposit,
+        flexibility_deposit_ueur=account - local_deposit,
+        supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+        dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
+        rule=PricingRule(market.pricing).number,
+        form=ClearingForm(market.clearing).number,
+        reveal_s=market.reveal_s,
+        sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
+        challenge_s=market.challenge_s,
+        clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
+    )
+    chain = Chain(
+        create_engine(ledger.engine),
+        genesis_s(
+            clock.window_opens_s(0),
+            ledger.block_time_s,
+            ledger.block_gas_limit,
+            population.n,
+            count_services(scenario),
+        ),
+        ledger.block_time_s,
+        ledger.block_gas_limit,
+        initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
+        tip_wei=wei_from_gwei(ledger.tip_gwei),
+    )
+    return deploy_market(
+        chain,
+        scenario.seed,
+        population.names,
+        population.meters,
+        terms,
+        members(scenario, population.names),
+    )
