@@ -104,6 +104,21 @@ def test_energy_has_limits(storage_world: StorageWorld, energy: int) -> None:
         storage_world.nominate("ann", energy)
 
 
+def test_largest_energy_fits(storage_world: StorageWorld) -> None:
+    most = 2**32 - 1
+    vast = storage_world.deploy_storage(
+        total_shares=1, share_price_ueur=0, capacity_wh=most, power_wh=most,
+        charge_permille=1_000, discharge_permille=1_000,
+    )  # fmt: skip
+    vast.send("ann", "buyShares", 1)
+    vast.send("ann", "nominate", 0, most)
+    assert vast.get("accountOf", address("ann")) == (1, most, 1)
+    storage_world.open_window(1)
+    vast.send("ann", "nominate", 1, -most)
+    assert vast.get("accountOf", address("ann")) == (1, 0, 2)
+    assert vast.get("nominatedOf", 1) == (0, most, 0, most)
+
+
 def test_power_goes_by_shares(storage_world: StorageWorld) -> None:
     assert storage_world.storage.get("limitsOf", address("cem")) == (10_000, 1_250)
     for energy in (1_251, -1_251):

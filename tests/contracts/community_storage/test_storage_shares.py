@@ -65,6 +65,7 @@ def test_shares_change_hands_only_when_both_agree(storage_world: StorageWorld) -
         )
     ]
     assert storage_world.shares("cem") == 2
+    assert storage.get("offerOf", address("ann"), address("cem")) == (3, 700)
     storage.send("cem", "acceptShares", address("ann"), 3, 700)
     assert (storage_world.shares("ann"), storage_world.shares("cem")) == (5, 5)
     assert storage_world.money("ann") == MONEY + 700

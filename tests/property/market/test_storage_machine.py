@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -176,6 +176,8 @@ class StorageMachine(RuleBasedStateMachine):
             lambda: self.world.storage.send(account, "offerShares", address(to), number, price),
             lambda: self.twin.offer_shares(account, to, number, price),
         )
+        on_chain = self.world.storage.get("offerOf", address(account), address(to))
+        assert on_chain == self.twin.offer_of(account, to)
 
     @rule(account=accounts, to=accounts, number=shares, price=prices, as_offered=st.booleans())
     def accept(self, account: str, to: str, number: int, price: int, as_offered: bool) -> None:
@@ -223,6 +225,10 @@ class StorageMachine(RuleBasedStateMachine):
             lambda: self.twin.nominate(interval, account, energy),
         ):
             self.seen = max(self.seen, interval)
+        storage, nominated = self.world.storage, self.twin.nominated_of(interval)
+        nomination = storage.get("nominationOf", interval, address(account))
+        assert nomination == self.twin.nomination_of(interval, account)
+        assert storage.get("nominatedOf", interval) == astuple(nominated)
 
     @rule(back=st.integers(-1, 2), off=st.integers(-150, 150), beyond=st.booleans())
     def report(self, back: int, off: int, beyond: bool) -> None:
@@ -243,6 +249,10 @@ class StorageMachine(RuleBasedStateMachine):
             lambda: self.world.report_storage(net, interval),
             lambda: self.twin.report(interval, net),
         )
+        reading = self.twin.reading_of(interval)
+        loss = self.twin.nominated_of(interval).loss_wh(reading or 0)
+        told = (False, 0, 0) if reading is None else (True, reading, loss)
+        assert self.world.storage.get("readingOf", interval) == told
 
     @rule(batch=st.lists(st.sampled_from([*ACCOUNTS, "stranger"]), max_size=6))
     def settle(self, batch: list[str]) -> None:
