@@ -26,6 +26,8 @@ from cosim.services.supply_setup import Consumer, SupplySetup, subscribed
 
 CONTRACT = Supplier.contract
 """Name of the contract among the holders of tokens."""
+BLOCKS_WAITED = 2
+"""After so many blocks a transaction is withdrawn."""
 
 
 class SupplyService(Service):
@@ -127,8 +129,9 @@ class SupplyService(Service):
         upcoming = period + 1
         if upcoming != self._n_prices or upcoming >= len(prices):
             return
-        price, before = prices[upcoming], prices[upcoming - 1]
-        if price != before:
+        price = prices[upcoming]
+        in_time = self._last_block < self.twin.terms.opens_at(upcoming)
+        if in_time and price != self.twin.price_of(upcoming):
             handle = self.client.set_price(self._deployment.supplier.address, upcoming, price)
             done = self._mined({None: handle})
             if not done:
@@ -165,7 +168,8 @@ class SupplyService(Service):
             if not subscription.next_period <= period < subscription.end_period:
                 continue
             ended[point] = PeriodAccount(drawn_wh)
-            if period not in consumer.silent_periods:
+            in_time = self._last_block < self.twin.terms.payment_at(period)
+            if in_time and period not in consumer.silent_periods:
                 behind = period - subscription.next_period
                 sent[point] = self.client.declare_period(
                     self._meter(point), period, drawn_wh, periods_behind=behind, interval=interval
@@ -233,6 +237,7 @@ class SupplyService(Service):
                 self.twin.terms.silent_estimate_wh,
             )
         consumers = {c.point: c for c in self._setup.consumers}
+        gone: list[int] = []
         refunds: dict[int, int] = {}
         top_ups: dict[tuple[int, int], int] = {}
         for point, account in accounts.items():
@@ -240,6 +245,8 @@ class SupplyService(Service):
             if account.bill is None:
                 continue
             if subscription.next_period == subscription.end_period:
+                if consumers[point].leaves_in is not None:
+                    gone.append(point)
                 if subscription.deposit_ueur:
                     refunds[point] = self.client.withdraw(self._account(point), self._meter(point))
             elif consumers[point].tops_up and point in sent:
@@ -255,7 +262,7 @@ class SupplyService(Service):
             amount = self.twin.withdraw(*self._pair(point))
             accounts[point].refund_ueur += amount
             self._transfers.append(TokenTransfer(CONTRACT, self._names[point], amount))
-        self._take_meters([point for point in refunds if consumers[point].leaves_in is not None])
+        self._take_meters(gone)
         for (point, amount), included in self._mined(top_ups).items():
             self._pay_fee(point, included)
             self.twin.top_up(*self._pair(point), amount)
@@ -301,13 +308,18 @@ class SupplyService(Service):
 
     # --- what the chain took ---
 
+    @property
+    def _last_block(self) -> int:
+        """The latest block that can take what is sent now."""
+        return self._deployment.chain.block + BLOCKS_WAITED
+
     def _mined(self, sent: Mapping[Any, int]) -> dict[Any, Included]:
-        """Wait two blocks for transactions; those included, in the order of the chain.
+        """Wait some blocks for transactions; those included, in the order of the chain.
 
         What finds no room is withdrawn: a meter then stays silent, a payment is made later.
         """
         chain = self._deployment.chain
-        for _ in range(2):
+        for _ in range(BLOCKS_WAITED):
             if all(chain.included(handle) is not None for handle in sent.values()):
                 break
             chain.mine_until(chain.now_s + chain.block_time_s)

@@ -58,6 +58,8 @@ def test_subscription_starts_with_the_next_period(
         (1, 2),
         (ROLLING - 2, ROLLING - 1),
         (ROLLING - 1, ROLLING),
+        (ROLLING, ROLLING),
+        (ROLLING + 1, ROLLING),
         (2**256 - 1, ROLLING),
     ],
 )

@@ -188,6 +188,30 @@ def test_late_payments_are_made_later() -> None:
     ]
 
 
+def test_price_that_comes_too_late_does_not_hold() -> None:
+    service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
+    set_price, tried = service.client.set_price, []
+
+    def late(*arguments: Any) -> int:
+        tried.append(arguments[1:])
+        return set_price(*arguments, sent_at_s=service._deployment.chain.now_s + 10_000)
+
+    service.client.set_price = late  # type: ignore[method-assign]
+    rows = played(service)
+    # in every interval of period 1 in which the price of period 2 could still be set
+    assert tried == [(2, 250_001)] * 3
+    assert [row["price_ueur_per_kwh"] for row in rows] == [300_000] * 3
+
+
+def test_meter_of_who_leaves_without_a_refund_goes_too() -> None:
+    setup = replace(SETUP, consumers=(Consumer(0, 200_000, leaves_in=0),))
+    service = deployed(setup)
+    rows = played(service)
+    assert [(row["refund_ueur"], row["debt_ueur"]) for row in rows] == [(0, 1_000_000)]
+    meter = service._deployment.meters[0].address
+    assert not service._deployment.meter_registry.is_valid(meter)
+
+
 def test_declaration_settles_what_was_not_paid_before() -> None:
     service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
     client = service.client
