@@ -84,7 +84,8 @@ def test_less_than_no_loss_is_paid_by_the_owner(storage_world: StorageWorld) -> 
 def test_owner_that_cannot_pay_owes_and_pays_later(storage_world: StorageWorld) -> None:
     world = delivered(storage_world, ann=1_000)
     world.storage.send(OWNER, "withdraw", OWNER_MONEY)
-    world.report_storage(-900)
+    reported = world.report_storage(-900)
+    assert [name for name, _ in reported.events] == ["StorageReported"]
     assert world.storage.get("ownerOwes") == 8_000
     world.storage.send("cem", "buyShares", 1)
     with pytest.raises(ContractRevert, match="community storage: balance too low"):
