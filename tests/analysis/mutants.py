@@ -4,10 +4,10 @@ For each change of :mod:`mutations` the contracts that use the source are compil
 compile, or compiles to the same bytecode, says nothing and is discarded. The others run against the
 contract tests (both engines of which are revm here) and then the properties of their contract,
 briefly. A mutant that passes them all *survives*: a test is missing, or the change changes nothing
-that anyone can see, which ``EXPLAINED`` then says.
+that anyone can see, which docs/security.md then explains.
 
-Usage: ``python tests/analysis/mutants.py [--sample N] [--seed S] [source ...]``. Verdicts are kept
-in ``results/reference/mutants.csv``, where those of a source that is run again are replaced.
+Usage: ``mutants.py [--sample N] [--seed S] [--survivors] [source ...]``. Verdicts are kept in
+``results/reference/mutants.csv``, where those of a source that is run again are replaced.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ WATCHED = {
 # a module of several contracts is watched by the smallest that uses all of it
 THROUGH = {
     "escrow_accounts": "GreenCertificates",
-    "supplier_dues": "CommunityStorage",
+    "supplier_dues": "LocalMarket",
     "market_clock": "LocalMarket",
 }
 
@@ -207,12 +207,18 @@ def write_table(rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
+def key(row: dict[str, str]) -> tuple[str, str, str]:
+    """What tells the changes of a source apart."""
+    return row["line"], row["before"], row["after"]
+
+
 def main() -> None:
     os.environ.setdefault("COSIM_FUZZ_EXAMPLES", "30")
     os.environ.setdefault("COSIM_FUZZ_STEPS", "40")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sample", type=int, default=0, help="so many of each source (0: all)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--survivors", action="store_true", help="only those that survived before")
     parser.add_argument("sources", nargs="*")
     options = parser.parse_args()
     os.chdir(REPOSITORY)
@@ -231,8 +237,17 @@ def main() -> None:
     for source in options.sources or sorted(path.stem for path in CONTRACTS.glob("*.vy")):
         text = (CONTRACTS / f"{source}.vy").read_text(encoding="utf-8")
         found = mutations(text)
-        if 0 < options.sample < len(found):
-            found = random.Random(options.seed).sample(found, options.sample)
+        kept = [row for row in read_table() if row["source"] == source]
+        if options.survivors:
+            alive = {key(row) for row in kept if row["verdict"] == SURVIVED}
+            found = [m for m in found if (str(m.line), m.before, m.after) in alive]
+            kept = [row for row in kept if row["verdict"] != SURVIVED]
+        else:
+            kept = []
+            if 0 < options.sample < len(found):
+                found = random.Random(options.seed).sample(found, options.sample)
+        if not found:
+            continue
         start, rows = time.monotonic(), []
         baseline, by = forked(functools.partial(run_tests, source))
         if baseline != SURVIVED:
@@ -248,7 +263,7 @@ def main() -> None:
                     f"{mutation.after!r}",
                     flush=True,
                 )
-        write_table([row for row in read_table() if row["source"] != source] + rows)
+        write_table([row for row in read_table() if row["source"] != source] + kept + rows)
         counts = Counter(row["verdict"] for row in rows)
         print(f"{source}: {dict(counts)} in {time.monotonic() - start:.0f} s", flush=True)
 

@@ -22,13 +22,13 @@ from vyper.compiler.output import build_abi_output, build_method_identifiers_out
 from vyper.compiler.phases import CompilerData
 from vyper.compiler.settings import Settings
 
-from cosim.ledger.contracts import EVM_VERSION
+from cosim.ledger.contracts import EVM_VERSION, compile_contract
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 CONTRACTS = REPOSITORY / "contracts"
 PROOFS = HERE / "proofs"
-TOOLS = Path(os.environ.get("COSIM_ANALYSIS", REPOSITORY / ".analysis")) / "bin"
+TOOLS = Path(os.environ.get("COSIM_ANALYSIS", REPOSITORY / ".analysis")).resolve() / "bin"
 
 _RESULT = re.compile(r"\[([A-Z]+)\]\S* (check_\w+)\([^)]*\) \(paths: (\d+), time: ([\d.]+)s")
 
@@ -67,27 +67,47 @@ def promises(path: Path) -> list[str]:
     return re.findall(r"^def (check_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def artifact(path: Path) -> dict[str, Any]:
-    """A compiled source as forge would write it, as far as halmos reads it."""
+def proof_artifact(path: Path) -> dict[str, Any]:
+    """A compiled proof as forge would write it, as far as halmos reads it."""
     bundle = FilesystemInputBundle([CONTRACTS, PROOFS, path.parent])
     data = CompilerData(
         bundle.load_file(path.name),
         input_bundle=bundle,
         settings=Settings(evm_version=EVM_VERSION),
     )
-    identifiers = build_method_identifiers_output(data)
+    selectors = {
+        name: word[2:].zfill(8) for name, word in build_method_identifiers_output(data).items()
+    }
+    return _as_of_forge(
+        path.stem, build_abi_output(data), data.bytecode, data.bytecode_runtime, selectors
+    )
+
+
+def contract_artifact(name: str) -> dict[str, Any]:
+    """A contract of the framework as forge would write it."""
+    compiled = compile_contract(name)
+    selectors = {
+        f"{function}({','.join(types)})": compiled.selectors[function].hex()
+        for function, types in compiled.inputs.items()
+    }
+    return _as_of_forge(name, list(compiled.abi), compiled.bytecode, b"", selectors)
+
+
+def _as_of_forge(
+    name: str, abi: list[Any], code: bytes, runtime: bytes, selectors: dict[str, str]
+) -> dict[str, Any]:
     contract = {
         "nodeType": "ContractDefinition",
-        "name": path.stem,
+        "name": name,
         "contractKind": "contract",
         "abstract": False,
     }
     return {
-        "abi": build_abi_output(data),
-        "bytecode": {"object": "0x" + data.bytecode.hex(), "linkReferences": {}},
-        "deployedBytecode": {"object": "0x" + data.bytecode_runtime.hex(), "linkReferences": {}},
-        "methodIdentifiers": {name: word[2:].zfill(8) for name, word in identifiers.items()},
-        "ast": {"nodeType": "SourceUnit", "absolutePath": path.name, "nodes": [contract]},
+        "abi": abi,
+        "bytecode": {"object": "0x" + code.hex(), "linkReferences": {}},
+        "deployedBytecode": {"object": "0x" + runtime.hex(), "linkReferences": {}},
+        "methodIdentifiers": selectors,
+        "ast": {"nodeType": "SourceUnit", "absolutePath": f"{name}.vy", "nodes": [contract]},
         "metadata": {"compiler": {"version": "vyper"}, "output": {"devdoc": {"methods": {}}}},
         "id": 0,
     }
@@ -96,11 +116,16 @@ def artifact(path: Path) -> dict[str, Any]:
 def build(path: Path, folder: Path) -> None:
     """Write a proof and the contracts that it names, as forge would."""
     text = path.read_text(encoding="utf-8")
-    named = [CONTRACTS / f"{name}.vy" for name in re.findall(r'_code\("(\w+)"\)', text)]
-    for source in (path, *named):
-        target = folder / "out" / f"{source.stem}.sol" / f"{source.stem}.json"
+    artifacts = {path.stem: proof_artifact(path)}
+    for name in re.findall(r'_code\("(\w+)"\)', text):
+        is_contract = (CONTRACTS / f"{name}.vy").exists()
+        artifacts[name] = (
+            contract_artifact(name) if is_contract else proof_artifact(PROOFS / f"{name}.vy")
+        )
+    for name, content in artifacts.items():
+        target = folder / "out" / f"{name}.sol" / f"{name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(artifact(source)), encoding="utf-8")
+        target.write_text(json.dumps(content), encoding="utf-8")
     forge = folder / "bin" / "forge"  # halmos asks it to build what is built already
     forge.parent.mkdir()
     forge.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")

@@ -24,8 +24,8 @@ def test_promises_hold_for_every_input(path: Path) -> None:
     assert all(proof.paths > 1 for proof in proofs.values())
 
 
-def test_false_promises_are_refuted() -> None:
-    path = HERE / "false_promises.vy"
+@pytest.mark.parametrize("path", sorted(HERE.glob("false_*.vy")), ids=lambda path: path.stem)
+def test_false_promises_are_refuted(path: Path) -> None:
     proofs, output = prove(path)
     assert {name: proof.verdict for name, proof in proofs.items()} == dict.fromkeys(
         promises(path), "FAIL"

@@ -40,7 +40,8 @@ def setUp():
 
 
 @external
-def check_nobody_takes_anothers_money(caller: address, holder: address):
+def check_nobody_takes_anothers_money(caller: address, holder: address, time: uint64):
+    prover._at(time, time)
     if caller == holder:
         return
     before: uint256 = staticcall self.certificates.balanceOf(holder)
@@ -50,8 +51,9 @@ def check_nobody_takes_anothers_money(caller: address, holder: address):
 
 @external
 def check_energy_is_recorded_once(
-    meter: address, interval: uint256, produced_wh: uint256, consumed_wh: uint256
+    meter: address, interval: uint256, produced_wh: uint256, consumed_wh: uint256, time: uint64
 ):
+    prover._at(time, time)
     recorded: bool = staticcall self.certificates.isRecorded(interval, meter)
     done: bool = prover._call(
         meter,
@@ -68,7 +70,8 @@ def check_energy_is_recorded_once(
 
 
 @external
-def check_what_is_recorded_stays_recorded(caller: address, meter: address, interval: uint256):
+def check_what_is_recorded_stays_recorded(caller: address, meter: address, interval: uint256, time: uint64):
+    prover._at(time, time)
     if not staticcall self.certificates.isRecorded(interval, meter):
         return
     prover._any_call(caller, self.certificates.address, "GreenCertificates")

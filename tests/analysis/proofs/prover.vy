@@ -12,8 +12,10 @@
 from ethereum.ercs import IERC20
 
 interface Cheats:
-    def getCode(artifact: String[128]) -> Bytes[24_576]: nonpayable
+    def getCode(artifact: String[128]) -> Bytes[49_152]: nonpayable
     def prank(sender: address): nonpayable
+    def roll(block_number: uint256): nonpayable
+    def warp(timestamp_s: uint256): nonpayable
 
 interface Symbols:
     def enableSymbolicStorage(target: address): nonpayable
@@ -31,7 +33,7 @@ def _prove(holds: bool):
 
 
 @internal
-def _code(name: String[40]) -> Bytes[24_576]:
+def _code(name: String[40]) -> Bytes[49_152]:
     """
     @dev Init code of a contract.
     """
@@ -41,6 +43,15 @@ def _code(name: String[40]) -> Bytes[24_576]:
 @internal
 def _in_any_state(target: address):
     extcall Symbols(SYMBOLS).enableSymbolicStorage(target)
+
+
+@internal
+def _at(block_number: uint64, timestamp_s: uint64):
+    """
+    @dev The next calls run in this block.
+    """
+    extcall Cheats(CHEATS).roll(convert(block_number, uint256))
+    extcall Cheats(CHEATS).warp(convert(timestamp_s, uint256))
 
 
 @internal

@@ -1,0 +1,115 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+"""
+@title What no call to the local market can do, in whatever state it is
+@license Apache-2.0
+@dev Of the market on chain at the midpoint; the forms and rules differ in other functions.
+"""
+
+from ethereum.ercs import IERC20
+
+import ISmartMeters
+import prover
+
+interface Market:
+    def balanceOf(account: address) -> uint256: view
+
+SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
+NOTHING: constant(uint256) = 0
+token: address
+meters: address
+market: Market
+
+
+@external
+def setUp():
+    self.token = raw_create(prover._code("EuroToken"))
+    self.meters = raw_create(prover._code("SmartMeters"))
+    # prices, first delivery, step, order lead, gate closure, metering, estimate; rule, form, reveal,
+    # deposit, challenge, bond
+    self.market = Market(
+        raw_create(
+            prover._code("LocalMarket"),
+            self.token,
+            self.meters,
+            SUPPLIER,
+            convert(300_000, uint256),
+            convert(80_000, uint256),
+            convert(1_700_000_000, uint256),
+            convert(900, uint256),
+            convert(600, uint256),
+            convert(180, uint256),
+            convert(240, uint256),
+            convert(2_000, uint256),
+            NOTHING,
+            NOTHING,
+            NOTHING,
+            NOTHING,
+            NOTHING,
+            NOTHING,
+        )
+    )
+    prover._in_any_state(self.token)
+    prover._in_any_state(self.meters)
+    prover._in_any_state(self.market.address)
+
+
+@external
+def check_a_withdrawal_takes_from_its_caller_only(caller: address, holder: address, amount: uint256, time: uint64):
+    """
+    @notice Books and tokens change by the amount, at one account, or not at all.
+    """
+    prover._at(time, time)
+    if caller == holder or caller == self.market.address:
+        return
+    before: uint256 = staticcall self.market.balanceOf(caller)
+    others: uint256 = staticcall self.market.balanceOf(holder)
+    tokens: uint256 = staticcall IERC20(self.token).balanceOf(caller)
+    done: bool = prover._call(
+        caller, self.market.address, abi_encode(amount, method_id=method_id("withdraw(uint256)"))
+    )
+    moved: uint256 = amount if done else 0
+    prover._prove(moved <= before)
+    prover._prove(staticcall self.market.balanceOf(caller) == unsafe_sub(before, moved))
+    prover._prove(staticcall self.market.balanceOf(holder) == others)
+    prover._prove(staticcall IERC20(self.token).balanceOf(caller) == unsafe_add(tokens, moved))
+
+
+@external
+def check_an_order_takes_nothing_from_others(
+    caller: address,
+    holder: address,
+    interval: uint256,
+    is_sell: bool,
+    energy_wh: uint256,
+    price: uint256, time: uint64
+):
+    prover._at(time, time)
+    if caller == holder:
+        return
+    others: uint256 = staticcall self.market.balanceOf(holder)
+    prover._call(
+        caller,
+        self.market.address,
+        abi_encode(
+            interval,
+            is_sell,
+            energy_wh,
+            price,
+            method_id=method_id("placeOrder(uint256,bool,uint256,uint256)"),
+        ),
+    )
+    prover._prove(staticcall self.market.balanceOf(holder) == others)
+
+
+@external
+def check_nobody_but_a_valid_meter_reports(caller: address, interval: uint256, net_wh: int256, time: uint64):
+    prover._at(time, time)
+    if staticcall ISmartMeters(self.meters).isValid(caller):
+        return
+    done: bool = prover._call(
+        caller,
+        self.market.address,
+        abi_encode(interval, net_wh, method_id=method_id("report(uint256,int256)")),
+    )
+    prover._prove(not done)
