@@ -78,3 +78,15 @@ def check_discharging_makes_no_energy(discharged_wh: uint32):
     discharged: uint256 = convert(discharged_wh, uint256)
     prover._prove(book._debited_wh(discharged, 960) >= discharged)
     prover._prove(book._debited_wh(discharged, book.PERMILLE) == discharged)
+
+
+@external
+@pure
+def check_discharging_is_rounded_up_by_less_than_one(discharged_wh: uint32):
+    """
+    @notice At an efficiency that leaves every rest; for rests of 1 as well.
+    """
+    wanted: uint256 = convert(discharged_wh, uint256) * book.PERMILLE
+    debited: uint256 = book._debited_wh(convert(discharged_wh, uint256), 997)
+    prover._prove(debited * 997 >= wanted)
+    prover._prove(debited * 997 < wanted + 997)

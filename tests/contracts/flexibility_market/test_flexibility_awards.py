@@ -160,6 +160,15 @@ def test_offer_locks_a_bond(asked: MarketWorld) -> None:
     assert asked.flexibility_backed()
 
 
+def test_a_bond_may_take_the_whole_balance(asked: MarketWorld) -> None:
+    market = asked.flexibility
+    free = market.get("balanceOf", address("seller"))
+    market.send("seller", "withdraw", free - 360_600)
+    market.send("seller", "offer", 1, 601, 400_000, 0)
+    assert market.get("balanceOf", address("seller")) == 0
+    assert market.get("lockedOf", 1, address("seller")) == 360_600
+
+
 @pytest.mark.parametrize(
     ("account", "arguments", "text"),
     [
