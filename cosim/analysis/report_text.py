@@ -156,6 +156,7 @@ def tiles(indicators: Indicators) -> list[Tile]:
         ),
         *_certificate_tiles(i),
         *_storage_tiles(i),
+        *_supply_tiles(i),
     ]
 
 
@@ -188,6 +189,21 @@ def _storage_tiles(i: Indicators) -> list[Tile]:
             f"self-consumption {percent(i.self_consumption_without_storage)}, "
             f"self-sufficiency {percent(i.self_sufficiency_without_storage)}",
             number(i.storage_discharged_kwh, "kWh"),
+        )
+    ]
+
+
+def _supply_tiles(i: Indicators) -> list[Tile]:
+    """What was bought by a supply contract; none in a run without one."""
+    if i.supply_bill_eur is None:
+        return []
+    return [
+        Tile(
+            "Billed by supply contract",
+            f"{number(i.supply_billed_kwh, 'kWh')}, {percent(i.supply_estimated_share)} of it "
+            f"estimated for silent meters; {number(i.supply_above_deposit_eur, 'EUR', 2)} were "
+            "above deposits and became debt",
+            number(i.supply_bill_eur, "EUR", 2),
         )
     ]
 

@@ -154,6 +154,7 @@ def test_printed_table_is_of_the_runs_own_transactions(case: Case, screen: list[
 
 def test_report_holds_the_table(case: Case) -> None:
     report = (case.folder / "report.html").read_text("utf-8")
+    assert "Billed by supply contract" in report
     section = report.split('id="supply-gas"')[1].split("</figure>")[0]
     for text in ("subscribeUser", "1\u202f408\u202f078", "0.434 EUR", "gas now"):
         assert text in section
