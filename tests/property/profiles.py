@@ -1,7 +1,7 @@
 """How long the state machines run: the same examples every time, or more and new ones by command.
 
 ``COSIM_FUZZ_EXAMPLES`` and ``COSIM_FUZZ_STEPS`` ask for a longer run. It draws new examples each
-time (``COSIM_FUZZ_SEED`` repeats one) and prints how to reproduce what it finds.
+time (pytest's ``--hypothesis-seed`` repeats one) and prints how to reproduce what it finds.
 """
 
 from __future__ import annotations
