@@ -98,7 +98,10 @@ def _nominated(word: uint256) -> Nominated:
 @internal
 @pure
 def _packed_reading(net_wh: int256) -> uint256:
-    return 1 | (convert(net_wh + SIGNED_OFFSET, uint256) << 1)
+    """
+    @dev Never 0, which means that there is none.
+    """
+    return convert(net_wh + SIGNED_OFFSET, uint256)
 
 
 @internal
@@ -106,4 +109,4 @@ def _packed_reading(net_wh: int256) -> uint256:
 def _reading(word: uint256) -> Reading:
     if word == 0:
         return empty(Reading)
-    return Reading(known=True, net_wh=convert(word >> 1, int256) - SIGNED_OFFSET)
+    return Reading(known=True, net_wh=convert(word, int256) - SIGNED_OFFSET)

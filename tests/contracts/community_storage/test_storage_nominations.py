@@ -32,6 +32,15 @@ def test_charging_credits_less_and_discharging_takes_more(storage_world: Storage
     assert storage_world.storage.get("accountOf", address("ann")) == (8, 842, 2)
 
 
+def test_the_last_fraction_of_a_wh_is_taken_too(storage_world: StorageWorld) -> None:
+    storage = storage_world.deploy_storage(share_price_ueur=0, discharge_permille=999)
+    storage.send("ann", "buyShares", 1)
+    storage.send("ann", "nominate", 0, 10)  # 9.5 Wh
+    storage_world.open_window(1)
+    storage.send("ann", "nominate", 1, -1)  # 1.001 Wh
+    assert storage.get("accountOf", address("ann")) == (1, 9 - 2, 2)
+
+
 def test_members_of_an_interval_add_up(storage_world: StorageWorld) -> None:
     for account in ("ann", "bob", "cem"):
         storage_world.nominate(account, 1_000)
