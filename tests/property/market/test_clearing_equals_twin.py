@@ -132,6 +132,12 @@ def test_contract_clears_as_the_twin(book: list[tuple[bool, int, int]]) -> None:
 @example(
     book=[(False, 7, 9), (True, 11, 1), (True, 7, 1), (False, 7, 8), (False, 7, 7), (True, 9, 7)]
 )
+@example(book=[(False, 3, 10), (True, 3, 1), (False, 2, 5), (True, 2, 100)])  # midpoint too high
+@example(book=[(False, 3, 10), (True, 3, 8), (False, 2, 0), (True, 2, 9)])  # and too low
+@example(book=[(False, 3, 10), (True, 3, 8), (False, 2, 7), (True, 2, 9)])  # and between
+@example(
+    book=[(False, 3, 9), (True, 2, 1), (True, 2, 1), (False, 2, 7), (False, 1, 6), (True, 1, 8)]
+)
 def test_every_rule_in_every_form(
     form: ClearingForm, rule: PricingRule, book: list[tuple[bool, int, int]]
 ) -> None:
