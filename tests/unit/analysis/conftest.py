@@ -51,7 +51,7 @@ def scenario() -> dict[str, Any]:
             "pricing": "midpoint",
             "clearing": "on_chain",
             "reveal_s": 0,
-        },  # fmt: skip
+        },
         "ledger": {"engine": "revm", "block_time_s": 12, "block_gas_limit": 30_000_000},
         "dso": {"procure": True, "price_cap_eur_per_kwh": 0.6, "penalty_eur_per_kwh": 0.6},
     }

@@ -73,7 +73,7 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
             "pricing": "midpoint",
             "clearing": "on_chain",
             "reveal_s": 0,
-        },  # fmt: skip
+        },
         "community_storage": {"name": "shared"} if with_storage else None,
     }
     (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(data))
