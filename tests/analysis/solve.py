@@ -14,7 +14,7 @@ from pathlib import Path
 import cvc5
 
 HEAD_START_S = 3.0
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 POLL_S = 0.05
 
 
