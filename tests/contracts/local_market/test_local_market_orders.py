@@ -128,16 +128,21 @@ def test_book_holds_512_orders_and_clears_in_a_block() -> None:
     world = MarketWorld("revm")
     for k in range(513):
         world.market.send(f"a{k}", "join", address(world.register(f"a{k}")))
+        if k % 2 == 0:
+            world.fund(f"a{k}", world.market, 7 * RETAIL // 1_000)
         world.names[address(f"a{k}")] = f"a{k}"
     world.open_window(0)
     for k in range(512):
-        world.order(f"a{k}", k % 2 == 1, 7, RETAIL if k % 2 else 0)
+        world.order(f"a{k}", k % 2 == 1, 7, RETAIL)
     with pytest.raises(ContractRevert, match="local market: book full"):
-        world.order("a512", True, 7, RETAIL)
+        world.order("a512", False, 7, RETAIL)
     world.close_gate(0)
     done = world.market.send("anyone", "clear", 0)
     assert done.events[-1][1]["n_orders"] == 512
+    assert world.market.get("clearingOf", 0) == (True, RETAIL, RETAIL, 256 * 7, 512)
+    assert sum(name == "OrderFilled" for name, _ in done.events) == 512
     assert done.gas_used < 6_000_000
+    assert world.backed()
 
 
 def test_clearing_a_hundred_orders_costs_less_than_a_million_gas() -> None:
