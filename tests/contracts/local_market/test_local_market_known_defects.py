@@ -7,7 +7,7 @@ deposit.
 """
 
 import pytest
-from local_market_world import CHALLENGE_S, Cleared, commit, opened, reveal
+from local_market_world import CHALLENGE_S, DEPOSIT, Cleared, commit, opened, reveal
 from market_world import (
     FEED_IN,
     FIRST_DELIVERY_S,
@@ -149,7 +149,7 @@ def test_bill_above_the_deposit_is_owed() -> None:
     assert world.backed()
 
 
-def test_debt_takes_a_released_bond_and_a_sealed_deposit() -> None:
+def test_debt_takes_a_released_bond() -> None:
     world = opened(form=ClearingForm.COMMITTED, sealed=True)
     world.open_window(0)
     orders = [Order("buyer", False, 5, 200_000), Order("seller", True, 5, 200_000)]
@@ -172,6 +172,25 @@ def test_debt_takes_a_released_bond_and_a_sealed_deposit() -> None:
     assert world.free("buyer") == 0
     assert world.market.get("debtOf", address("buyer")) == owed - bond
     assert world.backed()
+
+
+def test_debt_takes_what_a_revealed_order_leaves_of_its_deposit() -> None:
+    world = opened(sealed=True)
+    world.start(0)
+    world.market.send("anyone", "clear", 0)
+    order = Order("buyer", False, 50, 200_000)  # 10 000 in escrow
+    world.open_window(2)
+    commit(world, order, interval=2)
+    world.market.send("buyer", "withdraw", world.free("buyer"))
+    world.market.send("anyone", "settleSilent", 0, address("buyer"))
+    owed = SILENT_ESTIMATE_WH * RETAIL // 1_000
+    assert world.market.get("debtOf", address("buyer")) == owed
+    world.close_gate(2)
+    reveal(world, order, interval=2)
+    assert world.market.get("debtOf", address("buyer")) == owed - (DEPOSIT - 10_000)
+    assert world.free("buyer") == 0
+    assert world.locked("buyer", 2) == 10_000
+    assert world.backed(range(3))
 
 
 # --- readings of the wrong meter, replayed, late ------------------------------------------------
