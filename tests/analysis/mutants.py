@@ -241,7 +241,8 @@ def main() -> None:
         if options.survivors:
             alive = {key(row) for row in kept if row["verdict"] == SURVIVED}
             found = [m for m in found if (str(m.line), m.before, m.after) in alive]
-            kept = [row for row in kept if row["verdict"] != SURVIVED]
+            again = {(str(m.line), m.before, m.after) for m in found}
+            kept = [row for row in kept if row["verdict"] != SURVIVED or key(row) not in again]
         else:
             kept = []
             if 0 < options.sample < len(found):
