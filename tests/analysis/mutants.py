@@ -98,6 +98,12 @@ def watching(source: str) -> list[str]:
     return [THROUGH[source]] if source in THROUGH else users(source)
 
 
+def code(artifact: Any) -> bytes:
+    """Bytecode without the compiler's note on the sources behind it, whose length comes last."""
+    bytecode: bytes = artifact.bytecode
+    return bytecode[: -int.from_bytes(bytecode[-2:], "big")]
+
+
 def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, str]:
     """Verdict on one change, and the test that killed it. Runs in a process of its own."""
     import shutil
@@ -118,7 +124,7 @@ def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, st
             return INVALID, ""
         except Exception as error:  # a change can break the compiler itself
             return INVALID, type(error).__name__
-        if all(artifacts[n].bytecode == originals[n].bytecode for n in watching(source)):
+        if all(code(artifacts[n]) == code(originals[n]) for n in watching(source)):
             return EQUIVALENT, ""
     finally:
         shutil.rmtree(folder)
