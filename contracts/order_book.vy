@@ -96,16 +96,6 @@ def _is_sealed(order: uint256) -> bool:
 
 @internal
 @pure
-def _sorting_key(order: uint256, index: uint256) -> uint256:
-    """
-    @dev An order with its arrival index, so that ascending numbers are merit order.
-    """
-    key: uint256 = order | (index << INDEX_AT)
-    return key if self._is_sell(order) else key ^ PRICE_BITS
-
-
-@internal
-@pure
 def _order_of_key(key: uint256) -> (uint256, uint256):
     """
     @dev The order, and its arrival index. The order keeps its index bits.
