@@ -14,6 +14,7 @@
     │   └── SimulatorError        a mosaik simulator stopped early
     └── LedgerError
         ├── ContractRevert        a contract refused a call
+        ├── CalldataError         a value that no argument of a contract can hold
         └── EngineError           an EVM engine could not do what it was asked
 
 A power flow that does not converge is not an exception: it is a recorded violation.
@@ -163,6 +164,10 @@ class ContractRevert(LedgerError):
         call = f"{contract}.{function}" if function else contract
         shown = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         super().__init__(f"{call}({shown}): {text}" if call else text)
+
+
+class CalldataError(LedgerError):
+    """A value that no argument of a contract can hold; it never reached the contract."""
 
 
 class EngineError(LedgerError):

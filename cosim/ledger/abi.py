@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cosim.errors import CalldataError
 from cosim.ledger.hashing import keccak
 
 WORD = 32
@@ -35,15 +36,26 @@ def pack(*values: int | bytes | bool) -> bytes:
     ----------
     *values : int, bool or bytes
         Integers in two's complement; addresses as 20 bytes, ``bytes32`` as 32.
+
+    Raises
+    ------
+    CalldataError
+        If a value does not fit into a word.
     """
-    return b"".join(
-        [
-            value.rjust(WORD, b"\0")
-            if isinstance(value, bytes)
-            else (value if value >= 0 else value + _UINT_MAX).to_bytes(WORD, "big")
-            for value in values
-        ]
-    )
+    try:
+        data = b"".join(
+            [
+                value.rjust(WORD, b"\0")
+                if isinstance(value, bytes)
+                else (value if value >= 0 else value + _UINT_MAX).to_bytes(WORD, "big")
+                for value in values
+            ]
+        )
+    except OverflowError:
+        data = b""
+    if len(data) != WORD * len(values):
+        raise CalldataError(f"one of {values} does not fit into a word of 32 bytes")
+    return data
 
 
 def pack_mixed(*values: int | bytes | bool | Sequence[int] | Sequence[bytes]) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.errors import CalldataError
 from cosim.ledger.abi import (
     NO_REASON,
     event_decoders,
@@ -30,6 +31,14 @@ def test_static_values(unsigned: int, signed: int, flag: bool, address: bytes) -
     data = pack(unsigned, signed, flag, address)
     assert data == eth_abi.encode(types, [unsigned, signed, flag, address])
     assert unpack_values(types, data) == [unsigned, signed, flag, address]
+
+
+@pytest.mark.parametrize("value", [2**256, -(2**256) - 1, bytes(33)])
+def test_what_no_word_holds_is_named(value: int | bytes) -> None:
+    with pytest.raises(CalldataError, match="does not fit into a word"):
+        pack(1, value)
+    with pytest.raises(CalldataError, match="does not fit into a word"):
+        pack_mixed([value], 1)
 
 
 @given(addresses, words, st.lists(words))
