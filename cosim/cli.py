@@ -157,7 +157,7 @@ def _schema(options: argparse.Namespace) -> int:
 def _gas(options: argparse.Namespace) -> int:
     from cosim.ledger.engine import create_engine
     from cosim.ledger.gas import measure_clearing, measure_methods
-    from cosim.ledger.gas.tables import as_csv, as_json, as_markdown, screen_table
+    from cosim.ledger.gas.tables import as_csv, as_json, as_markdown, screen_tables
 
     engine = create_engine(options.engine)
     if options.figure:
@@ -175,7 +175,7 @@ def _gas(options: argparse.Namespace) -> int:
         clearing = measure_clearing(create_engine(options.engine))
         print(as_markdown(measure_methods(engine), clearing), end="")
     else:
-        Console().print(screen_table(measure_methods(engine)))
+        Console().print(*screen_tables(measure_methods(engine)), sep="\n")
     return 0
 
 

@@ -26,7 +26,13 @@ def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["gas", "--engine", "revm"]) == 0
     printed = capsys.readouterr().out
-    for word in ("SmartMeters", "Supplier", "registerMeter", "46 411", "published today"):
+    for word in (
+        "SmartMeters",
+        "Supplier",
+        "registerMeter",
+        "46 411",
+        "Beside the published contracts",
+    ):
         assert word in printed
 
 

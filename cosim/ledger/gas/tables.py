@@ -95,32 +95,43 @@ def as_csv(rows: Iterable[ClearingGas]) -> str:
     return out.getvalue()
 
 
-def screen_table(uses: Iterable[GasUse]) -> Table:
-    """The figures as a table for the console."""
+def screen_tables(uses: Sequence[GasUse]) -> tuple[Table, Table]:
+    """The figures as tables for the console: all of them, and beside the published contracts."""
     table = Table(
-        "contract",
-        "method",
-        title="gas of whole transactions",
-        caption="a function's own row: a batch of one, clearing of 100 orders, about half filled",
+        title="Gas of whole transactions",
+        caption="A function's own row: a batch of one, clearing of 100 orders, about half filled.",
+        title_justify="left",
+        caption_justify="left",
     )
-    for heading in ("gas", "published today", "published then"):
-        table.add_column(heading, justify="right")
-    table.add_column("what ours does beyond the published")
+    table.add_column("contract", no_wrap=True)
+    table.add_column("method", overflow="fold")
+    table.add_column("gas", justify="right", no_wrap=True)
     before = ""
     for use in uses:
         if use.contract != before:
             table.add_section()
-        known = PUBLISHED.get((use.contract, use.method))
-        table.add_row(
-            use.contract if use.contract != before else "",
-            use.method,
-            number(use.gas),
-            number(known.today) if known else "",
-            number(known.then) if known else "",
-            known.beyond if known else "",
-        )
+        table.add_row(use.contract if use.contract != before else "", use.method, number(use.gas))
         before = use.contract
-    return table
+    beside = Table(
+        title="Beside the published contracts",
+        caption="Then: as published. Today: the same code in whole transactions by current rules.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    beside.add_column("transaction", overflow="fold")
+    for heading in ("ours", "today", "then"):
+        beside.add_column(heading, justify="right", no_wrap=True)
+    beside.add_column("what ours does beyond it")
+    for use in uses:
+        if known := PUBLISHED.get((use.contract, use.method)):
+            beside.add_row(
+                f"{use.contract} {use.method}",
+                number(use.gas),
+                number(known.today),
+                number(known.then),
+                known.beyond,
+            )
+    return table, beside
 
 
 def as_markdown(uses: Sequence[GasUse], clearing: Sequence[ClearingGas]) -> str:

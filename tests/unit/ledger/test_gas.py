@@ -23,7 +23,7 @@ from cosim.ledger.gas.tables import (
     as_csv,
     as_json,
     as_markdown,
-    screen_table,
+    screen_tables,
 )
 from cosim.market.clearing import clear, crosses
 
@@ -191,14 +191,12 @@ def test_json_is_a_list_of_contract_method_and_gas(uses: list[GasUse]) -> None:
     assert len({(row["contract"], row["method"]) for row in rows}) == len(rows)
 
 
-def test_table_on_the_screen(uses: list[GasUse]) -> None:
-    table = screen_table(uses)
+def test_tables_on_the_screen(uses: list[GasUse]) -> None:
+    table, beside = screen_tables(uses)
     assert table.row_count == len(uses)
-    assert [column.header for column in table.columns][2:5] == [
-        "gas",
-        "published today",
-        "published then",
-    ]
+    assert [column.header for column in table.columns] == ["contract", "method", "gas"]
+    assert beside.row_count == len(PUBLISHED)
+    assert [column.header for column in beside.columns][1:4] == ["ours", "today", "then"]
 
 
 def test_accounts_have_no_zero_bytes() -> None:
