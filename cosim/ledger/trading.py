@@ -110,12 +110,14 @@ class Trading:
         fields = (is_sell, energy_wh, price_ueur_per_kwh)
         book = self._collect(interval, fields, sent_fraction, fees_wei)
         filled_wh = np.zeros(self.n, dtype=np.int64)
-        off_chain = None
+        off_chain = tree = None
         if self.form != "on_chain":
             if clear_off_chain is None:
                 raise EngineError(f"clearing in the form {self.form} needs what clears off chain")
             off_chain = clear_off_chain(book.arrived, book.revealed)
-        included = self._clear(interval, len(book.arrived), off_chain)
+            if self.form == "committed":
+                tree = FillTree(off_chain.fills_wh, keccak)
+        included = self._clear(interval, len(book.arrived), off_chain, tree)
         buy_price = sell_price = volume_wh = 0
         for name, arguments in self.market.events(included):
             if name == "OrderFilled":
@@ -124,14 +126,14 @@ class Trading:
                 buy_price = arguments["buy_price_ueur_per_kwh"]
                 sell_price = arguments["sell_price_ueur_per_kwh"]
                 volume_wh = arguments["volume_wh"]
-            if name == "ClearingCommitted" and off_chain is not None:
+            if name == "ClearingCommitted" and off_chain is not None and tree is not None:
                 filled_wh[list(book.arrived)] = off_chain.fills_wh
                 buyers_first = sorted(
                     (bool(is_sell[i]), k, i) for k, i in enumerate(book.arrived) if book.revealed[k]
                 )
                 self._claims[interval] = _Claims(
                     off_chain.fills_wh,
-                    FillTree(off_chain.fills_wh, keccak),
+                    tree,
                     tuple((k, i) for _, k, i in buyers_first),
                 )
         book.status[(filled_wh > 0) & (filled_wh < energy_wh)] = "partial"
@@ -289,13 +291,19 @@ class Trading:
             found.append((i, included))
         return found
 
-    def _clear(self, interval: int, n_orders: int, off_chain: OffChainClearing | None) -> Included:
+    def _clear(
+        self,
+        interval: int,
+        n_orders: int,
+        off_chain: OffChainClearing | None,
+        tree: FillTree | None,
+    ) -> Included:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
         if off_chain is None:
             return confirmed(market, market.clear(operator, interval, n_orders))
         prices = (off_chain.buy_price_ueur_per_kwh, off_chain.sell_price_ueur_per_kwh)
-        if self.form == "verified":
+        if tree is None:
             handle = market.clear_verified(
                 operator, interval, off_chain.ranking, *prices, off_chain.volume_wh
             )
@@ -303,7 +311,7 @@ class Trading:
             handle = market.commit_clearing(
                 operator,
                 interval,
-                FillTree(off_chain.fills_wh, keccak).root,
+                tree.root,
                 *prices,
                 off_chain.volume_wh,
             )

@@ -71,7 +71,6 @@ class MarketSimulator(PopulationSimulator):
         self.eur_per_eth: float = domain["eur_per_eth"]
         self.names: np.ndarray[Any, Any] = np.array(self.books.prosumers, dtype=object)
         self._open: _Interval | None = None
-        self._last: dict[str, Any] = {}
 
     def play(
         self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from cosim.ledger.abi import pack, pack_mixed
 from cosim.ledger.chain import Chain
-from cosim.ledger.clients.base import ContractClient
+from cosim.ledger.clients.escrow import EscrowClient
 
 # gas limits: what the methods use at most (docs/contracts/), and room for other states
 DEPOSIT_GAS = 160_000
@@ -57,7 +57,7 @@ class StorageReading:
     loss_wh: int
 
 
-class CommunityStorage(ContractClient):
+class CommunityStorage(EscrowClient):
     """The community storage. Energy in Wh, money in µEUR, accounts as 20 bytes.
 
     Functions that change state take the time of sending as Unix time, or send right after the
@@ -65,6 +65,8 @@ class CommunityStorage(ContractClient):
     """
 
     contract: ClassVar[str] = "CommunityStorage"
+    deposit_gas: ClassVar[int] = DEPOSIT_GAS
+    withdraw_gas: ClassVar[int] = WITHDRAW_GAS
 
     @classmethod
     def deploy(
@@ -110,14 +112,6 @@ class CommunityStorage(ContractClient):
             order_lead_s,
             gate_closure_s,
         )
-
-    def deposit(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move approved tokens into the storage."""
-        return self._send(sender, self.calldata("deposit", amount_ueur), sent_at_s, DEPOSIT_GAS)
-
-    def withdraw(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move tokens of the free balance out of the storage."""
-        return self._send(sender, self.calldata("withdraw", amount_ueur), sent_at_s, WITHDRAW_GAS)
 
     def buy_shares(self, sender: bytes, shares: int, sent_at_s: float | None = None) -> int:
         """Buy shares that the owner still has."""
@@ -167,10 +161,6 @@ class CommunityStorage(ContractClient):
         """Collect what accounts were billed, pay what they were credited; at most 256 at once."""
         data = self._selectors["settle"] + pack_mixed(accounts)
         return self._send(sender, data, sent_at_s, settle_gas(len(accounts)), interval)
-
-    def balance_of(self, account: bytes) -> int:
-        """Free balance. [µEUR]"""
-        return int(self._view("balanceOf", account)[0])
 
     def debt_of(self, account: bytes) -> int:
         """What an account owes the owner. [µEUR]"""

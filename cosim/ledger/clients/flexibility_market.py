@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from cosim.ledger.abi import pack, pack_mixed
 from cosim.ledger.chain import Chain
-from cosim.ledger.clients.base import ContractClient
+from cosim.ledger.clients.escrow import EscrowClient
 
 # gas limits: what the methods use at most (docs/ledger.md), and room for other states
 DEPOSIT_GAS = 110_000
@@ -58,7 +58,7 @@ class OfferState:
     settled: bool
 
 
-class FlexibilityMarket(ContractClient):
+class FlexibilityMarket(EscrowClient):
     """The flexibility market. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts.
 
     Functions that change state take the time of sending as Unix time, or send right after the
@@ -67,6 +67,8 @@ class FlexibilityMarket(ContractClient):
     """
 
     contract: ClassVar[str] = "FlexibilityMarket"
+    deposit_gas: ClassVar[int] = DEPOSIT_GAS
+    withdraw_gas: ClassVar[int] = WITHDRAW_GAS
 
     @classmethod
     def deploy(
@@ -81,14 +83,6 @@ class FlexibilityMarket(ContractClient):
     ) -> Self:
         """Deploy in the next block."""
         return cls._deployed(chain, sender, token, local_market, dso, penalty_ueur_per_kwh)
-
-    def deposit(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move approved tokens into the market."""
-        return self._send(sender, self.calldata("deposit", amount_ueur), sent_at_s, DEPOSIT_GAS)
-
-    def withdraw(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move tokens of the free balance out of the market."""
-        return self._send(sender, self.calldata("withdraw", amount_ueur), sent_at_s, WITHDRAW_GAS)
 
     def open_request(
         self,
@@ -172,10 +166,6 @@ class FlexibilityMarket(ContractClient):
         return self._send(
             sender, self.calldata("closeRequest", request_id), sent_at_s, CLOSE_GAS, interval
         )
-
-    def balance_of(self, account: bytes) -> int:
-        """Free balance. [µEUR]"""
-        return int(self._view("balanceOf", account)[0])
 
     def request_count(self) -> int:
         """How many requests were opened; they are numbered from 1."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from cosim.ledger.chain import Chain
-from cosim.ledger.clients.base import ContractClient
+from cosim.ledger.clients.escrow import EscrowClient
 
 # gas limits: what the methods use at most (docs/contracts/green-certificates.md), and room
 DEPOSIT_GAS = 110_000
@@ -47,7 +47,7 @@ class CertificateOfferState:
     price_ueur_per_kwh: int
 
 
-class GreenCertificates(ContractClient):
+class GreenCertificates(EscrowClient):
     """The certificates. Energy in Wh, money in µEUR, prices in µEUR/kWh, accounts as 20 bytes.
 
     An hour is Unix time / 3600. Functions that change state take the time of sending as Unix
@@ -56,6 +56,8 @@ class GreenCertificates(ContractClient):
     """
 
     contract: ClassVar[str] = "GreenCertificates"
+    deposit_gas: ClassVar[int] = DEPOSIT_GAS
+    withdraw_gas: ClassVar[int] = WITHDRAW_GAS
 
     @classmethod
     def deploy(
@@ -71,14 +73,6 @@ class GreenCertificates(ContractClient):
     ) -> Self:
         """Deploy in the next block."""
         return cls._deployed(chain, sender, token, meters, first_delivery_s, step_s, metering_s)
-
-    def deposit(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move approved tokens into the contract."""
-        return self._send(sender, self.calldata("deposit", amount_ueur), sent_at_s, DEPOSIT_GAS)
-
-    def withdraw(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move tokens of the free balance out of the contract."""
-        return self._send(sender, self.calldata("withdraw", amount_ueur), sent_at_s, WITHDRAW_GAS)
 
     def record(
         self,
@@ -165,10 +159,6 @@ class GreenCertificates(ContractClient):
         """Use certificates up against own consumption of their hour."""
         data = self.calldata("retire", hour, energy_wh)
         return self._send(account, data, sent_at_s, RETIRE_GAS, interval)
-
-    def balance_of(self, account: bytes) -> int:
-        """Free balance of money. [µEUR]"""
-        return int(self._view("balanceOf", account)[0])
 
     def held_of(self, hour: int, account: bytes) -> int:
         """Certificates that an account holds. [Wh]"""

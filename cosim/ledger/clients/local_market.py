@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from cosim.ledger.abi import pack, pack_mixed
 from cosim.ledger.chain import Chain
-from cosim.ledger.clients.base import ContractClient
+from cosim.ledger.clients.escrow import EscrowClient
 from cosim.ledger.hashing import keccak
 from cosim.market.fill_tree import FillTree
 
@@ -105,7 +105,7 @@ class Reading:
     net_wh: int
 
 
-class LocalMarket(ContractClient):
+class LocalMarket(EscrowClient):
     """The local market. Energy in Wh, money in µEUR, prices in µEUR/kWh, accounts as 20 bytes.
 
     Functions that change state take the time of sending as Unix time, or send right after the
@@ -113,6 +113,8 @@ class LocalMarket(ContractClient):
     """
 
     contract: ClassVar[str] = "LocalMarket"
+    deposit_gas: ClassVar[int] = DEPOSIT_GAS
+    withdraw_gas: ClassVar[int] = WITHDRAW_GAS
 
     @classmethod
     def deploy(
@@ -164,14 +166,6 @@ class LocalMarket(ContractClient):
             challenge_s,
             clearing_bond_ueur,
         )
-
-    def deposit(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move approved tokens into the market."""
-        return self._send(sender, self.calldata("deposit", amount_ueur), sent_at_s, DEPOSIT_GAS)
-
-    def withdraw(self, sender: bytes, amount_ueur: int, sent_at_s: float | None = None) -> int:
-        """Move tokens of the free balance out of the market."""
-        return self._send(sender, self.calldata("withdraw", amount_ueur), sent_at_s, WITHDRAW_GAS)
 
     def collect_claim(self, sender: bytes, sent_at_s: float | None = None) -> int:
         """Collect what the supplier owes the sender."""
@@ -331,10 +325,6 @@ class LocalMarket(ContractClient):
         """Settle a member whose meter did not report."""
         data = self.calldata("settleSilent", interval, account)
         return self._send(sender, data, sent_at_s, REPORT_GAS, interval)
-
-    def balance_of(self, account: bytes) -> int:
-        """Free balance. [µEUR]"""
-        return int(self._view("balanceOf", account)[0])
 
     def locked_of(self, interval: int, account: bytes) -> int:
         """What the market holds for an order until it is settled. [µEUR]"""
