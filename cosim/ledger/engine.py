@@ -8,7 +8,8 @@ receipt, by one shared test-suite.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from cosim.errors import EngineError
 from cosim.ledger.hashing import keccak
@@ -77,6 +78,16 @@ class Receipt(NamedTuple):
     contract_address: bytes | None = None
 
 
+class Message(NamedTuple):
+    """What an engine executes; ``to=None`` deploys."""
+
+    sender: bytes
+    to: bytes | None
+    data: bytes
+    gas_limit: int
+    value_wei: int = 0
+
+
 class Engine(Protocol):
     """An EVM with a state. Addresses are 20 bytes; slots and values are Python ints."""
 
@@ -141,6 +152,21 @@ class Engine(Protocol):
 
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account (genesis allocation). [wei]"""
+        ...
+
+
+@runtime_checkable
+class BlockEngine(Protocol):
+    """An engine whose blocks are built by someone else, a node."""
+
+    def execute_block(self, messages: Sequence[Message]) -> list[Receipt | None]:
+        """Execute, in this order, what fits into the block set by ``set_block``.
+
+        Returns
+        -------
+        list of Receipt or None
+            None for what was not included.
+        """
         ...
 
 

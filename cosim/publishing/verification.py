@@ -1,0 +1,218 @@
+"""Checks a result folder without trusting who made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cosim.errors import CosimError, EngineError, UserError
+from cosim.ledger.keys import key_ring
+from cosim.publishing import grid
+from cosim.publishing.beside import check_certificates, check_names
+from cosim.publishing.facts import Facts
+from cosim.publishing.files import check_files, check_manifest, check_tables
+from cosim.publishing.findings import Check
+from cosim.publishing.intervals import check_intervals
+from cosim.publishing.ledger import (
+    check_blocks,
+    check_events,
+    check_receipts,
+    check_sending,
+    check_state,
+    replayed_tables,
+)
+from cosim.publishing.orders import check_clearing, check_orders, check_trades, clearings
+from cosim.publishing.people import People, check_devices
+from cosim.publishing.recorded import Recorded
+from cosim.publishing.replay import engine_for, replay
+from cosim.publishing.settlement import (
+    check_flexibility,
+    check_metering,
+    check_schedules,
+    check_settlement,
+)
+from cosim.publishing.storage import Debts, check_storage
+from cosim.publishing.summary import check_conservation, check_indicators
+from cosim.publishing.supply import check_supply
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Verification:
+    """Everything that was checked.
+
+    Parameters
+    ----------
+    folder : Path
+    engine : str
+        On which the transactions were replayed.
+    checks : list of Check
+    """
+
+    folder: Path
+    engine: str
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing differs anywhere."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the checks that found a difference."""
+        return [check.name for check in self.checks if not check.passed]
+
+    def run(self, name: str, method: str, work: Callable[[], Check]) -> None:
+        """Run one check; what it cannot read is a difference, not an end."""
+        try:
+            self.checks.append(work())
+        except EngineError:
+            raise
+        except (CosimError, ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+            check = Check(name, method)
+            check.differ(
+                "", "", "", "something to check", f"{type(error).__name__}: {_first_line(error)}"
+            )
+            self.checks.append(check)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def verify(
+    folder: str | Path,
+    engine: str = "revm",
+    url: str | None = None,
+    *,
+    every: int = 1,
+    jobs: int = 1,
+    progress: Progress = lambda stage: None,
+) -> Verification:
+    """Check a result folder: files, ledger, markets, devices, grid, indicators.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A result folder.
+    engine : {"revm", "py-evm", "rpc"}
+        On which the transactions are replayed.
+    url : str, optional
+        Of a fresh node, for the engine ``rpc``.
+    every : int
+        Power flows of every so-manieth interval are solved again.
+    jobs : int
+        Processes that solve them.
+    progress : callable
+        Told of every stage.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    UserError
+        If the folder is no result folder, or the engine cannot be used.
+    """
+    recorded = Recorded(folder)
+    done = Verification(recorded.folder, engine)
+    progress("files")
+    done.run("files", "SHA-256", lambda: check_files(recorded))
+    done.run("schemas", "types", lambda: check_tables(recorded))
+    done.run("manifest", "scenario", lambda: check_manifest(recorded))
+    progress("ledger")
+    _check_ledger(done, recorded, engine, url)
+    progress("grid")
+    _check_grid(done, recorded, every, jobs)
+    progress("indicators")
+    done.run("indicators", "tables", lambda: check_indicators(recorded))
+    return done
+
+
+def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str | None) -> None:
+    """Replay the chain, and recompute from it what the tables say."""
+    debts = Debts()
+    try:
+        keys = key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
+    except (CosimError, LookupError, OSError, TypeError, ValueError):
+        keys = {}  # the checks below say what is wrong with the folder
+    try:
+        machine = engine_for(engine, url, keys)
+    except EngineError as error:
+        raise UserError(
+            str(error), field="--engine", remedy="use revm or py-evm, or give --url a node"
+        ) from error
+    found: dict[str, Any] = {}
+
+    def played() -> Check:
+        check = Check("replay", f"recorded transactions on {engine}")
+        found["done"] = replay(recorded, machine, debts.after_block)
+        found["tables"] = replayed_tables(found["done"])
+        found["facts"] = Facts(recorded, found["done"], found["tables"]["events"])
+        found["cleared"] = clearings(found["facts"])
+        check.compared = len(found["done"].included)
+        return check
+
+    done.run("replay", "", played)
+    if "cleared" not in found:
+        return
+    chain, tables = found["done"], found["tables"]
+    facts, cleared = found["facts"], found["cleared"]
+    work: dict[str, Callable[[], Check]] = {
+        "receipts": lambda: check_receipts(recorded, chain, tables),
+        "events": lambda: check_events(recorded, chain, tables),
+        "blocks": lambda: check_blocks(recorded, chain),
+        "state": lambda: check_state(recorded, chain),
+        "sending": lambda: check_sending(recorded),
+        "intervals": lambda: check_intervals(facts),
+        "clearing": lambda: check_clearing(facts, cleared),
+        "orders": lambda: check_orders(facts, cleared),
+        "trades": lambda: check_trades(facts, cleared),
+        "flexibility": lambda: check_flexibility(facts),
+        "schedules": lambda: check_schedules(facts),
+        "settlement": lambda: check_settlement(facts),
+        "metering": lambda: check_metering(facts),
+        "storage": lambda: check_storage(facts, debts),
+        "certificates": lambda: check_certificates(facts),
+        "supply": lambda: check_supply(facts),
+        "names": lambda: check_names(facts),
+        "conservation": lambda: check_conservation(facts),
+    }
+    for name, check in work.items():
+        done.run(name, "", check)
+
+
+def _check_grid(done: Verification, recorded: Recorded, every: int, jobs: int) -> None:
+    """Play the devices and solve the power flows again."""
+    found: dict[str, Any] = {}
+
+    def prepared() -> Check:
+        people = found["people"] = People(recorded)
+        return grid.check_network(recorded, people)
+
+    def solved() -> Check:
+        people = found["people"]
+        delivered = grid.delivered_cases(recorded, every)
+        cases = delivered + grid.scheduled_cases(recorded, people, every)
+        states = grid.solve_cases(recorded.network, cases, jobs)
+        found["cases"], found["states"] = cases, states
+        return grid.check_power_flows(recorded, delivered, states[: len(delivered)])
+
+    done.run("network", "", prepared)
+    if "people" not in found:
+        return
+    done.run("devices", "", lambda: check_devices(recorded, found["people"]))
+    done.run("power flow", "", solved)
+    if "states" in found:
+        done.run(
+            "grid checks",
+            "",
+            lambda: grid.check_grid_checks(
+                recorded, found["people"], found["cases"], found["states"], every
+            ),
+        )
