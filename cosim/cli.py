@@ -71,6 +71,32 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("result", type=Path, metavar="RESULT")
     report.set_defaults(run=_report)
 
+    verify = commands.add_parser("verify", help="check a result folder without trusting its author")
+    verify.add_argument("result", type=Path, metavar="RESULT")
+    verify.add_argument(
+        "--engine",
+        choices=("revm", "py-evm", "rpc"),
+        default="revm",
+        help="what the transactions are replayed on [revm]",
+    )
+    verify.add_argument("--url", help="a fresh node, for the engine rpc")
+    verify.add_argument(
+        "--every", type=_positive, default=1, metavar="N", help="solve every N-th interval [1]"
+    )
+    verify.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="processes that solve [1]"
+    )
+    verify.set_defaults(run=_verify)
+
+    export = commands.add_parser(
+        "export-transactions", help="write a run's transactions as raw signed ones, with test keys"
+    )
+    export.add_argument("result", type=Path, metavar="RESULT")
+    export.add_argument("--out", type=Path, help="folder to be made [RESULT-transactions]")
+    export.add_argument("--max-fee-gwei", type=float, help="for a node with a base fee")
+    export.add_argument("--force", action="store_true", help="replace an earlier export there")
+    export.set_defaults(run=_export_transactions)
+
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
     schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)
@@ -141,6 +167,48 @@ def _report(options: argparse.Namespace) -> int:
 
     print(f"report: {write_report(options.result)}")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from cosim.publishing.report import print_verification
+    from cosim.publishing.verification import verify
+
+    if options.engine == "rpc" and not options.url:
+        raise UserError(
+            "is missing", field="--url", remedy="give the address of a fresh node, http://..."
+        )
+    console = Console()
+    begin = time.monotonic()
+    with console.status("verifying"):
+        done = verify(
+            options.result, options.engine, options.url, every=options.every, jobs=options.jobs
+        )
+    print_verification(done, console)
+    console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")
+    return 0 if done.passed else EXIT_FAILED
+
+
+def _export_transactions(options: argparse.Namespace) -> int:
+    from cosim.publishing.export import export_transactions
+
+    begin = time.monotonic()
+    done = export_transactions(
+        options.result, options.out, max_fee_gwei=options.max_fee_gwei, force=options.force
+    )
+    spent = time.monotonic() - begin
+    print(
+        f"{done.n_transactions} transactions of {done.n_senders} test accounts signed by "
+        f"{'coincurve' if done.fast else 'pure Python (coincurve is missing)'} in {spent:.1f} s"
+    )
+    print(f"export: {done.folder}")
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def _schema(options: argparse.Namespace) -> int:

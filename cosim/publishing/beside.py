@@ -195,4 +195,3 @@ def _check_recorded(check: Check, facts: Facts) -> None:
         row = f"interval {key[0]}, prosumer {key[1]}"
         said_wh = (said["produced_wh"], said["consumed_wh"])
         check.equal("prosumers", row, "produced, consumed", counted.get(key), said_wh)
-

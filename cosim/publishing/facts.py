@@ -12,7 +12,7 @@ import pandas as pd
 
 from cosim.ledger.abi import revert_text
 from cosim.ledger.blocks import Included
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, rows_of
 from cosim.publishing.replay import Call, Replayed
 
 
@@ -84,7 +84,7 @@ class Facts:
         place = {(one.block, one.index): i for i, one in enumerate(done.included)}
         self.events: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._logged: dict[int, list[Event]] = defaultdict(list)
-        for row in events.itertuples(index=False):
+        for row in rows_of(events):
             position = place[row.block, row.index]
             event = Event(position, row.contract, row.event, json.loads(row.arguments))
             self.events[row.contract, row.event].append(event)

@@ -24,7 +24,7 @@ from cosim.grid.network_model import NetworkModel, build_network_model
 from cosim.grid.power_flow import GridState
 from cosim.publishing.findings import Check
 from cosim.publishing.people import People
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, by_interval, rows_of
 from cosim.units import FloatArray, p_mw_from_wh
 
 TOLERANCE_PU = 1e-8
@@ -162,7 +162,9 @@ def check_network(recorded: Recorded, people: People) -> Check:
                 continue
             left, right = theirs[name], mine[name]
             if pd.api.types.is_float_dtype(right) and pd.api.types.is_numeric_dtype(left):
-                size = float(np.nanmax(np.abs(right.to_numpy()), initial=1.0)) if len(right) else 1.0
+                size = (
+                    float(np.nanmax(np.abs(right.to_numpy()), initial=1.0)) if len(right) else 1.0
+                )
                 outcome.numbers("network.json", None, f"{table}.{name}", left, right, 1e-12 * size)
             else:
                 outcome.columns(f"network.json {table}", None, theirs, mine, [name])
@@ -170,18 +172,18 @@ def check_network(recorded: Recorded, people: People) -> Check:
 
 
 def delivered_cases(recorded: Recorded, every: int) -> list[Case]:
-    """States as delivered, of every so-manieth interval."""
+    """States as delivered, of one interval in so many."""
     frame = recorded.frame("prosumers")
     return [
         Case(
-            int(interval),
+            interval,
             "delivered",
             0,
             rows["p_inject_mw"].to_numpy(float),
             rows["q_inject_mvar"].to_numpy(float),
         )
-        for interval, rows in frame.groupby("interval")
-        if int(interval) % every == 0
+        for interval, rows in by_interval(frame)
+        if interval % every == 0
     ]
 
 
@@ -191,16 +193,17 @@ def scheduled_cases(recorded: Recorded, people: People, every: int) -> list[Case
         return []
     step_s, cases = recorded.scenario.time.step_s, []
     checked = recorded.frame("grid_checks")
-    rounds = checked[checked["stage"] != "delivered"].groupby("interval")["round"].max()
-    for interval, rows in recorded.frame("schedules").groupby("interval"):
-        if int(interval) % every or interval not in rounds.index:
+    before = checked[checked["stage"] != "delivered"]
+    rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
+    for interval, rows in by_interval(recorded.frame("schedules")):
+        if interval % every or interval not in rounds:
             continue
-        q_mvar = people.forecast_q_mvar[int(interval)]
+        q_mvar = people.forecast_q_mvar[interval]
         p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
-        cases.append(Case(int(interval), "scheduled", 0, p_mw, q_mvar))
-        if last := int(rounds[interval]):
+        cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar))
+        if last := rounds[interval]:
             p_mw = p_mw_from_wh(rows["dispatched_wh"].to_numpy(), step_s)
-            cases.append(Case(int(interval), "relieved", last, p_mw, q_mvar))
+            cases.append(Case(interval, "relieved", last, p_mw, q_mvar))
     return cases
 
 
@@ -272,9 +275,9 @@ def check_grid_checks(
     limits = Limits(**recorded.scenario.grid.limits.model_dump())
     model = build_network_model(recorded.network)
     frame = recorded.frame("grid_checks")
-    groups = dict(tuple(frame.groupby(["interval", "stage", "round"], sort=False)))
+    groups = _groups(frame)
     violations = recorded.frame("violations")
-    listed = dict(tuple(violations.groupby(["interval", "stage", "round"], sort=False)))
+    listed = _groups(violations)
     for case, state in zip(cases, states, strict=True):
         key = (case.interval, case.stage, case.round)
         row = f"interval {case.interval}, {case.stage}, round {case.round}"
@@ -292,9 +295,7 @@ def check_grid_checks(
             {"element": own.element, "element_idx": own.element_idx, "quantity": own.quantity}
         )
         outcome.columns("grid_checks", names, rows, exact, list(exact.columns))
-        outcome.numbers(
-            "grid_checks", names, "value", rows["value"], own.value, TOLERANCE_PERCENT
-        )
+        outcome.numbers("grid_checks", names, "value", rows["value"], own.value, TOLERANCE_PERCENT)
         is_bus = own.quantity == "vm_pu"
         outcome.numbers(
             "grid_checks",
@@ -310,7 +311,7 @@ def check_grid_checks(
         if int(key[0]) % every == 0:
             row = f"interval {key[0]}, {key[1]}, round {key[2]}"
             names = pd.Index(
-                [f"{row}, {r.element} {r.element_idx}" for r in rows.itertuples()], dtype=object
+                [f"{row}, {r.element} {r.element_idx}" for r in rows_of(rows)], dtype=object
             )
             _check_flags(outcome, rows, names, limits)
             if key[1] == "relieved":
@@ -322,6 +323,12 @@ def check_grid_checks(
                 outcome.note(f"schedules are not solved again: {people.missing}")
     _check_violations(outcome, frame, violations)
     return outcome
+
+
+def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:
+    """Rows of each check: interval, stage and round."""
+    found: Any = frame.groupby(["interval", "stage", "round"], sort=False)
+    return {(int(k), str(stage), int(n)): rows for (k, stage, n), rows in found}
 
 
 def _check_flags(outcome: Check, rows: pd.DataFrame, names: pd.Index, limits: Limits) -> None:
@@ -376,6 +383,6 @@ def _check_drivers(
         found = assess(model, state, own_check, case.p_mw, case.q_mvar)
         for i, violation in enumerate(found[: len(own)]):
             own[i] = [str(names[driver.point]) for driver in violation.drivers]
-    for said, wanted, place in zip(listed["drivers"], own, listed.itertuples(), strict=True):
+    for said, wanted, place in zip(listed["drivers"], own, rows_of(listed), strict=True):
         row = f"interval {case.interval}, {case.stage}, {place.element} {place.element_idx}"
         outcome.equal("violations", row, "drivers", list(said), wanted)

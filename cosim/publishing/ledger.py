@@ -13,7 +13,7 @@ from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.hashing import keccak
 from cosim.ledger.records import records
 from cosim.publishing.findings import Check
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, rows_of
 from cosim.publishing.replay import Replayed, transactions_of
 from cosim.recording.manifest import MANIFEST
 from cosim.units import wei_from_gwei
@@ -99,14 +99,12 @@ def check_blocks(recorded: Recorded, done: Replayed) -> Check:
     times = frame["timestamp_s"].to_numpy()
     if _is_regular(ledger):
         wanted = times[:1] + ledger.block_time_s * np.arange(n)
-        check.columns(
-            "blocks", None, frame, pd.DataFrame({"timestamp_s": wanted}), ["timestamp_s"]
-        )
+        check.columns("blocks", None, frame, pd.DataFrame({"timestamp_s": wanted}), ["timestamp_s"])
     else:
         check.note("times of empty blocks are only required to rise: their consensus draws them")
         check.compared += n
-        for i in np.flatnonzero(np.diff(times) <= 0):
-            check.differ("blocks", f"row {i + 1}", "timestamp_s", int(times[i + 1]), "later")
+        for late in np.flatnonzero(np.diff(times) <= 0).tolist():
+            check.differ("blocks", f"row {late + 1}", "timestamp_s", int(times[late + 1]), "later")
     return check
 
 
@@ -123,7 +121,9 @@ def check_sending(recorded: Recorded) -> Check:
     frame, scenario = recorded.frame("transactions"), recorded.scenario
     sent = transactions_of(frame)
     base_fee = dict(
-        zip(recorded.frame("blocks")["block"], recorded.frame("blocks")["base_fee_wei"], strict=True)
+        zip(
+            recorded.frame("blocks")["block"], recorded.frame("blocks")["base_fee_wei"], strict=True
+        )
     )
     fixed_fee = not scenario.ledger.initial_base_fee_gwei and not getattr(
         scenario.ledger, "fee_strategies", None
@@ -134,14 +134,18 @@ def check_sending(recorded: Recorded) -> Check:
     )
     if not ordered:
         check.note("the order of inclusion within blocks is not checked: messages take their time")
-    for i, row in enumerate(frame.itertuples(index=False)):
+    for i, row in enumerate(rows_of(frame)):
         name, fee = f"row {i}", int(base_fee[row.block])
         check.compared += 3
         if not row.sent_at_s < row.included_at_s:
             check.differ("transactions", name, "sent_at_s", row.sent_at_s, "before its block")
         if fixed_fee and (row.max_fee_wei, row.tip_wei) != (tip_wei, tip_wei):
             check.differ(
-                "transactions", name, "max_fee_wei, tip_wei", (row.max_fee_wei, row.tip_wei), tip_wei
+                "transactions",
+                name,
+                "max_fee_wei, tip_wei",
+                (row.max_fee_wei, row.tip_wei),
+                tip_wei,
             )
         if not 0 <= row.tip_wei <= row.max_fee_wei or row.max_fee_wei < fee:
             check.differ("transactions", name, "max_fee_wei", row.max_fee_wei, f"at least {fee}")
@@ -150,7 +154,9 @@ def check_sending(recorded: Recorded) -> Check:
     return check
 
 
-def _check_order(check: Check, frame: pd.DataFrame, sent: list[Any], base_fee: dict[int, int]) -> None:
+def _check_order(
+    check: Check, frame: pd.DataFrame, sent: list[Any], base_fee: dict[int, int]
+) -> None:
     """Best effective tip first, then first sent, nonces of one sender in their order."""
     blocks = frame["block"].to_numpy()
     last_of: dict[bytes, int] = {}
@@ -200,9 +206,13 @@ def check_state(recorded: Recorded, done: Replayed) -> Check:
     known = len(done.addresses) - len(done.unknown_code)
     check.note(f"{known} of {len(done.addresses)} contracts are, by code, those of this version")
     digest = "0x" + keccak(b"".join(roots)).hex()
-    check.equal(MANIFEST, "chain", "state_digest", recorded.manifest["chain"]["state_digest"], digest)
+    check.equal(
+        MANIFEST, "chain", "state_digest", recorded.manifest["chain"]["state_digest"], digest
+    )
     for sender, nonce in _nonces(done).items():
-        check.equal("transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender))
+        check.equal(
+            "transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender)
+        )
     return check
 
 

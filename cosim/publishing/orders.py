@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.ledger.abi import pack
+from cosim.ledger.accounts import account
 from cosim.ledger.hashing import keccak
 from cosim.ledger.trading import LATE
 from cosim.market.clearing import Clearing, clear
@@ -17,12 +19,13 @@ from cosim.market.pricing import PricingRule
 from cosim.market.trades import pair_trades
 from cosim.publishing.facts import Facts, Sent
 from cosim.publishing.findings import Check
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, rows_of
 from cosim.units import ueur_from_eur
 
 MARKET = "LocalMarket"
 NOT_INCLUDED = "not included before gate closure"
 NOT_REVEALED = "not revealed in time"
+_TERMS = ("side", "energy_wh", "price_ueur_per_kwh")
 
 
 @dataclass
@@ -106,11 +109,13 @@ def check_orders(facts: Facts, cleared: dict[int, Clearing]) -> Check:
     check.keyed("orders", key, frame[on_chain], kept, names)
     late = frame[~on_chain]
     check.compared += 3 * len(late)
-    for row in late.itertuples(index=False):
+    for row in rows_of(late):
         name = f"interval {row.interval}, prosumer {row.prosumer}"
         if row.filled_wh or row.status != "late" or row.reason != NOT_INCLUDED:
             found = (row.status, row.filled_wh, row.reason)
-            check.differ("orders", name, "status, filled_wh, reason", found, ("late", 0, NOT_INCLUDED))
+            check.differ(
+                "orders", name, "status, filled_wh, reason", found, ("late", 0, NOT_INCLUDED)
+            )
         if not pd.isna(row.clearing_price_ueur_per_kwh):
             check.differ("orders", name, "clearing_price_ueur_per_kwh", "a price", None)
     if len(late):
@@ -124,7 +129,7 @@ def _orders(facts: Facts, cleared: dict[int, Clearing]) -> pd.DataFrame:
     revealed: dict[tuple[int, str], Sent] = {}
     for _, sent in facts.calls(MARKET, "revealOrder"):
         revealed[_argument(sent, "interval"), sent.sender] = sent
-    recorded_orders = facts.recorded.frame("orders").set_index(["interval", "prosumer"])
+    recorded_orders = _by_key(facts.recorded.frame("orders"))
     in_book, names = books(facts), facts.recorded.prosumer_of
     rows = []
     for _, sent in facts.calls(MARKET, "placeOrder", "commitOrder"):
@@ -147,8 +152,8 @@ def _orders(facts: Facts, cleared: dict[int, Clearing]) -> pd.DataFrame:
                 "price_ueur_per_kwh": terms.call.arguments["price_ueur_per_kwh"],
             }
         else:  # sealed, and never shown: only the hash is on the chain
-            said = recorded_orders.loc[(interval, name)]
-            fields = {key: said[key] for key in ("side", "energy_wh", "price_ueur_per_kwh")}
+            said = recorded_orders.get((interval, name))
+            fields = {key: getattr(said, key, None) for key in _TERMS}
         filled, price = 0, None
         book = in_book.get(interval)
         if status == "unmatched" and book is not None and name in book.orders:
@@ -170,34 +175,36 @@ def _orders(facts: Facts, cleared: dict[int, Clearing]) -> pd.DataFrame:
                 "reason": reason,
             }
         )
-    columns = [name for name in facts.recorded.frame("orders").columns]
+    columns = list(facts.recorded.frame("orders").columns)
     return pd.DataFrame(rows, columns=columns).astype({"clearing_price_ueur_per_kwh": object})
+
+
+def _by_key(frame: pd.DataFrame) -> dict[tuple[int, str], Any]:
+    """Rows by interval and prosumer."""
+    return {(row.interval, row.prosumer): row for row in rows_of(frame)}
 
 
 def _check_commitments(check: Check, facts: Facts) -> None:
     """Revealed orders hash to what was committed; others to what their table says."""
-    from cosim.ledger.abi import pack
-    from cosim.ledger.accounts import account
-
     committed = [sent for _, sent in facts.calls(MARKET, "commitOrder")]
     if not committed:
         return
-    table = facts.recorded.frame("orders").set_index(["interval", "prosumer"])
+    table = _by_key(facts.recorded.frame("orders"))
     seed, names = facts.recorded.scenario.seed, facts.recorded.prosumer_of
     for sent in committed:
         interval, name = _argument(sent, "interval"), names.get(sent.sender, "")
-        if (interval, name) not in table.index:
-            continue
-        said = table.loc[(interval, name)]
+        said = table.get((interval, name))
+        if said is None:
+            continue  # the row is missing, which is a difference of its own
         # the salt is the sender's secret, and follows from the test key
         key = account(seed, f"prosumer {name}")
         salt = keccak(key.private_key + interval.to_bytes(32, "big"))
         packed = pack(
             interval,
             key.address,
-            said["side"] == "sell",
-            int(said["energy_wh"]),
-            int(said["price_ueur_per_kwh"]),
+            said.side == "sell",
+            int(said.energy_wh),
+            int(said.price_ueur_per_kwh),
             salt,
         )
         row = f"interval {interval}, prosumer {name}"

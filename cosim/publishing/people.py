@@ -13,7 +13,7 @@ from cosim.preparation import prepare_grid, prepare_people
 from cosim.prosumers.devices import Devices
 from cosim.prosumers.population import Population
 from cosim.publishing.findings import Check
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, by_interval
 from cosim.units import FloatArray, energy_wh_from_mw
 
 TOLERANCE_MW = 1e-12
@@ -115,14 +115,12 @@ def _played(recorded: Recorded, population: Population) -> pd.DataFrame:
     """The table of prosumers as the devices make it of the schedules."""
     devices, parts = Devices(population), []
     names = np.array(population.names, dtype=object)
-    for interval, rows in recorded.frame("schedules").groupby("interval"):
+    for interval, rows in by_interval(recorded.frame("schedules")):
         wh: dict[str, Any] = {
             name: rows[f"{name}_wh"].to_numpy(np.int64)
             for name in ("nominated", "activated", "curtailed")
         }
-        delivery = devices.deliver(
-            int(interval), wh["nominated"], wh["activated"], -wh["curtailed"]
-        )
+        delivery = devices.deliver(interval, wh["nominated"], wh["activated"], -wh["curtailed"])
         columns = {part: getattr(delivery, part) for part in (*PARTS, "owed_mwh")}
-        parts.append(pd.DataFrame({"interval": int(interval), "prosumer": names, **columns}))
+        parts.append(pd.DataFrame({"interval": interval, "prosumer": names, **columns}))
     return pd.concat(parts, ignore_index=True)

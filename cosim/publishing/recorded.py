@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,18 @@ from cosim.prosumers.population import assign_meters
 from cosim.recording.manifest import TABLES_FOLDER, read_manifest
 from cosim.recording.schemas import TABLES
 from cosim.scenario import Scenario, load_scenario
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows as named tuples of plain values."""
+    yield from frame.itertuples(index=False)
+
+
+def by_interval(frame: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Rows of each interval."""
+    groups: Any = frame.groupby("interval")
+    for interval, rows in groups:
+        yield int(interval), rows
 
 
 class Recorded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +12,8 @@ from cosim.errors import EngineError, LedgerError
 from cosim.ledger.abi import unpack_values
 from cosim.ledger.blocks import Included, Transaction
 from cosim.ledger.contracts import Artifact, compile_contract
-from cosim.ledger.engine import BlockEngine, Engine, Message, Receipt
-from cosim.publishing.recorded import Recorded
+from cosim.ledger.engine import BlockEngine, Engine, Message, Receipt, create_engine
+from cosim.publishing.recorded import Recorded, rows_of
 
 AfterBlock = Callable[[int, "Replayed"], None]
 
@@ -96,7 +97,7 @@ def transactions_of(frame: pd.DataFrame) -> list[Transaction]:
             value_wei=int(row.value_wei),
             interval=int(row.interval),
         )
-        for position, row in enumerate(frame.itertuples(index=False))
+        for position, row in enumerate(rows_of(frame))
     ]
 
 
@@ -140,7 +141,7 @@ def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = 
     """
     frame = recorded.frame("transactions")
     sent = transactions_of(frame)
-    blocks = {int(row.block): row for row in recorded.frame("blocks").itertuples(index=False)}
+    blocks = {int(row.block): row for row in rows_of(recorded.frame("blocks"))}
     by_block: dict[int, list[int]] = {}
     for position, block in enumerate(frame["block"]):
         by_block.setdefault(int(block), []).append(position)
@@ -250,13 +251,11 @@ def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engin
     EngineError
         If there is no such engine.
     """
-    from cosim.ledger.engine import create_engine
-
     if name != "rpc":
         return create_engine(name)
     try:
-        from cosim.ledger.rpc import RpcEngine  # connected where a node can be had
+        rpc = importlib.import_module("cosim.ledger.rpc")  # imports web3, which takes a second
     except ImportError as error:
         raise EngineError("this version of cosim has no engine rpc") from error
-    engine: Engine = RpcEngine(url, keys)
+    engine: Engine = rpc.RpcEngine(url, keys)
     return engine

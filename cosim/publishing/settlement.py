@@ -11,7 +11,7 @@ import pandas as pd
 from cosim.publishing.facts import Event, Facts
 from cosim.publishing.findings import Check
 from cosim.publishing.orders import MARKET, contracted_wh
-from cosim.publishing.recorded import Recorded
+from cosim.publishing.recorded import Recorded, rows_of
 from cosim.units import fee_ueur
 
 FLEXIBILITY = "FlexibilityMarket"
@@ -144,7 +144,9 @@ def check_schedules(facts: Facts) -> Check:
     recorded = facts.recorded
     frame = recorded.frame("schedules")
     awards = flexibility_rows(facts)
-    awards["signed"] = awards["awarded_wh"].where(awards["direction"] == "up", -awards["awarded_wh"])
+    awards["signed"] = awards["awarded_wh"].where(
+        awards["direction"] == "up", -awards["awarded_wh"]
+    )
     index = pd.MultiIndex.from_frame(frame[KEY])
     rows = pd.Index([f"interval {i}, prosumer {name}" for i, name in index], dtype=object)
     activated = awards.groupby(KEY)["signed"].sum() if len(awards) else pd.Series(dtype=np.int64)
@@ -156,8 +158,8 @@ def check_schedules(facts: Facts) -> Check:
         }
     )
     check.columns("schedules", rows, frame, own, list(own.columns))
-    nominated = pd.Series(frame["nominated_wh"].to_numpy(), index=index)
-    for row in awards.itertuples(index=False):
+    nominated = dict(zip(index, frame["nominated_wh"].tolist(), strict=True))
+    for row in rows_of(awards):
         key = (row.interval, row.prosumer)
         stated = nominated.get(key)
         name = f"interval {row.interval}, prosumer {row.prosumer}"

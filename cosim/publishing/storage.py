@@ -10,6 +10,7 @@ from cosim.ledger.abi import pack
 from cosim.ledger.contracts import compile_contract
 from cosim.publishing.facts import Facts
 from cosim.publishing.findings import Check
+from cosim.publishing.recorded import rows_of
 from cosim.publishing.replay import Replayed, address
 from cosim.units import fee_ueur
 
@@ -53,17 +54,17 @@ def check_storage(facts: Facts, debts: Debts) -> Check:
         check.equal("storage", "", "number of rows", len(frame), 0)
         return check
     own = _rows(facts, debts, settings.name)
-    wanted = frame.set_index(KEY)
-    unsent = [
-        (row.interval, row.prosumer)
-        for row in frame.itertuples(index=False)
-        if row.reason == NOT_INCLUDED
-    ]
-    for key in unsent:  # what was wanted is in no transaction
-        at = (own["interval"] == key[0]) & (own["prosumer"] == key[1])
-        said = wanted.loc[key, ["nominated_wh", "accepted", "reason"]].tolist()
-        own.loc[at, ["nominated_wh", "accepted", "reason"]] = [said[0], False, NOT_INCLUDED]
-        check.equal("storage", f"interval {key[0]}, prosumer {key[1]}", "accepted", said[1], False)
+    unsent = [row for row in rows_of(frame) if row.reason == NOT_INCLUDED]
+    sent = {
+        (one.call.arguments["interval"], recorded.prosumer_of.get(one.sender))
+        for _, one in facts.calls(STORAGE, "nominate")
+    }
+    for row in unsent:  # what was wanted is in no transaction
+        if (row.interval, row.prosumer) not in sent:
+            at = (own["interval"] == row.interval) & (own["prosumer"] == row.prosumer)
+            own.loc[at, "nominated_wh"] = row.nominated_wh
+            own.loc[at, "accepted"] = False
+            own.loc[at, "reason"] = NOT_INCLUDED
     if unsent:
         check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
     check.keyed("storage", KEY, frame, own, [name for name in frame.columns if name not in KEY])
@@ -99,7 +100,10 @@ def _rows(facts: Facts, debts: Debts, battery: str) -> pd.DataFrame:
         said = event.arguments
         key = (said["interval"], names[said["account"]])
         taken[key], account_wh[key] = said["energy_wh"], said["account_wh"]
-    losses = {e.arguments["interval"]: e.arguments["loss_wh"] for e in facts.of(STORAGE, "StorageReported")}
+    losses = {
+        e.arguments["interval"]: e.arguments["loss_wh"]
+        for e in facts.of(STORAGE, "StorageReported")
+    }
     bills: dict[tuple[int, str], tuple[int, int, int]] = {}
     for event in facts.of(STORAGE, "LossesSettled"):
         said, interval = event.arguments, facts.settled_in(event.position)
@@ -143,4 +147,3 @@ def _rows(facts: Facts, debts: Debts, battery: str) -> pd.DataFrame:
             )
     own = pd.DataFrame(rows, columns=list(recorded.frame("storage").columns))
     return own.astype({"loss_wh": object, "reason": object})
-

@@ -44,7 +44,7 @@ def _compare(check: Check, path: str, stated: Any, own: Any) -> None:
 
 
 def check_conservation(facts: Facts) -> Check:
-    """Money is neither made nor lost on the ledger; energy neither in the market nor in the grid."""
+    """Money is neither made nor lost on the ledger, nor energy in market and grid."""
     check = Check("conservation", "money by token transfers, energy by sums")
     _check_tokens(check, facts)
     recorded = facts.recorded
@@ -84,4 +84,3 @@ def _check_tokens(check: Check, facts: Facts) -> None:
         slot = artifact.slot_of("_balance_of", bytes.fromhex(holder[2:]))
         check.equal("events", f"holder {holder}", "tokens", amount, engine.storage(token, slot))
     check.equal("events", "", "tokens issued", sum(balances.values()), issued)
-

@@ -120,5 +120,8 @@ def _drawn_wh(facts: Facts, billing_intervals: int) -> dict[tuple[int, str], int
     """Consumption by period and consumer, as the meters counted it. [Wh]"""
     frame = facts.recorded.frame("prosumers")
     drawn = (-frame["metered_wh"]).clip(lower=0)
-    sums = drawn.groupby([frame["interval"] // billing_intervals, frame["prosumer"]]).sum()
-    return {(int(period), str(name)): int(wh) for (period, name), wh in sums.items()}
+    periods = frame["interval"] // billing_intervals
+    found: dict[tuple[int, str], int] = defaultdict(int)
+    for period, name, wh in zip(periods, frame["prosumer"], drawn, strict=True):
+        found[int(period), str(name)] += int(wh)
+    return found

@@ -12,7 +12,7 @@ from cosim.ledger.keys import key_ring
 from cosim.publishing import grid
 from cosim.publishing.beside import check_certificates, check_names
 from cosim.publishing.facts import Facts
-from cosim.publishing.files import check_files, check_manifest, check_tables
+from cosim.publishing.files import check_bytes, check_files, check_manifest, check_tables
 from cosim.publishing.findings import Check
 from cosim.publishing.intervals import check_intervals
 from cosim.publishing.ledger import (
@@ -104,7 +104,7 @@ def verify(
     url : str, optional
         Of a fresh node, for the engine ``rpc``.
     every : int
-        Power flows of every so-manieth interval are solved again.
+        Power flows are solved again for one interval in so many.
     jobs : int
         Processes that solve them.
     progress : callable
@@ -124,6 +124,7 @@ def verify(
     progress("files")
     done.run("files", "SHA-256", lambda: check_files(recorded))
     done.run("schemas", "types", lambda: check_tables(recorded))
+    done.run("bytes", "written again", lambda: check_bytes(recorded))
     done.run("manifest", "scenario", lambda: check_manifest(recorded))
     progress("ledger")
     _check_ledger(done, recorded, engine, url)
