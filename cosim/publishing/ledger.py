@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cosim.ledger.blocks import effective_tip_wei, next_base_fee_wei
+from cosim.ledger.blocks import next_base_fee_wei
 from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.hashing import keccak
 from cosim.ledger.records import records
 from cosim.publishing.findings import Check
-from cosim.publishing.recorded import Recorded, rows_of
-from cosim.publishing.replay import Replayed, transactions_of
+from cosim.publishing.recorded import Recorded
+from cosim.publishing.replay import Replayed
 from cosim.recording.manifest import MANIFEST
 from cosim.units import wei_from_gwei
 
@@ -47,7 +46,6 @@ def check_receipts(recorded: Recorded, done: Replayed, expected: dict[str, Any])
     replayed = expected["transactions"]
     rows = [f"row {position}" for position in frame.index if position not in done.refused]
     check.columns("transactions", rows, executed, replayed, RECEIPT_COLUMNS)
-    # of deployments that were reverted nothing lies at the address
     return check
 
 
@@ -115,72 +113,6 @@ def _is_regular(ledger: Any) -> bool:
     return consensus in ("proof_of_authority", "pbft") and not drawn
 
 
-def check_sending(recorded: Recorded) -> Check:
-    """When transactions were sent, what they offered to pay, and which interval they serve."""
-    check = Check("sending", "order of inclusion, fees and times against scenario.yaml")
-    frame, scenario = recorded.frame("transactions"), recorded.scenario
-    sent = transactions_of(frame)
-    base_fee = dict(
-        zip(
-            recorded.frame("blocks")["block"], recorded.frame("blocks")["base_fee_wei"], strict=True
-        )
-    )
-    fixed_fee = not scenario.ledger.initial_base_fee_gwei and not getattr(
-        scenario.ledger, "fee_strategies", None
-    )
-    tip_wei = wei_from_gwei(scenario.ledger.tip_gwei)
-    ordered = recorded.deviation() is None and not getattr(
-        scenario.ledger, "propagation_delay_s", 0
-    )
-    if not ordered:
-        check.note("the order of inclusion within blocks is not checked: messages take their time")
-    for i, row in enumerate(rows_of(frame)):
-        name, fee = f"row {i}", int(base_fee[row.block])
-        check.compared += 3
-        if not row.sent_at_s < row.included_at_s:
-            check.differ("transactions", name, "sent_at_s", row.sent_at_s, "before its block")
-        if fixed_fee and (row.max_fee_wei, row.tip_wei) != (tip_wei, tip_wei):
-            check.differ(
-                "transactions",
-                name,
-                "max_fee_wei, tip_wei",
-                (row.max_fee_wei, row.tip_wei),
-                tip_wei,
-            )
-        if not 0 <= row.tip_wei <= row.max_fee_wei or row.max_fee_wei < fee:
-            check.differ("transactions", name, "max_fee_wei", row.max_fee_wei, f"at least {fee}")
-    if ordered:
-        _check_order(check, frame, sent, base_fee)
-    return check
-
-
-def _check_order(
-    check: Check, frame: pd.DataFrame, sent: list[Any], base_fee: dict[int, int]
-) -> None:
-    """Best effective tip first, then first sent, nonces of one sender in their order."""
-    blocks = frame["block"].to_numpy()
-    last_of: dict[bytes, int] = {}
-    for i in range(1, len(sent)):
-        before, after = sent[i - 1], sent[i]
-        last_of[before.sender] = i - 1
-        if blocks[i] != blocks[i - 1]:
-            continue
-        check.compared += 1
-        own_before = last_of.get(after.sender, -1)
-        if own_before == i - 1 and blocks[own_before] == blocks[i]:
-            continue  # it became a candidate only when its sender's transaction before was taken
-        fee = int(base_fee[int(blocks[i])])
-        keys = [(-effective_tip_wei(one, fee), one.sent_at_s) for one in (before, after)]
-        if keys[0] > keys[1]:
-            check.differ(
-                "transactions",
-                f"row {i}",
-                "sent_at_s, tip_wei",
-                (after.sent_at_s, after.tip_wei),
-                f"not before row {i - 1} of its block, sent at {before.sent_at_s}",
-            )
-
-
 def check_state(recorded: Recorded, done: Replayed) -> Check:
     """Runtime code, storage roots and digest of the final state."""
     check = Check("state", "code, storage roots and digest at the end of the replay")
@@ -221,9 +153,3 @@ def _nonces(done: Replayed) -> dict[bytes, int]:
     for one in done.included:
         counts[one.transaction.sender] = counts.get(one.transaction.sender, 0) + 1
     return counts
-
-
-def event_arguments(text: str) -> dict[str, Any]:
-    """Arguments of an event by name."""
-    arguments: dict[str, Any] = json.loads(text)
-    return arguments

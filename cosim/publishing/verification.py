@@ -14,12 +14,10 @@ from cosim.publishing.beside import check_certificates, check_names
 from cosim.publishing.facts import Facts
 from cosim.publishing.files import check_bytes, check_files, check_manifest, check_tables
 from cosim.publishing.findings import Check
-from cosim.publishing.intervals import check_intervals
 from cosim.publishing.ledger import (
     check_blocks,
     check_events,
     check_receipts,
-    check_sending,
     check_state,
     replayed_tables,
 )
@@ -27,6 +25,7 @@ from cosim.publishing.orders import check_clearing, check_orders, check_trades, 
 from cosim.publishing.people import People, check_devices
 from cosim.publishing.recorded import Recorded
 from cosim.publishing.replay import engine_for, replay
+from cosim.publishing.sending import check_gas_limits, check_intervals, check_sending
 from cosim.publishing.settlement import (
     check_flexibility,
     check_metering,
@@ -170,6 +169,7 @@ def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str 
         "blocks": lambda: check_blocks(recorded, chain),
         "state": lambda: check_state(recorded, chain),
         "sending": lambda: check_sending(recorded),
+        "gas limits": lambda: check_gas_limits(facts),
         "intervals": lambda: check_intervals(facts),
         "clearing": lambda: check_clearing(facts, cleared),
         "orders": lambda: check_orders(facts, cleared),
