@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--jobs", type=_positive, default=1, metavar="N", help="processes that solve [1]"
     )
+    verify.add_argument(
+        "--only",
+        action="append",
+        choices=("files", "ledger", "grid", "indicators"),
+        help="check this part alone; may be given again [all]",
+    )
     verify.set_defaults(run=_verify)
 
     export = commands.add_parser(
@@ -171,7 +177,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from cosim.publishing.report import print_verification
-    from cosim.publishing.verification import verify
+    from cosim.publishing.verification import PARTS, verify
 
     if options.engine == "rpc" and not options.url:
         raise UserError(
@@ -181,7 +187,12 @@ def _verify(options: argparse.Namespace) -> int:
     begin = time.monotonic()
     with console.status("verifying"):
         done = verify(
-            options.result, options.engine, options.url, every=options.every, jobs=options.jobs
+            options.result,
+            options.engine,
+            options.url,
+            every=options.every,
+            jobs=options.jobs,
+            parts=options.only or PARTS,
         )
     print_verification(done, console)
     console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")

@@ -1,31 +1,21 @@
-"""Every power flow once more, by ``pandapower.runpp`` and nothing of ours.
-
-Delivered states follow from the table of prosumers. Schedules before flexibility, and those that
-were dispatched, follow from the table of schedules; the reactive power of a forecast is in no
-table, but follows from seed, profiles and forecast settings alone, so it is computed again.
-"""
+"""The grid's tables against power flows that were solved again, and against the limits."""
 
 from __future__ import annotations
 
-import copy
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandapower as pp
 import pandas as pd
 
 from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check
-from cosim.grid.network_model import NetworkModel, build_network_model
+from cosim.grid.network_model import NetworkModel
 from cosim.grid.power_flow import GridState
 from cosim.publishing.findings import Check
 from cosim.publishing.people import People
-from cosim.publishing.recorded import Recorded, by_interval, rows_of
-from cosim.units import FloatArray, p_mw_from_wh
+from cosim.publishing.power_flows import Case
+from cosim.publishing.recorded import Recorded, rows_of
+from cosim.units import FloatArray
 
 TOLERANCE_PU = 1e-8
 TOLERANCE_DEGREE = 1e-6
@@ -33,108 +23,7 @@ TOLERANCE_PERCENT = 1e-5
 TOLERANCE_MW = 1e-8
 """How far a recorded value may be from pandapower's, ten times and more what was measured."""
 
-NEWTON_MVA = 1e-9
-"""Largest power mismatch at a bus of the power flows here. [MVA]"""
-
 CHECKED = ["interval", "stage", "round", "element", "element_idx"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One state to be solved: who injects what, at which stage of which interval."""
-
-    interval: int
-    stage: str
-    round: int
-    p_mw: FloatArray
-    q_mvar: FloatArray
-
-
-class Solver:
-    """pandapower's Newton-Raphson on the recorded network.
-
-    Parameters
-    ----------
-    net : pandapowerNet
-        One ``sgen`` per connection point, in table order; not changed.
-    """
-
-    def __init__(self, net: Any) -> None:
-        self.net = copy.deepcopy(net)
-        self.model: NetworkModel = build_network_model(net)
-        self._warm = False
-
-    def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridState:
-        """Solve one state; from the state before where there is one, else from scratch."""
-        net = self.net
-        net.sgen["p_mw"], net.sgen["q_mvar"] = p_mw, q_mvar
-        for init in ("results", "auto") if self._warm else ("auto",):
-            try:
-                pp.runpp(
-                    net,
-                    calculate_voltage_angles=True,
-                    init=init,
-                    tolerance_mva=NEWTON_MVA,
-                    max_iteration=50,
-                    numba=False,
-                )
-            except pp.LoadflowNotConverged:
-                continue
-            state = self._state(p_mw)
-            if state is not None:
-                self._warm = True
-                return state
-        self._warm = False
-        return self._nothing()
-
-    def _state(self, p_mw: FloatArray) -> GridState | None:
-        net, topology = self.net, self.model.topology
-        vm_pu = net.res_bus.vm_pu.to_numpy(float)
-        if not net.converged or not np.isfinite(vm_pu[topology.bus_live]).all():
-            return None
-        p_slack_mw = float(net.res_ext_grid.p_mw.sum())
-        return GridState(
-            converged=np.asarray(True),
-            vm_pu=np.where(topology.bus_live, vm_pu, np.nan),
-            va_degree=np.where(topology.bus_live, net.res_bus.va_degree.to_numpy(float), np.nan),
-            line_loading_percent=_loading(net.res_line, topology.line_live),
-            trafo_loading_percent=_loading(net.res_trafo, topology.trafo_live),
-            p_slack_mw=np.asarray(p_slack_mw),
-            q_slack_mvar=np.asarray(float(net.res_ext_grid.q_mvar.sum())),
-            losses_mw=np.asarray(p_slack_mw + float(p_mw.sum())),
-        )
-
-    def _nothing(self) -> GridState:
-        topology, unknown = self.model.topology, np.asarray(np.nan)
-        return GridState(
-            np.asarray(False),
-            np.full(topology.bus_idx.size, np.nan),
-            np.full(topology.bus_idx.size, np.nan),
-            np.full(topology.line_idx.size, np.nan),
-            np.full(topology.trafo_idx.size, np.nan),
-            unknown,
-            unknown,
-            unknown,
-        )
-
-
-def _loading(results: Any, live: npt.NDArray[np.bool_]) -> FloatArray:
-    return np.where(live, results.loading_percent.to_numpy(float), 0.0)
-
-
-def _solve_all(net: Any, cases: list[Case]) -> list[GridState]:
-    solver = Solver(net)
-    return [solver.solve(case.p_mw, case.q_mvar) for case in cases]
-
-
-def solve_cases(net: Any, cases: list[Case], jobs: int) -> list[GridState]:
-    """Solve states, in so many processes."""
-    if jobs <= 1 or len(cases) < 2 * jobs:
-        return _solve_all(net, cases)
-    parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_solve_all, [net] * jobs, parts)
-        return [state for part in done for state in part]
 
 
 def check_network(recorded: Recorded, people: People) -> Check:
@@ -171,46 +60,10 @@ def check_network(recorded: Recorded, people: People) -> Check:
     return outcome
 
 
-def delivered_cases(recorded: Recorded, every: int) -> list[Case]:
-    """States as delivered, of one interval in so many."""
-    frame = recorded.frame("prosumers")
-    return [
-        Case(
-            interval,
-            "delivered",
-            0,
-            rows["p_inject_mw"].to_numpy(float),
-            rows["q_inject_mvar"].to_numpy(float),
-        )
-        for interval, rows in by_interval(frame)
-        if interval % every == 0
-    ]
-
-
-def scheduled_cases(recorded: Recorded, people: People, every: int) -> list[Case]:
-    """Schedules before flexibility, and as dispatched where the DSO changed them."""
-    if people.forecast_q_mvar is None:
-        return []
-    step_s, cases = recorded.scenario.time.step_s, []
-    checked = recorded.frame("grid_checks")
-    before = checked[checked["stage"] != "delivered"]
-    rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
-    for interval, rows in by_interval(recorded.frame("schedules")):
-        if interval % every or interval not in rounds:
-            continue
-        q_mvar = people.forecast_q_mvar[interval]
-        p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
-        cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar))
-        if last := rounds[interval]:
-            p_mw = p_mw_from_wh(rows["dispatched_wh"].to_numpy(), step_s)
-            cases.append(Case(interval, "relieved", last, p_mw, q_mvar))
-    return cases
-
-
 def check_power_flows(recorded: Recorded, cases: list[Case], states: list[GridState]) -> Check:
     """Voltages, angles, loadings and the balance of every delivered interval."""
     outcome = Check("power flow", "pandapower.runpp of what was delivered")
-    topology = build_network_model(recorded.network).topology
+    topology = recorded.model.topology
     intervals = [case.interval for case in cases]
     n = len(intervals)
     branch = ["line"] * topology.line_idx.size + ["trafo"] * topology.trafo_idx.size
@@ -273,7 +126,7 @@ def check_grid_checks(
     """Every element against its limit, at every stage that can be solved again; the violations."""
     outcome = Check("grid checks", "limits of the scenario on states solved again")
     limits = Limits(**recorded.scenario.grid.limits.model_dump())
-    model = build_network_model(recorded.network)
+    model = recorded.model
     frame = recorded.frame("grid_checks")
     groups = _groups(frame)
     violations = recorded.frame("violations")
@@ -307,22 +160,42 @@ def check_grid_checks(
         )
         _check_flags(outcome, rows, names, limits)
         _check_drivers(outcome, recorded, listed.get(key), case, state, rows, model)
+    last = {case.interval: case.round for case in cases if case.stage != "delivered"}
     for key, rows in groups.items():
-        if int(key[0]) % every == 0:
-            row = f"interval {key[0]}, {key[1]}, round {key[2]}"
-            names = pd.Index(
-                [f"{row}, {r.element} {r.element_idx}" for r in rows_of(rows)], dtype=object
-            )
-            _check_flags(outcome, rows, names, limits)
-            if key[1] == "relieved":
-                outcome.note(
-                    "values of relieved rounds before the last are not solved again: what was "
-                    "curtailed in between is in no table; limits and flags are checked"
-                )
-            elif people.forecast_q_mvar is None:
-                outcome.note(f"schedules are not solved again: {people.missing}")
+        if key[0] % every == 0:
+            _check_unsolved(outcome, recorded, people, key, rows, last, limits)
     _check_violations(outcome, frame, violations)
     return outcome
+
+
+def _check_unsolved(
+    outcome: Check,
+    recorded: Recorded,
+    people: People,
+    key: tuple[int, str, int],
+    rows: pd.DataFrame,
+    last: dict[int, int],
+    limits: Limits,
+) -> None:
+    """Rows of a stage that is not solved again: every element once, limits and flags."""
+    interval, stage, number = key
+    row = f"interval {interval}, {stage}, round {number}"
+    element, element_idx, quantity = recorded.model.topology.check_columns
+    names = pd.Index([f"{row}, {r.element} {r.element_idx}" for r in rows_of(rows)], dtype=object)
+    expected = 0 < number < last.get(interval, 0) if last else interval in recorded.delivered
+    if not expected or stage not in ("scheduled", "relieved") or len(rows) != element.size:
+        outcome.differ("grid_checks", row, "number of rows", len(rows), element.size)
+        return
+    own = pd.DataFrame({"element": element, "element_idx": element_idx, "quantity": quantity})
+    outcome.columns("grid_checks", names, rows, own, list(own.columns))
+    _check_flags(outcome, rows, names, limits)
+    if last:
+        outcome.note(
+            "only bounded: values and drivers of relieved rounds before the last; what was "
+            "curtailed in between is in no table"
+        )
+    else:
+        outcome.note(f"schedules are not solved again: {people.missing}")
 
 
 def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
+from cosim.grid.network_model import NetworkModel, build_network_model
 from cosim.ledger.accounts import account
 from cosim.prosumers.population import assign_meters
 from cosim.recording.manifest import TABLES_FOLDER, read_manifest
@@ -67,6 +68,11 @@ class Recorded:
 
         return pandapower.from_json(str(self.folder / "network.json"))
 
+    @cached_property
+    def model(self) -> NetworkModel:
+        """The network condensed to its connection points; nothing is solved with it here."""
+        return build_network_model(self.network)
+
     @property
     def intervals_done(self) -> int:
         """Intervals that were settled."""
@@ -88,6 +94,11 @@ class Recorded:
                     )
             self._frames[table] = frame
         return self._frames[table]
+
+    @cached_property
+    def delivered(self) -> frozenset[int]:
+        """Intervals that were delivered."""
+        return frozenset(self.frame("grid_balance")["interval"].tolist())
 
     @cached_property
     def prosumers(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,14 @@ def find_anvil() -> str | None:
 
 
 @contextmanager
-def anvil(program: str, folder: Path, genesis_s: int, block_gas_limit: int) -> Iterator[Node]:
+def anvil(
+    program: str,
+    folder: Path,
+    genesis_s: int,
+    block_gas_limit: int,
+    base_fee_wei: int = 0,
+    options: Sequence[str] = (),
+) -> Iterator[Node]:
     """Run an anvil that mines when told to, at a free port; it ends with the context.
 
     Parameters
@@ -76,6 +83,10 @@ def anvil(program: str, folder: Path, genesis_s: int, block_gas_limit: int) -> I
         Timestamp of its block 0. [s]
     block_gas_limit : int
         Most gas of a block.
+    base_fee_wei : int
+        Base fee of its first block. [wei/gas]
+    options : sequence of str
+        More options of its command line.
 
     Raises
     ------
@@ -85,7 +96,7 @@ def anvil(program: str, folder: Path, genesis_s: int, block_gas_limit: int) -> I
     command = [program, "--host", "127.0.0.1", "--port", "0", "--no-mining", "--accounts", "1"]
     command += ["--hardfork", HARDFORK, "--chain-id", str(CHAIN_ID)]
     command += ["--timestamp", str(genesis_s), "--gas-limit", str(block_gas_limit)]
-    command += ["--block-base-fee-per-gas", "0"]
+    command += ["--block-base-fee-per-gas", str(base_fee_wei), *options]
     output = folder / "anvil.log"
     with output.open("wb") as log:
         # a group of its own: the program may be a wrapper around the real one

@@ -22,13 +22,11 @@ from eth_account import Account as Signer
 from trie import HexaryTrie
 
 from cosim.ledger.abi import revert_text
-from cosim.ledger.accounts import account
 from cosim.ledger.contracts import compile_contract
-from cosim.ledger.deployment import ROLES
 from cosim.ledger.engine import CHAIN_ID, Log
 from cosim.ledger.hashing import keccak
-from cosim.prosumers.population import assign_meters
-from cosim.scenario import load_scenario
+from cosim.ledger.keys import key_ring
+from cosim.publishing.recorded import Recorded
 
 PURSE_WEI = 10**24
 """Native coin given to every sender: a node wants to see it, although a run pays no fee there."""
@@ -161,14 +159,8 @@ def _bytes(text: str) -> bytes:
 
 def signing_keys(folder: Path) -> dict[bytes, bytes]:
     """Private keys by address of everybody who sends in the run of a result folder."""
-    scenario = load_scenario(folder / "scenario.yaml")
-    prosumers = list(_table(folder, "prosumers")["prosumer"].unique())
-    meters = assign_meters(prosumers, scenario.prosumers.meters)
-    names = [*ROLES, *(f"prosumer {name}" for name in prosumers)]
-    names += [f"meter {name}" for name in meters]
-    names += [f"next household {name}" for name in prosumers]
-    keyed = [account(scenario.seed, name) for name in names]
-    return {one.address: one.private_key for one in keyed}
+    recorded = Recorded(folder)
+    return key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
 
 
 def replay(
