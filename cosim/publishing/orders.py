@@ -130,10 +130,9 @@ def _orders(facts: Facts, cleared: dict[int, Clearing]) -> pd.DataFrame:
     for _, sent in facts.calls(MARKET, "revealOrder"):
         revealed[_argument(sent, "interval"), sent.sender] = sent
     recorded_orders = _by_key(facts.recorded.frame("orders"))
-    in_book, names = books(facts), facts.recorded.prosumer_of
+    in_book = books(facts)
     rows = []
-    for _, sent in facts.calls(MARKET, "placeOrder", "commitOrder"):
-        interval, name = _argument(sent, "interval"), names.get(sent.sender, sent.sender)
+    for (interval, name), sent in _first_orders(facts).items():
         terms, status, reason = sent, "unmatched", sent.refused_with
         if reason is not None:
             status = "late" if reason in LATE else "rejected"
@@ -179,6 +178,22 @@ def _orders(facts: Facts, cleared: dict[int, Clearing]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"clearing_price_ueur_per_kwh": object})
 
 
+def _first_orders(facts: Facts) -> dict[tuple[int, str], Sent]:
+    """What each prosumer ordered: what the contract took, or else what it refused first.
+
+    Others than prosumers may call the contract, and prosumers more than once; neither is an order.
+    """
+    found: dict[tuple[int, str], Sent] = {}
+    names = facts.recorded.prosumer_of
+    for _, sent in facts.calls(MARKET, "placeOrder", "commitOrder"):
+        if sent.sender not in names:
+            continue
+        key = (_argument(sent, "interval"), names[sent.sender])
+        if key not in found or (found[key].refused_with is not None and sent.refused_with is None):
+            found[key] = sent
+    return found
+
+
 def _by_key(frame: pd.DataFrame) -> dict[tuple[int, str], Any]:
     """Rows by interval and prosumer."""
     return {(row.interval, row.prosumer): row for row in rows_of(frame)}
@@ -186,13 +201,11 @@ def _by_key(frame: pd.DataFrame) -> dict[tuple[int, str], Any]:
 
 def _check_commitments(check: Check, facts: Facts) -> None:
     """Revealed orders hash to what was committed; others to what their table says."""
-    committed = [sent for _, sent in facts.calls(MARKET, "commitOrder")]
-    if not committed:
-        return
+    first = _first_orders(facts)
+    committed = {k: sent for k, sent in first.items() if sent.call.method == "commitOrder"}
     table = _by_key(facts.recorded.frame("orders"))
-    seed, names = facts.recorded.scenario.seed, facts.recorded.prosumer_of
-    for sent in committed:
-        interval, name = _argument(sent, "interval"), names.get(sent.sender, "")
+    seed = facts.recorded.scenario.seed
+    for (interval, name), sent in committed.items():
         said = table.get((interval, name))
         if said is None:
             continue  # the row is missing, which is a difference of its own

@@ -37,8 +37,11 @@ def _compare(check: Check, path: str, stated: Any, own: Any) -> None:
         for key, value in own.items():
             _compare(check, f"{path}.{key}", given.get(key), value)
     elif isinstance(own, float) and isinstance(stated, float):
-        scale = max(abs(own), 1.0)
-        check.numbers(MANIFEST, [path], "relative", [stated / scale], [own / scale], RELATIVE)
+        gap = abs(stated - own) / max(abs(own), 1.0)
+        check.compared += 1
+        check.largest["relative"] = max(check.largest.get("relative", 0.0), gap)
+        if not gap <= RELATIVE:
+            check.differ(MANIFEST, path, "", stated, own)
     else:
         check.equal(MANIFEST, path, "", stated, own)
 

@@ -71,9 +71,13 @@ class Verification:
         """Run one check; what it cannot read is a difference, not an end."""
         try:
             self.checks.append(work())
-        except EngineError:
-            raise
-        except (CosimError, ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+        except EngineError as error:
+            raise UserError(
+                f"the transactions cannot be replayed on {self.engine}: {error}",
+                field="--engine",
+                remedy="give --url a fresh node that answers, or use revm",
+            ) from error
+        except Exception as error:  # whatever a forged file makes of it, the file is at fault
             check = Check(name, method)
             check.differ(
                 "", "", "", "something to check", f"{type(error).__name__}: {_first_line(error)}"
