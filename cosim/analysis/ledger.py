@@ -154,7 +154,8 @@ def settlement_finality(results: Results) -> Finality:
 
 def start_s(results: Results) -> float:
     """Start of the first delivery interval on the ledger's clock, Unix time. [s]"""
-    return float(results.times[0].timestamp())
+    start = pd.Timestamp(results.scenario["time"]["start"])
+    return float(start.timestamp())  # without a zone it is UTC, as on the ledger
 
 
 def order_window_s(results: Results) -> tuple[float, float]:
