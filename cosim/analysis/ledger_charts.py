@@ -175,7 +175,7 @@ def fee_chart(results: Results) -> Chart:
         styled(figure, ["fees [EUR]", "base fee [gwei]"], 420)
     else:
         styled(figure, ["fees [EUR]"])
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(rangemode="tozero", automargin=True)
     return filled(chart, figure)
 
 
