@@ -79,7 +79,21 @@ class Receipt(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What an engine executes; ``to=None`` deploys."""
+    """What an engine executes.
+
+    Parameters
+    ----------
+    sender : bytes
+        20 bytes.
+    to : bytes or None
+        Contract or account called; None deploys.
+    data : bytes
+        Calldata or init code.
+    gas_limit : int
+        Most gas it may use.
+    value_wei : int
+        Native coin sent along. [wei]
+    """
 
     sender: bytes
     to: bytes | None
@@ -123,11 +137,27 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> int:
-        """Remember the state; snapshots form a stack."""
+        """Remember the state; ids only grow, and none is given twice."""
         ...
 
     def restore(self, snapshot_id: int) -> None:
-        """Go back to a snapshot and forget it and every later one."""
+        """Go back to a snapshot and forget it and every later one.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
+        ...
+
+    def discard(self, snapshot_id: int) -> None:
+        """Forget a snapshot and every earlier one, so that a window of snapshots can roll along.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
         ...
 
     def storage(self, address: bytes, slot: int) -> int:
@@ -156,16 +186,21 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class BlockEngine(Protocol):
-    """An engine whose blocks are built by someone else, a node."""
+class BlockEngine(Engine, Protocol):
+    """An engine whose blocks somebody else builds: a node."""
 
     def execute_block(self, messages: Sequence[Message]) -> list[Receipt | None]:
         """Execute, in this order, what fits into the block set by ``set_block``.
 
+        Parameters
+        ----------
+        messages : sequence of Message
+            Candidates, best first; those of one sender in the order of their nonces.
+
         Returns
         -------
         list of Receipt or None
-            None for what was not included.
+            One per message; None for what the block has no room for.
         """
         ...
 
