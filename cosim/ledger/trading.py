@@ -201,6 +201,10 @@ class Trading:
         sent = self._sent.get(interval)
         if sent is None or sent.tree is None or sent.off_chain is None:
             return ()
+        cleared = self.chain.included(sent.clearing)
+        events = self.market.events(cleared) if cleared is not None else []
+        if not any(name == "ClearingCommitted" for name, _ in events):
+            return ()  # a book that does not cross is cleared at once, without claims
         arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
         claimants = [
             (k, i)

@@ -95,7 +95,7 @@ def check_blocks(recorded: Recorded, done: Replayed) -> Check:
     )
     check.columns("blocks", None, frame, own, list(own.columns))
     times = frame["timestamp_s"].to_numpy()
-    if _is_regular(ledger):
+    if ledger.is_regular:
         wanted = times[:1] + ledger.block_time_s * np.arange(n)
         check.columns("blocks", None, frame, pd.DataFrame({"timestamp_s": wanted}), ["timestamp_s"])
     else:
@@ -104,13 +104,6 @@ def check_blocks(recorded: Recorded, done: Replayed) -> Check:
         for late in np.flatnonzero(np.diff(times) <= 0).tolist():
             check.differ("blocks", f"row {late + 1}", "timestamp_s", int(times[late + 1]), "later")
     return check
-
-
-def _is_regular(ledger: Any) -> bool:
-    """Whether a block follows every ``block_time_s``."""
-    consensus = getattr(ledger, "consensus", "proof_of_authority")
-    drawn = getattr(ledger, "missed_slot_probability", 0) or getattr(ledger, "failed_validators", 0)
-    return consensus in ("proof_of_authority", "pbft") and not drawn
 
 
 def check_state(recorded: Recorded, done: Replayed) -> Check:
