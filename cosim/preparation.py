@@ -94,7 +94,7 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
 SETUP_GAS_LIMIT = 30_000_000
 """Least gas limit of the blocks before the first order window: creating the contracts needs it."""
 
-_CONSENSUS_SEED, _FEES_SEED = 18, 19
+CONSENSUS_SEED, _FEES_SEED = 18, 19
 """Keys among the children of the scenario's seed."""
 
 
@@ -123,7 +123,7 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
     opens_s = scenario.clock().window_opens_s(0)
     chain.mine_until(opens_s)
     chain.begin(
-        consensus.schedule(chain.now_s, np.random.default_rng(child_seed(root, _CONSENSUS_SEED))),
+        consensus.schedule(chain.now_s, np.random.default_rng(child_seed(root, CONSENSUS_SEED))),
         block_gas_limit=ledger.block_gas_limit,
         confirmations=ledger.confirmations,
         horizon_blocks=MOST_CONTESTED if consensus.forks else 0,

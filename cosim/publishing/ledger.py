@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from cosim.ledger.blocks import next_base_fee_wei
+from cosim import __version__
 from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.hashing import keccak
 from cosim.ledger.records import records
 from cosim.publishing.findings import Check
 from cosim.publishing.recorded import Recorded
 from cosim.publishing.replay import Replayed
-from cosim.recording.manifest import MANIFEST
-from cosim.units import wei_from_gwei
+from cosim.recording.manifest import MANIFEST, git_revision
 
 RECEIPT_COLUMNS = (
     "block",
@@ -69,43 +68,6 @@ def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def check_blocks(recorded: Recorded, done: Replayed) -> Check:
-    """Numbers, times, gas, count and base fee of every block."""
-    check = Check("blocks", "gas and count of the replay; base fee by EIP-1559")
-    frame, ledger = recorded.frame("blocks"), recorded.scenario.ledger
-    n = len(frame)
-    gas_used, count = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    place = {int(block): i for i, block in enumerate(frame["block"])}
-    for one in done.included:
-        gas_used[place[one.block]] += one.receipt.gas_used
-        count[place[one.block]] += 1
-    base_fee = [wei_from_gwei(ledger.initial_base_fee_gwei)] * min(n, 2)
-    for i in range(1, n - 1):
-        base_fee.append(
-            next_base_fee_wei(base_fee[i], int(gas_used[i]), int(frame["gas_limit"].iloc[i]))
-        )
-    own = pd.DataFrame(
-        {
-            "block": np.arange(n),
-            "gas_used": gas_used,
-            "gas_limit": ledger.block_gas_limit,
-            "base_fee_wei": base_fee,
-            "n_transactions": count,
-        }
-    )
-    check.columns("blocks", None, frame, own, list(own.columns))
-    times = frame["timestamp_s"].to_numpy()
-    if ledger.is_regular:
-        wanted = times[:1] + ledger.block_time_s * np.arange(n)
-        check.columns("blocks", None, frame, pd.DataFrame({"timestamp_s": wanted}), ["timestamp_s"])
-    else:
-        check.note("times of empty blocks are only required to rise: their consensus draws them")
-        check.compared += n
-        for late in np.flatnonzero(np.diff(times) <= 0).tolist():
-            check.differ("blocks", f"row {late + 1}", "timestamp_s", int(times[late + 1]), "later")
-    return check
-
-
 def check_state(recorded: Recorded, done: Replayed) -> Check:
     """Runtime code, storage roots and digest of the final state."""
     check = Check("state", "code, storage roots and digest at the end of the replay")
@@ -122,7 +84,11 @@ def check_state(recorded: Recorded, done: Replayed) -> Check:
         }
         for key, value in own.items():
             check.equal(MANIFEST, f"contracts.{name}", key, stated.get(name, {}).get(key), value)
-        if name in done.unknown_code:
+        if name in done.unknown_code and _of_this_version(recorded):
+            check.differ(
+                "transactions", f"creation of {name}", "data", "other code", "this version's"
+            )
+        elif name in done.unknown_code:
             check.note(
                 f"{name} was compiled from other sources than this version's: it was replayed as "
                 f"recorded (result of cosim {recorded.manifest.get('versions', {}).get('cosim')}, "
@@ -139,6 +105,14 @@ def check_state(recorded: Recorded, done: Replayed) -> Check:
             "transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender)
         )
     return check
+
+
+def _of_this_version(recorded: Recorded) -> bool:
+    """Whether the manifest names the version, compiler and revision that are here."""
+    versions = recorded.manifest.get("versions", {})
+    here = {"cosim": __version__, "vyper": metadata.version("vyper")}
+    same = all(versions.get(name) == version for name, version in here.items())
+    return same and recorded.manifest.get("git_revision") == git_revision()
 
 
 def _nonces(done: Replayed) -> dict[bytes, int]:

@@ -34,6 +34,8 @@ def check_sending(recorded: Recorded) -> Check:
     reason = recorded.deviation()
     if getattr(ledger, "fee_strategies", None):
         reason = reason or "people choose their own fees"
+    if getattr(ledger, "propagation_delay_s", 0):
+        reason = reason or "messages take their time, and branches have fees of their own"
     wallets = None if reason else _offers(recorded)
     tip_wei = wei_from_gwei(ledger.tip_gwei)
     for i, row in enumerate(rows_of(frame)):
@@ -50,8 +52,6 @@ def check_sending(recorded: Recorded) -> Check:
             check.differ("transactions", name, "max_fee_wei", row.max_fee_wei, f"at least {fee}")
     if reason:
         check.note(f"fees and the order within blocks are only bounded: {reason}")
-    elif getattr(ledger, "propagation_delay_s", 0):
-        check.note("the order within blocks is not checked: messages take their time")
     else:
         _check_order(check, frame, transactions_of(frame), base_fee)
     check.note(
@@ -65,9 +65,8 @@ def _offers(recorded: Recorded) -> set[int]:
     """What wallets may offer beyond the tip: twice the base fee of any block, or of the next."""
     blocks = recorded.frame("blocks")
     last = blocks.iloc[-1]
-    following = next_base_fee_wei(
-        int(last["base_fee_wei"]), int(last["gas_used"]), int(last["gas_limit"])
-    )
+    gas = int(last["gas_used"]) + int(last["others_gas"])
+    following = next_base_fee_wei(int(last["base_fee_wei"]), gas, int(last["gas_limit"]))
     return {2 * int(fee) for fee in blocks["base_fee_wei"]} | {2 * following}
 
 

@@ -11,11 +11,11 @@ from cosim.errors import CosimError, EngineError, UserError
 from cosim.ledger.keys import key_ring
 from cosim.publishing import grid
 from cosim.publishing.beside import check_certificates, check_names
+from cosim.publishing.blocks import check_blocks, check_reorganisations
 from cosim.publishing.facts import Facts
 from cosim.publishing.files import check_bytes, check_files, check_manifest, check_tables
 from cosim.publishing.findings import Check
 from cosim.publishing.ledger import (
-    check_blocks,
     check_events,
     check_receipts,
     check_state,
@@ -173,6 +173,7 @@ def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str 
         "receipts": lambda: check_receipts(recorded, chain, tables),
         "events": lambda: check_events(recorded, chain, tables),
         "blocks": lambda: check_blocks(recorded, chain),
+        "reorganisations": lambda: check_reorganisations(recorded),
         "state": lambda: check_state(recorded, chain),
         "sending": lambda: check_sending(recorded),
         "gas limits": lambda: check_gas_limits(facts),

@@ -12,9 +12,10 @@ from forgery import with_other_cell
 from cosim.ledger.engine import create_engine
 from cosim.publishing import grid, orders, settlement
 from cosim.publishing.beside import check_certificates, check_names
+from cosim.publishing.blocks import check_blocks
 from cosim.publishing.facts import Facts
 from cosim.publishing.findings import Check
-from cosim.publishing.ledger import check_blocks, check_events, check_receipts, replayed_tables
+from cosim.publishing.ledger import check_events, check_receipts, replayed_tables
 from cosim.publishing.people import People, check_devices
 from cosim.publishing.power_flows import delivered_cases, scheduled_cases, solve_cases
 from cosim.publishing.recorded import Recorded
@@ -110,11 +111,11 @@ def verified(whole_result: Path) -> Verified:
 
 
 def test_the_honest_tables_pass(verified: Verified) -> None:
-    found = [check() for table in TABLES for check in verified.checks(table)]
+    found = [check() for table in sorted(TABLES) for check in verified.checks(table)]
     assert [check.name for check in found + verified.replayed() if not check.passed] == []
 
 
-@pytest.mark.parametrize("table", sorted(TABLES))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"reorganisations"}))
 def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
     n_rows = len(verified.recorded.frame(table))
     rng = np.random.default_rng(len(table))

@@ -57,7 +57,8 @@ def test_an_honest_result_passes(whole_result: Path) -> None:
     done = verify(whole_result)
     assert done.failed == []
     assert {check.name for check in done.checks if not check.compared} == set()
-    assert set(FORGED) == set(TABLES)
+    # reorganisations need another consensus, and have tests of their own
+    assert set(FORGED) == set(TABLES) - {"reorganisations"}
     flow = next(check for check in done.checks if check.name == "power flow")
     # another solver than the run's: close, but not the same numbers
     assert 0 < flow.largest["vm_pu"] < 1e-8
@@ -97,7 +98,8 @@ def test_a_changed_byte_is_caught(copied: Path, table: str) -> None:
         assert check_files(recorded).passed
         # not readable, or not what a run writes, or another value that a run could write
         told = not (check_tables(recorded).passed and check_bytes(recorded).passed)
-        told = told or not verify(copied, parts=FORGED[table][2][1:]).passed
+        if not told:
+            told = not verify(copied, parts=FORGED[table][2][1:]).passed
         # or a number that the power flow cannot tell from the true one
         assert told or 0 < largest_change(path, content) < 1e-8
         path.write_bytes(content)
@@ -107,7 +109,7 @@ def test_a_changed_byte_is_caught(copied: Path, table: str) -> None:
 def largest_change(path: Path, content: bytearray) -> float:
     now, before = pq.read_table(path).to_pandas(), pd.read_parquet(io.BytesIO(content))
     numbers = before.select_dtypes("number").columns
-    pd.testing.assert_frame_equal(now.drop(columns=numbers), before.drop(columns=numbers))
+    assert now.drop(columns=numbers).equals(before.drop(columns=numbers))
     return float((now[numbers] - before[numbers]).abs().to_numpy().max())
 
 
