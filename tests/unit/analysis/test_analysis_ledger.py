@@ -92,7 +92,8 @@ def recorded(
         "blocks",
         {
             "block": np.arange(n), "timestamp_s": START_S + np.array(BLOCKS_S), "gas_used": used,
-            "gas_limit": 1_000_000, "base_fee_wei": base_wei, "n_transactions": 0, "proposer": 0, "others_gas": 0,
+            "gas_limit": 1_000_000, "base_fee_wei": base_wei, "n_transactions": 0, "proposer": 0,
+            "others_gas": 0,
         },
     )  # fmt: skip
     for k in range(2):
