@@ -29,7 +29,7 @@ from cosim.analysis.summary import number
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
-LOG_SPAN = 20.0
+LOG_SPAN = 8.0
 """Ratio of largest to smallest value from which on the horizontal axis is logarithmic."""
 
 
@@ -135,7 +135,7 @@ class PanelFigure:
         low, high = min(values), max(values)
         if self.from_zero or self.kind == "bars":
             low, high = min(low, 0.0), max(high, 0.0)
-        room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+        room = (0.1 if self.kind == "lines" else 0.18) * (high - low) or 0.1 * abs(high) or 1.0
         is_floor = low == 0.0 and (self.from_zero or self.kind == "bars")
         is_ceiling = high == 0.0 and low < 0.0
         return (0.0 if is_floor else low - room), (0.0 if is_ceiling else high + room)
@@ -206,7 +206,8 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
                 hovertemplate=f"{label or figure.title}: %{{customdata}}<extra></extra>",
             )
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
-    drawn.update_layout(margin={"l": 58, "r": 12, "t": 8, "b": 44}, font={"size": 12})
+    below = 44 if figure.kind == "lines" else 24
+    drawn.update_layout(margin={"l": 58, "r": 12, "t": 8, "b": below}, font={"size": 12})
     low, high = figure.y_range(panel)
     drawn.update_yaxes(range=[low, high])
     if figure.kind == "lines":
@@ -216,7 +217,7 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             title={"text": figure.x_title, "standoff": 6},
             type="log" if figure.log_x else "linear",
             tickvals=ticks,
-            ticktext=[f"{x:g}" for x in ticks],
+            ticktext=[tick_text(x) for x in ticks],
             range=_padded(xs, figure.log_x),
         )
     else:
@@ -225,11 +226,17 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             tickvals=figure.x_values,
             ticktext=place_labels(figure),
             ticks="",
+            showgrid=False,
         )
         drawn.add_hline(y=0.0, line={"color": INK, "width": 1})
     if panel.limit is not None:
         limit_line(drawn, panel.limit, "limit")
     return drawn
+
+
+def tick_text(value: float) -> str:
+    """A value on the horizontal axis; millions as such."""
+    return f"{value / 1e6:g} M" if abs(value) >= 1e6 else f"{value:g}"
 
 
 def marker_sizes(panel: Panel) -> list[float]:

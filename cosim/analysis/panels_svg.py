@@ -7,14 +7,22 @@ from collections.abc import Callable
 
 from cosim.analysis import svg
 from cosim.analysis.chart_style import INK, round_ticks
-from cosim.analysis.panels import Panel, PanelFigure, Series, marker_sizes, place_labels, x_ticks
+from cosim.analysis.panels import (
+    Panel,
+    PanelFigure,
+    Series,
+    marker_sizes,
+    place_labels,
+    tick_text,
+    x_ticks,
+)
 from cosim.analysis.summary import number
 
 _COLUMNS = 3
 _WIDTH, _HEIGHT = 250, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 34, 46
 _MARGIN = 14
-_CHARACTER = 7.2
+_CHARACTER = 6.6
 """Estimated width of a character of the legend."""
 
 Place = Callable[[float], float]
@@ -84,7 +92,7 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
     if figure.kind == "lines":
         for x in x_ticks(figure):
             parts.append(svg.rule(x_of(x), top, x_of(x), bottom))
-            parts.append(svg.text(x_of(x), bottom + 17, f"{x:g}", anchor="middle", size=12))
+            parts.append(svg.text(x_of(x), bottom + 17, tick_text(x), anchor="middle", size=12))
         parts.append(
             svg.text((left + right) / 2, bottom + 36, figure.x_title, anchor="middle", size=12)
         )
