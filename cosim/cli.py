@@ -154,7 +154,7 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
         result = run_study(
             study, out, jobs=options.jobs, force=options.force, progress=progress.tell
         )
-    print_study(result, study.impossible, console)
+    print_study(result, console)
     console.print(f"{study.name}: {len(result.runs)} runs in {time.monotonic() - begin:.1f} s")
     console.print(f"result: {result.folder}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)

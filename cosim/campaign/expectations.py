@@ -221,6 +221,8 @@ def _value(terms: Sequence[Term], indicators: Mapping[str, Mapping[str, float | 
         if term.reference is None:
             values.append(term.factor)
             continue
+        if term.reference.run not in indicators:
+            raise ValueError(f"run {term.reference.run!r} could not be made")
         own = indicators[term.reference.run]
         if term.reference.indicator not in own:
             raise ValueError(

@@ -14,7 +14,7 @@ import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ from cosim.campaign.results import (
     flatten,
     write_study_table,
 )
-from cosim.campaign.study import Study, StudyRun
+from cosim.campaign.study import ImpossibleRun, Study, StudyRun
 from cosim.errors import CosimError, RunError, UserError
 from cosim.experiment import run_scenario
 from cosim.recording.columns import FORMAT_VERSION
@@ -58,6 +58,8 @@ class StudyResult:
     folder, report : Path
     runs : tuple of FinishedRun
         In the order of the study.
+    impossible : tuple of ImpossibleRun
+        Combinations left out: no scenarios, or refused by their set-up.
     outcomes : tuple of Outcome
         Of its expectations.
     """
@@ -65,6 +67,7 @@ class StudyResult:
     folder: Path
     report: Path
     runs: tuple[FinishedRun, ...]
+    impossible: tuple[ImpossibleRun, ...]
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -97,7 +100,8 @@ def run_study(
     Raises
     ------
     UserError
-        For anything the user can mend, with the run's name; nothing is left behind.
+        For anything the user can mend, with the run's name; nothing is left behind. With
+        ``study.skip_impossible``, only if no run can be made.
     RunError
         If a run's numbers cannot be trusted; names the run. Nothing is left behind.
     KeyboardInterrupt
@@ -109,20 +113,25 @@ def run_study(
     with _pending(target) as folder:
         (folder / RUNS_FOLDER).mkdir()
         tasks = [_Task(run.name, run.scenario, study.file, folder) for run in study.runs]
+        skip = study.settings.skip_impossible
         if at_once == 1:
-            _play_here(tasks, progress)
+            failures = _play_here(tasks, skip, progress)
         else:
-            _play_in_processes(tasks, at_once, progress)
-        runs = tuple(_finished(run, folder) for run in study.runs)
+            failures = _play_in_processes(tasks, at_once, skip, progress)
+        if len(failures) == len(tasks):
+            raise failures[tasks[0].name].error(tasks[0].name)
+        played = [run for run in study.runs if run.name not in failures]
+        impossible = (*study.impossible, *_left_out(study, failures))
+        runs = tuple(_finished(run, folder) for run in played)
         found = {run.name: run.indicators for run in runs}
         outcomes = tuple(check_expectation(each, found) for each in study.expectations)
         shutil.copyfile(study.file, folder / STUDY_FILE)
         write_study_table(folder, runs)
         spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
-        write_manifest(folder, _manifest(study, folder, outcomes, spent))
+        write_manifest(folder, _manifest(study, folder, runs, impossible, outcomes, spent))
         report = write_study_report(folder)
         prepare(target, force)
-    return StudyResult(target, target / report.name, runs, outcomes)
+    return StudyResult(target, target / report.name, runs, impossible, outcomes)
 
 
 def cores() -> int:
@@ -178,8 +187,10 @@ class _Failure:
         return RunError(text) if self.kind == "run" else RuntimeError(text)
 
 
-def _play_here(tasks: Sequence[_Task], progress: Progress) -> None:
+def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, _Failure]:
+    """Play runs one after the other; gives those that were skipped."""
     done = 0
+    skipped: dict[str, _Failure] = {}
     for n_runs, task in enumerate(tasks):
 
         def tell(n_runs: int = n_runs) -> None:
@@ -190,13 +201,22 @@ def _play_here(tasks: Sequence[_Task], progress: Progress) -> None:
         try:
             complete = task.play(tell)
         except Exception as error:
-            raise _Failure.of(error).error(task.name) from error
+            failure = _Failure.of(error)
+            if not (skip and failure.kind == "user"):
+                raise failure.error(task.name) from error
+            skipped[task.name] = failure
+            complete = True
         if not complete:
             raise KeyboardInterrupt
         progress(done, n_runs + 1)
+    return skipped
 
 
-def _play_in_processes(tasks: Sequence[_Task], at_once: int, progress: Progress) -> None:
+def _play_in_processes(
+    tasks: Sequence[_Task], at_once: int, skip: bool, progress: Progress
+) -> dict[str, _Failure]:
+    """Play runs in processes; gives those that were skipped."""
+    skipped: dict[str, _Failure] = {}
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("q", 0), context.Event()
     pool = ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(done, stop))
@@ -208,17 +228,20 @@ def _play_in_processes(tasks: Sequence[_Task], at_once: int, progress: Progress)
         waiting: set[Future[_Failure | bool]] = set(futures)
         while waiting:
             finished, waiting = wait(waiting, _POLL_S, FIRST_COMPLETED)
-            failed = [f for f in futures if f in finished and isinstance(f.result(), _Failure)]
-            if failed:
-                failure = failed[0].result()
-                assert isinstance(failure, _Failure)
-                raise failure.error(futures[failed[0]])
+            for future in futures:  # in the order of the study, whichever was done first
+                failure = future.result() if future in finished else None
+                if not isinstance(failure, _Failure):
+                    continue
+                if not (skip and failure.kind == "user"):
+                    raise failure.error(futures[future])
+                skipped[futures[future]] = failure
             if any(future.result() is False for future in finished):
                 raise KeyboardInterrupt
             progress(int(done.value), len(tasks) - len(waiting))
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+    return skipped
 
 
 _shared: tuple[Any, Any] | None = None
@@ -267,15 +290,29 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
+def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[ImpossibleRun]:
+    """Runs whose set-up refused them."""
+    for run in study.runs:
+        if run.name in failures:
+            failure = failures[run.name]
+            reason = f"{failure.field}: {failure.text}" if failure.field else failure.text
+            yield ImpossibleRun(run.name, run.variant, run.values, reason)
+
+
 def _finished(run: StudyRun, folder: Path) -> FinishedRun:
     indicators = read_manifest(folder / RUNS_FOLDER / run.name)["indicators"]
     return FinishedRun(run.name, run.variant, run.values, flatten(indicators))
 
 
 def _manifest(
-    study: Study, folder: Path, outcomes: Sequence[Outcome], timing: dict[str, Any]
+    study: Study,
+    folder: Path,
+    runs: Sequence[FinishedRun],
+    impossible: Sequence[ImpossibleRun],
+    outcomes: Sequence[Outcome],
+    timing: dict[str, Any],
 ) -> dict[str, Any]:
-    first = read_manifest(folder / RUNS_FOLDER / study.runs[0].name)
+    first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
     hashed = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV)
@@ -290,9 +327,9 @@ def _manifest(
         "axes": list(study.settings.axes),
         "runs": [
             {"name": run.name, "variant": run.variant, "values": list(run.values.values())}
-            for run in study.runs
+            for run in runs
         ],
-        "impossible": [asdict(run) for run in study.impossible],
+        "impossible": [asdict(run) for run in impossible],
         "outcomes": [asdict(outcome) for outcome in outcomes],
         "versions": first["versions"],
         "git_revision": first["git_revision"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.box import SIMPLE_HEAD
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from cosim.campaign.runner import StudyResult
-from cosim.campaign.study import ImpossibleRun, Study
+from cosim.campaign.study import Study
 from cosim.campaign.text import (
     SHORT_HEADINGS,
     axis_headings,
@@ -23,14 +22,12 @@ from cosim.campaign.text import (
 )
 
 
-def print_study(result: StudyResult, impossible: Sequence[ImpossibleRun], console: Console) -> None:
+def print_study(result: StudyResult, console: Console) -> None:
     """Print the runs, and the expectations with met or NOT met.
 
     Parameters
     ----------
     result : StudyResult
-    impossible : sequence of ImpossibleRun
-        Combinations left out.
     console : rich.console.Console
         Where to.
     """
@@ -56,7 +53,7 @@ def print_study(result: StudyResult, impossible: Sequence[ImpossibleRun], consol
         wide = console.options.update(max_width=10_000)
         console.width = max(console.width, Measurement.get(console, wide, table).maximum)
     console.print(table)
-    for each in impossible:
+    for each in result.impossible:
         console.print(f"impossible: {escape(each.name)}: {escape(each.reason)}", soft_wrap=True)
     for expected in expectation_rows([asdict(outcome) for outcome in result.outcomes]):
         word = "[green]met[/green]" if expected.met else "[bold red]NOT met[/bold red]"

@@ -8,6 +8,7 @@ dotted key is a place in a list. The result is an ordinary scenario, validated a
 from __future__ import annotations
 
 import copy
+import datetime
 import itertools
 import json
 import re
@@ -218,13 +219,16 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     """Name, variant and values on the axes of every run."""
     labels = axis_labels(tuple(settings.axes))
     axes = [
-        [(field, value, f"{labels[field]}-{_word(value, k)}") for k, value in enumerate(values)]
+        [
+            (field, value, f"{labels[field]}-{_word(_plain(value), k)}")
+            for k, value in enumerate(values)
+        ]
         for field, values in settings.axes.items()
     ]
     found = []
     for variant, *points in itertools.product(settings.variants or ("",), *axes):
         parts = [*([str(variant)] if variant else []), *(word for _, _, word in points)]
-        values = {field: value for field, value, _ in points}
+        values = {field: _plain(value) for field, value, _ in points}
         found.append(("_".join(parts), str(variant), values))
     names = [name for name, _, _ in found]
     for name in names:
@@ -236,6 +240,15 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
                 remedy="give every value of an axis once",
             )
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: YAML also has times, which become text."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(own) for key, own in value.items()}
+    return [_plain(own) for own in value] if isinstance(value, list | tuple) else value
 
 
 def _word(value: Any, place: int) -> str:

@@ -153,6 +153,23 @@ def test_a_failing_run_is_named_and_leaves_the_earlier_result(
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
 
 
+def test_a_run_that_its_setup_refuses_is_left_out_if_asked_for(tmp_path: Path) -> None:
+    section = {
+        "expect": ["participants-99.cost_eur < 0"],
+        "axes": {"prosumers.participants": [99, 3]},
+        "skip_impossible": True,
+    }
+    time = STUDY["time"] | {"intervals": 1}
+    file = write(tmp_path / "crowd.yaml", STUDY | {"time": time, "study": section})
+    left = run(file, tmp_path / "out", "--jobs", "1")
+    assert left.code == EXIT_FAILED
+    assert "impossible: participants-99: prosumers.participants: 99 connection" in left.out
+    assert "NOT met: participants-99.cost_eur < 0  (run 'participants-99' could not" in left.out
+    assert [path.name for path in (left.folder / "runs").iterdir()] == ["participants-3"]
+    report = (left.folder / "report.html").read_text(encoding="utf-8")
+    assert "participants-99: prosumers.participants: 99 connection points" in report
+
+
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     study = load_study(write(tmp_path / "two_ways.yaml", STUDY))
     told: list[tuple[int, int]] = []

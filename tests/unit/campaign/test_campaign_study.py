@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,16 @@ def test_axes_with_mappings_and_words(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found.runs[3].scenario.ledger.block_gas_limit == 9_000_000
     assert found.runs[3].scenario.market.pricing == "pay_as_bid"
+
+
+def test_times_on_an_axis(tmp_path: Path) -> None:
+    starts = [datetime(2016, 5, 24, 11), datetime(2016, 5, 24, 18, 30)]
+    found = study(tmp_path, axes={"time.start": starts})
+    assert [run.name for run in found.runs] == [
+        "start-2016-05-24T11-00-00", "start-2016-05-24T18-30-00",
+    ]  # fmt: skip
+    assert [run.scenario.time.start for run in found.runs] == starts
+    assert found.runs[0].values == {"time.start": "2016-05-24T11:00:00"}
 
 
 def test_axes_with_the_same_last_word_are_told_apart() -> None:
