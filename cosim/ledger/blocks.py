@@ -161,15 +161,17 @@ class Mempool:
         self._waiting[transaction.handle] = transaction
 
     def put_back(self, transactions: Iterable[Transaction]) -> None:
-        """Take transactions back that were taken: their block is not part of the chain."""
-        for transaction in transactions:
+        """Take transactions back that were taken: their block is not part of the chain.
+
+        Each is a candidate again from the time on at which it was sent, with whatever else waits,
+        so that the order of sending stays, and no earlier block holds what was sent later.
+        """
+        ready = [one for queue in self._ready.values() for one in queue]
+        waiting = [one for one in ready if one.handle in self._waiting]
+        self._ready = {}
+        for transaction in (*transactions, *waiting):
             self._waiting[transaction.handle] = transaction
-            queue = self._ready.get(transaction.sender, deque())
-            # what waits already was sent later, or is no later one of this sender's
-            rest = [one for one in queue if one.handle != transaction.handle]
-            rest.append(transaction)
-            rest.sort(key=lambda one: (one.sent_at_s, one.handle))
-            self._ready[transaction.sender] = deque(rest)
+            heapq.heappush(self._future, (transaction.sent_at_s, transaction.handle, transaction))
 
     def drop(self, handles: Iterable[int]) -> list[Transaction]:
         """Withdraw transactions; those that were included already are passed over."""
