@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import cosim
+import cosim.cli
 import cosim.experiment
 from cosim.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER, main
 from cosim.errors import (
@@ -157,6 +158,34 @@ def test_the_schema_is_json_and_knows_the_defaults(capsys):
     assert main(["schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert schema["$defs"]["LedgerSettings"]["properties"]["block_time_s"]["default"] == 12
+
+
+@pytest.mark.parametrize("given", ["spam", "attacks/spam", "small"])
+def test_scenarios_that_come_with_cosim_are_found_by_name(
+    called, file, given, tmp_path, monkeypatch
+):
+    own = tmp_path / "own"
+    (own / "attacks").mkdir(parents=True)
+    shutil.copy(file, own / "attacks" / "spam.yaml")
+    shutil.copy(file, own / "small.yaml")
+    monkeypatch.setattr(cosim.cli, "folder", lambda kind: own)
+    (_, found, _), _ = called(given)
+    assert found == own / ("small.yaml" if given == "small" else "attacks/spam.yaml")
+
+
+def test_a_name_outside_of_the_scenarios_is_not_one_of_them(file, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own").mkdir()
+    monkeypatch.setattr(cosim.cli, "folder", lambda kind: tmp_path / "own")
+    assert main(["run", "../small"]) == EXIT_USER
+    assert "../small" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_there_is_at_least_one_job(jobs, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["run", "quickstart", "--jobs", jobs])
+    assert exit_.value.code == EXIT_USER
+    assert f"invalid number of runs (1 or more) value: '{jobs}'" in capsys.readouterr().err
 
 
 def test_grids_are_listed_with_what_they_hold(capsys, monkeypatch):
