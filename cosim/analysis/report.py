@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from cosim.analysis import charts
+from cosim.analysis.attack_chart import ATTACK_DEFINITION, attack_groups
 from cosim.analysis.certificates import certificates_chart
 from cosim.analysis.chart_style import Chart
 from cosim.analysis.checks import STAGE_LABELS
@@ -139,10 +140,12 @@ def _gas_comparison(results: Results) -> tuple[tuple[TextTable, ...], list[str]]
 def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
     has_certificates = indicators.certificates_issued_kwh is not None
     has_storage = indicators.storage_charged_kwh is not None
+    has_attack = indicators.attack_fees_eur is not None
     return [
         *DEFINITIONS,
         *([CERTIFICATE_DEFINITION] if has_certificates else []),
         *([STORAGE_DEFINITION] if has_storage else []),
+        *([ATTACK_DEFINITION] if has_attack else []),
     ]
 
 
@@ -223,6 +226,7 @@ def _chart_groups(
         },
         *_certificates(results),
         *_storage(results),
+        *attack_groups(results, after),
         {
             "key": "ledger",
             "title": "Ledger",

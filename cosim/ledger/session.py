@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cosim.clock import DeliveryClock
+from cosim.ledger.attacks.base import LedgerAttack
 from cosim.ledger.blocks import Included
 from cosim.ledger.clients.flexibility_market import MAX_BATCH, award_gas, settle_gas
 from cosim.ledger.deployment import Deployment
@@ -33,6 +34,8 @@ class MarketSession:
         Times of the run.
     form, reveal_s
         How orders are cleared; see :class:`cosim.ledger.trading.Trading`.
+    attack : LedgerAttack, optional
+        What somebody does to an interval; default: nothing.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class MarketSession:
         clock: DeliveryClock,
         form: str = "on_chain",
         reveal_s: int = 0,
+        attack: LedgerAttack | None = None,
     ) -> None:
         self.deployment = deployment
+        self.attack = attack or LedgerAttack()
         self.chain = deployment.chain
         self.clock = clock
         self.n = len(deployment.prosumers)
@@ -223,12 +228,13 @@ class MarketSession:
                 sent_at_s=begin_s + i * stagger_s,
             )
             for i in self.members
+            if not self.attack.is_silent(interval, i)
         }
         deadline = ends + self.clock.metering_s
         while chain.pending and chain.now_s + self.clock.block_time_s <= deadline:
             chain.mine_until(chain.now_s + self.clock.block_time_s)
         reports: list[Included] = []
-        silent = []
+        silent = [i for i in self.members if i not in handles]
         for i, handle in handles.items():
             included = chain.included(handle)
             if included is not None:
@@ -238,7 +244,7 @@ class MarketSession:
             else:
                 silent.append(i)
         if silent:
-            chain.drop([handles[i] for i in silent if chain.included(handles[i]) is None])
+            chain.drop([h for h in handles.values() if chain.included(h) is None])
             chain.mine_until(deadline)
             # all at once: one block each would take a large population past the next gate closure
             estimates = [
