@@ -31,8 +31,8 @@ from cosim.units import (
     wh_from_kwh,
 )
 
-_BUYERS_SEED = 16
-"""Key among the children of the scenario's seed; the population's are 0 to 3."""
+_BUYERS_SEED, _PARTICIPANTS_SEED = 16, 17
+"""Keys among the children of the scenario's seed; the population's are 0 to 3."""
 
 
 def count_services(scenario: Scenario) -> int:
@@ -67,7 +67,31 @@ def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
                 remedy="use names from the network's connection_points.csv",
             )
         outside |= named
+    outside |= _no_participants(scenario, [name for name in names if name not in outside])
     return tuple(name not in outside for name in names)
+
+
+def _no_participants(scenario: Scenario, eligible: Sequence[str]) -> set[str]:
+    """Who is left out where a scenario wants fewer participants; fewer are always among more.
+
+    A shared battery always takes part: it has to report to the market.
+    """
+    wanted = scenario.prosumers.participants
+    if wanted is None:
+        return set()
+    if wanted > len(eligible):
+        raise ScenarioError(
+            f"{wanted} connection points cannot take part: there are {len(eligible)}",
+            field="prosumers.participants",
+            remedy=f"set it to {len(eligible)} at most",
+        )
+    battery = scenario.community_storage
+    first = [name for name in eligible if battery is not None and name == battery.name]
+    others = [name for name in eligible if name not in first]
+    seed = child_seed(np.random.SeedSequence(scenario.seed), _PARTICIPANTS_SEED)
+    drawn = np.random.default_rng(seed).permutation(len(others)).tolist()
+    taking_part = {*first, *(others[i] for i in drawn[: wanted - len(first)])}
+    return set(eligible) - taking_part
 
 
 def deploy_services(scenario: Scenario, deployment: Deployment) -> tuple[Service, ...]:

@@ -25,7 +25,12 @@ from cosim.errors import UserError
 from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
-from cosim.preparation import prepare_grid, prepare_ledger, prepare_people
+from cosim.preparation import (
+    begin_consensus,
+    prepare_grid,
+    prepare_ledger,
+    prepare_people,
+)
 from cosim.recording.manifest import build_manifest, write_manifest
 from cosim.recording.writer import TableWriter
 from cosim.scenario import Scenario
@@ -105,6 +110,7 @@ def run_scenario(
             population, bidders = prepare_people(scenario, grid)
             deployment = prepare_ledger(scenario, scenario_file, population)
             services = deploy_services(scenario, deployment)
+            begin_consensus(scenario, deployment.chain, deployment.prosumers)
             simulation = build_simulation(
                 scenario,
                 scenario_file,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from cosim.community import count_services, members, shared_battery
 from cosim.errors import ScenarioError
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
-from cosim.ledger.chain import Chain
+from cosim.ledger.accounts import Account
+from cosim.ledger.chain import Chain, FeeStrategy
 from cosim.ledger.clients.local_market import clear_gas
+from cosim.ledger.consensus import MOST_CONTESTED, Consensus
 from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
 from cosim.ledger.engine import create_engine
 from cosim.market.pricing import ClearingForm, PricingRule
@@ -30,7 +33,9 @@ from cosim.prosumers.settings import (
     ScalingFactors,
     StrategyShare,
     Tariff,
+    child_seed,
 )
+from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
 from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
 
@@ -84,6 +89,63 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
 
+SETUP_GAS_LIMIT = 30_000_000
+"""Least gas limit of the blocks before the first order window: creating the contracts needs it."""
+
+_CONSENSUS_SEED, _FEES_SEED = 18, 19
+"""Keys among the children of the scenario's seed."""
+
+
+def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Account]) -> None:
+    """End the set-up: blocks come as the scenario's consensus has it, at the prosumers' own fees.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    chain : Chain
+        With the contracts deployed and everybody's accounts funded.
+    prosumers : sequence of Account
+        In connection-point order.
+    """
+    ledger, root = scenario.ledger, np.random.SeedSequence(scenario.seed)
+    consensus = Consensus(
+        kind=ledger.consensus,
+        block_time_s=ledger.block_time_s,
+        validators=ledger.validators,
+        failed_validators=ledger.failed_validators,
+        missed_slot_probability=ledger.missed_slot_probability,
+        round_timeout_s=ledger.round_timeout_s,
+        propagation_delay_s=ledger.propagation_delay_s,
+    )
+    # the set-up may have left the last of its blocks unused: the consensus begins at the window
+    opens_s = scenario.clock().window_opens_s(0)
+    chain.mine_until(opens_s)
+    chain.begin(
+        consensus.schedule(chain.now_s, np.random.default_rng(child_seed(root, _CONSENSUS_SEED))),
+        block_gas_limit=ledger.block_gas_limit,
+        confirmations=ledger.confirmations,
+        horizon_blocks=MOST_CONTESTED if consensus.forks else 0,
+        propagation_s=ledger.propagation_delay_s,
+    )
+    shares = [strategy.share for strategy in ledger.fee_strategies]
+    if not shares:
+        return
+    followed = assign_strategies(
+        len(prosumers),
+        [*shares, max(0.0, 1.0 - sum(shares))],
+        np.random.default_rng(child_seed(root, _FEES_SEED)),
+    )
+    for account, which in zip(prosumers, followed.tolist(), strict=True):
+        if which < len(shares):
+            own = ledger.fee_strategies[which]
+            fees = FeeStrategy(
+                wei_from_gwei(own.tip_gwei),
+                round(10 * own.rise_percent_per_block),
+                own.base_fee_factor,
+            )
+            chain.set_fees(account.address, fees)
+
+
 def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
     """Chain and contracts, set up before the first order window opens."""
     market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
@@ -118,17 +180,18 @@ def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Populati
         challenge_s=market.challenge_s,
         clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
     )
+    setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     chain = Chain(
         create_engine(ledger.engine),
         genesis_s(
             clock.window_opens_s(0),
             ledger.block_time_s,
-            ledger.block_gas_limit,
+            setup_gas_limit,
             population.n,
             count_services(scenario),
         ),
         ledger.block_time_s,
-        ledger.block_gas_limit,
+        setup_gas_limit,
         initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
         tip_wei=wei_from_gwei(ledger.tip_gwei),
     )

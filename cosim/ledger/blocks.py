@@ -44,6 +44,9 @@ class Transaction(NamedTuple):
         Delivery interval it serves; -1 for the set-up phase.
     label : str
         Free text for the records.
+    rise_permille : int
+        By how much its sender raises both fees with every block that leaves it waiting: it sends
+        the same transaction again, with the same nonce. [‰]
     """
 
     handle: int
@@ -57,6 +60,35 @@ class Transaction(NamedTuple):
     value_wei: int = 0
     interval: int = -1
     label: str = ""
+    rise_permille: int = 0
+
+    def after_waiting(self, blocks: int) -> Transaction:
+        """The same with the fees that its sender offers after so many blocks."""
+        if not self.rise_permille or blocks <= 0:
+            return self
+        up, down = (1_000 + self.rise_permille) ** blocks, 1_000**blocks
+        return self._replace(
+            max_fee_wei=self.max_fee_wei * up // down, tip_wei=self.tip_wei * up // down
+        )
+
+
+@dataclass(frozen=True)
+class FeeStrategy:
+    """What an account offers for its transactions.
+
+    Parameters
+    ----------
+    tip_wei : int
+        Priority fee. [wei/gas]
+    rise_permille : int
+        By how much it raises both fees with every block that leaves a transaction waiting. [‰]
+    base_fee_factor : int
+        Its most fee is so many times the base fee, plus the tip.
+    """
+
+    tip_wei: int
+    rise_permille: int = 0
+    base_fee_factor: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +149,8 @@ class Mempool:
         # per sender in the order of sending, which is the order of nonces
         self._ready: dict[bytes, deque[Transaction]] = {}
         self._waiting: dict[int, Transaction] = {}
+        # block that first could have included a transaction whose fees rise
+        self._since: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -126,16 +160,38 @@ class Mempool:
         heapq.heappush(self._future, (transaction.sent_at_s, transaction.handle, transaction))
         self._waiting[transaction.handle] = transaction
 
+    def put_back(self, transactions: Iterable[Transaction]) -> None:
+        """Take transactions back that were taken: their block is not part of the chain."""
+        for transaction in transactions:
+            self._waiting[transaction.handle] = transaction
+            queue = self._ready.get(transaction.sender, deque())
+            # what waits already was sent later, or is no later one of this sender's
+            rest = [one for one in queue if one.handle != transaction.handle]
+            rest.append(transaction)
+            rest.sort(key=lambda one: (one.sent_at_s, one.handle))
+            self._ready[transaction.sender] = deque(rest)
+
     def drop(self, handles: Iterable[int]) -> list[Transaction]:
         """Withdraw transactions; those that were included already are passed over."""
         dropped = [self._waiting.pop(handle) for handle in handles if handle in self._waiting]
+        for transaction in dropped:
+            self._since.pop(transaction.handle, None)
         return dropped
+
+    def seen(self, timestamp_s: float) -> list[Transaction]:
+        """What lies in the public mempool at a time, in the order of sending."""
+        ready = [one for queue in self._ready.values() for one in queue]
+        ready += [one for sent_at_s, _, one in self._future if sent_at_s <= timestamp_s]
+        waiting = [one for one in ready if one.handle in self._waiting]
+        return sorted(waiting, key=lambda one: (one.sent_at_s, one.handle))
 
     def has_candidates(self, timestamp_s: int) -> bool:
         """Whether any transaction was sent before a time, or waits since an earlier block."""
         return bool(self._ready) or bool(self._future and self._future[0][0] < timestamp_s)
 
-    def candidates(self, timestamp_s: int, base_fee_wei: int) -> Iterator[Transaction]:
+    def candidates(
+        self, timestamp_s: int, base_fee_wei: int, block: int = 0
+    ) -> Iterator[Transaction]:
         """Transactions sent before the block, best effective tip first, then first sent.
 
         The generator is told by :meth:`taken` that the last one was included; else its sender's
@@ -147,15 +203,19 @@ class Mempool:
                 self._ready.setdefault(transaction.sender, deque()).append(transaction)
         heads: list[tuple[int, float, int, Transaction]] = []
         for sender in list(self._ready):
-            self._push_head(heads, sender, base_fee_wei)
+            self._push_head(heads, sender, base_fee_wei, block)
         while heads:
             transaction = heapq.heappop(heads)[3]
             yield transaction
             if transaction.handle not in self._waiting:  # taken
-                self._push_head(heads, transaction.sender, base_fee_wei)
+                self._push_head(heads, transaction.sender, base_fee_wei, block)
 
     def _push_head(
-        self, heads: list[tuple[int, float, int, Transaction]], sender: bytes, base_fee_wei: int
+        self,
+        heads: list[tuple[int, float, int, Transaction]],
+        sender: bytes,
+        base_fee_wei: int,
+        block: int,
     ) -> None:
         queue = self._ready[sender]
         while queue and queue[0].handle not in self._waiting:
@@ -164,6 +224,8 @@ class Mempool:
             del self._ready[sender]
             return
         head = queue[0]
+        if head.rise_permille:
+            head = head.after_waiting(block - self._since.setdefault(head.handle, block))
         if head.max_fee_wei >= base_fee_wei:
             tip = effective_tip_wei(head, base_fee_wei)
             heapq.heappush(heads, (-tip, head.sent_at_s, head.handle, head))
@@ -171,6 +233,7 @@ class Mempool:
     def taken(self, transaction: Transaction) -> None:
         """A candidate was included."""
         del self._waiting[transaction.handle]
+        self._since.pop(transaction.handle, None)
 
 
 def effective_tip_wei(transaction: Transaction, base_fee_wei: int) -> int:

@@ -290,7 +290,7 @@ def deploy(
     handle = chain.submit(
         sender, None, data, chain.now_s, gas_limit, label=f"deploy {artifact.name}"
     )
-    chain.mine_until(chain.now_s + chain.block_time_s)
+    chain.mine_blocks()
     included = chain.included(handle)
     if included is None:
         raise EngineError(

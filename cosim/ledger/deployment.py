@@ -315,4 +315,4 @@ def mine_all(chain: Chain, before_s: int) -> None:
                 "the set-up does not finish before the first order window; raise "
                 "ledger.block_gas_limit in the scenario"
             )
-        chain.mine_until(chain.now_s + chain.block_time_s)
+        chain.mine_blocks()

@@ -8,7 +8,8 @@ receipt, by one shared test-suite.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from cosim.errors import EngineError
 from cosim.ledger.hashing import keccak
@@ -77,6 +78,30 @@ class Receipt(NamedTuple):
     contract_address: bytes | None = None
 
 
+class Message(NamedTuple):
+    """What an engine executes.
+
+    Parameters
+    ----------
+    sender : bytes
+        20 bytes.
+    to : bytes or None
+        Contract or account called; None deploys.
+    data : bytes
+        Calldata or init code.
+    gas_limit : int
+        Most gas it may use.
+    value_wei : int
+        Native coin sent along. [wei]
+    """
+
+    sender: bytes
+    to: bytes | None
+    data: bytes
+    gas_limit: int
+    value_wei: int = 0
+
+
 class Engine(Protocol):
     """An EVM with a state. Addresses are 20 bytes; slots and values are Python ints."""
 
@@ -112,11 +137,27 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> int:
-        """Remember the state; snapshots form a stack."""
+        """Remember the state; ids only grow, and none is given twice."""
         ...
 
     def restore(self, snapshot_id: int) -> None:
-        """Go back to a snapshot and forget it and every later one."""
+        """Go back to a snapshot and forget it and every later one.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
+        ...
+
+    def discard(self, snapshot_id: int) -> None:
+        """Forget a snapshot and every earlier one, so that a window of snapshots can roll along.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
         ...
 
     def storage(self, address: bytes, slot: int) -> int:
@@ -141,6 +182,26 @@ class Engine(Protocol):
 
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account (genesis allocation). [wei]"""
+        ...
+
+
+@runtime_checkable
+class BlockEngine(Engine, Protocol):
+    """An engine whose blocks somebody else builds: a node."""
+
+    def execute_block(self, messages: Sequence[Message]) -> list[Receipt | None]:
+        """Execute, in this order, what fits into the block set by ``set_block``.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            Candidates, best first; those of one sender in the order of their nonces.
+
+        Returns
+        -------
+        list of Receipt or None
+            One per message; None for what the block has no room for.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +39,9 @@ class OrderBook:
         Which of these could be cleared: all but sealed ones that nobody revealed.
     commitments : tuple of bytes
         Of sealed orders, in the order of arrival; none where orders are open.
+    in_time : bool
+        Whether the clearing was confirmed when delivery started. If not, schedules are made without
+        it, and what it contracted is settled all the same.
     """
 
     status: npt.NDArray[np.object_]
@@ -52,6 +56,12 @@ class OrderBook:
     arrived: tuple[int, ...]
     revealed: tuple[bool, ...]
     commitments: tuple[bytes, ...]
+    in_time: bool = True
+
+    @property
+    def scheduled_wh(self) -> IntArray:
+        """(n,) int64, what schedules know of the fills. [Wh]"""
+        return self.filled_wh if self.in_time else np.zeros_like(self.filled_wh)
 
     @property
     def price_ueur_per_kwh(self) -> int:
@@ -99,6 +109,50 @@ class Request:
     delivered_wh: list[int] = field(default_factory=list)
     paid_ueur: list[int] = field(default_factory=list)
     penalty_ueur: list[int] = field(default_factory=list)
+
+    def add_offer(
+        self, prosumer: int, energy_wh: int, price_ueur_per_kwh: int, baseline_wh: int
+    ) -> None:
+        """Note an offer that the contract took."""
+        self.prosumers.append(prosumer)
+        self.offered_wh.append(energy_wh)
+        self.prices_ueur_per_kwh.append(price_ueur_per_kwh)
+        self.baselines_wh.append(baseline_wh)
+        for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
+            column.append(0)
+
+
+@dataclass(frozen=True)
+class FlexibilityStep:
+    """Something that happened to a request: it was opened, or an offer, or awards.
+
+    Parameters
+    ----------
+    request : Request
+    offer : int, optional
+        Position of an offer that was taken.
+    awarded_wh : mapping of int to int, optional
+        Energy awarded in one transaction by position of the offer. [Wh]
+    """
+
+    request: Request
+    offer: int | None = None
+    awarded_wh: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What the chain says of an interval after blocks were replaced.
+
+    Parameters
+    ----------
+    orders : OrderBook
+    steps : tuple of FlexibilityStep
+        Requests, offers and awards in the order of the chain.
+    """
+
+    orders: OrderBook
+    steps: tuple[FlexibilityStep, ...]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cosim.ledger.abi import revert_text
 from cosim.ledger.blocks import Included, Transaction
@@ -14,8 +14,34 @@ from cosim.ledger.engine import Log
 
 Columns = dict[str, list[Any]]
 
-BlockRow = tuple[int, int, int, int, int, int]
-"""Number, timestamp, gas used, gas limit, base fee, number of transactions."""
+BlockRow = tuple[int, int, int, int, int, int, int]
+"""Number, timestamp, gas used, gas limit, base fee, number of transactions, proposer."""
+
+
+class Reorganisation(NamedTuple):
+    """Blocks that a competing branch replaced.
+
+    Parameters
+    ----------
+    block : int
+        Number of the first one.
+    depth_blocks : int
+        How many they were.
+    seen_at_s : int
+        Timestamp of the last of them, Unix time. [s]
+    cause : str
+        ``fork`` (two miners at once) or ``attack``.
+    n_transactions, n_left_out : int
+        Transactions in the blocks left behind, and how many of them the branch does not hold.
+    """
+
+    block: int
+    depth_blocks: int
+    seen_at_s: int
+    cause: str
+    n_transactions: int
+    n_left_out: int
+
 
 _TRANSACTION_COLUMNS = (
     "block",
@@ -39,7 +65,15 @@ _TRANSACTION_COLUMNS = (
     "method",
     "revert_reason",
 )
-_BLOCK_COLUMNS = ("block", "timestamp_s", "gas_used", "gas_limit", "base_fee_wei", "n_transactions")
+_BLOCK_COLUMNS = (
+    "block",
+    "timestamp_s",
+    "gas_used",
+    "gas_limit",
+    "base_fee_wei",
+    "n_transactions",
+    "proposer",
+)
 _EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
 _WITHDRAWN_COLUMNS = ("sent_at_s", "sender", "to", "data", "interval", "label")
 
@@ -61,12 +95,15 @@ class LedgerRecords:
         Events, the arguments as compact JSON with sorted keys.
     withdrawn : dict of list
         Transactions that their sender withdrew before any block included them.
+    reorganisations : dict of list
+        Blocks that were replaced; the other columns hold the blocks in their place.
     """
 
     transactions: Columns
     blocks: Columns
     events: Columns
     withdrawn: Columns
+    reorganisations: Columns
 
 
 def records(
@@ -74,6 +111,7 @@ def records(
     blocks: Sequence[BlockRow],
     withdrawn: Sequence[Transaction],
     contracts: Mapping[bytes, Artifact],
+    reorganisations: Sequence[Reorganisation] = (),
 ) -> LedgerRecords:
     """Build the columns.
 
@@ -87,6 +125,8 @@ def records(
         Dropped ones.
     contracts : mapping
         Known contracts by address; events of others are shown undecoded.
+    reorganisations : sequence of Reorganisation
+        What was replaced.
     """
     transaction_rows = []
     event_rows = []
@@ -110,6 +150,7 @@ def records(
         _columns(_BLOCK_COLUMNS, blocks),
         _columns(_EVENT_COLUMNS, event_rows),
         _columns(_WITHDRAWN_COLUMNS, withdrawn_rows),
+        _columns(Reorganisation._fields, reorganisations),
     )
 
 

@@ -8,7 +8,8 @@ not, decides the outcome: a late order is an outcome here, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,10 +18,21 @@ from cosim.ledger.attacks.base import LedgerAttack
 from cosim.ledger.blocks import Included
 from cosim.ledger.clients.flexibility_market import MAX_BATCH, award_gas, settle_gas
 from cosim.ledger.deployment import Deployment
-from cosim.ledger.outcomes import OrderBook, Request, Settled
+from cosim.ledger.outcomes import FlexibilityStep, OrderBook, Request, Rewritten, Settled
 from cosim.ledger.trading import ClearOffChain, Trading
 from cosim.ledger.waiting import confirmed, wait_for
 from cosim.units import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A transaction of the flexibility market before delivery: a request, an offer, or awards."""
+
+    handle: int
+    request: int
+    opens: Request | None = None
+    offer: tuple[int, int, int, int] | None = None
+    awards: Mapping[int, int] = field(default_factory=dict)
 
 
 class MarketSession:
@@ -58,7 +70,8 @@ class MarketSession:
         self._trading = Trading(deployment, clock, form, reveal_s)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
-        self._fees_wei: dict[int, list[int]] = {}
+        self._steps: dict[int, list[_Step]] = {}
+        self._n_reorganisations = 0
 
     def trade(
         self,
@@ -83,14 +96,14 @@ class MarketSession:
         clear_off_chain : callable, optional
             What the market operator clears; the forms verified and committed need it.
         """
-        fees_wei = self._fees_wei.setdefault(interval, [0] * self.n)
+        self._n_reorganisations = self.chain.n_reorganisations
+        self._steps[interval] = []
         return self._trading.trade(
             interval,
             is_sell,
             energy_wh,
             price_ueur_per_kwh,
             sent_fraction,
-            fees_wei,
             clear_off_chain,
         )
 
@@ -109,13 +122,9 @@ class MarketSession:
         included = wait_for(self.chain, handle, self.clock.delivery_start_s(interval))
         if included is None or not included.receipt.status:
             return None
-        number = next(
-            arguments["request"]
-            for name, arguments in flexibility.events(included)
-            if name == "RequestOpened"
-        )
-        request = Request(number, interval, direction, quantity_wh)
+        request = Request(self._number(included), interval, direction, quantity_wh)
         self._requests.setdefault(interval, []).append(request)
+        self._steps.setdefault(interval, []).append(_Step(handle, request.number, opens=request))
         return request
 
     def offer(
@@ -149,23 +158,16 @@ class MarketSession:
             )
             for i in np.flatnonzero(energy_wh).tolist()
         }
-        chain.mine_until(chain.now_s + self.clock.block_time_s)
+        chain.mine_blocks(1 + chain.confirmations)
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
-        fees = self._fees_wei.setdefault(request.interval, [0] * self.n)
         for i, handle in handles.items():
+            row = (i, int(energy_wh[i]), int(price_ueur_per_kwh[i]), int(baseline_wh[i]))
+            self._steps.setdefault(request.interval, []).append(
+                _Step(handle, request.number, offer=row)
+            )
             included = chain.included(handle)
-            if included is None:
-                continue
-            fees[i] += included.fee_wei
-            if included.receipt.status:
-                request.prosumers.append(i)
-                request.offered_wh.append(int(energy_wh[i]))
-                request.prices_ueur_per_kwh.append(int(price_ueur_per_kwh[i]))
-                request.baselines_wh.append(int(baseline_wh[i]))
-                request.awarded_wh.append(0)
-                request.delivered_wh.append(0)
-                request.paid_ueur.append(0)
-                request.penalty_ueur.append(0)
+            if included is not None and included.receipt.status:
+                request.add_offer(*row)
 
     def award(self, request: Request, energy_wh: IntArray) -> list[list[int]]:
         """Award offers of a request.
@@ -196,9 +198,68 @@ class MarketSession:
             if included is None or not included.receipt.status:
                 continue
             done.append(batch)
+            awarded = {request.prosumers[o]: int(energy_wh[o]) for o in batch}
+            self._steps.setdefault(request.interval, []).append(
+                _Step(handle, request.number, awards=awarded)
+            )
             for o in batch:
                 request.awarded_wh[o] += int(energy_wh[o])
         return done
+
+    def at_delivery(self, interval: int) -> Rewritten | None:
+        """Mine until delivery starts, and read again what a reorganisation may have changed.
+
+        From then on nothing of the interval's trade is undone any more.
+
+        Returns
+        -------
+        Rewritten or None
+            What the chain says now; None if no block was replaced since the orders were sent.
+        """
+        chain = self.chain
+        chain.mine_until(self.clock.delivery_start_s(interval))
+        changed = None
+        if chain.n_reorganisations != self._n_reorganisations:
+            orders = self._trading.restore(interval)
+            changed = Rewritten(orders, self._reread(interval))
+        chain.checkpoint()
+        return changed
+
+    def _reread(self, interval: int) -> tuple[FlexibilityStep, ...]:
+        """Requests, offers and awards of an interval as the chain holds them, in its order."""
+        taken = []
+        for step in self._steps.get(interval, ()):
+            included = self.chain.included(step.handle)
+            if included is not None and included.receipt.status:
+                taken.append((included.block, included.index, step, included))
+        requests: dict[int, Request] = {}
+        steps = []
+        for _, _, step, included in sorted(taken, key=lambda row: row[:2]):
+            if step.opens is not None:
+                number = self._number(included)
+                opened = step.opens
+                requests[number] = Request(number, interval, opened.direction, opened.quantity_wh)
+                steps.append(FlexibilityStep(requests[number]))
+                continue
+            request = requests[step.request]
+            if step.offer is not None:
+                request.add_offer(*step.offer)
+                steps.append(FlexibilityStep(request, offer=len(request.prosumers) - 1))
+            else:
+                awarded = {request.prosumers.index(i): wh for i, wh in step.awards.items()}
+                for o, wh in awarded.items():
+                    request.awarded_wh[o] += wh
+                steps.append(FlexibilityStep(request, awarded_wh=awarded))
+        self._requests[interval] = list(requests.values())
+        return tuple(steps)
+
+    def _number(self, included: Included) -> int:
+        """Number of the request that a transaction opened."""
+        return next(
+            int(arguments["request"])
+            for name, arguments in self.deployment.flexibility.events(included)
+            if name == "RequestOpened"
+        )
 
     def settle(self, interval: int, metered_wh: IntArray) -> Settled:
         """Let the meters report an interval after its end, and settle what follows from it.
@@ -213,13 +274,11 @@ class MarketSession:
             Readings, net injection. [Wh]
         """
         chain, market = self.chain, self.deployment.local_market
-        operator = self.deployment.operator.address
         ends = self.clock.delivery_start_s(interval + 1)
         chain.mine_until(ends)
         claimed = self._trading.claim(interval)
         begin_s = chain.now_s
         stagger_s = self.clock.block_time_s / self.n
-        fees = self._fees_wei.pop(interval, [0] * self.n)
         handles = {
             i: market.report(
                 self.deployment.meters[i].address,
@@ -230,28 +289,7 @@ class MarketSession:
             for i in self.members
             if not self.attack.is_silent(interval, i)
         }
-        deadline = ends + self.clock.metering_s
-        while chain.pending and chain.now_s + self.clock.block_time_s <= deadline:
-            chain.mine_until(chain.now_s + self.clock.block_time_s)
-        reports: list[Included] = []
-        silent = [i for i in self.members if i not in handles]
-        for i, handle in handles.items():
-            included = chain.included(handle)
-            if included is not None:
-                fees[i] += included.fee_wei
-            if included is not None and included.receipt.status:
-                reports.append(included)
-            else:
-                silent.append(i)
-        if silent:
-            chain.drop([h for h in handles.values() if chain.included(h) is None])
-            chain.mine_until(deadline)
-            # all at once: one block each would take a large population past the next gate closure
-            estimates = [
-                market.settle_silent(operator, interval, self.deployment.account_of(i))
-                for i in silent
-            ]
-            reports += [confirmed(market, handle) for handle in estimates]
+        reports = self._reported(interval, handles, ends + self.clock.metering_s)
         columns = {
             key: np.zeros(self.n, dtype=np.int64)
             for key in ("contracted_wh", "metered_wh", "trade_ueur", "supplier_ueur")
@@ -267,6 +305,8 @@ class MarketSession:
                     estimated[self._index[arguments["account"]]] = arguments["estimated"]
         requests = tuple(self._requests.pop(interval, ()))
         flexibility_ueur = self._settle_flexibility(requests)
+        fees = self._fees(interval, handles)
+        chain.checkpoint()
         return Settled(
             contracted_wh=columns["contracted_wh"],
             metered_wh=columns["metered_wh"],
@@ -278,6 +318,51 @@ class MarketSession:
             requests=requests,
             claimed=claimed,
         )
+
+    def _reported(self, interval: int, handles: dict[int, int], deadline_s: int) -> list[Included]:
+        """Wait for the meters; have the agreed estimate settled for those that stay silent.
+
+        What has its confirmations is final: nobody settles twice.
+        """
+        chain, market = self.chain, self.deployment.local_market
+        while chain.next_block_s <= deadline_s and any(
+            chain.included(handle) is None for handle in handles.values()
+        ):
+            chain.mine_blocks()
+        chain.mine_blocks(chain.confirmations)
+        chain.checkpoint()
+        reports = []
+        silent = [i for i in self.members if i not in handles]
+        for i, handle in handles.items():
+            included = chain.included(handle)
+            if included is not None and included.receipt.status:
+                reports.append(included)
+            else:
+                silent.append(i)
+        if silent:
+            chain.drop([h for h in handles.values() if chain.included(h) is None])
+            chain.mine_until(deadline_s)
+            # all at once: one block each would take a large population past the next gate closure
+            operator = self.deployment.operator.address
+            estimates = [
+                market.settle_silent(operator, interval, self.deployment.account_of(i))
+                for i in silent
+            ]
+            reports += [confirmed(market, handle) for handle in estimates]
+            chain.checkpoint()
+        return reports
+
+    def _fees(self, interval: int, reports: Mapping[int, int]) -> list[int]:
+        """Fees of every prosumer for an interval's orders, offers and reports. [wei]"""
+        fees = [0] * self.n
+        steps = self._steps.pop(interval, [])
+        offers = [(step.offer[0], step.handle) for step in steps if step.offer is not None]
+        for i, handle in (*self._trading.paid_by(interval), *offers, *reports.items()):
+            included = self.chain.included(handle)
+            if included is not None:
+                fees[i] += included.fee_wei
+        self._trading.forget(interval)
+        return fees
 
     def _settle_flexibility(self, requests: tuple[Request, ...]) -> IntArray:
         """Settle and close the requests of an interval; what each prosumer received. [µEUR]"""
@@ -294,6 +379,7 @@ class MarketSession:
                     interval=request.interval,
                 )
                 included = confirmed(flexibility, handle)
+                self.chain.checkpoint()
                 for name, arguments in flexibility.events(included):
                     if name == "OfferSettled":
                         i = self._index[arguments["account"]]

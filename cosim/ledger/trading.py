@@ -7,8 +7,8 @@ challenged it, every fill is claimed with a proof before the meters report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from cosim.ledger.blocks import Included
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
 from cosim.ledger.outcomes import OffChainClearing, OrderBook
-from cosim.ledger.waiting import confirmed, refusal
+from cosim.ledger.waiting import PATIENCE_BLOCKS, confirmed, refusal, wait_for
 from cosim.market.fill_tree import FillTree
 from cosim.units import BoolArray, FloatArray, IntArray
 
@@ -30,25 +30,30 @@ LATE = ("local market: gate closed", "local market: not in the reveal window")
 
 
 @dataclass
-class _Book:
-    """What became of each prosumer's order so far; arrays of shape (n,)."""
+class _Sent:
+    """What was sent for one interval; handles and commitments by prosumer."""
 
-    status: npt.NDArray[np.object_]
-    reason: npt.NDArray[np.object_]
+    is_sell: BoolArray
+    energy_wh: IntArray
+    price_ueur_per_kwh: IntArray
     sent_at_s: FloatArray
-    block: IntArray
-    arrived: tuple[int, ...] = ()
-    revealed: tuple[bool, ...] = ()
-    commitments: tuple[bytes, ...] = ()
+    orders: dict[int, int] = field(default_factory=dict)
+    commitments: dict[int, bytes] = field(default_factory=dict)
+    reveals: dict[int, int] = field(default_factory=dict)
+    clearing: int = -1
+    off_chain: OffChainClearing | None = None
+    tree: FillTree | None = None
+    clear_off_chain: ClearOffChain | None = None
+    known_at_s: int = 0
 
-
-@dataclass(frozen=True)
-class _Claims:
-    """Fills of a committed clearing, their tree, and arrival index and prosumer of each claim."""
-
-    fills_wh: tuple[int, ...]
-    tree: FillTree
-    claimants: tuple[tuple[int, int], ...]
+    def order(self, interval: int, i: int) -> tuple[int, bool, int, int]:
+        """Arguments of a prosumer's order."""
+        return (
+            interval,
+            bool(self.is_sell[i]),
+            int(self.energy_wh[i]),
+            int(self.price_ueur_per_kwh[i]),
+        )
 
 
 class Trading:
@@ -81,7 +86,7 @@ class Trading:
         self.reveal_s = reveal_s
         self._keys = tuple(account.private_key for account in deployment.prosumers)
         self._index = {address: i for i, address in enumerate(self.accounts)}
-        self._claims: dict[int, _Claims] = {}
+        self._sent: dict[int, _Sent] = {}
 
     def trade(
         self,
@@ -90,15 +95,12 @@ class Trading:
         energy_wh: IntArray,
         price_ueur_per_kwh: IntArray,
         sent_fraction: FloatArray,
-        fees_wei: list[int],
         clear_off_chain: ClearOffChain | None,
     ) -> OrderBook:
         """Send the orders of an interval, wait for gate closure, and have it cleared.
 
         Parameters
         ----------
-        fees_wei : list of int
-            Fees by prosumer, to which those of the orders are added. [wei]
         clear_off_chain : callable, optional
             What the market operator clears; the forms verified and committed need it.
 
@@ -107,51 +109,78 @@ class Trading:
         EngineError
             If the clearing finds no room in a block, or nothing clears off chain.
         """
-        fields = (is_sell, energy_wh, price_ueur_per_kwh)
-        book = self._collect(interval, fields, sent_fraction, fees_wei)
+        if self.form != "on_chain" and clear_off_chain is None:
+            raise EngineError(f"clearing in the form {self.form} needs what clears off chain")
+        sent = self._sent[interval] = _Sent(
+            is_sell, energy_wh, price_ueur_per_kwh, np.full(self.n, np.nan)
+        )
+        sent.clear_off_chain = clear_off_chain
+        self._send(interval, sent, sent_fraction)
+        self._gate_closes(self.clock.gate_closes_s(interval), sent.orders)
+        if self.reveal_s:
+            self._reveal(interval, sent)
+        self._clear(interval, sent)
+        sent.known_at_s = self.chain.now_s
+        return self.read(interval)
+
+    def read(self, interval: int) -> OrderBook:
+        """What the chain says now of the orders of an interval that was cleared."""
+        sent = self._sent[interval]
+        status, reason, block = self._statuses(sent)
+        arrived, revealed = self._arrivals(sent, status)
         filled_wh = np.zeros(self.n, dtype=np.int64)
-        off_chain = tree = None
-        if self.form != "on_chain":
-            if clear_off_chain is None:
-                raise EngineError(f"clearing in the form {self.form} needs what clears off chain")
-            off_chain = clear_off_chain(book.arrived, book.revealed)
-            if self.form == "committed":
-                tree = FillTree(off_chain.fills_wh, keccak)
-        included = self._clear(interval, len(book.arrived), off_chain, tree)
         buy_price = sell_price = volume_wh = 0
-        for name, arguments in self.market.events(included):
+        included = self.chain.included(sent.clearing)
+        for name, arguments in self.market.events(included) if included is not None else ():
             if name == "OrderFilled":
                 filled_wh[self._index[arguments["account"]]] = arguments["energy_wh"]
             elif name in ("IntervalCleared", "ClearingCommitted"):
                 buy_price = arguments["buy_price_ueur_per_kwh"]
                 sell_price = arguments["sell_price_ueur_per_kwh"]
                 volume_wh = arguments["volume_wh"]
-            if name == "ClearingCommitted" and off_chain is not None and tree is not None:
-                filled_wh[list(book.arrived)] = off_chain.fills_wh
-                buyers_first = sorted(
-                    (bool(is_sell[i]), k, i) for k, i in enumerate(book.arrived) if book.revealed[k]
-                )
-                self._claims[interval] = _Claims(
-                    off_chain.fills_wh,
-                    tree,
-                    tuple((k, i) for _, k, i in buyers_first),
-                )
-        book.status[(filled_wh > 0) & (filled_wh < energy_wh)] = "partial"
-        book.status[(filled_wh > 0) & (filled_wh == energy_wh)] = "cleared"
+            if name == "ClearingCommitted" and sent.off_chain is not None:
+                filled_wh[list(arrived)] = sent.off_chain.fills_wh
+        status[(filled_wh > 0) & (filled_wh < sent.energy_wh)] = "partial"
+        status[(filled_wh > 0) & (filled_wh == sent.energy_wh)] = "cleared"
         return OrderBook(
-            status=book.status,
-            reason=book.reason,
-            sent_at_s=book.sent_at_s,
-            block=book.block,
+            status=status,
+            reason=reason,
+            sent_at_s=sent.sent_at_s,
+            block=block,
             filled_wh=filled_wh,
-            contracted_wh=np.where(is_sell, filled_wh, -filled_wh),
+            contracted_wh=np.where(sent.is_sell, filled_wh, -filled_wh),
             buy_price_ueur_per_kwh=buy_price,
             sell_price_ueur_per_kwh=sell_price,
             volume_wh=volume_wh,
-            arrived=book.arrived,
-            revealed=book.revealed,
-            commitments=book.commitments,
+            arrived=arrived,
+            revealed=revealed,
+            commitments=tuple(sent.commitments[i] for i in arrived) if self.reveal_s else (),
+            in_time=sent.known_at_s <= self.clock.delivery_start_s(interval),
         )
+
+    def restore(self, interval: int) -> OrderBook:
+        """Have an interval cleared again whose clearing a reorganisation took out, and read it."""
+        sent, chain = self._sent[interval], self.chain
+        included = chain.included(sent.clearing)
+        if included is None:
+            patience_s = PATIENCE_BLOCKS * chain.block_time_s
+            included = wait_for(chain, sent.clearing, chain.now_s + patience_s)
+            sent.known_at_s = chain.now_s
+        if included is None or not included.receipt.status:
+            self._clear(interval, sent)
+            sent.known_at_s = chain.now_s
+        return self.read(interval)
+
+    def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
+        """Prosumer and handle of every transaction that prosumers sent for an interval's trade."""
+        sent = self._sent.get(interval)
+        if sent is not None:
+            yield from sent.orders.items()
+            yield from sent.reveals.items()
+
+    def forget(self, interval: int) -> None:
+        """Forget what was sent for an interval."""
+        self._sent.pop(interval, None)
 
     def claim(self, interval: int) -> tuple[int, ...]:
         """Claim every fill of a committed clearing, and give the bond back.
@@ -169,153 +198,137 @@ class Trading:
         ContractRevert
             If the contract refused a claim.
         """
-        pending = self._claims.pop(interval, None)
-        if pending is None:
+        sent = self._sent.get(interval)
+        if sent is None or sent.tree is None or sent.off_chain is None:
             return ()
-        market, fills_wh = self.market, pending.fills_wh
+        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+        claimants = [
+            (k, i)
+            for _, k, i in sorted(
+                (bool(sent.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
+            )
+        ]
+        market, fills_wh = self.market, sent.off_chain.fills_wh
         # less than a block apart, so that they are included in this order
-        stagger_s = self.clock.block_time_s / (len(pending.claimants) + 1)
+        stagger_s = self.clock.block_time_s / (len(claimants) + 1)
         handles = [
             market.claim_fill(
                 self.operator,
                 interval,
                 self.accounts[i],
                 fills_wh[k],
-                pending.tree.proof(k),
+                sent.tree.proof(k),
                 sent_at_s=self.chain.now_s + place * stagger_s,
             )
-            for place, (k, i) in enumerate(pending.claimants)
+            for place, (k, i) in enumerate(claimants)
         ]
         for handle in handles:
             confirmed(market, handle)
         confirmed(market, market.release_bond(self.operator, interval))
-        return tuple(i for _, i in pending.claimants)
+        return tuple(i for _, i in claimants)
 
-    def _collect(
-        self,
-        interval: int,
-        fields: tuple[BoolArray, IntArray, IntArray],
-        sent_fraction: FloatArray,
-        fees_wei: list[int],
-    ) -> _Book:
-        """Send the orders and note what the chain included before gate closure."""
-        chain = self.chain
-        is_sell, energy_wh, price = fields
+    def _send(self, interval: int, sent: _Sent, sent_fraction: FloatArray) -> None:
+        """Send the orders, each at its own time in the order window."""
         opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
         window = closes - 2 * self.clock.block_time_s - opens
-        book = _Book(
-            status=np.full(self.n, "", dtype=object),
-            reason=np.full(self.n, None, dtype=object),
-            sent_at_s=np.full(self.n, np.nan),
-            block=np.full(self.n, -1, dtype=np.int64),
-        )
-        handles: dict[int, int] = {}
-        commitments: dict[int, bytes] = {}
-        for i in np.flatnonzero(energy_wh).tolist():
-            book.sent_at_s[i] = sent_at_s = opens + sent_fraction[i] * window
-            order = (interval, bool(is_sell[i]), int(energy_wh[i]), int(price[i]))
+        for i in np.flatnonzero(sent.energy_wh).tolist():
+            sent.sent_at_s[i] = sent_at_s = opens + sent_fraction[i] * window
+            order = sent.order(interval, i)
             if self.reveal_s:
-                commitments[i] = self.market.sealed(
+                sent.commitments[i] = self.market.sealed(
                     self.accounts[i], *order, self._salt(interval, i)
                 )
-                handles[i] = self.market.commit_order(
-                    self.accounts[i], interval, commitments[i], sent_at_s=float(sent_at_s)
+                sent.orders[i] = self.market.commit_order(
+                    self.accounts[i], interval, sent.commitments[i], sent_at_s=float(sent_at_s)
                 )
             else:
-                handles[i] = self.market.place_order(
+                sent.orders[i] = self.market.place_order(
                     self.accounts[i], *order, sent_at_s=float(sent_at_s)
                 )
-        chain.mine_until(closes)
-        places = []
-        for i, included in self._included(
-            handles, book, fees_wei, "not included before gate closure"
-        ):
-            book.block[i] = included.block
-            if book.status[i] == "unmatched":
-                places.append((included.block, included.index, i))
-        book.arrived = tuple(i for _, _, i in sorted(places))
-        if self.reveal_s:
-            book.commitments = tuple(commitments[i] for i in book.arrived)
-            self._reveal(interval, fields, book, fees_wei)
-        book.revealed = tuple(book.status[i] == "unmatched" for i in book.arrived)
-        return book
 
-    def _reveal(
-        self,
-        interval: int,
-        fields: tuple[BoolArray, IntArray, IntArray],
-        book: _Book,
-        fees_wei: list[int],
-    ) -> None:
+    def _gate_closes(self, closes_s: int, handles: Mapping[int, int]) -> None:
+        """Mine up to a gate and until what came through is confirmed; withdraw what did not."""
+        chain = self.chain
+        chain.mine_until(closes_s)
+        chain.mine_blocks(chain.confirmations)
+        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
+
+    def _reveal(self, interval: int, sent: _Sent) -> None:
         """Reveal the sealed orders; who is not included in time forfeits its deposit."""
-        is_sell, energy_wh, price = fields
         closes = self.clock.gate_closes_s(interval)
-        handles = {
+        arrived, _ = self._arrivals(sent, self._statuses(sent)[0])
+        sent.reveals = {
             i: self.market.reveal_order(
                 self.accounts[i],
-                interval,
-                bool(is_sell[i]),
-                int(energy_wh[i]),
-                int(price[i]),
+                *sent.order(interval, i),
                 self._salt(interval, i),
                 sent_at_s=float(closes),
             )
-            for i in book.arrived
+            for i in arrived
         }
-        self.chain.mine_until(closes + self.reveal_s)
-        for i, _ in self._included(handles, book, fees_wei, "not revealed in time"):
-            if book.status[i] == "rejected":
-                book.status[i] = "unrevealed"
-        for i in book.arrived:
-            if book.status[i] == "late":
-                book.status[i] = "unrevealed"
+        self._gate_closes(closes + self.reveal_s, sent.reveals)
 
-    def _included(
-        self, handles: dict[int, int], book: _Book, fees_wei: list[int], if_missing: str
-    ) -> list[tuple[int, Included]]:
-        """Note status and fee of every transaction; return those that a block includes."""
-        chain = self.chain
-        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
-        found = []
-        for i, handle in handles.items():
-            included = chain.included(handle)
+    def _statuses(
+        self, sent: _Sent
+    ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_], IntArray]:
+        """Status, reason and block of every order before it is cleared."""
+        status = np.full(self.n, "", dtype=object)
+        reason = np.full(self.n, None, dtype=object)
+        block = np.full(self.n, -1, dtype=np.int64)
+        for i, handle in sent.orders.items():
+            included = self.chain.included(handle)
             if included is None:
-                book.status[i], book.reason[i] = "late", if_missing
+                status[i], reason[i] = "late", "not included before gate closure"
                 continue
-            fees_wei[i] += included.fee_wei
-            if included.receipt.status:
-                book.status[i] = "unmatched"
-            else:
-                book.reason[i] = refusal(self.market, handle)
-                book.status[i] = "late" if book.reason[i] in LATE else "rejected"
-            found.append((i, included))
-        return found
+            block[i] = included.block
+            status[i], reason[i] = self._outcome(included)
+        for i, handle in sent.reveals.items():
+            included = self.chain.included(handle)
+            outcome: tuple[str, str | None] = ("late", "not revealed in time")
+            if included is not None:
+                outcome = self._outcome(included)
+            if status[i] == "unmatched" and outcome[0] != "unmatched":
+                status[i], reason[i] = "unrevealed", outcome[1]
+        return status, reason, block
 
-    def _clear(
-        self,
-        interval: int,
-        n_orders: int,
-        off_chain: OffChainClearing | None,
-        tree: FillTree | None,
-    ) -> Included:
+    def _outcome(self, included: Included) -> tuple[str, str | None]:
+        """Status of an order by its transaction, and why it was refused."""
+        if included.receipt.status:
+            return "unmatched", None
+        text = refusal(self.market, included.transaction.handle)
+        return ("late" if text in LATE else "rejected"), text
+
+    def _arrivals(
+        self, sent: _Sent, status: npt.NDArray[np.object_]
+    ) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """Prosumers whose orders the contract took, in its order, and whose could be cleared."""
+        places = sorted(
+            (included.block, included.index, i)
+            for i, handle in sent.orders.items()
+            if (included := self.chain.included(handle)) is not None and included.receipt.status
+        )
+        arrived = tuple(i for _, _, i in places)
+        return arrived, tuple(status[i] == "unmatched" for i in arrived)
+
+    def _clear(self, interval: int, sent: _Sent) -> None:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
-        if off_chain is None:
-            return confirmed(market, market.clear(operator, interval, n_orders))
-        prices = (off_chain.buy_price_ueur_per_kwh, off_chain.sell_price_ueur_per_kwh)
-        if tree is None:
-            handle = market.clear_verified(
-                operator, interval, off_chain.ranking, *prices, off_chain.volume_wh
-            )
+        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+        if sent.clear_off_chain is None or self.form == "on_chain":
+            sent.clearing = market.clear(operator, interval, len(arrived))
         else:
-            handle = market.commit_clearing(
-                operator,
-                interval,
-                tree.root,
-                *prices,
-                off_chain.volume_wh,
-            )
-        return confirmed(market, handle)
+            done = sent.off_chain = sent.clear_off_chain(arrived, revealed)
+            prices = (done.buy_price_ueur_per_kwh, done.sell_price_ueur_per_kwh)
+            if self.form == "committed":
+                sent.tree = FillTree(done.fills_wh, keccak)
+                sent.clearing = market.commit_clearing(
+                    operator, interval, sent.tree.root, *prices, done.volume_wh
+                )
+            else:
+                sent.clearing = market.clear_verified(
+                    operator, interval, done.ranking, *prices, done.volume_wh
+                )
+        confirmed(market, sent.clearing)
 
     def _salt(self, interval: int, i: int) -> bytes:
         """Secret of a sealed order, derived from its sender's key: nobody else can guess it."""

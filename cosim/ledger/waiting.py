@@ -1,4 +1,4 @@
-"""Waiting for the chain to include a transaction."""
+"""Waiting for the chain to include a transaction, and to confirm it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,34 @@ PATIENCE_BLOCKS = 100
 
 
 def wait_for(chain: Chain, handle: int, until_s: float) -> Included | None:
-    """Mine block by block until a transaction is included; withdraw it at the time given. [s]"""
-    while (included := chain.included(handle)) is None:
-        if chain.now_s + chain.block_time_s >= until_s:
+    """Mine until a transaction is included and has its confirmations.
+
+    Who finds no room for it before a time withdraws it. Once included, its confirmations are
+    waited for however long they take; what a reorganisation took out again is waited for anew.
+
+    Parameters
+    ----------
+    chain : Chain
+    handle : int
+    until_s : float
+        A block at this time comes too late, Unix time. [s]
+
+    Returns
+    -------
+    Included or None
+        None if it was withdrawn.
+    """
+    while not is_confirmed(chain, included := chain.included(handle)):
+        if included is None and chain.next_block_s >= until_s:
             chain.drop([handle])
             return None
-        chain.mine_until(chain.now_s + chain.block_time_s)
+        chain.mine_blocks()
     return included
+
+
+def is_confirmed(chain: Chain, included: Included | None) -> bool:
+    """Whether so many blocks lie on top of a transaction that its sender acts on it."""
+    return included is not None and chain.block - included.block >= chain.confirmations
 
 
 def confirmed(client: ContractClient, handle: int) -> Included:
@@ -32,7 +53,8 @@ def confirmed(client: ContractClient, handle: int) -> Included:
         If no block has room for it.
     """
     chain = client.chain
-    included = wait_for(chain, handle, chain.now_s + PATIENCE_BLOCKS * chain.block_time_s)
+    patience_s = PATIENCE_BLOCKS * max(chain.block_time_s, chain.next_block_s - chain.now_s)
+    included = wait_for(chain, handle, chain.now_s + patience_s)
     if included is None:
         raise EngineError(
             f"a transaction to {client.contract} found no room in {PATIENCE_BLOCKS} blocks; "

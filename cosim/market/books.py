@@ -6,6 +6,7 @@ fills, prices, settlements and balances to the integer.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -143,6 +144,7 @@ class MarketBooks:
         self.flexibility = FlexibilityMarketTwin(DSO, terms.penalty_ueur_per_kwh)
         self._supply_ueur = 0
         self._wallets_ueur: dict[str, int] = {}
+        self._marked: tuple[LocalMarketTwin, FlexibilityMarketTwin] | None = None
 
     def open(self, balances: LedgerBalances) -> None:
         """Take over the deposits with which a run starts, and what is in nobody's market."""
@@ -153,6 +155,23 @@ class MarketBooks:
         for account, amount in balances.flexibility_ueur.items():
             self.flexibility.deposit(account, amount)
         self.check_money(-1, balances)
+
+    def mark(self) -> None:
+        """Remember both markets as they are, to come back to them once."""
+        self._marked = copy.deepcopy((self.local, self.flexibility))
+
+    def rewind(self) -> None:
+        """Go back to the mark: what was booked since is not on the ledger.
+
+        Raises
+        ------
+        ValueError
+            If there is no mark.
+        """
+        if self._marked is None:
+            raise ValueError("the books have no mark to go back to")
+        self.local, self.flexibility = self._marked
+        self._marked = None
 
     def trade(
         self,

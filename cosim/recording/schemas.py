@@ -331,6 +331,19 @@ _TABLES = (
             integer("gas_limit", "gas", "most gas it may hold"),
             integer("base_fee_wei", "wei/gas", "EIP-1559 base fee"),
             Column("n_transactions", pa.int32(), "-", "how many transactions it holds"),
+            Column("proposer", pa.int32(), "-", "validator that proposed it, from 0; 0 for miners"),
+        ),
+    ),
+    Table(
+        "reorganisations",
+        "blocks that a competing branch replaced; the other tables hold the branch",
+        (
+            integer("block", "-", "number of the first block replaced"),
+            integer("depth_blocks", "-", "how many blocks were replaced"),
+            integer("seen_at_s", "s", "Unix time of the last of them"),
+            text("cause", "fork: two miners at once; attack"),
+            integer("n_transactions", "-", "transactions in the blocks left behind"),
+            integer("n_left_out", "-", "of which the branch does not hold"),
         ),
     ),
     Table(

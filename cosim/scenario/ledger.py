@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cosim.scenario.fields import Model, NonNegative
+from cosim.scenario.fields import Fraction, Model, NonNegative
+
+CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
+"""How many blocks users wait for where the scenario does not say."""
+
+FINAL_AT_ONCE = ("proof_of_authority", "pbft")
+
+_Gwei = NonNegative
+_Count = Annotated[int, Field(ge=0)]
+
+
+class FeeStrategySettings(Model):
+    """What some prosumers offer for their transactions."""
+
+    share: Fraction = Field(1.0, description="of all prosumers, drawn at random [-]")
+    tip_gwei: _Gwei = Field(0.0, description="priority fee [gwei]")
+    rise_percent_per_block: Annotated[float, Field(ge=0, le=1000)] = Field(
+        0.0,
+        description="both fees are raised by it with every block that leaves a transaction waiting "
+        "(a node takes a replacement from 10 % on) [%]",
+    )
+    base_fee_factor: Annotated[int, Field(ge=1, le=100)] = Field(
+        2, description="the most they pay is so many times the base fee at sending, plus the tip"
+    )
 
 
 class LedgerSettings(Model):
@@ -15,12 +38,92 @@ class LedgerSettings(Model):
     engine: Literal["revm", "py-evm"] = Field(
         "revm", description="EVM; both give the same result, py-evm is the slow reference"
     )
-    block_time_s: Annotated[int, Field(gt=0)] = Field(12, description="seconds between blocks [s]")
-    block_gas_limit: Annotated[int, Field(ge=7_000_000)] = Field(
-        30_000_000, description="most gas of a block"
+    consensus: Literal["proof_of_authority", "pbft", "proof_of_stake", "proof_of_work"] = Field(
+        "proof_of_authority", description="who proposes blocks, and when (docs/ledger.md)"
+    )
+    block_time_s: Annotated[int, Field(gt=0)] = Field(
+        12,
+        description="seconds between blocks; length of a turn or slot; the mean under proof of "
+        "work [s]",
+    )
+    block_gas_limit: Annotated[int, Field(ge=500_000)] = Field(
+        30_000_000,
+        description="most gas of a block; the set-up has blocks of 30 000 000 at least",
+    )
+    confirmations: _Count = Field(
+        0,
+        description="blocks on top of a transaction before anybody acts on it; default: 0, "
+        "1 under proof of stake, 6 under proof of work",
+    )
+    validators: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        4, description="how many propose blocks (not under proof of work)"
+    )
+    failed_validators: _Count = Field(0, description="of them, drawn at random, never do")
+    missed_slot_probability: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.0, description="that a working validator misses its turn or slot [-]"
+    )
+    round_timeout_s: Annotated[int, Field(gt=0)] = Field(
+        10, description="pbft: wait for a proposer, doubled with every further one [s]"
+    )
+    propagation_delay_s: NonNegative = Field(
+        0.0,
+        description="proof of work: until everybody knows a block or a transaction; makes miners "
+        "find blocks at once, of which one is left behind [s]",
     )
     initial_base_fee_gwei: NonNegative = Field(
         0.0, description="0: a consortium chain without fees; else EIP-1559 moves it [gwei]"
     )
-    tip_gwei: NonNegative = Field(0.0, description="priority fee of every transaction [gwei]")
+    tip_gwei: NonNegative = Field(
+        0.0, description="priority fee of every transaction without a strategy [gwei]"
+    )
+    fee_strategies: tuple[FeeStrategySettings, ...] = Field(
+        (), description="of prosumers' orders and offers; meters and operators pay tip_gwei"
+    )
     eur_per_eth: NonNegative = Field(2_000.0, description="price of the native coin [EUR]")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preferred_confirmations(cls, data: Any) -> Any:
+        """Write the consensus' own number of confirmations out."""
+        if isinstance(data, dict) and data.get("confirmations") is None:
+            preferred = CONFIRMATIONS.get(str(data.get("consensus", "proof_of_authority")), 0)
+            return data | {"confirmations": preferred}
+        return data
+
+    @model_validator(mode="after")
+    def _validators_agree(self) -> LedgerSettings:
+        if self.consensus == "proof_of_work":
+            if self.failed_validators or self.missed_slot_probability:
+                raise ValueError(
+                    "failed_validators and missed_slot_probability: nobody has a turn under "
+                    "proof_of_work"
+                )
+            return self
+        if self.propagation_delay_s:
+            raise ValueError("propagation_delay_s: only proof_of_work has forks by itself")
+        working, n = self.validators - self.failed_validators, self.validators
+        if self.consensus == "pbft" and self.failed_validators > (n - 1) // 3:
+            raise ValueError(
+                f"failed_validators ({self.failed_validators}) must not exceed {(n - 1) // 3}: "
+                f"pbft with {n} validators stands still beyond a third"
+            )
+        if working * 2 <= n:
+            raise ValueError(
+                f"failed_validators ({self.failed_validators}) must be fewer than half of the "
+                f"{n} validators: without a majority nothing is final"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _strategies_fit(self) -> LedgerSettings:
+        total = sum(strategy.share for strategy in self.fee_strategies)
+        if total > 1.0 + 1e-9:
+            raise ValueError(f"shares of fee_strategies add up to {total:g}, more than 1")
+        return self
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether every block comes one block time after the one before it."""
+        return self.consensus != "proof_of_work" and not (
+            self.failed_validators or self.missed_slot_probability
+        )

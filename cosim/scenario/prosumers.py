@@ -77,6 +77,11 @@ class ProsumerSettings(Model):
     deferral: DeferralSettings = DeferralSettings()
     forecast: ForecastSettings = ForecastSettings()
     strategies: tuple[StrategySettings, ...] = (StrategySettings(),)
+    participants: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="how many connection points join the local market, drawn at random; the others "
+        "have the supplier alone, and no flexibility to sell; default: all",
+    )
     meters: dict[str, str] = Field(
         default_factory=dict,
         description="meter of a connection point, by name; default: one of its own",

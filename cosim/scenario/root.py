@@ -70,16 +70,7 @@ class Scenario(Model):
                 "market.order_lead_s + market.metering_s must not exceed time.step_s "
                 f"({market.order_lead_s} + {market.metering_s} > {step_s})"
             )
-        # clear, then per round: request, offers, awards
-        blocks = (market.gate_closure_s - market.reveal_s) // self.ledger.block_time_s
-        needed = 2 + 3 * self.dso.max_rounds
-        if blocks < needed:
-            after = " less market.reveal_s" if market.reveal_s else ""
-            raise ValueError(
-                f"between market.gate_closure_s ({market.gate_closure_s} s){after} and "
-                f"delivery fit {blocks} blocks of {self.ledger.block_time_s} s; clearing and "
-                f"dso.max_rounds = {self.dso.max_rounds} need {needed}"
-            )
+        self._blocks_fit()
         # an order needs a block after it is sent, and none at gate closure takes it
         block_time_s = self.ledger.block_time_s
         if market.order_lead_s - market.gate_closure_s < 2 * block_time_s:
@@ -106,6 +97,27 @@ class Scenario(Model):
                 "(ledger.block_time_s): no meter could report in time"
             )
         return self
+
+    def _blocks_fit(self) -> None:
+        """Require that a clearing and the DSO's rounds have time on a ledger without failures."""
+        market, ledger = self.market, self.ledger
+        room_s = market.gate_closure_s - market.reveal_s
+        after = " less market.reveal_s" if market.reveal_s else ""
+        waits = ledger.confirmations
+        if waits:
+            # every round needs three transactions with their confirmations, so most must do with
+            # fewer rounds than they may hold: what counts is that a clearing is known in time
+            blocks, needed = room_s // ledger.block_time_s, 2 + 2 * waits
+            what = f"a clearing with {waits} confirmations needs {needed}"
+        else:
+            # clear, then per round: request, offers, awards
+            blocks, needed = room_s // ledger.block_time_s, 2 + 3 * self.dso.max_rounds
+            what = f"clearing and dso.max_rounds = {self.dso.max_rounds} need {needed}"
+        if blocks < needed:
+            raise ValueError(
+                f"between market.gate_closure_s ({market.gate_closure_s} s){after} and "
+                f"delivery fit {blocks} blocks of {ledger.block_time_s} s; {what}"
+            )
 
     @model_validator(mode="after")
     def _margins_fit(self) -> Scenario:
@@ -140,6 +152,27 @@ class Scenario(Model):
         return self
 
     @model_validator(mode="after")
+    def _services_fit(self) -> Scenario:
+        """Contracts beside the market, and committed clearings, need a ledger that undoes nothing.
+
+        Their users act on a transaction once; only the local market and the DSO read again what a
+        reorganisation changed.
+        """
+        ledger = self.ledger
+        if not (ledger.consensus == "proof_of_work" and ledger.propagation_delay_s):
+            return self
+        sections = ("certificates", "community_storage", "name_registry", "supply_contract")
+        beside = [name for name in sections if getattr(self, name) is not None]
+        if self.market.clearing == "committed":
+            beside.append("market.clearing: committed")
+        if beside:
+            raise ValueError(
+                f"{beside[0]} needs a ledger without reorganisations: set "
+                "ledger.propagation_delay_s to 0 or another ledger.consensus"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _moves_fit(self) -> Scenario:
         for move in self.name_registry.moves if self.name_registry is not None else ():
             if move.interval >= self.time.intervals:
@@ -154,6 +187,11 @@ class Scenario(Model):
         supply = self.supply_contract
         if supply is None:
             return self
+        if not self.ledger.is_regular:
+            raise ValueError(
+                "supply_contract counts blocks: ledger.consensus must not be proof_of_work, and "
+                "ledger.failed_validators and missed_slot_probability must be 0"
+            )
         block_s, lead_s = self.ledger.block_time_s, self.market.order_lead_s
         if self.time.step_s % block_s or lead_s % block_s:
             raise ValueError(

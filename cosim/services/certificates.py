@@ -268,9 +268,9 @@ class CertificatesService(Service):
         until_s = max(self._until_s, chain.now_s + 2 * chain.block_time_s)
         while (
             any(chain.included(handle) is None for handle in sent.values())
-            and chain.now_s + chain.block_time_s <= until_s
+            and chain.next_block_s <= until_s
         ):
-            chain.mine_until(chain.now_s + chain.block_time_s)
+            chain.mine_blocks()
         done: list[tuple[Included, _Key]] = []
         for key, handle in sent.items():
             included = self.client.check(handle)

@@ -201,7 +201,7 @@ class SupplyService(Service):
         for period in sorted(self._open):
             for moment in (terms.payment_at(period), terms.over_at(period)):
                 blocks = max(moment - 1 - chain.block, 0)
-                chain.mine_until(chain.now_s + blocks * chain.block_time_s)
+                chain.mine_blocks(blocks)
                 rows += self._advance(interval)
         if self._open:
             raise EngineError(
@@ -322,7 +322,7 @@ class SupplyService(Service):
         for _ in range(BLOCKS_WAITED):
             if all(chain.included(handle) is not None for handle in sent.values()):
                 break
-            chain.mine_until(chain.now_s + chain.block_time_s)
+            chain.mine_blocks()
         done = [
             (included, key)
             for key, handle in sent.items()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cosim.ledger.outcomes import OffChainClearing, OrderBook, Request
+from cosim.ledger.outcomes import OffChainClearing, OrderBook, Request, Rewritten
 from cosim.ledger.session import MarketSession
 from cosim.market.books import Arrival, MarketBooks
 from cosim.market.clearing import ranking
 from cosim.market.orders import Order
 from cosim.market.pricing import taker_price_ueur_per_kwh
 from cosim.market.schedule import schedule_wh
+from cosim.market.trades import Trade
 from cosim.services.base import Service
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.market_tables import (
@@ -94,6 +95,8 @@ class MarketSimulator(PopulationSimulator):
         bids = self._price_takers(self._of_members(bids))
         for service in self.services:
             service.submit(interval, bids)
+        if self.session.chain.can_reorganise:
+            self.books.mark()
         orders = self.session.trade(
             interval,
             bids["is_sell"],
@@ -102,23 +105,9 @@ class MarketSimulator(PopulationSimulator):
             bids["sent_fraction"],
             lambda arrived, revealed: self._clear_off_chain(bids, arrived, revealed),
         )
-        with self.timer.measure("books"):
-            sealed = orders.commitments or (None,) * len(orders.arrived)
-            arrivals = [
-                Arrival(self._order(bids, i), revealed, commitment)
-                for i, revealed, commitment in zip(
-                    orders.arrived, orders.revealed, sealed, strict=True
-                )
-            ]
-            trades = self.books.trade(
-                interval,
-                arrivals,
-                (orders.buy_price_ueur_per_kwh, orders.sell_price_ueur_per_kwh),
-                orders.volume_wh,
-                {str(self.names[i]): int(orders.filled_wh[i]) for i in orders.arrived},
-            )
+        trades = self._book_trade(interval, bids, orders)
         nominated = schedule_wh(
-            bids["firm_wh"], bids["planned_wh"], orders.filled_wh, bids["order_wh"]
+            bids["firm_wh"], bids["planned_wh"], orders.scheduled_wh, bids["order_wh"]
         )
         for service in self.services:
             service.gate_closed(interval)
@@ -131,11 +120,36 @@ class MarketSimulator(PopulationSimulator):
             nominated,
             zeros,
             zeros,
-            tables={
-                "orders": orders_columns(interval, self.names, bids, orders, self.books.local.rule),
-                "trades": trades_columns(interval, trades),
-            },
+            tables=self._trade_tables(interval, bids, orders, trades),
         )
+
+    def _trade_tables(
+        self, interval: int, bids: dict[str, Any], orders: OrderBook, trades: tuple[Trade, ...]
+    ) -> dict[str, Any]:
+        return {
+            "orders": orders_columns(interval, self.names, bids, orders, self.books.local.rule),
+            "trades": trades_columns(interval, trades),
+        }
+
+    def _book_trade(
+        self, interval: int, bids: dict[str, Any], orders: OrderBook
+    ) -> tuple[Trade, ...]:
+        """Clear what the chain took once more in the books."""
+        with self.timer.measure("books"):
+            sealed = orders.commitments or (None,) * len(orders.arrived)
+            arrivals = [
+                Arrival(self._order(bids, i), revealed, commitment)
+                for i, revealed, commitment in zip(
+                    orders.arrived, orders.revealed, sealed, strict=True
+                )
+            ]
+            return self.books.trade(
+                interval,
+                arrivals,
+                (orders.buy_price_ueur_per_kwh, orders.sell_price_ueur_per_kwh),
+                orders.volume_wh,
+                {str(self.names[i]): int(orders.filled_wh[i]) for i in orders.arrived},
+            )
 
     def _of_members(self, bids: dict[str, Any]) -> dict[str, Any]:
         """Bids without orders and offers of who did not join the local market."""
@@ -199,9 +213,7 @@ class MarketSimulator(PopulationSimulator):
         )
         if request is None:
             return
-        self.books.flexibility.open_request(
-            state.number, direction > 0, quantity_wh, self.price_cap_ueur_per_kwh
-        )
+        self._book_request(request)
         bids = state.bids
         if direction > 0:
             price = bids["flex_up_price_ueur_per_kwh"]
@@ -218,14 +230,8 @@ class MarketSimulator(PopulationSimulator):
         refused = other_way | (state.curtailed_wh != 0) | (price > self.price_cap_ueur_per_kwh)
         energy = np.where(refused, 0, np.maximum(energy, 0))
         self.session.offer(request, energy, price, state.nominated_wh)
-        for o, i in enumerate(request.prosumers):
-            self.books.flexibility.offer(
-                request.number,
-                str(self.names[i]),
-                request.offered_wh[o],
-                request.prices_ueur_per_kwh[o],
-                request.baselines_wh[o],
-            )
+        for o in range(len(request.prosumers)):
+            self._book_offer(request, o)
             state.offers.append((request, o))
 
     def _award(self, state: _Interval, awarded_wh: IntArray) -> None:
@@ -237,11 +243,7 @@ class MarketSimulator(PopulationSimulator):
                 if own is request:
                     energy[o] = wh
             for batch in self.session.award(request, energy):
-                self.books.flexibility.award(
-                    request.number,
-                    [str(self.names[request.prosumers[o]]) for o in batch],
-                    [int(energy[o]) for o in batch],
-                )
+                self._book_awards(request, {o: int(energy[o]) for o in batch})
                 for o in batch:
                     activated[request.prosumers[o]] += request.direction * energy[o]
         state.activated_wh = activated
@@ -279,6 +281,9 @@ class MarketSimulator(PopulationSimulator):
     def _finish(self, state: _Interval, messages: dict[str, Any]) -> dict[str, Any]:
         """Dispatch what the DSO accepted, and settle the interval before."""
         self._open = None
+        rewritten = self.session.at_delivery(state.number)
+        if rewritten is not None:
+            self._follow(state, rewritten)
         schedule = frozen(
             {
                 "interval": state.number,
@@ -300,6 +305,55 @@ class MarketSimulator(PopulationSimulator):
             },
             "session": {"tables": tables, "settled": settled, "schedule": schedule},
         }
+
+    def _follow(self, state: _Interval, rewritten: Rewritten) -> None:
+        """Go by what the chain says after a reorganisation; there is no time for another check.
+
+        What the DSO curtails stays in force: its order is none of the ledger's.
+        """
+        orders, bids = rewritten.orders, state.bids
+        self.books.rewind()
+        trades = self._book_trade(state.number, bids, orders)
+        activated = np.zeros(len(self.names), dtype=np.int64)
+        for step in rewritten.steps:
+            request = step.request
+            if step.offer is not None:
+                self._book_offer(request, step.offer)
+            elif step.awarded_wh is not None:
+                self._book_awards(request, step.awarded_wh)
+                for o, energy_wh in step.awarded_wh.items():
+                    activated[request.prosumers[o]] += request.direction * energy_wh
+            else:
+                self._book_request(request)
+        state.orders, state.activated_wh = orders, activated
+        state.nominated_wh = schedule_wh(
+            bids["firm_wh"], bids["planned_wh"], orders.scheduled_wh, bids["order_wh"]
+        )
+        state.tables = self._trade_tables(state.number, bids, orders, trades)
+
+    def _book_request(self, request: Request) -> None:
+        self.books.flexibility.open_request(
+            request.interval,
+            request.direction > 0,
+            request.quantity_wh,
+            self.price_cap_ueur_per_kwh,
+        )
+
+    def _book_offer(self, request: Request, o: int) -> None:
+        self.books.flexibility.offer(
+            request.number,
+            str(self.names[request.prosumers[o]]),
+            request.offered_wh[o],
+            request.prices_ueur_per_kwh[o],
+            request.baselines_wh[o],
+        )
+
+    def _book_awards(self, request: Request, awarded_wh: Mapping[int, int]) -> None:
+        self.books.flexibility.award(
+            request.number,
+            [str(self.names[request.prosumers[o]]) for o in awarded_wh],
+            list(awarded_wh.values()),
+        )
 
     def _settle(self, interval: int, messages: dict[str, Any]) -> dict[str, Any]:
         """Settle an interval that was delivered, reconcile it, and drain the ledger's records."""

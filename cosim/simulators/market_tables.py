@@ -96,7 +96,7 @@ def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]
 
 
 def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
-    """Rows of ``transactions``, ``blocks`` and ``events``."""
+    """Rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
     transactions = dict(records.transactions)
     transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
     for unrecorded in ("fee_wei", "label"):
@@ -105,4 +105,5 @@ def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
         "transactions": transactions,
         "blocks": dict(records.blocks),
         "events": dict(records.events),
+        "reorganisations": dict(records.reorganisations),
     }
