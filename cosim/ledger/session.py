@@ -67,7 +67,7 @@ class MarketSession:
         # as many accounts as fit into one block's gas, and at most what the contract takes
         self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
         self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
-        self._trading = Trading(deployment, clock, form, reveal_s)
+        self._trading = Trading(deployment, clock, form, reveal_s, self.attack)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -89,7 +89,8 @@ class MarketSession:
         interval : int
         is_sell : (n,) bool
         energy_wh, price_ueur_per_kwh : (n,) int64
-            No order is sent where the energy is 0.
+            No order is sent where the energy is 0. A price that an attacker chooses later is
+            written into the array.
         sent_fraction : (n,) float
             When each order leaves, as a fraction of the order window less the two last blocks:
             who sends later cannot expect to be included before the gate closes.
@@ -217,6 +218,7 @@ class MarketSession:
             What the chain says now; None if no block was replaced since the orders were sent.
         """
         chain = self.chain
+        self.attack.before_delivery(interval)
         chain.mine_until(self.clock.delivery_start_s(interval))
         changed = None
         if chain.n_reorganisations != self._n_reorganisations:
