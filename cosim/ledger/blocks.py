@@ -161,15 +161,17 @@ class Mempool:
         self._waiting[transaction.handle] = transaction
 
     def put_back(self, transactions: Iterable[Transaction]) -> None:
-        """Take transactions back that were taken: their block is not part of the chain."""
+        """Take transactions back that were taken: their block is not part of the chain.
+
+        Each is a candidate again from the time on at which it was sent, with what its sender has
+        waiting, so that the order of sending stays.
+        """
         for transaction in transactions:
+            queue = self._ready.pop(transaction.sender, deque())
+            waiting = [one for one in queue if one.handle in self._waiting]
             self._waiting[transaction.handle] = transaction
-            queue = self._ready.get(transaction.sender, deque())
-            # what waits already was sent later, or is no later one of this sender's
-            rest = [one for one in queue if one.handle != transaction.handle]
-            rest.append(transaction)
-            rest.sort(key=lambda one: (one.sent_at_s, one.handle))
-            self._ready[transaction.sender] = deque(rest)
+            for one in (transaction, *waiting):
+                heapq.heappush(self._future, (one.sent_at_s, one.handle, one))
 
     def drop(self, handles: Iterable[int]) -> list[Transaction]:
         """Withdraw transactions; those that were included already are passed over."""

@@ -37,7 +37,7 @@ def test_what_is_expected_of_an_attack_comes_true(studies: Studies, name: str) -
     assert study.unmet() == []
     assert {"honest", "attacked", "defended"} <= set(study.folders)
     report = (study.folders["attacked"] / "report.html").read_text(encoding="utf-8")
-    assert f"<h2 id=\"attack-title\">Attack: {name.replace('_', ' ')}</h2>" in report
+    assert f'<h2 id="attack-title">Attack: {name.replace("_", " ")}</h2>' in report
     for chart in ("attack-money", "attack-meters", "attack-grid"):
         assert f'<div class="plot" data-chart="{chart}"' in report
     honest = (study.folders["honest"] / "report.html").read_text(encoding="utf-8")
@@ -90,3 +90,100 @@ def test_sellers_ask_what_they_agreed_on(studies: Studies) -> None:
         assert (asks < 220_000).any() == (variant == "honest")
     set_price = table(study, "defended", "orders")
     assert set(set_price.loc[set_price["side"] == "sell", "price_ueur_per_kwh"]) == {0}
+
+
+def test_last_order_is_the_attackers_and_only_its_price_is_new(studies: Studies) -> None:
+    study = studies("front_running")
+    honest, attacked = (table(study, variant, "orders") for variant in ("honest", "attacked"))
+    own = attacked["prosumer"] == "LV1.101 Bus 11"
+    key = ["interval", "prosumer", "side", "energy_wh"]
+    first = attacked["interval"] == 0  # later ones rest on what was traded
+    assert (attacked.loc[first, key].to_numpy() == honest.loc[first, key].to_numpy()).all()
+    same_price = (
+        attacked.loc[first, "price_ueur_per_kwh"].to_numpy()
+        == honest.loc[first, "price_ueur_per_kwh"].to_numpy()
+    )
+    assert (same_price == ~own[first].to_numpy()).all()
+    for _, orders in attacked.groupby("interval"):
+        is_last = orders["sent_at_s"] == orders["sent_at_s"].max()
+        assert set(orders.loc[is_last, "prosumer"]) == {"LV1.101 Bus 11"}
+    sealed = table(study, "defended", "orders")
+    assert (sealed["price_ueur_per_kwh"] == honest["price_ueur_per_kwh"]).all()
+    assert set(table(study, "defended", "transactions")["method"]) >= {"commitOrder", "revealOrder"}
+    gain = [
+        study.indicators[before]["attackers_cost_eur"]
+        - study.indicators[after]["attackers_cost_eur"]
+        for before, after in (("honest", "attacked"), ("honest_mcafee", "mcafee"))
+    ]
+    assert gain[0] > 3.0
+    assert abs(gain[1]) < 0.05
+
+
+def test_spam_pays_for_the_gas_that_it_burns(studies: Studies) -> None:
+    study = studies("spam")
+    sent = table(study, "attacked", "transactions")
+    blocks = table(study, "attacked", "blocks").set_index("block")
+    spam = sent[sent["contract"].isna() & sent["to"].notna()]
+    assert (spam["gas_used"] == spam["gas_limit"]).all()
+    assert (spam["status"] == 0).all()
+    assert spam["sender"].nunique() == 1
+    created = sent[sent["contract"].isna() & sent["to"].isna()]
+    assert list(created["interval"]) == [0]
+    fees_wei = sum(
+        int(row.gas_used) * (int(blocks.loc[row.block, "base_fee_wei"]) + int(row.tip_wei))
+        for row in [*spam.itertuples(), *created.itertuples()]
+    )
+    fees_eur = study.indicators["attacked"]["attack_fees_eur"]
+    assert fees_eur == pytest.approx(fees_wei / 1e18 * 2_000, abs=1e-6)
+    damage_eur = (
+        study.indicators["attacked"]["victims_cost_eur"]
+        - study.indicators["honest"]["victims_cost_eur"]
+    )
+    assert fees_eur > 2 * damage_eur > 0
+    full = blocks.loc[spam["block"].unique()]
+    assert (full["gas_used"] == full["gas_limit"]).mean() > 0.9
+    # the base fee rises by an eighth with each full block, so that the last costs most
+    assert full["base_fee_wei"].max() > 3 * full["base_fee_wei"].min() > 0
+
+
+def test_branch_leaves_out_orders_and_awards_and_the_books_follow(studies: Studies) -> None:
+    study = studies("reorganisation")
+    orders = table(study, "attacked", "orders")
+    assert set(orders["reason"]) <= {
+        "local market: gate closed",
+        "not included before gate closure",
+    }
+    assert set(orders["status"]) == {"late"}
+    for variant in ("attacked", "short"):
+        flexibility = table(study, variant, "flexibility")
+        assert flexibility["awarded_wh"].sum() == 0
+        sent = table(study, variant, "transactions")
+        awards = sent[sent["method"] == "award"]
+        assert set(awards["revert_reason"]) == {"flexibility market: no such offer"}
+        schedules = table(study, variant, "schedules")
+        assert not schedules["activated_wh"].any()
+        assert schedules["contracted_wh"].any() == (variant == "short")
+    assert (table(study, "defended", "schedules")["activated_wh"] != 0).any()
+
+
+def test_nothing_of_a_censored_prosumer_is_in_a_block(studies: Studies) -> None:
+    study = studies("censorship")
+    for variant, methods in (
+        ("honest", {"placeOrder", "offer"}),
+        ("attacked", set()),
+        ("meters", set()),
+        ("defended", {"placeOrder", "offer"}),
+    ):
+        sent = table(study, variant, "transactions")
+        joined = sent[(sent["interval"] == -1) & (sent["method"] == "join")]
+        accounts = dict(zip(names(study), joined["sender"], strict=True))
+        running = sent[(sent["interval"] >= 0) & (sent["sender"] == accounts["LV1.101 Bus 11"])]
+        assert set(running["method"]) == methods
+    settled = table(study, "meters", "settlement")
+    assert set(settled.loc[settled["estimated"], "prosumer"]) == {"LV1.101 Bus 11"}
+
+
+def names(study: Study) -> list[str]:
+    """Prosumers in connection-point order."""
+    first = table(study, "honest", "prosumers")
+    return list(first.loc[first["interval"] == 0, "prosumer"])

@@ -40,6 +40,7 @@ class Takeover(LedgerAttack):
 
     def orders_sent(self, interval: int, held: Mapping[int, Order], send: SendOrder) -> None:
         """Note the last block before the window's first order."""
+        self.chain.mine_until(self.clock.window_opens_s(interval))
         self._opened[interval] = self.chain.block
 
     def before_delivery(self, interval: int) -> None:
