@@ -110,6 +110,7 @@ def _on_the_ledger(
                 account(scenario.seed, ROLE),
                 when,
                 settings.blocks,
+                settings.until == "delivery",
                 wei_from_gwei(settings.tip_gwei),
                 settings.gas_share,
                 budget_wei,

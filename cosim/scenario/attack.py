@@ -79,6 +79,11 @@ class Spam(AttackTimes):
     blocks: Annotated[int, Field(gt=0)] = Field(
         10, description="how many blocks before gate closure are filled"
     )
+    until: Literal["gate_closure", "delivery"] = Field(
+        "gate_closure",
+        description="delivery: also the blocks after gate closure, in which the market is cleared "
+        "and the DSO procures flexibility",
+    )
     tip_gwei: NonNegative = Field(2.0, description="priority fee of the spam [gwei]")
     gas_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the block's gas that the spam asks for [-]"

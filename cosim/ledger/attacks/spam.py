@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cosim.clock import DeliveryClock
 from cosim.ledger.accounts import Account
 from cosim.ledger.attacks.base import LedgerAttack, SendOrder
+from cosim.ledger.blocks import next_base_fee_wei
 from cosim.ledger.chain import Chain
 from cosim.market.orders import Order
 
@@ -36,6 +37,9 @@ class Spam(LedgerAttack):
         Delivery intervals whose orders are kept out.
     blocks : int
         How many blocks before gate closure are filled.
+    until_delivery : bool
+        Whether the blocks from gate closure to delivery are filled too: the clearing is late, and
+        requests, offers and awards find no room.
     tip_wei : int
         Of each transaction. [wei/gas]
     gas_share : float
@@ -51,6 +55,7 @@ class Spam(LedgerAttack):
         attacker: Account,
         intervals: range,
         blocks: int,
+        until_delivery: bool,
         tip_wei: int,
         gas_share: float = 1.0,
         budget_wei: int | None = None,
@@ -60,12 +65,15 @@ class Spam(LedgerAttack):
         self.attacker = attacker
         self.intervals = intervals
         self.blocks = blocks
+        self.until_delivery = until_delivery
         self.tip_wei = tip_wei
         self.gas = max(LEAST_GAS, int(chain.block_gas_limit * gas_share) // PARTS)
         self.parts = max(1, int(chain.block_gas_limit * gas_share) // self.gas)
         self.budget_wei = budget_wei
         self.spent_wei = 0
         self._contract: bytes | None = None
+        self._ahead: list[int] = []
+        self._promised_wei = 0
 
     def orders_sent(self, interval: int, held: Mapping[int, Order], send: SendOrder) -> None:
         """Fill block after block, as far as the budget reaches."""
@@ -76,11 +84,31 @@ class Spam(LedgerAttack):
         contract = self._create(interval)
         chain.mine_until(closes_s - (self.blocks + 1) * block_s)
         while contract is not None and chain.next_block_s < closes_s:
-            handles = self._fill(interval, contract)
+            handles = self._fill(interval, contract, chain.now_s)
             chain.mine_blocks()
-            included = [chain.included(handle) for handle in handles]
-            self.spent_wei += sum(one.fee_wei for one in included if one is not None)
-            chain.drop(handles)  # what was left out is too cheap for the next block
+            self._count(handles)
+        if contract is not None and self.until_delivery:
+            self._fill_ahead(interval, contract)
+
+    def before_delivery(self, interval: int) -> None:
+        """Withdraw what was meant for blocks before delivery and found no room."""
+        if self._ahead:
+            self.chain.mine_until(self.clock.delivery_start_s(interval))
+        self._count(self._ahead)
+        self._ahead, self._promised_wei = [], 0
+
+    def _count(self, handles: Sequence[int]) -> None:
+        """Add up the fees of what a block took; what was left out is too cheap for the next."""
+        included = [self.chain.included(handle) for handle in handles]
+        self.spent_wei += sum(one.fee_wei for one in included if one is not None)
+        self.chain.drop(handles)
+
+    def _fill_ahead(self, interval: int, contract: bytes) -> None:
+        """Send at its time what each block until delivery will have room for."""
+        step_s = self.clock.block_time_s
+        first_s, starts_s = self.chain.now_s, self.clock.delivery_start_s(interval)
+        for block, sent_at_s in enumerate(range(first_s, starts_s, step_s)):
+            self._ahead += self._fill(interval, contract, sent_at_s, block)
 
     def _create(self, interval: int) -> bytes | None:
         """Address of the contract; None if no block took it in time."""
@@ -104,20 +132,30 @@ class Spam(LedgerAttack):
             self._contract = included.receipt.contract_address
         return self._contract
 
-    def _fill(self, interval: int, contract: bytes) -> list[int]:
-        """Send what the next block has room for; the handles."""
+    def _fill(self, interval: int, contract: bytes, sent_at_s: int, ahead: int = 0) -> list[int]:
+        """Send what a block has room for, the next one or one some blocks ahead; the handles.
+
+        What is sent ahead pays at most the base fee of that block after full ones.
+        """
         chain = self.chain
-        price_wei = chain.base_fee_wei + self.tip_wei
+        base_fee_wei = chain.base_fee_wei
+        for _ in range(ahead):
+            base_fee_wei = next_base_fee_wei(
+                base_fee_wei, chain.block_gas_limit, chain.block_gas_limit
+            )
+        price_wei = base_fee_wei + self.tip_wei
         parts = self.parts
         if self.budget_wei is not None:
-            left_wei = max(0, self.budget_wei - self.spent_wei)
+            left_wei = max(0, self.budget_wei - self.spent_wei - self._promised_wei)
             parts = min(parts, left_wei // max(1, self.gas * price_wei))
+        if ahead:
+            self._promised_wei += parts * self.gas * price_wei
         return [
             chain.submit(
                 self.attacker.address,
                 contract,
                 b"",
-                chain.now_s,
+                float(sent_at_s),
                 self.gas,
                 tip_wei=self.tip_wei,
                 max_fee_wei=price_wei,

@@ -146,6 +146,17 @@ def test_spam_pays_for_the_gas_that_it_burns(studies: Studies) -> None:
     assert full["base_fee_wei"].max() > 3 * full["base_fee_wei"].min() > 0
 
 
+def test_spam_until_delivery_keeps_the_dso_out(studies: Studies) -> None:
+    study = studies("spam")
+    sent = table(study, "until_delivery", "transactions")
+    assert not set(sent.loc[sent["interval"] >= 0, "method"]) & {"openRequest", "offer", "award"}
+    cleared = sent[sent["method"] == "clear"]
+    start_s = pd.Timestamp("2016-05-24T15:15:00").timestamp()
+    assert (cleared["included_at_s"] >= start_s + 900 * cleared["interval"]).all()
+    schedules = table(study, "until_delivery", "schedules")
+    assert schedules["curtailed_wh"].min() < -5_000
+
+
 def test_branch_leaves_out_orders_and_awards_and_the_books_follow(studies: Studies) -> None:
     study = studies("reorganisation")
     orders = table(study, "attacked", "orders")

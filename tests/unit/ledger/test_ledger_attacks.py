@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,14 @@ def test_spin_burns_what_it_is_given_on_both_engines() -> None:
     assert (receipts[0].status, receipts[0].gas_used) == (0, 100_000)
 
 
+def spammer(ledger: Chain, **settings: Any) -> Spam:
+    defaults = {"blocks": 3, "until_delivery": False, "tip_wei": 500}
+    return Spam(ledger, CLOCK, account(1, "attacker"), range(1), **{**defaults, **settings})
+
+
 def test_spam_fills_the_last_blocks_before_the_gate_at_a_rising_base_fee() -> None:
     ledger = chain(initial_base_fee_wei=1_000)
-    spam = Spam(ledger, CLOCK, account(1, "attacker"), range(1), blocks=3, tip_wei=500)
+    spam = spammer(ledger)
     early, late = send(ledger, BOB, CLOSES_S - 60), send(ledger, ALICE, CLOSES_S - 40)
     spam.orders_sent(0, {}, lambda *_: None)
     assert ledger.now_s == CLOSES_S - 12
@@ -62,21 +68,35 @@ def test_spam_fills_the_last_blocks_before_the_gate_at_a_rising_base_fee() -> No
     assert ledger.pending == 1  # what the attack left over was withdrawn
 
 
-def test_spam_keeps_to_its_budget() -> None:
+def test_spam_until_delivery_leaves_no_room_after_the_gate() -> None:
     ledger = chain(initial_base_fee_wei=1_000)
-    free = Spam(ledger, CLOCK, account(1, "attacker"), range(1), blocks=3, tip_wei=500)
-    free.orders_sent(0, {}, lambda *_: None)
-    half = Spam(
-        chain(initial_base_fee_wei=1_000),
-        CLOCK,
-        account(1, "attacker"),
-        range(1),
-        blocks=3,
-        tip_wei=500,
-        budget_wei=free.spent_wei // 2,
-    )
-    half.orders_sent(0, {}, lambda *_: None)
-    assert 0.4 * free.spent_wei < half.spent_wei <= free.spent_wei // 2
+    spam = spammer(ledger, until_delivery=True)
+    spam.orders_sent(0, {}, lambda *_: None)
+    too_cheap = send(ledger, ALICE, CLOSES_S)  # twice the base fee, which more than doubles
+    waiting = ledger.submit(BOB, ALICE, b"", CLOSES_S, 21_000, max_fee_wei=10**6)
+    ledger.mine_until(STARTS_S)
+    assert ledger.drain_records().blocks["gas_used"][-18:] == [1_000_000] * 18
+    spam.before_delivery(0)
+    assert ledger.pending == 2
+    ledger.mine_blocks()
+    assert ledger.included(too_cheap) is None
+    included = ledger.included(waiting)
+    assert included is not None
+    assert included.included_at_s == STARTS_S + 12
+
+
+@pytest.mark.parametrize("until_delivery", [False, True])
+def test_spam_keeps_to_its_budget(until_delivery: bool) -> None:
+    spent_wei = []
+    for budget_wei in (None, 500_000_000):
+        spam = spammer(
+            chain(initial_base_fee_wei=1_000), until_delivery=until_delivery, budget_wei=budget_wei
+        )
+        spam.orders_sent(0, {}, lambda *_: None)
+        spam.before_delivery(0)
+        spent_wei.append(spam.spent_wei)
+    assert spent_wei[0] > 1_000_000_000
+    assert 400_000_000 < spent_wei[1] <= 500_000_000
 
 
 @pytest.mark.parametrize(
