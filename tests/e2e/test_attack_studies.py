@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from studies import Study
 
+from cosim import preparation
+
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
 Studies = Callable[[str], Study]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _grid_read_once() -> Iterator[None]:
+    """All runs are on one grid; reading it takes longer than a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "open_grid", functools.cache(preparation.open_grid))
+        yield
 
 
 @pytest.fixture(scope="module")
