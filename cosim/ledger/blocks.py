@@ -163,15 +163,15 @@ class Mempool:
     def put_back(self, transactions: Iterable[Transaction]) -> None:
         """Take transactions back that were taken: their block is not part of the chain.
 
-        Each is a candidate again from the time on at which it was sent, with what its sender has
-        waiting, so that the order of sending stays.
+        Each is a candidate again from the time on at which it was sent, with whatever else waits,
+        so that the order of sending stays, and no earlier block holds what was sent later.
         """
-        for transaction in transactions:
-            queue = self._ready.pop(transaction.sender, deque())
-            waiting = [one for one in queue if one.handle in self._waiting]
+        ready = [one for queue in self._ready.values() for one in queue]
+        waiting = [one for one in ready if one.handle in self._waiting]
+        self._ready = {}
+        for transaction in (*transactions, *waiting):
             self._waiting[transaction.handle] = transaction
-            for one in (transaction, *waiting):
-                heapq.heappush(self._future, (one.sent_at_s, one.handle, one))
+            heapq.heappush(self._future, (transaction.sent_at_s, transaction.handle, transaction))
 
     def drop(self, handles: Iterable[int]) -> list[Transaction]:
         """Withdraw transactions; those that were included already are passed over."""

@@ -187,7 +187,7 @@ def write_ledger(writer: TableWriter, k: int) -> None:
         {
             "block": k + 1, "timestamp_s": START_S + 900 * k,
             "gas_used": 3_000_000 if setup else 610_000, "gas_limit": 30_000_000,
-            "base_fee_wei": 0, "n_transactions": 1 if setup else 3,
+            "base_fee_wei": 0, "n_transactions": 1 if setup else 3, "proposer": 0,
         },
     )  # fmt: skip
 
