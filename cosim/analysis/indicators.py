@@ -22,10 +22,12 @@ from cosim.analysis.attack import attack_indicators
 from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
+from cosim.analysis.extremes import extreme_indicators
 from cosim.analysis.names import name_indicators
 from cosim.analysis.storage import storage_indicators
 from cosim.analysis.supply import supply_indicators
 from cosim.analysis.tables import Results
+from cosim.analysis.welfare import welfare_indicators
 from cosim.recording.schemas import ORDER_STATUSES, STAGES
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur
 
@@ -69,6 +71,17 @@ class Indicators:
         The same per prosumer. [EUR]
     prosumers_better_off : int
         How many paid less than their baseline.
+    welfare_eur, welfare_possible_eur : float
+        Buyers' value less sellers' cost of what was traded, by their limit prices; the largest
+        possible, had every order sent been in the book (:mod:`cosim.analysis.welfare`). [EUR]
+    supplier_received_eur : float
+        By the supplier, in the local market and for imbalance. [EUR]
+    highest_vm_pu, lowest_vm_pu : float or None
+        Of all buses and intervals delivered, but for buses that the upstream grid holds. [pu]
+    highest_line_loading_percent, highest_trafo_loading_percent : float or None
+        Of what was delivered. [%]
+    scheduled_highest_vm_pu and so on : float or None
+        The same of the schedules before flexibility. [pu, %]
     losses_kwh : float or None
         Lost in lines and transformers. [kWh]
     setup_gas, running_gas : int
@@ -134,6 +147,17 @@ class Indicators:
     mean_cost_eur: float | None
     mean_baseline_cost_eur: float | None
     prosumers_better_off: int
+    welfare_eur: float
+    welfare_possible_eur: float
+    supplier_received_eur: float
+    highest_vm_pu: float | None
+    lowest_vm_pu: float | None
+    highest_line_loading_percent: float | None
+    highest_trafo_loading_percent: float | None
+    scheduled_highest_vm_pu: float | None
+    scheduled_lowest_vm_pu: float | None
+    scheduled_highest_line_loading_percent: float | None
+    scheduled_highest_trafo_loading_percent: float | None
     losses_kwh: float | None
     setup_gas: int
     running_gas: int
@@ -197,6 +221,8 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         **_self_supply(results),
         **_trading(results),
         **_costs(results),
+        **welfare_indicators(results),
+        **extreme_indicators(results),
         losses_kwh=_losses_kwh(results),
         **_gas(results, prosumers),
         orders=_orders(results),

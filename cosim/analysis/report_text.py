@@ -57,6 +57,12 @@ DEFINITIONS = (
         "The baseline keeps what people did; it is not a run without a market.",
     ),
     (
+        "Welfare",
+        "Buyers' value less sellers' cost of what was traded, both by the limit prices of their "
+        "orders. Possible: the area between demand and supply of every order that was sent, late "
+        "and rejected ones included.",
+    ),
+    (
         "Gas",
         "Gas of whole transactions: intrinsic cost, calldata, execution and refunds. Set-up "
         "(contracts created, accounts joined and funded) is counted apart.",
@@ -146,6 +152,19 @@ def tiles(indicators: Indicators) -> list[Tile]:
             f"{number(i.running_gas / 1e6, 'million gas')} in the run, "
             f"{number(i.setup_gas / 1e6, 'million')} for set-up",
             number(i.gas_per_prosumer_and_interval, "gas", 0),
+        ),
+        Tile(
+            "Welfare of the trades",
+            f"{number(i.welfare_possible_eur, 'EUR', 2)} possible, had every order been in time",
+            number(i.welfare_eur, "EUR", 2),
+        ),
+        Tile(
+            "Highest and lowest voltage",
+            f"scheduled {number(i.scheduled_highest_vm_pu, '', 4)} and "
+            f"{number(i.scheduled_lowest_vm_pu, 'pu', 4)}; highest loading delivered: lines "
+            f"{number(i.highest_line_loading_percent, '%')}, transformers "
+            f"{number(i.highest_trafo_loading_percent, '%')}",
+            f"{number(i.highest_vm_pu, '', 3)} / {number(i.lowest_vm_pu, 'pu', 3)}",
         ),
         Tile(
             "Losses in lines and transformers",

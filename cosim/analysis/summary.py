@@ -84,6 +84,20 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
         ("Mean price", number(i.mean_price_eur_per_kwh, "EUR/kWh", 4)),
         ("Mean cost per prosumer", number(i.mean_cost_eur, "EUR", 2)),
         ("… without the market (supplier alone)", number(i.mean_baseline_cost_eur, "EUR", 2)),
+        (
+            "Welfare of trades (possible with every order)",
+            f"{number(i.welfare_eur, '', 2)} ({number(i.welfare_possible_eur, '', 2)})\u00a0EUR",
+        ),
+        (
+            "Voltage, scheduled → delivered",
+            f"{_range(i.scheduled_lowest_vm_pu, i.scheduled_highest_vm_pu)} → "
+            f"{_range(i.lowest_vm_pu, i.highest_vm_pu)}\u00a0pu",
+        ),
+        (
+            "Highest loading of lines / transformers",
+            f"{number(i.highest_line_loading_percent)} / "
+            f"{number(i.highest_trafo_loading_percent, '%')}",
+        ),
         ("Losses", number(i.losses_kwh, "kWh")),
         ("Gas per prosumer and interval", number(i.gas_per_prosumer_and_interval, "", 0)),
         (
@@ -100,6 +114,10 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
         *(storage if i.storage_charged_kwh is not None else ()),
         *(supply if i.supply_billed_kwh is not None else ()),
     ]
+
+
+def _range(lowest: float | None, highest: float | None) -> str:
+    return f"{number(lowest, '', 4)} to {number(highest, '', 4)}"
 
 
 def violation_rows(indicators: Indicators) -> list[tuple[str, str, str, str]]:
