@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
-from cosim.analysis.costs import costs_by_prosumer, money_by_role
+from cosim.analysis.costs import costs_by_prosumer
 from cosim.analysis.tables import Results
 from cosim.scenario.attack import AttackSettings, Parties, parties
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur, fee_ueur
@@ -22,7 +22,6 @@ ATTACK_INDICATORS = (
     "attackers_cost_eur",
     "victims_cost_eur",
     "others_cost_eur",
-    "supplier_received_eur",
     "attack_fees_eur",
     "unaccounted_kwh",
     "undelivered_flexibility_kwh",
@@ -54,11 +53,11 @@ def attack_indicators(results: Results) -> dict[str, Any]:
     -------
     dict of str to float or None
         ``attackers_cost_eur``, ``victims_cost_eur``, ``others_cost_eur``: what they paid less what
-        they received, fees included, None where a party has nobody. ``supplier_received_eur``: from
-        all prosumers. ``attack_fees_eur``: of accounts that belong to nobody on the grid, part of
-        the attackers' cost. ``unaccounted_kwh``: drawn through the transformers, less losses, less
-        what the settled readings add up to. ``undelivered_flexibility_kwh``: awarded and not
-        confirmed by a meter. [EUR, kWh]
+        they received, fees included, None where a party has nobody. ``attack_fees_eur``: of
+        accounts that belong to nobody on the grid, part of the attackers' cost.
+        ``unaccounted_kwh``: drawn through the transformers, less losses, less what the settled
+        readings add up to. ``undelivered_flexibility_kwh``: awarded and not confirmed by a meter.
+        [EUR, kWh]
     """
     settings = attack_settings(results)
     if settings is None:
@@ -74,7 +73,6 @@ def attack_indicators(results: Results) -> dict[str, Any]:
         "attackers_cost_eur": _eur(costs[is_attacker].sum() + fees_ueur) if has_attacker else None,
         "victims_cost_eur": _eur(costs[is_victim].sum()) if is_victim.any() else None,
         "others_cost_eur": _others(costs[~(is_attacker | is_victim)]),
-        "supplier_received_eur": _eur(money_by_role(results)["supplier"].sum()),
         "attack_fees_eur": _eur(fees_ueur),
         "unaccounted_kwh": float(unaccounted_kwh(results).sum()),
         "undelivered_flexibility_kwh": undelivered_wh / WH_PER_KWH,

@@ -76,7 +76,7 @@ def _money(results: Results) -> Chart:
         (f"attackers ({len(sides.attackers)})", values["attackers_cost_eur"], BEFORE),
         (f"victims ({len(sides.victims)})", values["victims_cost_eur"], PINK),
         ("other prosumers", values["others_cost_eur"], AMBER),
-        ("supplier", -values["supplier_received_eur"], AFTER),
+        ("supplier", -eur_from_ueur(int(roles["supplier"])), AFTER),
         ("DSO", -eur_from_ueur(int(roles["dso"])), GREEN),
     ]
     rows = [row for row in rows if row[1] is not None]

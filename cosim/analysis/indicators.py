@@ -115,7 +115,7 @@ class Indicators:
         [kWh, EUR, EUR]
     supply_estimated_share : float or None
         Of the billed energy, for meters that stayed silent. [-]
-    attackers_cost_eur, victims_cost_eur, others_cost_eur, supplier_received_eur : float or None
+    attackers_cost_eur, victims_cost_eur, others_cost_eur : float or None
         By party, as :func:`cosim.analysis.attack.attack_indicators` defines them; like those below
         None without a section ``attack``. [EUR]
     attack_fees_eur : float or None
@@ -189,7 +189,6 @@ class Indicators:
     attackers_cost_eur: float | None = None
     victims_cost_eur: float | None = None
     others_cost_eur: float | None = None
-    supplier_received_eur: float | None = None
     attack_fees_eur: float | None = None
     unaccounted_kwh: float | None = None
     undelivered_flexibility_kwh: float | None = None
