@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -41,6 +42,10 @@ ATTACK_DEFINITION = (
     "sum of all settled readings. What the attack did is the difference to the same scenario with "
     "attack.active: false.",
 )
+
+
+ROUNDING_KWH = 0.1
+"""Less than this is drawn small: it comes from readings in whole Wh."""
 
 
 def attack_name(settings: AttackSettings) -> str:
@@ -144,6 +149,8 @@ def _meters(results: Results, settings: AttackSettings) -> Chart:
     missing = unaccounted_kwh(results).to_numpy()
     figure.add_trace(axis.bars(missing, "not accounted for [kWh]", AMBER, showlegend=True))
     zero_line(figure)
+    if np.nanmax(np.abs(missing), initial=0.0) < ROUNDING_KWH:
+        figure.update_yaxes(range=[-ROUNDING_KWH, ROUNDING_KWH])
     _shade(figure, results, settings)
     return Chart(
         "attack-meters",
