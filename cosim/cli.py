@@ -60,15 +60,21 @@ def _parser() -> argparse.ArgumentParser:
         "scenario",
         type=Path,
         metavar="SCENARIO",
-        help="a scenario file (YAML), or the name of one that comes with cosim",
+        help="a scenario or study file (YAML), or the name of one that comes with cosim",
     )
     run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
     run.add_argument("--engine", choices=("revm", "py-evm"), help="EVM engine [as the scenario]")
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
+    run.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="runs of a study at once [one per core]"
+    )
     run.set_defaults(run=_run)
 
     report = commands.add_parser("report", help="write the report of a result folder anew")
     report.add_argument("result", type=Path, metavar="RESULT")
+    report.add_argument(
+        "--figures", type=Path, metavar="DIR", help="also draw a study's figures there, as SVG"
+    )
     report.set_defaults(run=_report)
 
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
@@ -101,9 +107,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from cosim.campaign.study import is_study
     from cosim.scenario import load_scenario
 
     file = _scenario_file(options.scenario)
+    if is_study(file):
+        return _run_study(options, file)
     scenario = load_scenario(file)
     if options.engine:
         ledger = scenario.ledger.model_copy(update={"engine": options.engine})
@@ -130,13 +139,65 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if result.complete else EXIT_INTERRUPTED
 
 
+def _run_study(options: argparse.Namespace, file: Path) -> int:
+    from cosim.campaign.study import load_study
+
+    study = load_study(file, {"ledger.engine": options.engine} if options.engine else None)
+    # imported after the study is known to be sound: pandapower takes seconds to import
+    from cosim.campaign.runner import run_study
+    from cosim.campaign.screen import StudyProgress, print_study
+
+    console = Console()
+    begin = time.monotonic()
+    out = options.out or Path("results") / study.name
+    with StudyProgress(console, study) as progress:
+        result = run_study(
+            study, out, jobs=options.jobs, force=options.force, progress=progress.tell
+        )
+    print_study(result, study.impossible, console)
+    console.print(f"{study.name}: {len(result.runs)} runs in {time.monotonic() - begin:.1f} s")
+    console.print(f"result: {result.folder}", soft_wrap=True)
+    console.print(f"report: {result.report}", soft_wrap=True)
+    return 0 if result.as_expected else EXIT_FAILED
+
+
+def _jobs(text: str) -> int:
+    """A number of processes, at least 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_jobs.__name__ = "number of runs (1 or more)"  # argparse names it in its message
+
+
 def _scenario_file(given: Path) -> Path:
     """The file given, or the scenario of that name that comes with cosim."""
-    own = folder("scenarios") / f"{given}.yaml"
-    return own if not given.exists() and given.name == str(given) and own.is_file() else given
+    if given.exists() or given.is_absolute() or ".." in given.parts:
+        return given
+    scenarios = folder("scenarios")
+    own = (scenarios / f"{given}.yaml", scenarios / "attacks" / f"{given}.yaml")
+    return next((file for file in own if file.is_file()), given)
 
 
 def _report(options: argparse.Namespace) -> int:
+    from cosim.campaign.results import is_study_folder
+
+    if is_study_folder(options.result):
+        from cosim.campaign.report import write_study_figures, write_study_report
+
+        print(f"report: {write_study_report(options.result)}")
+        if options.figures:
+            for figure in write_study_figures(options.result, options.figures):
+                print(f"figure: {figure}")
+        return 0
+    if options.figures:
+        raise UserError(
+            "is the result of one run; --figures draws those of a study",
+            file=options.result,
+            remedy="give the folder of a study, or leave --figures out",
+        )
     from cosim.analysis.report import write_report
 
     print(f"report: {write_report(options.result)}")

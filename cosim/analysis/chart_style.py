@@ -163,3 +163,13 @@ def zero_line(figure: Any) -> None:
 def filled(chart: Chart, figure: Any) -> Chart:
     """The chart with its figure."""
     return replace(chart, figure=figure)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Round numbers in a range, four to nine of them."""
+    rough = (high - low) / 5
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+    first = np.ceil(low / step - 1e-9)
+    count = int(np.floor(high / step + 1e-9) - first) + 1
+    return [round(float((first + i) * step), 6) for i in range(count)]

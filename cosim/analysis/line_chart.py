@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from cosim.analysis.chart_style import GRID, INK
+from cosim.analysis import svg
 
 _WIDTH, _HEIGHT = 760, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 190, 62, 52
@@ -65,33 +64,23 @@ def log_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) -> 
     x_of = _Scale(xs[0], xs[-1], _LEFT, _WIDTH - _RIGHT)
     y_of = _Scale(y_ticks[0], y_ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'font-family="sans-serif" font-size="13" fill="{INK}" role="img">',
-        f"<title>{escape(title)}</title>",
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-        _text(_LEFT, 24, title, size=15),
-        _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 12, x_title, anchor="middle"),
-        _text(16, _TOP - 14, y_title),
+        svg.text(_LEFT, 24, title, size=15),
+        svg.text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 12, x_title, anchor="middle"),
+        svg.text(16, _TOP - 14, y_title),
     ]
     for x in xs:
-        parts.append(_rule(x_of(x), _TOP, x_of(x), _HEIGHT - _BOTTOM))
-        parts.append(_text(x_of(x), _HEIGHT - _BOTTOM + 18, _number(x), anchor="middle"))
+        parts.append(svg.rule(x_of(x), _TOP, x_of(x), _HEIGHT - _BOTTOM))
+        parts.append(svg.text(x_of(x), _HEIGHT - _BOTTOM + 18, _number(x), anchor="middle"))
     for y in y_ticks:
-        parts.append(_rule(_LEFT, y_of(y), _WIDTH - _RIGHT, y_of(y)))
-        parts.append(_text(_LEFT - 8, y_of(y) + 4, _number(y), anchor="end"))
+        parts.append(svg.rule(_LEFT, y_of(y), _WIDTH - _RIGHT, y_of(y)))
+        parts.append(svg.text(_LEFT - 8, y_of(y) + 4, _number(y), anchor="end"))
     label_ys = _spread([y_of(line.points[-1][1]) for line in lines], 17)
     for line, label_y in zip(lines, label_ys, strict=True):
         dots = [(x_of(x), y_of(y)) for x, y in line.points]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
-        dash = ' stroke-dasharray="6 4"' if line.dashed else ""
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"{dash}/>'
-        )
-        parts += [
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in dots
-        ]
-        parts.append(_text(_WIDTH - _RIGHT + 10, label_y + 4, line.name, colour=line.colour))
-    return "\n".join([*parts, "</svg>", ""])
+        parts.append(svg.polyline(dots, line.colour, line.dashed))
+        parts += [svg.circle(x, y, line.colour) for x, y in dots]
+        parts.append(svg.text(_WIDTH - _RIGHT + 10, label_y + 4, line.name, colour=line.colour))
+    return svg.document(_WIDTH, _HEIGHT, title, parts)
 
 
 @dataclass(frozen=True)
@@ -125,16 +114,3 @@ def _spread(places: list[float], least: float) -> list[float]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ")
-
-
-def _text(
-    x: float, y: float, text: str, anchor: str = "start", size: int = 13, colour: str = INK
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'fill="{colour}">{escape(text)}</text>'
-    )
-
-
-def _rule(x0: float, y0: float, x1: float, y1: float) -> str:
-    return f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" stroke="{GRID}"/>'

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from cosim.analysis import charts
 from cosim.analysis.attack_chart import ATTACK_DEFINITION, attack_groups
 from cosim.analysis.certificates import certificates_chart
-from cosim.analysis.chart_style import Chart
+from cosim.analysis.chart_style import Chart, round_ticks
 from cosim.analysis.checks import STAGE_LABELS
 from cosim.analysis.gas_comparison import (
     TextTable,
@@ -38,6 +35,7 @@ from cosim.analysis.network_map import (
     shown_intervals,
     worst_interval,
 )
+from cosim.analysis.page import page_template, plotly_js, script_json, template
 from cosim.analysis.report_text import (
     CERTIFICATE_DEFINITION,
     DEFINITIONS,
@@ -97,8 +95,7 @@ def render(results: Results) -> str:
     listed = offenders(results)
     manifest = results.manifest
     gas_tables, gas_notes = _gas_comparison(results)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page = environment.from_string(_template("report.html.j2"))
+    page = page_template("report.html.j2")
     return page.render(
         name=manifest["name"],
         description=results.scenario.get("description", ""),
@@ -120,12 +117,12 @@ def render(results: Results) -> str:
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],
-        css=Markup(_template("report.css")),
-        map_js=Markup(_template("map.js")),
-        page_js=Markup(_template("page.js")),
-        plotly_js=Markup(_plotly_js()),
-        map_data=_script_json(_map_data(results, before, after, shown)),
-        chart_data=_script_json(_figures(groups)),
+        css=Markup(template("report.css")),
+        map_js=Markup(template("map.js")),
+        page_js=Markup(template("page.js")),
+        plotly_js=Markup(plotly_js()),
+        map_data=script_json(_map_data(results, before, after, shown)),
+        chart_data=script_json(_figures(groups)),
     )
 
 
@@ -174,9 +171,9 @@ def _map_data(
         "limits": limits,
         "scale": {
             "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
-            "vm_ticks": _ticks(1 - reach, 1 + reach),
+            "vm_ticks": round_ticks(1 - reach, 1 + reach),
             "loading_percent": [0, round(most, 2)],
-            "loading_ticks": _ticks(0.0, most),
+            "loading_ticks": round_ticks(0.0, most),
         },
         "vm_steps_per_pu": VM_STEPS_PER_PU,
         "loading_steps_per_percent": LOADING_STEPS_PER_PERCENT,
@@ -184,16 +181,6 @@ def _map_data(
         "geometry": geometry(results, before),
         "stages": {"before": pack_stage(before, shown), "after": pack_stage(after, shown)},
     }
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers in a range, four to nine of them."""
-    rough = (high - low) / 5
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
-    first = np.ceil(low / step - 1e-9)
-    count = int(np.floor(high / step + 1e-9) - first) + 1
-    return [round(float((first + i) * step), 6) for i in range(count)]
 
 
 def _chart_groups(
@@ -258,18 +245,3 @@ def _figures(groups: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         chart.key: json.loads(chart.figure.to_json()) for chart in every if chart.figure is not None
     }
-
-
-def _script_json(data: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))
-
-
-def _plotly_js() -> str:
-    """plotly.js as it comes with the package."""
-    return str(plotly.offline.get_plotlyjs())
-
-
-def _template(name: str) -> str:
-    return resources.files("cosim.analysis").joinpath("templates", name).read_text("utf-8")

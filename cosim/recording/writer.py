@@ -110,7 +110,7 @@ class TableWriter:
         self._target = prepare(out, force)
         self.folder = self._target.with_name(self._target.name + ".partial")
         self._force = force
-        self._lock: TextIO | None = _claim(self.folder)
+        self._lock: TextIO | None = claim(self.folder)
         tables = self.folder / "tables"
         tables.mkdir()
         self._tables = {
@@ -212,8 +212,14 @@ class TableWriter:
         self.abort()
 
 
-def _claim(folder: Path) -> TextIO:
-    """Make the partial folder anew and hold its lock; what a dead run left there is removed."""
+def claim(folder: Path) -> TextIO:
+    """Make a partial folder anew and hold its lock; what a dead run left there is removed.
+
+    Raises
+    ------
+    ResultFolderError
+        If another run holds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / _LOCK).open("w", encoding="utf-8")
     try:

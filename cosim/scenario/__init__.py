@@ -3,7 +3,7 @@
 Every field carries its unit in its name. Unknown fields are refused, with the nearest known name.
 """
 
-from cosim.scenario.loading import json_schema, load_scenario
+from cosim.scenario.loading import json_schema, load_scenario, read_fields, scenario_of
 from cosim.scenario.root import Scenario
 
-__all__ = ["Scenario", "json_schema", "load_scenario"]
+__all__ = ["Scenario", "json_schema", "load_scenario", "read_fields", "scenario_of"]

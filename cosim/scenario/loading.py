@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ def load_scenario(path: str | Path) -> Scenario:
         If the file is missing, is not YAML, or does not describe a scenario; names the field and,
         for an unknown one, the nearest known name.
     """
+    return scenario_of(read_fields(path), path)
+
+
+def read_fields(path: str | Path) -> dict[str, Any]:
+    """Read the fields of a scenario file, of which nothing is checked but that it is a mapping.
+
+    Raises
+    ------
+    ScenarioError
+        If the file is missing, is not YAML, or is no mapping.
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -44,10 +56,28 @@ def load_scenario(path: str | Path) -> Scenario:
         raise ScenarioError(
             "holds no mapping of fields", file=file, remedy="start from scenarios/quickstart.yaml"
         )
+    return data
+
+
+def scenario_of(fields: Mapping[str, Any], file: str | Path) -> Scenario:
+    """The scenario that fields describe.
+
+    Parameters
+    ----------
+    fields : mapping
+        As :func:`read_fields` gives them, perhaps changed since.
+    file : str or Path
+        Where they come from; named in errors.
+
+    Raises
+    ------
+    ScenarioError
+        If they do not describe a scenario; names the file and the field.
+    """
     try:
-        return Scenario.model_validate(data)
+        return Scenario.model_validate(fields)
     except ValidationError as error:
-        raise _explain(error, file) from error
+        raise explained(error, Path(file), Scenario) from error
 
 
 def json_schema() -> dict[str, Any]:
@@ -55,14 +85,25 @@ def json_schema() -> dict[str, Any]:
     return Scenario.model_json_schema()
 
 
-def _explain(error: ValidationError, file: Path) -> ScenarioError:
+def explained(error: ValidationError, file: Path, model: type[BaseModel]) -> ScenarioError:
+    """The first of a validation's errors, as a user can mend it.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Of the model.
+    file : Path
+        Named in the error.
+    model : type of BaseModel
+        What was validated; its known fields are offered where one is unknown.
+    """
     first = error.errors()[0]
     location = tuple(first["loc"])
-    field = ".".join(str(part) for part in _without_kinds(location))
+    field = ".".join(str(part) for part in _without_kinds(model, location))
     remedy = None
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        known = _fields_at(location[:-1])
+        known = _fields_at(model, location[:-1])
         problem = "unknown field"
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         remedy = (
@@ -71,7 +112,7 @@ def _explain(error: ValidationError, file: Path) -> ScenarioError:
             else f"known fields here: {', '.join(known)}"
         )
     elif first["type"].startswith("union_tag"):
-        known = [str(kind) for kind in _kinds(_models_on(location)[-1])]
+        known = [str(kind) for kind in _kinds(_models_on(model, location)[-1])]
         problem = "kind is missing" if first["type"] == "union_tag_not_found" else "unknown kind"
         field, remedy = f"{field}.kind", f"known kinds: {', '.join(known)}"
     elif first["type"] == "missing":
@@ -90,15 +131,15 @@ def _explain(error: ValidationError, file: Path) -> ScenarioError:
     return ScenarioError(problem, file=file, field=field or "(top level)", remedy=remedy)
 
 
-def _fields_at(location: tuple[str | int, ...]) -> list[str]:
-    """Names of the known fields of the model at a location in the scenario."""
-    models = _models_on(location)[-1]
+def _fields_at(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    """Names of the known fields of the model at a location in a file."""
+    models = _models_on(root, location)[-1]
     return sorted({name for model in models for name in model.model_fields})
 
 
-def _without_kinds(location: tuple[str | int, ...]) -> list[str | int]:
+def _without_kinds(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str | int]:
     """A location without the kind by which one of several models was chosen for a section."""
-    before = _models_on(location[:-1]) if location else []
+    before = _models_on(root, location[:-1]) if location else []
     return [
         part
         for part, models in zip(location, before, strict=True)
@@ -106,9 +147,9 @@ def _without_kinds(location: tuple[str | int, ...]) -> list[str | int]:
     ]
 
 
-def _models_on(location: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
     """Models that may stand before each part of a location, and after its last one."""
-    models: tuple[Any, ...] = (Scenario,)
+    models: tuple[Any, ...] = (root,)
     passed = [models]
     for part in location:
         if len(models) > 1 and part in _kinds(models):

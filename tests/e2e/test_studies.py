@@ -1,0 +1,291 @@
+"""A study through the command line: its folder, its report in a browser, and what goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import pickle
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from cosim.analysis.indicators import compute_indicators
+from cosim.analysis.tables import Results
+from cosim.campaign.report import write_study_report
+from cosim.campaign.results import flatten
+from cosim.campaign.runner import _Failure, run_study
+from cosim.campaign.study import load_study
+from cosim.cli import EXIT_FAILED, EXIT_USER, main
+from cosim.errors import ReconciliationError, ResultFolderError, RunError, UserError
+
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+# the quickstart's transformer is overloaded at 11:00
+STUDY: dict[str, Any] = {
+    "name": "two_ways",
+    "description": "With flexibility </script>, and without.",
+    "seed": 20160524,
+    "time": {"start": "2016-05-24T11:00:00", "intervals": 2},
+    "grid": {"network": "1-LV-rural1--1-sw"},
+    "study": {
+        "expectation": "Flexibility relieves the transformer.",
+        "expect": [
+            "relieved.violations.delivered.any.minutes < bare.violations.delivered.any.minutes",
+            "relieved.flexibility_awarded_kwh > 10",
+        ],
+        "variants": {"bare": {"dso.procure": False}, "relieved": {}},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left and said."""
+
+    code: int
+    out: str
+    folder: Path
+
+
+def run(file: Path, folder: Path, *options: str) -> Ran:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = main(["run", str(file), "--out", str(folder), *options])
+    return Ran(code, out.getvalue(), folder)
+
+
+def write(file: Path, data: dict[str, Any]) -> Path:
+    file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    base = tmp_path_factory.mktemp("study")
+    return run(write(base / "two_ways.yaml", STUDY), base / "two_ways", "--jobs", "1")
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_run_is_a_result_of_its_own(ran: Ran) -> None:
+    assert ran.code == 0
+    found = manifest(ran.folder)
+    assert (found["kind"], found["name"], found["complete"]) == ("study", "two_ways", True)
+    assert [each["name"] for each in found["runs"]] == ["bare", "relieved"]
+    table = pd.read_parquet(ran.folder / "study.parquet").set_index("run")
+    for name, procures in (("bare", False), ("relieved", True)):
+        folder = ran.folder / "runs" / name
+        scenario = yaml.safe_load((folder / "scenario.yaml").read_text(encoding="utf-8"))
+        assert scenario["name"] == f"two_ways.{name}"
+        assert scenario["dso"]["procure"] is procures
+        own = flatten(compute_indicators(Results(folder)).as_dict())
+        row = table.loc[name]
+        assert row["violations.scheduled.any.minutes"] == 30
+        assert {key: row[key] for key, value in own.items() if value is not None} == {
+            key: value for key, value in own.items() if value is not None
+        }
+    assert table["flexibility_awarded_kwh"].tolist()[0] == 0
+    assert table["violations.delivered.any.minutes"].tolist() == [30, 0]
+    assert not list(ran.folder.parent.glob("*.partial"))
+
+
+def test_the_terminal_shows_the_runs_and_what_was_expected(ran: Ran) -> None:
+    awarded = pd.read_parquet(ran.folder / "study.parquet")["flexibility_awarded_kwh"][1]
+    rows = {line.split()[0]: line.split() for line in ran.out.splitlines() if line.strip()}
+    assert rows["bare"][1:3] == ["30→30→30", "0.0"]
+    assert rows["relieved"][1:3] == ["30→0→0", f"{awarded:.1f}"]
+    assert f"met: {STUDY['study']['expect'][0]}  (0 < 30)" in ran.out
+    assert f"report: {ran.folder / 'report.html'}" in ran.out
+
+
+def test_the_number_of_jobs_changes_nothing(ran: Ran, tmp_path: Path) -> None:
+    section = STUDY["study"] | {"expect": ["bare.violations.delivered.any.minutes == 0"]}
+    file = write(tmp_path / "two_ways.yaml", STUDY | {"study": section})
+    parallel = run(file, tmp_path / "out", "--jobs", "2")
+    assert parallel.code == EXIT_FAILED
+    assert "NOT met: bare.violations.delivered.any.minutes == 0  (30 == 0)" in parallel.out
+
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in ("manifest.json", "study.yaml")
+        }
+
+    one, two = contents(ran.folder), contents(parallel.folder)
+    differing = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    assert differing == {"report.html"}, "only what was expected differs"
+    for name in ("bare", "relieved"):
+        first, second = (manifest(root.folder / "runs" / name) for root in (ran, parallel))
+        assert {**first, "timing": None} == {**second, "timing": None}
+
+
+def test_a_failing_run_is_named_and_leaves_the_earlier_result(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier = shutil.copytree(ran.folder, tmp_path / "out")
+    before = (earlier / "study.parquet").read_bytes()
+    # only the set-up can tell that there are not so many connection points
+    section = {"variants": {"crowded": {"prosumers.participants": 99}, "fine": {}}}
+    file = write(tmp_path / "crowd.yaml", STUDY | {"study": section})
+    assert main(["run", str(file), "--out", str(earlier)]) == EXIT_USER
+    assert "exists already" in capsys.readouterr().err
+    code = main(["run", str(file), "--out", str(earlier), "--force", "--jobs", "2"])
+    assert code == EXIT_USER
+    error = capsys.readouterr().err
+    assert "prosumers.participants: run 'crowded': 99 connection points" in error
+    assert str(file) in error
+    assert (earlier / "study.parquet").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path / "two_ways.yaml", STUDY))
+    told: list[tuple[int, int]] = []
+
+    def interrupt(intervals: int, runs: int) -> None:
+        told.append((intervals, runs))
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, tmp_path / "out", jobs=1, progress=interrupt)
+    assert told == [(1, 0)]
+    assert [path.name for path in tmp_path.iterdir()] == ["two_ways.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "says"),
+    [
+        (ReconciliationError(3, ["seller"], "does not balance"), RunError, "interval 3, seller"),
+        (UserError("is wrong", file="f", field="a.b", remedy="mend"), UserError, "mend"),
+        (ZeroDivisionError("bug"), RuntimeError, "ZeroDivisionError"),
+    ],
+)
+def test_every_error_comes_home_with_the_name_of_its_run(
+    raised: Exception, kind: type[Exception], says: str
+) -> None:
+    try:
+        raise raised
+    except Exception as error:
+        failure = pickle.loads(pickle.dumps(_Failure.of(error)))
+    error = failure.error("attacked")
+    assert type(error) is kind
+    assert "run 'attacked': " in str(error)
+    assert says in str(error)
+
+
+def test_the_report_and_its_figures_are_written_anew(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = (ran.folder / "report.html").read_bytes()
+    assert main(["report", str(ran.folder), "--figures", str(tmp_path / "images")]) == 0
+    assert (ran.folder / "report.html").read_bytes() == first
+    images = sorted((tmp_path / "images").iterdir())
+    assert f"figure: {tmp_path / 'images' / 'two_ways_money.svg'}" in capsys.readouterr().out
+    assert {"two_ways_money.svg", "two_ways_voltage.svg", "two_ways_violations.svg"} <= {
+        image.name for image in images
+    }
+    assert "relieved" in (tmp_path / "images" / "two_ways_violations.svg").read_text("utf-8")
+
+
+def test_figures_are_those_of_a_study(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ran.folder / "runs" / "bare"
+    assert main(["report", str(folder), "--figures", str(tmp_path)]) == EXIT_USER
+    assert "result of one run" in capsys.readouterr().err
+    shutil.copytree(ran.folder, tmp_path / "study")
+    shutil.rmtree(tmp_path / "study" / "runs" / "bare")
+    with pytest.raises(ResultFolderError, match="bare"):
+        write_study_report(tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def browser(ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip("chromium or chromedriver is missing: apt install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+        "--window-size=1400,1000",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
+    try:
+        driver.get((ran.folder / "report.html").as_uri())
+        WebDriverWait(driver, 60).until(
+            lambda d: d.execute_script("return document.body.dataset.ready") == "true"
+        )
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.mark.browser
+def test_the_report_shows_runs_figures_and_what_was_expected(
+    browser: webdriver.Chrome, ran: Ran
+) -> None:
+    assert browser.find_element(By.CSS_SELECTOR, ".lead").text == STUDY["description"]
+    outcomes = [item.text for item in browser.find_elements(By.CSS_SELECTOR, ".outcomes li")]
+    assert len(outcomes) == 2
+    assert all(text.startswith("Met") for text in outcomes)
+    links = browser.find_elements(By.CSS_SELECTOR, ".runs tbody a")
+    assert [link.text for link in links] == ["bare", "relieved"]
+    assert [link.get_attribute("href") for link in links] == [
+        (ran.folder / "runs" / name / "report.html").as_uri() for name in ("bare", "relieved")
+    ]
+    cells = browser.find_elements(By.CSS_SELECTOR, ".runs tbody tr:last-child td")
+    assert [cell.text for cell in cells[:3]] == ["30", "0", "0"]
+    plots = browser.find_elements(By.CSS_SELECTOR, ".plot")
+    assert len(plots) > 8
+    for plot in plots:
+        assert plot.find_elements(By.CSS_SELECTOR, ".points path, .point path"), plot.text
+
+
+@pytest.mark.browser
+def test_the_report_fits_a_phone_and_needs_no_network(browser: webdriver.Chrome) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        WebDriverWait(browser, 10).until(
+            lambda d: d.execute_script(
+                "return document.documentElement.scrollWidth <= 390 && "
+                "[...document.querySelectorAll('.plot .main-svg')]"
+                ".every(svg => svg.getBoundingClientRect().right <= 390)"
+            )
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    requests = [
+        entry["message"]
+        for entry in browser.get_log("performance")
+        if '"Network.requestWillBeSent"' in entry["message"]
+    ]
+    assert requests
+    assert [text for text in requests if '"url":"http' in text] == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
