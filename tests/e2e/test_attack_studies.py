@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from studies import Study
 
 from cosim import preparation
+from cosim.campaign.results import RUNS_FOLDER
+from cosim.campaign.runner import StudyResult, run_study
+from cosim.campaign.study import load_study
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
-Studies = Callable[[str], Study]
+Studies = Callable[[str], StudyResult]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,32 +29,45 @@ def _grid_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
-    """Runs a study once, when a test first asks for it."""
-    done: dict[str, Study] = {}
+    """Plays a study once, when a test first asks for it."""
+    done: dict[str, StudyResult] = {}
 
-    def study(name: str) -> Study:
+    def study(name: str) -> StudyResult:
         if name not in done:
-            done[name] = Study(FOLDER / f"{name}.yaml", tmp_path_factory.mktemp(name))
+            out = tmp_path_factory.mktemp("attacks") / name
+            done[name] = run_study(load_study(FOLDER / f"{name}.yaml"), out, jobs=1)
         return done[name]
 
     return study
 
 
-def table(study: Study, variant: str, name: str) -> pd.DataFrame:
-    return pd.read_parquet(study.folders[variant] / "tables" / f"{name}.parquet")
+def folder(study: StudyResult, variant: str) -> Path:
+    return study.folder / RUNS_FOLDER / variant
+
+
+def table(study: StudyResult, variant: str, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder(study, variant) / "tables" / f"{name}.parquet")
+
+
+def indicator(study: StudyResult, variant: str, name: str) -> float:
+    (value,) = (run.indicators[name] for run in study.runs if run.name == variant)
+    assert value is not None
+    return value
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.yaml")))
 def test_what_is_expected_of_an_attack_comes_true(studies: Studies, name: str) -> None:
     study = studies(name)
-    assert study.unmet() == []
-    assert {"honest", "attacked", "defended"} <= set(study.folders)
-    report = (study.folders["attacked"] / "report.html").read_text(encoding="utf-8")
-    assert f'<h2 id="attack-title">Attack: {name.replace("_", " ")}</h2>' in report
+    assert [outcome for outcome in study.outcomes if not outcome.met] == []
+    assert study.outcomes
+    assert {"honest", "attacked", "defended"} <= {run.name for run in study.runs}
+    report = (folder(study, "attacked") / "report.html").read_text(encoding="utf-8")
+    title = name.replace("_", " ")
+    assert f'<h2 id="attack-title">Attack: {title}</h2>' in report
     for chart in ("attack-money", "attack-meters", "attack-grid"):
         assert f'<div class="plot" data-chart="{chart}"' in report
-    honest = (study.folders["honest"] / "report.html").read_text(encoding="utf-8")
-    assert f"Attack: {name.replace('_', ' ')}, not active" in honest
+    honest = (folder(study, "honest") / "report.html").read_text(encoding="utf-8")
+    assert f"Attack: {title}, not active" in honest
 
 
 def test_false_meters_report_half_of_consumption_and_nothing_else(studies: Studies) -> None:
@@ -122,8 +137,8 @@ def test_last_order_is_the_attackers_and_only_its_price_is_new(studies: Studies)
     assert (sealed["price_ueur_per_kwh"] == honest["price_ueur_per_kwh"]).all()
     assert set(table(study, "defended", "transactions")["method"]) >= {"commitOrder", "revealOrder"}
     gain = [
-        study.indicators[before]["attackers_cost_eur"]
-        - study.indicators[after]["attackers_cost_eur"]
+        indicator(study, before, "attackers_cost_eur")
+        - indicator(study, after, "attackers_cost_eur")
         for before, after in (("honest", "attacked"), ("honest_mcafee", "mcafee"))
     ]
     assert gain[0] > 3.0
@@ -144,11 +159,10 @@ def test_spam_pays_for_the_gas_that_it_burns(studies: Studies) -> None:
         int(row.gas_used) * (int(blocks.loc[row.block, "base_fee_wei"]) + int(row.tip_wei))
         for row in [*spam.itertuples(), *created.itertuples()]
     )
-    fees_eur = study.indicators["attacked"]["attack_fees_eur"]
+    fees_eur = indicator(study, "attacked", "attack_fees_eur")
     assert fees_eur == pytest.approx(fees_wei / 1e18 * 2_000, abs=1e-6)
-    damage_eur = (
-        study.indicators["attacked"]["victims_cost_eur"]
-        - study.indicators["honest"]["victims_cost_eur"]
+    damage_eur = indicator(study, "attacked", "victims_cost_eur") - indicator(
+        study, "honest", "victims_cost_eur"
     )
     assert fees_eur > 2 * damage_eur > 0
     full = blocks.loc[spam["block"].unique()]
@@ -205,7 +219,7 @@ def test_nothing_of_a_censored_prosumer_is_in_a_block(studies: Studies) -> None:
     assert set(settled.loc[settled["estimated"], "prosumer"]) == {"LV1.101 Bus 11"}
 
 
-def names(study: Study) -> list[str]:
+def names(study: StudyResult) -> list[str]:
     """Prosumers in connection-point order."""
     first = table(study, "honest", "prosumers")
     return list(first.loc[first["interval"] == 0, "prosumer"])
