@@ -223,3 +223,29 @@ def names(study: StudyResult) -> list[str]:
     """Prosumers in connection-point order."""
     first = table(study, "honest", "prosumers")
     return list(first.loc[first["interval"] == 0, "prosumer"])
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.yaml")))
+def test_page_shows_what_the_studies_give(studies: Studies, name: str) -> None:
+    page = (FOLDER.parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    _, _, section = page.partition(f"`{name}`\n")
+    given = [line for line in section.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    study = studies(name)
+    assert given[1:] == [page_row(study, run.name) for run in study.runs]
+
+
+def page_row(study: StudyResult, variant: str) -> str:
+    """A row of a table in docs/attacks.md: cost of every party, energy, and the grid."""
+    (values,) = (run.indicators for run in study.runs if run.name == variant)
+    received = values["supplier_received_eur"]
+    assert received is not None
+    money = [values[f"{party}_cost_eur"] for party in ("attackers", "victims", "others")]
+    cells = [
+        *("–" if value is None else f"{value:.2f}" for value in (*money, -received)),
+        f"{values['flexibility_cost_eur']:.2f}",
+        f"{values['traded_kwh']:.1f}",
+        f"{values['highest_trafo_loading_percent']:.1f}",
+        f"{values['lowest_vm_pu']:.4f}",
+        f"{values['highest_vm_pu']:.4f}",
+    ]
+    return f"| {variant} | " + " | ".join(cells).replace("-", "−") + " |"
