@@ -207,6 +207,10 @@ class Trading:
         sent = self._sent.get(interval)
         if sent is None or sent.tree is None or sent.off_chain is None:
             return ()
+        included = self.chain.included(sent.clearing)
+        logged = self.market.events(included) if included is not None else ()
+        if "ClearingCommitted" not in (name for name, _ in logged):
+            return ()  # the book did not cross: the contract cleared it at once, without a root
         arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
         claimants = [
             (k, i)

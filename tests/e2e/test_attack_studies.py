@@ -166,9 +166,10 @@ def test_spam_pays_for_the_gas_that_it_burns(studies: Studies) -> None:
     )
     assert fees_eur > 2 * damage_eur > 0
     full = blocks.loc[spam["block"].unique()]
-    assert (full["gas_used"] == full["gas_limit"]).mean() > 0.9
+    # what is left of a block is too little for an order, which needs 125 000
+    assert (full["gas_limit"] - full["gas_used"] - full["others_gas"] < 125_000).mean() > 0.9
     # the base fee rises by an eighth with each full block, so that the last costs most
-    assert full["base_fee_wei"].max() > 3 * full["base_fee_wei"].min() > 0
+    assert full["base_fee_wei"].max() > 2 * full["base_fee_wei"].min() > 0
 
 
 def test_spam_until_delivery_keeps_the_dso_out(studies: Studies) -> None:

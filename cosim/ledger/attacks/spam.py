@@ -16,9 +16,8 @@ SPIN = bytes.fromhex("5b5f56")
 CREATE_SPIN = bytes.fromhex("62" + SPIN.hex() + "5f526003601df3")
 """Init code that leaves it behind: ``PUSH3 code PUSH0 MSTORE PUSH1 3 PUSH1 29 RETURN``."""
 CREATE_GAS = 60_000
-PARTS = 8
-"""Spam transactions that fill one block: smaller ones still fit beside a few dearer orders."""
-LEAST_GAS = 30_000
+PART_GAS = 80_000
+"""Gas of one spam transaction: what a block has left beside them is too little for an order."""
 
 
 class Spam(LedgerAttack):
@@ -67,8 +66,7 @@ class Spam(LedgerAttack):
         self.blocks = blocks
         self.until_delivery = until_delivery
         self.tip_wei = tip_wei
-        self.gas = max(LEAST_GAS, int(chain.block_gas_limit * gas_share) // PARTS)
-        self.parts = max(1, int(chain.block_gas_limit * gas_share) // self.gas)
+        self.parts = max(1, int(chain.block_gas_limit * gas_share) // PART_GAS)
         self.budget_wei = budget_wei
         self.spent_wei = 0
         self._contract: bytes | None = None
@@ -147,16 +145,16 @@ class Spam(LedgerAttack):
         parts = self.parts
         if self.budget_wei is not None:
             left_wei = max(0, self.budget_wei - self.spent_wei - self._promised_wei)
-            parts = min(parts, left_wei // max(1, self.gas * price_wei))
+            parts = min(parts, left_wei // max(1, PART_GAS * price_wei))
         if ahead:
-            self._promised_wei += parts * self.gas * price_wei
+            self._promised_wei += parts * PART_GAS * price_wei
         return [
             chain.submit(
                 self.attacker.address,
                 contract,
                 b"",
                 float(sent_at_s),
-                self.gas,
+                PART_GAS,
                 tip_wei=self.tip_wei,
                 max_fee_wei=price_wei,
                 interval=interval,

@@ -11,7 +11,7 @@ from cosim.clock import DeliveryClock
 from cosim.ledger.accounts import account
 from cosim.ledger.attacks.censorship import Censors
 from cosim.ledger.attacks.reorganisation import Takeover
-from cosim.ledger.attacks.spam import CREATE_SPIN, PARTS, SPIN, Spam
+from cosim.ledger.attacks.spam import CREATE_SPIN, PART_GAS, SPIN, Spam
 from cosim.ledger.blocks import Transaction
 from cosim.ledger.chain import Chain
 from cosim.ledger.consensus import Consensus, Regular
@@ -20,6 +20,7 @@ from cosim.ledger.py_evm import PyEvmEngine
 from cosim.ledger.revm import RevmEngine
 
 ALICE, BOB = (keccak(name)[12:] for name in (b"alice", b"bob"))
+ORDER_GAS = 125_000
 CLOCK = DeliveryClock(datetime(1970, 1, 1, 1), 900, 4, 600, 180, 240, 12)
 OPENS_S, CLOSES_S, STARTS_S = 3_000, 3_420, 3_600
 
@@ -29,7 +30,8 @@ def chain(**settings: int) -> Chain:
 
 
 def send(ledger: Chain, sender: bytes, sent_at_s: float, interval: int = 0) -> int:
-    return ledger.submit(sender, BOB, b"", sent_at_s, 21_000, interval=interval)
+    """Something with the gas limit of an order."""
+    return ledger.submit(sender, BOB, b"", sent_at_s, ORDER_GAS, interval=interval)
 
 
 def test_spin_burns_what_it_is_given_on_both_engines() -> None:
@@ -50,13 +52,13 @@ def spammer(ledger: Chain, **settings: Any) -> Spam:
 
 
 def test_spam_fills_the_last_blocks_before_the_gate_at_a_rising_base_fee() -> None:
-    ledger = chain(initial_base_fee_wei=1_000)
+    ledger = chain(initial_base_fee_wei=10**9)
     spam = spammer(ledger)
     early, late = send(ledger, BOB, CLOSES_S - 60), send(ledger, ALICE, CLOSES_S - 40)
     spam.orders_sent(0, {}, lambda *_: None)
     assert ledger.now_s == CLOSES_S - 12
     records = ledger.drain_records()
-    assert records.blocks["gas_used"][-4:] == [21_000, 1_000_000, 1_000_000, 1_000_000]
+    assert records.blocks["gas_used"][-4:] == [21_000, 960_000, 960_000, 960_000]
     base_fees_wei = records.blocks["base_fee_wei"][-3:]
     assert [round(8 * fee / base_fees_wei[0]) for fee in base_fees_wei] == [8, 9, 10]
     assert ledger.included(early) is not None
@@ -64,7 +66,7 @@ def test_spam_fills_the_last_blocks_before_the_gate_at_a_rising_base_fee() -> No
     attacker = "0x" + spam.attacker.address.hex()
     sent = zip(records.transactions["sender"], records.transactions["fee_wei"], strict=True)
     assert spam.spent_wei == sum(fee_wei for sender, fee_wei in sent if sender == attacker)
-    assert spam.spent_wei > 3 * PARTS * spam.gas * (base_fees_wei[0] + 500)
+    assert spam.spent_wei > 36 * PART_GAS * (base_fees_wei[0] + 500)
     assert ledger.pending == 1  # what the attack left over was withdrawn
 
 
@@ -73,9 +75,9 @@ def test_spam_until_delivery_leaves_no_room_after_the_gate() -> None:
     spam = spammer(ledger, until_delivery=True)
     spam.orders_sent(0, {}, lambda *_: None)
     too_cheap = send(ledger, ALICE, CLOSES_S)  # twice the base fee, which more than doubles
-    waiting = ledger.submit(BOB, ALICE, b"", CLOSES_S, 21_000, max_fee_wei=10**6)
+    waiting = ledger.submit(BOB, ALICE, b"", CLOSES_S, ORDER_GAS, max_fee_wei=10**6)
     ledger.mine_until(STARTS_S)
-    assert ledger.drain_records().blocks["gas_used"][-18:] == [1_000_000] * 18
+    assert ledger.drain_records().blocks["gas_used"][-18:] == [960_000] * 18
     spam.before_delivery(0)
     assert ledger.pending == 2
     ledger.mine_blocks()
