@@ -90,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--figure", type=Path, metavar="SVG", help="draw gas of clearing")
     gas.set_defaults(run=_gas)
 
+    reversal = commands.add_parser("reversal", help="how probable it is that a trade is reverted")
+    reversal.add_argument("--share", type=float, nargs="+", metavar="Q", help="of the hash power")
+    reversal.add_argument("--confirmations", type=int, nargs="+", metavar="Z", help="blocks on top")
+    reversal.add_argument("--races", type=int, metavar="N", help="of each kind [100000]")
+    reversal.add_argument("--seed", type=int, help="of the races [1]")
+    forms = reversal.add_mutually_exclusive_group()
+    forms.add_argument("--csv", action="store_true", help="print it as CSV")
+    forms.add_argument("--markdown", action="store_true", help="print docs/finality.md")
+    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw it")
+    reversal.set_defaults(run=_reversal)
+
     grids = commands.add_parser("grids", help="list and import networks")
     kinds = grids.add_subparsers(required=True, metavar="COMMAND")
     listed = kinds.add_parser("list", help="list the networks that can be named in a scenario")
@@ -237,6 +248,22 @@ def _gas(options: argparse.Namespace) -> int:
         print(as_markdown(measure_methods(engine), clearing), end="")
     else:
         Console().print(*screen_tables(measure_methods(engine)), sep="\n")
+    return 0
+
+
+def _reversal(options: argparse.Namespace) -> int:
+    from cosim.ledger.reversal_tables import as_csv, as_markdown, compare_given, screen_table
+
+    rows = compare_given(options.share, options.confirmations, options.races, options.seed)
+    if options.figure:
+        from cosim.analysis.finality_chart import finality_chart
+
+        options.figure.write_text(finality_chart(as_csv(rows)), encoding="utf-8")
+        print(f"figure: {options.figure}")
+    elif options.csv or options.markdown:
+        print(as_csv(rows) if options.csv else as_markdown(rows), end="")
+    else:
+        Console().print(screen_table(rows))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from cosim.errors import ScenarioError
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
 from cosim.ledger.accounts import Account
+from cosim.ledger.blocks import Background
 from cosim.ledger.chain import Chain, FeeStrategy
 from cosim.ledger.clients.local_market import clear_gas
 from cosim.ledger.consensus import MOST_CONTESTED, Consensus
@@ -150,13 +152,14 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
 def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
     """Chain and contracts, set up before the first order window opens."""
     market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
-    most_gas = clear_gas(population.n)
-    if most_gas > ledger.block_gas_limit:
+    joined = members(scenario, population.names)
+    most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
+    if most_gas > own_share * ledger.block_gas_limit:
         raise ScenarioError(
-            f"clearing {population.n} orders may take {most_gas} gas, more than a block holds",
+            f"clearing {sum(joined)} orders may take {most_gas} gas, more than a block has for it",
             file=scenario_file,
             field="ledger.block_gas_limit",
-            remedy=f"set it to at least {most_gas}",
+            remedy=f"set it to at least {ceil(most_gas / own_share)}",
         )
     account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
     local_deposit = round(account * local_share)
@@ -187,7 +190,7 @@ def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Populati
         genesis_s(
             clock.window_opens_s(0),
             ledger.block_time_s,
-            setup_gas_limit,
+            round(own_share * setup_gas_limit),
             population.n,
             count_services(scenario),
         ),
@@ -196,11 +199,14 @@ def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Populati
         initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
         tip_wei=wei_from_gwei(ledger.tip_gwei),
     )
+    chain.background = Background(
+        ledger.others_gas_share, wei_from_gwei(ledger.initial_base_fee_gwei)
+    )
     return deploy_market(
         chain,
         scenario.seed,
         population.names,
         population.meters,
         terms,
-        members(scenario, population.names),
+        joined,
     )

@@ -27,6 +27,7 @@ from cosim.analysis.chart_style import (
     zero_line,
 )
 from cosim.analysis.costs import costs_by_prosumer, money_by_role
+from cosim.analysis.ledger import start_s
 from cosim.analysis.series import StageSeries, per_interval
 from cosim.analysis.tables import Results
 from cosim.units import UEUR_PER_EUR, WH_PER_KWH, eur_from_ueur
@@ -309,8 +310,7 @@ def cost_chart(results: Results) -> Chart:
 def block_chart(results: Results) -> Chart:
     """How full the blocks were."""
     blocks = results.frame("blocks", ["timestamp_s", "gas_used", "gas_limit"])
-    start_s = results.times[0].timestamp()
-    interval = np.floor((blocks["timestamp_s"] - start_s) / results.step_s).to_numpy()
+    interval = np.floor((blocks["timestamp_s"] - start_s(results)) / results.step_s).to_numpy()
     inside = (interval >= 0) & (interval < results.n_intervals)
     blocks, interval = blocks[inside], interval[inside].astype(np.int64)
     chart = Chart(

@@ -23,6 +23,7 @@ from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
 from cosim.analysis.extremes import extreme_indicators
+from cosim.analysis.ledger import ledger_indicators
 from cosim.analysis.names import name_indicators
 from cosim.analysis.storage import storage_indicators
 from cosim.analysis.supply import supply_indicators
@@ -92,6 +93,32 @@ class Indicators:
         By ``contract.method``: ``transactions``, ``reverted``, ``gas`` and ``mean_gas``.
     orders : dict
         Number by status.
+    order_latency_s, order_confirmation_s : dict or None
+        ``mean``, ``median``, ``p95`` and ``max`` of the time from sending an order to the block
+        that includes it, and to its last confirmation; the latter None where users wait for no
+        confirmation. Missed orders are in neither. [s]
+    orders_missed : int
+        Orders that missed the gate (status late).
+    orders_missed_share, orders_missed_kwh : float or None, float
+        Of all orders; their energy. [-, kWh]
+    block_usage_mean, block_usage_max : float or None
+        Gas used of the blocks' gas limit, from the first order window to the last transaction. [-]
+    order_window_block_usage_mean : float or None
+        The same over the blocks of the order windows. [-]
+    prosumer_fees_eur, ledger_fees_eur : float
+        Paid by prosumers for orders, offers and reports; by everybody since the set-up. [EUR]
+    fee_eur_per_kwh_traded : float or None
+        The former over the traded energy. [EUR/kWh]
+    settlement_finality_s : dict or None
+        ``mean`` and ``max`` over the intervals of the time from the end of delivery until the last
+        settling transaction has its confirmations, as :mod:`cosim.analysis.ledger` defines it. [s]
+    intervals_not_final : int
+        Intervals for which this took longer than an interval, or had not come about when the chain
+        ended.
+    reversal_probability : dict or None
+        That an attacker with a share of the hash power reverts a transaction that has its
+        confirmations, by share (:func:`cosim.finality.reversal_probability`); None but under proof
+        of work. [-]
     largest_difference_vm_pu, largest_difference_loading_percent : float or None
         Between the power-flow engine and the reference, over the intervals solved again.
     certificates_issued_kwh, certificates_sold_kwh, certificates_retired_kwh : float or None
@@ -164,6 +191,20 @@ class Indicators:
     gas_per_prosumer_and_interval: float | None
     gas_by_method: dict[str, dict[str, float]]
     orders: dict[str, int]
+    order_latency_s: dict[str, float] | None
+    order_confirmation_s: dict[str, float] | None
+    orders_missed: int
+    orders_missed_share: float | None
+    orders_missed_kwh: float
+    block_usage_mean: float | None
+    block_usage_max: float | None
+    order_window_block_usage_mean: float | None
+    prosumer_fees_eur: float
+    ledger_fees_eur: float
+    fee_eur_per_kwh_traded: float | None
+    settlement_finality_s: dict[str, float] | None
+    intervals_not_final: int
+    reversal_probability: dict[str, float] | None
     largest_difference_vm_pu: float | None
     largest_difference_loading_percent: float | None
     certificates_issued_kwh: float | None = None
@@ -225,6 +266,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         losses_kwh=_losses_kwh(results),
         **_gas(results, prosumers),
         orders=_orders(results),
+        **ledger_indicators(results),
         largest_difference_vm_pu=power_flow.get("largest_difference_vm_pu"),
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
         **certificate_indicators(results),

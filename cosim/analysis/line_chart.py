@@ -23,28 +23,36 @@ class Line:
     Parameters
     ----------
     name : str
-        Written at its right end.
+        Written at its right end; nothing if empty.
     points : sequence of (float, float)
-        Above 0.
+        Above 0 where the axis is logarithmic.
     colour : str
         As in CSS.
     dashed : bool
+    dotted, joined : bool
+        Whether its points are marked by dots, and joined by a line.
     """
 
     name: str
     points: Sequence[tuple[float, float]]
     colour: str
     dashed: bool = False
+    dotted: bool = True
+    joined: bool = True
 
 
-def log_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) -> str:
-    """Draw lines over two logarithmic axes.
+def log_chart(
+    title: str, x_title: str, y_title: str, lines: Sequence[Line], linear_x: bool = False
+) -> str:
+    """Draw lines over logarithmic axes.
 
     Parameters
     ----------
     title, x_title, y_title : str
     lines : sequence of Line
-        All with the same values on the horizontal axis, where ticks stand at these values.
+        Ticks of the horizontal axis stand at their values there.
+    linear_x : bool
+        Whether the horizontal axis is linear instead, so that exponentials are straight lines.
 
     Returns
     -------
@@ -54,14 +62,14 @@ def log_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) -> 
     Raises
     ------
     ValueError
-        If there is no point, or one is not above 0.
+        If there is no point, or one is not above 0 on a logarithmic axis.
     """
     xs = sorted({x for line in lines for x, _ in line.points})
     ys = [y for line in lines for _, y in line.points]
-    if not xs or xs[0] <= 0 or min(ys) <= 0:
+    if not xs or (xs[0] <= 0 and not linear_x) or min(ys) <= 0:
         raise ValueError("logarithmic axes need points above 0")
     y_ticks = _decades(min(ys), max(ys))
-    x_of = _Scale(xs[0], xs[-1], _LEFT, _WIDTH - _RIGHT)
+    x_of = _Scale(xs[0], xs[-1], _LEFT, _WIDTH - _RIGHT, linear_x)
     y_of = _Scale(y_ticks[0], y_ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = [
         svg.text(_LEFT, 24, title, size=15),
@@ -74,27 +82,36 @@ def log_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) -> 
     for y in y_ticks:
         parts.append(svg.rule(_LEFT, y_of(y), _WIDTH - _RIGHT, y_of(y)))
         parts.append(svg.text(_LEFT - 8, y_of(y) + 4, _number(y), anchor="end"))
-    label_ys = _spread([y_of(line.points[-1][1]) for line in lines], 17)
-    for line, label_y in zip(lines, label_ys, strict=True):
+    named = [line for line in lines if line.name]
+    label_ys = iter(_spread([y_of(line.points[-1][1]) for line in named], 17))
+    for line in lines:
         dots = [(x_of(x), y_of(y)) for x, y in line.points]
-        parts.append(svg.polyline(dots, line.colour, line.dashed))
-        parts += [svg.circle(x, y, line.colour) for x, y in dots]
-        parts.append(svg.text(_WIDTH - _RIGHT + 10, label_y + 4, line.name, colour=line.colour))
+        if line.joined:
+            parts.append(svg.polyline(dots, line.colour, line.dashed))
+        if line.dotted:
+            parts += [svg.circle(x, y, line.colour) for x, y in dots]
+        if line.name:
+            label_y = next(label_ys) + 4
+            parts.append(svg.text(_WIDTH - _RIGHT + 10, label_y, line.name, colour=line.colour))
     return svg.document(_WIDTH, _HEIGHT, title, parts)
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """Places a value of a logarithmic axis between two coordinates."""
+    """Places a value of a logarithmic or linear axis between two coordinates."""
 
     low: float
     high: float
     start: float
     end: float
+    is_linear: bool = False
 
     def __call__(self, value: float) -> float:
-        span = math.log(self.high / self.low) or 1.0
-        return self.start + math.log(value / self.low) / span * (self.end - self.start)
+        if self.is_linear:
+            share = (value - self.low) / ((self.high - self.low) or 1.0)
+        else:
+            share = math.log(value / self.low) / (math.log(self.high / self.low) or 1.0)
+        return self.start + share * (self.end - self.start)
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -113,4 +130,6 @@ def _spread(places: list[float], least: float) -> list[float]:
 
 
 def _number(value: float) -> str:
+    if 0 < value < 1:
+        return f"{value:.15f}".rstrip("0")
     return f"{value:,.0f}".replace(",", " ")

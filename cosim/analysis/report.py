@@ -27,6 +27,9 @@ from cosim.analysis.indicators import (
     compute_indicators,
     gas_by_method,
 )
+from cosim.analysis.ledger import confirmations
+from cosim.analysis.ledger_charts import ledger_charts
+from cosim.analysis.ledger_text import ledger_definitions, ledger_tiles
 from cosim.analysis.network_map import (
     LOADING_STEPS_PER_PERCENT,
     VM_STEPS_PER_PU,
@@ -103,7 +106,7 @@ def render(results: Results) -> str:
         intervals=manifest["intervals"],
         intervals_done=manifest["intervals_done"],
         facts=key_facts(results, indicators),
-        tiles=tiles(indicators),
+        tiles=[*tiles(indicators), *ledger_tiles(indicators, confirmations(results))],
         n_shown=len(shown),
         map_note=_map_note(len(shown), results.n_intervals),
         offenders=offender_rows(listed[:OFFENDERS_MAX]),
@@ -140,6 +143,7 @@ def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
     has_attack = indicators.attack_fees_eur is not None
     return [
         *DEFINITIONS,
+        *ledger_definitions(indicators),
         *([CERTIFICATE_DEFINITION] if has_certificates else []),
         *([STORAGE_DEFINITION] if has_storage else []),
         *([ATTACK_DEFINITION] if has_attack else []),
@@ -220,6 +224,7 @@ def _chart_groups(
             "charts": [
                 charts.gas_chart(results, gas_by_method(transactions)),
                 charts.block_chart(results),
+                *ledger_charts(results),
             ],
         },
     ]

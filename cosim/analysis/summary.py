@@ -104,6 +104,7 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
             "Orders (late, rejected)",
             f"{number(sum(orders.values()), '', 0)} ({orders['late']}, {orders['rejected']})",
         ),
+        *_ledger_rows(i),
         (
             "Largest difference to the reference power flow",
             "—"
@@ -118,6 +119,45 @@ def summary_rows(indicators: Indicators) -> list[tuple[str, str]]:
 
 def _range(lowest: float | None, highest: float | None) -> str:
     return f"{number(lowest, '', 4)} to {number(highest, '', 4)}"
+
+
+def times(values_s: dict[str, float] | None) -> str:
+    """Mean, 95th percentile where there is one, and longest time."""
+    if values_s is None:
+        return "—"
+    shown = (values_s[key] for key in ("mean", "p95", "max") if key in values_s)
+    return " / ".join(number(value) for value in shown) + "\u00a0s"
+
+
+def risks(probabilities: dict[str, float]) -> str:
+    """Probabilities of a reversal in percent, however small."""
+    return " / ".join(f"{100 * p:.2g}" for p in probabilities.values()) + "\u00a0%"
+
+
+def _ledger_rows(i: Indicators) -> list[tuple[str, str]]:
+    """What the ledger did; what does not apply to the run is left out."""
+    rows = [("Order latency, mean / 95 % / longest", times(i.order_latency_s))]
+    if i.order_confirmation_s is not None:
+        rows.append(("… to the last confirmation", times(i.order_confirmation_s)))
+    if i.orders_missed:
+        missed = f"{percent(i.orders_missed_share)}, {number(i.orders_missed_kwh, 'kWh')}"
+        rows.append(("Orders missed at the gate", missed))
+    shares = (i.block_usage_mean, i.order_window_block_usage_mean, i.block_usage_max)
+    rows += [
+        ("Block used, mean / order windows / fullest", " / ".join(percent(s) for s in shares)),
+        ("Settlement final after, mean / longest", times(i.settlement_finality_s)),
+    ]
+    if i.intervals_not_final:
+        rows.append(("… not final an interval later", f"{i.intervals_not_final} intervals"))
+    if i.ledger_fees_eur:
+        fees = f"{number(i.prosumer_fees_eur, '', 2)} / {number(i.ledger_fees_eur, 'EUR', 2)}"
+        rows += [
+            ("Fees of prosumers / of everybody", fees),
+            ("… of prosumers per kWh traded", number(i.fee_eur_per_kwh_traded, "EUR/kWh", 4)),
+        ]
+    if i.reversal_probability is not None:
+        rows.append(("Reverted by 10 / 20 / 30 % of hash power", risks(i.reversal_probability)))
+    return rows
 
 
 def violation_rows(indicators: Indicators) -> list[tuple[str, str, str, str]]:

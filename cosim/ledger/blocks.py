@@ -91,6 +91,33 @@ class FeeStrategy:
     base_fee_factor: int = 2
 
 
+@dataclass(frozen=True)
+class Background:
+    """Gas that other users of the chain take in every block, before the community's own.
+
+    Their demand is ``share`` of the gas limit while the base fee is ``base_fee_wei`` or below, and
+    falls in inverse proportion above (elasticity of 1). With a share of a half, the target of
+    EIP-1559, the base fee stays where it is and comes back to it after a wave of demand.
+
+    Parameters
+    ----------
+    share : float
+        Of the gas limit, below 1. [-]
+    base_fee_wei : int
+        [wei/gas]
+    """
+
+    share: float = 0.0
+    base_fee_wei: int = 0
+
+    def gas(self, gas_limit: int, base_fee_wei: int) -> int:
+        """What others take of a block."""
+        most = round(self.share * gas_limit)
+        if base_fee_wei <= self.base_fee_wei:
+            return most
+        return most * self.base_fee_wei // base_fee_wei
+
+
 @dataclass(frozen=True, slots=True)
 class Included:
     """A transaction in its block.

@@ -20,7 +20,7 @@ class BlockHead(NamedTuple):
     number, timestamp_s : int
         Number and Unix time. [-, s]
     gas_limit : int
-        Most gas of its transactions.
+        Most gas of its transactions: the block's less what other users take.
     base_fee_wei : int
         [wei/gas]
     proposer : int

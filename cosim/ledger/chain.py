@@ -16,7 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from cosim.errors import EngineError
-from cosim.ledger.blocks import FeeStrategy, Included, Mempool, Transaction, next_base_fee_wei
+from cosim.ledger.blocks import (
+    Background,
+    FeeStrategy,
+    Included,
+    Mempool,
+    Transaction,
+    next_base_fee_wei,
+)
 from cosim.ledger.building import BlockHead, Refusal, fill_block
 from cosim.ledger.consensus import BlockPlan, BlockSchedule, Regular
 from cosim.ledger.contracts import Artifact
@@ -51,6 +58,8 @@ class Chain:
         How many blocks must lie on top of a transaction before users act on it.
     refuse : callable, optional
         Which transactions a proposer keeps out of its block.
+    background : Background
+        What other users take of every block.
     n_reorganisations : int
         How often blocks were replaced.
     """
@@ -71,6 +80,7 @@ class Chain:
         self.block_gas_limit = block_gas_limit
         self.confirmations = 0
         self.refuse: Refusal | None = None
+        self.background = Background()
         self.n_reorganisations = 0
         self._fees = FeeStrategy(tip_wei)
         self._fees_of: dict[bytes, FeeStrategy] = {}
@@ -91,7 +101,7 @@ class Chain:
         self._reorganisations: list[Reorganisation] = []
         self._contracts: dict[bytes, Artifact] = {}
         self._blocks: list[BlockRow] = [
-            (0, genesis_s, 0, block_gas_limit, initial_base_fee_wei, 0, 0)
+            (0, genesis_s, 0, block_gas_limit, initial_base_fee_wei, 0, 0, 0)
         ]
         self._set_engine_block()
 
@@ -271,13 +281,14 @@ class Chain:
         self._number += 1
         self._timestamp_s = plan.timestamp_s
         base_fee_wei = self._base_fee_wei = self._next_base_fee_wei
+        others_gas = self.background.gas(self.block_gas_limit, base_fee_wei)
         done: list[Included] = []
         if self._mempool.has_candidates(self._timestamp_s):
             self._set_engine_block()
             head = BlockHead(
                 self._number,
                 self._timestamp_s,
-                self.block_gas_limit,
+                self.block_gas_limit - others_gas,
                 base_fee_wei,
                 plan.proposer,
             )
@@ -286,7 +297,7 @@ class Chain:
         gas_used = sum(included.receipt.gas_used for included in done)
         if base_fee_wei:
             self._next_base_fee_wei = next_base_fee_wei(
-                base_fee_wei, gas_used, self.block_gas_limit
+                base_fee_wei, gas_used + others_gas, self.block_gas_limit
             )
         self._window.fill([one.transaction for one in done])
         self._blocks.append(
@@ -298,6 +309,7 @@ class Chain:
                 base_fee_wei,
                 len(done),
                 plan.proposer,
+                others_gas,
             )
         )
 

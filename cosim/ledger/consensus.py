@@ -32,14 +32,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from cosim.units import FloatArray
 
 KINDS = ("proof_of_authority", "pbft", "proof_of_stake", "proof_of_work")
 """Presets of a scenario's ``ledger.consensus``."""
 MOST_CONTESTED = 16
 """Longest natural reorganisation that is drawn; a longer one has a probability below 1e-9."""
+
+
+def block_waits_s(
+    rng: np.random.Generator, mean_s: float | FloatArray, size: int | None = None
+) -> Any:
+    """Times until miners find their next block: a Poisson process, without memory.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    mean_s : float or (size,) float
+        Mean time between their blocks. [s]
+    size : int, optional
+        How many; by default one.
+
+    Returns
+    -------
+    float or (size,) float
+        [s]
+    """
+    return rng.exponential(mean_s, size)
 
 
 class BlockPlan(NamedTuple):
@@ -219,7 +242,7 @@ class _Arrivals:
         self._contested = 1.0 - math.exp(-consensus.propagation_delay_s / self._mean_s)
 
     def following(self, timestamp_s: int) -> BlockPlan:
-        self._time_s += float(self._rng.exponential(self._mean_s))
+        self._time_s += float(block_waits_s(self._rng, self._mean_s))
         when_s = max(timestamp_s + 1, round(self._time_s))
         return BlockPlan(when_s, 0, self._orphans())
 

@@ -14,8 +14,9 @@ from cosim.ledger.engine import Log
 
 Columns = dict[str, list[Any]]
 
-BlockRow = tuple[int, int, int, int, int, int, int]
-"""Number, timestamp, gas used, gas limit, base fee, number of transactions, proposer."""
+BlockRow = tuple[int, int, int, int, int, int, int, int]
+"""Number, timestamp, gas used, gas limit, base fee, number of transactions, proposer, and gas that
+other users took."""
 
 
 class Reorganisation(NamedTuple):
@@ -73,6 +74,7 @@ _BLOCK_COLUMNS = (
     "base_fee_wei",
     "n_transactions",
     "proposer",
+    "others_gas",
 )
 _EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
 _WITHDRAWN_COLUMNS = ("sent_at_s", "sender", "to", "data", "interval", "label")

@@ -89,8 +89,7 @@ class MarketSession:
         interval : int
         is_sell : (n,) bool
         energy_wh, price_ueur_per_kwh : (n,) int64
-            No order is sent where the energy is 0. A price that an attacker chooses later is
-            written into the array.
+            No order where the energy is 0. An attacker writes a price that it chooses later.
         sent_fraction : (n,) float
             When each order leaves, as a fraction of the order window less the two last blocks:
             who sends later cannot expect to be included before the gate closes.

@@ -299,14 +299,13 @@ class MarketBooks:
         Raises
         ------
         ReconciliationError
-            If a meter reported other than what it should of what was delivered, or contract and
-            twin differ.
+            If a reading is not what meters say of what was delivered, or contract and twin differ.
         """
         self._claim(interval, claimed)
         known = self.members & ~np.asarray(estimated, dtype=bool)
         names = [name for name, is_known in zip(self.prosumers, known, strict=True) if is_known]
-        due_wh = self.meters.reported_wh(interval, delivered_wh)
-        check_metering(interval, names, reported_wh[known], due_wh[known])
+        delivered_wh = self.meters.reported_wh(interval, delivered_wh)
+        check_metering(interval, names, reported_wh[known], delivered_wh[known])
         expected = {}
         for i, name in enumerate(self.prosumers):
             if known[i]:

@@ -332,6 +332,7 @@ _TABLES = (
             integer("base_fee_wei", "wei/gas", "EIP-1559 base fee"),
             Column("n_transactions", pa.int32(), "-", "how many transactions it holds"),
             Column("proposer", pa.int32(), "-", "validator that proposed it, from 0; 0 for miners"),
+            integer("others_gas", "gas", "gas that other users of the chain took in it"),
         ),
     ),
     Table(

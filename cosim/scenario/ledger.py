@@ -73,6 +73,12 @@ class LedgerSettings(Model):
     initial_base_fee_gwei: NonNegative = Field(
         0.0, description="0: a consortium chain without fees; else EIP-1559 moves it [gwei]"
     )
+    others_gas_share: Annotated[float, Field(ge=0, le=0.95)] = Field(
+        0.0,
+        description="of every block that other users of the chain take while the base fee is "
+        "initial_base_fee_gwei, less in proportion when it is higher; default: 0.5 where there is "
+        "a base fee, which keeps it there, else 0 [-]",
+    )
     tip_gwei: NonNegative = Field(
         0.0, description="priority fee of every transaction without a strategy [gwei]"
     )
@@ -83,12 +89,17 @@ class LedgerSettings(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _preferred_confirmations(cls, data: Any) -> Any:
-        """Write the consensus' own number of confirmations out."""
-        if isinstance(data, dict) and data.get("confirmations") is None:
-            preferred = CONFIRMATIONS.get(str(data.get("consensus", "proof_of_authority")), 0)
-            return data | {"confirmations": preferred}
-        return data
+    def _defaults_by_kind(cls, data: Any) -> Any:
+        """Write out what depends on other fields where the scenario does not say it."""
+        if not isinstance(data, dict):
+            return data
+        written = dict(data)
+        if written.get("confirmations") is None:
+            kind = str(written.get("consensus", "proof_of_authority"))
+            written["confirmations"] = CONFIRMATIONS.get(kind, 0)
+        if written.get("others_gas_share") is None:
+            written["others_gas_share"] = 0.5 if written.get("initial_base_fee_gwei") else 0.0
+        return written
 
     @model_validator(mode="after")
     def _validators_agree(self) -> LedgerSettings:

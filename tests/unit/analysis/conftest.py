@@ -48,11 +48,18 @@ def scenario() -> dict[str, Any]:
         "market": {
             "retail_eur_per_kwh": 0.3,
             "feed_in_eur_per_kwh": 0.08,
+            "order_lead_s": 600,
+            "gate_closure_s": 180,
             "pricing": "midpoint",
             "clearing": "on_chain",
             "reveal_s": 0,
         },
-        "ledger": {"engine": "revm", "block_time_s": 12, "block_gas_limit": 30_000_000},
+        "ledger": {
+            "engine": "revm",
+            "block_time_s": 12,
+            "block_gas_limit": 30_000_000,
+            "eur_per_eth": 2_000.0,
+        },
         "dso": {"procure": True, "price_cap_eur_per_kwh": 0.6, "penalty_eur_per_kwh": 0.6},
     }
 
@@ -187,7 +194,7 @@ def write_ledger(writer: TableWriter, k: int) -> None:
         {
             "block": k + 1, "timestamp_s": START_S + 900 * k,
             "gas_used": 3_000_000 if setup else 610_000, "gas_limit": 30_000_000,
-            "base_fee_wei": 0, "n_transactions": 1 if setup else 3, "proposer": 0,
+            "base_fee_wei": 0, "n_transactions": 1 if setup else 3, "proposer": 0, "others_gas": 0,
         },
     )  # fmt: skip
 

@@ -72,3 +72,18 @@ def test_names_of_lines_that_end_together_do_not_lie_upon_each_other() -> None:
 def test_values_without_a_logarithm_are_refused(line: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         log_chart("t", "x", "y", [Line("a", line, "red")])
+
+
+def test_equal_steps_are_equal_distances_on_a_linear_axis() -> None:
+    line = Line("fall", [(0, 1), (5, 0.1), (10, 0.01)], "red", dotted=False)
+    dots = Line("", [(0, 1), (10, 0.02)], "red", joined=False)
+    image = log_chart("t", "x", "y", [line, dots], linear_x=True)
+    ((x0, y0), (x1, y1), (x2, y2)), *others = points(image)
+    assert others == []
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
+    assert y1 - y0 == pytest.approx(y2 - y1, abs=0.11)
+    assert len(list(ET.fromstring(image).iter(f"{SVG}circle"))) == 2
+    assert {"0", "5", "10", "1", "0.1", "0.01", "fall"} <= set(texts(image))
+    assert "" not in texts(image)
+    with pytest.raises(ValueError, match="above 0"):
+        log_chart("t", "x", "y", [line])

@@ -8,7 +8,7 @@ import pytest
 
 from cosim.errors import ContractRevert, EngineError
 from cosim.ledger.abi import pack
-from cosim.ledger.blocks import next_base_fee_wei
+from cosim.ledger.blocks import Background, next_base_fee_wei
 from cosim.ledger.chain import Chain
 from cosim.ledger.contracts import Artifact, deploy
 from cosim.ledger.hashing import keccak
@@ -256,3 +256,33 @@ def test_empty_blocks_do_not_reach_the_engine() -> None:
 def test_block_time_must_be_positive() -> None:
     with pytest.raises(EngineError, match="block time"):
         chain(block_time_s=0)
+
+
+def test_others_take_their_gas_first_and_keep_the_base_fee() -> None:
+    ledger = chain(gas_limit=63_000, base_fee_wei=1_000_000)
+    ledger.background = Background(1 / 3, 1_000_000)  # room for two of 21 000
+    handles = [send(ledger, ALICE, 1001) for _ in range(4)]
+    ledger.mine_until(1012)
+    assert [placed(ledger, handle) for handle in handles] == [(1, 0), (1, 1), None, None]
+    # 63 000 against a target of 31 500: an eighth more
+    assert ledger.base_fee_wei == 1_125_000
+    ledger.mine_until(1024)
+    blocks = ledger.drain_records().blocks
+    assert blocks["others_gas"] == [0, 21_000, 21_000 * 1_000_000 // 1_125_000]
+
+
+def test_a_base_fee_comes_back_to_what_others_pay() -> None:
+    ledger = chain(base_fee_wei=1_000_000)
+    ledger.background = Background(0.5, 1_000_000)
+    ledger.mine_until(1000 + 12 * 20)
+    assert ledger.base_fee_wei == 1_000_000  # nobody else: it stays at the target
+    burner = chain(gas_limit=42_000, base_fee_wei=1_000_000)
+    burner.background = Background(0.5, 1_000_000)
+    for k in range(6):
+        send(burner, ALICE, 1001 + 12 * k)
+    burner.mine_until(1000 + 12 * 6)
+    risen = burner.base_fee_wei
+    assert risen > 1_500_000
+    burner.mine_until(1000 + 12 * 60)
+    assert 1_000_000 <= burner.base_fee_wei < 1_050_000
+    assert burner.base_fee_wei < risen
