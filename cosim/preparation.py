@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cosim.attacks import attacked_blocks
 from cosim.community import count_services, members, shared_battery
 from cosim.errors import ScenarioError
 from cosim.grid.catalogue import GridCase, open_grid
@@ -126,7 +127,7 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
         consensus.schedule(chain.now_s, np.random.default_rng(child_seed(root, CONSENSUS_SEED))),
         block_gas_limit=ledger.block_gas_limit,
         confirmations=ledger.confirmations,
-        horizon_blocks=MOST_CONTESTED if consensus.forks else 0,
+        horizon_blocks=max(MOST_CONTESTED if consensus.forks else 0, attacked_blocks(scenario)),
         propagation_s=ledger.propagation_delay_s,
     )
     shares = [strategy.share for strategy in ledger.fee_strategies]

@@ -27,6 +27,8 @@ def markdown() -> str:
     parts = [_HEAD]
     for path, model in _sections("", Scenario):
         title = f"`{path}`" if path else "Top level"
+        if path and (kind := model.model_fields.get("kind")) is not None:
+            title += f" of kind {_type_name(kind.annotation)}"
         parts.append(f"\n## {title}\n\n{_first_line(model)}\n\n")
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
         for name, field in model.model_fields.items():

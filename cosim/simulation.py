@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosim.attacks import prepare_attack
 from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import NetworkTwin
 from cosim.grid.catalogue import GridCase
@@ -76,7 +77,10 @@ def build_simulation(
         max_rounds=scenario.dso.max_rounds,
     )
     market = scenario.market
-    session = MarketSession(deployment, scenario.clock(), market.clearing, market.reveal_s)
+    attack = prepare_attack(scenario, deployment)
+    session = MarketSession(
+        deployment, scenario.clock(), market.clearing, market.reveal_s, attack.ledger
+    )
     books = MarketBooks(
         population.names,
         Terms(
@@ -92,12 +96,17 @@ def build_simulation(
         ),
         deployment.members,
         keccak,
+        attack.meters,
     )
     books.open(ledger_balances(session))
     devices = Devices(population)
     state = RunState()
     domains: dict[str, dict[str, Any]] = {
-        "bidders": {"bidders": bidders, "n_intervals": scenario.time.intervals},
+        "bidders": {
+            "bidders": bidders,
+            "deviation": attack.deviation,
+            "n_intervals": scenario.time.intervals,
+        },
         "market": {
             "session": session,
             "books": books,
@@ -106,7 +115,7 @@ def build_simulation(
             "eur_per_eth": scenario.ledger.eur_per_eth,
         },
         "dso": {"operator": operator, "names": population.names},
-        "devices": {"devices": devices},
+        "devices": {"devices": devices, "deviation": attack.deviation},
         "grid": {"engine": engine, "reference_check": reference_check},
         "recorder": {
             "writer": writer,

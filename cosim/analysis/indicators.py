@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.analysis.attack import attack_indicators
 from cosim.analysis.certificates import certificate_indicators
 from cosim.analysis.checks import violation_minutes
 from cosim.analysis.costs import costs_by_prosumer
@@ -141,6 +142,13 @@ class Indicators:
         [kWh, EUR, EUR]
     supply_estimated_share : float or None
         Of the billed energy, for meters that stayed silent. [-]
+    attackers_cost_eur, victims_cost_eur, others_cost_eur : float or None
+        By party, as :func:`cosim.analysis.attack.attack_indicators` defines them; like those below
+        None without a section ``attack``. [EUR]
+    attack_fees_eur : float or None
+        Fees of accounts of nobody on the grid, part of the attackers' cost. [EUR]
+    unaccounted_kwh, undelivered_flexibility_kwh : float or None
+        Drawn and in no reading; awarded and not delivered. [kWh]
     """
 
     intervals: int
@@ -219,6 +227,12 @@ class Indicators:
     supply_bill_eur: float | None = None
     supply_above_deposit_eur: float | None = None
     supply_estimated_share: float | None = None
+    attackers_cost_eur: float | None = None
+    victims_cost_eur: float | None = None
+    others_cost_eur: float | None = None
+    attack_fees_eur: float | None = None
+    unaccounted_kwh: float | None = None
+    undelivered_flexibility_kwh: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -259,6 +273,7 @@ def compute_indicators(results: Results, power_flow: dict[str, Any] | None = Non
         **storage_indicators(results),
         **name_indicators(results),
         **supply_indicators(results),
+        **attack_indicators(results),
     )
 
 

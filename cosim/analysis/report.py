@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cosim.analysis import charts
+from cosim.analysis.attack_chart import ATTACK_DEFINITION, attack_groups
 from cosim.analysis.certificates import certificates_chart
 from cosim.analysis.chart_style import Chart, round_ticks
 from cosim.analysis.checks import STAGE_LABELS
@@ -139,11 +140,13 @@ def _gas_comparison(results: Results) -> tuple[tuple[TextTable, ...], list[str]]
 def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
     has_certificates = indicators.certificates_issued_kwh is not None
     has_storage = indicators.storage_charged_kwh is not None
+    has_attack = indicators.attack_fees_eur is not None
     return [
         *DEFINITIONS,
         *ledger_definitions(indicators),
         *([CERTIFICATE_DEFINITION] if has_certificates else []),
         *([STORAGE_DEFINITION] if has_storage else []),
+        *([ATTACK_DEFINITION] if has_attack else []),
     ]
 
 
@@ -214,6 +217,7 @@ def _chart_groups(
         },
         *_certificates(results),
         *_storage(results),
+        *attack_groups(results, after),
         {
             "key": "ledger",
             "title": "Ledger",

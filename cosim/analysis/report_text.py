@@ -176,6 +176,7 @@ def tiles(indicators: Indicators) -> list[Tile]:
         *_certificate_tiles(i),
         *_storage_tiles(i),
         *_supply_tiles(i),
+        *_attack_tiles(i),
     ]
 
 
@@ -225,6 +226,28 @@ def _supply_tiles(i: Indicators) -> list[Tile]:
             number(i.supply_bill_eur, "EUR", 2),
         )
     ]
+
+
+def _attack_tiles(i: Indicators) -> list[Tile]:
+    """Who paid under an attack; none in a run without one."""
+    if i.attack_fees_eur is None:
+        return []
+    who, cost = "victims", i.victims_cost_eur
+    if cost is None:
+        who, cost = "attackers", i.attackers_cost_eur
+    return [Tile(f"Cost of the {who}", _attack_note(i), number(cost, "EUR", 2))]
+
+
+def _attack_note(i: Indicators) -> str:
+    """Money and energy of an attack in one sentence, for its tile."""
+    return (
+        f"attackers {number(i.attackers_cost_eur, 'EUR', 2)}, "
+        f"others {number(i.others_cost_eur, 'EUR', 2)}; "
+        f"the supplier received {number(i.supplier_received_eur, 'EUR', 2)}; "
+        f"{number(i.unaccounted_kwh, 'kWh', 2)} not accounted for, "
+        f"{number(i.undelivered_flexibility_kwh, 'kWh', 2)} of flexibility not delivered, "
+        f"{number(i.attack_fees_eur, 'EUR', 2)} of fees for the attack"
+    )
 
 
 def _minutes(indicators: Indicators, kind: str) -> list[float]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cosim.clock import DeliveryClock
+from cosim.ledger.attacks.base import LedgerAttack
 from cosim.ledger.blocks import Included
 from cosim.ledger.clients.flexibility_market import MAX_BATCH, award_gas, settle_gas
 from cosim.ledger.deployment import Deployment
@@ -45,6 +46,8 @@ class MarketSession:
         Times of the run.
     form, reveal_s
         How orders are cleared; see :class:`cosim.ledger.trading.Trading`.
+    attack : LedgerAttack, optional
+        What somebody does to an interval; default: nothing.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class MarketSession:
         clock: DeliveryClock,
         form: str = "on_chain",
         reveal_s: int = 0,
+        attack: LedgerAttack | None = None,
     ) -> None:
         self.deployment = deployment
+        self.attack = attack or LedgerAttack()
         self.chain = deployment.chain
         self.clock = clock
         self.n = len(deployment.prosumers)
@@ -62,7 +67,7 @@ class MarketSession:
         # as many accounts as fit into one block's gas, and at most what the contract takes
         self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
         self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
-        self._trading = Trading(deployment, clock, form, reveal_s)
+        self._trading = Trading(deployment, clock, form, reveal_s, self.attack)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -84,7 +89,7 @@ class MarketSession:
         interval : int
         is_sell : (n,) bool
         energy_wh, price_ueur_per_kwh : (n,) int64
-            No order is sent where the energy is 0.
+            No order where the energy is 0. An attacker writes a price that it chooses later.
         sent_fraction : (n,) float
             When each order leaves, as a fraction of the order window less the two last blocks:
             who sends later cannot expect to be included before the gate closes.
@@ -212,6 +217,7 @@ class MarketSession:
             What the chain says now; None if no block was replaced since the orders were sent.
         """
         chain = self.chain
+        self.attack.before_delivery(interval)
         chain.mine_until(self.clock.delivery_start_s(interval))
         changed = None
         if chain.n_reorganisations != self._n_reorganisations:
@@ -282,6 +288,7 @@ class MarketSession:
                 sent_at_s=begin_s + i * stagger_s,
             )
             for i in self.members
+            if not self.attack.is_silent(interval, i)
         }
         reports = self._reported(interval, handles, ends + self.clock.metering_s)
         columns = {
@@ -325,7 +332,8 @@ class MarketSession:
             chain.mine_blocks()
         chain.mine_blocks(chain.confirmations)
         chain.checkpoint()
-        reports, silent = [], []
+        reports = []
+        silent = [i for i in self.members if i not in handles]
         for i, handle in handles.items():
             included = chain.included(handle)
             if included is not None and included.receipt.status:
@@ -333,7 +341,7 @@ class MarketSession:
             else:
                 silent.append(i)
         if silent:
-            chain.drop([handles[i] for i in silent if chain.included(handles[i]) is None])
+            chain.drop([h for h in handles.values() if chain.included(h) is None])
             chain.mine_until(deadline_s)
             # all at once: one block each would take a large population past the next gate closure
             operator = self.deployment.operator.address

@@ -15,12 +15,14 @@ import numpy.typing as npt
 
 from cosim.clock import DeliveryClock
 from cosim.errors import EngineError
+from cosim.ledger.attacks.base import LedgerAttack
 from cosim.ledger.blocks import Included
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
 from cosim.ledger.outcomes import OffChainClearing, OrderBook
 from cosim.ledger.waiting import PATIENCE_BLOCKS, confirmed, refusal, wait_for
 from cosim.market.fill_tree import FillTree
+from cosim.market.orders import Order
 from cosim.units import BoolArray, FloatArray, IntArray
 
 ClearOffChain = Callable[[Sequence[int], Sequence[bool]], OffChainClearing]
@@ -67,6 +69,8 @@ class Trading:
         Of clearing.
     reveal_s : int
         How long after gate closure sealed orders are revealed; 0 when orders are open. [s]
+    attack : LedgerAttack, optional
+        Who holds orders back, and what happens while the others are on their way.
     """
 
     def __init__(
@@ -75,7 +79,9 @@ class Trading:
         clock: DeliveryClock,
         form: str = "on_chain",
         reveal_s: int = 0,
+        attack: LedgerAttack | None = None,
     ) -> None:
+        self.attack = attack or LedgerAttack()
         self.chain = deployment.chain
         self.market = deployment.local_market
         self.operator = deployment.operator.address
@@ -201,10 +207,10 @@ class Trading:
         sent = self._sent.get(interval)
         if sent is None or sent.tree is None or sent.off_chain is None:
             return ()
-        cleared = self.chain.included(sent.clearing)
-        events = self.market.events(cleared) if cleared is not None else []
-        if not any(name == "ClearingCommitted" for name, _ in events):
-            return ()  # a book that does not cross is cleared at once, without claims
+        included = self.chain.included(sent.clearing)
+        logged = self.market.events(included) if included is not None else ()
+        if "ClearingCommitted" not in (name for name, _ in logged):
+            return ()  # the book did not cross: the contract cleared it at once, without a root
         arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
         claimants = [
             (k, i)
@@ -235,20 +241,31 @@ class Trading:
         """Send the orders, each at its own time in the order window."""
         opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
         window = closes - 2 * self.clock.block_time_s - opens
+        waiting = self.attack.holds_back(interval)
+        held: dict[int, Order] = {}
         for i in np.flatnonzero(sent.energy_wh).tolist():
-            sent.sent_at_s[i] = sent_at_s = opens + sent_fraction[i] * window
-            order = sent.order(interval, i)
-            if self.reveal_s:
-                sent.commitments[i] = self.market.sealed(
-                    self.accounts[i], *order, self._salt(interval, i)
-                )
-                sent.orders[i] = self.market.commit_order(
-                    self.accounts[i], interval, sent.commitments[i], sent_at_s=float(sent_at_s)
-                )
+            if i in waiting:
+                held[i] = Order(str(i), *sent.order(interval, i)[1:])
             else:
-                sent.orders[i] = self.market.place_order(
-                    self.accounts[i], *order, sent_at_s=float(sent_at_s)
-                )
+                self._send_order(interval, sent, i, float(opens + sent_fraction[i] * window))
+
+        def send(i: int, sent_at_s: float, price_ueur_per_kwh: int) -> None:
+            sent.price_ueur_per_kwh[i] = price_ueur_per_kwh
+            self._send_order(interval, sent, i, sent_at_s)
+
+        self.attack.orders_sent(interval, held, send)
+
+    def _send_order(self, interval: int, sent: _Sent, i: int, sent_at_s: float) -> None:
+        """Send a prosumer's order, or a commitment to it."""
+        sent.sent_at_s[i] = sent_at_s
+        account, order = self.accounts[i], sent.order(interval, i)
+        if self.reveal_s:
+            sent.commitments[i] = self.market.sealed(account, *order, self._salt(interval, i))
+            sent.orders[i] = self.market.commit_order(
+                account, interval, sent.commitments[i], sent_at_s=sent_at_s
+            )
+        else:
+            sent.orders[i] = self.market.place_order(account, *order, sent_at_s=sent_at_s)
 
     def _gate_closes(self, closes_s: int, handles: Mapping[int, int]) -> None:
         """Mine up to a gate and until what came through is confirmed; withdraw what did not."""

@@ -15,6 +15,7 @@ import numpy as np
 from cosim.market.clearing import Clearing
 from cosim.market.fill_tree import FillTree, HashFunction
 from cosim.market.flexibility import FlexibilityMarketTwin, FlexibilitySettlement
+from cosim.market.metering import Meters
 from cosim.market.orders import Order, Settlement
 from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.market.reconciliation import (
@@ -112,6 +113,8 @@ class MarketBooks:
         Who joined the local market; default: everybody.
     keccak : callable, optional
         Hash function of the ledger, which the committed form needs.
+    meters : Meters, optional
+        What meters report of what was delivered; default: just that.
     """
 
     def __init__(
@@ -120,8 +123,10 @@ class MarketBooks:
         terms: Terms,
         members: Sequence[bool] | None = None,
         keccak: HashFunction | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.prosumers = tuple(prosumers)
+        self.meters = meters or Meters()
         self.members = np.array([True] * len(self.prosumers) if members is None else members, bool)
         self.local = LocalMarketTwin(
             SUPPLIER,
@@ -294,11 +299,12 @@ class MarketBooks:
         Raises
         ------
         ReconciliationError
-            If a meter reported other than what was delivered, or contract and twin differ.
+            If a reading is not what meters say of what was delivered, or contract and twin differ.
         """
         self._claim(interval, claimed)
         known = self.members & ~np.asarray(estimated, dtype=bool)
         names = [name for name, is_known in zip(self.prosumers, known, strict=True) if is_known]
+        delivered_wh = self.meters.reported_wh(interval, delivered_wh)
         check_metering(interval, names, reported_wh[known], delivered_wh[known])
         expected = {}
         for i, name in enumerate(self.prosumers):

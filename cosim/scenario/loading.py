@@ -99,7 +99,7 @@ def explained(error: ValidationError, file: Path, model: type[BaseModel]) -> Sce
     """
     first = error.errors()[0]
     location = tuple(first["loc"])
-    field = ".".join(str(part) for part in location)
+    field = ".".join(str(part) for part in _without_kinds(model, location))
     remedy = None
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -111,6 +111,10 @@ def explained(error: ValidationError, file: Path, model: type[BaseModel]) -> Sce
             if near
             else f"known fields here: {', '.join(known)}"
         )
+    elif first["type"].startswith("union_tag"):
+        known = [str(kind) for kind in _kinds(_models_on(model, location)[-1])]
+        problem = "kind is missing" if first["type"] == "union_tag_not_found" else "unknown kind"
+        field, remedy = f"{field}.kind", f"known kinds: {', '.join(known)}"
     elif first["type"] == "missing":
         problem = "missing"
         remedy = "add it; see docs/scenarios.md"
@@ -129,20 +133,39 @@ def explained(error: ValidationError, file: Path, model: type[BaseModel]) -> Sce
 
 def _fields_at(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
     """Names of the known fields of the model at a location in a file."""
-    model: Any = root
+    models = _models_on(root, location)[-1]
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _without_kinds(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str | int]:
+    """A location without the kind by which one of several models was chosen for a section."""
+    before = _models_on(root, location[:-1]) if location else []
+    return [
+        part
+        for part, models in zip(location, before, strict=True)
+        if not (len(models) > 1 and part in _kinds(models))
+    ]
+
+
+def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+    """Models that may stand before each part of a location, and after its last one."""
+    models: tuple[Any, ...] = (root,)
+    passed = [models]
     for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
-        model = next(
-            (
-                a
-                for a in (annotation, *arguments)
-                if isinstance(a, type) and issubclass(a, BaseModel)
-            ),
-            None,
-        )
-        if model is None:
-            return []
-    return sorted(model.model_fields)
+        if len(models) > 1 and part in _kinds(models):
+            models = (_kinds(models)[part],)
+        elif not isinstance(part, int):
+            fields = [model.model_fields[part] for model in models if part in model.model_fields]
+            models = tuple(
+                candidate
+                for field in fields
+                for candidate in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if isinstance(candidate, type) and issubclass(candidate, BaseModel)
+            )
+        passed.append(models)
+    return passed
+
+
+def _kinds(models: tuple[Any, ...]) -> dict[Any, Any]:
+    """Models of a section by the kind that each stands for."""
+    return {model.model_fields["kind"].annotation.__args__[0]: model for model in models}

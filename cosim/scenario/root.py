@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from cosim.clock import DeliveryClock
 from cosim.foreign import ForeignSimulator, simulators_distinct
+from cosim.scenario.attack import AttackSettings, check_attack
 from cosim.scenario.certificates import CertificateSettings
 from cosim.scenario.community_storage import CommunityStorageSettings
 from cosim.scenario.dso import DsoSettings
@@ -55,6 +56,9 @@ class Scenario(Model):
     supply_contract: SupplyContractSettings | None = Field(
         None,
         description="consumers who buy by a supply contract instead (docs/contracts/supplier.md)",
+    )
+    attack: AttackSettings | None = Field(
+        None, discriminator="kind", description="who attacks, and how (docs/attacks.md)"
     )
     simulators: tuple[ForeignSimulator, ...] = ()
 
@@ -200,6 +204,12 @@ class Scenario(Model):
                 f"supply_contract.consumers: a deposit_eur of {richest:g} is more than "
                 f"market.account_eur ({self.market.account_eur:g})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _attack_fits(self) -> Scenario:
+        if self.attack is not None:
+            check_attack(self.attack, self.time.intervals)
         return self
 
     @model_validator(mode="after")

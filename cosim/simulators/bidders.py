@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cosim.prosumers.bidding import Bidders, Bids
+from cosim.prosumers.deviations import Deviation
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.messages import frozen
 
@@ -24,8 +25,9 @@ class BiddersSimulator(PopulationSimulator):
         super().__init__("Bidders", ("delivery", "prices"), ("bids",))
 
     def set_up(self, **domain: Any) -> None:
-        """Take the bidders and the number of intervals."""
+        """Take the bidders, what some of them do otherwise, and the number of intervals."""
         self.bidders: Bidders = domain["bidders"]
+        self.deviation: Deviation = domain["deviation"]
         self.n_intervals: int = domain["n_intervals"]
 
     def play(
@@ -46,7 +48,7 @@ class BiddersSimulator(PopulationSimulator):
             None if np.isnan(external).all() else external,
             cleared.get("storage_wh"),
         )
-        return {"bids": frozen(_message(interval, bids))}
+        return {"bids": frozen(_message(interval, self.deviation.bids(interval, bids)))}
 
 
 def _message(interval: int, bids: Bids) -> dict[str, Any]:

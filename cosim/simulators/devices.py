@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.prosumers.deviations import Deviation
 from cosim.prosumers.devices import Delivery, Devices
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.messages import frozen
@@ -61,8 +62,9 @@ class DevicesSimulator(PopulationSimulator):
         )
 
     def set_up(self, **domain: Any) -> None:
-        """Take the devices."""
+        """Take the devices, and what some of them do otherwise."""
         self.devices: Devices = domain["devices"]
+        self.deviation: Deviation = domain["deviation"]
         self._row = {name: i for i, name in enumerate(self.devices.population.names)}
         self._last: dict[str, Any] = initial_delivery(self.devices)
 
@@ -92,7 +94,7 @@ class DevicesSimulator(PopulationSimulator):
         delivery = self.devices.deliver(
             interval,
             dispatch["nominated_wh"],
-            dispatch["activated_wh"],
+            self.deviation.followed_wh(interval, dispatch["activated_wh"]),
             dispatch["curtailed_wh"],
             external,
         )

@@ -93,6 +93,8 @@ class MarketSimulator(PopulationSimulator):
     def _trade(self, interval: int, bids: dict[str, Any]) -> _Interval:
         """Send the orders, clear, and derive the schedules."""
         bids = self._price_takers(self._of_members(bids))
+        prices = np.array(bids["order_price_ueur_per_kwh"])  # an attacker names its price later
+        bids = bids | {"order_price_ueur_per_kwh": prices}
         for service in self.services:
             service.submit(interval, bids)
         if self.session.chain.can_reorganise:

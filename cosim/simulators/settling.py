@@ -57,7 +57,7 @@ def settle_interval(
     for service in services:
         reported_wh = service.reported_wh(interval, reported_wh)
         delivered_wh = service.reported_wh(interval, delivered_wh)
-    settled = session.settle(interval, reported_wh)
+    settled = session.settle(interval, books.meters.reported_wh(interval, reported_wh))
     with timer.measure("books"):
         _book(books, interval, settled, delivered_wh)
     tables: dict[str, Columns] = {}

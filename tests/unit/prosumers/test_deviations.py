@@ -1,0 +1,68 @@
+"""What dishonest prosumers bid and deliver, and that all others do as before."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from cosim.prosumers.bidding import Bids
+from cosim.prosumers.deviations import AgreedSales, SmallerPurchases, UndeliveredFlexibility
+from cosim.prosumers.potentials import Potentials
+
+WHO = np.array([True, True, False])
+WHEN = range(2, 4)
+
+
+@pytest.fixture
+def bids() -> Bids:
+    prices = np.array([101, 100, 100])
+    energies = np.array([1_001, 501, 301])
+    return Bids(
+        forecast_wh=energies,
+        planned_wh=energies,
+        firm_wh=energies,
+        is_sell=np.array([True, False, True]),
+        order_wh=energies,
+        price_ueur_per_kwh=prices,
+        sent_at=np.zeros(3),
+        q_inject_mvar=np.zeros(3),
+        potentials=Potentials(
+            **{
+                field.name: prices if "price" in field.name else energies
+                for field in fields(Potentials)
+            }
+        ),
+        storage_wh=np.zeros(3, dtype=np.int64),
+    )
+
+
+def test_purchases_shrink_and_plans_do_not(bids: Bids) -> None:
+    changed = SmallerPurchases(WHO, WHEN, 0.5).bids(2, bids)
+    assert changed.order_wh.tolist() == [1_001, 250, 301]
+    assert changed.planned_wh is bids.planned_wh
+    assert SmallerPurchases(WHO, WHEN, 0.5).bids(4, bids) is bids
+
+
+def test_cheap_offers_are_not_delivered(bids: Bids) -> None:
+    deviation = UndeliveredFlexibility(WHO, WHEN, share=0.75, price_factor=0.5)
+    potentials = deviation.bids(3, bids).potentials
+    assert potentials.flex_down_price_ueur_per_kwh.tolist() == [50, 50, 100]
+    assert potentials.flex_down_price_if_sold_ueur_per_kwh.tolist() == [50, 50, 100]
+    assert potentials.flex_up_price_ueur_per_kwh.tolist() == [50, 50, 100]
+    assert potentials.flex_down_wh is bids.potentials.flex_down_wh
+    activated_wh = np.array([-1_003, 1_003, -1_003])
+    assert deviation.followed_wh(3, activated_wh).tolist() == [-250, 250, -1_003]
+    assert deviation.followed_wh(1, activated_wh) is activated_wh
+
+
+def test_sellers_raise_asks_or_withhold_energy(bids: Bids) -> None:
+    changed = AgreedSales(WHO, WHEN, price_ueur_per_kwh=150).bids(2, bids)
+    assert changed.price_ueur_per_kwh.tolist() == [150, 100, 100]
+    assert changed.order_wh.tolist() == bids.order_wh.tolist()
+    dearer_already = AgreedSales(WHO, WHEN, price_ueur_per_kwh=90).bids(2, bids)
+    assert dearer_already.price_ueur_per_kwh.tolist() == [101, 100, 100]
+    withheld = AgreedSales(WHO, WHEN, withheld_share=0.5).bids(2, bids)
+    assert withheld.order_wh.tolist() == [500, 501, 301]
+    assert withheld.price_ueur_per_kwh.tolist() == [101, 100, 100]
