@@ -8,7 +8,7 @@ not, decides the outcome: a late order is an outcome here, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -158,7 +158,7 @@ class MarketSession:
             )
             for i in np.flatnonzero(energy_wh).tolist()
         }
-        chain.mine_blocks(1 + chain.confirmations)
+        self._await_offers(request.interval, handles.values())
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
         for i, handle in handles.items():
             row = (i, int(energy_wh[i]), int(price_ueur_per_kwh[i]), int(baseline_wh[i]))
@@ -168,6 +168,18 @@ class MarketSession:
             included = chain.included(handle)
             if included is not None and included.receipt.status:
                 request.add_offer(*row)
+
+    def _await_offers(self, interval: int, handles: Collection[int]) -> None:
+        """Wait a block, and for whatever found no room as long as there is time for an award."""
+        chain = self.chain
+        award_s = (1 + chain.confirmations) * self.clock.block_time_s
+        last_s = self.clock.delivery_start_s(interval) - award_s - chain.block_time_s
+        chain.mine_blocks()
+        while chain.next_block_s <= last_s and any(
+            chain.included(handle) is None for handle in handles
+        ):
+            chain.mine_blocks()
+        chain.mine_blocks(chain.confirmations)
 
     def award(self, request: Request, energy_wh: IntArray) -> list[list[int]]:
         """Award offers of a request.

@@ -260,12 +260,27 @@ def test_awards_and_settlements_are_split_to_fit_into_blocks():
     trade(session, everybody_sells(n))
     request = flexible(session, 500, quantity=n * 500)
     offered = len(request.prosumers)
-    assert 0 < offered < n  # one block of offers has room for so many
+    assert offered == n  # the offers take several blocks, and there is time for them
     batches = session.award(request, np.full(offered, 400))
     assert len(batches) > 1
     assert [o for batch in batches for o in batch] == list(range(offered))
     settled = session.settle(FIRST, np.full(n, 600))
     assert settled.requests[0].delivered_wh == [400] * offered
+
+
+def test_offers_wait_for_room_while_an_award_still_has_time():
+    n = 40
+    session = session_of(n, gas_limit=700_000)
+    trade(session, everybody_sells(n))
+    chain, begins = session.chain, session.clock.delivery_start_s(FIRST)
+    chain.mine_until(begins - 6 * 12)  # a request, three blocks of offers, room for an award
+    request = flexible(session, 500, quantity=n * 500)
+    offered = len(request.prosumers)
+    assert offered == 3 * 10  # of 67 000 gas each, the last one with its limit of 90 000
+    assert chain.now_s <= begins - 2 * 12
+    energy = np.zeros(offered, dtype=np.int64)
+    energy[0] = 400
+    assert session.award(request, energy) == [[0]]
 
 
 def test_fees_are_the_gas_of_each_account_at_its_price():
