@@ -112,11 +112,27 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> int:
-        """Remember the state; snapshots form a stack."""
+        """Remember the state; ids only grow, and none is given twice."""
         ...
 
     def restore(self, snapshot_id: int) -> None:
-        """Go back to a snapshot and forget it and every later one."""
+        """Go back to a snapshot and forget it and every later one.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
+        ...
+
+    def discard(self, snapshot_id: int) -> None:
+        """Forget a snapshot and every earlier one, so that a window of snapshots can roll along.
+
+        Raises
+        ------
+        EngineError
+            If the snapshot is forgotten already.
+        """
         ...
 
     def storage(self, address: bytes, slot: int) -> int:

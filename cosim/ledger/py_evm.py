@@ -33,6 +33,7 @@ from cosim.ledger.engine import (
     intrinsic_gas,
 )
 from cosim.ledger.hashing import create_address
+from cosim.ledger.snapshots import Snapshots
 
 
 def _untraced_opcodes() -> dict[int, Any]:
@@ -93,7 +94,7 @@ class PyEvmEngine:
         # titanoboa sets the class to fork a remote chain; ours is always the plain one
         self._database = self._state._db
         self._state._account_db = AccountDB(self._database, self._state.state_root)
-        self._snapshots: list[bytes] = []
+        self._snapshots: Snapshots[bytes] = Snapshots()
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
         self.set_block(0, 0, DEFAULT_BLOCK_GAS_LIMIT)
 
@@ -162,16 +163,16 @@ class PyEvmEngine:
         """Remember the state; writes the tries, so about as dear as the changes since the last."""
         self._state.lock_changes()
         self._state.persist()
-        self._snapshots.append(self._state.state_root)
-        return len(self._snapshots) - 1
+        return self._snapshots.add(self._state.state_root)
 
     def restore(self, snapshot_id: int) -> None:
         """Go back to a snapshot and forget it and every later one."""
-        if not 0 <= snapshot_id < len(self._snapshots):
-            raise EngineError(f"no snapshot {snapshot_id}: it was restored already")
-        root = self._snapshots[snapshot_id]
-        del self._snapshots[snapshot_id:]
+        root = self._snapshots.pop(snapshot_id)
         self._state._account_db = AccountDB(self._database, Hash32(root))
+
+    def discard(self, snapshot_id: int) -> None:
+        """Forget a snapshot and every earlier one; py-evm's database keeps their tries."""
+        self._snapshots.discard(snapshot_id)
 
     def storage(self, address: bytes, slot: int) -> int:
         """Value of a storage slot."""

@@ -38,6 +38,7 @@ from cosim.ledger.engine import (
     check_transaction,
 )
 from cosim.ledger.hashing import EMPTY_HASH, create_address, keccak
+from cosim.ledger.snapshots import Snapshots
 from cosim.ledger.trie import storage_root
 
 _ACCOUNT = ": Account { info: AccountInfo { balance: "
@@ -79,7 +80,8 @@ class RevmEngine:
         self._log_addresses: dict[str, bytes] = {}
         # undo log, kept only while there is a snapshot
         self._undo: list[tuple[bytes, int | None, int | _Account]] = []
-        self._snapshots: list[int] = []
+        self._dropped = 0  # entries that discarding has taken from its beginning
+        self._snapshots: Snapshots[int] = Snapshots()
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
         self._block = (0, 0)
         self._evm = self._build()
@@ -294,16 +296,13 @@ class RevmEngine:
 
     def snapshot(self) -> int:
         """Remember the state; cheap, the cost lies in what is changed afterwards."""
-        self._snapshots.append(len(self._undo))
-        return len(self._snapshots) - 1
+        return self._snapshots.add(self._dropped + len(self._undo))
 
     def restore(self, snapshot_id: int) -> None:
         """Go back to a snapshot and forget it and every later one."""
-        if not 0 <= snapshot_id < len(self._snapshots):
-            raise EngineError(f"no snapshot {snapshot_id}: it was restored already")
-        length = self._snapshots[snapshot_id]
+        length = self._snapshots.pop(snapshot_id) - self._dropped
         undo, self._undo = self._undo[length:], self._undo[:length]
-        earlier, self._snapshots = self._snapshots[:snapshot_id], []
+        earlier, self._snapshots = self._snapshots, Snapshots()  # nothing is noted meanwhile
         for address, slot, old in reversed(undo):
             if slot is None:
                 assert isinstance(old, tuple)
@@ -313,6 +312,14 @@ class RevmEngine:
                 assert isinstance(old, int)
                 self._set_slot(address, slot, old)
         self._snapshots = earlier
+
+    def discard(self, snapshot_id: int) -> None:
+        """Forget a snapshot and every earlier one, and what was changed before the next one."""
+        self._snapshots.discard(snapshot_id)
+        oldest = self._snapshots.oldest()
+        n = len(self._undo) if oldest is None else oldest - self._dropped
+        del self._undo[:n]
+        self._dropped += n
 
     def storage(self, address: bytes, slot: int) -> int:
         """Value of a storage slot."""

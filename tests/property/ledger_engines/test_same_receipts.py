@@ -135,3 +135,25 @@ def test_restored_state_goes_on_the_same(kept: list[Any], undone: list[Any]) -> 
     receipts = run(revm, undone)
     assert receipts == run(py_evm, undone)
     assert state(revm, receipts) == state(py_evm, receipts)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(transactions, min_size=6, max_size=16), st.integers(1, 4), st.integers(0, 3))
+def test_a_rolling_window_restores_what_was(sequence: list[Any], length: int, back: int) -> None:
+    states: dict[str, Any] = {}
+    for engine in (started("revm"), started("py-evm")):
+        window: list[tuple[int, Any]] = []
+        receipts: list[Any] = []
+        for transaction in sequence:
+            window.append((engine.snapshot(), state(engine, receipts)))
+            if len(window) > length:
+                engine.discard(window[0][0])
+                del window[0]
+            receipts += run(engine, [transaction])
+        snapshot, before = window[max(-len(window), -1 - back)]
+        engine.restore(snapshot)
+        n = len(before) - len(state(engine, []))
+        created = [receipt for receipt in receipts if receipt.contract_address]
+        assert state(engine, created[:n]) == before
+        states[engine.name] = (run(engine, sequence), state(engine, receipts))
+    assert states["revm"] == states["py-evm"]

@@ -177,6 +177,68 @@ def test_snapshots_form_a_stack(engine: Engine, workbench: Artifact) -> None:
     assert deployed(engine, workbench) == other
 
 
+def test_a_window_of_snapshots_rolls_along(engine: Engine, workbench: Artifact) -> None:
+    contract = deployed(engine, workbench)
+    roots, snapshots = [], []
+    for i in range(6):
+        roots.append(engine.storage_root(contract))
+        snapshots.append(engine.snapshot())
+        engine.transact(SELLER, contract, workbench.selectors["store"] + pack(i, 1 + i), GAS)
+        if i >= 2:
+            engine.discard(snapshots[i - 2])
+    assert snapshots == sorted(set(snapshots))
+    for forgotten in snapshots[:4]:
+        with pytest.raises(EngineError, match="or discarded"):
+            engine.restore(forgotten)
+        with pytest.raises(EngineError, match="or discarded"):
+            engine.discard(forgotten)
+    engine.restore(snapshots[4])
+    assert engine.storage_root(contract) == roots[4]
+    assert engine.nonce(SELLER) == 4
+    with pytest.raises(EngineError, match="restored already"):
+        engine.discard(snapshots[5])
+    assert engine.snapshot() > snapshots[5]
+
+
+def test_discarding_forgets_the_earlier_and_keeps_the_later(
+    engine: Engine, workbench: Artifact
+) -> None:
+    contract = deployed(engine, workbench)
+    store = workbench.selectors["store"]
+    first = engine.snapshot()
+    engine.transact(SELLER, contract, store + pack(1, 1), GAS)
+    second = engine.snapshot()
+    engine.transact(SELLER, contract, store + pack(1, 2), GAS)
+    root = engine.storage_root(contract)
+    third = engine.snapshot()
+    other = deployed(engine, workbench)
+    engine.transact(SELLER, contract, store + pack(1, 0), GAS)
+    engine.discard(second)
+    with pytest.raises(EngineError, match=f"no snapshot {first}"):
+        engine.restore(first)
+    engine.restore(third)
+    assert engine.storage_root(contract) == root
+    assert (engine.nonce(SELLER), engine.code(other)) == (2, b"")
+    assert engine.transact(SELLER, contract, store + pack(1, 2), GAS).status == 1
+
+
+def test_the_undo_log_of_revm_is_as_long_as_its_window(workbench: Artifact) -> None:
+    engine = create_engine("revm")
+    contract = deployed(engine, workbench)
+    lengths = []
+    kept = engine.snapshot()
+    for i in range(40):
+        engine.transact(SELLER, contract, workbench.selectors["store"] + pack(i % 5, i), GAS)
+        latest = engine.snapshot()
+        engine.discard(kept)
+        kept = latest
+        lengths.append(len(engine._undo))  # type: ignore[attr-defined]
+    assert lengths == [0] * 40
+    engine.discard(kept)
+    engine.transact(SELLER, contract, workbench.selectors["store"] + pack(1, 77), GAS)
+    assert engine._undo == []  # type: ignore[attr-defined]
+
+
 def test_another_contract_where_one_lay_before_a_restore(engine: Engine) -> None:
     store = bytes.fromhex("600160005260206000f3")  # deployed code is the word 1
     snapshot = engine.snapshot()
