@@ -59,6 +59,7 @@ STAGES = (
     ("bidding", "bidding"),
     ("ledger", "ledger"),
     ("books", "books (twins, reconciliation)"),
+    ("services", "contracts beside the market"),
     ("clearing check", "clearing check (DSO)"),
     ("devices", "devices"),
     ("power flow", "power flow"),

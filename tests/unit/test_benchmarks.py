@@ -203,6 +203,13 @@ def test_a_run_signs_nothing(run: dict[str, Any]) -> None:
     assert run["signatures"] == 0
 
 
+def test_every_stage_of_a_run_is_in_the_table(run: dict[str, Any]) -> None:
+    rows = {row[0]: row[1] for row in stage_table("quickstart", [run]).rows}
+    for key, name in STAGES:
+        assert rows[name].startswith("0.00 ") == (1000 * run["wall_s"].get(key, 0) / 2 < 0.005)
+    assert run["wall_s"]["ledger"] > 0
+
+
 def test_signatures_would_be_counted() -> None:
     with counted_signatures() as calls:
         figures = measure_signing(3)
