@@ -341,8 +341,8 @@ def signing_table(signing: dict[str, float], runs: list[dict[str, Any]]) -> Tabl
         ],
         (
             f"Made in the {len(runs)} runs of these tables: "
-            f"{sum(run['signatures'] for run in runs)}. Engines execute for a sender, and export "
-            "signs.",
+            f"{sum(run['signatures'] for run in runs)}. Engines execute for a sender; "
+            "signing belongs to the export.",
         ),
     )
 
