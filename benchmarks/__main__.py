@@ -17,9 +17,20 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.memory import COUNTS, SUBJECTS, measure_memory
 from benchmarks.power_flows import compare_power_flows
 from benchmarks.runs import measure_run
-from benchmarks.tables import Table, flow_table, ledger_table, parts_table, stage_table
+from benchmarks.signing import measure_signing
+from benchmarks.tables import (
+    Table,
+    flow_table,
+    ledger_table,
+    memory_table,
+    parts_table,
+    signing_table,
+    speed_table,
+    stage_table,
+)
 from benchmarks.transactions import replay_transactions
 from cosim.resources import folder
 
@@ -60,8 +71,13 @@ def main() -> None:
     console.width = max(console.width, WIDTH)
     report: dict[str, Any] = {"machine": machine(), "quick": options.quick, "scenarios": {}}
     tables: list[Table] = []
+
+    def show(table: Table) -> None:
+        tables.append(table)
+        console.print(table.rich())
+
     for case in CASES:
-        if options.scenario and case.scenario not in options.scenario:
+        if options.memory or (options.scenario and case.scenario not in options.scenario):
             continue
         with tempfile.TemporaryDirectory() as temporary, console.status("") as status:
             figures = measure_case(
@@ -69,8 +85,15 @@ def main() -> None:
             )
         report["scenarios"][case.scenario] = figures
         for table in case_tables(case.scenario, figures):
-            tables.append(table)
-            console.print(table.rich())
+            show(table)
+    if report["scenarios"]:
+        report["signing"] = _alone(measure_signing)
+        runs = [run for figures in report["scenarios"].values() for run in figures["runs"]]
+        show(signing_table(report["signing"], runs))
+    if options.memory or not (options.quick or options.scenario):
+        with console.status("memory …"):
+            report["memory"] = measure_all_memory()
+        show(memory_table(report["memory"]))
     report["machine"]["load_average_at_end"] = os.getloadavg()[0]
     console.print(machine_line(report["machine"]))
     if options.json:
@@ -89,6 +112,11 @@ def _options() -> argparse.Namespace:
         action="append",
         choices=[case.scenario for case in CASES],
         help="only this one; may be repeated",
+    )
+    parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="only resident memory over 100 000 transactions, about two minutes",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
@@ -126,7 +154,10 @@ def measure_case(
         measure_run, file, "revm", str(temporary / "parts"), parts=True, **long
     )
     tell(f"{case.scenario}: transactions on revm alone …")
-    figures["ledger"] = _alone(replay_transactions, result)
+    figures["replays"] = [_alone(replay_transactions, result, "revm")]
+    tell(f"{case.scenario}: transactions on py-evm alone …")
+    slow = str(temporary / f"py-evm-{n_short}")
+    figures["replays"].append(_alone(replay_transactions, slow, "py-evm"))
     tell(f"{case.scenario}: power flows …")
     figures["power_flows"] = _alone(compare_power_flows, result)
     return figures
@@ -137,8 +168,17 @@ def case_tables(scenario: str, figures: dict[str, Any]) -> list[Table]:
     return [
         stage_table(scenario, figures["runs"]),
         parts_table(scenario, figures["parts"]),
-        ledger_table(scenario, figures["ledger"]),
+        speed_table(scenario, figures["replays"]),
+        ledger_table(scenario, figures["replays"][0]),
         flow_table(scenario, figures["power_flows"]),
+    ]
+
+
+def measure_all_memory() -> list[dict[str, Any]]:
+    """Resident memory of every subject, each in a fresh process; py-evm shorter, for its speed."""
+    return [
+        _alone(measure_memory, subject, COUNTS if "py-evm" not in subject else COUNTS[:1])
+        for subject in SUBJECTS
     ]
 
 

@@ -16,6 +16,7 @@ from unittest import mock
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.signing import counted_signatures
 from cosim.experiment import run_scenario
 from cosim.recording.manifest import read_manifest
 from cosim.scenario import Scenario, load_scenario
@@ -96,6 +97,7 @@ def measure_run(
     with (
         mock.patch("cosim.experiment.StageTimer", return_value=timer),
         _inside_ledger(timer, calls, parts),
+        counted_signatures() as signatures,
         timer.measure("publishing"),
     ):
         run_scenario(scenario, path, Path(out), force=True)
@@ -121,6 +123,7 @@ def measure_run(
         "parts_wall_s": {k: v for k, v in timer.seconds.items() if k in names},
         "parts_cpu_s": {k: v for k, v in timer.cpu_seconds.items() if k in names},
         "parts_calls": dict(calls),
+        "signatures": sum(signatures.values()),
         "load_average": os.getloadavg()[0],
     }
 

@@ -59,6 +59,7 @@ STAGES = (
     ("bidding", "bidding"),
     ("ledger", "ledger"),
     ("books", "books (twins, reconciliation)"),
+    ("services", "contracts beside the market"),
     ("clearing check", "clearing check (DSO)"),
     ("devices", "devices"),
     ("power flow", "power flow"),
@@ -238,6 +239,110 @@ def ledger_table(scenario: str, ledger: dict[str, Any]) -> Table:
             f"Medians over the transactions of {ledger['intervals']} intervals, from the tables.",
             "engine: `RevmEngine.transact`, isolated and exact in gas, with receipt and logs.",
             "bare: pyrevm's `message_call` alone in one open transaction (wrong gas, no receipt).",
+        ),
+    )
+
+
+def speed_table(scenario: str, replays: list[dict[str, Any]]) -> Table:
+    """Whole runs replayed by each engine and by what lies underneath.
+
+    Parameters
+    ----------
+    scenario : str
+    replays : list of dict
+        As :func:`benchmarks.transactions.replay_transactions` returns them, one per engine.
+    """
+    rows = []
+    for replay in replays:
+        ours_s = next(iter(replay["machines"].values()))
+        for name, seconds in replay["machines"].items():
+            rows.append(
+                (
+                    name,
+                    number(replay["transactions"], 0),
+                    number(replay["mgas"], 1),
+                    number(1e6 * seconds / replay["transactions"], 1),
+                    number(1e3 * seconds / replay["mgas"], 2),
+                    number(ours_s / seconds, 2),
+                )
+            )
+    return Table(
+        f"{scenario}: all transactions of a run, replayed by the engine and without it",
+        (
+            "what replays",
+            "transactions",
+            "Mgas",
+            "µs per transaction",
+            "ms per Mgas",
+            "our engine / this",
+        ),
+        rows,
+        (
+            "Means over every transaction of the run, deployments included; the machines of one "
+            "engine take turns, block by block.",
+            "Our engine isolates each transaction: its gas is that of the tables, and it keeps "
+            "receipt, logs and state. The others run in one open transaction.",
+        ),
+    )
+
+
+def memory_table(subjects: list[dict[str, Any]]) -> Table:
+    """Resident memory after so many transactions.
+
+    Parameters
+    ----------
+    subjects : list of dict
+        As :func:`benchmarks.memory.measure_memory` returns them.
+    """
+    counts = max((subject["counts"] for subject in subjects), key=len)
+    rows = [
+        (
+            subject["subject"],
+            number(subject["start_mb"], 1),
+            *(
+                number(dict(zip(subject["counts"], subject["resident_mb"], strict=True)).get(n), 1)
+                for n in counts
+            ),
+        )
+        for subject in subjects
+    ]
+    return Table(
+        "resident memory [MB]",
+        ("what executes", "before", *(f"{number(n, 0)} transactions" for n in counts)),
+        rows,
+        (
+            "Transfers of the euro token among 200 accounts, so that the state stays as large as "
+            "it is; a process each.",
+            "With a window of snapshots, one is made in every block of 200 transactions, and those "
+            "of more than twelve blocks ago are discarded.",
+        ),
+    )
+
+
+def signing_table(signing: dict[str, float], runs: list[dict[str, Any]]) -> Table:
+    """What a signature costs, and how many the runs made.
+
+    Parameters
+    ----------
+    signing : dict
+        As :func:`benchmarks.signing.measure_signing` returns it.
+    runs : list of dict
+        As :func:`benchmarks.runs.measure_run` returns them.
+    """
+    return Table(
+        "signatures",
+        ("what is signed", "µs"),
+        [
+            ("a hash, by coincurve", number(signing["coincurve_us"], 0)),
+            (
+                "an EIP-1559 transaction, encoded and hashed, by eth-account",
+                number(signing["transaction_us"], 0),
+            ),
+        ],
+        (
+            f"Made in the {len(runs)} runs of these tables: "
+            f"{sum(run['signatures'] for run in runs)}. Engines execute for a sender; "
+            "signing belongs to the export.",
         ),
     )
 

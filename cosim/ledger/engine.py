@@ -243,6 +243,10 @@ def check_transaction(data: bytes, is_create: bool, gas_limit: int, block_gas_li
         If the gas limit is below the intrinsic gas or above the block's, or the init code is
         longer than 49 152 bytes (EIP-3860).
     """
+    if not is_create:  # a call's intrinsic gas is never above its floor
+        floor = _TX_GAS + _TOKEN_FLOOR_GAS * (4 * len(data) - 3 * data.count(0))
+        if floor <= gas_limit <= block_gas_limit:
+            return floor
     intrinsic, floor = intrinsic_gas(data, is_create)
     if gas_limit < intrinsic or gas_limit < floor:
         raise EngineError(

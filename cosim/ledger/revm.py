@@ -5,9 +5,13 @@ and its journal grows. Gas of a second transaction would be wrong. So each trans
 on an empty journal over the backing database:
 
 1. open a checkpoint and execute;
-2. read the write set (storage, balances, nonces, new code) from the journal, which pyrevm offers
-   as text only;
+2. take the write set (storage, balances, nonces, new code) out of the journal, which pyrevm shows
+   as text only (:mod:`cosim.ledger.revm_journal`);
 3. revert the checkpoint, which empties the journal, and write the write set to the database.
+
+Most transactions change nothing but storage, which the journal's entries tell at once. For them
+only the entries are read, and the values are asked of revm. What moves native coin or creates
+contracts is read in full.
 
 The text is short because contract accounts lie in the database without their code: revm fetches
 code by its hash on the first call, and before the journal is printed the code is taken out of the
@@ -20,8 +24,6 @@ no real block. Contracts must not read these.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pyrevm
@@ -37,70 +39,76 @@ from cosim.ledger.engine import (
     Receipt,
     check_transaction,
 )
-from cosim.ledger.hashing import EMPTY_HASH, create_address, keccak
-from cosim.ledger.snapshots import Snapshots
-from cosim.ledger.trie import storage_root
-
-_ACCOUNT = ": Account { info: AccountInfo { balance: "
-_ACCOUNT_INFO = re.compile(r"(\d+), nonce: (\d+), code_hash: 0x([0-9a-f]{64}), code: (None)?")
-_STORAGE = ", storage: {"
-_STATUS = "}, status: "
-_SLOT = ": StorageSlot { previous_or_original_value: "
-_PRESENT = ", present_value: "
-_CODE_LENGTH = re.compile(r"Analysed \{ len: (\d+)")
-_REVERT_OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
-
-# an account as the database holds it: balance, nonce, hash of the code
-_Account = tuple[int, int, bytes]
-_NO_ACCOUNT: _Account = (0, 0, EMPTY_HASH)
+from cosim.ledger.hashing import EMPTY_HASH, create_address
+from cosim.ledger.mirror import NO_ACCOUNT, Account, StateMirror
+from cosim.ledger.revm_journal import (
+    accounts_in,
+    changed_slots,
+    entries_at,
+    has_code,
+    may_create,
+    new_code,
+    revert_output,
+    tells_of_creation,
+)
 
 # pyrevm's type stub lacks the first parameter of AccountInfo, the balance
 _info: Any = pyrevm.AccountInfo
 
+# what a transaction calls: contract and selector
+_Function = tuple[bytes, bytes]
 
-class RevmEngine:
+_PLACES = 20_000
+"""Slots whose text in the journal is remembered; about 10 MB."""
+
+
+class RevmEngine(StateMirror):
     """revm 3 (all rules up to Cancun) plus the calldata floor of Prague.
 
-    Storage, accounts and code are mirrored in Python, so that reading them costs a dictionary
-    look-up. Implements :class:`cosim.ledger.engine.Engine`.
+    Implements :class:`cosim.ledger.engine.Engine`.
     """
 
     name = "revm"
 
     def __init__(self) -> None:
-        self._storage: dict[bytes, dict[int, int]] = {}
-        self._accounts: dict[bytes, _Account] = {}
-        # code by its hash, and with it what revm keeps of it: jump table and padding
-        self._codes: dict[bytes, tuple[bytes, pyrevm.AccountInfo]] = {}
+        super().__init__()
+        # what revm keeps of a code, by its hash: jump table and padding
+        self._analysed: dict[bytes, pyrevm.AccountInfo] = {}
+        # contracts that can do more than store: those that hold native coin, or have code that
+        # can create contracts
+        self._rich: set[bytes] = set()
+        self._creators: set[bytes] = set()
+        # functions whose transactions did so
+        self._thorough: set[_Function] = set()
         # contracts that calls of a function have loaded, to take their code out of the journal
-        self._loaded_by: dict[tuple[bytes, bytes], set[bytes]] = {}
-        # accounts by the journal's text before their storage: most transactions repeat a few
-        self._headers: dict[str, tuple[bytes, _Account]] = {}
+        self._loaded_by: dict[_Function, set[bytes]] = {}
+        # the same as revm takes them, until a contract's account changes
+        self._codeless: dict[_Function, list[tuple[str, pyrevm.AccountInfo]]] = {}
+        # length of the longest journal of a function in which there was no code
+        self._lengths: dict[_Function, int] = {}
+        # addresses as revm takes and shows them
         self._texts: dict[bytes, str] = {}
-        self._log_addresses: dict[str, bytes] = {}
-        # undo log, kept only while there is a snapshot
-        self._undo: list[tuple[bytes, int | None, int | _Account]] = []
-        self._dropped = 0  # entries that discarding has taken from its beginning
-        self._snapshots: Snapshots[int] = Snapshots()
+        self._addresses: dict[str, bytes] = {}
+        # slots by their text in the journal: address twice, slot, and the account's storage
+        self._places: dict[str, tuple[str, bytes, int, dict[int, int]]] = {}
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
-        self._block = (0, 0)
-        self._evm = self._build()
+        self._evm: Any = self._build()
 
     def _build(self) -> pyrevm.EVM:
         """A machine with the state kept here."""
         evm = pyrevm.EVM(
             env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=self._gas_limit
         )
+        # revm touches it in every transaction, and prints an unknown account with its empty code
+        evm.insert_account_info("0x" + COINBASE.hex(), _info(*NO_ACCOUNT))
         for address, account in self._accounts.items():
-            text = "0x" + address.hex()
-            if account[2] in self._codes:
-                evm.insert_account_info(text, self._codes[account[2]][1])
-            evm.insert_account_info(text, _info(*account))
+            if account[2] in self._analysed:
+                evm.insert_account_info(self._text(address), self._analysed[account[2]])
+            evm.insert_account_info(self._text(address), _info(*account))
         for address, slots in self._storage.items():
-            text = "0x" + address.hex()
             for slot, value in slots.items():
                 checkpoint = evm.snapshot()
-                evm.insert_account_storage(text, slot, value)
+                evm.insert_account_storage(self._text(address), slot, value)
                 evm.revert(checkpoint)
         return evm
 
@@ -111,7 +119,6 @@ class RevmEngine:
         if gas_limit != self._gas_limit:
             self._gas_limit = gas_limit
             self._evm = self._build()
-        self._block = (number, timestamp_s)
         self._evm.set_block_env(
             pyrevm.BlockEnv(
                 number=number,
@@ -127,155 +134,226 @@ class RevmEngine:
     ) -> Receipt:
         """Execute one transaction and keep its effects; see :class:`Engine`."""
         floor = check_transaction(data, to is None, gas_limit, self._gas_limit)
-        balance, nonce, code_hash = self._accounts.get(sender, _NO_ACCOUNT)
+        account = self._accounts.get(sender, NO_ACCOUNT)
+        balance, nonce, code_hash = account
         if value_wei > balance:
             raise EngineError(
                 f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
             )
-        evm: Any = self._evm
-        sender_text = self._text(sender)
-        created = None
         if to is None:
-            # the address of the new contract follows from the nonce in the database
-            evm.insert_account_info(sender_text, _info(balance, nonce, code_hash))
-            created = create_address(sender, nonce)
-        elif nonce == 0:
+            return self._deploy(sender, data, gas_limit, value_wei, floor)
+        evm = self._evm
+        sender_text = self._texts.get(sender) or self._text(sender)
+        if nonce == 0:
             # a sender's nonce is raised before execution: its account is not empty any more
             evm.insert_account_info(sender_text, _info(balance, 1, code_hash))
         checkpoint = evm.snapshot()
-        output = b""
         try:
-            if to is None:
-                evm.deploy(sender_text, data, value_wei, gas_limit)
-            else:
-                output = evm.message_call(sender_text, self._text(to), data, value_wei, gas_limit)
-            result = evm.result
+            output = evm.message_call(
+                sender_text, self._texts.get(to) or self._text(to), data, value_wei, gas_limit
+            )
         except RuntimeError as error:
-            result = evm.result
-            if result is None:
-                evm.revert(checkpoint)
-                raise EngineError(f"revm refused a transaction: {error}") from error
-            output = _revert_output(str(error))
-        gas_used = max(result.gas_used, floor)
-        self._set_account(sender, (balance, nonce + 1, code_hash))
-        if not result.is_success:
+            result = self._refusal(error, checkpoint)
             evm.revert(checkpoint)
-            if to is None:
-                evm.insert_account_info(sender_text, _info(balance, nonce + 1, code_hash))
-            return Receipt(0, gas_used, output, (), created)
-        logs = tuple(map(self._log, result.logs))
-        self._commit((to or created or b"", b"" if to is None else data[:4]), checkpoint)
-        return Receipt(1, gas_used, output, logs, created)
+            self._raise_nonce(sender, account)
+            return Receipt(0, max(result.gas_used, floor), revert_output(str(error)), ())
+        result = evm.result
+        function = (to, data[:4])
+        if value_wei or self._rich or function in self._thorough:
+            self._raise_nonce(sender, account)
+            self._commit(function, checkpoint)
+        elif self._commit_storage(function, checkpoint):
+            self._raise_nonce(sender, account)
+        else:
+            # it created a contract: once more, to read all of the journal
+            self._thorough.add(function)
+            return self.transact(sender, to, data, gas_limit)
+        return Receipt(1, max(result.gas_used, floor), output, self._logs(result))
 
-    def _log(self, log: pyrevm.Log) -> Log:
-        text = log.address
-        address = self._log_addresses.get(text)
-        if address is None:
-            address = self._log_addresses[text] = bytes.fromhex(text[2:])
-        topics, data = log.data
-        return Log(address, tuple(topics), data)
+    def _deploy(
+        self, sender: bytes, data: bytes, gas_limit: int, value_wei: int, floor: int
+    ) -> Receipt:
+        evm = self._evm
+        account = self._accounts.get(sender, NO_ACCOUNT)
+        balance, nonce, code_hash = account
+        text = self._text(sender)
+        # the address of the new contract follows from the nonce in the database
+        evm.insert_account_info(text, _info(balance, nonce, code_hash))
+        created = create_address(sender, nonce)
+        checkpoint = evm.snapshot()
+        try:
+            evm.deploy(text, data, value_wei, gas_limit)
+        except RuntimeError as error:
+            result = self._refusal(error, checkpoint)
+            evm.revert(checkpoint)
+            self._raise_nonce(sender, account)
+            evm.insert_account_info(text, _info(balance, nonce + 1, code_hash))
+            output = revert_output(str(error))
+            return Receipt(0, max(result.gas_used, floor), output, (), created)
+        result = evm.result
+        self._raise_nonce(sender, account)
+        self._commit((created, b""), checkpoint)
+        return Receipt(1, max(result.gas_used, floor), b"", self._logs(result), created)
 
-    def _commit(self, function: tuple[bytes, bytes], checkpoint: pyrevm.JournalCheckpoint) -> None:
-        """Move the write set of the open transaction from the journal to the database.
+    def _refusal(self, error: RuntimeError, checkpoint: pyrevm.JournalCheckpoint) -> Any:
+        """What revm says of a transaction that failed; raises if it was not executed."""
+        result = self._evm.result
+        if result is None:
+            self._evm.revert(checkpoint)
+            raise EngineError(f"revm refused a transaction: {error}") from error
+        return result
 
-        The journal prints accounts as ``ADDRESS: Account { info: …, storage: { … }, status: …``.
-        Cut at each storage, a piece holds the slots of one account, the status behind them and the
-        header of the next account.
+    def _logs(self, result: Any) -> tuple[Log, ...]:
+        logs = []
+        for log in result.logs:
+            text = log.address
+            topics, data = log.data
+            address = self._addresses.get(text) or self._address(text)
+            logs.append(Log(address, tuple(topics), data))
+        return tuple(logs)
+
+    def _commit_storage(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> bool:
+        """Move what the open transaction stored to the database, if it changed nothing else.
+
+        Without native coin in any contract or in the transaction, only a creation changes more
+        than storage. If there is one, the checkpoint is reverted and nothing kept.
         """
         evm = self._evm
-        for address in self._loaded_by.get(function, ()):
-            if self._accounts.get(address, _NO_ACCOUNT)[2] == EMPTY_HASH:
+        codeless = self._codeless.get(function)
+        if codeless is None:
+            codeless = self._codeless[function] = [
+                (self._text(address), _info(*self._accounts[address]))
+                for address in sorted(self._loaded_by.get(function, ()))
+                if self._accounts[address][2] != EMPTY_HASH
+            ]
+        for text, info in codeless:
+            evm.insert_account_info(text, info)
+        journal: str = evm.journal_str
+        entries = entries_at(journal)
+        if self._creators and tells_of_creation(journal, entries):
+            evm.revert(checkpoint)
+            return False
+        if len(journal) > self._lengths.get(function, 0):
+            self._note_loaded(function, journal)
+        value_of, places = evm.storage, self._places
+        changes = []
+        for entry in changed_slots(journal, entries):
+            place = places.get(entry) or self._place(entry)
+            text, address, slot, slots = place
+            value = value_of(text, slot)
+            if value != slots.get(slot, 0):
+                changes.append((text, address, slot, value))
+        evm.revert(checkpoint)
+        self._store(changes)
+        return True
+
+    def _place(self, entry: str) -> tuple[str, bytes, int, dict[int, int]]:
+        """The slot of an entry ``0x…, key: N``, and the storage that it belongs to."""
+        if len(self._places) >= _PLACES:
+            self._places.clear()
+        text, slot = entry[:42], int(entry[49:])
+        address = self._address(text)
+        place = text, address, slot, self._storage.setdefault(address, {})
+        self._places[entry] = place
+        return place
+
+    def _note_loaded(self, function: _Function, journal: str) -> None:
+        """Remember whose code is in the journal of a function, to take it out in time."""
+        if not has_code(journal):
+            self._lengths[function] = len(journal)
+            return
+        for account in accounts_in(journal):
+            if account.has_code:
+                self._loaded_by.setdefault(function, set()).add(account.address)
+        self._codeless.pop(function, None)
+
+    def _commit(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> None:
+        """Move the whole write set of the open transaction from the journal to the database."""
+        evm = self._evm
+        for address in sorted(self._loaded_by.get(function, ())):
+            if self._accounts[address][2] == EMPTY_HASH:
                 continue  # created right now, where another contract lay before a restore
             text = self._text(address)
             info = evm.basic(text)
             evm.insert_account_info(text, _info(info.balance, info.nonce, info.code_hash))
-        journal: str = evm.journal_str
-        header, *pieces = journal[: journal.index("}, transient_storage: {")].split(_STORAGE)
-        infos: list[tuple[bytes, pyrevm.AccountInfo]] = []
-        slots: list[tuple[bytes, int, int]] = []
-        for piece in pieces:
-            end = piece.rfind(_STATUS)
-            following = piece[end:]
-            known = self._headers.get(header)
-            if known is None or not self._is_known(known):
-                known = self._read_account(header, following, function, infos)
-            if end > 0 and known[1][2] != EMPTY_HASH:
-                slots += [(known[0], slot, value) for slot, value in _changed_slots(piece[:end])]
-            header = following
+        journal = evm.journal_str
+        infos: list[tuple[str, pyrevm.AccountInfo]] = []
+        for account in accounts_in(journal):
+            text = self._text(account.address)
+            now: Account = (account.balance_wei, account.nonce, account.code_hash)
+            if account.is_gone:
+                now = NO_ACCOUNT
+            known = self._accounts.get(account.address, NO_ACCOUNT)
+            if now[2] == EMPTY_HASH:
+                # message calls leave the sender's nonce alone: the one kept here is right
+                now = (now[0], known[1], EMPTY_HASH)
+            elif now[2] not in self._analysed:
+                self._analysed[now[2]] = evm.basic(text)
+                self._code[now[2]] = new_code(account.code_length, self._analysed[now[2]])
+            if account.has_code and known[2] == now[2]:
+                self._loaded_by.setdefault(function, set()).add(account.address)
+                self._codeless.pop(function, None)
+            if now != known:
+                self._put_account(account.address, now)
+                if now[2] != known[2]:
+                    infos.append((text, self._analysed[now[2]]))
+                infos.append((text, _info(*now)))
+        changes = []
+        for entry in changed_slots(journal, entries_at(journal)):
+            text, address, slot, _ = self._place(entry)
+            if self._accounts[address][2] != EMPTY_HASH:
+                changes.append((text, address, slot, evm.storage(text, slot)))
         evm.revert(checkpoint)
-        for address, new in infos:
-            evm.insert_account_info(self._text(address), new)
-        for address, slot, value in slots:
-            self._set_slot(address, slot, value)
-
-    def _is_known(self, account: tuple[bytes, _Account]) -> bool:
-        """Whether an account of the journal is as it is kept here, but for a sender's nonce."""
-        address, (balance, nonce, code_hash) = account
-        kept = self._accounts.get(address, _NO_ACCOUNT)
-        if code_hash == EMPTY_HASH:
-            return kept[0] == balance and kept[2] == EMPTY_HASH
-        return kept == (balance, nonce, code_hash)
-
-    def _read_account(
-        self,
-        header: str,
-        following: str,
-        function: tuple[bytes, bytes],
-        infos: list[tuple[bytes, pyrevm.AccountInfo]],
-    ) -> tuple[bytes, _Account]:
-        """An account of the journal, taken over where it changed."""
-        before, _, text = header.rpartition(_ACCOUNT)
-        match = _ACCOUNT_INFO.match(text)
-        if match is None:  # a new pyrevm prints its journal in another way
-            raise EngineError(f"cannot read the journal of revm: {header[:120]}")
-        address = bytes.fromhex(before[-40:])
-        account: _Account = (int(match[1]), int(match[2]), bytes.fromhex(match[3]))
-        # created and destroyed in one transaction: gone again (EIP-6780)
-        if "Created | SelfDestructed" in following.partition(_ACCOUNT)[0]:
-            account = _NO_ACCOUNT
-        known = self._accounts.get(address, _NO_ACCOUNT)
-        is_contract = account[2] != EMPTY_HASH
-        if is_contract:
-            if not match[4]:
-                self._loaded_by.setdefault(function, set()).add(address)
-            if account[2] not in self._codes:
-                self._codes[account[2]] = _new_code(text, self._evm.basic(self._text(address)))
-        elif known[1] != account[1]:
-            # message calls leave the sender's nonce alone: the one kept here is right
-            account = (account[0], known[1], EMPTY_HASH)
-        if account != known:
-            self._set_account(address, account)
-            if account[2] != known[2]:
-                infos.append((address, self._codes[account[2]][1]))
-            infos.append((address, _info(*account)))
-        elif match[4] or not is_contract:
-            self._headers[header] = (address, account)
-        return address, account
+        for text, new in infos:
+            evm.insert_account_info(text, new)
+        self._store(changes)
 
     def _text(self, address: bytes) -> str:
+        """An address as revm takes it."""
         text = self._texts.get(address)
         if text is None:
             text = self._texts[address] = "0x" + address.hex()
         return text
 
-    def _set_account(self, address: bytes, account: _Account) -> None:
-        if self._snapshots:
-            self._undo.append((address, None, self._accounts.get(address, _NO_ACCOUNT)))
-        self._accounts[address] = account
+    def _address(self, text: str) -> bytes:
+        """An address that revm shows; its logs use capital letters, its journal none."""
+        address = self._addresses.get(text)
+        if address is None:
+            address = self._addresses[text] = bytes.fromhex(text[2:])
+        return address
 
-    def _set_slot(self, address: bytes, slot: int, value: int) -> None:
-        slots = self._storage.setdefault(address, {})
-        if self._snapshots:
-            self._undo.append((address, slot, slots.get(slot, 0)))
-        if value:
-            slots[slot] = value
-        else:
-            slots.pop(slot, None)
-        # inserting loads the account into the journal, and a loaded account would take the next
-        # slot into the journal instead of the database
-        checkpoint = self._evm.snapshot()
-        self._evm.insert_account_storage(self._text(address), slot, value)
-        self._evm.revert(checkpoint)
+    def _raise_nonce(self, sender: bytes, account: Account) -> None:
+        """One more for a sender; it has no code (EIP-3607), so nothing else depends on it."""
+        if self._noting:
+            self._undo.append((sender, None, account))
+        self._accounts[sender] = (account[0], account[1] + 1, account[2])
+
+    def _put_account(self, address: bytes, account: Account) -> None:
+        known = self._accounts.get(address, NO_ACCOUNT)
+        super()._put_account(address, account)
+        if account[2] != EMPTY_HASH or known[2] != EMPTY_HASH:
+            self._codeless.clear()
+            _keep(self._rich, address, account[2] != EMPTY_HASH and account[0] > 0)
+            _keep(self._creators, address, may_create(self._code[account[2]]))
+
+    def _store(self, changes: list[tuple[str, bytes, int, int]]) -> None:
+        """Set slots here and in revm's database; address as text and bytes, slot, value."""
+        evm = self._evm
+        snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
+        for text, address, slot, value in changes:
+            self._put_slot(address, slot, value)
+            # inserting loads the account into the journal, and a loaded account would take the
+            # next slot into the journal instead of the database
+            checkpoint = snapshot()
+            insert(text, slot, value)
+            revert(checkpoint)
+
+    def _go_back(self, address: bytes, slot: int | None, old: int | Account) -> None:
+        if isinstance(old, tuple):
+            self._put_account(address, old)
+            self._evm.insert_account_info(self._text(address), _info(*old))
+        elif slot is not None:
+            self._store([(self._text(address), address, slot, old)])
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
         """Execute a call and forget its effects; raises ContractRevert."""
@@ -283,93 +361,26 @@ class RevmEngine:
         checkpoint = evm.snapshot()
         try:
             output: bytes = evm.message_call(
-                "0x" + sender.hex(), "0x" + to.hex(), data, 0, self._gas_limit
+                self._text(sender), self._text(to), data, 0, self._gas_limit
             )
             return output
         except RuntimeError as error:
             result = evm.result
             if result is None:
                 raise EngineError(f"revm refused a call: {error}") from error
-            raise ContractRevert(revert_text(_revert_output(str(error)))) from None
+            raise ContractRevert(revert_text(revert_output(str(error)))) from None
         finally:
             evm.revert(checkpoint)
 
-    def snapshot(self) -> int:
-        """Remember the state; cheap, the cost lies in what is changed afterwards."""
-        return self._snapshots.add(self._dropped + len(self._undo))
-
-    def restore(self, snapshot_id: int) -> None:
-        """Go back to a snapshot and forget it and every later one."""
-        length = self._snapshots.pop(snapshot_id) - self._dropped
-        undo, self._undo = self._undo[length:], self._undo[:length]
-        earlier, self._snapshots = self._snapshots, Snapshots()  # nothing is noted meanwhile
-        for address, slot, old in reversed(undo):
-            if slot is None:
-                assert isinstance(old, tuple)
-                self._accounts[address] = old
-                self._evm.insert_account_info("0x" + address.hex(), _info(*old))
-            else:
-                assert isinstance(old, int)
-                self._set_slot(address, slot, old)
-        self._snapshots = earlier
-
-    def discard(self, snapshot_id: int) -> None:
-        """Forget a snapshot and every earlier one, and what was changed before the next one."""
-        self._snapshots.discard(snapshot_id)
-        oldest = self._snapshots.oldest()
-        n = len(self._undo) if oldest is None else oldest - self._dropped
-        del self._undo[:n]
-        self._dropped += n
-
-    def storage(self, address: bytes, slot: int) -> int:
-        """Value of a storage slot."""
-        return self._storage.get(address, {}).get(slot, 0)
-
-    def storage_root(self, address: bytes) -> bytes:
-        """Merkle-Patricia root of an account's storage; about 10 µs per slot."""
-        return storage_root(self._storage.get(address, {}))
-
-    def code(self, address: bytes) -> bytes:
-        """Runtime code of an account."""
-        code_hash = self._accounts.get(address, _NO_ACCOUNT)[2]
-        return b"" if code_hash == EMPTY_HASH else self._codes[code_hash][0]
-
-    def nonce(self, address: bytes) -> int:
-        """Transactions sent, or contracts created, by an account."""
-        return self._accounts.get(address, _NO_ACCOUNT)[1]
-
-    def balance(self, address: bytes) -> int:
-        """Native coin of an account. [wei]"""
-        return self._accounts.get(address, _NO_ACCOUNT)[0]
-
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account. [wei]"""
-        _, nonce, code_hash = self._accounts.get(address, _NO_ACCOUNT)
-        self._set_account(address, (balance_wei, nonce, code_hash))
-        self._evm.insert_account_info("0x" + address.hex(), _info(balance_wei, nonce, code_hash))
+        _, nonce, code_hash = self._accounts.get(address, NO_ACCOUNT)
+        self._put_account(address, (balance_wei, nonce, code_hash))
+        self._evm.insert_account_info(self._text(address), _info(balance_wei, nonce, code_hash))
 
 
-def _changed_slots(storage: str) -> Iterator[tuple[int, int]]:
-    """Slots in the storage of one account whose value changed, with their new value."""
-    slot, *entries = storage.split(_SLOT)
-    for entry in entries:
-        old, _, rest = entry.partition(_PRESENT)
-        new, _, rest = rest.partition(" ")
-        if new != old:
-            yield int(slot), int(new)
-        slot = rest[3:]  # behind "}, "
-
-
-def _new_code(journal: str, info: pyrevm.AccountInfo) -> tuple[bytes, pyrevm.AccountInfo]:
-    """Code of a new contract without the zeros that revm pads it with, and revm's view of it."""
-    match = _CODE_LENGTH.search(journal)
-    code: bytes = (info.code or b"")[: int(match[1])] if match else b""
-    if keccak(code) != info.code_hash:
-        raise EngineError("cannot read the code of a new contract from the journal of revm")
-    return code, info
-
-
-def _revert_output(error: str) -> bytes:
-    """Revert data in the text of pyrevm's exception; empty when execution halted."""
-    match = _REVERT_OUTPUT.search(error)
-    return bytes.fromhex(match[1]) if match and error.startswith("Revert") else b""
+def _keep(addresses: set[bytes], address: bytes, is_in: bool) -> None:
+    if is_in:
+        addresses.add(address)
+    else:
+        addresses.discard(address)

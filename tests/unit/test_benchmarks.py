@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.__main__ import CASES
-from benchmarks.runs import LEDGER_PARTS, shortened
-from benchmarks.tables import STAGES, Table, flow_table, ledger_table, ratios, stage_ms, stage_table
+from benchmarks.memory import PER_BLOCK, SUBJECTS, measure_memory
+from benchmarks.runs import LEDGER_PARTS, measure_run, shortened
+from benchmarks.signing import counted_signatures, measure_signing
+from benchmarks.tables import (
+    STAGES,
+    Table,
+    flow_table,
+    ledger_table,
+    memory_table,
+    ratios,
+    signing_table,
+    speed_table,
+    stage_ms,
+    stage_table,
+)
+from benchmarks.transactions import REPLAYS, Machine, Sent, replay_transactions, take_turns
 from cosim import timing
 from cosim.resources import folder
 from cosim.scenario import load_scenario
@@ -169,3 +188,107 @@ def test_measured_parts_of_the_ledger_exist(place: str) -> None:
     for step in name.split("."):
         found = getattr(found, step)
     assert callable(found)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Two congested intervals of the quickstart, measured, with the folder of their result."""
+    out = tmp_path_factory.mktemp("benchmarks") / "quickstart"
+    file = folder("scenarios") / "quickstart.yaml"
+    return measure_run(str(file), "revm", str(out), intervals=2, from_interval=50) | {"out": out}
+
+
+def test_a_run_signs_nothing(run: dict[str, Any]) -> None:
+    assert run["transactions"] > 20
+    assert run["signatures"] == 0
+
+
+def test_every_stage_of_a_run_is_in_the_table(run: dict[str, Any]) -> None:
+    rows = {row[0]: row[1] for row in stage_table("quickstart", [run]).rows}
+    for key, name in STAGES:
+        assert rows[name].startswith("0.00 ") == (1000 * run["wall_s"].get(key, 0) / 2 < 0.005)
+    assert run["wall_s"]["ledger"] > 0
+
+
+def test_signatures_would_be_counted() -> None:
+    with counted_signatures() as calls:
+        figures = measure_signing(3)
+    assert sum(calls.values()) == 6
+    assert figures["transaction_us"] > figures["coincurve_us"] > 0
+    table = signing_table({"coincurve_us": 41.0, "transaction_us": 900.0}, [{"signatures": 2}] * 3)
+    assert [row[1] for row in table.rows] == ["41", "900"]
+    assert "in the 3 runs of these tables: 6." in table.notes[0]
+
+
+@pytest.mark.parametrize("engine", REPLAYS)
+def test_a_whole_run_is_replayed(run: dict[str, Any], engine: str) -> None:
+    figures = replay_transactions(str(run["out"]), engine)
+    table = pq.read_table(run["out"] / "tables" / "transactions.parquet")
+    assert figures["transactions"] == table.num_rows
+    assert figures["mgas"] == pytest.approx(pc.sum(table["gas_used"]).as_py() / 1e6)
+    assert figures["intervals"] == 2
+    assert len(figures["machines"]) == 1 + len(REPLAYS[engine].bare)
+    assert min(figures["machines"].values()) > 0
+    count = sum(method["per_interval"] for method in figures["methods"])
+    assert count == pytest.approx(run["transactions"])
+
+
+def test_a_replay_with_other_gas_is_an_error(run: dict[str, Any], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run["out"], copy)
+    file = copy / "tables" / "transactions.parquet"
+    table = pq.read_table(file)
+    gas = table["gas_used"].to_pylist()
+    gas[-1] += 1
+    column = table.schema.get_field_index("gas_used")
+    pq.write_table(table.set_column(column, table.schema.field(column), pa.array([*gas])), file)
+    with pytest.raises(ValueError, match=f"took {gas[-1] - 1} gas, {gas[-1]} in the tables"):
+        replay_transactions(str(copy))
+
+
+def test_machines_take_turns_block_by_block() -> None:
+    def sent(block: int, gas: int) -> Sent:
+        return Sent(block, 0, 0, b"", b"", b"", 0, 0, gas, 0, "a", "", "")
+
+    done: list[tuple[str, str, int]] = []
+
+    def machine(name: str) -> Machine:
+        return Machine(
+            lambda number, timestamp_s, gas_limit: done.append((name, "block", number)),
+            lambda transaction: done.append((name, "gas", transaction.gas_used)),
+        )
+
+    transactions = [sent(4, 1), sent(4, 2), sent(7, 3)]
+    seconds = take_turns(transactions, [machine("a"), machine("b")])
+    first = [("block", 4), ("gas", 1), ("gas", 2)]
+    second = [("block", 7), ("gas", 3)]
+    expected = [("a", *x) for x in first] + [("b", *x) for x in first]
+    expected += [("b", *x) for x in second] + [("a", *x) for x in second]
+    assert done == expected
+    assert [len(own) for own in seconds] == [3, 3]
+
+
+def test_speed_table_shows_cost_by_transaction_and_gas_and_the_ratio() -> None:
+    replay = {"transactions": 1000, "mgas": 50.0, "machines": {"ours": 0.25, "bare": 0.1}}
+    rows = speed_table("town", [replay]).rows
+    assert rows == [
+        ("ours", "1 000", "50.0", "250.0", "5.00", "1.00"),
+        ("bare", "1 000", "50.0", "100.0", "2.00", "2.50"),
+    ]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_memory_is_measured_after_so_many_transactions(subject: str) -> None:
+    counts = [3, PER_BLOCK + 1] if "py-evm" not in subject else [3]
+    figures = measure_memory(subject, counts)
+    assert figures["counts"] == counts
+    assert len(figures["resident_mb"]) == len(counts)
+    assert min(figures["resident_mb"]) > 10
+
+
+def test_memory_table_has_a_dash_where_nothing_was_measured() -> None:
+    long = {"subject": "a", "counts": [10, 20], "start_mb": 9.0, "resident_mb": [9.5, 10.0]}
+    short = {"subject": "b", "counts": [10], "start_mb": 8.0, "resident_mb": [30.0]}
+    table = memory_table([short, long])
+    assert table.columns[1:] == ("before", "10 transactions", "20 transactions")
+    assert table.rows == [("b", "8.0", "30.0", "–"), ("a", "9.0", "9.5", "10.0")]

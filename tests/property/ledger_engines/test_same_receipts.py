@@ -65,13 +65,13 @@ transactions = st.tuples(
 )
 
 
-def started(name: str) -> Engine:
+def started(name: str, value_wei: int = 50) -> Engine:
     engine = create_engine(name)
     engine.set_block(1, 1_700_000_000, 30_000_000)
     for sender in SENDERS[:3]:
         engine.set_balance(sender, 10**18)
     for total in (5, 0):
-        receipt = engine.transact(SENDERS[0], None, workbench().init_code(total), GAS, 50)
+        receipt = engine.transact(SENDERS[0], None, workbench().init_code(total), GAS, value_wei)
         assert receipt.status == 1
     assert engine.code(SECOND)
     return engine
@@ -115,6 +115,27 @@ def test_same_receipts_and_state(sequence: list[Any]) -> None:
     assert state(revm, receipts) == state(py_evm, receipts)
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(transactions, min_size=5, max_size=30), st.integers(0, 60))
+def test_same_without_native_coin_at_first(sequence: list[Any], coin_from: int) -> None:
+    # as long as no contract holds native coin, revm's journal is not read in full
+    sequence = [
+        (sender, to, data, gas_limit, value if number >= coin_from else 0)
+        for number, (sender, to, data, gas_limit, value) in enumerate(sequence)
+    ]
+    revm, py_evm = started("revm", 0), started("py-evm", 0)
+    snapshots = revm.snapshot(), py_evm.snapshot()
+    before = state(revm, [])
+    receipts = run(revm, sequence)
+    assert receipts == run(py_evm, sequence)
+    assert state(revm, receipts) == state(py_evm, receipts)
+    for engine, snapshot in zip((revm, py_evm), snapshots, strict=True):
+        engine.restore(snapshot)
+        assert state(engine, []) == before
+    assert run(revm, sequence[::-1]) == run(py_evm, sequence[::-1])
+    assert state(revm, receipts) == state(py_evm, receipts)
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(transactions, min_size=3, max_size=12),
@@ -137,7 +158,7 @@ def test_restored_state_goes_on_the_same(kept: list[Any], undone: list[Any]) -> 
     assert state(revm, receipts) == state(py_evm, receipts)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(transactions, min_size=6, max_size=16), st.integers(1, 4), st.integers(0, 3))
 def test_a_rolling_window_restores_what_was(sequence: list[Any], length: int, back: int) -> None:
     states: dict[str, Any] = {}
