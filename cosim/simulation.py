@@ -75,6 +75,7 @@ def build_simulation(
         procure=scenario.dso.procure,
         request_margin=scenario.dso.request_margin,
         max_rounds=scenario.dso.max_rounds,
+        curtail=scenario.dso.curtail,
     )
     market = scenario.market
     attack = prepare_attack(scenario, deployment)

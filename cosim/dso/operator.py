@@ -67,6 +67,8 @@ class GridOperator:
         Energy requested beyond the least technical need. [-]
     max_rounds : int
         Most rounds of request and award in an interval.
+    curtail : bool
+        Whether it cuts without a market what offers cannot relieve. If not, that stays violated.
     """
 
     def __init__(
@@ -77,12 +79,14 @@ class GridOperator:
         procure: bool = True,
         request_margin: float = 0.5,
         max_rounds: int = 3,
+        curtail: bool = True,
     ) -> None:
         self.twin = twin
         self.step_s = step_s
         self.procure = procure
         self.request_margin = request_margin
         self.max_rounds = max_rounds
+        self.curtail = curtail
         self.checks: list[StageCheck] = []
         self._requests = 0
         self._tries = 0
@@ -115,7 +119,7 @@ class GridOperator:
             request = self._request(schedule, p_mw, q_mvar)
             if request is not None:
                 return request
-        if self._tries < LAST_RESORT_TRIES:
+        if self.curtail and self._tries < LAST_RESORT_TRIES:
             self._tries += 1
             return self._award(schedule, p_mw, q_mvar)
         return self._decision(accepted=True)
@@ -185,9 +189,10 @@ class GridOperator:
         for sign, wh in requested_wh.items():
             _trim(awarded, np.flatnonzero(direction == sign), wh)
         _net_out(awarded, prosumer, direction)
-        self._curtailed_wh = self._curtailed_wh + energy_wh_from_mw(
-            result.curtailed_mw, self.step_s
-        )
+        if self.curtail:
+            self._curtailed_wh = self._curtailed_wh + energy_wh_from_mw(
+                result.curtailed_mw, self.step_s
+            )
         return self._decision(awarded_wh=awarded)
 
     def _curtailable_wh(self, schedule: Mapping[str, Any]) -> tuple[IntArray, IntArray]:

@@ -248,3 +248,22 @@ def test_a_schedule_without_solution_is_violated_and_relieved(village):
     assert last.state.converged
     assert not last.check.any_violated
     assert final.curtailed_wh.sum() > 0
+
+
+def test_a_dso_that_may_not_cut_leaves_what_offers_do_not_relieve(village):
+    scarce = MarketSide(village, share=0.05)
+    operator = operator_of(village[0], curtail=False)
+    final = scarce.play(operator)
+    assert not final.curtailed_wh.any()
+    offered = (0.05 * np.maximum(village[1], 0)).astype(np.int64)
+    assert sum(award.sum() for award in scarce.awards) == offered.sum()  # it buys all there is
+    before, *_, after = loading(operator)
+    assert before > after > 100.0  # and the rest stays violated, on record
+
+
+def test_a_dso_that_may_not_cut_relieves_all_the_same_with_enough_offers(village):
+    market = MarketSide(village, share=0.6)
+    operator = operator_of(village[0], curtail=False)
+    final = market.play(operator)
+    assert not final.curtailed_wh.any()
+    assert loading(operator)[-1] <= 90.0
