@@ -249,7 +249,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from cosim.publishing.report import print_verification
-    from cosim.publishing.verification import PARTS, verify
+    from cosim.publishing.study import check_study, study_runs
+    from cosim.publishing.verification import PARTS, Verification, verify
 
     if options.engine == "rpc" and not options.url:
         raise UserError(
@@ -257,18 +258,32 @@ def _verify(options: argparse.Namespace) -> int:
         )
     console = Console()
     begin = time.monotonic()
-    with console.status("verifying"):
-        done = verify(
-            options.result,
-            options.engine,
-            options.url,
-            every=options.every,
-            jobs=options.jobs,
-            parts=options.only or PARTS,
+    runs = study_runs(options.result)
+    if runs is not None and options.engine == "rpc":
+        raise UserError(
+            "is a study, and a node can replay one run only",
+            file=options.result,
+            remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
         )
-    print_verification(done, console)
+    passed = True
+    if runs is not None:
+        own = Verification(options.result, options.engine, [check_study(options.result)])
+        print_verification(own, console)
+        passed = own.passed
+    for result in runs if runs is not None else [options.result]:
+        with console.status(f"verifying {result}"):
+            done = verify(
+                result,
+                options.engine,
+                options.url,
+                every=options.every,
+                jobs=options.jobs,
+                parts=options.only or PARTS,
+            )
+        print_verification(done, console)
+        passed = passed and done.passed
     console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")
-    return 0 if done.passed else EXIT_FAILED
+    return 0 if passed else EXIT_FAILED
 
 
 def _export_transactions(options: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ class DsoSettings(Model):
     procure: bool = Field(True, description="false: violations are recorded and nothing is done")
     curtail: bool = Field(
         True,
-        description="cut without a market what offers cannot relieve; false: it stays violated, and "
-        "is recorded",
+        description="cut without a market what offers cannot relieve; false: it stays "
+        "violated, and is recorded",
     )
     loading_margin_percent: NonNegative = Field(
         10.0, description="distance kept from loading limits for forecast errors [%]"

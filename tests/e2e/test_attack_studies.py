@@ -13,6 +13,8 @@ from cosim import preparation
 from cosim.campaign.results import RUNS_FOLDER
 from cosim.campaign.runner import StudyResult, run_study
 from cosim.campaign.study import load_study
+from cosim.publishing.study import check_study, study_runs
+from cosim.publishing.verification import verify
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
@@ -250,3 +252,29 @@ def page_row(study: StudyResult, variant: str) -> str:
         f"{values['highest_vm_pu']:.4f}",
     ]
     return f"| {variant} | " + " | ".join(cells).replace("-", "−") + " |"
+
+
+@pytest.mark.parametrize("name", ["spam", "reorganisation", "censorship", "meter_under_report"])
+def test_an_attacked_run_can_be_verified(studies: Studies, name: str) -> None:
+    done = verify(folder(studies(name), "attacked"), parts=("files", "ledger", "indicators"))
+    assert done.failed == []
+    assert sum(check.compared for check in done.checks) > 10_000
+
+
+def test_a_study_is_what_its_runs_say(studies: Studies) -> None:
+    study = studies("spam").folder
+    assert study_runs(study) == [study / RUNS_FOLDER / run.name for run in studies("spam").runs]
+    check = check_study(study)
+    assert check.passed
+    assert check.compared > 400
+    table = pd.read_parquet(study / "study.parquet")
+    table.loc[1, "orders.late"] += 1
+    file = study / "study.parquet"
+    honest = file.read_bytes()
+    table.to_parquet(file)
+    forged = check_study(study)
+    file.write_bytes(honest)
+    assert {(d.table, d.column) for d in forged.differences} == {
+        ("study.parquet", "sha256"),
+        ("study", "orders.late"),
+    }
