@@ -92,16 +92,19 @@ class Anvil:
 
     def stop(self) -> None:
         """End the node's process group, at last by force; harmless when it has ended."""
-        for sent in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, sent)
-            except ProcessLookupError:
-                break
-            try:
-                self._process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                continue
-        self._process.wait(STOP_TIMEOUT_S)
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            sent: int = signum
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            # a wrapper may end before the real one, which writes its state
+            while time.monotonic() < deadline:
+                try:
+                    os.killpg(self._process.pid, sent)
+                except ProcessLookupError:
+                    self._process.wait(STOP_TIMEOUT_S)
+                    return
+                sent = 0  # only ask whether anybody is left
+                self._process.poll()
+                time.sleep(0.02)
 
 
 @contextmanager
