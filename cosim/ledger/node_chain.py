@@ -178,6 +178,8 @@ class NodeChain(NodeEngine):
             ("anvil_setCoinbase", (text_of(COINBASE),)),
         ]
         node.read(settings)
+        # what an attempt without an answer left in the pool is no obstacle
+        node.batch([("anvil_dropTransaction", (one.hash,)) for one in signed])
         for answer in node.batch(
             [("eth_sendRawTransaction", (text_of(one.raw),)) for one in signed]
         ):

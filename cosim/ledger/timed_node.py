@@ -23,7 +23,7 @@ from cosim.ledger.engine import (
 )
 from cosim.ledger.hashing import keccak
 from cosim.ledger.history import Allocation, Signed, ToldBlock, left_over, receipts_digest
-from cosim.ledger.node import Block, NodeRefused, to_bytes
+from cosim.ledger.node import Block, NodeRefused, NodeUnavailable, to_bytes
 from cosim.ledger.node_chain import PURSE_WEI, NodeChain
 from cosim.ledger.rpc import NodeSettings, PlainNode, created_by, receipts_of, text_of
 from cosim.ledger.signing import sign
@@ -98,13 +98,11 @@ class TimedNode(NodeChain):
         earlier = self._reopen(number)
         everything = [*self._messages, *messages]
         signed, nonces = self._sign(everything)
-        answers: dict[str, Any] = self.patiently(lambda: self._build(signed))
+        answers = self.patiently(lambda: self._build(everything, signed))
         included = [i for i, one in enumerate(signed) if one.hash in answers]
         if [signed[i].hash for i in included] != list(answers):
             raise EngineError(f"the node did not keep the order of block {number}")
         done = [answers[signed[i].hash] for i in included]
-        gas_used = {i: int(one["gasUsed"], 16) for i, one in zip(included, done, strict=True)}
-        self._check_room(everything, [gas_used.get(i) for i in range(len(signed))], gas_limit)
         receipts = receipts_of(done, [everything[i] for i in included])
         receipts = [
             receipt._replace(contract_address=created_by(everything[i], nonces[i]))
@@ -177,11 +175,14 @@ class TimedNode(NodeChain):
             nonces.append(nonce)
         return signed, nonces
 
-    def _build(self, signed: Sequence[Signed]) -> dict[str, Any]:
+    def _build(self, messages: Sequence[Message], signed: Sequence[Signed]) -> dict[str, Any]:
         """Have the node build the block; receipts by hash. May be done again after trouble."""
         head = self._synchronise()
         self._fund([one.sender for one in signed])
-        return self._mine(head, *self._block, signed)
+        answers = self._mine(head, *self._block, signed)
+        gas_used = {one: int(answer["gasUsed"], 16) for one, answer in answers.items()}
+        self._check_room(messages, [gas_used.get(one.hash) for one in signed], self._block[2])
+        return answers
 
     @staticmethod
     def _check_room(
@@ -200,7 +201,8 @@ class TimedNode(NodeChain):
             if one is None:
                 behind.add(message.sender)
         if not left_over(limits, used, gas_limit):
-            raise EngineError("the node fills blocks by another rule than ours")
+            # also a pool that was not in order after an answer was lost: tried again
+            raise NodeUnavailable("the node does not fill the block by our rule")
 
     def _outputs(self, included: Sequence[int], signed: Sequence[Signed]) -> list[bytes]:
         """Return or revert data, by the node's traces."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ import requests
 Fault = Callable[[int, list[str]], str]
 """What happens to request number n with these methods: "", drop, drop before, 503, busy, slow."""
 
-SLOW_S = 0.6
+SLOW_S = 2.5
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,7 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
         server.faults.append(fault)
         if fault == "refuse":
             error = {"code": -32601, "message": "the method does not exist"}
-            self._reply({"jsonrpc": "2.0", "id": several[0]["id"], "error": error})
+            answers = [{"jsonrpc": "2.0", "id": one["id"], "error": error} for one in several]
+            self._reply(answers if isinstance(asked, list) else answers[0])
         elif fault == "503":
             self.send_response(503)
             self.send_header("Content-Length", "0")
@@ -60,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(BrokenPipeError):  # who asked has stopped waiting
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing."""
