@@ -91,7 +91,7 @@ class TableWriter:
         Name of a file in the folder that outlives a :class:`~cosim.errors.NodeError`, so that the
         run can be resumed; no part of the result.
     resume : bool
-        Whether to keep that file of an earlier run.
+        Whether to keep that file of an earlier run, whatever becomes of this one.
 
     Attributes
     ----------
@@ -122,6 +122,7 @@ class TableWriter:
         self.folder = self._target.with_name(self._target.name + ".partial")
         self._force = force
         self._resumable = resumable
+        self._resume = resume
         kept = {_LOCK, resumable} if resume and resumable else {_LOCK}
         self._lock: TextIO | None = _claim(self.folder, kept)
         tables = self.folder / "tables"
@@ -233,7 +234,7 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         """Remove the partial folder unless :meth:`finish` was called, or the run can go on."""
-        if _caused_by_node(error):
+        if error is not None and (self._resume or _caused_by_node(error)):
             self.suspend()
         self.abort()
 
