@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,6 +18,12 @@ from rich.table import Table
 from cosim import __version__
 from cosim.errors import CosimError, UserError
 from cosim.resources import folder
+
+if TYPE_CHECKING:
+    from cosim.ledger.rpc import NodeSettings
+
+NODE_URL = "COSIM_NODE_URL"
+"""Environment variable with the URL of the node."""
 
 EXIT_FAILED = 1
 EXIT_USER = 2
@@ -63,7 +71,19 @@ def _parser() -> argparse.ArgumentParser:
         help="a scenario or study file (YAML), or the name of one that comes with cosim",
     )
     run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
-    run.add_argument("--engine", choices=("revm", "py-evm"), help="EVM engine [as the scenario]")
+    run.add_argument(
+        "--engine", choices=("revm", "py-evm", "rpc"), help="EVM engine [as the scenario]"
+    )
+    run.add_argument("--url", help=f"of the node of engine rpc [{NODE_URL} in the environment]")
+    run.add_argument(
+        "--timeout", type=float, default=20.0, help="wait so long for an answer of the node [20 s]"
+    )
+    run.add_argument(
+        "--patience", type=float, default=60.0, help="try so long before the node is gone [60 s]"
+    )
+    run.add_argument(
+        "--resume", action="store_true", help="go on where a run on a node (rpc) stopped"
+    )
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
     run.add_argument(
         "--jobs", type=_jobs, metavar="N", help="runs of a study at once [one per core]"
@@ -161,6 +181,7 @@ def _run(options: argparse.Namespace) -> int:
         ledger = scenario.ledger.model_copy(update={"engine": options.engine})
         scenario = scenario.model_copy(update={"ledger": ledger})
     out = options.out or Path("results") / scenario.name
+    node = _node(options, scenario.ledger.engine)
     # imported after the scenario is known to be sound: pandapower takes seconds to import
     from cosim.analysis.gas_comparison import print_gas_comparison
     from cosim.analysis.summary import print_summary
@@ -169,7 +190,15 @@ def _run(options: argparse.Namespace) -> int:
     console = Console()
     begin = time.monotonic()
     with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
-        result = run_scenario(scenario, file, out, force=options.force, progress=progress.tell)
+        result = run_scenario(
+            scenario,
+            file,
+            out,
+            force=options.force,
+            progress=progress.tell,
+            node=node,
+            resume=options.resume,
+        )
     print_summary(result.indicators, console)
     print_gas_comparison(result.folder, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
@@ -185,6 +214,12 @@ def _run(options: argparse.Namespace) -> int:
 def _run_study(options: argparse.Namespace, file: Path) -> int:
     from cosim.campaign.study import load_study
 
+    if options.engine == "rpc" or options.url or options.resume:
+        raise UserError(
+            "is a study, and a node can play one run only",
+            file=file,
+            remedy="leave out --engine rpc, --url and --resume, or run a scenario.yaml of its runs",
+        )
     study = load_study(file, {"ledger.engine": options.engine} if options.engine else None)
     # imported after the study is known to be sound: pandapower takes seconds to import
     from cosim.campaign.runner import run_study
@@ -213,6 +248,27 @@ def _jobs(text: str) -> int:
 
 
 _jobs.__name__ = "number of runs (1 or more)"  # argparse names it in its message
+
+
+def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
+    """Where the node is, if the engine is one."""
+    from cosim.ledger.rpc import NodeSettings
+
+    url = options.url or os.environ.get(NODE_URL)
+    if engine != "rpc":
+        if options.url or options.resume:
+            raise UserError(
+                f"--url and --resume are for runs on a node, and the engine is {engine}",
+                remedy="add --engine rpc",
+            )
+        return None
+    if not url:
+        raise UserError(
+            "engine rpc needs the URL of a node",
+            remedy=f"give it with --url or in {NODE_URL}, e.g. http://127.0.0.1:8545 of "
+            "anvil --no-mining",
+        )
+    return NodeSettings(url, options.timeout, options.patience)
 
 
 def _scenario_file(given: Path) -> Path:

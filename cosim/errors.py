@@ -7,7 +7,8 @@
     │   ├── ScenarioError         a scenario file
     │   ├── GridDataError         a network, its connection points, its coordinates
     │   ├── ProfileError          a time series: gaps, length, window
-    │   └── ResultFolderError     a result folder that exists, or is not one
+    │   ├── ResultFolderError     a result folder that exists, or is not one
+    │   └── NodeError             an Ethereum node that is gone, or holds something else
     ├── RunError                  a run that must not be believed; exit code 1
     │   ├── ReconciliationError   money or energy does not balance in an interval
     │   ├── PowerFlowMismatchError    fast engine and reference disagree
@@ -86,6 +87,10 @@ class ProfileError(UserError):
 
 class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
+
+
+class NodeError(UserError):
+    """An Ethereum node is gone, cannot do what a run needs, or holds another chain."""
 
 
 class RunError(CosimError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ from cosim.errors import UserError
 from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
+from cosim.ledger.journal import JOURNAL
+from cosim.ledger.rpc import NodeSettings
 from cosim.preparation import (
     begin_consensus,
+    node_engine,
     prepare_grid,
     prepare_ledger,
     prepare_people,
@@ -72,6 +75,8 @@ def run_scenario(
     *,
     force: bool = False,
     progress: Progress = lambda interval, violated: None,
+    node: NodeSettings | None = None,
+    resume: bool = False,
 ) -> RunResult:
     """Run a scenario and write its result folder.
 
@@ -86,6 +91,10 @@ def run_scenario(
         Replace an earlier result there, once this run is finished.
     progress : callable
         Told of every interval that is recorded and whether its schedules violated a limit.
+    node : NodeSettings, optional
+        Where the node is, if the scenario's engine is ``rpc``.
+    resume : bool
+        Go on with a run that a node's failure ended: its journal answers as far as it reaches.
 
     Returns
     -------
@@ -95,6 +104,8 @@ def run_scenario(
     ------
     UserError
         For anything the user can mend; nothing is left behind.
+    NodeError
+        If the node is gone; a journal is left behind, from which the run can be resumed.
     RunError
         If the run's numbers cannot be trusted; nothing is left behind.
     """
@@ -103,12 +114,18 @@ def run_scenario(
     with (
         threadpool_limits(limits=1, user_api="blas"),
         _interruptible() as interrupted,
-        TableWriter(out, force=force) as writer,
+        TableWriter(out, force=force, resumable=JOURNAL if node else None, resume=resume) as writer,
+        ExitStack() as stack,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
             grid = prepare_grid(scenario)
             population, bidders = prepare_people(scenario, grid)
-            deployment = prepare_ledger(scenario, scenario_file, population)
+            engine = None
+            if node is not None:
+                engine = stack.enter_context(
+                    node_engine(scenario, population, node, writer.folder, resume)
+                )
+            deployment = prepare_ledger(scenario, scenario_file, population, engine)
             services = deploy_services(scenario, deployment)
             begin_consensus(scenario, deployment.chain, deployment.prosumers)
             simulation = build_simulation(

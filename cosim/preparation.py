@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from math import ceil
 from pathlib import Path
 
@@ -19,7 +21,11 @@ from cosim.ledger.chain import Chain, FeeStrategy
 from cosim.ledger.clients.local_market import clear_gas
 from cosim.ledger.consensus import MOST_CONTESTED, Consensus
 from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, genesis_s
-from cosim.ledger.engine import create_engine
+from cosim.ledger.engine import Engine, create_engine
+from cosim.ledger.journal import JOURNAL, JournalledEngine
+from cosim.ledger.keys import key_ring
+from cosim.ledger.rpc import NodeSettings
+from cosim.ledger.timed_node import connect_timed
 from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
@@ -149,8 +155,13 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
             chain.set_fees(account.address, fees)
 
 
-def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Population) -> Deployment:
-    """Chain and contracts, set up before the first order window opens."""
+def prepare_ledger(
+    scenario: Scenario, scenario_file: Path, population: Population, engine: Engine | None = None
+) -> Deployment:
+    """Chain and contracts, set up before the first order window opens.
+
+    ``engine`` is given where it is a node; else it is made by its name in the scenario.
+    """
     market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
     most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
@@ -186,7 +197,7 @@ def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Populati
     )
     setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     chain = Chain(
-        create_engine(ledger.engine),
+        engine or create_engine(ledger.engine),
         genesis_s(
             clock.window_opens_s(0),
             ledger.block_time_s,
@@ -210,3 +221,32 @@ def prepare_ledger(scenario: Scenario, scenario_file: Path, population: Populati
         terms,
         joined,
     )
+
+
+@contextmanager
+def node_engine(
+    scenario: Scenario, population: Population, node: NodeSettings, folder: Path, resume: bool
+) -> Iterator[Engine]:
+    """Engine of a run on a node, with a journal in the folder that is being written.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : Population
+        Whose keys sign.
+    node : NodeSettings
+    folder : Path
+        Takes the journal, which is removed by who finishes the result.
+    resume : bool
+        Whether the journal that lies there answers first.
+
+    Raises
+    ------
+    NodeError
+        If the node does not answer, or its clock cannot be set.
+    """
+    keys = key_ring(scenario.seed, population.names, population.meters)
+    engine = connect_timed(node, keys, takes_over=resume)
+    digest = hashlib.sha256(scenario.to_yaml().encode()).hexdigest()
+    with closing(JournalledEngine(engine, folder / JOURNAL, digest, resume=resume)) as journalled:
+        yield journalled

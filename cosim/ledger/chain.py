@@ -27,7 +27,7 @@ from cosim.ledger.blocks import (
 from cosim.ledger.building import BlockHead, Refusal, fill_block
 from cosim.ledger.consensus import BlockPlan, BlockSchedule, Regular
 from cosim.ledger.contracts import Artifact
-from cosim.ledger.engine import ZERO_ADDRESS, Engine, check_transaction
+from cosim.ledger.engine import ZERO_ADDRESS, BlockEngine, Engine, check_transaction
 from cosim.ledger.records import BlockRow, LedgerRecords, Reorganisation, records
 from cosim.ledger.window import Window
 
@@ -284,11 +284,14 @@ class Chain:
         others_gas = self.background.gas(self.block_gas_limit, base_fee_wei)
         done: list[Included] = []
         if self._mempool.has_candidates(self._timestamp_s):
-            self._set_engine_block()
+            # a node fills its blocks by itself: it must not give the community the others' gas
+            own_gas = self.block_gas_limit - others_gas
+            is_node = isinstance(self.engine, BlockEngine)
+            self._set_engine_block(own_gas if is_node else self.block_gas_limit)
             head = BlockHead(
                 self._number,
                 self._timestamp_s,
-                self.block_gas_limit - others_gas,
+                own_gas,
                 base_fee_wei,
                 plan.proposer,
             )
@@ -313,12 +316,11 @@ class Chain:
             )
         )
 
-    def _set_engine_block(self) -> None:
+    def _set_engine_block(self, gas_limit: int | None = None) -> None:
         if self._engine_block != self._number:
             self._engine_block = self._number
-            self.engine.set_block(
-                self._number, self._timestamp_s, self.block_gas_limit, self._base_fee_wei
-            )
+            limit = self.block_gas_limit if gas_limit is None else gas_limit
+            self.engine.set_block(self._number, self._timestamp_s, limit, self._base_fee_wei)
 
     # --- what is undone ---
 

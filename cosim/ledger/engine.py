@@ -287,4 +287,6 @@ def create_engine(name: str) -> Engine:
         from cosim.ledger.py_evm import PyEvmEngine
 
         return PyEvmEngine()
-    raise EngineError(f"no EVM engine {name!r}: one of revm, py-evm")
+    if name == "rpc":
+        raise EngineError("engine rpc is a node: say where it is, with --url or COSIM_NODE_URL")
+    raise EngineError(f"no EVM engine {name!r}: one of revm, py-evm, rpc")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -250,12 +249,13 @@ def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engin
     ------
     EngineError
         If there is no such engine.
+    NodeError
+        If the node does not answer, its clock cannot be set, or its chain id is another one.
     """
     if name != "rpc":
         return create_engine(name)
-    try:
-        rpc = importlib.import_module("cosim.ledger.rpc")  # imports web3, which takes a second
-    except ImportError as error:
-        raise EngineError("this version of cosim has no engine rpc") from error
-    engine: Engine = rpc.RpcEngine(url, keys)
-    return engine
+    # imported here: web3 takes a second
+    from cosim.ledger.rpc import NodeSettings
+    from cosim.ledger.timed_node import connect_timed
+
+    return connect_timed(NodeSettings(url or ""), keys)

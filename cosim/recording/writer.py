@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosim.errors import ResultFolderError
+from cosim.errors import NodeError, ResultFolderError
 from cosim.recording.columns import Column, Table
 from cosim.recording.manifest import MANIFEST, read_manifest
 from cosim.recording.schemas import TABLES
@@ -87,6 +87,11 @@ class TableWriter:
         Whether an earlier result there is replaced, once this one is finished.
     rows_per_group : int
         Rows buffered per table; also the size of the Parquet row groups.
+    resumable : str, optional
+        Name of a file in the folder that outlives a :class:`~cosim.errors.NodeError`, so that the
+        run can be resumed; no part of the result.
+    resume : bool
+        Whether to keep that file of an earlier run, whatever becomes of this one.
 
     Attributes
     ----------
@@ -105,12 +110,21 @@ class TableWriter:
     """
 
     def __init__(
-        self, out: str | Path, *, force: bool = False, rows_per_group: int = ROWS_PER_GROUP
+        self,
+        out: str | Path,
+        *,
+        force: bool = False,
+        rows_per_group: int = ROWS_PER_GROUP,
+        resumable: str | None = None,
+        resume: bool = False,
     ) -> None:
         self._target = prepare(out, force)
         self.folder = self._target.with_name(self._target.name + ".partial")
         self._force = force
-        self._lock: TextIO | None = claim(self.folder)
+        self._resumable = resumable
+        self._resume = resume
+        kept = {_LOCK, resumable} if resume and resumable else {_LOCK}
+        self._lock: TextIO | None = claim(self.folder, kept)
         tables = self.folder / "tables"
         tables.mkdir()
         self._tables = {
@@ -175,6 +189,8 @@ class TableWriter:
         if read_manifest(self.folder)["complete"] is not complete:
             raise ValueError(f"{MANIFEST} does not say complete: {complete}")
         prepare(self._target, self._force)
+        if self._resumable:
+            (self.folder / self._resumable).unlink(missing_ok=True)
         self._release()
         replaced = self._target.with_name(self._target.name + ".replaced")
         if self._target.exists():
@@ -193,6 +209,15 @@ class TableWriter:
             self._release()
             shutil.rmtree(self.folder)
 
+    def suspend(self) -> None:
+        """Remove what was written but the file that lets the run be resumed."""
+        if self._lock is not None and self._resumable:
+            for table in self._tables.values():
+                table.discard()
+            self._closed = True
+            _clear(self.folder, {_LOCK, self._resumable})
+            self._release()
+
     def _release(self) -> None:
         if self._lock is not None:
             (self.folder / _LOCK).unlink()
@@ -208,12 +233,28 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove the partial folder unless :meth:`finish` was called."""
+        """Remove the partial folder unless :meth:`finish` was called, or the run can go on."""
+        if error is not None and (self._resume or _caused_by_node(error)):
+            self.suspend()
         self.abort()
 
 
-def claim(folder: Path) -> TextIO:
+def _caused_by_node(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, NodeError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
     """Make a partial folder anew and hold its lock; what a dead run left there is removed.
+
+    Parameters
+    ----------
+    folder : Path
+    kept : collection of str
+        Names of files that stay.
 
     Raises
     ------
@@ -231,14 +272,18 @@ def claim(folder: Path) -> TextIO:
             file=folder,
             remedy="wait for it to end, or name another folder with --out",
         ) from None
+    _clear(folder, kept)
+    return lock
+
+
+def _clear(folder: Path, kept: Collection[str]) -> None:
     for path in folder.iterdir():
-        if path.name == _LOCK:
+        if path.name in kept:
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    return lock
 
 
 class _TableFile:

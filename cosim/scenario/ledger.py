@@ -35,8 +35,10 @@ class FeeStrategySettings(Model):
 class LedgerSettings(Model):
     """The chain that runs the contracts."""
 
-    engine: Literal["revm", "py-evm"] = Field(
-        "revm", description="EVM; both give the same result, py-evm is the slow reference"
+    engine: Literal["revm", "py-evm", "rpc"] = Field(
+        "revm",
+        description="EVM; all give the same result: py-evm is the slow reference, rpc a node "
+        "(docs/nodes.md)",
     )
     consensus: Literal["proof_of_authority", "pbft", "proof_of_stake", "proof_of_work"] = Field(
         "proof_of_authority", description="who proposes blocks, and when (docs/ledger.md)"

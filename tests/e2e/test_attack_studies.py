@@ -18,6 +18,8 @@ from cosim.publishing.verification import verify
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
+pytestmark = pytest.mark.xdist_group("attack studies")  # each is played once, not once a process
+
 Studies = Callable[[str], StudyResult]
 
 

@@ -199,7 +199,7 @@ def replay(
             node.request("anvil_mine", hex(empty), hex(1))
         mined = block
         node.request("evm_setNextBlockTimestamp", content[0].timestamp_s)
-        node.batch(
+        node.send(
             "eth_sendRawTransaction",
             [
                 _signed(one, keys[one.sender], HIGHEST_FEE_WEI - index)

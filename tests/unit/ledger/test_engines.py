@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import KEYED
 
 from cosim.errors import ContractRevert, EngineError
 from cosim.ledger.abi import pack, pack_mixed, unpack_uint
@@ -20,8 +21,7 @@ from cosim.ledger.engine import (
 )
 from cosim.ledger.hashing import create_address, keccak
 
-DEPLOYER = keccak(b"deployer")[12:]
-SELLER = keccak(b"seller")[12:]
+DEPLOYER, SELLER = (one.address for one in KEYED)
 GAS = 2_000_000
 
 
