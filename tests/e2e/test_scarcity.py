@@ -13,12 +13,10 @@ import pandas as pd
 import pytest
 from result_folders import KEY, Tables
 
-import cosim.preparation
 from cosim.analysis.tables import Results
 from cosim.cli import main
 from cosim.experiment import run_scenario
 from cosim.ledger.accounts import account
-from cosim.ledger.deployment import Deployment, deploy_market
 from cosim.prosumers.bidding import Bidders, Bids
 from cosim.scenario import Scenario
 from cosim.units import fee_ueur
@@ -177,17 +175,8 @@ def test_a_supplier_without_money_owes_its_customers(play: Play) -> None:
 # blocks
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> int:
-    """After the set-up, a block holds a few orders only."""
-
-    def deployed(*arguments: Any) -> Deployment:
-        deployment = deploy_market(*arguments)
-        deployment.chain.block_gas_limit = 520_000
-        return deployment
-
-    monkeypatch.setattr(cosim.preparation, "deploy_market", deployed)
-    return 520_000
+SMALL_BLOCKS = 520_000
+"""Gas limit with which a block holds a few orders only."""
 
 
 @dataclass
@@ -210,16 +199,17 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     return kept
 
 
-def test_orders_and_readings_that_find_no_room(play: Play, small_blocks: int, plans: Plans) -> None:
+def test_orders_and_readings_that_find_no_room(play: Play, plans: Plans) -> None:
     """One block takes orders, two take reports: who is last in line is late, or silent."""
     tables = play(
         intervals=24,  # the horizon of price forecasts
         start="2016-05-24T15:00:00",
         prosumers={"battery": {"mode": "arbitrage", "share_of_pv_owners": 1.0}},
         market={"order_lead_s": 204, "metering_s": 24},
+        ledger={"block_gas_limit": SMALL_BLOCKS},
     )
     blocks = tables["blocks"]
-    assert (blocks.gas_used[blocks.block > blocks.block.max() - 100] <= small_blocks).all()
+    assert (blocks.gas_used[blocks.block > blocks.block.max() - 100] <= SMALL_BLOCKS).all()
     orders = tables["orders"]
     late = orders[orders.status == "late"]
     assert 0 < len(late) < len(orders)
@@ -246,8 +236,8 @@ def test_orders_and_readings_that_find_no_room(play: Play, small_blocks: int, pl
     assert reported.estimated.sum() == len(silent)
 
 
-def test_an_estimate_counts_as_nothing_delivered(play: Play, small_blocks: int) -> None:
-    tables = play(market={"metering_s": 12})
+def test_an_estimate_counts_as_nothing_delivered(play: Play) -> None:
+    tables = play(market={"metering_s": 12}, ledger={"block_gas_limit": SMALL_BLOCKS})
     settlement = tables["settlement"].set_index(KEY)
     flexibility = tables["flexibility"]
     awarded = flexibility[flexibility.awarded_wh > 0]
