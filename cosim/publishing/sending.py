@@ -110,7 +110,7 @@ def check_intervals(facts: Facts) -> Check:
     for position, sent in enumerate(facts.sent):
         said, stated = sent.call.arguments, sent.included.transaction.interval
         row = f"row {sent.included.transaction.handle}"
-        if not sent.call.contract:
+        if not sent.call.contract and (sent.included.transaction.to is not None or stated >= 0):
             strangers += 1
             continue
         if sent.included.included_at_s <= opens_s and "interval" not in said:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, EngineError, UserError
+from cosim.errors import CosimError, EngineError, NodeError, UserError
 from cosim.ledger.keys import key_ring
 from cosim.publishing import grid
 from cosim.publishing.beside import check_certificates, check_names
@@ -71,6 +71,8 @@ class Verification:
         """Run one check; what it cannot read is a difference, not an end."""
         try:
             self.checks.append(work())
+        except NodeError:
+            raise
         except EngineError as error:
             raise UserError(
                 f"the transactions cannot be replayed on {self.engine}: {error}",

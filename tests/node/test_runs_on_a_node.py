@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from anvil_node import Node
 from faulty_proxy import faulty_proxy, plain
@@ -22,6 +23,7 @@ from cosim.ledger.engine import Message, create_engine
 from cosim.ledger.journal import JOURNAL
 from cosim.ledger.rpc import NodeSettings, PlainNode
 from cosim.ledger.timed_node import TimedNode, connect
+from cosim.publishing.verification import verify
 from cosim.recording.manifest import file_hashes, read_manifest
 from cosim.scenario import Scenario, load_scenario
 
@@ -82,6 +84,40 @@ def test_the_quickstart_is_the_same_on_a_node(
     assert outcome(folder) == outcome(quickstart_result)
     assert len(outcome(folder)["tables"]) >= 12
     assert not (folder / JOURNAL).exists()
+
+
+def test_reorganisations_and_fees_are_the_same_on_a_node(
+    node: Anvil, short_scenario: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    ledger = {
+        "consensus": "proof_of_work",
+        "propagation_delay_s": 8,
+        "confirmations": 0,
+        "initial_base_fee_gwei": 0.05,
+        "fee_strategies": [{"share": 0.5, "tip_gwei": 0.03, "rise_percent_per_block": 20}],
+    }
+    forking = short_scenario(2, ledger=ledger, seed=3)
+    here, there = tmp_path / "revm", tmp_path / "node"
+    run_scenario(forking, here, here)
+    run(forking, node.url, there)
+    assert outcome(there) == outcome(here)
+    replaced = pd.read_parquet(there / "tables" / "reorganisations.parquet")
+    assert replaced.depth_blocks.max() > 1
+    assert replaced.n_transactions.sum() > 10
+
+
+def test_somebody_elses_node_verifies_a_result(
+    node: Anvil, scenario: Scenario, tmp_path: Path
+) -> None:
+    folder = tmp_path / "result"
+    run_scenario(scenario, folder, folder)
+    done = verify(folder, "rpc", node.url, parts=("ledger",))
+    assert done.failed == []
+    compared = {check.name: check.compared for check in done.checks}
+    assert compared["replay"] > 100
+    assert compared["receipts"] == 9 * compared["replay"]
+    # the node has a chain of its own now, and no other result can be replayed on it
+    assert main(["verify", str(folder), "--engine", "rpc", "--url", node.url]) == 2
 
 
 @pytest.mark.parametrize("keeps_state", [False, True], ids=["empty", "kept"])
