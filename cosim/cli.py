@@ -16,6 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from cosim import __version__
+from cosim.cli_ledger import add_ledger
+from cosim.cli_publishing import EXIT_FAILED, add_publishing, positive
 from cosim.errors import CosimError, UserError
 from cosim.resources import folder
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 NODE_URL = "COSIM_NODE_URL"
 """Environment variable with the URL of the node."""
 
-EXIT_FAILED = 1
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
     run.add_argument(
-        "--jobs", type=_jobs, metavar="N", help="runs of a study at once [one per core]"
+        "--jobs", type=positive, metavar="N", help="runs of a study at once [one per core]"
     )
     run.set_defaults(run=_run)
 
@@ -97,61 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
-    verify = commands.add_parser("verify", help="check a result folder without trusting its author")
-    verify.add_argument("result", type=Path, metavar="RESULT")
-    verify.add_argument(
-        "--engine",
-        choices=("revm", "py-evm", "rpc"),
-        default="revm",
-        help="what the transactions are replayed on [revm]",
-    )
-    verify.add_argument("--url", help="a fresh node, for the engine rpc")
-    verify.add_argument(
-        "--every", type=_positive, default=1, metavar="N", help="solve every N-th interval [1]"
-    )
-    verify.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="processes that solve [1]"
-    )
-    verify.add_argument(
-        "--only",
-        action="append",
-        choices=("files", "ledger", "grid", "indicators"),
-        help="check this part alone; may be given again [all]",
-    )
-    verify.set_defaults(run=_verify)
-
-    export = commands.add_parser(
-        "export-transactions", help="write a run's transactions as raw signed ones, with test keys"
-    )
-    export.add_argument("result", type=Path, metavar="RESULT")
-    export.add_argument("--out", type=Path, help="folder to be made [RESULT-transactions]")
-    export.add_argument("--max-fee-gwei", type=float, help="for a node with a base fee")
-    export.add_argument("--force", action="store_true", help="replace an earlier export there")
-    export.set_defaults(run=_export_transactions)
-
+    add_publishing(commands)
+    add_ledger(commands)
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
     schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)
-
-    gas = commands.add_parser("gas", help="measure what the contracts' transactions cost")
-    gas.add_argument("--engine", choices=("revm", "py-evm"), default="revm", help="[revm]")
-    forms = gas.add_mutually_exclusive_group()
-    forms.add_argument("--json", action="store_true", help="print contract, method and gas as JSON")
-    forms.add_argument("--csv", action="store_true", help="print gas of clearing by form and size")
-    forms.add_argument("--markdown", action="store_true", help="print docs/gas.md")
-    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw gas of clearing")
-    gas.set_defaults(run=_gas)
-
-    reversal = commands.add_parser("reversal", help="how probable it is that a trade is reverted")
-    reversal.add_argument("--share", type=float, nargs="+", metavar="Q", help="of the hash power")
-    reversal.add_argument("--confirmations", type=int, nargs="+", metavar="Z", help="blocks on top")
-    reversal.add_argument("--races", type=int, metavar="N", help="of each kind [100000]")
-    reversal.add_argument("--seed", type=int, help="of the races [1]")
-    forms = reversal.add_mutually_exclusive_group()
-    forms.add_argument("--csv", action="store_true", help="print it as CSV")
-    forms.add_argument("--markdown", action="store_true", help="print docs/finality.md")
-    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw it")
-    reversal.set_defaults(run=_reversal)
 
     grids = commands.add_parser("grids", help="list and import networks")
     kinds = grids.add_subparsers(required=True, metavar="COMMAND")
@@ -239,17 +190,6 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     return 0 if result.as_expected else EXIT_FAILED
 
 
-def _jobs(text: str) -> int:
-    """A number of processes, at least 1."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-_jobs.__name__ = "number of runs (1 or more)"  # argparse names it in its message
-
-
 def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
     """Where the node is, if the engine is one."""
     from cosim.ledger.rpc import NodeSettings
@@ -303,68 +243,6 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from cosim.publishing.report import print_verification
-    from cosim.publishing.study import check_study, study_runs
-    from cosim.publishing.verification import PARTS, Verification, verify
-
-    if options.engine == "rpc" and not options.url:
-        raise UserError(
-            "is missing", field="--url", remedy="give the address of a fresh node, http://..."
-        )
-    console = Console()
-    begin = time.monotonic()
-    runs = study_runs(options.result)
-    if runs is not None and options.engine == "rpc":
-        raise UserError(
-            "is a study, and a node can replay one run only",
-            file=options.result,
-            remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
-        )
-    passed = True
-    if runs is not None:
-        own = Verification(options.result, options.engine, [check_study(options.result)])
-        print_verification(own, console)
-        passed = own.passed
-    for result in runs if runs is not None else [options.result]:
-        with console.status(f"verifying {result}"):
-            done = verify(
-                result,
-                options.engine,
-                options.url,
-                every=options.every,
-                jobs=options.jobs,
-                parts=options.only or PARTS,
-            )
-        print_verification(done, console)
-        passed = passed and done.passed
-    console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")
-    return 0 if passed else EXIT_FAILED
-
-
-def _export_transactions(options: argparse.Namespace) -> int:
-    from cosim.publishing.export import export_transactions
-
-    begin = time.monotonic()
-    done = export_transactions(
-        options.result, options.out, max_fee_gwei=options.max_fee_gwei, force=options.force
-    )
-    spent = time.monotonic() - begin
-    print(
-        f"{done.n_transactions} transactions of {done.n_senders} test accounts signed by "
-        f"{'coincurve' if done.fast else 'pure Python (coincurve is missing)'} in {spent:.1f} s"
-    )
-    print(f"export: {done.folder}")
-    return 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
 def _schema(options: argparse.Namespace) -> int:
     from cosim.scenario import json_schema
     from cosim.scenario_page import markdown
@@ -373,47 +251,6 @@ def _schema(options: argparse.Namespace) -> int:
         print(markdown(), end="")
         return 0
     print(json.dumps(json_schema(), indent=2))
-    return 0
-
-
-def _gas(options: argparse.Namespace) -> int:
-    from cosim.ledger.engine import create_engine
-    from cosim.ledger.gas import measure_clearing, measure_methods
-    from cosim.ledger.gas.tables import as_csv, as_json, as_markdown, screen_tables
-
-    engine = create_engine(options.engine)
-    if options.figure:
-        from cosim.analysis.gas_chart import clearing_chart
-
-        options.figure.write_text(
-            clearing_chart(as_csv(measure_clearing(engine))), encoding="utf-8"
-        )
-        print(f"figure: {options.figure}")
-    elif options.csv:
-        print(as_csv(measure_clearing(engine)), end="")
-    elif options.json:
-        print(as_json(measure_methods(engine)), end="")
-    elif options.markdown:
-        clearing = measure_clearing(create_engine(options.engine))
-        print(as_markdown(measure_methods(engine), clearing), end="")
-    else:
-        Console().print(*screen_tables(measure_methods(engine)), sep="\n")
-    return 0
-
-
-def _reversal(options: argparse.Namespace) -> int:
-    from cosim.ledger.reversal_tables import as_csv, as_markdown, compare_given, screen_table
-
-    rows = compare_given(options.share, options.confirmations, options.races, options.seed)
-    if options.figure:
-        from cosim.analysis.finality_chart import finality_chart
-
-        options.figure.write_text(finality_chart(as_csv(rows)), encoding="utf-8")
-        print(f"figure: {options.figure}")
-    elif options.csv or options.markdown:
-        print(as_csv(rows) if options.csv else as_markdown(rows), end="")
-    else:
-        Console().print(screen_table(rows))
     return 0
 
 

@@ -105,6 +105,20 @@ CONSENSUS_SEED, _FEES_SEED = 18, 19
 """Keys among the children of the scenario's seed."""
 
 
+def consensus_of(scenario: Scenario) -> Consensus:
+    """How the scenario's chain agrees on blocks."""
+    ledger = scenario.ledger
+    return Consensus(
+        kind=ledger.consensus,
+        block_time_s=ledger.block_time_s,
+        validators=ledger.validators,
+        failed_validators=ledger.failed_validators,
+        missed_slot_probability=ledger.missed_slot_probability,
+        round_timeout_s=ledger.round_timeout_s,
+        propagation_delay_s=ledger.propagation_delay_s,
+    )
+
+
 def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Account]) -> None:
     """End the set-up: blocks come as the scenario's consensus has it, at the prosumers' own fees.
 
@@ -117,15 +131,7 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
         In connection-point order.
     """
     ledger, root = scenario.ledger, np.random.SeedSequence(scenario.seed)
-    consensus = Consensus(
-        kind=ledger.consensus,
-        block_time_s=ledger.block_time_s,
-        validators=ledger.validators,
-        failed_validators=ledger.failed_validators,
-        missed_slot_probability=ledger.missed_slot_probability,
-        round_timeout_s=ledger.round_timeout_s,
-        propagation_delay_s=ledger.propagation_delay_s,
-    )
+    consensus = consensus_of(scenario)
     # the set-up may have left the last of its blocks unused: the consensus begins at the window
     opens_s = scenario.clock().window_opens_s(0)
     chain.mine_until(opens_s)

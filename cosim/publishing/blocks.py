@@ -9,9 +9,9 @@ import pandas as pd
 
 from cosim.community import count_services
 from cosim.ledger.blocks import Background, next_base_fee_wei
-from cosim.ledger.consensus import BlockPlan, Consensus
+from cosim.ledger.consensus import BlockPlan
 from cosim.ledger.deployment import genesis_s
-from cosim.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT
+from cosim.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT, consensus_of
 from cosim.prosumers.settings import child_seed
 from cosim.publishing.findings import Check
 from cosim.publishing.recorded import Recorded, rows_of
@@ -37,17 +37,8 @@ def plans(recorded: Recorded) -> tuple[list[BlockPlan], int]:
     )
     found = [BlockPlan(time_s) for time_s in range(first_s, opens_s + 1, ledger.block_time_s)]
     n_setup = len(found)
-    consensus = Consensus(
-        kind=ledger.consensus,
-        block_time_s=ledger.block_time_s,
-        validators=ledger.validators,
-        failed_validators=ledger.failed_validators,
-        missed_slot_probability=ledger.missed_slot_probability,
-        round_timeout_s=ledger.round_timeout_s,
-        propagation_delay_s=ledger.propagation_delay_s,
-    )
     seed = child_seed(np.random.SeedSequence(scenario.seed), CONSENSUS_SEED)
-    schedule = consensus.schedule(found[-1].timestamp_s, np.random.default_rng(seed))
+    schedule = consensus_of(scenario).schedule(found[-1].timestamp_s, np.random.default_rng(seed))
     while len(found) < n:
         found.append(schedule.following(found[-1].timestamp_s))
     return found[:n], n_setup

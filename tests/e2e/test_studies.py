@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from browsing import opened
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -29,8 +29,6 @@ from cosim.campaign.runner import _Failure, run_study
 from cosim.campaign.study import load_study
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError, ResultFolderError, RunError, UserError
-
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 # the quickstart's transformer is overloaded at 11:00
 STUDY: dict[str, Any] = {
@@ -233,34 +231,8 @@ def test_figures_are_those_of_a_study(
 
 @pytest.fixture(scope="module")
 def browser(ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    if CHROMIUM is None or CHROMEDRIVER is None:
-        pytest.skip("chromium or chromedriver is missing: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--window-size=1400,1000",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
-    try:
-        driver.get((ran.folder / "report.html").as_uri())
-        WebDriverWait(driver, 60).until(
-            lambda d: d.execute_script("return document.body.dataset.ready") == "true"
-        )
+    with opened(ran.folder / "report.html", tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.mark.browser
