@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.memory import COUNTS, SUBJECTS, measure_memory
+from benchmarks.nodes import measure_node
 from benchmarks.power_flows import compare_power_flows
 from benchmarks.runs import measure_run
 from benchmarks.signing import measure_signing
@@ -26,6 +27,7 @@ from benchmarks.tables import (
     flow_table,
     ledger_table,
     memory_table,
+    node_table,
     parts_table,
     signing_table,
     speed_table,
@@ -77,7 +79,11 @@ def main() -> None:
         console.print(table.rich())
 
     for case in CASES:
-        if options.memory or (options.scenario and case.scenario not in options.scenario):
+        if (
+            options.memory
+            or options.node
+            or (options.scenario and case.scenario not in options.scenario)
+        ):
             continue
         with tempfile.TemporaryDirectory() as temporary, console.status("") as status:
             figures = measure_case(
@@ -90,10 +96,17 @@ def main() -> None:
         report["signing"] = _alone(measure_signing)
         runs = [run for figures in report["scenarios"].values() for run in figures["runs"]]
         show(signing_table(report["signing"], runs))
-    if options.memory or not (options.quick or options.scenario):
+    if options.memory or not (options.quick or options.scenario or options.node):
         with console.status("memory …"):
             report["memory"] = measure_all_memory()
         show(memory_table(report["memory"]))
+    if options.node or not (options.quick or options.scenario or options.memory):
+        with console.status("node …"):
+            report["node"] = _alone(measure_node, options.quick)
+        if report["node"] is None:
+            console.print("no anvil here (make node): the engine rpc is not measured")
+        else:
+            show(node_table(report["node"]))
     report["machine"]["load_average_at_end"] = os.getloadavg()[0]
     console.print(machine_line(report["machine"]))
     if options.json:
@@ -117,6 +130,9 @@ def _options() -> argparse.Namespace:
         "--memory",
         action="store_true",
         help="only resident memory over 100 000 transactions, about two minutes",
+    )
+    parser.add_argument(
+        "--node", action="store_true", help="only transactions on a node, about two minutes"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")

@@ -319,6 +319,35 @@ def memory_table(subjects: list[dict[str, Any]]) -> Table:
     )
 
 
+def node_table(replay: dict[str, Any]) -> Table:
+    """A run's transactions on a node, by our engine and as signed bytes.
+
+    Parameters
+    ----------
+    replay : dict
+        As :func:`benchmarks.nodes.replay_on_nodes` returns it.
+    """
+    ours_s = next(iter(replay["machines"].values()))
+    rows = [
+        (
+            name,
+            number(1e6 * seconds / replay["transactions"], 0),
+            number(1e3 * seconds / replay["mgas"], 1),
+            number(ours_s / seconds, 2),
+        )
+        for name, seconds in replay["machines"].items()
+    ]
+    return Table(
+        "the quickstart's transactions on a node (anvil)",
+        ("what executes", "µs per transaction", "ms per Mgas", "our engine / this"),
+        rows,
+        (
+            f"{replay['transactions']} transactions in {replay['blocks']} blocks; the empty blocks "
+            "between them are mined as well. Two nodes take turns, block by block.",
+        ),
+    )
+
+
 def signing_table(signing: dict[str, float], runs: list[dict[str, Any]]) -> Table:
     """What a signature costs, and how many the runs made.
 

@@ -176,8 +176,7 @@ REPLAYS: Mapping[str, Replay] = {
         lambda: create_engine("py-evm"), {"py-evm's apply_transaction alone": bare_py_evm}
     ),
 }
-"""Engines that are compared with what lies underneath. One that reaches a node belongs here, too:
-its bare machine sends the same transactions to the same node without it."""
+"""Engines that are compared with what lies underneath; for the engine rpc see benchmarks.nodes."""
 
 
 def replay_transactions(result: str, engine: str = "revm", max_blocks: int = 0) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def replay_transactions(result: str, engine: str = "revm", max_blocks: int = 0) 
     ValueError
         If the replay's gas is not the gas of the tables.
     """
-    sent = list(_read(Path(result) / "tables", max_blocks))
+    sent = list(read_transactions(Path(result) / "tables", max_blocks))
     replay = REPLAYS[engine]
     machines = {f"our engine {engine}": our_engine(replay.engine())} | {
         name: make(sent[0].block_gas_limit) for name, make in replay.bare.items()
@@ -237,7 +236,8 @@ def replay_transactions(result: str, engine: str = "revm", max_blocks: int = 0) 
     }
 
 
-def _read(tables: Path, max_blocks: int) -> Iterator[Sent]:
+def read_transactions(tables: Path, max_blocks: int) -> Iterator[Sent]:
+    """Transactions of a result's tables, of at most so many blocks; 0 takes all."""
     blocks = {
         row["block"]: (row["timestamp_s"], row["gas_limit"])
         for row in pq.read_table(tables / "blocks.parquet").to_pylist()

@@ -97,8 +97,8 @@ def _export_transactions(options: argparse.Namespace) -> int:
     )
     spent = time.monotonic() - begin
     print(
-        f"{done.n_transactions} transactions of {done.n_senders} test accounts signed by "
-        f"{'coincurve' if done.fast else 'pure Python (coincurve is missing)'} in {spent:.1f} s"
+        f"{done.n_transactions} transactions of {done.n_senders} test accounts signed "
+        f"in {spent:.1f} s"
     )
     print(f"export: {done.folder}")
     return 0

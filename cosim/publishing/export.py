@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account as Signer
-
 from cosim.errors import ResultFolderError, UserError
 from cosim.ledger.engine import CHAIN_ID
+from cosim.ledger.hashing import keccak
 from cosim.ledger.keys import key_ring
+from cosim.ledger.signing import sign
 from cosim.publishing.recorded import Recorded
 from cosim.publishing.replay import transactions_of
 from cosim.units import WEI_PER_ETH, wei_from_gwei
@@ -33,14 +33,11 @@ class Export:
     ----------
     folder : Path
     n_transactions, n_senders : int
-    fast : bool
-        Whether coincurve signed, which is some twenty times faster than pure Python.
     """
 
     folder: Path
     n_transactions: int
     n_senders: int
-    fast: bool
 
 
 def export_transactions(
@@ -100,7 +97,7 @@ def export_transactions(
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
-    return Export(folder, len(lines), len(senders), signs_fast())
+    return Export(folder, len(lines), len(senders))
 
 
 def signed_transactions(recorded: Recorded, max_fee_wei: int | None) -> Iterator[dict[str, Any]]:
@@ -140,34 +137,25 @@ def signed_transactions(recorded: Recorded, max_fee_wei: int | None) -> Iterator
                 field="--max-fee-gwei",
                 remedy="raise it",
             )
-        fields: dict[str, Any] = {
-            "type": 2,
-            "chainId": CHAIN_ID,
-            "nonce": int(nonce),
-            "gas": sent.gas_limit,
-            "maxFeePerGas": fee_wei,
-            "maxPriorityFeePerGas": sent.tip_wei,
-            "value": sent.value_wei,
-            "data": sent.data,
-        }
-        if sent.to is not None:
-            fields["to"] = sent.to
-        signed = Signer.sign_transaction(fields, key)
+        raw = sign(
+            key,
+            chain_id=CHAIN_ID,
+            nonce=int(nonce),
+            to=sent.to,
+            data=sent.data,
+            gas_limit=sent.gas_limit,
+            max_fee_wei=fee_wei,
+            tip_wei=sent.tip_wei,
+            value_wei=sent.value_wei,
+        )
         yield {
             "block": int(block),
             "index": int(index),
-            "raw": "0x" + bytes(signed.raw_transaction).hex(),
-            "hash": "0x" + bytes(signed.hash).hex(),
+            "raw": "0x" + raw.hex(),
+            "hash": "0x" + keccak(raw).hex(),
             "sender": "0x" + sent.sender.hex(),
             "nonce": int(nonce),
         }
-
-
-def signs_fast() -> bool:
-    """Whether eth-keys found coincurve."""
-    from eth_keys.backends import get_backend
-
-    return type(get_backend()).__name__ == "CoinCurveECCBackend"
 
 
 def genesis(recorded: Recorded, senders: list[str]) -> dict[str, Any]:
