@@ -1,6 +1,6 @@
 # make demo   sets everything up, runs the quickstart, prints where the report is
 # make test   sets everything up, runs linters, type checks and the whole test suite
-# make bench  measures seconds per interval by stage
+# make bench    measures seconds per interval by stage, transactions against bare engines, memory
 # make fuzz     runs the contracts' state machines for longer: FUZZ=2000 examples of 50 steps
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
