@@ -98,11 +98,11 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
         )
     else:
         for x, label in zip(figure.x_values, place_labels(figure), strict=True):
-            parts.append(svg.text(x_of(x), bottom + 15, label, anchor="middle", size=11))
+            parts.append(svg.text(x_of(x), bottom + 15, label, anchor="middle", size=11, halo=True))
     if panel.limit is not None:
         at = y_of(panel.limit)
         parts.append(svg.rule(left, at, right, at, INK, dash="5 4"))
-        parts.append(svg.text(right - 3, at - 4, "limit", anchor="end", size=11))
+        parts.append(svg.text(right - 3, at - 4, "limit", anchor="end", size=11, halo=True))
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
         parts += _series(figure, series, x_of, y_of, size / 2)
     if low <= 0 <= high:
@@ -133,7 +133,9 @@ def _series(
             parts.append(svg.circle(x, y, series.colour, radius=5))
         below = figure.kind == "bars" and value < 0
         label = number(value, "", figure.digits)
-        parts.append(svg.text(x, y + (15 if below else -8), label, anchor="middle", size=11))
+        parts.append(
+            svg.text(x, y + (15 if below else -8), label, anchor="middle", size=11, halo=True)
+        )
     return parts
 
 

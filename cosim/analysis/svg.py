@@ -8,12 +8,19 @@ from cosim.analysis.chart_style import GRID, INK
 
 
 def text(
-    x: float, y: float, content: str, anchor: str = "start", size: int = 13, colour: str = INK
+    x: float,
+    y: float,
+    content: str,
+    anchor: str = "start",
+    size: int = 13,
+    colour: str = INK,
+    halo: bool = False,
 ) -> str:
-    """A line of text."""
+    """A line of text; with a halo, readable across lines."""
+    outline = ' paint-order="stroke" stroke="white" stroke-width="4"' if halo else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'fill="{colour}">{escape(content)}</text>'
+        f'fill="{colour}"{outline}>{escape(content)}</text>'
     )
 
 

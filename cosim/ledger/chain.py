@@ -93,6 +93,7 @@ class Chain:
         self._propagation_s = 0.0
         self._window = Window(engine)
         self._engine_block = -1
+        self._is_node = isinstance(engine, BlockEngine)
         self._mempool = Mempool()
         self._n_submitted = 0
         self._included: dict[int, Included] = {}
@@ -286,8 +287,7 @@ class Chain:
         if self._mempool.has_candidates(self._timestamp_s):
             # a node fills its blocks by itself: it must not give the community the others' gas
             own_gas = self.block_gas_limit - others_gas
-            is_node = isinstance(self.engine, BlockEngine)
-            self._set_engine_block(own_gas if is_node else self.block_gas_limit)
+            self._set_engine_block(own_gas if self._is_node else self.block_gas_limit)
             head = BlockHead(
                 self._number,
                 self._timestamp_s,

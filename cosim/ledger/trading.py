@@ -277,7 +277,7 @@ class Trading:
     def _reveal(self, interval: int, sent: _Sent) -> None:
         """Reveal the sealed orders; who is not included in time forfeits its deposit."""
         closes = self.clock.gate_closes_s(interval)
-        arrived, _ = self._arrivals(sent, self._statuses(sent)[0])
+        arrived = self._arrived(sent)
         sent.reveals = {
             i: self.market.reveal_order(
                 self.accounts[i],
@@ -323,21 +323,25 @@ class Trading:
         self, sent: _Sent, status: npt.NDArray[np.object_]
     ) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """Prosumers whose orders the contract took, in its order, and whose could be cleared."""
+        arrived = self._arrived(sent)
+        return arrived, tuple(status[i] == "unmatched" for i in arrived)
+
+    def _arrived(self, sent: _Sent) -> tuple[int, ...]:
+        """Prosumers whose orders the contract took, in its order."""
         places = sorted(
             (included.block, included.index, i)
             for i, handle in sent.orders.items()
             if (included := self.chain.included(handle)) is not None and included.receipt.status
         )
-        arrived = tuple(i for _, _, i in places)
-        return arrived, tuple(status[i] == "unmatched" for i in arrived)
+        return tuple(i for _, _, i in places)
 
     def _clear(self, interval: int, sent: _Sent) -> None:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
-        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
         if sent.clear_off_chain is None or self.form == "on_chain":
-            sent.clearing = market.clear(operator, interval, len(arrived))
+            sent.clearing = market.clear(operator, interval, len(self._arrived(sent)))
         else:
+            arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
             done = sent.off_chain = sent.clear_off_chain(arrived, revealed)
             prices = (done.buy_price_ueur_per_kwh, done.sell_price_ueur_per_kwh)
             if self.form == "committed":
