@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from senders import KEYED
 
-from cosim.ledger.accounts import account
 from cosim.ledger.anvil import find_anvil, running_anvil
 from cosim.ledger.contracts import Artifact, compile_source
 from cosim.ledger.engine import Engine, create_engine
@@ -18,8 +18,6 @@ from cosim.ledger.rpc import NodeSettings
 from cosim.ledger.timed_node import connect
 
 CONTRACTS = Path(__file__).parent / "contracts"
-KEYED = tuple(account(1, name) for name in ("deployer", "seller"))
-"""Accounts that send: a node wants their signatures."""
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KEYED
+from senders import KEYED
 
 from cosim.errors import ContractRevert, EngineError
 from cosim.ledger.abi import pack, pack_mixed, unpack_uint
