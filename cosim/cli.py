@@ -192,8 +192,6 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
 
 def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
     """Where the node is, if the engine is one."""
-    from cosim.ledger.rpc import NodeSettings
-
     url = options.url or os.environ.get(NODE_URL)
     if engine != "rpc":
         if options.url or options.resume:
@@ -208,6 +206,8 @@ def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
             remedy=f"give it with --url or in {NODE_URL}, e.g. http://127.0.0.1:8545 of "
             "anvil --no-mining",
         )
+    from cosim.ledger.rpc import NodeSettings
+
     return NodeSettings(url, options.timeout, options.patience)
 
 

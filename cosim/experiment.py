@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandapower
 from threadpoolctl import threadpool_limits
@@ -26,7 +26,6 @@ from cosim.ledger.contracts import runtime_code_hash
 from cosim.ledger.deployment import Deployment
 from cosim.ledger.hashing import keccak
 from cosim.ledger.journal import JOURNAL
-from cosim.ledger.rpc import NodeSettings
 from cosim.preparation import (
     begin_consensus,
     node_engine,
@@ -40,6 +39,9 @@ from cosim.scenario import Scenario
 from cosim.simulation import Simulation, build_simulation
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
+
+if TYPE_CHECKING:
+    from cosim.ledger.rpc import NodeSettings
 
 Progress = Callable[[int, bool], None]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,8 +25,6 @@ from cosim.ledger.deployment import ContractTerms, Deployment, deploy_market, ge
 from cosim.ledger.engine import Engine, create_engine
 from cosim.ledger.journal import JOURNAL, JournalledEngine
 from cosim.ledger.keys import key_ring
-from cosim.ledger.rpc import NodeSettings
-from cosim.ledger.timed_node import connect_timed
 from cosim.market.pricing import ClearingForm, PricingRule
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
@@ -97,6 +96,9 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
     return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
+
+if TYPE_CHECKING:
+    from cosim.ledger.rpc import NodeSettings
 
 SETUP_GAS_LIMIT = 30_000_000
 """Least gas limit of the blocks before the first order window: creating the contracts needs it."""
@@ -251,6 +253,9 @@ def node_engine(
     NodeError
         If the node does not answer, or its clock cannot be set.
     """
+    # imported here: web3 takes most of a second, and most runs need no node
+    from cosim.ledger.timed_node import connect_timed
+
     keys = key_ring(scenario.seed, population.names, population.meters)
     engine = connect_timed(node, keys, takes_over=resume)
     digest = hashlib.sha256(scenario.to_yaml().encode()).hexdigest()

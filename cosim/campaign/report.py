@@ -12,7 +12,7 @@ from cosim.analysis.panels import plotly_panel
 from cosim.analysis.panels_svg import panels_svg
 from cosim.analysis.report import REPORT
 from cosim.campaign.charts import study_figures
-from cosim.campaign.results import RUNS_FOLDER, grid_limits, read_runs
+from cosim.campaign.results import grid_limits, read_runs
 from cosim.campaign.text import (
     HEADINGS,
     STAGE_HEADINGS,
@@ -20,6 +20,7 @@ from cosim.campaign.text import (
     expectation_rows,
     run_rows,
 )
+from cosim.recording.manifest import RUNS_FOLDER
 
 
 def write_study_report(folder: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 from cosim.analysis.tables import Results
 from cosim.campaign.study import value_text
 from cosim.errors import ResultFolderError
-from cosim.recording.manifest import read_manifest
+from cosim.recording.manifest import RUNS_FOLDER, flatten, read_manifest
 
 STUDY_TABLE = "study.parquet"
 STUDY_CSV = "study.csv"
-RUNS_FOLDER = "runs"
 KIND = "study"
 """Of the manifest of a study's folder."""
 
@@ -41,23 +40,6 @@ class FinishedRun:
     variant: str
     values: dict[str, Any]
     indicators: dict[str, float | None]
-
-
-def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
-    """Indicators by dotted path; only numbers and what has no value, truth as 0 and 1.
-
-    Parameters
-    ----------
-    indicators : mapping
-        Nested, as in a run's manifest.
-    """
-    found: dict[str, float | None] = {}
-    for key, value in indicators.items():
-        if isinstance(value, Mapping):
-            found |= {f"{key}.{inner}": number for inner, number in flatten(value).items()}
-        elif value is None or isinstance(value, int | float):
-            found[str(key)] = int(value) if isinstance(value, bool) else value
-    return found
 
 
 def study_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:

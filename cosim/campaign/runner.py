@@ -25,18 +25,16 @@ from cosim.campaign.expectations import Outcome, check_expectation
 from cosim.campaign.report import write_study_report
 from cosim.campaign.results import (
     KIND,
-    RUNS_FOLDER,
     STUDY_CSV,
     STUDY_TABLE,
     FinishedRun,
-    flatten,
     write_study_table,
 )
 from cosim.campaign.study import ImpossibleRun, Study, StudyRun
 from cosim.errors import CosimError, RunError, UserError
 from cosim.experiment import run_scenario
 from cosim.recording.columns import FORMAT_VERSION
-from cosim.recording.manifest import read_manifest, write_manifest
+from cosim.recording.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.recording.writer import claim, prepare
 from cosim.scenario import Scenario
 

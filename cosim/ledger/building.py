@@ -35,18 +35,24 @@ class BlockHead(NamedTuple):
 
 
 def fill_block(
-    engine: Engine, mempool: Mempool, head: BlockHead, refuse: Refusal | None
+    engine: Engine,
+    mempool: Mempool,
+    head: BlockHead,
+    refuse: Refusal | None,
+    builder: BlockEngine | None = None,
 ) -> list[Included]:
     """Execute what a block has room for, and take it out of the mempool.
 
     Parameters
     ----------
     engine : Engine
-        Set to the block; a :class:`~cosim.ledger.engine.BlockEngine` decides by itself what fits.
+        Set to the block.
     mempool : Mempool
     head : BlockHead
     refuse : callable, optional
         What its proposer keeps out.
+    builder : BlockEngine, optional
+        The same engine, if it decides by itself what fits.
 
     Returns
     -------
@@ -54,10 +60,8 @@ def fill_block(
         In the order of the block.
     """
     candidates = _allowed(engine, mempool, head, refuse)
-    # asked by name: isinstance of a protocol takes longer than a small block
-    if hasattr(engine, "execute_block"):
-        assert isinstance(engine, BlockEngine)
-        return _hand_over(engine, mempool, head, candidates)
+    if builder is not None:
+        return _hand_over(builder, mempool, head, candidates)
     done: list[Included] = []
     gas_left = head.gas_limit
     for transaction in candidates:

@@ -93,7 +93,8 @@ class Chain:
         self._propagation_s = 0.0
         self._window = Window(engine)
         self._engine_block = -1
-        self._is_node = isinstance(engine, BlockEngine)
+        # asked once: isinstance of a protocol takes longer than a small block
+        self._builder = engine if isinstance(engine, BlockEngine) else None
         self._mempool = Mempool()
         self._n_submitted = 0
         self._included: dict[int, Included] = {}
@@ -287,7 +288,7 @@ class Chain:
         if self._mempool.has_candidates(self._timestamp_s):
             # a node fills its blocks by itself: it must not give the community the others' gas
             own_gas = self.block_gas_limit - others_gas
-            self._set_engine_block(own_gas if self._is_node else self.block_gas_limit)
+            self._set_engine_block(own_gas if self._builder is not None else self.block_gas_limit)
             head = BlockHead(
                 self._number,
                 self._timestamp_s,
@@ -295,7 +296,7 @@ class Chain:
                 base_fee_wei,
                 plan.proposer,
             )
-            done = fill_block(self.engine, self._mempool, head, refuse)
+            done = fill_block(self.engine, self._mempool, head, refuse, self._builder)
             self._included.update((one.transaction.handle, one) for one in done)
         gas_used = sum(included.receipt.gas_used for included in done)
         if base_fee_wei:

@@ -13,11 +13,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cosim.errors import ContractRevert, ResultFolderError
 from cosim.ledger.engine import Log, Message, Receipt
-from cosim.ledger.timed_node import TimedNode
+
+if TYPE_CHECKING:  # web3 takes most of a second, and most runs need no node
+    from cosim.ledger.timed_node import TimedNode
 
 JOURNAL = "ledger.journal"
 

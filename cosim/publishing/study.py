@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cosim.publishing.findings import Check
-from cosim.recording.manifest import read_manifest
-
-RUNS_FOLDER = "runs"
-"""Where a study keeps the result folders of its runs."""
+from cosim.recording.manifest import RUNS_FOLDER, flatten, read_manifest
 
 
 def study_runs(folder: str | Path) -> list[Path] | None:
@@ -39,7 +35,7 @@ def check_study(folder: str | Path) -> Check:
         check.equal(name, "", "sha256", stated, found)
     table = pd.read_parquet(root / "study.parquet").set_index("run")
     for run in study_runs(folder) or ():
-        indicators = _flat(read_manifest(run)["indicators"])
+        indicators = flatten(read_manifest(run)["indicators"])
         row = table.loc[run.name].to_dict()
         for column in table.columns:
             if column in indicators:
@@ -48,14 +44,3 @@ def check_study(folder: str | Path) -> Check:
                 if not missing:
                     check.equal("study", f"run {run.name}", column, recorded, own)
     return check
-
-
-def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested indicators by dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{before}{key}.")
-        else:
-            flat[before + key] = value
-    return flat

@@ -20,6 +20,8 @@ from cosim.recording.columns import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"
+RUNS_FOLDER = "runs"
+"""Where a study keeps the result folders of its runs."""
 
 PACKAGES = (
     "numpy",
@@ -148,6 +150,23 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             remedy="give the folder that 'cosim run' names when it has finished",
         )
     return manifest
+
+
+def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
+    """Indicators by dotted path; only numbers and what has no value, truth as 0 and 1.
+
+    Parameters
+    ----------
+    indicators : mapping
+        Nested, as in a run's manifest.
+    """
+    found: dict[str, float | None] = {}
+    for key, value in indicators.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key}.{inner}": number for inner, number in flatten(value).items()}
+        elif value is None or isinstance(value, int | float):
+            found[str(key)] = int(value) if isinstance(value, bool) else value
+    return found
 
 
 def file_hashes(folder: str | Path) -> dict[str, str]:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from cosim import preparation
-from cosim.campaign.results import RUNS_FOLDER
 from cosim.campaign.runner import StudyResult, run_study
 from cosim.campaign.study import load_study
 from cosim.publishing.study import check_study, study_runs
 from cosim.publishing.verification import verify
+from cosim.recording.manifest import RUNS_FOLDER
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 

@@ -24,11 +24,11 @@ from selenium.webdriver.support.ui import WebDriverWait
 from cosim.analysis.indicators import compute_indicators
 from cosim.analysis.tables import Results
 from cosim.campaign.report import write_study_report
-from cosim.campaign.results import flatten
 from cosim.campaign.runner import _Failure, run_study
 from cosim.campaign.study import load_study
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError, ResultFolderError, RunError, UserError
+from cosim.recording.manifest import flatten
 
 # the quickstart's transformer is overloaded at 11:00
 STUDY: dict[str, Any] = {

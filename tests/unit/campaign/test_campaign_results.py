@@ -12,7 +12,8 @@ import pytest
 from cosim.analysis.panels import Panel, PanelFigure, Series, marker_sizes, plotly_panel
 from cosim.analysis.panels_svg import panels_svg
 from cosim.campaign.charts import study_figures
-from cosim.campaign.results import FinishedRun, flatten, study_table, write_study_table
+from cosim.campaign.results import FinishedRun, study_table, write_study_table
+from cosim.recording.manifest import flatten
 
 SVG = "{http://www.w3.org/2000/svg}"
 TIME, PEOPLE = "ledger.block_time_s", "prosumers.participants"
