@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.transactions import Machine, Sent, bare_pyrevm
-from cosim.ledger.abi import pack
-from cosim.ledger.contracts import compile_contract
-from cosim.ledger.engine import DEFAULT_BLOCK_GAS_LIMIT, create_engine
-from cosim.ledger.hashing import create_address, keccak
+from cosim.evm.abi import pack
+from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import DEFAULT_BLOCK_GAS_LIMIT, create_engine
+from cosim.evm.hashing import create_address, keccak
 
 N_ACCOUNTS = 200
 PER_BLOCK = 200

@@ -13,16 +13,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmarks.anvil import Anvil, find_anvil
 from benchmarks.runs import measure_run
 from benchmarks.transactions import Sent, read_transactions
-from cosim.ledger.anvil import Anvil, find_anvil
-from cosim.ledger.engine import CHAIN_ID, Message
-from cosim.ledger.keys import key_ring
-from cosim.ledger.node import Node
-from cosim.ledger.rpc import NodeSettings
-from cosim.ledger.signing import sign
-from cosim.ledger.timed_node import HIGHEST_FEE_WEI, connect_timed
-from cosim.publishing.recorded import Recorded
+from cosim.evm.engine import CHAIN_ID, Message
+from cosim.evm.keys import key_ring
+from cosim.evm.node import Node
+from cosim.evm.rpc import NodeSettings
+from cosim.evm.signing import sign
+from cosim.evm.timed_node import HIGHEST_FEE_WEI, connect_timed
+from cosim.replay.recorded import Recorded
 from cosim.resources import folder
 
 OPTIONS = ("--prune-history", "64")

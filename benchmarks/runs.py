@@ -17,18 +17,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.signing import counted_signatures
-from cosim.experiment import run_scenario
-from cosim.recording.manifest import read_manifest
+from cosim.results.manifest import read_manifest
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 from cosim.timing import StageTimer
 
 LEDGER_PARTS = {
     "session (orders, outcomes, arrays)": ("cosim.simulators.market:MarketSimulator.play",),
-    "client and mempool: sending": ("cosim.ledger.chain:Chain.submit",),
-    "chain: mempool order, blocks": ("cosim.ledger.chain:Chain.mine_until",),
-    "engine: transactions": ("cosim.ledger.revm:RevmEngine.transact",),
-    "events for the session": ("cosim.ledger.clients.base:ContractClient.events",),
-    "records for the tables": ("cosim.ledger.chain:Chain.drain_records",),
+    "client and mempool: sending": ("cosim.chain.chain:Chain.submit",),
+    "chain: mempool order, blocks": ("cosim.chain.chain:Chain.mine_until",),
+    "engine: transactions": ("cosim.evm.revm:RevmEngine.transact",),
+    "events for the session": ("cosim.chain.client:ContractClient.events",),
+    "records for the tables": ("cosim.chain.chain:Chain.drain_records",),
     "columns for the tables": (
         "cosim.simulators.market:orders_columns",
         "cosim.simulators.market:trades_columns",
@@ -36,7 +36,7 @@ LEDGER_PARTS = {
         "cosim.simulators.market:flexibility_columns",
         "cosim.simulators.market:ledger_tables",
     ),
-    "balances from storage": ("cosim.ledger.deployment:Deployment.balances",),
+    "balances from storage": ("cosim.mechanisms.deployment:Deployment.balances",),
 }
 """Functions whose own time makes up the ledger stage."""
 
@@ -95,7 +95,7 @@ def measure_run(
     scenario = scenario.model_copy(update={"ledger": ledger})
     timer, calls = StageTimer(), Counter[str]()
     with (
-        mock.patch("cosim.experiment.StageTimer", return_value=timer),
+        mock.patch("cosim.runs.experiment.StageTimer", return_value=timer),
         _inside_ledger(timer, calls, parts),
         counted_signatures() as signatures,
         timer.measure("publishing"),

@@ -12,9 +12,9 @@ from unittest import mock
 import coincurve
 from eth_account import Account as Signer
 
-from cosim.ledger.accounts import account
-from cosim.ledger.engine import CHAIN_ID
-from cosim.ledger.hashing import keccak
+from cosim.evm.accounts import account
+from cosim.evm.engine import CHAIN_ID
+from cosim.evm.hashing import keccak
 
 _METHODS = ("sign", "sign_recoverable", "sign_schnorr")
 

@@ -58,7 +58,7 @@ def number(value: float | None, digits: int = 2) -> str:
 STAGES = (
     ("bidding", "bidding"),
     ("ledger", "ledger"),
-    ("books", "books (twins, reconciliation)"),
+    ("books", "books (models, reconciliation)"),
     ("services", "contracts beside the market"),
     ("clearing check", "clearing check (DSO)"),
     ("devices", "devices"),

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pyrevm
 from eth.constants import CREATE_CONTRACT_ADDRESS
 
-from cosim.ledger.engine import CHAIN_ID, COINBASE, PREVRANDAO, Engine, create_engine
-from cosim.ledger.py_evm import PyEvmEngine, _Transaction
+from cosim.evm.engine import CHAIN_ID, COINBASE, PREVRANDAO, Engine, create_engine
+from cosim.evm.py_evm import PyEvmEngine, _Transaction
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@
     │   ├── GridDataError         a network, its connection points, its coordinates
     │   ├── ProfileError          a time series: gaps, length, window
     │   ├── ResultFolderError     a result folder that exists, or is not one
+    │   ├── PluginError           an installed plug-in that cannot be used
     │   └── NodeError             an Ethereum node that is gone, or holds something else
     ├── RunError                  a run that must not be believed; exit code 1
     │   ├── ReconciliationError   money or energy does not balance in an interval
@@ -87,6 +88,27 @@ class ProfileError(UserError):
 
 class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
+
+
+class PluginError(UserError):
+    """An installed plug-in cannot be used.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong with it.
+    package : str
+        Distribution that declares it.
+    point : str
+        Its entry point: group, name and value.
+    remedy : str
+        What to do about it.
+    """
+
+    def __init__(self, problem: str, *, package: str, point: str, remedy: str) -> None:
+        self.package = package
+        self.point = point
+        super().__init__(f"plug-in of package {package} ({point}) {problem}", remedy=remedy)
 
 
 class NodeError(UserError):

@@ -17,7 +17,7 @@ SCENARIOS = REPOSITORY / "scenarios"
 @pytest.fixture(scope="session")
 def quickstart_result(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Result folder of a real run of the quickstart; parallel test processes share one."""
-    from cosim.experiment import run_scenario
+    from cosim.runs.experiment import run_scenario
 
     base = tmp_path_factory.getbasetemp()
     if worker_id != "master":

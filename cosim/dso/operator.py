@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.dso.procurement import Assessment, NetworkTwin, Offers
+from cosim.dso.procurement import Assessment, DsoNetwork, Offers
 from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
 
 LAST_RESORT_TRIES = 2
@@ -57,7 +57,7 @@ class GridOperator:
 
     Parameters
     ----------
-    twin : NetworkTwin
+    network : DsoNetwork
         Model of the network.
     step_s : int
         Length of an interval. [s]
@@ -73,7 +73,7 @@ class GridOperator:
 
     def __init__(
         self,
-        twin: NetworkTwin,
+        network: DsoNetwork,
         step_s: int,
         *,
         procure: bool = True,
@@ -81,7 +81,7 @@ class GridOperator:
         max_rounds: int = 3,
         curtail: bool = True,
     ) -> None:
-        self.twin = twin
+        self.network = network
         self.step_s = step_s
         self.procure = procure
         self.request_margin = request_margin
@@ -110,7 +110,7 @@ class GridOperator:
         p_mw, q_mvar = p_mw_from_wh(net_wh, self.step_s), schedule["forecast_q_mvar"]
         if any(self._requested_wh.values()):
             return self._award(schedule, p_mw, q_mvar)
-        assessment = self.twin.assess(p_mw, q_mvar)
+        assessment = self.network.assess(p_mw, q_mvar)
         stage = "relieved" if self.checks else "scheduled"
         self.checks.append(StageCheck(stage, len(self.checks), assessment))
         if not (self.procure and assessment.needs_relief):
@@ -135,7 +135,7 @@ class GridOperator:
     ) -> Decision | None:
         """Ask for what the limits need, with a margin; None if nothing that exists would help."""
         down, up = self._curtailable_wh(schedule)
-        need = self.twin.need(
+        need = self.network.need(
             p_mw, q_mvar, p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
         )
         wanted = np.array([need.total_down_mw, need.total_up_mw]) * (1.0 + self.request_margin)
@@ -177,13 +177,13 @@ class GridOperator:
         )
         down_mw, up_mw = p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
         most_mw = [float(p_mw_from_wh(requested_wh[sign], self.step_s)) for sign in (-1, 1)]
-        result = self.twin.procure(p_mw, q_mvar, choice, down_mw, up_mw, *most_mw)
+        result = self.network.procure(p_mw, q_mvar, choice, down_mw, up_mw, *most_mw)
         left_over = any(
             offers["energy_wh"][direction == sign].sum() > wh for sign, wh in requested_wh.items()
         )
         if result.curtailed_mw.any() and left_over and self._requests < self.max_rounds:
             none = np.zeros_like(down_mw)
-            without = self.twin.procure(p_mw, q_mvar, choice, none, none, *most_mw)
+            without = self.network.procure(p_mw, q_mvar, choice, none, none, *most_mw)
             result = without if without.converged else result
         awarded = np.minimum(energy_wh_from_mw(result.awarded_mw, self.step_s), offers["energy_wh"])
         for sign, wh in requested_wh.items():

@@ -1,4 +1,4 @@
-"""The DSO's network twin: checks schedules, sizes requests, awards offers, curtails the rest."""
+"""The DSO's network model: checks schedules, sizes requests, awards offers, curtails the rest."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Procurement:
     margins_kept: bool
 
 
-class NetworkTwin:
+class DsoNetwork:
     """The DSO's model of the network.
 
     Parameters

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cosim.prosumers.battery import Batteries, charge_limit_mw, discharge_limit_mw
+from cosim.devices.battery import Batteries, charge_limit_mw, discharge_limit_mw
+from cosim.devices.deferral import deferrable_mw, recovery_mw
 from cosim.prosumers.community_battery import SharedBattery, nominate_wh
-from cosim.prosumers.deferral import deferrable_mw, recovery_mw
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import BatteryPlan, plan_arbitrage, plan_self_consumption
 from cosim.prosumers.population import Population

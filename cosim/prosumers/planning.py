@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cosim.prosumers.battery import (
+from cosim.devices.battery import (
     Batteries,
     charge_limit_mw,
     discharge_limit_mw,

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cosim.devices.battery import Batteries
+from cosim.devices.deferral import Deferral
 from cosim.errors import GridDataError, ProfileError, ScenarioError
-from cosim.prosumers.battery import Batteries
-from cosim.prosumers.deferral import Deferral
 from cosim.prosumers.elements import Element
 from cosim.prosumers.settings import BatteryParameters, DeferralParameters, ProsumerParameters
 from cosim.units import WH_PER_KWH, WH_PER_MWH, BoolArray, FloatArray

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cosim.scenario.fields import Model, NonNegative, Positive
+from cosim.settings import Model, NonNegative, Positive
 
 
 class DsoSettings(Model):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.fields import Model, Positive
+from cosim.settings import Model, Positive
 
 
 class LimitSettings(Model):

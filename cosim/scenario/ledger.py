@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.fields import Fraction, Model, NonNegative
+from cosim.settings import Fraction, Model, NonNegative
 
 CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
 """How many blocks users wait for where the scenario does not say."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.scenario.fields import Fraction, Model, NonNegative, Positive
+from cosim.settings import Fraction, Model, NonNegative, Positive
 
 
 class BatterySettings(Model):

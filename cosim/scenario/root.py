@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from cosim.attacks.settings import AttackSettings, check_attack
 from cosim.clock import DeliveryClock
-from cosim.foreign import ForeignSimulator, simulators_distinct
-from cosim.scenario.attack import AttackSettings, check_attack
-from cosim.scenario.certificates import CertificateSettings
-from cosim.scenario.community_storage import CommunityStorageSettings
+from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.plugins import MECHANISMS
+from cosim.plugins.mechanism import Mechanism
 from cosim.scenario.dso import DsoSettings
-from cosim.scenario.fields import Model
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
-from cosim.scenario.market import MarketSettings
-from cosim.scenario.name_registry import NameRegistrySettings
 from cosim.scenario.prosumers import ProsumerSettings
-from cosim.scenario.supply_contract import SupplyContractSettings
+from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
 from cosim.scenario.time import TimeSettings
-from cosim.units import SECONDS_PER_HOUR
+from cosim.settings import Model
+
+M = TypeVar("M", bound=Model)
 
 
-class Scenario(Model):
-    """One run."""
+class ScenarioBase(Model):
+    """Sections that every run has."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the name of the result folder"
@@ -42,28 +41,13 @@ class Scenario(Model):
     market: MarketSettings = MarketSettings()
     ledger: LedgerSettings = LedgerSettings()
     dso: DsoSettings = DsoSettings()
-    community_storage: CommunityStorageSettings | None = Field(
-        None, description="a battery that members share (docs/contracts/community-storage.md)"
-    )
-    name_registry: NameRegistrySettings | None = Field(
-        None,
-        description="names of connection points on the ledger (docs/contracts/name-registry.md)",
-    )
-    certificates: CertificateSettings | None = Field(
-        None,
-        description="hourly proofs of renewable origin (docs/contracts/green-certificates.md)",
-    )
-    supply_contract: SupplyContractSettings | None = Field(
-        None,
-        description="consumers who buy by a supply contract instead (docs/contracts/supplier.md)",
-    )
     attack: AttackSettings | None = Field(
         None, discriminator="kind", description="who attacks, and how (docs/attacks.md)"
     )
     simulators: tuple[ForeignSimulator, ...] = ()
 
     @model_validator(mode="after")
-    def _times_fit(self) -> Scenario:
+    def _times_fit(self) -> Self:
         market, step_s = self.market, self.time.step_s
         if market.order_lead_s + market.metering_s > step_s:
             raise ValueError(
@@ -120,7 +104,7 @@ class Scenario(Model):
             )
 
     @model_validator(mode="after")
-    def _margins_fit(self) -> Scenario:
+    def _margins_fit(self) -> Self:
         limits, dso = self.grid.limits, self.dso
         loading = min(limits.line_loading_percent, limits.trafo_loading_percent)
         if dso.loading_margin_percent >= loading:
@@ -136,86 +120,52 @@ class Scenario(Model):
         return self
 
     @model_validator(mode="after")
-    def _certificates_fit(self) -> Scenario:
-        if self.certificates is None:
-            return self
-        step_s = self.time.step_s
-        if SECONDS_PER_HOUR % step_s:
-            raise ValueError(
-                f"time.step_s ({step_s}) must divide the hour: certificates are issued by the hour"
-            )
-        if self.clock().start_s % step_s:
-            raise ValueError(
-                f"time.start must be a whole number of steps of {step_s} s after the hour: "
-                "certificates are issued by the hour"
-            )
-        return self
+    def _mechanisms_fit(self) -> Self:
+        """Let every mechanism look at the scenario.
 
-    @model_validator(mode="after")
-    def _services_fit(self) -> Scenario:
-        """Contracts beside the market, and committed clearings, need a ledger that undoes nothing.
-
-        Their users act on a transaction once; only the local market and the DSO read again what a
-        reorganisation changed.
+        On a ledger that undoes blocks, users of most contracts would act on a transaction that is
+        gone: only mechanisms that read again what a reorganisation changed are let in.
         """
-        ledger = self.ledger
-        if not (ledger.consensus == "proof_of_work" and ledger.propagation_delay_s):
-            return self
-        sections = ("certificates", "community_storage", "name_registry", "supply_contract")
-        beside = [name for name in sections if getattr(self, name) is not None]
-        if self.market.clearing == "committed":
-            beside.append("market.clearing: committed")
-        if beside:
+        mechanisms = self.mechanisms()
+        forks = self.ledger.consensus == "proof_of_work" and self.ledger.propagation_delay_s
+        refused = [each.section for each in mechanisms if forks and not each.survives_forks]
+        if forks and self.market.clearing == "committed":
+            refused.append("market.clearing: committed")
+        if refused:
             raise ValueError(
-                f"{beside[0]} needs a ledger without reorganisations: set "
+                f"{refused[0]} needs a ledger without reorganisations: set "
                 "ledger.propagation_delay_s to 0 or another ledger.consensus"
             )
+        for mechanism in mechanisms:
+            mechanism.check_scenario(cast("Scenario", self))
         return self
 
     @model_validator(mode="after")
-    def _moves_fit(self) -> Scenario:
-        for move in self.name_registry.moves if self.name_registry is not None else ():
-            if move.interval >= self.time.intervals:
-                raise ValueError(
-                    f"name_registry.moves: {move.name} moves after interval {move.interval}, the "
-                    f"run has only {self.time.intervals}, counted from 0"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _supply_fits(self) -> Scenario:
-        supply = self.supply_contract
-        if supply is None:
-            return self
-        if not self.ledger.is_regular:
-            raise ValueError(
-                "supply_contract counts blocks: ledger.consensus must not be proof_of_work, and "
-                "ledger.failed_validators and missed_slot_probability must be 0"
-            )
-        block_s, lead_s = self.ledger.block_time_s, self.market.order_lead_s
-        if self.time.step_s % block_s or lead_s % block_s:
-            raise ValueError(
-                f"time.step_s ({self.time.step_s}) and market.order_lead_s ({lead_s}) must be "
-                f"multiples of ledger.block_time_s ({block_s}): a supply contract counts blocks"
-            )
-        richest = max(consumer.deposit_eur for consumer in supply.consumers)
-        if richest > self.market.account_eur:
-            raise ValueError(
-                f"supply_contract.consumers: a deposit_eur of {richest:g} is more than "
-                f"market.account_eur ({self.market.account_eur:g})"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _attack_fits(self) -> Scenario:
+    def _attack_fits(self) -> Self:
         if self.attack is not None:
             check_attack(self.attack, self.time.intervals)
         return self
 
     @model_validator(mode="after")
-    def _simulators_fit(self) -> Scenario:
+    def _simulators_fit(self) -> Self:
         simulators_distinct(self.simulators)
         return self
+
+    def mechanisms(self) -> tuple[Mechanism[Any], ...]:
+        """Return the mechanisms of this run, in the order of their ranks."""
+        found = []
+        for name, kind in MECHANISMS.every().items():
+            settings = getattr(self, name, None)
+            if settings is not None:
+                found.append(kind(settings))
+        return tuple(sorted(found, key=lambda mechanism: mechanism.rank))
+
+    def section(self, kind: type[M]) -> M | None:
+        """Return the section of a mechanism by its type; None if this run has none."""
+        for mechanism in self.mechanisms():
+            if isinstance(mechanism.settings, kind):
+                return mechanism.settings
+        return None
 
     def clock(self) -> DeliveryClock:
         """The times of this run."""
@@ -238,3 +188,21 @@ class Scenario(Model):
         """This scenario with every default written out."""
         data = json.loads(self.model_dump_json())
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _with_sections() -> Any:
+    """Scenario with a section for every installed mechanism."""
+    sections: dict[str, Any] = {
+        name: (kind.settings_type | None, Field(None, description=kind.summary))
+        for name, kind in MECHANISMS.every().items()
+    }
+    return create_model("Scenario", __base__=ScenarioBase, __doc__="One run.", **sections)
+
+
+if TYPE_CHECKING:
+
+    class Scenario(ScenarioBase):
+        """One run."""
+
+else:
+    Scenario = _with_sections()

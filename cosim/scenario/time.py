@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cosim.scenario.fields import Model
+from cosim.settings import Model
 
 
 class TimeSettings(Model):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cosim.attacks.deviations import Deviation
 from cosim.prosumers.bidding import Bidders, Bids
-from cosim.prosumers.deviations import Deviation
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.messages import frozen
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cosim.prosumers.deviations import Deviation
-from cosim.prosumers.devices import Delivery, Devices
+from cosim.attacks.deviations import Deviation
+from cosim.devices.delivery import Delivery, Devices
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.messages import frozen
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cosim.errors import SimulatorError
-from cosim.foreign import ForeignSimulator
+from cosim.scenario.simulators import ForeignSimulator
 from cosim.simulators.messages import received, to_json
 
 POPULATION = "population"

@@ -24,7 +24,7 @@ from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
 from cosim.errors import SimulatorError
-from cosim.foreign import ForeignSimulator
+from cosim.scenario.simulators import ForeignSimulator
 
 START_TIMEOUT_S = 60
 """Importing pandapower without byte code takes longer than mosaik's ten seconds."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cosim.ledger.outcomes import OffChainClearing, OrderBook, Request, Rewritten
-from cosim.ledger.session import MarketSession
-from cosim.market.books import Arrival, MarketBooks
-from cosim.market.clearing import ranking
-from cosim.market.orders import Order
-from cosim.market.pricing import taker_price_ueur_per_kwh
-from cosim.market.schedule import schedule_wh
-from cosim.market.trades import Trade
-from cosim.services.base import Service
+from cosim.mechanisms.local_market.books import Arrival, MarketBooks
+from cosim.mechanisms.local_market.clearing import ranking
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook, Request, Rewritten
+from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
+from cosim.mechanisms.local_market.schedule import schedule_wh
+from cosim.mechanisms.local_market.session import MarketSession
+from cosim.mechanisms.local_market.trades import Trade
+from cosim.mechanisms.play import Service
 from cosim.simulators.base import PopulationSimulator
 from cosim.simulators.market_tables import (
     flexibility_columns,

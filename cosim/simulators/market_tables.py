@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cosim.ledger.outcomes import OrderBook, Request, Settled
-from cosim.ledger.records import LedgerRecords
-from cosim.market.pricing import PricingRule
-from cosim.market.trades import Trade
+from cosim.chain.records import LedgerRecords
+from cosim.mechanisms.local_market.outcomes import OrderBook, Request, Settled
+from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.local_market.trades import Trade
 from cosim.units import BoolArray, fee_ueur
 
 Columns = dict[str, Any]

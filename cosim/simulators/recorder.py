@@ -11,7 +11,7 @@ import numpy as np
 from cosim.grid.limits import Limits, check
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
-from cosim.recording.writer import TableWriter
+from cosim.results.writer import TableWriter
 from cosim.simulators.base import PopulationSimulator
 
 Progress = Callable[[int, bool], None]

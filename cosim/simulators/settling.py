@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cosim.ledger.outcomes import Settled
-from cosim.ledger.session import MarketSession
-from cosim.market.books import LedgerBalances, MarketBooks
-from cosim.market.flexibility import FlexibilitySettlement
-from cosim.market.orders import Settlement
-from cosim.services.base import Columns, Service
+from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
+from cosim.mechanisms.local_market.books import LedgerBalances, MarketBooks
+from cosim.mechanisms.local_market.orders import Settlement
+from cosim.mechanisms.local_market.outcomes import Settled
+from cosim.mechanisms.local_market.session import MarketSession
+from cosim.mechanisms.play import Columns, Service
 from cosim.timing import StageTimer
 from cosim.units import IntArray
 
@@ -72,7 +72,7 @@ def settle_interval(
 
 
 def _book(books: MarketBooks, interval: int, settled: Settled, delivered_wh: IntArray) -> None:
-    """Settle the interval once more on the twins."""
+    """Settle the interval once more on the models."""
     names = books.prosumers
     books.settle(
         interval,

@@ -42,36 +42,40 @@ HOSTILE = "contracts/test_hostile_tokens.py"
 
 # which tests watch a deployable contract: quick ones first
 WATCHED = {
-    "EuroToken": ("contracts/euro_token", "property/market/test_euro_token_machine.py"),
-    "SmartMeters": ("contracts/smart_meters", "property/market/test_smart_meters_machine.py"),
+    "EuroToken": ("contracts/euro_token", "property/mechanisms/test_euro_token_machine.py"),
+    "SmartMeters": ("contracts/smart_meters", "property/mechanisms/test_smart_meters_machine.py"),
     "LocalMarket": (
         "contracts/local_market",
         HOSTILE,
-        "property/market/test_forms_agree.py",
-        "property/market/test_clearing_equals_twin.py",
-        "property/market/test_local_market_machine.py",
+        "property/mechanisms/test_forms_agree.py",
+        "property/mechanisms/test_clearing_equals_model.py",
+        "property/mechanisms/test_local_market_machine.py",
     ),
     "FlexibilityMarket": (
         "contracts/flexibility_market",
         HOSTILE,
-        "property/market/test_flexibility_machine.py",
+        "property/mechanisms/test_flexibility_machine.py",
     ),
-    "Supplier": ("contracts/supplier", HOSTILE, "property/market/test_supply_contract_machine.py"),
+    "Supplier": (
+        "contracts/supplier",
+        HOSTILE,
+        "property/mechanisms/test_supply_contract_machine.py",
+    ),
     "CommunityStorage": (
         "contracts/community_storage",
         HOSTILE,
-        "property/market/test_storage_machine.py",
+        "property/mechanisms/test_storage_machine.py",
     ),
     "GreenCertificates": (
         "contracts/test_escrow_accounts.py",
         "contracts/green_certificates",
         HOSTILE,
-        "property/market/test_certificates_machine.py",
+        "property/mechanisms/test_certificates_machine.py",
     ),
     "NameRegistry": (
         "contracts/name_registry",
         HOSTILE,
-        "property/market/test_name_registry_machine.py",
+        "property/mechanisms/test_name_registry_machine.py",
     ),
 }
 # a module of several contracts is watched by the smallest that uses all of it
@@ -82,13 +86,19 @@ THROUGH = {
 }
 
 
+def source_in(contracts: Path, name: str) -> Path:
+    """The one Vyper file of a name in a tree of contracts."""
+    (path,) = contracts.rglob(f"{name}.vy")
+    return path
+
+
 def users(source: str) -> list[str]:
     """Deployable contracts that import a source, by any way, or are it."""
     if source in WATCHED:
         return [source]
     pattern = re.compile(rf"^import {source}\b", re.MULTILINE)
     importers = [
-        path.stem for path in CONTRACTS.glob("*.vy") if pattern.search(path.read_text("utf-8"))
+        path.stem for path in CONTRACTS.rglob("*.vy") if pattern.search(path.read_text("utf-8"))
     ]
     return sorted({user for importer in importers for user in users(importer)})
 
@@ -108,18 +118,18 @@ def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, st
     """Verdict on one change, and the test that killed it. Runs in a process of its own."""
     import shutil
 
-    import cosim.ledger.contracts as compiler
+    import cosim.evm.contracts as compiler
     from cosim.errors import EngineError
 
     folder = Path(tempfile.mkdtemp())
     try:
         shutil.copytree(CONTRACTS, folder / "contracts")
-        (folder / "contracts" / f"{source}.vy").write_text(changed, encoding="utf-8")
+        copy = folder / "contracts"
+        source_in(copy, source).write_text(changed, encoding="utf-8")
         artifacts = dict(originals)
         try:
             for name in watching(source):
-                path = folder / "contracts" / f"{name}.vy"
-                artifacts[name] = compiler._compile(path, "mutant")
+                artifacts[name] = compiler._compile(source_in(copy, name), "mutant", copy)
         except EngineError:
             return INVALID, ""
         except Exception as error:  # a change can break the compiler itself
@@ -128,7 +138,7 @@ def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, st
             return EQUIVALENT, ""
     finally:
         shutil.rmtree(folder)
-    compiler._compile_contract = lambda path: artifacts[path.stem]
+    compiler._compiled = lambda path: artifacts[path.stem]
     return run_tests(source)
 
 
@@ -136,7 +146,7 @@ def run_tests(source: str) -> tuple[str, str]:
     """Run the tests that watch a source until one fails."""
     import pytest
 
-    import cosim.ledger.engine as engine
+    import cosim.evm.engine as engine
 
     create = engine.create_engine
     engine.create_engine = lambda name: create("revm")
@@ -235,13 +245,13 @@ def main() -> None:
     import pytest  # noqa: F401
     from mutations import mutations
 
-    import cosim.ledger.deployment  # noqa: F401
-    from cosim.ledger.contracts import compile_contract
-    from cosim.ledger.revm import RevmEngine  # noqa: F401
+    import cosim.mechanisms.deployment  # noqa: F401
+    from cosim.evm.contracts import compile_contract
+    from cosim.evm.revm import RevmEngine  # noqa: F401
 
     originals = {name: compile_contract(name) for name in WATCHED}
-    for source in options.sources or sorted(path.stem for path in CONTRACTS.glob("*.vy")):
-        text = (CONTRACTS / f"{source}.vy").read_text(encoding="utf-8")
+    for source in options.sources or sorted(path.stem for path in CONTRACTS.rglob("*.vy")):
+        text = source_in(CONTRACTS, source).read_text(encoding="utf-8")
         found = mutations(text)
         kept = [row for row in read_table() if row["source"] == source]
         if options.survivors:

@@ -22,7 +22,7 @@ from vyper.compiler.output import build_abi_output, build_method_identifiers_out
 from vyper.compiler.phases import CompilerData
 from vyper.compiler.settings import Settings
 
-from cosim.ledger.contracts import EVM_VERSION, compile_contract
+from cosim.evm.contracts import EVM_VERSION, compile_contract, subjects
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -69,7 +69,7 @@ def promises(path: Path) -> list[str]:
 
 def proof_artifact(path: Path) -> dict[str, Any]:
     """A compiled proof as forge would write it, as far as halmos reads it."""
-    bundle = FilesystemInputBundle([CONTRACTS, PROOFS, path.parent])
+    bundle = FilesystemInputBundle([*subjects(), PROOFS, path.parent])
     data = CompilerData(
         bundle.load_file(path.name),
         input_bundle=bundle,
@@ -118,7 +118,7 @@ def build(path: Path, folder: Path) -> None:
     text = path.read_text(encoding="utf-8")
     artifacts = {path.stem: proof_artifact(path)}
     for name in re.findall(r'_code\("(\w+)"\)', text):
-        is_contract = (CONTRACTS / f"{name}.vy").exists()
+        is_contract = any(CONTRACTS.rglob(f"{name}.vy"))
         artifacts[name] = (
             contract_artifact(name) if is_contract else proof_artifact(PROOFS / f"{name}.vy")
         )

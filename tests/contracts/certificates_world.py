@@ -6,8 +6,8 @@ from typing import Any
 
 from market_world import GAS_LIMIT, GENESIS_S, ISSUER, OPERATOR, Contract, Outcome, address
 
-from cosim.ledger.contracts import compile_contract
-from cosim.ledger.engine import create_engine
+from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import create_engine
 
 STEP_S, METERING_S = 900, 240
 FIRST_DELIVERY_S = (GENESIS_S // 3_600 + 3) * 3_600 + 2 * STEP_S

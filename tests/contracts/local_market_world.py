@@ -7,13 +7,13 @@ from typing import Any
 
 from market_world import FEED_IN, RETAIL, RICH, SUPPLIER, MarketWorld, Outcome, address
 
-from cosim.ledger.abi import pack
-from cosim.ledger.clients.local_market import pack_ranking
-from cosim.ledger.hashing import keccak
-from cosim.market.clearing import Clearing, clear, ranking
-from cosim.market.fill_tree import FillTree
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.evm.abi import pack
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 
 REVEAL_S, CHALLENGE_S = 60, 300
 DEPOSIT, BOND = 30_000, 50_000
@@ -79,7 +79,7 @@ class Cleared:
 
     @classmethod
     def of(cls, orders: list[Order], rule: PricingRule = PricingRule.MIDPOINT) -> Cleared:
-        """Clear a book with the twin."""
+        """Clear a book with the model."""
         prices = {"retail_price_ueur_per_kwh": RETAIL, "feed_in_price_ueur_per_kwh": FEED_IN}
         return cls(orders, clear(orders, rule, **prices))
 

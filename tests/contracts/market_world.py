@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import ContractRevert
-from cosim.ledger.abi import pack_mixed, revert_text, unpack_values
-from cosim.ledger.contracts import Artifact, compile_contract, compile_source
-from cosim.ledger.engine import Engine, create_engine
-from cosim.ledger.hashing import keccak
+from cosim.evm.abi import pack_mixed, revert_text, unpack_values
+from cosim.evm.contracts import Artifact, compile_contract, compile_source
+from cosim.evm.engine import Engine, create_engine
+from cosim.evm.hashing import keccak
 
 GAS_LIMIT = 30_000_000
 GENESIS_S = 1_700_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from market_world import GAS_LIMIT, GENESIS_S, ISSUER, Contract, address
 
-from cosim.ledger.contracts import compile_contract
-from cosim.ledger.engine import create_engine
+from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import create_engine
 
 BENEFICIARY = "beneficiary"
 REGISTRATION_FEE, UPDATE_FEE = 1_000_000, 250_000

@@ -15,8 +15,8 @@ from market_world import (
     address,
 )
 
-from cosim.ledger.contracts import compile_contract
-from cosim.market.community_storage import StorageTerms
+from cosim.evm.contracts import compile_contract
+from cosim.mechanisms.community_storage.model import StorageTerms
 
 OWNER = "battery"
 MONEY = 10_000_000

@@ -7,10 +7,10 @@ from typing import Any
 
 from market_world import GAS_LIMIT, GENESIS_S, ISSUER, OPERATOR, Contract, Outcome, address, double
 
-from cosim.ledger.clients.supplier import SubscriptionState
-from cosim.ledger.contracts import Artifact, compile_contract
-from cosim.ledger.engine import create_engine
-from cosim.market.supply_terms import SupplyTerms
+from cosim.evm.contracts import Artifact, compile_contract
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.supply_contract.client import SubscriptionState
+from cosim.mechanisms.supply_contract.terms import SupplyTerms
 
 SUPPLIER = "supplier"
 FIRST_BLOCK = 100

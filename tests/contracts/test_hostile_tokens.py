@@ -14,8 +14,8 @@ from storage_world import StorageWorld
 from supply_world import DEPOSIT, SUPPLIER, SupplyWorld
 
 from cosim.errors import ContractRevert
-from cosim.ledger.abi import pack_mixed
-from cosim.ledger.contracts import compile_contract
+from cosim.evm.abi import pack_mixed
+from cosim.evm.contracts import compile_contract
 from cosim.resources import folder
 
 VICTIM, OTHER = "victim", "other"
@@ -161,7 +161,7 @@ def refusal(action: Callable[[], object]) -> str:
 
 def test_every_contract_that_moves_tokens_is_on_stage() -> None:
     on_stage = {stage().contract.artifact.name for stage in STAGES}
-    paths = folder("contracts").glob("*.vy")
+    paths = folder("contracts").rglob("*.vy")
     sources = {path.stem: path.read_text(encoding="utf-8") for path in paths}
     movers = {
         name

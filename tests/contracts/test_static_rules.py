@@ -10,7 +10,7 @@ from vyper import ast as vy_ast
 
 from cosim.resources import folder
 
-SOURCES = sorted(folder("contracts").glob("*.vy"))
+SOURCES = sorted(folder("contracts").rglob("*.vy"))
 FORBIDDEN_CALLS = {
     "selfdestruct",
     "raw_call",  # delegate calls, and calls whose answer nobody reads

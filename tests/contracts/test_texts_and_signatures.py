@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cosim.ledger.contracts import compile_contract
+from cosim.evm.contracts import compile_contract
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/contracts"
 SOURCES = {
-    path.name: path.read_text(encoding="utf-8") for path in (ROOT / "contracts").glob("*.vy")
+    path.name: path.read_text(encoding="utf-8") for path in (ROOT / "contracts").rglob("*.vy")
 }
 CONTRACTS = sorted(name[: -len(".vy")] for name in SOURCES if name[0].isupper())
 """Those that are deployed; a file in snake_case is a module of such."""

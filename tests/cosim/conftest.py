@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from strangers import grid_of
 
-from cosim.community import deploy_services
-from cosim.preparation import prepare_ledger, prepare_people
-from cosim.recording.writer import TableWriter
+from cosim.results.writer import TableWriter
+from cosim.runs.community import deploy_services
+from cosim.runs.preparation import prepare_ledger, prepare_people
+from cosim.runs.simulation import build_simulation
 from cosim.scenario import Scenario
-from cosim.simulation import build_simulation
 from cosim.timing import StageTimer
 
 FILE = Path("short.yaml")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from strangers import CONSUMPTION, READS, grid_of, listener, remote, stand_in
 
-from cosim import preparation
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError
+from cosim.runs import preparation
 from cosim.simulators.devices import DevicesSimulator
 
 ROOT = Path(__file__).parents[2]

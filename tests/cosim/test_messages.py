@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cosim.foreign import ForeignSimulator
+from cosim.scenario.simulators import ForeignSimulator
 from cosim.simulators.messages import MESSAGES, received, to_json
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulators.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from result_folders import Case
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
 REPOSITORY = Path(__file__).parents[2]

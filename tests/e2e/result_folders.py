@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from cosim.ledger.accounts import account
+from cosim.evm.accounts import account
 
 KEY = ["interval", "prosumer"]
 

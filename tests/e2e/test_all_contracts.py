@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from result_folders import Case
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

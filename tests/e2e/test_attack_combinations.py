@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
 FILE = Path("scenario.yaml")

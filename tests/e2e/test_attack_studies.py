@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cosim import preparation
-from cosim.campaign.runner import StudyResult, run_study
-from cosim.campaign.study import load_study
-from cosim.publishing.study import check_study, study_runs
-from cosim.publishing.verification import verify
-from cosim.recording.manifest import RUNS_FOLDER
+from cosim.results.manifest import RUNS_FOLDER
+from cosim.runs import preparation
+from cosim.studies.runner import StudyResult, run_study
+from cosim.studies.study import load_study
+from cosim.verify.study import check_study, study_runs
+from cosim.verify.verification import verify
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 

@@ -11,8 +11,8 @@ import pytest
 from result_folders import Tables, table_bytes
 
 from cosim.errors import ScenarioError
-from cosim.experiment import RunResult, run_scenario
-from cosim.ledger.engine import create_engine
+from cosim.evm.engine import create_engine
+from cosim.runs.experiment import RunResult, run_scenario
 from cosim.scenario import Scenario
 
 Build = Callable[..., Scenario]

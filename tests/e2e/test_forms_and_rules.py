@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
 RETAIL, FEED_IN = 300_000, 80_000

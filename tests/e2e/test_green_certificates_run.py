@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from result_folders import Case, same
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 from cosim.units import energy_wh_from_mw
 

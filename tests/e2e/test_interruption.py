@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from result_folders import Tables, contents
 
-from cosim.analysis.tables import Results
 from cosim.cli import EXIT_INTERRUPTED, main
-from cosim.experiment import run_scenario
-from cosim.recording.schemas import TABLES
-from cosim.recording.writer import TableWriter
+from cosim.results.reader import Results
+from cosim.results.schemas import TABLES
+from cosim.results.writer import TableWriter
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
 pytestmark = pytest.mark.xdist_group("interruption")

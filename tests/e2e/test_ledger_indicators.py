@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.campaign.study import load_study
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
+from cosim.studies.study import load_study
 
 REPOSITORY = Path(__file__).parents[2]
 FILE = REPOSITORY / "scenarios" / "ledger_limits.yaml"

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from result_folders import Case
 
-from cosim.experiment import run_scenario
-from cosim.market.names import canonical_name, name_word
+from cosim.mechanisms.name_registry.names import canonical_name, name_word
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "name_registry.yaml"

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cosim.analysis.report import write_report
+from cosim.report.report import write_report
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from result_folders import KEY, Case, by_prosumer, fills, same
 
-from cosim.ledger.accounts import account
+from cosim.evm.accounts import account
 
 
 def due(energy_wh: int, price: int) -> int:

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from result_folders import KEY, Tables
 
-from cosim.analysis.tables import Results
 from cosim.cli import main
-from cosim.experiment import run_scenario
-from cosim.ledger.accounts import account
+from cosim.evm.accounts import account
 from cosim.prosumers.bidding import Bidders, Bids
+from cosim.results.reader import Results
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.units import fee_ueur
 

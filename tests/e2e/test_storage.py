@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from result_folders import Case, table_bytes
 
-from cosim.analysis.costs import costs_by_prosumer
-from cosim.analysis.indicators import Indicators
-from cosim.analysis.storage import physical_wh
-from cosim.analysis.tables import Results
-from cosim.experiment import run_scenario
+from cosim.mechanisms.community_storage.indicators import physical_wh
+from cosim.mechanisms.community_storage.play import SOC_TOLERANCE_WH
+from cosim.report.costs import costs_by_prosumer
+from cosim.report.indicators import Indicators
+from cosim.results.reader import Results
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
-from cosim.services.storage import SOC_TOLERANCE_WH
 
 FILE = Path(__file__).parents[2] / "scenarios" / "community_storage.yaml"
 BATTERY = "community battery"

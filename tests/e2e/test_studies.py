@@ -21,14 +21,14 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cosim.analysis.indicators import compute_indicators
-from cosim.analysis.tables import Results
-from cosim.campaign.report import write_study_report
-from cosim.campaign.runner import _Failure, run_study
-from cosim.campaign.study import load_study
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError, ResultFolderError, RunError, UserError
-from cosim.recording.manifest import flatten
+from cosim.report.indicators import compute_indicators
+from cosim.results.manifest import flatten
+from cosim.results.reader import Results
+from cosim.studies.report import write_study_report
+from cosim.studies.runner import _Failure, run_study
+from cosim.studies.study import load_study
 
 # the quickstart's transformer is overloaded at 11:00
 STUDY: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 from result_folders import Case
 
 from cosim.cli import main
-from cosim.published_gas import METHODS
+from cosim.mechanisms.supply_contract.published_gas import METHODS
 from cosim.scenario import load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "supply_contract.yaml"

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from result_folders import contents
 
-import cosim.market.order_books
+import cosim.mechanisms.local_market.order_books
 from cosim.cli import EXIT_FAILED, main
+from cosim.devices.delivery import Devices
 from cosim.grid.catalogue import open_grid
-from cosim.ledger.clients.local_market import LocalMarket
-from cosim.ledger.session import MarketSession
-from cosim.market.clearing import Clearing
-from cosim.prosumers.devices import Devices
+from cosim.mechanisms.local_market.clearing import Clearing
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.session import MarketSession
 from cosim.scenario import Scenario
 
 VICTIM = 4
@@ -125,10 +125,10 @@ def test_money_that_leaves_a_market_in_mid_run(
     assert stopped().startswith(f"interval {INTERVAL}, {names[VICTIM]}: ")
 
 
-def test_a_fill_that_contract_and_twin_see_differently(
+def test_a_fill_that_contract_and_model_see_differently(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clear = cosim.market.order_books.clear
+    clear = cosim.mechanisms.local_market.order_books.clear
     changed: list[str] = []
 
     def tampered(orders: Any, *rule: Any, **prices: Any) -> Clearing:
@@ -141,7 +141,7 @@ def test_a_fill_that_contract_and_twin_see_differently(
         changed.append(orders[filled[0]].account)
         return replace(clearing, fills_wh=tuple(fills))
 
-    monkeypatch.setattr(cosim.market.order_books, "clear", tampered)
+    monkeypatch.setattr(cosim.mechanisms.local_market.order_books, "clear", tampered)
     message = stopped()
     assert changed[0] in names
     assert message.startswith(f"interval 0, {changed[0]}: fill of the contract")

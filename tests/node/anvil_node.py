@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cosim.ledger import node
-from cosim.ledger.anvil import find_anvil, running_anvil
-from cosim.ledger.node import NodeRefused as NodeError
+from benchmarks.anvil import find_anvil, running_anvil
+from cosim.evm import node
+from cosim.evm.node import NodeRefused as NodeError
 
 __all__ = ["Node", "NodeError", "anvil", "find_anvil"]
 

@@ -21,12 +21,12 @@ from anvil_node import Node
 from eth_account import Account as Signer
 from trie import HexaryTrie
 
-from cosim.ledger.abi import revert_text
-from cosim.ledger.contracts import compile_contract
-from cosim.ledger.engine import CHAIN_ID, Log
-from cosim.ledger.hashing import keccak
-from cosim.ledger.keys import key_ring
-from cosim.publishing.recorded import Recorded
+from cosim.evm.abi import revert_text
+from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import CHAIN_ID, Log
+from cosim.evm.hashing import keccak
+from cosim.evm.keys import key_ring
+from cosim.replay.recorded import Recorded
 
 PURSE_WEI = 10**24
 """Native coin given to every sender: a node wants to see it, although a run pays no fee there."""

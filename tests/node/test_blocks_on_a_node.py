@@ -15,12 +15,12 @@ from anvil_node import Node, anvil
 from eth_account import Account as Signer
 from replay import PURSE_WEI
 
-from cosim.ledger.abi import pack
-from cosim.ledger.accounts import account
-from cosim.ledger.chain import Chain
-from cosim.ledger.contracts import compile_source
-from cosim.ledger.engine import CHAIN_ID, create_engine, intrinsic_gas
-from cosim.ledger.hashing import create_address
+from cosim.chain.chain import Chain
+from cosim.evm.abi import pack
+from cosim.evm.accounts import account
+from cosim.evm.contracts import compile_source
+from cosim.evm.engine import CHAIN_ID, create_engine, intrinsic_gas
+from cosim.evm.hashing import create_address
 
 pytestmark = pytest.mark.node
 

@@ -20,11 +20,11 @@ from replay import (
     trie_root,
 )
 
-from cosim.ledger.abi import NO_REASON, pack_mixed, revert_text
-from cosim.ledger.accounts import account
-from cosim.ledger.contracts import Artifact, compile_source
-from cosim.ledger.engine import DEFAULT_BLOCK_GAS_LIMIT, Engine, create_engine, intrinsic_gas
-from cosim.ledger.hashing import create_address
+from cosim.evm.abi import NO_REASON, pack_mixed, revert_text
+from cosim.evm.accounts import account
+from cosim.evm.contracts import Artifact, compile_source
+from cosim.evm.engine import DEFAULT_BLOCK_GAS_LIMIT, Engine, create_engine, intrinsic_gas
+from cosim.evm.hashing import create_address
 
 pytestmark = pytest.mark.node
 

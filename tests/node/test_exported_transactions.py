@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from anvil_node import anvil
 
-from cosim.experiment import run_scenario
-from cosim.publishing.export import export_transactions
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
+from cosim.verify.export import export_transactions
 
 pytestmark = pytest.mark.node
 

@@ -20,11 +20,11 @@ from replay import (
     trie_root,
 )
 
-from cosim.experiment import run_scenario
-from cosim.ledger.clients.local_market import LocalMarket
-from cosim.ledger.outcomes import OrderBook
-from cosim.ledger.session import MarketSession
-from cosim.ledger.trading import ClearOffChain
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.outcomes import OrderBook
+from cosim.mechanisms.local_market.session import MarketSession
+from cosim.mechanisms.local_market.trading import ClearOffChain
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.units import BoolArray, FloatArray, IntArray
 

@@ -12,20 +12,20 @@ import pytest
 from anvil_node import Node
 from faulty_proxy import faulty_proxy, plain
 
+from benchmarks.anvil import Anvil
 from cosim.cli import main
 from cosim.errors import EngineError, NodeError, ResultFolderError
-from cosim.experiment import run_scenario
-from cosim.ledger.abi import pack
-from cosim.ledger.accounts import account
-from cosim.ledger.anvil import Anvil
-from cosim.ledger.contracts import compile_source
-from cosim.ledger.engine import Message, create_engine
-from cosim.ledger.journal import JOURNAL
-from cosim.ledger.rpc import NodeSettings, PlainNode
-from cosim.ledger.timed_node import TimedNode, connect
-from cosim.publishing.verification import verify
-from cosim.recording.manifest import file_hashes, read_manifest
+from cosim.evm.abi import pack
+from cosim.evm.accounts import account
+from cosim.evm.contracts import compile_source
+from cosim.evm.engine import Message, create_engine
+from cosim.evm.journal import JOURNAL
+from cosim.evm.rpc import NodeSettings, PlainNode
+from cosim.evm.timed_node import TimedNode, connect
+from cosim.results.manifest import file_hashes, read_manifest
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
+from cosim.verify.verification import verify
 
 pytestmark = pytest.mark.node
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cosim.community import certificate_terms, count_services
 from cosim.errors import ScenarioError
+from cosim.mechanisms.green_certificates.terms import certificate_terms
+from cosim.runs.community import count_services
 from cosim.scenario import Scenario, load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "green_certificates.yaml"

@@ -12,7 +12,7 @@ import yaml
 
 import cosim
 import cosim.cli
-import cosim.experiment
+import cosim.runs.experiment
 from cosim.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER, main
 from cosim.errors import (
     EngineError,
@@ -50,7 +50,7 @@ def called(monkeypatch):
         def stop(*args: Any, **options: Any) -> None:
             raise Called(args, options)
 
-        monkeypatch.setattr(cosim.experiment, "run_scenario", stop)
+        monkeypatch.setattr(cosim.runs.experiment, "run_scenario", stop)
         with pytest.raises(Called) as caught:
             main(["run", *arguments])
         return caught.value.args
@@ -128,7 +128,7 @@ def test_errors_become_exit_codes(monkeypatch, file, capsys, error, code, says):
     def fail(*args: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(cosim.experiment, "run_scenario", fail)
+    monkeypatch.setattr(cosim.runs.experiment, "run_scenario", fail)
     assert main(["run", str(file)]) == code
     message = capsys.readouterr().err
     assert message.startswith("cosim: ")
@@ -140,7 +140,7 @@ def test_an_error_of_the_program_is_not_dressed_up_as_one_of_the_user(monkeypatc
     def fail(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cosim.experiment, "run_scenario", fail)
+    monkeypatch.setattr(cosim.runs.experiment, "run_scenario", fail)
     with pytest.raises(ZeroDivisionError):
         main(["run", str(file)])
 

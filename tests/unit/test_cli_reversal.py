@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cosim.chain.finality import nakamoto_probability, reversal_probability
 from cosim.cli import EXIT_USER, main
-from cosim.finality import nakamoto_probability, reversal_probability
 
 ROOT = Path(__file__).parents[2]
 FEW = ["--share", "0.1", "0.25", "--confirmations", "1", "6", "--races", "2000"]
@@ -23,7 +23,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_page_and_image_are_what_the_command_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cosim.ledger import reversal_tables
+    from cosim.chain import reversal_tables
 
     rows = reversal_tables.compare()
     # the races take seconds and are the same for both

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-import cosim.simulation
+import cosim.runs.simulation
 from cosim.errors import PowerFlowMismatchError, ResultFolderError, ScenarioError
-from cosim.experiment import run_scenario
 from cosim.grid.power_flow import PandapowerEngine
-from cosim.ledger.clients.local_market import clear_gas
-from cosim.recording.writer import TableWriter
-from cosim.simulation import sample
+from cosim.mechanisms.local_market.client import clear_gas
+from cosim.results.writer import TableWriter
+from cosim.runs.experiment import run_scenario
+from cosim.runs.simulation import sample
 
 pytestmark = pytest.mark.xdist_group("experiment")
 
@@ -147,7 +147,7 @@ class NoSolution(PandapowerEngine):
     ],
 )
 def test_engines_that_disagree_stop_the_run(short_scenario, tmp_path, monkeypatch, engine, says):
-    monkeypatch.setattr(cosim.simulation, "_reference", lambda _, grid: engine(grid.net))
+    monkeypatch.setattr(cosim.runs.simulation, "_reference", lambda _, grid: engine(grid.net))
     with pytest.raises(PowerFlowMismatchError, match=says):
         run_scenario(short_scenario(2), tmp_path / "scenario.yaml", tmp_path / "result")
     assert folder_is_empty(tmp_path)
@@ -168,7 +168,7 @@ def test_a_crash_of_our_own_leaves_nothing_behind(short_scenario, tmp_path, monk
 
 
 def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, monkeypatch):
-    monkeypatch.setattr(cosim.preparation, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
+    monkeypatch.setattr(cosim.runs.preparation, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
     file = tmp_path / "scenario.yaml"
     with pytest.raises(ScenarioError, match="clearing 13 orders may take") as caught:
         run_scenario(short_scenario(2), file, tmp_path / "result")

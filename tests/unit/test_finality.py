@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cosim.finality import confirmations_needed, nakamoto_probability, reversal_probability
+from cosim.chain.finality import confirmations_needed, nakamoto_probability, reversal_probability
 
 # Nakamoto 2008, section 11, as printed
 PUBLISHED = {

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cosim.community import count_services, members
 from cosim.errors import ScenarioError
+from cosim.mechanisms.membership import members
+from cosim.runs.community import count_services
 from cosim.scenario import Scenario, load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "name_registry.yaml"

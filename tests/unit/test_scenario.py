@@ -7,7 +7,7 @@ import yaml
 
 from cosim.errors import ScenarioError
 from cosim.scenario import json_schema, load_scenario
-from cosim.scenario_page import markdown
+from cosim.scenario.page import markdown
 
 MINIMAL = {
     "name": "minimal",

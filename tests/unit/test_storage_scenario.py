@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cosim.community import count_services, shared_battery
 from cosim.errors import GridDataError, ScenarioError
-from cosim.experiment import run_scenario
+from cosim.mechanisms.community_storage.setup import shared_battery
+from cosim.runs.community import count_services
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "community_storage.yaml"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cosim.community import members
 from cosim.errors import ScenarioError
+from cosim.mechanisms.membership import members
 from cosim.scenario import load_scenario
 
 FILE = Path(__file__).parents[2] / "scenarios" / "supply_contract.yaml"

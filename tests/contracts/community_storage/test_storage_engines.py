@@ -7,7 +7,7 @@ from typing import Any
 from market_world import FIRST_DELIVERY_S, GAS_LIMIT, ORDER_LEAD_S, STEP_S, address
 from storage_world import MONEY, OWNER, StorageWorld
 
-from cosim.ledger.abi import pack_mixed
+from cosim.evm.abi import pack_mixed
 
 METER = f"meter of {OWNER}"
 MEMBERS = [address(name) for name in ("ann", "bob", "cem", OWNER, "stranger")]

@@ -14,7 +14,7 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.ledger.contracts import compile_contract
+from cosim.evm.contracts import compile_contract
 
 CAP = 500_000
 MAX_ENERGY, MAX_PRICE = 2**32 - 1, 2**31 - 1

@@ -7,7 +7,7 @@ from typing import Any
 from certificates_world import FIRST_DELIVERY_S, HOUR, PRICE, STEP_S, CertificatesWorld
 from market_world import GAS_LIMIT, address
 
-from cosim.ledger.abi import pack_mixed
+from cosim.evm.abi import pack_mixed
 
 SEQUENCE: list[tuple[int, str, str, tuple[Any, ...]]] = [
     # interval whose end it is, sender, function, arguments

@@ -13,10 +13,10 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.ledger.hashing import keccak
-from cosim.market.fill_tree import FillTree
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 
 COMMITTED_S = FIRST_DELIVERY_S - GATE_CLOSURE_S
 BUYER, SELLER, NEIGHBOUR = range(3)

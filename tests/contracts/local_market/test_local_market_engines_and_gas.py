@@ -14,8 +14,8 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 
 Step = tuple[str, int, list[tuple[str, dict[str, object]]]]
 

@@ -20,8 +20,8 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 
 MAX_ENERGY, MAX_PRICE = 2**32 - 1, 2**31 - 1
 

@@ -23,8 +23,8 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.market.orders import Order
-from cosim.market.pricing import PricingRule
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import PricingRule
 
 BID = Order("buyer", False, 1_000, 200_001)
 ASK = Order("seller", True, 1_000, 100_000)

@@ -5,8 +5,8 @@ from local_market_world import Cleared, opened, three
 from market_world import SUPPLIER, MarketWorld, address
 
 from cosim.errors import ContractRevert
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm
 
 
 @pytest.fixture

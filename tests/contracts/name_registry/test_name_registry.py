@@ -17,7 +17,7 @@ from registry_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.market.names import is_canonical
+from cosim.mechanisms.name_registry.names import is_canonical
 
 NAME = word("lv1.101-bus-4")
 

@@ -13,8 +13,8 @@ from market_world import address
 from supply_world import DEPOSIT, SUPPLIER, TERMS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
-from cosim.ledger.contracts import Artifact, compile_contract, compile_source
-from cosim.ledger.hashing import keccak
+from cosim.evm.contracts import Artifact, compile_contract, compile_source
+from cosim.evm.hashing import keccak
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"
 ACCOUNTS = ("ann", "bob", "cem")
@@ -91,9 +91,9 @@ def test_engines_agree(seed: int) -> None:
 def by_the_other_back_end(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The same source without the pragma that chooses Vyper's newer back end."""
     folder = tmp_path_factory.mktemp("legacy")
-    for interface in CONTRACTS.glob("*.vyi"):
+    for interface in CONTRACTS.rglob("*.vyi"):
         (folder / interface.name).write_text(interface.read_text(encoding="utf-8"), "utf-8")
-    source = (CONTRACTS / "Supplier.vy").read_text(encoding="utf-8")
+    source = (CONTRACTS / "supply_contract" / "Supplier.vy").read_text(encoding="utf-8")
     changed = source.replace("# pragma experimental-codegen\n", "")
     assert changed != source
     (folder / "Supplier.vy").write_text(changed, "utf-8")
@@ -111,7 +111,7 @@ def test_back_ends_agree(by_the_other_back_end: Artifact, seed: int) -> None:
 
 def test_texts_are_what_their_numbers_say() -> None:
     """Refusals are numbers in the source: letters, then how many there are."""
-    source = (CONTRACTS / "Supplier.vy").read_text(encoding="utf-8")
+    source = (CONTRACTS / "supply_contract" / "Supplier.vy").read_text(encoding="utf-8")
     named = re.findall(r'^# "supplier: (.*)"\n\w+: constant\(uint256\) = (\d+)$', source, re.M)
     assert len(named) == len(
         re.findall(r"^    if .*?:\n        self\._refuse\(", source, re.M | re.S)

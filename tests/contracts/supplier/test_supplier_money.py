@@ -7,7 +7,7 @@ from market_world import address
 from supply_world import DEPOSIT, SUPPLIER, TERMS, TOKENS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
-from cosim.ledger.abi import pack
+from cosim.evm.abi import pack
 
 PRICE = TERMS.price_ueur_per_kwh
 BIG = 10**15

@@ -1,4 +1,4 @@
-"""Order books with known results, cleared by the contract on both engines and by the twin."""
+"""Order books with known results, cleared by the contract on both engines and by the model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clearing_welfare import largest_volume_wh, largest_welfare_ueur, welfare_ueur
 
-from cosim.market.clearing import Clearing, clear
-from cosim.market.orders import Order
-from cosim.market.pricing import PricingRule
-from cosim.market.welfare import largest_volume_wh, largest_welfare_ueur, welfare_ueur
+from cosim.mechanisms.local_market.clearing import Clearing, clear
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import PricingRule
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
 from market_world import MarketWorld, address
@@ -49,14 +49,14 @@ def check(case: dict[str, Any], scale: int, orders: list[Order], clearing: Clear
 
 
 @pytest.mark.parametrize(("name", "scale"), RUNS)
-def test_twin(name: str, scale: int) -> None:
+def test_model(name: str, scale: int) -> None:
     orders = orders_of(CASES[name], scale)
     check(CASES[name], scale, orders, clear(orders))
 
 
 @pytest.mark.parametrize("scale", [1_000, 1_000_000])
 @pytest.mark.parametrize("name", CASES)
-def test_twin_by_mcafee_s_rule(name: str, scale: int) -> None:
+def test_model_by_mcafee_s_rule(name: str, scale: int) -> None:
     expected = CASES[name]["mcafee"]
     clearing = clear(orders_of(CASES[name], scale), PricingRule.MCAFEE)
     assert clearing.volume_wh == expected["volume"] * UNIT_WH
@@ -64,7 +64,7 @@ def test_twin_by_mcafee_s_rule(name: str, scale: int) -> None:
     assert clearing.sell_price_ueur_per_kwh == expected["seller_gets"] * scale
 
 
-def test_twin_serves_the_right_buyers_at_their_own_prices() -> None:
+def test_model_serves_the_right_buyers_at_their_own_prices() -> None:
     orders = orders_of(CASES["sort_regression"], 1)
     clearing = clear(orders, PricingRule.PAY_AS_BID)
     assert clearing.fills_wh == (0, UNIT_WH, UNIT_WH, 2 * UNIT_WH)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cosim.ledger.clients.local_market import pack_ranking
-from cosim.market.clearing import clear, ranking
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.clearing import clear, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
 from market_world import SUPPLIER, MarketWorld, address
@@ -49,8 +49,8 @@ def test_contract_by_mcafee_s_rule(name: str, form: ClearingForm, engine: str) -
     else:
         world.market.send("anyone", "clearVerified", 0, pack_ranking(ranking(orders)), *result)
     assert world.market.get("clearingOf", 0) == (True, *result, len(orders))
-    twin = clear(orders, PricingRule.MCAFEE)
+    model = clear(orders, PricingRule.MCAFEE)
     fills = [world.market.get("orderOf", 0, address(order.account))[3] for order in orders]
-    assert tuple(fills) == twin.fills_wh
+    assert tuple(fills) == model.fills_wh
     assert world.free(SUPPLIER) - before == (result[0] - result[1]) * expected["volume"]
     assert world.backed()

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from cosim.ledger.clients.local_market import pack_ranking
-from cosim.ledger.hashing import keccak
-from cosim.market.clearing import clear, ranking
-from cosim.market.fill_tree import FillTree
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule, taker_price_ueur_per_kwh
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.clearing import clear, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import (
+    ClearingForm,
+    PricingRule,
+    taker_price_ueur_per_kwh,
+)
 from cosim.units import ueur_from_eur, wh_from_kwh
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cosim.market.orders import Order, Settlement
-from cosim.market.pricing import PricingRule, taker_price_ueur_per_kwh
-from cosim.market.settlement import LocalMarketTwin
+from cosim.mechanisms.local_market.model import LocalMarketModel
+from cosim.mechanisms.local_market.orders import Order, Settlement
+from cosim.mechanisms.local_market.pricing import PricingRule, taker_price_ueur_per_kwh
 from cosim.units import ueur_from_eur, wh_from_kwh
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text(encoding="utf-8"))
@@ -50,9 +50,9 @@ def members(row: dict[str, float]) -> list[Order]:
     ]
 
 
-def settled(orders: list[Order], rule: PricingRule) -> tuple[list[Settlement], LocalMarketTwin]:
+def settled(orders: list[Order], rule: PricingRule) -> tuple[list[Settlement], LocalMarketModel]:
     """One interval in which everybody does what it ordered."""
-    market = LocalMarketTwin("supplier", RETAIL, FEED_IN, 0, rule)
+    market = LocalMarketModel("supplier", RETAIL, FEED_IN, 0, rule)
     market.deposit("supplier", ueur_from_eur(10))
     settlements = []
     for order in orders:

@@ -1,4 +1,4 @@
-"""USEF's settlement example, by the contract on both engines and by the twin."""
+"""USEF's settlement example, by the contract on both engines and by the model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cosim.market.flexibility import FlexibilityMarketTwin
-from cosim.market.orders import Reading
+from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
+from cosim.mechanisms.local_market.orders import Reading
 from cosim.units import energy_wh_from_mw, ueur_from_eur
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
@@ -32,9 +32,9 @@ def figures(row: dict[str, Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("row", CASE["rows"])
-def test_twin(row: dict[str, Any]) -> None:
+def test_model(row: dict[str, Any]) -> None:
     metered_wh, settlement_ueur = figures(row)
-    market = FlexibilityMarketTwin(DSO, PENALTY)
+    market = FlexibilityMarketModel(DSO, PENALTY)
     market.deposit(DSO, PURSE_UEUR)
     market.deposit("generator", PURSE_UEUR)
     request = market.open_request(0, False, ORDERED_WH, FEE)

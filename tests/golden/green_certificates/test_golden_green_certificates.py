@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cosim.experiment import run_scenario
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import load_scenario
 
 HERE = Path(__file__).parent

@@ -9,11 +9,11 @@ import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
+from published_injections import published_injections
 
 from cosim.grid.catalogue import open_grid
 from cosim.grid.folder_writer import with_connection_points
 from cosim.grid.power_flow import make_power_flow
-from cosim.grid.published import published_injections
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text(encoding="utf-8"))
 

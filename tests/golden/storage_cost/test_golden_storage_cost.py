@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cosim.ledger.engine import create_engine
-from cosim.ledger.hashing import keccak
-from cosim.ledger.storage_cost import (
+from cosim.evm.engine import create_engine
+from cosim.evm.hashing import keccak
+from cosim.evm.storage_cost import (
     BYZANTIUM,
     CURRENT,
     implied_price_per_eth,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cosim import published_gas
-from cosim.ledger.engine import create_engine
-from cosim.ledger.gas import measure_methods
+from cosim.evm.engine import create_engine
+from cosim.gas import measure_methods
+from cosim.mechanisms.supply_contract import published_gas
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 PUBLISHED, WARM = CASES["published"], CASES["warm"]["optimiser_on"]

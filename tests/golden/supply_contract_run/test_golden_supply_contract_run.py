@@ -7,9 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cosim.analysis.gas_comparison import comparison_csv, comparison_tables, run_gas
-from cosim.analysis.tables import Results
-from cosim.experiment import run_scenario
+from cosim.mechanisms.supply_contract.gas_comparison import (
+    comparison_csv,
+    comparison_tables,
+    run_gas,
+)
+from cosim.results.reader import Results
+from cosim.runs.experiment import run_scenario
 from cosim.scenario import load_scenario
 
 ROOT = Path(__file__).parents[3]

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cosim.ledger.abi import pack_mixed
-from cosim.ledger.contracts import Artifact, compile_source
-from cosim.ledger.engine import Engine, create_engine, intrinsic_gas
-from cosim.ledger.hashing import create_address, keccak
+from cosim.evm.abi import pack_mixed
+from cosim.evm.contracts import Artifact, compile_source
+from cosim.evm.engine import Engine, create_engine, intrinsic_gas
+from cosim.evm.hashing import create_address, keccak
 
 CONTRACTS = Path(__file__).parents[2] / "unit" / "ledger" / "contracts"
 SENDERS = [keccak(f"sender {i}".encode())[12:] for i in range(4)]

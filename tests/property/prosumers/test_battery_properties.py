@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.prosumers.battery import (
+from cosim.devices.battery import (
     Batteries,
     charge_limit_mw,
     discharge_limit_mw,

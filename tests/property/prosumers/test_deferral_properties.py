@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.prosumers.deferral import Deferral, deferrable_mw, next_owed_mwh, recovery_mw
+from cosim.devices.deferral import Deferral, deferrable_mw, next_owed_mwh, recovery_mw
 
 STEP_H = 0.25
 share = st.floats(0, 1)

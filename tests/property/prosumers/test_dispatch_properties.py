@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cosim.devices.delivery import Devices
 from cosim.prosumers.bidding import Bidders
-from cosim.prosumers.devices import Devices
 from cosim.prosumers.elements import Element
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import Population, build_population

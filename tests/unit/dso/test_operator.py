@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from published_injections import published_injections
 
 from cosim.dso.operator import LAST_RESORT_TRIES, GridOperator
-from cosim.dso.procurement import NetworkTwin
+from cosim.dso.procurement import DsoNetwork
 from cosim.grid.limits import Limits
 from cosim.grid.power_flow import FixedPointEngine
-from cosim.grid.published import published_injections
 from cosim.units import energy_wh_from_mw
 
 STEP_S = 900
@@ -32,7 +32,7 @@ def village(rural1):
 
 
 def operator_of(engine, **settings):
-    return GridOperator(NetworkTwin(engine, Limits(), 10.0, 0.003), STEP_S, **settings)
+    return GridOperator(DsoNetwork(engine, Limits(), 10.0, 0.003), STEP_S, **settings)
 
 
 class MarketSide:
@@ -135,7 +135,7 @@ def test_awards_stay_within_the_request_however_the_prices_lie(village, margin):
 
 
 def test_what_was_requested_too_little_is_requested_again_before_anything_is_cut(village):
-    class Underestimates(NetworkTwin):
+    class Underestimates(DsoNetwork):
         def need(self, *schedule):
             need = super().need(*schedule)
             half = need.total_down_mw / 2

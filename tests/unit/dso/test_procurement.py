@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from published_injections import published_injections
 
-from cosim.dso.procurement import NetworkTwin, Offers
+from cosim.dso.procurement import DsoNetwork, Offers
 from cosim.dso.relief import ROUNDING_MW
 from cosim.grid.limits import Limits, check
 from cosim.grid.power_flow import FixedPointEngine, PandapowerEngine
-from cosim.grid.published import published_injections
 
 MARGINS = {"loading_margin_percent": 5.0, "voltage_margin_pu": 0.003}
 
@@ -61,7 +61,7 @@ def after(p_mw, offers, result):
 def test_drivers_of_a_violation_are_those_whose_removal_helps_most(feeder):
     engine, year = feeder
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
-    found = NetworkTwin(engine, Limits()).assess(p_mw, q_mvar)
+    found = DsoNetwork(engine, Limits()).assess(p_mw, q_mvar)
     assert [v.element for v in found.violations] == ["bus"] * 9 + ["trafo"]
     assert found.needs_relief
     worst = max(found.violations[:9], key=lambda v: v.value)
@@ -78,7 +78,7 @@ def test_drivers_of_a_violation_are_those_whose_removal_helps_most(feeder):
 def test_drivers_of_low_voltage_are_consumers(feeder):
     engine, year = feeder
     p_mw, q_mvar = injections(year, "2016-01-30T19:00")
-    found = NetworkTwin(engine, Limits(vm_min_pu=0.99)).assess(p_mw, q_mvar)
+    found = DsoNetwork(engine, Limits(vm_min_pu=0.99)).assess(p_mw, q_mvar)
     low = [v for v in found.violations if v.quantity == "vm_pu"]
     assert low
     for violation in low:
@@ -89,15 +89,15 @@ def test_drivers_of_low_voltage_are_consumers(feeder):
 def test_need_is_the_least_energy_that_relieves(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
-    twin = NetworkTwin(engine, Limits())
-    need = twin.need(p_mw, q_mvar, *curtailable(p_mw))
+    network = DsoNetwork(engine, Limits())
+    need = network.need(p_mw, q_mvar, *curtailable(p_mw))
     assert need.relieved
     assert need.total_up_mw == 0.0
     state = engine.solve(p_mw - need.down_mw, q_mvar)
     # rounding room: 4e-6 MW at 13 connection points, and the linearisation's 0.1 %
     assert 99.8 < state.trafo_loading_percent[0] <= 100.0
     # one hundredth less of each is too little
-    short = twin.need(p_mw, q_mvar, 0.99 * need.down_mw, np.zeros(p_mw.size))
+    short = network.need(p_mw, q_mvar, 0.99 * need.down_mw, np.zeros(p_mw.size))
     assert not short.relieved
 
 
@@ -107,7 +107,7 @@ def test_cheapest_offers_are_awarded_first(village):
     # prices far enough apart that no difference in effect on the transformer outweighs them
     price = 1000.0 * 2.0 ** np.arange(p_mw.size)
     offers = offers_of_all(p_mw, 0.6, price)
-    result = NetworkTwin(engine, Limits(), **MARGINS).procure(
+    result = DsoNetwork(engine, Limits(), **MARGINS).procure(
         p_mw, q_mvar, offers, *curtailable(p_mw)
     )
     assert result.relieved
@@ -135,29 +135,29 @@ def test_cheapest_offers_are_awarded_first(village):
 def test_relief_holds_by_the_reference_engine_after_rounding(feeder, rural3, time):
     engine, year = feeder
     p_mw, q_mvar = injections(year, time)
-    twin = NetworkTwin(engine, Limits(), **MARGINS)
+    network = DsoNetwork(engine, Limits(), **MARGINS)
     offers = offers_of_all(p_mw, 0.4, np.random.default_rng(5).uniform(0.1, 0.6, p_mw.size))
-    result = twin.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
+    result = network.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
     assert result.margins_kept
     rounding = ROUNDING_MW * np.random.default_rng(6).choice([-1.0, 1.0], p_mw.size)
     state = PandapowerEngine(rural3.net).solve(after(p_mw, offers, result) + rounding, q_mvar)
-    assert not check(state, twin.relief_limits, engine.topology).any_violated
+    assert not check(state, network.relief_limits, engine.topology).any_violated
 
 
 def test_every_congested_step_of_two_days_is_relieved(feeder):
     engine, year = feeder
-    twin = NetworkTwin(engine, Limits(), **MARGINS)
+    network = DsoNetwork(engine, Limits(), **MARGINS)
     first = year.step("2016-05-23T00:00")
     price = np.random.default_rng(8).uniform(0.1, 0.6, year.p_inject_mw.shape[1])
     congested = 0
     for k in range(first, first + 192):
         p_mw, q_mvar = year.p_inject_mw[k], year.q_inject_mvar[k]
-        before = twin.assess(p_mw, q_mvar)
+        before = network.assess(p_mw, q_mvar)
         if not before.needs_relief:
             continue
         congested += 1
         offers = offers_of_all(p_mw, 0.1, price)
-        result = twin.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
+        result = network.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
         assert result.relieved, k
         assert result.margins_kept, k
         assert (result.awarded_mw <= offers.energy_mw).all()
@@ -178,10 +178,12 @@ def test_over_and_under_voltage_at_once_need_both_directions(feeder):
     p_mw = p_mw.copy()
     p_mw[elsewhere[np.argsort(-z.diagonal()[elsewhere], kind="stable")[:25]]] = -0.015
     limits = Limits(vm_min_pu=0.99, vm_max_pu=1.06)
-    twin = NetworkTwin(engine, limits)
-    sides = {v.value > v.limit for v in twin.assess(p_mw, q_mvar).violations if v.element == "bus"}
+    network = DsoNetwork(engine, limits)
+    sides = {
+        v.value > v.limit for v in network.assess(p_mw, q_mvar).violations if v.element == "bus"
+    }
     assert sides == {True, False}
-    result = twin.procure(p_mw, q_mvar, no_offers(), *curtailable(p_mw))
+    result = network.procure(p_mw, q_mvar, no_offers(), *curtailable(p_mw))
     assert result.relieved
     assert (result.curtailed_mw > 0).any()
     assert (result.curtailed_mw < 0).any()
@@ -191,7 +193,7 @@ def test_nothing_to_offer_is_reported_as_not_relieved(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
     zero = np.zeros(p_mw.size)
-    result = NetworkTwin(engine, Limits()).procure(p_mw, q_mvar, no_offers(), zero, zero)
+    result = DsoNetwork(engine, Limits()).procure(p_mw, q_mvar, no_offers(), zero, zero)
     assert result.converged
     assert not result.relieved
     assert not result.margins_kept
@@ -202,7 +204,7 @@ def test_too_little_potential_is_used_as_far_as_it_goes(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
     down = 0.1 * np.maximum(p_mw, 0.0)
-    result = NetworkTwin(engine, Limits()).procure(
+    result = DsoNetwork(engine, Limits()).procure(
         p_mw, q_mvar, no_offers(), down, np.zeros(p_mw.size)
     )
     assert not result.relieved
@@ -213,11 +215,11 @@ def test_a_schedule_that_collapses_is_curtailed_to_one_that_holds(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
     p_mw = np.full(p_mw.size, -0.4)
-    twin = NetworkTwin(engine, Limits(), **MARGINS)
-    before = twin.assess(p_mw, q_mvar)
+    network = DsoNetwork(engine, Limits(), **MARGINS)
+    before = network.assess(p_mw, q_mvar)
     assert not before.state.converged
     assert [v.quantity for v in before.violations] == ["convergence"]
-    result = twin.procure(p_mw, q_mvar, no_offers(), *curtailable(p_mw))
+    result = network.procure(p_mw, q_mvar, no_offers(), *curtailable(p_mw))
     assert result.converged
     assert result.relieved
     assert result.margins_kept
@@ -229,7 +231,7 @@ def test_a_collapse_that_cannot_be_curtailed_is_reported(village):
     engine, year = village
     n = year.p_inject_mw.shape[1]
     zero = np.zeros(n)
-    result = NetworkTwin(engine, Limits()).procure(np.full(n, -0.4), zero, no_offers(), zero, zero)
+    result = DsoNetwork(engine, Limits()).procure(np.full(n, -0.4), zero, no_offers(), zero, zero)
     assert not result.converged
     assert not result.relieved
     assert result.check.violated.all()
@@ -239,21 +241,21 @@ def test_equal_offers_are_awarded_the_same_way_every_time(feeder):
     engine, year = feeder
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")
     offers = offers_of_all(p_mw, 0.5, np.full(p_mw.size, 0.2))
-    twin = NetworkTwin(engine, Limits(), **MARGINS)
-    first = twin.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
-    second = twin.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
+    network = DsoNetwork(engine, Limits(), **MARGINS)
+    first = network.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
+    second = network.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
     assert (first.awarded_mw == second.awarded_mw).all()
     # at one price the answer is the one that needs least energy
-    need = twin.need(p_mw, q_mvar, *(0.5 * side for side in curtailable(p_mw)))
+    need = network.need(p_mw, q_mvar, *(0.5 * side for side in curtailable(p_mw)))
     assert first.awarded_mw.sum() == pytest.approx(need.total_down_mw + need.total_up_mw, rel=1e-3)
 
 
 def test_a_schedule_within_limits_needs_nothing(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-01-15T03:00")
-    twin = NetworkTwin(engine, Limits(), **MARGINS)
-    assert not twin.assess(p_mw, q_mvar).needs_relief
-    result = twin.procure(p_mw, q_mvar, offers_of_all(p_mw, 0.5, p_mw + 1), *curtailable(p_mw))
+    network = DsoNetwork(engine, Limits(), **MARGINS)
+    assert not network.assess(p_mw, q_mvar).needs_relief
+    result = network.procure(p_mw, q_mvar, offers_of_all(p_mw, 0.5, p_mw + 1), *curtailable(p_mw))
     assert (result.n_iterations, result.awarded_mw.sum(), result.curtailed_mw.any()) == (
         0,
         0,

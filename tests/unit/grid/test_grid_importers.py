@@ -8,11 +8,11 @@ import pandapower as pp
 import pandapower.networks
 import pandas as pd
 import pytest
+from published_injections import published_injections
 
 from cosim.errors import GridDataError, ProfileError, UserError
 from cosim.grid.catalogue import open_grid
 from cosim.grid.importers import import_pandapower, import_simbench
-from cosim.grid.published import published_injections
 
 
 @pytest.fixture

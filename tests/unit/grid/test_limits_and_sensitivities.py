@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from published_injections import published_injections
 
 from cosim.grid.folder_writer import with_connection_points
 from cosim.grid.limits import Limits, check
 from cosim.grid.power_flow import FixedPointEngine
-from cosim.grid.published import published_injections
 from cosim.grid.sensitivities import sensitivities
 
 
@@ -115,7 +115,7 @@ def test_sensitivities_equal_finite_differences_deep_under_voltage(noon):
 
 def test_sensitivities_with_shared_buses(rural1):
     points = pd.concat(
-        [rural1.connection_points, pd.DataFrame({"name": ["twin", "slack"], "bus": [12, 0]})],
+        [rural1.connection_points, pd.DataFrame({"name": ["model", "slack"], "bus": [12, 0]})],
         ignore_index=True,
     )
     engine = FixedPointEngine(with_connection_points(rural1.net, points))

@@ -6,11 +6,11 @@ import numpy as np
 import pandapower as pp
 import pandas as pd
 import pytest
+from published_injections import published_injections
 
 from cosim.errors import GridDataError
 from cosim.grid.folder_writer import with_connection_points
 from cosim.grid.power_flow import FixedPointEngine, PandapowerEngine, make_power_flow
-from cosim.grid.published import published_injections
 
 VOLTAGE_TOLERANCE_PU = 1e-8
 LOADING_TOLERANCE_PERCENT = 1e-5

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from senders import KEYED
 
-from cosim.ledger.anvil import find_anvil, running_anvil
-from cosim.ledger.contracts import Artifact, compile_source
-from cosim.ledger.engine import Engine, create_engine
-from cosim.ledger.node import Node
-from cosim.ledger.rpc import NodeSettings
-from cosim.ledger.timed_node import connect
+from benchmarks.anvil import find_anvil, running_anvil
+from cosim.evm.contracts import Artifact, compile_source
+from cosim.evm.engine import Engine, create_engine
+from cosim.evm.node import Node
+from cosim.evm.rpc import NodeSettings
+from cosim.evm.timed_node import connect
 
 CONTRACTS = Path(__file__).parent / "contracts"
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cosim.ledger.accounts import account
+from cosim.evm.accounts import account
 
 KEYED = tuple(account(1, name) for name in ("deployer", "seller"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosim.errors import CalldataError
-from cosim.ledger.abi import (
+from cosim.evm.abi import (
     NO_REASON,
     event_decoders,
     pack,

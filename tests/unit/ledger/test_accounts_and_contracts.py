@@ -9,8 +9,8 @@ import pytest
 from eth_account import Account as EthAccount
 
 from cosim.errors import EngineError
-from cosim.ledger import contracts
-from cosim.ledger.accounts import account, accounts
+from cosim.evm import contracts
+from cosim.evm.accounts import account, accounts
 
 SOURCE = "# pragma version 0.4.3\nx: public(uint256)\n"
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
-from cosim.ledger.accounts import accounts
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients import EuroToken, SmartMeters
-from cosim.ledger.clients.green_certificates import (
+from cosim.evm.accounts import accounts
+from cosim.evm.engine import Receipt, create_engine
+from cosim.mechanisms.green_certificates.client import (
     CertificateOfferState,
     ConsumptionState,
     GreenCertificates,
     HourState,
 )
-from cosim.ledger.engine import Receipt, create_engine
+from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.money.client import EuroToken
 
 GENESIS_S = 1_700_000_000
 FIRST_DELIVERY_S = (GENESIS_S // 3_600 + 1) * 3_600

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
+from cosim.chain.blocks import Background, next_base_fee_wei
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
-from cosim.ledger.abi import pack
-from cosim.ledger.blocks import Background, next_base_fee_wei
-from cosim.ledger.chain import Chain
-from cosim.ledger.contracts import Artifact, deploy
-from cosim.ledger.hashing import keccak
-from cosim.ledger.revm import RevmEngine
+from cosim.evm.abi import pack
+from cosim.evm.contracts import Artifact, deploy
+from cosim.evm.hashing import keccak
+from cosim.evm.revm import RevmEngine
 
 ALICE, BOB, CAROL = (keccak(name)[12:] for name in (b"alice", b"bob", b"carol"))
 GWEI = 10**9

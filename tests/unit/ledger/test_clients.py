@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
-from cosim.ledger.accounts import accounts
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients import EuroToken, FlexibilityMarket, LocalMarket, SmartMeters
-from cosim.ledger.clients.local_market import ClearingState, OrderState, Reading, clear_gas
-from cosim.ledger.engine import Receipt, create_engine
+from cosim.evm.accounts import accounts
+from cosim.evm.engine import Receipt, create_engine
+from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
+from cosim.mechanisms.local_market.client import (
+    ClearingState,
+    LocalMarket,
+    OrderState,
+    Reading,
+    clear_gas,
+)
+from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.money.client import EuroToken
 
 GENESIS_S = 1_700_000_000
 FIRST_DELIVERY_S = GENESIS_S + 3_600

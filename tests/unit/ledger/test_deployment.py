@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import EngineError
-from cosim.ledger.chain import Chain
-from cosim.ledger.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.ledger.engine import create_engine
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
 
 FIRST_DELIVERY_S = 1_717_243_200
 TERMS = ContractTerms(

@@ -9,9 +9,9 @@ import pytest
 from senders import KEYED
 
 from cosim.errors import ContractRevert, EngineError
-from cosim.ledger.abi import pack, pack_mixed, unpack_uint
-from cosim.ledger.contracts import Artifact
-from cosim.ledger.engine import (
+from cosim.evm.abi import pack, pack_mixed, unpack_uint
+from cosim.evm.contracts import Artifact
+from cosim.evm.engine import (
     CHAIN_ID,
     COINBASE,
     PREVRANDAO,
@@ -19,7 +19,7 @@ from cosim.ledger.engine import (
     create_engine,
     intrinsic_gas,
 )
-from cosim.ledger.hashing import create_address, keccak
+from cosim.evm.hashing import create_address, keccak
 
 DEPLOYER, SELLER = (one.address for one in KEYED)
 GAS = 2_000_000
@@ -303,7 +303,7 @@ contract = boa.loads(
 )
 contract.set(5)
 block, timestamp = boa.env.evm.patch.block_number, boa.env.timestamp
-from cosim.ledger.engine import create_engine
+from cosim.evm.engine import create_engine
 engine = create_engine("py-evm")
 engine.set_block(900, 1_900_000_000, 30_000_000)
 traced = set(boa.env.sstore_trace)

@@ -12,25 +12,25 @@ from typing import Any
 import pytest
 
 from cosim.errors import ContractRevert, EngineError
-from cosim.ledger.contracts import compile_contract
-from cosim.ledger.engine import create_engine
-from cosim.ledger.gas import DEPLOY, ClearingGas, GasUse, measure_clearing, measure_methods
-from cosim.ledger.gas.bench import Bench, account
-from cosim.ledger.gas.clearing import FORMS, SIZES, book, packed_ranking
-from cosim.ledger.gas.published import PUBLISHED
-from cosim.ledger.gas.tables import (
+from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import create_engine
+from cosim.gas import DEPLOY, ClearingGas, GasUse, measure_clearing, measure_methods
+from cosim.gas.bench import Bench, account
+from cosim.gas.clearing import FORMS, SIZES, book, packed_ranking
+from cosim.gas.tables import (
     CLEARING_COLUMNS,
     as_csv,
     as_json,
     as_markdown,
     screen_tables,
 )
-from cosim.market.clearing import clear, crosses
+from cosim.mechanisms.local_market.clearing import clear, crosses
+from cosim.mechanisms.supply_contract.gas_published import PUBLISHED
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference"
 CONTRACTS = sorted(
-    path.stem for path in (ROOT / "contracts").glob("*.vy") if path.stem[0].isupper()
+    path.stem for path in (ROOT / "contracts").rglob("*.vy") if path.stem[0].isupper()
 )
 RISE = 1.01
 AGAIN = "print the reference anew with `cosim gas` as docs/gas.md says, and say why in CHANGELOG.md"

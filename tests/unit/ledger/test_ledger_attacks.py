@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from cosim.attacks.censorship import Censors
+from cosim.attacks.reorganisation import Takeover
+from cosim.attacks.spam import CREATE_SPIN, PART_GAS, SPIN, Spam
+from cosim.chain.blocks import Transaction
+from cosim.chain.chain import Chain
+from cosim.chain.consensus import Consensus, Regular
 from cosim.clock import DeliveryClock
-from cosim.ledger.accounts import account
-from cosim.ledger.attacks.censorship import Censors
-from cosim.ledger.attacks.reorganisation import Takeover
-from cosim.ledger.attacks.spam import CREATE_SPIN, PART_GAS, SPIN, Spam
-from cosim.ledger.blocks import Transaction
-from cosim.ledger.chain import Chain
-from cosim.ledger.consensus import Consensus, Regular
-from cosim.ledger.hashing import keccak
-from cosim.ledger.py_evm import PyEvmEngine
-from cosim.ledger.revm import RevmEngine
+from cosim.evm.accounts import account
+from cosim.evm.hashing import keccak
+from cosim.evm.py_evm import PyEvmEngine
+from cosim.evm.revm import RevmEngine
 
 ALICE, BOB = (keccak(name)[12:] for name in (b"alice", b"bob"))
 ORDER_GAS = 125_000

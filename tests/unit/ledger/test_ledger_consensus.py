@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cosim.ledger.consensus import BlockPlan, Consensus
+from cosim.chain.consensus import BlockPlan, Consensus
 
 START_S = 1_700_000_000
 

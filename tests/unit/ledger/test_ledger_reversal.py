@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from cosim.finality import nakamoto_probability, reversal_probability
-from cosim.ledger.consensus import Consensus, block_waits_s
-from cosim.ledger.reversal import Estimate, race
+from cosim.chain.consensus import Consensus, block_waits_s
+from cosim.chain.finality import nakamoto_probability, reversal_probability
+from cosim.chain.reversal import Estimate, race
 
 N_RACES = 40_000
 GRID = [

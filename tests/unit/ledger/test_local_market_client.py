@@ -6,22 +6,24 @@ from dataclasses import dataclass
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
-from cosim.ledger.accounts import accounts
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients import EuroToken, LocalMarket, SmartMeters
-from cosim.ledger.clients.local_market import (
+from cosim.evm.accounts import accounts
+from cosim.evm.engine import Receipt, create_engine
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.client import (
     CLAIM_GAS,
     ClearingState,
+    LocalMarket,
     challenge_gas,
     pack_ranking,
     verify_gas,
 )
-from cosim.ledger.engine import Receipt, create_engine
-from cosim.ledger.hashing import keccak
-from cosim.market.clearing import Clearing, clear, ranking
-from cosim.market.orders import Order
-from cosim.market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.money.client import EuroToken
 
 GENESIS_S = 1_700_000_000
 FIRST_DELIVERY_S = GENESIS_S + 7_200

@@ -6,13 +6,13 @@ import functools
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
-from cosim.ledger.accounts import accounts
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients.euro_token import EuroToken
-from cosim.ledger.clients.name_registry import NameRegistry
-from cosim.ledger.engine import create_engine
-from cosim.market.names import name_word
+from cosim.evm.accounts import accounts
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.money.client import EuroToken
+from cosim.mechanisms.name_registry.client import NameRegistry
+from cosim.mechanisms.name_registry.names import name_word
 
 ISSUER, DSO, ANN, BOB = (
     known.address for known in accounts(5, ("issuer", "dso", "ann", "bob")).values()

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import pytest
 
+from cosim.chain.blocks import Transaction
+from cosim.chain.chain import Chain, FeeStrategy
+from cosim.chain.consensus import BlockPlan
 from cosim.errors import EngineError
-from cosim.ledger.abi import pack
-from cosim.ledger.blocks import Transaction
-from cosim.ledger.chain import Chain, FeeStrategy
-from cosim.ledger.consensus import BlockPlan
-from cosim.ledger.contracts import Artifact, deploy
-from cosim.ledger.engine import create_engine
-from cosim.ledger.hashing import keccak
+from cosim.evm.abi import pack
+from cosim.evm.contracts import Artifact, deploy
+from cosim.evm.engine import create_engine
+from cosim.evm.hashing import keccak
 
 ALICE, BOB, CAROL = (keccak(name)[12:] for name in (b"alice", b"bob", b"carol"))
 GWEI = 10**9

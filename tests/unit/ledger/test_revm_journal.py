@@ -8,11 +8,11 @@ import pyrevm
 import pytest
 
 from cosim.errors import EngineError
-from cosim.ledger.abi import pack, pack_mixed
-from cosim.ledger.contracts import Artifact
-from cosim.ledger.engine import create_engine
-from cosim.ledger.hashing import create_address, keccak
-from cosim.ledger.revm_journal import (
+from cosim.evm.abi import pack, pack_mixed
+from cosim.evm.contracts import Artifact
+from cosim.evm.engine import create_engine
+from cosim.evm.hashing import create_address, keccak
+from cosim.evm.revm_journal import (
     accounts_in,
     changed_slots,
     entries_at,
@@ -141,7 +141,7 @@ def test_a_changed_account_is_not_taken_for_the_old_one(workbench: Artifact) -> 
 def test_remembered_places_are_bounded(
     workbench: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cosim.ledger.revm._PLACES", 8)
+    monkeypatch.setattr("cosim.evm.revm._PLACES", 8)
     engine: Any = create_engine("revm")
     contract = engine.transact(DEPLOYER, None, workbench.init_code(0), GAS).contract_address
     for i in range(30):

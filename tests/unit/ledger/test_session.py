@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
-from cosim.ledger.chain import Chain
-from cosim.ledger.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.ledger.engine import create_engine
-from cosim.ledger.session import MarketSession
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
+from cosim.mechanisms.local_market.session import MarketSession
 
 START = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RETAIL, FEED_IN, PENALTY = 300_000, 80_000, 600_000

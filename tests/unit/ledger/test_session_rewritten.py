@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_session import FIRST, session_of, trade
 
-from cosim.ledger.consensus import BlockPlan, Regular
+from cosim.chain.consensus import BlockPlan, Regular
 
 
 class Paused:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from eth_account import Account as Signer
 
-from cosim.ledger.accounts import account
-from cosim.ledger.signing import sign
+from cosim.evm.accounts import account
+from cosim.evm.signing import sign
 
 
 @pytest.mark.parametrize("nonce", range(8))

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
-from cosim.ledger.accounts import accounts
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients import EuroToken, LocalMarket, SmartMeters
-from cosim.ledger.clients.community_storage import (
+from cosim.evm.accounts import accounts
+from cosim.evm.engine import Receipt, create_engine
+from cosim.mechanisms.community_storage.client import (
     AccountState,
     CommunityStorage,
     NominatedState,
     StorageReading,
 )
-from cosim.ledger.engine import Receipt, create_engine
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.money.client import EuroToken
 
 GENESIS_S = 1_700_000_000
 FIRST_DELIVERY_S = GENESIS_S + 6_000

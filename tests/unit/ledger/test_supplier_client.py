@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
-from cosim.ledger.accounts import account
-from cosim.ledger.chain import Chain
-from cosim.ledger.clients.euro_token import EuroToken
-from cosim.ledger.clients.smart_meters import SmartMeters
-from cosim.ledger.clients.supplier import SubscriptionState, Supplier, SupplierAccounts
-from cosim.ledger.engine import create_engine
-from cosim.market.supply_terms import SupplyTerms
+from cosim.evm.accounts import account
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.money.client import EuroToken
+from cosim.mechanisms.supply_contract.client import SubscriptionState, Supplier, SupplierAccounts
+from cosim.mechanisms.supply_contract.terms import SupplyTerms
 
 ISSUER, OPERATOR, SELLER, CUSTOMER, METER = (
     account(1, name).address for name in ("issuer", "operator", "supplier", "customer", "meter")
@@ -126,7 +126,7 @@ def test_refused_deployment_tells_why(world: World) -> None:
         )
 
 
-def test_twin_terms_count_blocks() -> None:
+def test_model_terms_count_blocks() -> None:
     assert [TERMS.opens_at(1), TERMS.starts_at(1)] == [38, 50]
     assert [TERMS.declaration_at(1), TERMS.payment_at(1), TERMS.over_at(1)] == [70, 76, 83]
     assert [TERMS.begun(30, block) for block in (0, 29, 30, 49, 50)] == [0, 0, 1, 1, 2]

@@ -9,8 +9,8 @@ import rlp
 from eth_hash.auto import keccak as eth_keccak
 from trie import HexaryTrie
 
-from cosim.ledger.hashing import EMPTY_HASH, keccak, selector
-from cosim.ledger.trie import EMPTY_ROOT, storage_root
+from cosim.evm.hashing import EMPTY_HASH, keccak, selector
+from cosim.evm.trie import EMPTY_ROOT, storage_root
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 100, 1500])

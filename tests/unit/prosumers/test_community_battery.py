@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cosim.market.community_storage import credited_wh, debited_wh
+from cosim.mechanisms.community_storage.model import credited_wh, debited_wh
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import SharedBattery, nominate_wh, with_shared_battery
 from cosim.prosumers.forecasts import make_forecasts

@@ -7,8 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from cosim.attacks.deviations import AgreedSales, SmallerPurchases, UndeliveredFlexibility
 from cosim.prosumers.bidding import Bids
-from cosim.prosumers.deviations import AgreedSales, SmallerPurchases, UndeliveredFlexibility
 from cosim.prosumers.potentials import Potentials
 
 WHO = np.array([True, True, False])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cosim.prosumers.battery import (
+from cosim.devices.battery import (
     Batteries,
     charge_limit_mw,
     discharge_limit_mw,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cosim.prosumers.devices import Devices
+from cosim.devices.delivery import Devices
 
 CONSUMER, PV_OWNER, BATTERY_OWNER, HEAT_PUMP_OWNER, EMPTY = range(5)
 N = 5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cosim.prosumers.battery import Batteries
+from cosim.devices.battery import Batteries
 from cosim.prosumers.planning import plan_arbitrage, plan_self_consumption
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 

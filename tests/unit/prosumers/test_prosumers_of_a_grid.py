@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cosim.devices.delivery import Devices
 from cosim.prosumers.bidding import Bidders
-from cosim.prosumers.devices import Devices
 from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import build_population

@@ -1,0 +1,176 @@
+"""The report's words and charts about an attack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from cosim.attacks.indicators import (
+    attack_indicators,
+    attack_parties,
+    attack_settings,
+    unaccounted_kwh,
+)
+from cosim.attacks.settings import AttackSettings
+from cosim.report.chart_style import (
+    AFTER,
+    AMBER,
+    BEFORE,
+    GREEN,
+    PINK,
+    Chart,
+    TimeAxis,
+    limit_line,
+    styled,
+    two_rows,
+    zero_line,
+)
+from cosim.report.costs import money_by_role
+from cosim.report.series import StageSeries
+from cosim.report.summary import number
+from cosim.results.reader import Results
+from cosim.units import eur_from_ueur
+
+ATTACK_DEFINITION = (
+    "Attack",
+    "Attackers and victims are the accounts that the scenario's section attack names, also in a "
+    "run in which it is not active; their cost is what they paid less what they received, fees "
+    "included. Not accounted for: energy through the transformers, less technical losses, less the "
+    "sum of all settled readings. What the attack did is the difference to the same scenario with "
+    "attack.active: false.",
+)
+
+
+ROUNDING_KWH = 0.1
+"""Less than this is drawn small: it comes from readings in whole Wh."""
+
+
+def attack_name(settings: AttackSettings) -> str:
+    """Kind of an attack as people read it, and whether it took place."""
+    name = settings.kind.replace("_", " ")
+    return name if settings.active else f"{name}, not active"
+
+
+def attack_groups(results: Results, delivered: StageSeries) -> list[dict[str, Any]]:
+    """The group of charts on an attack; none in a run without one."""
+    settings = attack_settings(results)
+    if settings is None:
+        return []
+    return [
+        {
+            "key": "attack",
+            "title": f"Attack: {attack_name(settings)}",
+            "charts": [
+                _money(results),
+                _meters(results, settings),
+                _grid(results, settings, delivered),
+            ],
+        }
+    ]
+
+
+def _money(results: Results) -> Chart:
+    """Bars of what each party paid."""
+    values = attack_indicators(results)
+    sides = attack_parties(results)
+    roles = money_by_role(results).sum()
+    rows = [
+        (f"attackers ({len(sides.attackers)})", values["attackers_cost_eur"], BEFORE),
+        (f"victims ({len(sides.victims)})", values["victims_cost_eur"], PINK),
+        ("other prosumers", values["others_cost_eur"], AMBER),
+        ("supplier", -eur_from_ueur(int(roles["supplier"])), AFTER),
+        ("DSO", -eur_from_ueur(int(roles["dso"])), GREEN),
+    ]
+    rows = [row for row in rows if row[1] is not None]
+    figure = go.Figure(
+        go.Bar(
+            x=[label for label, _, _ in rows],
+            y=[round(value, 4) for _, value, _ in rows],
+            marker={"color": [colour for _, _, colour in rows]},
+            text=[number(value, "", 2) for _, value, _ in rows],
+            hovertemplate="%{x}: %{y:.2f} EUR<extra></extra>",
+            showlegend=False,
+        )
+    )
+    zero_line(figure)
+    figure = styled(figure, ["cost [EUR]"], 360, over_time=False)
+    figure.update_layout(bargap=0.4)
+    return Chart(
+        "attack-money",
+        "Who pays",
+        "Paid less received over the run, fees included; below zero is earned.",
+        figure,
+        over_time=False,
+    )
+
+
+def _grid(results: Results, settings: AttackSettings, delivered: StageSeries) -> Chart:
+    """Voltage and loading as delivered, with the attacked intervals shaded."""
+    axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
+    buses = delivered.bus.without(results.network["ext_grid"]["bus"].to_numpy())
+    figure = two_rows([0.5, 0.5])
+    for how, colour in (("max", BEFORE), ("min", AFTER)):
+        label = "highest" if how == "max" else "lowest"
+        figure.add_trace(
+            axis.line(buses.reduced(how), f"{label} voltage [pu]", colour), row=1, col=1
+        )
+    for part, label, colour in (
+        (delivered.trafo, "transformer", PINK),
+        (delivered.line, "line", GREEN),
+    ):
+        if part.idx.size:
+            figure.add_trace(
+                axis.line(part.reduced("max"), f"worst {label} [%]", colour), row=2, col=1
+            )
+    limit_line(
+        figure,
+        limits["trafo_loading_percent"],
+        f"limit {limits['trafo_loading_percent']:g} %",
+        row=2,
+        col=1,
+    )
+    _shade(figure, results, settings)
+    return Chart(
+        "attack-grid",
+        "Voltage and loading under the attack",
+        "As delivered: highest and lowest voltage of all buses but the slack bus, current of the "
+        "most loaded transformer and line against their ratings. Shaded: intervals attacked.",
+        styled(figure, ["voltage [pu]", "loading [%]"], 420),
+        wide=True,
+    )
+
+
+def _meters(results: Results, settings: AttackSettings) -> Chart:
+    """Bars of the energy that no reading accounts for."""
+    axis, figure = TimeAxis(results), go.Figure()
+    missing = unaccounted_kwh(results).to_numpy()
+    figure.add_trace(axis.bars(missing, "not accounted for [kWh]", AMBER, showlegend=True))
+    zero_line(figure)
+    if np.nanmax(np.abs(missing), initial=0.0) < ROUNDING_KWH:
+        figure.update_yaxes(range=[-ROUNDING_KWH, ROUNDING_KWH])
+    _shade(figure, results, settings)
+    return Chart(
+        "attack-meters",
+        "Energy that no reading accounts for",
+        "Through the transformers, less technical losses, less the sum of all settled readings: "
+        "positive when readings are too low. Shaded: intervals attacked.",
+        styled(figure, ["energy [kWh]"], 360),
+    )
+
+
+def _shade(figure: Any, results: Results, settings: AttackSettings) -> None:
+    """Mark the attacked intervals."""
+    attacked = settings.intervals(results.n_intervals)
+    if not len(attacked) or attacked[0] >= results.n_intervals:
+        return
+    last = results.times[min(attacked[-1], results.n_intervals - 1)]
+    figure.add_vrect(
+        x0=results.times[attacked[0]].isoformat(),
+        x1=(last + pd.Timedelta(seconds=results.step_s)).isoformat(),
+        fillcolor="rgba(213,94,0,0.08)",
+        line_width=0,
+        layer="below",
+    )

@@ -1,0 +1,1 @@
+"""The chain: blocks, mempool, fees, consensus, finality, and clients of what is deployed on it."""

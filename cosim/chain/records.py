@@ -1,0 +1,205 @@
+"""What the chain did, as columns of the tables ``transactions``, ``blocks`` and ``events``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cosim.chain.blocks import Included, Transaction
+from cosim.evm.abi import revert_text
+from cosim.evm.contracts import Artifact
+from cosim.evm.engine import Log
+
+Columns = dict[str, list[Any]]
+
+BlockRow = tuple[int, int, int, int, int, int, int, int]
+"""Number, timestamp, gas used, gas limit, base fee, number of transactions, proposer, and gas that
+other users took."""
+
+
+class Reorganisation(NamedTuple):
+    """Blocks that a competing branch replaced.
+
+    Parameters
+    ----------
+    block : int
+        Number of the first one.
+    depth_blocks : int
+        How many they were.
+    seen_at_s : int
+        Timestamp of the last of them, Unix time. [s]
+    cause : str
+        ``fork`` (two miners at once) or ``attack``.
+    n_transactions, n_left_out : int
+        Transactions in the blocks left behind, and how many of them the branch does not hold.
+    """
+
+    block: int
+    depth_blocks: int
+    seen_at_s: int
+    cause: str
+    n_transactions: int
+    n_left_out: int
+
+
+_TRANSACTION_COLUMNS = (
+    "block",
+    "index",
+    "sent_at_s",
+    "included_at_s",
+    "sender",
+    "nonce",
+    "to",
+    "data",
+    "value_wei",
+    "gas_limit",
+    "max_fee_wei",
+    "tip_wei",
+    "gas_used",
+    "status",
+    "fee_wei",
+    "interval",
+    "label",
+    "contract",
+    "method",
+    "revert_reason",
+)
+_BLOCK_COLUMNS = (
+    "block",
+    "timestamp_s",
+    "gas_used",
+    "gas_limit",
+    "base_fee_wei",
+    "n_transactions",
+    "proposer",
+    "others_gas",
+)
+_EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
+_WITHDRAWN_COLUMNS = ("sent_at_s", "sender", "to", "data", "interval", "label")
+
+
+@dataclass(frozen=True)
+class LedgerRecords:
+    """Columns of plain Python values since the last drain.
+
+    Parameters
+    ----------
+    transactions : dict of list
+        Included transactions in the order of the chain: DESIGN.md's columns, and ``fee_wei``,
+        ``interval``, ``label``, ``contract``, ``method`` and ``revert_reason``. Addresses are
+        0x hex, ``data`` is bytes, ``to`` is None for deployments. ``value_wei`` and ``fee_wei`` may
+        exceed 64 bits; they are Python ints, which Parquet holds as ``decimal128(38, 0)``.
+    blocks : dict of list
+        Blocks, empty ones too.
+    events : dict of list
+        Events, the arguments as compact JSON with sorted keys.
+    withdrawn : dict of list
+        Transactions that their sender withdrew before any block included them.
+    reorganisations : dict of list
+        Blocks that were replaced; the other columns hold the blocks in their place.
+    """
+
+    transactions: Columns
+    blocks: Columns
+    events: Columns
+    withdrawn: Columns
+    reorganisations: Columns
+
+
+def records(
+    included: Iterable[Included],
+    blocks: Sequence[BlockRow],
+    withdrawn: Sequence[Transaction],
+    contracts: Mapping[bytes, Artifact],
+    reorganisations: Sequence[Reorganisation] = (),
+) -> LedgerRecords:
+    """Build the columns.
+
+    Parameters
+    ----------
+    included : iterable of Included
+        In the order of the chain.
+    blocks : sequence of tuple
+        Rows of the table of blocks.
+    withdrawn : sequence of Transaction
+        Dropped ones.
+    contracts : mapping
+        Known contracts by address; events of others are shown undecoded.
+    reorganisations : sequence of Reorganisation
+        What was replaced.
+    """
+    transaction_rows = []
+    event_rows = []
+    for item in included:
+        transaction_rows.append(_transaction_row(item, contracts))
+        for log_index, log in enumerate(item.receipt.logs):
+            event_rows.append((item.block, item.index, log_index, *_event(log, contracts)))
+    withdrawn_rows = [
+        (
+            sent.sent_at_s,
+            "0x" + sent.sender.hex(),
+            None if sent.to is None else "0x" + sent.to.hex(),
+            sent.data,
+            sent.interval,
+            sent.label,
+        )
+        for sent in withdrawn
+    ]
+    return LedgerRecords(
+        _columns(_TRANSACTION_COLUMNS, transaction_rows),
+        _columns(_BLOCK_COLUMNS, blocks),
+        _columns(_EVENT_COLUMNS, event_rows),
+        _columns(_WITHDRAWN_COLUMNS, withdrawn_rows),
+        _columns(Reorganisation._fields, reorganisations),
+    )
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    if not rows:
+        return {name: [] for name in names}
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tuple[Any, ...]:
+    sent = item.transaction
+    receipt = item.receipt
+    artifact = contracts.get(sent.to or receipt.contract_address or b"")
+    method = None
+    if artifact is not None and sent.to is not None:
+        function = artifact.functions.get(sent.data[:4])
+        method = None if function is None else function["name"]
+    return (
+        item.block,
+        item.index,
+        sent.sent_at_s,
+        item.included_at_s,
+        "0x" + sent.sender.hex(),
+        item.nonce,
+        None if sent.to is None else "0x" + sent.to.hex(),
+        sent.data,
+        sent.value_wei,
+        sent.gas_limit,
+        sent.max_fee_wei,
+        sent.tip_wei,
+        receipt.gas_used,
+        receipt.status,
+        item.fee_wei,
+        sent.interval,
+        sent.label,
+        None if artifact is None else artifact.name,
+        method,
+        None if receipt.status else revert_text(receipt.output),
+    )
+
+
+def _event(log: Log, contracts: Mapping[bytes, Artifact]) -> tuple[str, str, str]:
+    """Contract, event and arguments of a log entry; of an unknown contract, topics and data."""
+    artifact = contracts.get(log.address)
+    decoder = artifact.events.get(log.topics[0]) if artifact and log.topics else None
+    if artifact is not None and decoder is not None:
+        return artifact.name, decoder.name, decoder.to_json(log.topics, log.data)
+    raw = {"data": "0x" + log.data.hex(), "topics": ["0x" + topic.hex() for topic in log.topics]}
+    name = "0x" + log.address.hex() if artifact is None else artifact.name
+    return name, "", json.dumps(raw, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,73 @@
+"""Commands about the ledger alone: ``gas``, ``reversal``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+
+def add_ledger(commands: Any) -> None:
+    """Add the commands to those of the command line."""
+    gas = commands.add_parser("gas", help="measure what the contracts' transactions cost")
+    gas.add_argument("--engine", choices=("revm", "py-evm"), default="revm", help="[revm]")
+    forms = gas.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="print contract, method and gas as JSON")
+    forms.add_argument("--csv", action="store_true", help="print gas of clearing by form and size")
+    forms.add_argument("--markdown", action="store_true", help="print docs/gas.md")
+    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw gas of clearing")
+    gas.set_defaults(run=_gas)
+
+    reversal = commands.add_parser("reversal", help="how probable it is that a trade is reverted")
+    reversal.add_argument("--share", type=float, nargs="+", metavar="Q", help="of the hash power")
+    reversal.add_argument("--confirmations", type=int, nargs="+", metavar="Z", help="blocks on top")
+    reversal.add_argument("--races", type=int, metavar="N", help="of each kind [100000]")
+    reversal.add_argument("--seed", type=int, help="of the races [1]")
+    forms = reversal.add_mutually_exclusive_group()
+    forms.add_argument("--csv", action="store_true", help="print it as CSV")
+    forms.add_argument("--markdown", action="store_true", help="print docs/finality.md")
+    forms.add_argument("--figure", type=Path, metavar="SVG", help="draw it")
+    reversal.set_defaults(run=_reversal)
+
+
+def _gas(options: argparse.Namespace) -> int:
+    from cosim.evm.engine import create_engine
+    from cosim.gas import measure_clearing, measure_methods
+    from cosim.gas.tables import as_csv, as_json, as_markdown, screen_tables
+
+    engine = create_engine(options.engine)
+    if options.figure:
+        from cosim.report.gas_chart import clearing_chart
+
+        options.figure.write_text(
+            clearing_chart(as_csv(measure_clearing(engine))), encoding="utf-8"
+        )
+        print(f"figure: {options.figure}")
+    elif options.csv:
+        print(as_csv(measure_clearing(engine)), end="")
+    elif options.json:
+        print(as_json(measure_methods(engine)), end="")
+    elif options.markdown:
+        clearing = measure_clearing(create_engine(options.engine))
+        print(as_markdown(measure_methods(engine), clearing), end="")
+    else:
+        Console().print(*screen_tables(measure_methods(engine)), sep="\n")
+    return 0
+
+
+def _reversal(options: argparse.Namespace) -> int:
+    from cosim.chain.reversal_tables import as_csv, as_markdown, compare_given, screen_table
+
+    rows = compare_given(options.share, options.confirmations, options.races, options.seed)
+    if options.figure:
+        from cosim.report.finality_chart import finality_chart
+
+        options.figure.write_text(finality_chart(as_csv(rows)), encoding="utf-8")
+        print(f"figure: {options.figure}")
+    elif options.csv or options.markdown:
+        print(as_csv(rows) if options.csv else as_markdown(rows), end="")
+    else:
+        Console().print(screen_table(rows))
+    return 0

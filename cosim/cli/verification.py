@@ -1,0 +1,115 @@
+"""Commands about results that others shall believe: ``verify``, ``export-transactions``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cosim.errors import UserError
+
+EXIT_FAILED = 1
+
+
+def add_publishing(commands: Any) -> None:
+    """Add the commands to those of the command line."""
+    verify = commands.add_parser("verify", help="check a result folder without trusting its author")
+    verify.add_argument("result", type=Path, metavar="RESULT")
+    verify.add_argument(
+        "--engine",
+        choices=("revm", "py-evm", "rpc"),
+        default="revm",
+        help="what the transactions are replayed on [revm]",
+    )
+    verify.add_argument("--url", help="a fresh node, for the engine rpc")
+    verify.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="solve every N-th interval [1]"
+    )
+    verify.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes that solve [1]"
+    )
+    verify.add_argument(
+        "--only",
+        action="append",
+        choices=("files", "ledger", "grid", "indicators"),
+        help="check this part alone; may be given again [all]",
+    )
+    verify.set_defaults(run=_verify)
+
+    export = commands.add_parser(
+        "export-transactions", help="write a run's transactions as raw signed ones, with test keys"
+    )
+    export.add_argument("result", type=Path, metavar="RESULT")
+    export.add_argument("--out", type=Path, help="folder to be made [RESULT-transactions]")
+    export.add_argument("--max-fee-gwei", type=float, help="for a node with a base fee")
+    export.add_argument("--force", action="store_true", help="replace an earlier export there")
+    export.set_defaults(run=_export_transactions)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from cosim.verify.report import print_verification
+    from cosim.verify.study import check_study, study_runs
+    from cosim.verify.verification import PARTS, Verification, verify
+
+    if options.engine == "rpc" and not options.url:
+        raise UserError(
+            "is missing", field="--url", remedy="give the address of a fresh node, http://..."
+        )
+    console = Console()
+    begin = time.monotonic()
+    runs = study_runs(options.result)
+    if runs is not None and options.engine == "rpc":
+        raise UserError(
+            "is a study, and a node can replay one run only",
+            file=options.result,
+            remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
+        )
+    passed = True
+    if runs is not None:
+        own = Verification(options.result, options.engine, [check_study(options.result)])
+        print_verification(own, console)
+        passed = own.passed
+    for result in runs if runs is not None else [options.result]:
+        with console.status(f"verifying {result}"):
+            done = verify(
+                result,
+                options.engine,
+                options.url,
+                every=options.every,
+                jobs=options.jobs,
+                parts=options.only or PARTS,
+            )
+        print_verification(done, console)
+        passed = passed and done.passed
+    console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")
+    return 0 if passed else EXIT_FAILED
+
+
+def _export_transactions(options: argparse.Namespace) -> int:
+    from cosim.verify.export import export_transactions
+
+    begin = time.monotonic()
+    done = export_transactions(
+        options.result, options.out, max_fee_gwei=options.max_fee_gwei, force=options.force
+    )
+    spent = time.monotonic() - begin
+    print(
+        f"{done.n_transactions} transactions of {done.n_senders} test accounts signed "
+        f"in {spent:.1f} s"
+    )
+    print(f"export: {done.folder}")
+    return 0
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+positive.__name__ = "whole number"  # argparse names it in its message

@@ -1,0 +1,1 @@
+"""Devices behind the connection points, one file each: physics, columns, flexibility."""

@@ -1,0 +1,1 @@
+"""EVM engines behind one interface, Ethereum nodes, contract artifacts, keys and the ABI."""

@@ -1,0 +1,334 @@
+"""From Vyper source to deployed contract: compile, keep what was compiled, deploy.
+
+A contract compiles in half a second or more, so artifacts are kept in the user's cache folder
+(``$COSIM_CACHE``, else ``$XDG_CACHE_HOME/cosim``, else ``~/.cache/cosim``) under a hash of every
+Vyper source beside it, its own name and the compiler's version. Writing goes through a temporary
+file and a rename, so parallel processes are safe: both write the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from cosim.errors import ContractRevert, EngineError
+from cosim.evm.abi import EventDecoder, event_decoders, pack, revert_text
+from cosim.evm.engine import intrinsic_gas
+from cosim.evm.hashing import keccak, selector
+from cosim.resources import folder
+
+if TYPE_CHECKING:
+    from cosim.chain.chain import Chain
+
+EVM_VERSION = "cancun"
+
+_CODE_BYTE_GAS = 200  # what a byte of deployed code costs
+_CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses beside that
+
+_FORMAT = 2  # of the cached files
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled contract.
+
+    Parameters
+    ----------
+    name : str
+        Name of its source file without suffix.
+    abi : tuple of mapping
+        JSON ABI.
+    bytecode : bytes
+        Init code, to which constructor arguments are appended.
+    source_hash : str
+        SHA-256 of everything it was compiled from, in hex.
+    slots : mapping of str to int
+        Storage slot of each state variable by name; of a module's as ``module.name``.
+    """
+
+    name: str
+    abi: tuple[Mapping[str, Any], ...]
+    bytecode: bytes
+    source_hash: str
+    slots: Mapping[str, int]
+
+    @functools.cached_property
+    def selectors(self) -> Mapping[str, bytes]:
+        """Function selectors by function name; our contracts do not overload."""
+        return MappingProxyType(
+            {name: selector(f"{name}({','.join(types)})") for name, types in self.inputs.items()}
+        )
+
+    @functools.cached_property
+    def inputs(self) -> Mapping[str, tuple[str, ...]]:
+        """Argument types by function name."""
+        return MappingProxyType(
+            {
+                entry["name"]: tuple(item["type"] for item in entry["inputs"])
+                for entry in self.abi
+                if entry["type"] == "function"
+            }
+        )
+
+    @functools.cached_property
+    def functions(self) -> Mapping[bytes, Mapping[str, Any]]:
+        """ABI entries of functions by selector, to read calldata."""
+        return MappingProxyType(
+            {
+                self.selectors[entry["name"]]: entry
+                for entry in self.abi
+                if entry["type"] == "function"
+            }
+        )
+
+    @functools.cached_property
+    def events(self) -> Mapping[bytes, EventDecoder]:
+        """Event decoders by topic."""
+        return MappingProxyType(event_decoders(self.abi))
+
+    def slot_of(self, variable: str, account: bytes) -> int:
+        """Storage slot of an account's value in a mapping (Vyper hashes slot, then key)."""
+        key = pack(self.slots[variable], account)
+        return int.from_bytes(keccak(key), "big")
+
+    def init_code(self, *arguments: int | bytes | bool) -> bytes:
+        """Data of the deploying transaction.
+
+        Parameters
+        ----------
+        *arguments : int, bool or bytes
+            Constructor arguments of static type, addresses as 20 bytes.
+        """
+        return self.bytecode + pack(*arguments)
+
+
+def runtime_code_hash(code: bytes) -> str:
+    """Keccak-256 of deployed code as 0x hex, as EXTCODEHASH and block explorers show it."""
+    return "0x" + keccak(code).hex()
+
+
+def cache_folder() -> Path:
+    """Where compiled contracts are kept."""
+    chosen = os.environ.get("COSIM_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cosim"
+
+
+def compile_contract(name: str) -> Artifact:
+    """Compile one of the contracts that come with cosim, or take it from the cache.
+
+    Parameters
+    ----------
+    name : str
+        File name without suffix, e.g. ``LocalMarket``.
+
+    Raises
+    ------
+    EngineError
+        If there is no such contract, or it does not compile.
+    """
+    return _compiled(source_of(name))
+
+
+@functools.cache
+def _compiled(path: Path) -> Artifact:
+    return compile_source(path)
+
+
+def source_of(name: str) -> Path:
+    """Source file of one of the contracts that come with cosim.
+
+    Raises
+    ------
+    EngineError
+        If there is no such contract.
+    """
+    for subject in subjects():
+        path = subject / f"{name}.vy"
+        if path.is_file():
+            return path
+    raise EngineError(f"no contract {name}: {folder('contracts')} has no {name}.vy")
+
+
+def subjects(contracts: Path | None = None) -> list[Path]:
+    """Folders of the Vyper sources that come with cosim, one a subject, or of a copy of them."""
+    root = folder("contracts") if contracts is None else contracts
+    return sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def compile_source(path: Path) -> Artifact:
+    """Compile a Vyper file, or take it from the cache.
+
+    Parameters
+    ----------
+    path : Path
+        The source. Its imports are looked up beside it, then among the contracts that come with
+        cosim.
+
+    Returns
+    -------
+    Artifact
+        Compiled for the Cancun rules, optimised for gas.
+
+    Raises
+    ------
+    EngineError
+        If the file is missing or does not compile.
+    """
+    if not path.is_file():
+        raise EngineError(f"no contract {path.stem}: {path} is not there")
+    source_hash = _source_hash(path)
+    cached = cache_folder() / "contracts" / f"{path.stem}-{source_hash[:32]}.json"
+    artifact = _read(cached, path.stem, source_hash)
+    if artifact is None:
+        artifact = _compile(path, source_hash)
+        _write(cached, artifact)
+    return artifact
+
+
+def _source_hash(path: Path) -> str:
+    """Hash of the contract's name, the compiler and every Vyper file that it could import."""
+    digest = hashlib.sha256(
+        f"{_FORMAT} {importlib.metadata.version('vyper')} {EVM_VERSION} {path.name}".encode()
+    )
+    for place in _search_path(path):
+        for source in sorted(place.glob("*.vy*")):
+            content = source.read_bytes()
+            digest.update(f"\n{place.name}/{source.name} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
+    """Where a source's imports are looked up, in this order."""
+    return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
+
+
+def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+    # imported here: most runs find everything in the cache
+    from vyper.compiler.input_bundle import FilesystemInputBundle
+    from vyper.compiler.output import build_abi_output, build_layout_output
+    from vyper.compiler.phases import CompilerData
+    from vyper.compiler.settings import Settings
+    from vyper.exceptions import VyperException
+
+    # the bundle looks in the last of its paths first
+    bundle = FilesystemInputBundle(_search_path(path, contracts)[::-1])
+    try:
+        data = CompilerData(
+            bundle.load_file(path.name),
+            input_bundle=bundle,
+            settings=Settings(evm_version=EVM_VERSION),
+        )
+        return Artifact(
+            path.stem,
+            tuple(build_abi_output(data)),
+            data.bytecode,
+            source_hash,
+            dict(_flat(build_layout_output(data).get("storage_layout", {}))),
+        )
+    except VyperException as error:
+        raise EngineError(f"{path} does not compile:\n{error}") from error
+
+
+def _flat(layout: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Slots of a storage layout, modules flattened into dotted names."""
+    for name, entry in layout.items():
+        if isinstance(entry.get("slot"), int):
+            yield prefix + name, entry["slot"]
+        else:
+            yield from _flat(entry, f"{prefix}{name}.")
+
+
+def _read(path: Path, name: str, source_hash: str) -> Artifact | None:
+    """Artifact from the cache; None if it is absent, damaged or of other sources."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["source_hash"] != source_hash:
+            return None
+        return Artifact(
+            name, tuple(kept["abi"]), bytes.fromhex(kept["bytecode"]), source_hash, kept["slots"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, artifact: Artifact) -> None:
+    """Keep an artifact; a cache that cannot be written costs time, not results."""
+    content = json.dumps(
+        {
+            "source_hash": artifact.source_hash,
+            "abi": list(artifact.abi),
+            "bytecode": artifact.bytecode.hex(),
+            "slots": dict(artifact.slots),
+        }
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
+        ) as file:
+            file.write(content)
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+def deploy(
+    chain: Chain, artifact: Artifact, sender: bytes, *arguments: int | bytes | bool
+) -> bytes:
+    """Deploy a contract in the next block, and tell the chain what lies at its address.
+
+    Parameters
+    ----------
+    chain : Chain
+        Mined by one block.
+    artifact : Artifact
+        What to deploy.
+    sender : bytes
+        Deploying account.
+    *arguments : int, bool or bytes
+        Constructor arguments.
+
+    Returns
+    -------
+    bytes
+        Address of the contract, 20 bytes.
+
+    Raises
+    ------
+    ContractRevert
+        If the constructor refuses.
+    EngineError
+        If the next block has no room.
+    """
+    data = artifact.init_code(*arguments)
+    gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
+    handle = chain.submit(
+        sender, None, data, chain.now_s, gas_limit, label=f"deploy {artifact.name}"
+    )
+    chain.mine_blocks()
+    included = chain.included(handle)
+    if included is None:
+        raise EngineError(
+            f"{artifact.name} was not deployed: its gas limit of {gas_limit} found no room in the "
+            f"next block of {chain.block_gas_limit}"
+        )
+    address = included.receipt.contract_address
+    if included.receipt.status == 0 or address is None:
+        raise ContractRevert(
+            revert_text(included.receipt.output), artifact.name, "__init__", {"data": arguments}
+        )
+    chain.register(address, artifact)
+    return address

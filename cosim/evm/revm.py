@@ -1,0 +1,386 @@
+"""The fast engine: revm through pyrevm, one isolated transaction at a time.
+
+pyrevm keeps a single transaction open for ever: storage stays warm, original values go stale,
+and its journal grows. Gas of a second transaction would be wrong. So each transaction here runs
+on an empty journal over the backing database:
+
+1. open a checkpoint and execute;
+2. take the write set (storage, balances, nonces, new code) out of the journal, which pyrevm shows
+   as text only (:mod:`cosim.evm.revm_journal`);
+3. revert the checkpoint, which empties the journal, and write the write set to the database.
+
+Most transactions change nothing but storage, which the journal's entries tell at once. For them
+only the entries are read, and the values are asked of revm. What moves native coin or creates
+contracts is read in full.
+
+The text is short because contract accounts lie in the database without their code: revm fetches
+code by its hash on the first call, and before the journal is printed the code is taken out of the
+touched accounts again. Printing code would otherwise cost more than executing it.
+
+Limits of pyrevm 0.3.7: ``block.basefee`` is always 0 and ``block.gaslimit`` is fixed when the
+machine is built (a change rebuilds it from the state kept here), ``BLOCKHASH`` returns hashes of
+no real block. Contracts must not read these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyrevm
+
+from cosim.errors import ContractRevert, EngineError
+from cosim.evm.abi import revert_text
+from cosim.evm.engine import (
+    CHAIN_ID,
+    COINBASE,
+    DEFAULT_BLOCK_GAS_LIMIT,
+    PREVRANDAO,
+    Log,
+    Receipt,
+    check_transaction,
+)
+from cosim.evm.hashing import EMPTY_HASH, create_address
+from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
+from cosim.evm.revm_journal import (
+    accounts_in,
+    changed_slots,
+    entries_at,
+    has_code,
+    may_create,
+    new_code,
+    revert_output,
+    tells_of_creation,
+)
+
+# pyrevm's type stub lacks the first parameter of AccountInfo, the balance
+_info: Any = pyrevm.AccountInfo
+
+# what a transaction calls: contract and selector
+_Function = tuple[bytes, bytes]
+
+_PLACES = 20_000
+"""Slots whose text in the journal is remembered; about 10 MB."""
+
+
+class RevmEngine(StateMirror):
+    """revm 3 (all rules up to Cancun) plus the calldata floor of Prague.
+
+    Implements :class:`cosim.evm.engine.Engine`.
+    """
+
+    name = "revm"
+
+    def __init__(self) -> None:
+        super().__init__()
+        # what revm keeps of a code, by its hash: jump table and padding
+        self._analysed: dict[bytes, pyrevm.AccountInfo] = {}
+        # contracts that can do more than store: those that hold native coin, or have code that
+        # can create contracts
+        self._rich: set[bytes] = set()
+        self._creators: set[bytes] = set()
+        # functions whose transactions did so
+        self._thorough: set[_Function] = set()
+        # contracts that calls of a function have loaded, to take their code out of the journal
+        self._loaded_by: dict[_Function, set[bytes]] = {}
+        # the same as revm takes them, until a contract's account changes
+        self._codeless: dict[_Function, list[tuple[str, pyrevm.AccountInfo]]] = {}
+        # length of the longest journal of a function in which there was no code
+        self._lengths: dict[_Function, int] = {}
+        # addresses as revm takes and shows them
+        self._texts: dict[bytes, str] = {}
+        self._addresses: dict[str, bytes] = {}
+        # slots by their text in the journal: address twice, slot, and the account's storage
+        self._places: dict[str, tuple[str, bytes, int, dict[int, int]]] = {}
+        self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
+        self._evm: Any = self._build()
+
+    def _build(self) -> pyrevm.EVM:
+        """A machine with the state kept here."""
+        evm = pyrevm.EVM(
+            env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=self._gas_limit
+        )
+        # revm touches it in every transaction, and prints an unknown account with its empty code
+        evm.insert_account_info("0x" + COINBASE.hex(), _info(*NO_ACCOUNT))
+        for address, account in self._accounts.items():
+            if account[2] in self._analysed:
+                evm.insert_account_info(self._text(address), self._analysed[account[2]])
+            evm.insert_account_info(self._text(address), _info(*account))
+        for address, slots in self._storage.items():
+            for slot, value in slots.items():
+                checkpoint = evm.snapshot()
+                evm.insert_account_storage(self._text(address), slot, value)
+                evm.revert(checkpoint)
+        return evm
+
+    def set_block(
+        self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
+    ) -> None:
+        """Set the block of the next transactions; ``base_fee_wei`` is not visible to contracts."""
+        if gas_limit != self._gas_limit:
+            self._gas_limit = gas_limit
+            self._evm = self._build()
+        self._evm.set_block_env(
+            pyrevm.BlockEnv(
+                number=number,
+                coinbase="0x" + COINBASE.hex(),
+                timestamp=timestamp_s,
+                prevrandao=PREVRANDAO,
+                gas_limit=gas_limit,
+            )
+        )
+
+    def transact(
+        self, sender: bytes, to: bytes | None, data: bytes, gas_limit: int, value_wei: int = 0
+    ) -> Receipt:
+        """Execute one transaction and keep its effects; see :class:`Engine`."""
+        floor = check_transaction(data, to is None, gas_limit, self._gas_limit)
+        account = self._accounts.get(sender, NO_ACCOUNT)
+        balance, nonce, code_hash = account
+        if value_wei > balance:
+            raise EngineError(
+                f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
+            )
+        if to is None:
+            return self._deploy(sender, data, gas_limit, value_wei, floor)
+        evm = self._evm
+        sender_text = self._texts.get(sender) or self._text(sender)
+        if nonce == 0:
+            # a sender's nonce is raised before execution: its account is not empty any more
+            evm.insert_account_info(sender_text, _info(balance, 1, code_hash))
+        checkpoint = evm.snapshot()
+        try:
+            output = evm.message_call(
+                sender_text, self._texts.get(to) or self._text(to), data, value_wei, gas_limit
+            )
+        except RuntimeError as error:
+            result = self._refusal(error, checkpoint)
+            evm.revert(checkpoint)
+            self._raise_nonce(sender, account)
+            return Receipt(0, max(result.gas_used, floor), revert_output(str(error)), ())
+        result = evm.result
+        function = (to, data[:4])
+        if value_wei or self._rich or function in self._thorough:
+            self._raise_nonce(sender, account)
+            self._commit(function, checkpoint)
+        elif self._commit_storage(function, checkpoint):
+            self._raise_nonce(sender, account)
+        else:
+            # it created a contract: once more, to read all of the journal
+            self._thorough.add(function)
+            return self.transact(sender, to, data, gas_limit)
+        return Receipt(1, max(result.gas_used, floor), output, self._logs(result))
+
+    def _deploy(
+        self, sender: bytes, data: bytes, gas_limit: int, value_wei: int, floor: int
+    ) -> Receipt:
+        evm = self._evm
+        account = self._accounts.get(sender, NO_ACCOUNT)
+        balance, nonce, code_hash = account
+        text = self._text(sender)
+        # the address of the new contract follows from the nonce in the database
+        evm.insert_account_info(text, _info(balance, nonce, code_hash))
+        created = create_address(sender, nonce)
+        checkpoint = evm.snapshot()
+        try:
+            evm.deploy(text, data, value_wei, gas_limit)
+        except RuntimeError as error:
+            result = self._refusal(error, checkpoint)
+            evm.revert(checkpoint)
+            self._raise_nonce(sender, account)
+            evm.insert_account_info(text, _info(balance, nonce + 1, code_hash))
+            output = revert_output(str(error))
+            return Receipt(0, max(result.gas_used, floor), output, (), created)
+        result = evm.result
+        self._raise_nonce(sender, account)
+        self._commit((created, b""), checkpoint)
+        return Receipt(1, max(result.gas_used, floor), b"", self._logs(result), created)
+
+    def _refusal(self, error: RuntimeError, checkpoint: pyrevm.JournalCheckpoint) -> Any:
+        """What revm says of a transaction that failed; raises if it was not executed."""
+        result = self._evm.result
+        if result is None:
+            self._evm.revert(checkpoint)
+            raise EngineError(f"revm refused a transaction: {error}") from error
+        return result
+
+    def _logs(self, result: Any) -> tuple[Log, ...]:
+        logs = []
+        for log in result.logs:
+            text = log.address
+            topics, data = log.data
+            address = self._addresses.get(text) or self._address(text)
+            logs.append(Log(address, tuple(topics), data))
+        return tuple(logs)
+
+    def _commit_storage(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> bool:
+        """Move what the open transaction stored to the database, if it changed nothing else.
+
+        Without native coin in any contract or in the transaction, only a creation changes more
+        than storage. If there is one, the checkpoint is reverted and nothing kept.
+        """
+        evm = self._evm
+        codeless = self._codeless.get(function)
+        if codeless is None:
+            codeless = self._codeless[function] = [
+                (self._text(address), _info(*self._accounts[address]))
+                for address in sorted(self._loaded_by.get(function, ()))
+                if self._accounts[address][2] != EMPTY_HASH
+            ]
+        for text, info in codeless:
+            evm.insert_account_info(text, info)
+        journal: str = evm.journal_str
+        entries = entries_at(journal)
+        if self._creators and tells_of_creation(journal, entries):
+            evm.revert(checkpoint)
+            return False
+        if len(journal) > self._lengths.get(function, 0):
+            self._note_loaded(function, journal)
+        value_of, places = evm.storage, self._places
+        changes = []
+        for entry in changed_slots(journal, entries):
+            place = places.get(entry) or self._place(entry)
+            text, address, slot, slots = place
+            value = value_of(text, slot)
+            if value != slots.get(slot, 0):
+                changes.append((text, address, slot, value))
+        evm.revert(checkpoint)
+        self._store(changes)
+        return True
+
+    def _place(self, entry: str) -> tuple[str, bytes, int, dict[int, int]]:
+        """The slot of an entry ``0x…, key: N``, and the storage that it belongs to."""
+        if len(self._places) >= _PLACES:
+            self._places.clear()
+        text, slot = entry[:42], int(entry[49:])
+        address = self._address(text)
+        place = text, address, slot, self._storage.setdefault(address, {})
+        self._places[entry] = place
+        return place
+
+    def _note_loaded(self, function: _Function, journal: str) -> None:
+        """Remember whose code is in the journal of a function, to take it out in time."""
+        if not has_code(journal):
+            self._lengths[function] = len(journal)
+            return
+        for account in accounts_in(journal):
+            if account.has_code:
+                self._loaded_by.setdefault(function, set()).add(account.address)
+        self._codeless.pop(function, None)
+
+    def _commit(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> None:
+        """Move the whole write set of the open transaction from the journal to the database."""
+        evm = self._evm
+        for address in sorted(self._loaded_by.get(function, ())):
+            if self._accounts[address][2] == EMPTY_HASH:
+                continue  # created right now, where another contract lay before a restore
+            text = self._text(address)
+            info = evm.basic(text)
+            evm.insert_account_info(text, _info(info.balance, info.nonce, info.code_hash))
+        journal = evm.journal_str
+        infos: list[tuple[str, pyrevm.AccountInfo]] = []
+        for account in accounts_in(journal):
+            text = self._text(account.address)
+            now: Account = (account.balance_wei, account.nonce, account.code_hash)
+            if account.is_gone:
+                now = NO_ACCOUNT
+            known = self._accounts.get(account.address, NO_ACCOUNT)
+            if now[2] == EMPTY_HASH:
+                # message calls leave the sender's nonce alone: the one kept here is right
+                now = (now[0], known[1], EMPTY_HASH)
+            elif now[2] not in self._analysed:
+                self._analysed[now[2]] = evm.basic(text)
+                self._code[now[2]] = new_code(account.code_length, self._analysed[now[2]])
+            if account.has_code and known[2] == now[2]:
+                self._loaded_by.setdefault(function, set()).add(account.address)
+                self._codeless.pop(function, None)
+            if now != known:
+                self._put_account(account.address, now)
+                if now[2] != known[2]:
+                    infos.append((text, self._analysed[now[2]]))
+                infos.append((text, _info(*now)))
+        changes = []
+        for entry in changed_slots(journal, entries_at(journal)):
+            text, address, slot, _ = self._place(entry)
+            if self._accounts[address][2] != EMPTY_HASH:
+                changes.append((text, address, slot, evm.storage(text, slot)))
+        evm.revert(checkpoint)
+        for text, new in infos:
+            evm.insert_account_info(text, new)
+        self._store(changes)
+
+    def _text(self, address: bytes) -> str:
+        """An address as revm takes it."""
+        text = self._texts.get(address)
+        if text is None:
+            text = self._texts[address] = "0x" + address.hex()
+        return text
+
+    def _address(self, text: str) -> bytes:
+        """An address that revm shows; its logs use capital letters, its journal none."""
+        address = self._addresses.get(text)
+        if address is None:
+            address = self._addresses[text] = bytes.fromhex(text[2:])
+        return address
+
+    def _raise_nonce(self, sender: bytes, account: Account) -> None:
+        """One more for a sender; it has no code (EIP-3607), so nothing else depends on it."""
+        if self._noting:
+            self._undo.append((sender, None, account))
+        self._accounts[sender] = (account[0], account[1] + 1, account[2])
+
+    def _put_account(self, address: bytes, account: Account) -> None:
+        known = self._accounts.get(address, NO_ACCOUNT)
+        super()._put_account(address, account)
+        if account[2] != EMPTY_HASH or known[2] != EMPTY_HASH:
+            self._codeless.clear()
+            _keep(self._rich, address, account[2] != EMPTY_HASH and account[0] > 0)
+            _keep(self._creators, address, may_create(self._code[account[2]]))
+
+    def _store(self, changes: list[tuple[str, bytes, int, int]]) -> None:
+        """Set slots here and in revm's database; address as text and bytes, slot, value."""
+        evm = self._evm
+        snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
+        for text, address, slot, value in changes:
+            self._put_slot(address, slot, value)
+            # inserting loads the account into the journal, and a loaded account would take the
+            # next slot into the journal instead of the database
+            checkpoint = snapshot()
+            insert(text, slot, value)
+            revert(checkpoint)
+
+    def _go_back(self, address: bytes, slot: int | None, old: int | Account) -> None:
+        if isinstance(old, tuple):
+            self._put_account(address, old)
+            self._evm.insert_account_info(self._text(address), _info(*old))
+        elif slot is not None:
+            self._store([(self._text(address), address, slot, old)])
+
+    def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
+        """Execute a call and forget its effects; raises ContractRevert."""
+        evm = self._evm
+        checkpoint = evm.snapshot()
+        try:
+            output: bytes = evm.message_call(
+                self._text(sender), self._text(to), data, 0, self._gas_limit
+            )
+            return output
+        except RuntimeError as error:
+            result = evm.result
+            if result is None:
+                raise EngineError(f"revm refused a call: {error}") from error
+            raise ContractRevert(revert_text(revert_output(str(error)))) from None
+        finally:
+            evm.revert(checkpoint)
+
+    def set_balance(self, address: bytes, balance_wei: int) -> None:
+        """Set the native coin of an account. [wei]"""
+        _, nonce, code_hash = self._accounts.get(address, NO_ACCOUNT)
+        self._put_account(address, (balance_wei, nonce, code_hash))
+        self._evm.insert_account_info(self._text(address), _info(balance_wei, nonce, code_hash))
+
+
+def _keep(addresses: set[bytes], address: bytes, is_in: bool) -> None:
+    if is_in:
+        addresses.add(address)
+    else:
+        addresses.discard(address)

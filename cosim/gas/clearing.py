@@ -1,0 +1,198 @@
+"""Gas of clearing one interval, by form of clearing and number of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cosim.evm.engine import Engine
+from cosim.evm.hashing import keccak
+from cosim.gas.bench import Bench, Deployed, account
+from cosim.gas.community import CHALLENGE_S, COMMITTED, ON_CHAIN, VERIFIED, Community
+from cosim.gas.registries import euro_token, smart_meters
+from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.orders import Order
+
+SIZES = (10, 20, 50, 100, 200, 500)
+FORMS = {"on chain": ON_CHAIN, "verified": VERIFIED, "committed": COMMITTED}
+
+_INDEXES_PER_WORD, _INDEX_BITS = 16, 16
+_HIGHEST_BID, _LOWEST_ASK, _PRICE_RANGE = 290_000, 90_000, 200_000
+_BID_BELOW_ASKS = 80_123
+
+
+@dataclass(frozen=True)
+class ClearingGas:
+    """Gas of one interval's clearing.
+
+    Parameters
+    ----------
+    form : str
+        ``on chain``, ``verified`` or ``committed``.
+    n_orders, n_filled : int
+        Orders, and how many of them were filled, some of them in part.
+    clearing_gas : int
+        Of the clearing transaction.
+    claims_gas : tuple of int
+        Of the claims, one per filled order of the committed form, in the order of the claims.
+    """
+
+    form: str
+    n_orders: int
+    n_filled: int
+    clearing_gas: int
+    claims_gas: tuple[int, ...] = ()
+
+    @property
+    def total_gas(self) -> int:
+        """Of all transactions."""
+        return self.clearing_gas + sum(self.claims_gas)
+
+    @property
+    def gas_per_participant(self) -> float:
+        """Of all transactions, by order."""
+        return self.total_gas / self.n_orders
+
+
+def member(k: int) -> str:
+    """Name of a trading account."""
+    return f"trader {k}"
+
+
+def book(n: int, crossing: bool = True) -> list[Order]:
+    """Orders of which about half are filled, or none: bids and asks by turns, prices in no order.
+
+    Bids fall and asks rise evenly over one range of prices, so that they cross in its middle.
+    """
+    half = n // 2
+    stride = next(k for k in (7, 9, 11, 13) if half % k and _coprime(k, half))
+    orders = []
+    for k in range(n):
+        is_sell = k % 2 == 1
+        step = (k // 2) * stride % half * _PRICE_RANGE // half
+        price = _LOWEST_ASK + step + _PRICE_RANGE // n if is_sell else _HIGHEST_BID - step
+        if not crossing and not is_sell:
+            price = _BID_BELOW_ASKS
+        orders.append(Order(member(k), is_sell, 500 + k * 397 % 1_000, price))
+    return orders
+
+
+def _coprime(a: int, b: int) -> bool:
+    while b:
+        a, b = b, a % b
+    return a == 1
+
+
+def packed_ranking(orders: Sequence[Order]) -> list[int]:
+    """Arrival indexes in merit order as the contract reads them: 16 to a word, lowest first."""
+    ranked = ranking(orders)
+    return [
+        sum(
+            index << (_INDEX_BITS * k)
+            for k, index in enumerate(ranked[at : at + _INDEXES_PER_WORD])
+        )
+        for at in range(0, len(ranked), _INDEXES_PER_WORD)
+    ]
+
+
+def outcome(clearing: Clearing) -> tuple[int, int, int]:
+    """Prices and volume as the contract is told them."""
+    return (
+        clearing.buy_price_ueur_per_kwh,
+        clearing.sell_price_ueur_per_kwh,
+        clearing.volume_wh,
+    )
+
+
+class ClearingBench:
+    """A community of one form with members, whose intervals are cleared one after the other.
+
+    Parameters
+    ----------
+    bench : Bench
+    token, meters : Deployed
+    form : str
+    n_members : int
+        Largest number of orders.
+    """
+
+    def __init__(
+        self, bench: Bench, token: Deployed, meters: Deployed, form: str, n_members: int
+    ) -> None:
+        self.form = form
+        name = f"with {n_members} members, {form}"
+        self.community = Community(bench, token, meters, FORMS[form], name=name)
+        self._interval = 0
+        self.community.fund("clearing operator", self.community.market)
+        for k in range(n_members):
+            self.community.join(member(k))
+
+    def clear(self, n: int, crossing: bool = True) -> ClearingGas:
+        """Fill the next interval's book, clear it, and claim every fill.
+
+        Parameters
+        ----------
+        n : int
+            Number of orders, even.
+        crossing : bool
+            Whether there is anything to trade.
+        """
+        community, market, interval = self.community, self.community.market, self._interval
+        self._interval += 1
+        orders = book(n, crossing)
+        community.open_window(interval)
+        for order in orders:
+            community.order(
+                order.account, interval, order.is_sell, order.energy_wh, order.price_ueur_per_kwh
+            )
+        community.close_gate(interval)
+        clearing = clear(orders)
+        filled = [k for k, fill_wh in enumerate(clearing.fills_wh) if fill_wh]
+        claims: list[int] = []
+        sender = "clearing operator"
+        if self.form == "on chain":
+            receipt = market.do(sender, "clear", interval)
+        elif self.form == "verified":
+            ranked = packed_ranking(orders) if crossing else []
+            receipt = market.do(sender, "clearVerified", interval, ranked, *outcome(clearing))
+        else:
+            tree = FillTree(clearing.fills_wh, keccak)
+            root = tree.root if crossing else bytes(32)
+            receipt = market.do(sender, "commitClearing", interval, root, *outcome(clearing))
+            community.bench.at(community.bench.now_s + CHALLENGE_S + 1)
+            # buyers first: sellers are paid out of what buyers paid in
+            for k in sorted(filled, key=lambda k: (orders[k].is_sell, k)):
+                claim = (account(member(k)), clearing.fills_wh[k], tree.proof(k))
+                claims.append(market.do(sender, "claimFill", interval, *claim).gas_used)
+        return ClearingGas(self.form, n, len(filled), receipt.gas_used, tuple(claims))
+
+
+def measure_clearing(
+    engine: Engine, sizes: Sequence[int] = SIZES, forms: Sequence[str] = tuple(FORMS)
+) -> list[ClearingGas]:
+    """Gas of clearing in every form, with about half of the orders filled, and without any trade.
+
+    Parameters
+    ----------
+    engine : Engine
+        Fresh.
+    sizes : sequence of int
+        Numbers of orders, even.
+    forms : sequence of str
+
+    Returns
+    -------
+    list of ClearingGas
+        By form, then as ``sizes``; of each size the book that crosses, then the one that does not.
+    """
+    bench = Bench(engine)
+    bench.begin(1)
+    token, meters = euro_token(bench), smart_meters(bench)
+    results = []
+    for chapter, form in enumerate(forms):
+        bench.begin(2 + chapter)
+        cleared = ClearingBench(bench, token, meters, form, max(sizes))
+        for n in sizes:
+            results += [cleared.clear(n), cleared.clear(n, crossing=False)]
+    return results

@@ -1,0 +1,187 @@
+"""The figures as a table on the screen, as JSON and CSV, and as the page docs/gas.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from cosim.gas.bench import GasUse
+from cosim.gas.clearing import ClearingGas
+from cosim.mechanisms.supply_contract.gas_published import PUBLISHED, Published
+
+CLEARING_COLUMNS = (
+    "form",
+    "orders",
+    "filled",
+    "clearing_gas",
+    "claims",
+    "claims_gas",
+    "gas_per_participant",
+)
+
+_INTRODUCTION = """\
+# Gas
+
+What every deployment and every function that changes state costs, measured by `cosim gas` in
+whole transactions: 21 000 and calldata included, storage cold, refunds taken off. Both EVM
+engines give the same figures. The accounts in the calldata have no zero bytes, for which 4 gas
+are charged instead of 16.
+
+A function's own row is its usual case: a batch of one, the clearing of 100 orders of which about
+half are filled. Other cases, such as the first use of a storage slot, have rows of their own. A
+new slot costs 22 100 gas, a change of one 5 000, and clearing one pays back 4 800.
+
+[results/reference/](../results/reference) keeps the figures, and a test fails when one rises by
+more than 1 % over them. After a change that is meant:
+
+```text
+cosim gas --json > results/reference/gas.json
+cosim gas --csv > results/reference/clearing_gas.csv
+cosim gas --markdown > docs/gas.md
+cosim gas --figure docs/images/clearing_gas.svg
+```
+"""
+
+_PUBLISHED = """\
+## Against the published contracts
+
+`then` is what the registry of meters and the supply contract were published with (2018 rules);
+`today` is the same Solidity under current rules in whole transactions, its optimiser on, which
+ours stays below. Gas measured within one open transaction is lower (column `warm`): storage that
+the transaction before touched is warm there. No transaction of its own can be that cheap.
+"""
+
+_CLEARING = """\
+## Clearing
+
+![Gas per participant and interval by form of clearing](images/clearing_gas.svg)
+
+One interval's clearing by the number of orders, about half of which are filled (`cosim gas
+--csv`, [results/reference/clearing_gas.csv](../results/reference/clearing_gas.csv)). *On chain*
+sorts and clears in the contract; *verified* checks a merit order and a result that somebody
+computed; *committed* stores the root of a tree of fills, and each filled order is claimed with a
+proof. What a participant pays is all of it divided by the number of orders. A book that does not
+cross costs the same whatever its length.
+"""
+
+
+def as_json(uses: Iterable[GasUse]) -> str:
+    """A list of ``{contract, method, gas}``."""
+    rows = ",\n".join(f"  {json.dumps(use._asdict())}" for use in uses)
+    return f"[\n{rows}\n]\n"
+
+
+def as_csv(rows: Iterable[ClearingGas]) -> str:
+    """Clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CLEARING_COLUMNS)
+    for row in rows:
+        writer.writerow(
+            (
+                row.form,
+                row.n_orders,
+                row.n_filled,
+                row.clearing_gas,
+                len(row.claims_gas),
+                sum(row.claims_gas),
+                round(row.gas_per_participant),
+            )
+        )
+    return out.getvalue()
+
+
+def screen_tables(uses: Sequence[GasUse]) -> tuple[Table, Table]:
+    """The figures as tables for the console: all of them, and beside the published contracts."""
+    table = Table(
+        title="Gas of whole transactions",
+        caption="A function's own row: a batch of one, clearing of 100 orders, about half filled.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("contract", no_wrap=True)
+    table.add_column("method", overflow="fold")
+    table.add_column("gas", justify="right", no_wrap=True)
+    before = ""
+    for use in uses:
+        if use.contract != before:
+            table.add_section()
+        table.add_row(use.contract if use.contract != before else "", use.method, number(use.gas))
+        before = use.contract
+    beside = Table(
+        title="Beside the published contracts",
+        caption="Then: as published. Today: the same code in whole transactions by current rules.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    beside.add_column("transaction", overflow="fold")
+    for heading in ("ours", "today", "then"):
+        beside.add_column(heading, justify="right", no_wrap=True)
+    beside.add_column("what ours does beyond it")
+    for use in uses:
+        if known := PUBLISHED.get((use.contract, use.method)):
+            beside.add_row(
+                f"{use.contract} {use.method}",
+                number(use.gas),
+                number(known.today),
+                number(known.then),
+                known.beyond,
+            )
+    return table, beside
+
+
+def as_markdown(uses: Sequence[GasUse], clearing: Sequence[ClearingGas]) -> str:
+    """The page docs/gas.md."""
+    parts = [_INTRODUCTION, _PUBLISHED, _published_table(uses)]
+    for contract in dict.fromkeys(use.contract for use in uses):
+        rows = [(_marked(use.method), number(use.gas)) for use in uses if use.contract == contract]
+        parts += [f"## {contract}\n", _table(("transaction", "gas"), rows)]
+    parts += [_CLEARING, _clearing_table(clearing)]
+    return "\n".join(parts)
+
+
+def number(value: float) -> str:
+    """Digits in groups of three, parted by spaces."""
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def _marked(method: str) -> str:
+    """``name (case)`` with the name as code."""
+    name, space, case = method.partition(" ")
+    return f"`{name}`{space}{case}"
+
+
+def _published_table(uses: Iterable[GasUse]) -> str:
+    rows = []
+    for use in uses:
+        known: Published | None = PUBLISHED.get((use.contract, use.method))
+        if known is not None:
+            figures = (number(use.gas), number(known.today), number(known.warm), number(known.then))
+            rows.append((f"{use.contract} `{use.method}`", *figures, known.beyond))
+    headings = ("transaction", "ours", "today", "warm", "then", "what ours does beyond it")
+    return _table(headings, rows)
+
+
+def _clearing_table(clearing: Sequence[ClearingGas]) -> str:
+    rows = [
+        (
+            row.form,
+            number(row.n_orders),
+            number(row.n_filled),
+            number(row.clearing_gas),
+            number(sum(row.claims_gas)) if row.claims_gas else "",
+            number(row.gas_per_participant),
+        )
+        for row in clearing
+    ]
+    headings = ("form", "orders", "filled", "clearing", "all claims", "per participant")
+    return _table(headings, rows)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,7 +1,0 @@
-"""What every method of every contract costs, in gas of whole transactions, on any engine."""
-
-from cosim.ledger.gas.bench import DEPLOY, GasUse
-from cosim.ledger.gas.clearing import ClearingGas, measure_clearing
-from cosim.ledger.gas.methods import measure_methods
-
-__all__ = ["DEPLOY", "ClearingGas", "GasUse", "measure_clearing", "measure_methods"]

@@ -1,0 +1,101 @@
+"""Free balances in a market, and what is due between its accounts and the supplier.
+
+Model of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
+"""
+
+from __future__ import annotations
+
+from cosim.errors import ContractRevert
+
+
+class SupplierAccounts:
+    """Free balances, and one signed due per account with the supplier.
+
+    Parameters
+    ----------
+    supplier : str
+        Account that owes and is owed.
+    """
+
+    def __init__(self, supplier: str) -> None:
+        self.supplier = supplier
+        self._free: dict[str, int] = {}
+        self._dues: dict[str, int] = {}
+
+    def balance_of(self, account: str) -> int:
+        """Free balance. [µEUR]"""
+        return self._free.get(account, 0)
+
+    def debt_of(self, account: str) -> int:
+        """What the account owes the supplier. [µEUR]"""
+        return max(self._dues.get(account, 0), 0)
+
+    def claim_of(self, account: str) -> int:
+        """What the supplier owes the account. [µEUR]"""
+        return max(-self._dues.get(account, 0), 0)
+
+    @property
+    def claims_total_ueur(self) -> int:
+        """What the supplier owes to all accounts. [µEUR]"""
+        return sum(max(-dues, 0) for dues in self._dues.values())
+
+    def free_total_ueur(self) -> int:
+        """Sum of the free balances. [µEUR]"""
+        return sum(self._free.values())
+
+    def deposit(self, account: str, amount_ueur: int) -> None:
+        """Credit a deposit; a debt is repaid out of it."""
+        self._receive(account, amount_ueur)
+
+    def withdraw(self, account: str, amount_ueur: int) -> None:
+        """Debit a withdrawal.
+
+        Raises
+        ------
+        ContractRevert
+            If the free balance, for the supplier less what it owes, is below the amount.
+        """
+        self._lock(account, amount_ueur)
+
+    def collect_claim(self, account: str) -> None:
+        """Let the supplier pay what it owes the account, as far as it can.
+
+        Raises
+        ------
+        ContractRevert
+            If it owes nothing.
+        """
+        self._require(self.claim_of(account) > 0, "no claim")
+        self._settle_dues(account, 0)
+
+    def _settle_dues(self, account: str, added_ueur: int) -> None:
+        """Add to what the account owes the supplier; who owes pays what it has."""
+        dues = self._dues.get(account, 0) + added_ueur
+        if dues > 0:
+            paid = min(dues, self.balance_of(account))
+        else:
+            paid = -min(-dues, self.balance_of(self.supplier))
+        self._add(account, -paid)
+        self._add(self.supplier, paid)
+        self._dues[account] = dues - paid
+
+    def _receive(self, account: str, amount_ueur: int) -> None:
+        """Credit what an account gets back; a debt is repaid out of it."""
+        self._add(account, amount_ueur)
+        self._settle_dues(account, 0)
+
+    def _lock(self, account: str, amount_ueur: int) -> None:
+        """Take from a free balance; the supplier's is what it owes nobody."""
+        available = self.balance_of(account)
+        if account == self.supplier:
+            available -= min(available, self.claims_total_ueur)
+        self._require(amount_ueur <= available, "balance too low")
+        self._add(account, -amount_ueur)
+
+    def _add(self, account: str, amount_ueur: int) -> None:
+        self._free[account] = self.balance_of(account) + amount_ueur
+
+    @staticmethod
+    def _require(condition: bool, text: str) -> None:
+        if not condition:
+            raise ContractRevert(f"local market: {text}")

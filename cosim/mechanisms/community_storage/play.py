@@ -1,0 +1,383 @@
+"""A shared battery in a run: members nominate, the battery follows, losses are billed by share.
+
+Nominations leave with the orders. What the ledger took decides the schedule of the battery's
+connection point: its energy manager moves the battery to the sum of the members' accounts, with
+whatever rounding left over before. After delivery the members' meters report to the local market
+their net injection less what they charged, and the battery's meter its own plus the sum; then it
+reports to the storage, which bills the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from cosim.chain.client import ContractClient
+from cosim.chain.waiting import confirmed, refusal, wait_for
+from cosim.clock import DeliveryClock
+from cosim.errors import ReconciliationError
+from cosim.mechanisms.community_storage.client import MAX_BATCH, CommunityStorage, settle_gas
+from cosim.mechanisms.community_storage.model import PERMILLE, CommunityStorageModel
+from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage, needed_ueur
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.play import Columns, Service
+from cosim.mechanisms.reconciliation import check_equal
+from cosim.units import WH_PER_MWH, IntArray, fee_ueur
+
+SOC_TOLERANCE_WH = 2.0
+"""How far the battery's state of charge may be from the sum of the accounts. Schedules are whole
+Wh at the connection point, at most 0.5 Wh off, which is less than 1 Wh inside the battery for
+efficiencies above a half; the next schedule makes up for it."""
+
+
+@dataclass
+class _Interval:
+    """What was sent and taken for one interval."""
+
+    handles: dict[int, int]
+    wanted_wh: IntArray
+    taken_wh: IntArray
+    reasons: dict[int, str]
+    fees_wei: list[int]
+    # of the accounts and of the battery, at the end of the interval
+    accounts_wh: dict[int, int]
+    stored_wh: int = 0
+    expected_wh: float = 0.0
+
+
+class StorageService(Service):
+    """The community storage of a run.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Chain, accounts and meters.
+    clock : DeliveryClock
+        Times of the run.
+    client : CommunityStorage
+        The contract, with the members' shares bought.
+    setup : StorageSetup
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        client: CommunityStorage,
+        setup: StorageSetup,
+    ) -> None:
+        self.client = client
+        self.setup = setup
+        self.model = CommunityStorageModel(setup.terms)
+        self._deployment = deployment
+        self._chain = deployment.chain
+        self._clock = clock
+        self._names = [account.name for account in deployment.prosumers]
+        self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
+        self._members = [i for i, shares in enumerate(setup.shares) if shares]
+        self._intervals: dict[int, _Interval] = {}
+        self._stored_wh = 0  # sum of the accounts after the latest interval
+        self._expected_wh = 0.0  # the battery's, after the latest schedule
+        room = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
+        self._batch = max(1, min(MAX_BATCH, room))
+        self.model.deposit(setup.terms.owner, setup.owner_deposit_ueur)
+        for i in self._members:
+            self.model.deposit(self._names[i], needed_ueur(setup, i))
+            self.model.buy_shares(self._names[i], setup.shares[i])
+
+    @classmethod
+    def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: StorageSetup) -> Self:
+        """Deploy the contract and let members buy their shares, before the first order window.
+
+        Raises
+        ------
+        ContractRevert
+            If the contract refuses a step of the set-up.
+        EngineError
+            If the set-up does not finish in time.
+        """
+        client = deploy_storage(deployment, clock, setup)
+        return cls(deployment, clock, client, setup)
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """The storage."""
+        return (self.client,)
+
+    def submit(self, interval: int, bids: Mapping[str, Any]) -> None:
+        """Send the nominations, each when its member's order leaves.
+
+        Parameters
+        ----------
+        interval : int
+        bids : mapping
+            ``storage_wh`` holds the nominations; without it there are none.
+        """
+        n = len(self._names)
+        wanted = np.asarray(bids.get("storage_wh", np.zeros(n)), dtype=np.int64)
+        opens = self._clock.window_opens_s(interval)
+        # as for orders: who sends in the last two blocks cannot expect to be included
+        window = self._clock.gate_closes_s(interval) - 2 * self._clock.block_time_s - opens
+        handles = {
+            i: self.client.nominate(
+                self._deployment.prosumers[i].address,
+                interval,
+                int(wanted[i]),
+                sent_at_s=float(opens + bids["sent_fraction"][i] * window),
+            )
+            for i in np.flatnonzero(wanted).tolist()
+        }
+        self._intervals[interval] = _Interval(
+            handles, wanted, np.zeros(n, dtype=np.int64), {}, [0] * n, {}
+        )
+
+    def gate_closed(self, interval: int) -> None:
+        """Read which nominations the ledger took, and take them in the same order.
+
+        Raises
+        ------
+        ContractRevert
+            If the model refuses what the contract took.
+        """
+        state = self._intervals[interval]
+        taken = []
+        for i, handle in state.handles.items():
+            included = self._chain.included(handle)
+            if included is None:
+                self._chain.drop([handle])
+                state.reasons[i] = "not included before gate closure"
+                continue
+            state.fees_wei[i] += included.fee_wei
+            if included.receipt.status:
+                taken.append((included.block, included.index, i))
+            else:
+                state.reasons[i] = refusal(self.client, handle)
+        for _, _, i in sorted(taken):
+            state.taken_wh[i] = state.wanted_wh[i]
+            self.model.nominate(interval, self._names[i], int(state.wanted_wh[i]))
+        nominated = self.model.nominated_of(interval)
+        check_equal(
+            interval,
+            {"CommunityStorage": _sums(self.client.nominated_of(interval))},
+            {"CommunityStorage": _sums(nominated)},
+            "nominations on the ledger [Wh]",
+            "nominations of the model [Wh]",
+        )
+        self._stored_wh += nominated.stored_wh
+        state.stored_wh = self._stored_wh
+        state.accounts_wh = {
+            i: self.model.account_of(self._names[i]).energy_wh for i in self._members
+        }
+
+    def scheduled_wh(self, interval: int, nominated_wh: IntArray) -> IntArray:
+        """Schedules with that of the battery: towards the sum of the accounts, and standby."""
+        setup, terms = self.setup, self.setup.terms
+        state = self._intervals[interval]
+        missing_wh = state.stored_wh - self._expected_wh
+        if missing_wh > 0:
+            drawn_wh = round(missing_wh * PERMILLE / terms.charge_permille)
+        else:
+            drawn_wh = round(missing_wh * terms.discharge_permille / PERMILLE)
+        drawn_wh = min(max(drawn_wh, -terms.power_wh), terms.power_wh)
+        if drawn_wh > 0:
+            self._expected_wh += drawn_wh * terms.charge_permille / PERMILLE
+        else:
+            self._expected_wh += drawn_wh * PERMILLE / terms.discharge_permille
+        state.expected_wh = self._expected_wh
+        scheduled = nominated_wh.copy()
+        scheduled[setup.point] = -setup.standby_wh - drawn_wh
+        return scheduled
+
+    def known(self) -> dict[str, IntArray]:
+        """Energy in the accounts, which the next nominations rely on. [Wh]"""
+        energies = [self.model.account_of(name).energy_wh for name in self._names]
+        return {"storage_wh": np.array(energies, dtype=np.int64)}
+
+    def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
+        """Readings with what members charged moved from their meters to the battery's."""
+        allocated = self._allocated_wh(interval)
+        reported: IntArray = metered_wh + allocated
+        return reported
+
+    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+        """Let the battery's meter report, bill the loss, and reconcile.
+
+        Returns
+        -------
+        dict of str to dict
+            Rows of ``storage``.
+
+        Raises
+        ------
+        ReconciliationError
+            If contract and model differ, the local market holds anything but the loss for the
+            battery, or its state of charge is not the sum of the accounts.
+        """
+        state = self._intervals.pop(interval)
+        point = self.setup.point
+        net_wh = int(delivery["metered_wh"][point])
+        self._check_state_of_charge(interval, state, float(delivery["soc_mwh"][point]) * WH_PER_MWH)
+        loss_wh = self._report(interval, net_wh, state)
+        settled = self._settle_members(interval)
+        self._check(interval, loss_wh)
+        rows = self._rows(interval, state, loss_wh, settled)
+        self.model.forget(interval)
+        return {"storage": rows}
+
+    # --- after delivery ---
+
+    def _allocated_wh(self, interval: int) -> IntArray:
+        """What allocation adds to each meter's reading; adds up to zero. [Wh]"""
+        taken = self._intervals[interval].taken_wh
+        allocated: IntArray = -taken
+        allocated[self.setup.point] += taken.sum()
+        return allocated
+
+    def _report(self, interval: int, net_wh: int, state: _Interval) -> int | None:
+        """Report the battery's reading; its loss, or None if it came too late. [Wh]"""
+        meter = self._deployment.meters[self.setup.point].address
+        handle = self.client.report_storage(meter, interval, net_wh)
+        deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
+        two_blocks_s = 2 * self._chain.block_time_s
+        included = wait_for(self._chain, handle, max(deadline_s, self._chain.now_s) + two_blocks_s)
+        if included is None:
+            return None
+        state.fees_wei[self.setup.point] += included.fee_wei
+        if refusal(self.client, handle) == "community storage: too late to report":
+            return None
+        self.client.check(handle)
+        loss_wh = self.model.report(interval, net_wh)
+        reading = self.client.reading_of(interval)
+        check_equal(
+            interval,
+            {"loss": reading.loss_wh},
+            {"loss": loss_wh},
+            "loss on the ledger [Wh]",
+            "loss of the model [Wh]",
+        )
+        return loss_wh
+
+    def _settle_members(self, interval: int) -> dict[int, tuple[int, int]]:
+        """Collect bills and pay credits of all members; what each was billed and credited."""
+        people = [*self._members, self.setup.point]
+        done: dict[int, tuple[int, int]] = {}
+        for start in range(0, len(people), self._batch):
+            batch = people[start : start + self._batch]
+            handle = self.client.settle(
+                self._deployment.operator.address,
+                [self._deployment.prosumers[i].address for i in batch],
+                interval=interval,
+            )
+            for name, event in self.client.events(confirmed(self.client, handle)):
+                if name == "LossesSettled":
+                    i = self._index[event["account"]]
+                    done[i] = (event["billed_ueur"], event["credited_ueur"])
+        settled = self.model.settle([self._names[i] for i in people])
+        check_equal(
+            interval,
+            {self._names[i]: amounts for i, amounts in done.items()},
+            settled,
+            "bill and credit on the ledger [µEUR]",
+            "bill and credit of the model [µEUR]",
+        )
+        return done
+
+    def _check_state_of_charge(self, interval: int, state: _Interval, soc_wh: float) -> None:
+        if abs(soc_wh - state.stored_wh) > SOC_TOLERANCE_WH:
+            raise ReconciliationError(
+                interval,
+                [self.setup.terms.owner],
+                f"the battery holds {soc_wh:.3f} Wh, the accounts {state.stored_wh} Wh, more than "
+                f"{SOC_TOLERANCE_WH:g} Wh apart",
+            )
+        # the schedules after this one were made without knowing how it ended
+        self._expected_wh += soc_wh - state.expected_wh
+        for later in self._intervals.values():
+            later.expected_wh += soc_wh - state.expected_wh
+
+    def _check(self, interval: int, loss_wh: int | None) -> None:
+        """Require that contract and model agree on everybody, and the local market on the loss."""
+        client, model, owner = self.client, self.model, self.setup.terms.owner
+        reading = self._deployment.local_market.reading_of(
+            interval, self._deployment.prosumers[self.setup.point].address
+        )
+        if loss_wh is not None and not reading.estimated:
+            check_equal(
+                interval,
+                {owner: -reading.net_wh},
+                {owner: loss_wh},
+                "loss settled in the local market [Wh]",
+                "loss reported to the storage [Wh]",
+            )
+        on_chain, in_model = {}, {}
+        for i in (*self._members, self.setup.point):
+            address, name = self._deployment.prosumers[i].address, self._names[i]
+            account, own = client.account_of(address), model.account_of(name)
+            on_chain[name] = (
+                account.shares,
+                account.energy_wh,
+                client.balance_of(address),
+                client.debt_of(address),
+            )
+            in_model[name] = (
+                own.shares,
+                own.energy_wh,
+                model.balance_of(name),
+                model.debt_of(name),
+            )
+        check_equal(
+            interval,
+            on_chain,
+            in_model,
+            "shares, energy [Wh], balance and debt [µEUR] on the ledger",
+            "those of the model",
+        )
+        check_equal(
+            interval,
+            {"CommunityStorage": self._deployment.token.balance_of(client.address)},
+            {"CommunityStorage": model.free_total_ueur() + model.set_aside_ueur},
+            "tokens of the contract [µEUR]",
+            "what it owes [µEUR]",
+        )
+
+    def _rows(
+        self,
+        interval: int,
+        state: _Interval,
+        loss_wh: int | None,
+        settled: Mapping[int, tuple[int, int]],
+    ) -> Columns:
+        """Rows of ``storage``: every member, and the battery."""
+        point = self.setup.point
+        people = sorted({*self._members, point, *state.handles})
+        total_wh = int(state.taken_wh.sum())
+        accounts = {**state.accounts_wh, point: state.stored_wh}
+        nominated = {**{i: int(state.wanted_wh[i]) for i in people}, point: total_wh}
+        taken = {**{i: int(state.taken_wh[i]) for i in people}, point: total_wh}
+        return {
+            "interval": interval,
+            "prosumer": [self._names[i] for i in people],
+            "shares": [self.model.account_of(self._names[i]).shares for i in people],
+            "nominated_wh": [nominated[i] for i in people],
+            "accepted": [i not in state.reasons for i in people],
+            "reason": [state.reasons.get(i) for i in people],
+            "allocated_wh": [taken[i] if i == point else -taken[i] for i in people],
+            "account_wh": [accounts.get(i, 0) for i in people],
+            "loss_wh": [loss_wh if i == point else None for i in people],
+            "billed_ueur": [settled.get(i, (0, 0))[0] for i in people],
+            "credited_ueur": [settled.get(i, (0, 0))[1] for i in people],
+            "debt_ueur": [self.model.debt_of(self._names[i]) for i in people],
+            "fees_ueur": [fee_ueur(state.fees_wei[i], self.setup.eur_per_eth) for i in people],
+        }
+
+
+def _sums(nominated: Any) -> tuple[int, int, int, int]:
+    return (
+        nominated.charged_wh,
+        nominated.discharged_wh,
+        nominated.credited_wh,
+        nominated.debited_wh,
+    )

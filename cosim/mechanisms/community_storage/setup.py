@@ -1,0 +1,215 @@
+"""How a run's battery is shared, and its contract set up with everybody's shares and money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.clock import DeliveryClock
+from cosim.errors import ScenarioError
+from cosim.mechanisms.community_storage.client import CommunityStorage
+from cosim.mechanisms.community_storage.model import StorageTerms
+from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.membership import members
+from cosim.prosumers.community_battery import SharedBattery
+from cosim.scenario import Scenario
+from cosim.units import SECONDS_PER_HOUR, ueur_from_eur, wh_from_kwh
+
+
+@dataclass(frozen=True)
+class StorageSetup:
+    """How a run's battery is shared.
+
+    Parameters
+    ----------
+    terms : StorageTerms
+    point : int
+        Position of the battery's connection point.
+    shares : tuple of int
+        By connection point.
+    standby_wh : int
+        What the battery consumes in every interval. [Wh]
+    deposit_ueur, owner_deposit_ueur : int
+        Of each member besides its shares, and of the battery's owner. [µEUR]
+    eur_per_eth : float
+        Price of the native coin, for the fees. [EUR]
+    """
+
+    terms: StorageTerms
+    point: int
+    shares: tuple[int, ...]
+    standby_wh: int
+    deposit_ueur: int
+    owner_deposit_ueur: int
+    eur_per_eth: float = 0.0
+
+
+def needed_ueur(setup: StorageSetup, i: int) -> int:
+    """What a member needs for its shares and its deposit. [µEUR]"""
+    return setup.shares[i] * setup.terms.share_price_ueur + setup.deposit_ueur
+
+
+def deploy_storage(
+    deployment: Deployment, clock: DeliveryClock, setup: StorageSetup
+) -> CommunityStorage:
+    """Deploy the contract and let members buy their shares, before the first order window.
+
+    Raises
+    ------
+    ContractRevert
+        If the contract refuses a step of the set-up.
+    EngineError
+        If the set-up does not finish in time.
+    """
+    chain, token, terms = deployment.chain, deployment.token, setup.terms
+    owner = deployment.prosumers[setup.point].address
+    client = CommunityStorage.deploy(
+        chain,
+        deployment.operator.address,
+        token=token.address,
+        local_market=deployment.local_market.address,
+        meters=deployment.meter_registry.address,
+        owner=owner,
+        meter=deployment.meters[setup.point].address,
+        total_shares=terms.total_shares,
+        share_price_ueur=terms.share_price_ueur,
+        capacity_wh=terms.capacity_wh,
+        power_wh=terms.power_wh,
+        charge_permille=terms.charge_permille,
+        discharge_permille=terms.discharge_permille,
+        loss_limit_wh=terms.loss_limit_wh,
+        retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
+        feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
+        order_lead_s=clock.order_lead_s,
+        gate_closure_s=clock.gate_closure_s,
+    )
+    money = {
+        deployment.prosumers[i].address: needed_ueur(setup, i)
+        for i, shares in enumerate(setup.shares)
+        if shares
+    }
+    money[owner] = setup.owner_deposit_ueur
+    issuer, opens_s = deployment.issuer.address, clock.window_opens_s(0)
+    handles = []
+    for account, amount in money.items():
+        handles.append(token.mint(issuer, account, amount))
+        handles.append(token.approve(account, client.address, amount))
+    mine_all(chain, opens_s)
+    handles += [client.deposit(account, amount) for account, amount in money.items()]
+    mine_all(chain, opens_s)
+    for i, shares in enumerate(setup.shares):
+        if shares:
+            handles.append(client.buy_shares(deployment.prosumers[i].address, shares))
+    mine_all(chain, opens_s)
+    client.check_all(handles)
+    deployment.beside.append(client)
+    return client
+
+
+def shared_battery(scenario: Scenario, names: Sequence[str]) -> SharedBattery | None:
+    """The battery that members share, None without one.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    names : sequence of str
+        Connection points, the battery's among them.
+
+    Raises
+    ------
+    ScenarioError
+        If a member is no connection point.
+    """
+    settings = scenario.section(CommunityStorageSettings)
+    if settings is None:
+        return None
+    terms = _storage_terms(scenario, settings)
+    shares = np.array(_shares(scenario, settings, names), dtype=np.int64)
+    return SharedBattery(
+        point=list(names).index(settings.name),
+        capacity_wh=terms.capacity_wh,
+        power_wh=terms.power_wh,
+        charge_permille=terms.charge_permille,
+        discharge_permille=terms.discharge_permille,
+        standby_wh=_interval_wh(settings.standby_kw, scenario),
+        capacity_of_wh=terms.capacity_wh * shares // terms.total_shares,
+        power_of_wh=terms.power_wh * shares // terms.total_shares,
+        is_used=settings.nominations != "none",
+    )
+
+
+def storage_setup(
+    scenario: Scenario, settings: CommunityStorageSettings, deployment: Deployment
+) -> StorageSetup:
+    """How the battery is shared, and the money that begins with it."""
+    names = [account.name for account in deployment.prosumers]
+    return StorageSetup(
+        terms=_storage_terms(scenario, settings),
+        point=names.index(settings.name),
+        shares=_shares(scenario, settings, names),
+        standby_wh=_interval_wh(settings.standby_kw, scenario),
+        deposit_ueur=ueur_from_eur(settings.account_eur),
+        owner_deposit_ueur=ueur_from_eur(settings.owner_eur),
+        eur_per_eth=scenario.ledger.eur_per_eth,
+    )
+
+
+def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> StorageTerms:
+    return StorageTerms(
+        owner=settings.name,
+        total_shares=settings.shares,
+        share_price_ueur=ueur_from_eur(settings.share_price_eur),
+        capacity_wh=wh_from_kwh(settings.capacity_kwh),
+        power_wh=_interval_wh(settings.p_max_kw, scenario),
+        charge_permille=settings.charge_permille,
+        discharge_permille=settings.discharge_permille,
+        loss_limit_wh=wh_from_kwh(settings.loss_limit_kwh),
+        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+    )
+
+
+def _shares(
+    scenario: Scenario, settings: CommunityStorageSettings, names: Sequence[str]
+) -> tuple[int, ...]:
+    """Shares by connection point; the battery's own has none.
+
+    Raises
+    ------
+    ScenarioError
+        If a member is no connection point, not in the local market, or the battery's own, or there
+        are too few shares.
+    """
+    joined = dict(zip(names, members(scenario, names), strict=True))
+    if not joined.pop(settings.name):
+        raise ScenarioError(
+            f"'{settings.name}' is not in the local market",
+            field="community_storage.name",
+            remedy="its meter must report to the local market; name no battery elsewhere",
+        )
+    people = [name for name, joins in joined.items() if joins]
+    if settings.members is None:
+        each = settings.shares // max(len(people), 1)
+        if each == 0:
+            raise ScenarioError(
+                f"{settings.shares} shares are not enough for {len(people)} members",
+                field="community_storage.shares",
+                remedy=f"raise it to at least {len(people)}, or name the members",
+            )
+        return tuple(each if name in people else 0 for name in names)
+    for name in settings.members:
+        if name not in people:
+            raise ScenarioError(
+                f"'{name}' is no connection point of a member of the local market",
+                field="community_storage.members",
+                remedy="use names from the network's connection_points.csv that trade there",
+            )
+    return tuple(settings.members.get(name, 0) for name in names)
+
+
+def _interval_wh(p_kw: float, scenario: Scenario) -> int:
+    """Energy of a power in one interval. [Wh]"""
+    return wh_from_kwh(p_kw * scenario.time.step_s / SECONDS_PER_HOUR)

@@ -1,0 +1,1 @@
+"""Requests of the DSO, offers, awards and their settlement."""

@@ -1,0 +1,51 @@
+"""Every method of the flexibility market."""
+
+from __future__ import annotations
+
+from cosim.gas.bench import Bench, Deployed, account
+from cosim.gas.community import MONEY, Community
+
+PENALTY = 600_000
+MANY = 100
+PRICE_CAP, PRICE = 250_000, 123_456
+QUANTITY_WH, ENERGY_WH = 400_000, 1_234
+BASELINE_WH = -2_345
+
+
+def flexibility_market(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    """Deploy and measure the flexibility market, on a local market of its own."""
+    community = Community(bench, token, meters, name="of the flexibility market")
+    market = bench.deploy(
+        "FlexibilityMarket",
+        token=token.address,
+        local_market=community.market.address,
+        dso=account("DSO"),
+        penalty_ueur_per_kwh=PENALTY,
+    )
+    names = [f"member {k}" for k in range(MANY)]
+    community.allow("DSO", market)
+    market.measure("DSO", "deposit", MONEY - 1, case="first")
+    market.measure("DSO", "deposit", 1)
+    market.measure("DSO", "withdraw", 1_234)
+    for name in names:
+        community.join(name)
+        community.fund(name, market)
+
+    community.open_window(0)
+    # a request for one offer, and one for many
+    market.measure("DSO", "openRequest", 0, True, QUANTITY_WH, PRICE_CAP, case="first")
+    market.measure("DSO", "openRequest", 0, True, QUANTITY_WH, PRICE_CAP)
+    market.measure(names[0], "offer", 1, ENERGY_WH, PRICE, BASELINE_WH)
+    for name in names:
+        market.do(name, "offer", 2, ENERGY_WH, PRICE, BASELINE_WH)
+    accounts, energies = [account(name) for name in names], [ENERGY_WH - 1] * MANY
+    market.measure("DSO", "award", 1, accounts[:1], energies[:1])
+    market.measure("DSO", "award", 2, accounts, energies, case=f"of {MANY} offers")
+    community.close_gate(0)
+    community.market.do("anyone", "clear", 0)
+    community.deliver(0)
+    for name in names:
+        community.market.do(f"meter of {name}", "report", 0, BASELINE_WH + 2_000)
+    market.measure("anyone", "settle", 1, accounts[:1])
+    market.measure("anyone", "settle", 2, accounts, case=f"of {MANY} offers")
+    market.measure("anyone", "closeRequest", 1)

@@ -1,0 +1,355 @@
+"""Green certificates in a run: meters record, producers sell what they cannot use, buyers retire.
+
+After each interval the meters of the members record their gross production and consumption. When
+a delivery hour is over, every producer keeps what it can retire for its own consumption of the
+hour and offers the rest at one price; who wants green power buys up to what its own consumption
+lacks, who pays most first; everybody retires what it can, and what is not sold goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from cosim.chain.blocks import Included
+from cosim.chain.client import ContractClient
+from cosim.clock import DeliveryClock
+from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.green_certificates.client import GreenCertificates
+from cosim.mechanisms.green_certificates.model import GreenCertificatesModel, Holding, HourTotals
+from cosim.mechanisms.green_certificates.purchases import Buyer, plan_purchases
+from cosim.mechanisms.green_certificates.terms import CertificateTerms
+from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH
+from cosim.mechanisms.play import Columns, Service
+from cosim.mechanisms.reconciliation import check_equal
+from cosim.units import IntArray, energy_wh_from_mw, fee_ueur
+
+PRODUCED = "pv_p_mw"
+CONSUMED = ("load_p_mw", "ev_p_mw", "heat_pump_p_mw")
+"""Parts of a delivery that are renewable production, and consumption. A battery is neither: what
+it stores was certified when it was produced."""
+
+_Key = TypeVar("_Key")
+
+
+class _Hour:
+    """What the accounts did in one delivery hour; arrays of shape (n,)."""
+
+    def __init__(self, n: int) -> None:
+        zeros = (np.zeros(n, dtype=np.int64) for _ in range(6))
+        self.issued_wh, self.offered_wh, self.sold_wh, self.bought_wh, *money = zeros
+        self.earned_ueur, self.paid_ueur = money
+        self.consumed_wh = 0
+        self.fees_wei = [0] * n
+
+
+class CertificatesService(Service):
+    """The green certificates of a run.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Chain, accounts and meters.
+    clock : DeliveryClock
+        Times of the run.
+    client : GreenCertificates
+        The contract, with the buyers' money in it.
+    terms : CertificateTerms
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        client: GreenCertificates,
+        terms: CertificateTerms,
+    ) -> None:
+        self.client = client
+        self.model = GreenCertificatesModel(clock.start_s, clock.step_s)
+        self._deployment = deployment
+        self._clock = clock
+        self._terms = terms
+        self._names = [account.name for account in deployment.prosumers]
+        self._members = [i for i, joined in enumerate(deployment.members) if joined]
+        self._index = {name: i for i, name in enumerate(self._names)}
+        self._until_s = 0.0
+        self._hour = _Hour(len(self._names))
+        for i, limit in enumerate(terms.limits_ueur_per_kwh):
+            if limit is not None:
+                self.model.deposit(self._names[i], terms.deposit_ueur)
+
+    @classmethod
+    def deploy(cls, deployment: Deployment, clock: DeliveryClock, terms: CertificateTerms) -> Self:
+        """Deploy the contract, and give money to those who buy, before the first order window.
+
+        Raises
+        ------
+        ContractRevert
+            If intervals do not each lie in one clock hour.
+        EngineError
+            If the set-up does not finish in time.
+        """
+        chain, token = deployment.chain, deployment.token
+        client = GreenCertificates.deploy(
+            chain,
+            deployment.operator.address,
+            token=token.address,
+            meters=deployment.meter_registry.address,
+            first_delivery_s=clock.start_s,
+            step_s=clock.step_s,
+            metering_s=clock.step_s,
+        )
+        buyers = [
+            account.address
+            for account, limit in zip(deployment.prosumers, terms.limits_ueur_per_kwh, strict=True)
+            if limit is not None
+        ]
+        issuer, amount = deployment.issuer.address, terms.deposit_ueur
+        opens_s = clock.window_opens_s(0)
+        handles = [token.mint(issuer, buyer, amount) for buyer in buyers]
+        handles += [token.approve(buyer, client.address, amount) for buyer in buyers]
+        mine_all(chain, opens_s)
+        handles += [client.deposit(buyer, amount) for buyer in buyers]
+        mine_all(chain, opens_s)
+        client.check_all(handles)
+        deployment.beside.append(client)
+        return cls(deployment, clock, client, terms)
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """The certificates."""
+        return (self.client,)
+
+    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+        """Record an interval; at the end of an hour trade, retire and reconcile its certificates.
+
+        Returns
+        -------
+        dict of str to dict
+            Rows of ``certificates`` when an hour or the run ends, else none.
+
+        Raises
+        ------
+        ReconciliationError
+            If contract, model and meters differ by an integer.
+        """
+        # until the next order window opens, so that trade and orders do not meet
+        ends_s = self._clock.delivery_start_s(interval + 1)
+        self._until_s = ends_s + self._clock.step_s - self._clock.order_lead_s
+        hour = self.model.hour_of(interval)
+        self._record(interval, delivery["parts"])
+        self._check_totals(interval, hour)
+        is_last = interval + 1 == self._clock.n_intervals
+        if self.model.hour_of(interval + 1) == hour and not is_last:
+            return {}
+        self._offer(interval, hour)
+        self._buy(interval, hour)
+        self._retire(interval, hour)
+        self._check(interval, hour)
+        rows = self._rows(interval, hour)
+        self._hour = _Hour(len(self._names))
+        if not self.model.offers_of(hour):
+            self.model.forget(hour)
+        return {"certificates": rows}
+
+    # --- what the users do ---
+
+    def _record(self, interval: int, parts: Mapping[str, Any]) -> None:
+        """Let every meter record what its customer produced and consumed, gross."""
+        step_s, hour = self._clock.step_s, self._hour
+        produced_wh = energy_wh_from_mw(parts[PRODUCED], step_s)
+        consumed_wh = energy_wh_from_mw(sum(parts[part] for part in CONSUMED), step_s)
+        meters = self._deployment.meters
+        sent = {
+            i: self.client.record(
+                meters[i].address, interval, int(produced_wh[i]), int(consumed_wh[i])
+            )
+            for i in self._members
+        }
+        for i in self._mined(sent, lambda i: i):
+            produced, consumed = int(produced_wh[i]), int(consumed_wh[i])
+            self.model.record(interval, meters[i].name, self._names[i], produced, consumed)
+            hour.issued_wh[i] += produced
+            hour.consumed_wh += consumed
+
+    def _offer(self, interval: int, hour: int) -> None:
+        """Offer what producers cannot retire themselves.
+
+        They ask the same, so the earliest offers are sold first: the turn passes on by one
+        connection point with every hour.
+        """
+        price, n = self._terms.price_ueur_per_kwh, len(self._names)
+        holdings = self._holdings(hour)
+        in_turn = sorted(holdings, key=lambda i: (i - hour) % n)
+        spare = {i: holdings[i].held_wh - holdings[i].retirable_wh for i in in_turn}
+        offered = {i: min(wh, MAX_ENERGY_WH) for i, wh in spare.items() if wh}
+        sent = {
+            i: self.client.offer(self._address(i), hour, wh, price, interval=interval)
+            for i, wh in offered.items()
+        }
+        for i in self._mined(sent, lambda i: i):
+            self.model.offer(hour, self._names[i], offered[i], price)
+            self._hour.offered_wh[i] += offered[i]
+
+    def _buy(self, interval: int, hour: int) -> None:
+        """Buy as planned; a purchase that no block takes is not made."""
+        buyers = [
+            Buyer(self._names[i], h.residual_wh - h.held_wh, limit, self._money(i))
+            for i, h in self._holdings(hour).items()
+            if (limit := self._terms.limits_ueur_per_kwh[i]) is not None
+        ]
+        sent = {}
+        for purchase in plan_purchases(buyers, self.model.offers_of(hour), turn=hour):
+            buyer = self._address(self._index[purchase.account])
+            sent[purchase] = self.client.buy(
+                buyer, purchase.offer, purchase.energy_wh, interval=interval
+            )
+        for purchase in self._mined(sent, lambda purchase: self._index[purchase.account]):
+            offer = self.model.offer_of(purchase.offer)
+            assert offer is not None
+            i, seller = self._index[purchase.account], self._index[offer.seller]
+            paid = self.model.buy(purchase.offer, purchase.account, purchase.energy_wh)
+            self._hour.bought_wh[i] += purchase.energy_wh
+            self._hour.paid_ueur[i] += paid
+            self._hour.sold_wh[seller] += purchase.energy_wh
+            self._hour.earned_ueur[seller] += paid
+
+    def _retire(self, interval: int, hour: int) -> None:
+        """Retire what covers consumption, and take back what was not sold."""
+        retirable = {i: h.retirable_wh for i, h in self._holdings(hour).items() if h.retirable_wh}
+        sent = {
+            i: self.client.retire(self._address(i), hour, wh, interval=interval)
+            for i, wh in retirable.items()
+        }
+        seller_of = {
+            number: self._index[offer.seller]
+            for number, offer in self.model.offers_of(hour).items()
+        }
+        cancelled = {
+            number: self.client.cancel_offer(self._address(i), number, interval=interval)
+            for number, i in seller_of.items()
+        }
+        for i in self._mined(sent, lambda i: i):
+            self.model.retire(hour, self._names[i], retirable[i])
+        for number in self._mined(cancelled, lambda number: seller_of[number]):
+            self.model.cancel_offer(number, self._names[seller_of[number]])
+
+    # --- what the chain took, and whether all agree ---
+
+    def _mined(self, sent: Mapping[_Key, int], payer: Callable[[_Key], int]) -> Iterable[_Key]:
+        """Wait for transactions; those that a block took, in the order of the chain.
+
+        What finds no room until the next order window opens, or for two blocks, is withdrawn.
+        """
+        chain = self._deployment.chain
+        until_s = max(self._until_s, chain.now_s + 2 * chain.block_time_s)
+        while (
+            any(chain.included(handle) is None for handle in sent.values())
+            and chain.next_block_s <= until_s
+        ):
+            chain.mine_blocks()
+        done: list[tuple[Included, _Key]] = []
+        for key, handle in sent.items():
+            included = self.client.check(handle)
+            if included is not None:
+                self._hour.fees_wei[payer(key)] += included.fee_wei
+                done.append((included, key))
+        chain.drop([handle for handle in sent.values() if chain.included(handle) is None])
+        return [key for _, key in sorted(done, key=lambda pair: (pair[0].block, pair[0].index))]
+
+    def _check_totals(self, interval: int, hour: int) -> None:
+        """Require that the hour's totals are those of the model, and what the meters counted."""
+        totals = self.client.totals_of(hour)
+        on_chain = HourTotals(totals.issued_wh, totals.consumed_wh, totals.retired_wh)
+        model = self.model.totals_of(hour)
+        check_equal(
+            interval,
+            {"GreenCertificates": on_chain},
+            {"GreenCertificates": model},
+            "totals of the contract [Wh]",
+            "totals of the model [Wh]",
+        )
+        check_equal(
+            interval,
+            {"issued": model.issued_wh, "consumed": model.consumed_wh},
+            {"issued": int(self._hour.issued_wh.sum()), "consumed": self._hour.consumed_wh},
+            "energy on the ledger [Wh]",
+            "energy that the meters counted [Wh]",
+        )
+
+    def _check(self, interval: int, hour: int) -> None:
+        """Require that contract and model agree on everybody, and that nothing is missing."""
+        self._check_totals(interval, hour)
+        client, model, members = self.client, self.model, self._members
+        holdings = {}
+        for i in members:
+            state = client.consumption_of(hour, self._address(i))
+            held = client.held_of(hour, self._address(i))
+            holdings[self._names[i]] = Holding(held, state.consumed_wh, state.retired_wh)
+        check_equal(
+            interval,
+            holdings,
+            {self._names[i]: h for i, h in self._holdings(hour).items()},
+            "certificates of the contract [Wh]",
+            "certificates of the model [Wh]",
+        )
+        totals = model.totals_of(hour)
+        found = model.held_total_wh(hour) + model.offered_total_wh(hour) + totals.retired_wh
+        check_equal(
+            interval,
+            {"GreenCertificates": totals.issued_wh},
+            {"GreenCertificates": found},
+            "certificates issued [Wh]",
+            "certificates held, offered and retired [Wh]",
+        )
+        check_equal(
+            interval,
+            {self._names[i]: client.balance_of(self._address(i)) for i in members},
+            {self._names[i]: self._money(i) for i in members},
+            "balance in GreenCertificates [µEUR]",
+            "balance of the model [µEUR]",
+        )
+        check_equal(
+            interval,
+            {"GreenCertificates": self._deployment.token.balance_of(client.address)},
+            {"GreenCertificates": model.free_total_ueur()},
+            "tokens of the contract [µEUR]",
+            "what it owes [µEUR]",
+        )
+
+    def _rows(self, interval: int, hour: int) -> Columns:
+        """Rows of ``certificates``: every member's part in an hour."""
+        members, done = self._members, self._hour
+        holdings = self._holdings(hour)
+
+        def of(column: IntArray) -> IntArray:
+            return column[members]
+
+        return {
+            "interval": interval,
+            "hour": hour,
+            "prosumer": [self._names[i] for i in members],
+            "issued_wh": of(done.issued_wh),
+            "consumed_wh": [holdings[i].consumed_wh for i in members],
+            "offered_wh": of(done.offered_wh),
+            "sold_wh": of(done.sold_wh),
+            "bought_wh": of(done.bought_wh),
+            "retired_wh": [holdings[i].retired_wh for i in members],
+            "held_wh": [holdings[i].held_wh for i in members],
+            "limit_ueur_per_kwh": [self._terms.limits_ueur_per_kwh[i] for i in members],
+            "earned_ueur": of(done.earned_ueur),
+            "paid_ueur": of(done.paid_ueur),
+            "fees_ueur": [fee_ueur(done.fees_wei[i], self._terms.eur_per_eth) for i in members],
+        }
+
+    def _holdings(self, hour: int) -> dict[int, Holding]:
+        """By the member's connection point."""
+        return {i: self.model.holding_of(hour, self._names[i]) for i in self._members}
+
+    def _money(self, i: int) -> int:
+        return self.model.balance_of(self._names[i])
+
+    def _address(self, i: int) -> bytes:
+        return self._deployment.prosumers[i].address

@@ -1,0 +1,131 @@
+"""Every method of the local market, in each form of clearing, with open and with sealed orders."""
+
+from __future__ import annotations
+
+from cosim.evm.abi import pack
+from cosim.evm.hashing import keccak
+from cosim.gas.bench import Bench, Deployed, account
+from cosim.gas.clearing import (
+    ClearingBench,
+    book,
+    member,
+    outcome,
+    packed_ranking,
+)
+from cosim.gas.community import (
+    CHALLENGE_S,
+    COMMITTED,
+    MONEY,
+    REVEAL_S,
+    SUPPLIER,
+    Community,
+)
+from cosim.mechanisms.local_market.clearing import clear
+
+N_ORDERS = 100
+SALT = keccak(b"gas: salt")
+CONTRACT = "LocalMarket"
+
+
+def local_market(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    """Deploy and measure the local market."""
+    _accounts_and_settlement(bench, token, meters)
+    _sealed_orders(bench, token, meters)
+    _forms_of_clearing(bench, token, meters)
+    _challenge(bench, token, meters)
+
+
+def _accounts_and_settlement(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    community = Community(bench, token, meters, measured=True)
+    market = community.market
+    for name in ("exporter", "buyer", "seller", "unfilled", "silent"):
+        community.allow(name, market)
+        if name != "buyer":
+            community.join(name, amount_ueur=0)
+    market.measure("buyer", "deposit", MONEY - 1, case="first")
+    market.measure("buyer", "deposit", 1)
+    market.measure("buyer", "withdraw", 1_234)
+    market.measure("buyer", "join", community.register("buyer"))
+    for name in ("seller", "unfilled", "silent"):
+        market.do(name, "deposit", MONEY)
+
+    # nobody trades, and the supplier has nothing to pay the exporter with
+    community.close_gate(0)
+    market.do("anyone", "clear", 0)
+    community.deliver(0)
+    market.do("meter of exporter", "report", 0, 5_432)
+    community.fund(SUPPLIER, market)
+    market.measure("exporter", "collectClaim")
+
+    community.open_window(2)
+    market.measure("buyer", "placeOrder", 2, False, 1_234, 210_123, case="first of an interval")
+    market.measure("seller", "placeOrder", 2, True, 2_345, 123_456)
+    market.do("silent", "placeOrder", 2, False, 567, 210_123)
+    market.do("unfilled", "placeOrder", 2, False, 1_234, 101_234)
+    community.close_gate(2)
+    market.do("anyone", "clear", 2)
+    community.deliver(2)
+    market.measure("meter of buyer", "report", 2, -1_345)
+    market.measure("meter of seller", "report", 2, 2_456, case="of a seller")
+    market.measure("meter of unfilled", "report", 2, -1_345, case="order not filled")
+    market.measure("meter of exporter", "report", 2, 5_432, case="without an order")
+    community.end_metering(2)
+    market.measure("anyone", "settleSilent", 2, account("silent"))
+
+
+def _sealed_orders(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    community = Community(bench, token, meters, sealed=True, name="with sealed orders")
+    market = community.market
+    names = ("buyer", "seller", "forgetful")
+    orders = {"buyer": (0, False, 1_234, 210_123), "seller": (0, True, 2_345, 123_456)}
+    for name in names:
+        community.join(name)
+    community.open_window(0)
+    for name, case in zip(names, ("first of an interval", "", None), strict=True):
+        interval, *terms = orders.get(name, orders["buyer"])
+        commitment = keccak(pack(interval, account(name), *terms, SALT))
+        if case is None:
+            market.do(name, "commitOrder", 0, commitment)
+        else:
+            market.measure(name, "commitOrder", 0, commitment, case=case)
+    community.close_gate(0)
+    market.do("buyer", "revealOrder", *orders["buyer"], SALT)
+    market.measure("seller", "revealOrder", *orders["seller"], SALT)
+    bench.at(bench.now_s + REVEAL_S)
+    market.do("anyone", "clear", 0)
+    community.deliver(0)
+    market.measure("meter of forgetful", "report", 0, -1_345, case="deposit forfeited")
+
+
+def _forms_of_clearing(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    """Clearing of 100 orders, about half of them filled, and of 100 that do not cross."""
+    methods = {"on chain": "clear", "verified": "clearVerified", "committed": "commitClearing"}
+    for form, method in methods.items():
+        cleared = ClearingBench(bench, token, meters, form, N_ORDERS)
+        crossing, idle = cleared.clear(N_ORDERS), cleared.clear(N_ORDERS, crossing=False)
+        bench.note(CONTRACT, method, crossing.clearing_gas)
+        bench.note(CONTRACT, f"{method} (no crossing)", idle.clearing_gas)
+        if crossing.claims_gas:
+            claims = crossing.claims_gas
+            bench.note(CONTRACT, "claimFill", sorted(claims)[len(claims) // 2])
+            bench.note(CONTRACT, "claimFill (first of an interval)", claims[0])
+            bench.note(CONTRACT, "claimFill (last of an interval)", claims[-1])
+            cleared.community.market.measure("anyone", "releaseBond", 0)
+
+
+def _challenge(bench: Bench, token: Deployed, meters: Deployed) -> None:
+    """The largest honest challenge of 100 orders: prices and volume are right, the root is not."""
+    community = Community(bench, token, meters, COMMITTED, name="with a wrong root")
+    market = community.market
+    for name in (*map(member, range(N_ORDERS)), "liar"):
+        community.join(name)
+    orders = book(N_ORDERS)
+    community.open_window(0)
+    for order in orders:
+        community.order(order.account, 0, order.is_sell, order.energy_wh, order.price_ueur_per_kwh)
+    community.close_gate(0)
+    market.do("liar", "commitClearing", 0, keccak(b"gas: wrong root"), *outcome(clear(orders)))
+    bench.at(bench.now_s + CHALLENGE_S - 1)
+    market.measure(member(0), "challengeClearing", 0, packed_ranking(orders))
+    community.deliver(0)
+    market.measure(f"meter of {member(0)}", "report", 0, -1_345, case="after a challenge")

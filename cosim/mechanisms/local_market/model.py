@@ -1,0 +1,224 @@
+"""Books of the local market: model of ``contracts/LocalMarket.vy`` and its modules.
+
+Membership and time are the contract's to check; the model is told what was accepted, keeps the same
+balances, and refuses with the contract's own text what its money and state do not allow. Accounts
+with what is due to the supplier, order books and clearing are its lower floors, in ``accounts``,
+``order_books`` and ``clearing_forms``.
+"""
+
+from __future__ import annotations
+
+from cosim.mechanisms.local_market.clearing_forms import ClearedBooks
+from cosim.mechanisms.local_market.fill_tree import HashFunction
+from cosim.mechanisms.local_market.order_books import Interval, escrow_ueur
+from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.units import amount_due_ueur, amount_earned_ueur
+
+
+def settle_reading(
+    order: Order | None,
+    filled_wh: int,
+    price_ueur_per_kwh: int,
+    reading: Reading,
+    retail_price_ueur_per_kwh: int,
+    feed_in_price_ueur_per_kwh: int,
+) -> Settlement:
+    """What is due for one account's interval, whether or not anybody can pay it.
+
+    Parameters
+    ----------
+    order : Order or None
+        The account's order of the interval.
+    filled_wh : int
+        How much of it was filled. [Wh]
+    price_ueur_per_kwh : int
+        At which the order trades. [µEUR/kWh]
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
+        The supplier's. [µEUR/kWh]
+    reading : Reading
+        Of the account's meter.
+
+    Returns
+    -------
+    Settlement
+    """
+    contracted_wh = trade_ueur = 0
+    if order is not None and order.is_sell:
+        contracted_wh = filled_wh
+        trade_ueur = amount_earned_ueur(filled_wh, price_ueur_per_kwh)
+    elif order is not None:
+        contracted_wh = -filled_wh
+        trade_ueur = -amount_due_ueur(filled_wh, price_ueur_per_kwh)
+    residual_wh = reading.net_wh - contracted_wh
+    if residual_wh < 0:
+        supplier_ueur = -amount_due_ueur(-residual_wh, retail_price_ueur_per_kwh)
+    else:
+        supplier_ueur = amount_earned_ueur(residual_wh, feed_in_price_ueur_per_kwh)
+    return Settlement(contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated)
+
+
+class LocalMarketModel(ClearedBooks):
+    """State of the local market.
+
+    Parameters
+    ----------
+    supplier : str
+        Account that buys and sells the residual.
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
+        What it is paid, and what it pays. [µEUR/kWh]
+    silent_estimate_wh : int
+        Consumption settled for a meter that stays silent. [Wh]
+    rule : PricingRule
+        Price of what is traded inside the community.
+    form : ClearingForm
+        Where the clearing is computed.
+    is_sealed : bool
+        Orders are committed to before gate closure and revealed after it.
+    sealed_deposit_ueur : int
+        Locked by a sealed order until it is revealed. [µEUR]
+    clearing_bond_ueur : int
+        Bond of who commits to a clearing. [µEUR]
+    keccak : callable, optional
+        Hash of bytes, which the committed form needs.
+    """
+
+    def __init__(
+        self,
+        supplier: str,
+        retail_price_ueur_per_kwh: int,
+        feed_in_price_ueur_per_kwh: int,
+        silent_estimate_wh: int,
+        rule: PricingRule = PricingRule.MIDPOINT,
+        form: ClearingForm = ClearingForm.ON_CHAIN,
+        *,
+        is_sealed: bool = False,
+        sealed_deposit_ueur: int = 0,
+        clearing_bond_ueur: int = 0,
+        keccak: HashFunction | None = None,
+    ) -> None:
+        super().__init__(
+            supplier,
+            retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh,
+            rule,
+            is_sealed,
+            sealed_deposit_ueur,
+            form,
+            clearing_bond_ueur,
+            keccak,
+        )
+        self.silent_estimate_wh = silent_estimate_wh
+
+    def reading_of(self, interval: int, account: str) -> Reading | None:
+        """Reading that the account's interval was settled with, if it was."""
+        return self._interval(interval).readings.get(account)
+
+    def locked_of(self, interval: int, account: str) -> int:
+        """What is held for an account's order until it is settled. [µEUR]
+
+        The deposit of a sealed order; the escrow of an order, once its fill is known with its
+        proceeds or less its cost.
+        """
+        state = self._interval(interval)
+        if account not in state.index_of or account in state.readings:
+            return 0
+        return self._released_ueur(state, account)
+
+    def locked_total_ueur(self) -> int:
+        """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
+        return sum(
+            self._released_ueur(state, account)
+            for state in self._intervals.values()
+            for account in state.accounts
+            if account not in state.readings
+        )
+
+    def held_total_ueur(self) -> int:
+        """Tokens that the market must hold: free, locked, in pots and as bonds. [µEUR]"""
+        return (
+            self.free_total_ueur()
+            + self.locked_total_ueur()
+            + self.pots_total_ueur()
+            + self.bonds_total_ueur()
+        )
+
+    def report(self, interval: int, account: str, net_wh: int) -> Settlement:
+        """Settle an account's interval by its meter.
+
+        Raises
+        ------
+        ContractRevert
+            If the reading is out of range, the interval not cleared, the account's fill not
+            claimed, or the interval settled already.
+        """
+        self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
+        return self._settle(interval, account, Reading(net_wh))
+
+    def settle_silent(self, interval: int, account: str) -> Settlement:
+        """Settle an account's interval by the agreed estimate.
+
+        An order whose fill nobody claimed in time counts as not filled.
+
+        Raises
+        ------
+        ContractRevert
+            If the interval is not cleared, or settled already.
+        """
+        return self._settle(interval, account, Reading(-self.silent_estimate_wh, estimated=True))
+
+    def forget(self, interval: int) -> None:
+        """Drop the orders and readings of an interval that is settled.
+
+        Raises
+        ------
+        ValueError
+            If one of its orders is not settled, or a bond is held: money would be lost.
+        """
+        state = self._interval(interval)
+        open_accounts = [account for account in state.accounts if account not in state.readings]
+        if open_accounts:
+            raise ValueError(f"interval {interval} is not settled for {', '.join(open_accounts)}")
+        if self.bond_of(interval):
+            raise ValueError(f"interval {interval} still holds a bond")
+        self._intervals.pop(interval, None)
+
+    def _settle(self, interval: int, account: str, reading: Reading) -> Settlement:
+        state = self._interval(interval)
+        self._require(state.clearing is not None or state.committed is not None, "not cleared")
+        self._require(account not in state.readings, "already reported")
+        order = state.order_of(account)
+        filled_wh = price = 0
+        if order is not None:
+            index = state.index_of[account]
+            if state.committed is not None and index not in state.committed.filled_wh:
+                self._require(reading.estimated, "fill not claimed")
+                self._add(self.supplier, state.committed.give_up())
+            filled_wh = self._filled_wh(state, index)
+            price = self._price_ueur_per_kwh(state, order)
+        settlement = settle_reading(
+            order,
+            filled_wh,
+            price,
+            reading,
+            self.retail_price_ueur_per_kwh,
+            self.feed_in_price_ueur_per_kwh,
+        )
+        if order is not None:
+            self._add(account, self._released_ueur(state, account))
+        elif account in state.index_of:
+            self._add(self.supplier, self.sealed_deposit_ueur)
+        state.readings[account] = reading
+        self._settle_dues(account, -settlement.supplier_ueur)
+        return settlement
+
+    def _released_ueur(self, state: Interval, account: str) -> int:
+        order = state.order_of(account)
+        if order is None:
+            return self.sealed_deposit_ueur
+        escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
+        filled_wh = self._filled_wh(state, state.index_of[account])
+        price = self._price_ueur_per_kwh(state, order)
+        if order.is_sell:
+            return escrow + amount_earned_ueur(filled_wh, price)
+        return escrow - amount_due_ueur(filled_wh, price)

@@ -1,0 +1,216 @@
+"""Order books of the local market, open or sealed, interval by interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cosim.mechanisms.accounts import SupplierAccounts
+from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
+from cosim.mechanisms.local_market.committed import CommittedClearing
+from cosim.mechanisms.local_market.orders import (
+    MAX_ENERGY_WH,
+    MAX_ORDERS,
+    MAX_PRICE_UEUR_PER_KWH,
+    Order,
+    Reading,
+)
+from cosim.mechanisms.local_market.pricing import PricingRule, taker_price_ueur_per_kwh
+from cosim.units import amount_due_ueur
+
+_SEALED = 1 << 255  # marks a slot that holds a commitment, and takes its highest bit
+
+
+def escrow_ueur(order: Order, retail_price_ueur_per_kwh: int) -> int:
+    """Escrow: a buyer's payment; of a seller, the supplier's price above its own. [µEUR]"""
+    if not order.is_sell:
+        return amount_due_ueur(order.energy_wh, order.price_ueur_per_kwh)
+    margin = max(retail_price_ueur_per_kwh - order.price_ueur_per_kwh, 0)
+    return amount_due_ueur(order.energy_wh, margin)
+
+
+@dataclass
+class Interval:
+    """What the market knows of one delivery interval; lists go by arrival index.
+
+    Parameters
+    ----------
+    accounts : list of str
+        Who placed, or sealed, an order.
+    book : list of Order or None
+        None while it is sealed.
+    commitments : list of int
+        Of sealed orders, with the highest bit set; 0 of open ones.
+    index_of : dict of str to int
+        Arrival index of an account's order.
+    clearing : Clearing or None
+        By the contract itself.
+    committed : CommittedClearing or None
+        By a committer, until it is overturned.
+    readings : dict of str to Reading
+        Of the accounts that are settled.
+    """
+
+    accounts: list[str] = field(default_factory=list)
+    book: list[Order | None] = field(default_factory=list)
+    commitments: list[int] = field(default_factory=list)
+    index_of: dict[str, int] = field(default_factory=dict)
+    clearing: Clearing | None = None
+    committed: CommittedClearing | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
+
+    def order_of(self, account: str) -> Order | None:
+        """Order of an account, if it has one that is open or revealed."""
+        index = self.index_of.get(account)
+        return None if index is None else self.book[index]
+
+    def add(self, account: str, order: Order | None, commitment: int) -> None:
+        """Append an order, or a commitment to one."""
+        self.index_of[account] = len(self.book)
+        self.accounts.append(account)
+        self.book.append(order)
+        self.commitments.append(commitment)
+
+
+class OrderBooks(SupplierAccounts):
+    """Orders of every interval, with their escrow and deposits.
+
+    Parameters
+    ----------
+    supplier : str
+        Account that buys and sells the residual.
+    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
+        What it is paid, and what it pays. [µEUR/kWh]
+    rule : PricingRule
+    is_sealed : bool
+        Orders are committed to before gate closure and revealed after it.
+    sealed_deposit_ueur : int
+        Locked by a commitment, and lost to the supplier if it is never revealed. [µEUR]
+    """
+
+    def __init__(
+        self,
+        supplier: str,
+        retail_price_ueur_per_kwh: int,
+        feed_in_price_ueur_per_kwh: int,
+        rule: PricingRule,
+        is_sealed: bool,
+        sealed_deposit_ueur: int,
+    ) -> None:
+        super().__init__(supplier)
+        self.retail_price_ueur_per_kwh = retail_price_ueur_per_kwh
+        self.feed_in_price_ueur_per_kwh = feed_in_price_ueur_per_kwh
+        self.rule = rule
+        self.is_sealed = is_sealed
+        self.sealed_deposit_ueur = sealed_deposit_ueur
+        self._intervals: dict[int, Interval] = {}
+
+    def orders(self, interval: int) -> tuple[Order, ...]:
+        """Open and revealed orders of an interval in the order of arrival."""
+        return tuple(order for order in self._interval(interval).book if order is not None)
+
+    def book(self, interval: int) -> tuple[Order | None, ...]:
+        """Orders of an interval by arrival index; None where an order is sealed."""
+        return tuple(self._interval(interval).book)
+
+    def arrival_index(self, interval: int, account: str) -> int:
+        """Place of an account's order in the order of arrival."""
+        return self._interval(interval).index_of[account]
+
+    def clear_book(self, interval: int) -> Clearing:
+        """What clearing the interval's book gives, without doing it."""
+        return self.clear_orders(self._interval(interval).book)
+
+    def clear_orders(self, book: Book) -> Clearing:
+        """What clearing any book gives under the market's rule and the supplier's prices."""
+        return clear(
+            book,
+            self.rule,
+            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
+        )
+
+    def place_order(self, interval: int, order: Order) -> None:
+        """Accept an open order and lock its escrow.
+
+        Raises
+        ------
+        ContractRevert
+            If orders are sealed, a field is out of range, the price is not what the rule asks of
+            price takers, the account has an order already, the book is full, or the free balance
+            is too low.
+        """
+        self._require(not self.is_sealed, "orders are sealed")
+        self._check_fields(order)
+        state = self._interval(interval)
+        self._check_room(state, order.account)
+        self._lock(order.account, escrow_ueur(order, self.retail_price_ueur_per_kwh))
+        state.add(order.account, order, 0)
+
+    def commit_order(self, interval: int, account: str, commitment: bytes) -> None:
+        """Accept a commitment to an order, in its place in the order of arrival, and a deposit.
+
+        Parameters
+        ----------
+        interval : int
+        account : str
+        commitment : bytes
+            Hash of interval, account, order and salt, 32 bytes.
+
+        Raises
+        ------
+        ContractRevert
+            If orders are open, the account has an order already, the book is full, or the free
+            balance is too low.
+        """
+        self._require(self.is_sealed, "orders are open")
+        self._require(self.balance_of(account) >= self.sealed_deposit_ueur, "balance too low")
+        state = self._interval(interval)
+        self._check_room(state, account)
+        self._add(account, -self.sealed_deposit_ueur)
+        state.add(account, None, _sealed(commitment))
+
+    def reveal_order(self, interval: int, order: Order, commitment: bytes) -> None:
+        """Open a sealed order: the deposit comes back, the escrow is locked.
+
+        Parameters
+        ----------
+        interval : int
+        order : Order
+        commitment : bytes
+            Hash of what is revealed, 32 bytes.
+
+        Raises
+        ------
+        ContractRevert
+            If there is no sealed order of the account, it was revealed, it is not what was sealed,
+            or it would not have been accepted as an open order.
+        """
+        state = self._interval(interval)
+        index = state.index_of.get(order.account, -1)
+        self._require(self.is_sealed and index >= 0, "no sealed order")
+        self._require(state.book[index] is None, "already revealed")
+        self._require(state.commitments[index] == _sealed(commitment), "not what was sealed")
+        self._check_fields(order)
+        escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
+        available = self.balance_of(order.account) + self.sealed_deposit_ueur
+        self._require(available >= escrow, "balance too low")
+        self._receive(order.account, self.sealed_deposit_ueur - escrow)
+        state.book[index] = order
+
+    def _check_fields(self, order: Order) -> None:
+        self._require(0 < order.energy_wh <= MAX_ENERGY_WH, "energy out of range")
+        self._require(0 <= order.price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
+        if self.rule.sets_price:
+            price = taker_price_ueur_per_kwh(order.is_sell, self.retail_price_ueur_per_kwh)
+            self._require(order.price_ueur_per_kwh == price, "price is set by the rule")
+
+    def _check_room(self, state: Interval, account: str) -> None:
+        self._require(account not in state.index_of, "order exists")
+        self._require(len(state.book) < MAX_ORDERS, "book full")
+
+    def _interval(self, interval: int) -> Interval:
+        return self._intervals.setdefault(interval, Interval())
+
+
+def _sealed(commitment: bytes) -> int:
+    return int.from_bytes(commitment, "big") | _SEALED

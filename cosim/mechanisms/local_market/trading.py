@@ -1,0 +1,360 @@
+"""Orders of a delivery interval: sent, sealed and revealed, cleared in one of three forms.
+
+On chain, the contract sorts and clears. Verified, the market operator submits what it cleared and
+the contract checks it. Committed, only the Merkle root of the fills goes on chain; when nobody
+challenged it, every fill is claimed with a proof before the meters report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.chain.blocks import Included
+from cosim.chain.waiting import PATIENCE_BLOCKS, confirmed, refusal, wait_for
+from cosim.clock import DeliveryClock
+from cosim.errors import EngineError
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.interference import LedgerAttack
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook
+from cosim.units import BoolArray, FloatArray, IntArray
+
+ClearOffChain = Callable[[Sequence[int], Sequence[bool]], OffChainClearing]
+"""Clears the orders of prosumers given in the order of arrival, of which some are revealed."""
+
+LATE = ("local market: gate closed", "local market: not in the reveal window")
+
+
+@dataclass
+class _Sent:
+    """What was sent for one interval; handles and commitments by prosumer."""
+
+    is_sell: BoolArray
+    energy_wh: IntArray
+    price_ueur_per_kwh: IntArray
+    sent_at_s: FloatArray
+    orders: dict[int, int] = field(default_factory=dict)
+    commitments: dict[int, bytes] = field(default_factory=dict)
+    reveals: dict[int, int] = field(default_factory=dict)
+    clearing: int = -1
+    off_chain: OffChainClearing | None = None
+    tree: FillTree | None = None
+    clear_off_chain: ClearOffChain | None = None
+    known_at_s: int = 0
+
+    def order(self, interval: int, i: int) -> tuple[int, bool, int, int]:
+        """Arguments of a prosumer's order."""
+        return (
+            interval,
+            bool(self.is_sell[i]),
+            int(self.energy_wh[i]),
+            int(self.price_ueur_per_kwh[i]),
+        )
+
+
+class Trading:
+    """Sends and clears the orders of one interval after the other.
+
+    Parameters
+    ----------
+    deployment : Deployment
+    clock : DeliveryClock
+    form : {"on_chain", "verified", "committed"}
+        Of clearing.
+    reveal_s : int
+        How long after gate closure sealed orders are revealed; 0 when orders are open. [s]
+    attack : LedgerAttack, optional
+        Who holds orders back, and what happens while the others are on their way.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        form: str = "on_chain",
+        reveal_s: int = 0,
+        attack: LedgerAttack | None = None,
+    ) -> None:
+        self.attack = attack or LedgerAttack()
+        self.chain = deployment.chain
+        self.market = deployment.local_market
+        self.operator = deployment.operator.address
+        self.accounts = tuple(account.address for account in deployment.prosumers)
+        self.n = len(self.accounts)
+        self.clock = clock
+        self.form = form
+        self.reveal_s = reveal_s
+        self._keys = tuple(account.private_key for account in deployment.prosumers)
+        self._index = {address: i for i, address in enumerate(self.accounts)}
+        self._sent: dict[int, _Sent] = {}
+
+    def trade(
+        self,
+        interval: int,
+        is_sell: BoolArray,
+        energy_wh: IntArray,
+        price_ueur_per_kwh: IntArray,
+        sent_fraction: FloatArray,
+        clear_off_chain: ClearOffChain | None,
+    ) -> OrderBook:
+        """Send the orders of an interval, wait for gate closure, and have it cleared.
+
+        Parameters
+        ----------
+        clear_off_chain : callable, optional
+            What the market operator clears; the forms verified and committed need it.
+
+        Raises
+        ------
+        EngineError
+            If the clearing finds no room in a block, or nothing clears off chain.
+        """
+        if self.form != "on_chain" and clear_off_chain is None:
+            raise EngineError(f"clearing in the form {self.form} needs what clears off chain")
+        sent = self._sent[interval] = _Sent(
+            is_sell, energy_wh, price_ueur_per_kwh, np.full(self.n, np.nan)
+        )
+        sent.clear_off_chain = clear_off_chain
+        self._send(interval, sent, sent_fraction)
+        self._gate_closes(self.clock.gate_closes_s(interval), sent.orders)
+        if self.reveal_s:
+            self._reveal(interval, sent)
+        self._clear(interval, sent)
+        sent.known_at_s = self.chain.now_s
+        return self.read(interval)
+
+    def read(self, interval: int) -> OrderBook:
+        """What the chain says now of the orders of an interval that was cleared."""
+        sent = self._sent[interval]
+        status, reason, block = self._statuses(sent)
+        arrived, revealed = self._arrivals(sent, status)
+        filled_wh = np.zeros(self.n, dtype=np.int64)
+        buy_price = sell_price = volume_wh = 0
+        included = self.chain.included(sent.clearing)
+        for name, arguments in self.market.events(included) if included is not None else ():
+            if name == "OrderFilled":
+                filled_wh[self._index[arguments["account"]]] = arguments["energy_wh"]
+            elif name in ("IntervalCleared", "ClearingCommitted"):
+                buy_price = arguments["buy_price_ueur_per_kwh"]
+                sell_price = arguments["sell_price_ueur_per_kwh"]
+                volume_wh = arguments["volume_wh"]
+            if name == "ClearingCommitted" and sent.off_chain is not None:
+                filled_wh[list(arrived)] = sent.off_chain.fills_wh
+        status[(filled_wh > 0) & (filled_wh < sent.energy_wh)] = "partial"
+        status[(filled_wh > 0) & (filled_wh == sent.energy_wh)] = "cleared"
+        return OrderBook(
+            status=status,
+            reason=reason,
+            sent_at_s=sent.sent_at_s,
+            block=block,
+            filled_wh=filled_wh,
+            contracted_wh=np.where(sent.is_sell, filled_wh, -filled_wh),
+            buy_price_ueur_per_kwh=buy_price,
+            sell_price_ueur_per_kwh=sell_price,
+            volume_wh=volume_wh,
+            arrived=arrived,
+            revealed=revealed,
+            commitments=tuple(sent.commitments[i] for i in arrived) if self.reveal_s else (),
+            in_time=sent.known_at_s <= self.clock.delivery_start_s(interval),
+        )
+
+    def restore(self, interval: int) -> OrderBook:
+        """Have an interval cleared again whose clearing a reorganisation took out, and read it."""
+        sent, chain = self._sent[interval], self.chain
+        included = chain.included(sent.clearing)
+        if included is None:
+            patience_s = PATIENCE_BLOCKS * chain.block_time_s
+            included = wait_for(chain, sent.clearing, chain.now_s + patience_s)
+            sent.known_at_s = chain.now_s
+        if included is None or not included.receipt.status:
+            self._clear(interval, sent)
+            sent.known_at_s = chain.now_s
+        return self.read(interval)
+
+    def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
+        """Prosumer and handle of every transaction that prosumers sent for an interval's trade."""
+        sent = self._sent.get(interval)
+        if sent is not None:
+            yield from sent.orders.items()
+            yield from sent.reveals.items()
+
+    def forget(self, interval: int) -> None:
+        """Forget what was sent for an interval."""
+        self._sent.pop(interval, None)
+
+    def claim(self, interval: int) -> tuple[int, ...]:
+        """Claim every fill of a committed clearing, and give the bond back.
+
+        Buyers come first: sellers are paid out of what buyers paid in. Nobody can challenge the
+        clearing any more when the interval has ended.
+
+        Returns
+        -------
+        tuple of int
+            Prosumers in the order of their claims; none where nothing was committed.
+
+        Raises
+        ------
+        ContractRevert
+            If the contract refused a claim.
+        """
+        sent = self._sent.get(interval)
+        if sent is None or sent.tree is None or sent.off_chain is None:
+            return ()
+        included = self.chain.included(sent.clearing)
+        logged = self.market.events(included) if included is not None else ()
+        if "ClearingCommitted" not in (name for name, _ in logged):
+            return ()  # the book did not cross: the contract cleared it at once, without a root
+        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+        claimants = [
+            (k, i)
+            for _, k, i in sorted(
+                (bool(sent.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
+            )
+        ]
+        market, fills_wh = self.market, sent.off_chain.fills_wh
+        # less than a block apart, so that they are included in this order
+        stagger_s = self.clock.block_time_s / (len(claimants) + 1)
+        handles = [
+            market.claim_fill(
+                self.operator,
+                interval,
+                self.accounts[i],
+                fills_wh[k],
+                sent.tree.proof(k),
+                sent_at_s=self.chain.now_s + place * stagger_s,
+            )
+            for place, (k, i) in enumerate(claimants)
+        ]
+        for handle in handles:
+            confirmed(market, handle)
+        confirmed(market, market.release_bond(self.operator, interval))
+        return tuple(i for _, i in claimants)
+
+    def _send(self, interval: int, sent: _Sent, sent_fraction: FloatArray) -> None:
+        """Send the orders, each at its own time in the order window."""
+        opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
+        window = closes - 2 * self.clock.block_time_s - opens
+        waiting = self.attack.holds_back(interval)
+        held: dict[int, Order] = {}
+        for i in np.flatnonzero(sent.energy_wh).tolist():
+            if i in waiting:
+                held[i] = Order(str(i), *sent.order(interval, i)[1:])
+            else:
+                self._send_order(interval, sent, i, float(opens + sent_fraction[i] * window))
+
+        def send(i: int, sent_at_s: float, price_ueur_per_kwh: int) -> None:
+            sent.price_ueur_per_kwh[i] = price_ueur_per_kwh
+            self._send_order(interval, sent, i, sent_at_s)
+
+        self.attack.orders_sent(interval, held, send)
+
+    def _send_order(self, interval: int, sent: _Sent, i: int, sent_at_s: float) -> None:
+        """Send a prosumer's order, or a commitment to it."""
+        sent.sent_at_s[i] = sent_at_s
+        account, order = self.accounts[i], sent.order(interval, i)
+        if self.reveal_s:
+            sent.commitments[i] = self.market.sealed(account, *order, self._salt(interval, i))
+            sent.orders[i] = self.market.commit_order(
+                account, interval, sent.commitments[i], sent_at_s=sent_at_s
+            )
+        else:
+            sent.orders[i] = self.market.place_order(account, *order, sent_at_s=sent_at_s)
+
+    def _gate_closes(self, closes_s: int, handles: Mapping[int, int]) -> None:
+        """Mine up to a gate and until what came through is confirmed; withdraw what did not."""
+        chain = self.chain
+        chain.mine_until(closes_s)
+        chain.mine_blocks(chain.confirmations)
+        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
+
+    def _reveal(self, interval: int, sent: _Sent) -> None:
+        """Reveal the sealed orders; who is not included in time forfeits its deposit."""
+        closes = self.clock.gate_closes_s(interval)
+        arrived = self._arrived(sent)
+        sent.reveals = {
+            i: self.market.reveal_order(
+                self.accounts[i],
+                *sent.order(interval, i),
+                self._salt(interval, i),
+                sent_at_s=float(closes),
+            )
+            for i in arrived
+        }
+        self._gate_closes(closes + self.reveal_s, sent.reveals)
+
+    def _statuses(
+        self, sent: _Sent
+    ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_], IntArray]:
+        """Status, reason and block of every order before it is cleared."""
+        status = np.full(self.n, "", dtype=object)
+        reason = np.full(self.n, None, dtype=object)
+        block = np.full(self.n, -1, dtype=np.int64)
+        for i, handle in sent.orders.items():
+            included = self.chain.included(handle)
+            if included is None:
+                status[i], reason[i] = "late", "not included before gate closure"
+                continue
+            block[i] = included.block
+            status[i], reason[i] = self._outcome(included)
+        for i, handle in sent.reveals.items():
+            included = self.chain.included(handle)
+            outcome: tuple[str, str | None] = ("late", "not revealed in time")
+            if included is not None:
+                outcome = self._outcome(included)
+            if status[i] == "unmatched" and outcome[0] != "unmatched":
+                status[i], reason[i] = "unrevealed", outcome[1]
+        return status, reason, block
+
+    def _outcome(self, included: Included) -> tuple[str, str | None]:
+        """Status of an order by its transaction, and why it was refused."""
+        if included.receipt.status:
+            return "unmatched", None
+        text = refusal(self.market, included.transaction.handle)
+        return ("late" if text in LATE else "rejected"), text
+
+    def _arrivals(
+        self, sent: _Sent, status: npt.NDArray[np.object_]
+    ) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """Prosumers whose orders the contract took, in its order, and whose could be cleared."""
+        arrived = self._arrived(sent)
+        return arrived, tuple(status[i] == "unmatched" for i in arrived)
+
+    def _arrived(self, sent: _Sent) -> tuple[int, ...]:
+        """Prosumers whose orders the contract took, in its order."""
+        places = sorted(
+            (included.block, included.index, i)
+            for i, handle in sent.orders.items()
+            if (included := self.chain.included(handle)) is not None and included.receipt.status
+        )
+        return tuple(i for _, _, i in places)
+
+    def _clear(self, interval: int, sent: _Sent) -> None:
+        """Have the interval cleared, after the last order was revealed."""
+        market, operator = self.market, self.operator
+        if sent.clear_off_chain is None or self.form == "on_chain":
+            sent.clearing = market.clear(operator, interval, len(self._arrived(sent)))
+        else:
+            arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+            done = sent.off_chain = sent.clear_off_chain(arrived, revealed)
+            prices = (done.buy_price_ueur_per_kwh, done.sell_price_ueur_per_kwh)
+            if self.form == "committed":
+                sent.tree = FillTree(done.fills_wh, keccak)
+                sent.clearing = market.commit_clearing(
+                    operator, interval, sent.tree.root, *prices, done.volume_wh
+                )
+            else:
+                sent.clearing = market.clear_verified(
+                    operator, interval, done.ranking, *prices, done.volume_wh
+                )
+        confirmed(market, sent.clearing)
+
+    def _salt(self, interval: int, i: int) -> bytes:
+        """Secret of a sealed order, derived from its sender's key: nobody else can guess it."""
+        return keccak(self._keys[i] + interval.to_bytes(32, "big"))

@@ -1,0 +1,85 @@
+"""What the local market's trades were worth, and what they could have been worth.
+
+The welfare of an interval is the buyers' value of what they bought less the sellers' cost of what
+they sold, both by the limit prices of their orders: ``sum over bids (p_i q_i) - sum over asks
+(p_i q_i)`` with limit prices ``p`` and filled energies ``q``. Payments do not enter, they share it
+out. It is largest at the crossing of demand and supply in merit order; the difference to
+that is what late, rejected and unrevealed orders, and pricing rules that trade less, have cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cosim.results.reader import Results
+from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
+
+
+def welfare_indicators(results: Results) -> dict[str, Any]:
+    """Welfare of all trades, the largest that the orders sent allowed, and the supplier's income.
+
+    Returns
+    -------
+    dict of str to float
+        ``welfare_eur``; ``welfare_possible_eur``, had every order been in the book of its interval;
+        ``supplier_received_eur``, in the local market and for imbalance. [EUR]
+    """
+    orders = results.frame(
+        "orders", ("interval", "side", "energy_wh", "price_ueur_per_kwh", "filled_wh")
+    )
+    is_sell = (orders["side"] == "sell").to_numpy()
+    price = orders["price_ueur_per_kwh"].to_numpy(dtype=np.int64)
+    filled_wh = orders["filled_wh"].to_numpy(dtype=np.int64)
+    reached = int(np.where(is_sell, -filled_wh * price, filled_wh * price).sum())
+    possible = sum(
+        largest_welfare(is_sell[rows], orders["energy_wh"].to_numpy()[rows], price[rows])
+        for rows in orders.groupby("interval").indices.values()
+    )
+    sums = results.frame("settlement", ("traded_ueur", "supplier_ueur")).sum()
+    return {
+        "welfare_eur": _eur(reached),
+        "welfare_possible_eur": _eur(possible),
+        "supplier_received_eur": eur_from_ueur(-int(sums["traded_ueur"] + sums["supplier_ueur"])),
+    }
+
+
+def largest_welfare(is_sell: object, energy_wh: object, price_ueur_per_kwh: object) -> int:
+    """Largest welfare of one interval's orders: the area between demand and supply.
+
+    Parameters
+    ----------
+    is_sell : (n,) bool
+        An ask, or else a bid.
+    energy_wh : (n,) int64
+        Energy of each order. [Wh]
+    price_ueur_per_kwh : (n,) int64
+        Limit price of each order. [µEUR/kWh]
+
+    Returns
+    -------
+    int
+        Of the trades up to the crossing of both sides in merit order. [µEUR/1000]
+    """
+    sells = np.asarray(is_sell, dtype=bool)
+    energies = np.asarray(energy_wh, dtype=np.int64)
+    prices = np.asarray(price_ueur_per_kwh, dtype=np.int64)
+    bid_prices, bid_ends = _side(prices[~sells], energies[~sells], descending=True)
+    ask_prices, ask_ends = _side(prices[sells], energies[sells], descending=False)
+    if not len(bid_ends) or not len(ask_ends):
+        return 0
+    ends = np.union1d(bid_ends, ask_ends)
+    ends = ends[ends <= min(bid_ends[-1], ask_ends[-1])]
+    gain = bid_prices[np.searchsorted(bid_ends, ends)] - ask_prices[np.searchsorted(ask_ends, ends)]
+    return int((np.diff(ends, prepend=0) * np.maximum(gain, 0)).sum())
+
+
+def _side(prices: IntArray, energies: IntArray, descending: bool) -> tuple[IntArray, IntArray]:
+    """Prices of one side in merit order, and the energies at which each order ends."""
+    order = np.argsort(-prices if descending else prices, kind="stable")
+    return prices[order], np.cumsum(energies[order])
+
+
+def _eur(wh_times_price: int) -> float:
+    return float(eur_from_ueur(wh_times_price / WH_PER_KWH))

@@ -1,0 +1,61 @@
+"""Who joins the local market, and who is kept out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cosim.errors import ScenarioError
+from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.prosumers.settings import child_seed
+from cosim.scenario import Scenario
+
+_PARTICIPANTS_SEED = 17
+"""Key among the children of the scenario's seed."""
+
+
+def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
+    """Which prosumers join the local market.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    names : sequence of str
+        Prosumers, in connection-point order.
+    """
+    outside: set[str] = set()
+    for mechanism in scenario.mechanisms():
+        named = set(mechanism.outsiders(scenario))
+        for name in sorted(named.difference(names)):
+            raise ScenarioError(
+                f"'{name}' is no connection point",
+                field=mechanism.section,
+                remedy="use names from the network's connection_points.csv",
+            )
+        outside |= named
+    outside |= _no_participants(scenario, [name for name in names if name not in outside])
+    return tuple(name not in outside for name in names)
+
+
+def _no_participants(scenario: Scenario, eligible: Sequence[str]) -> set[str]:
+    """Who is left out where a scenario wants fewer participants; fewer are always among more.
+
+    A shared battery always takes part: it has to report to the market.
+    """
+    wanted = scenario.prosumers.participants
+    if wanted is None:
+        return set()
+    if wanted > len(eligible):
+        raise ScenarioError(
+            f"{wanted} connection points cannot take part: there are {len(eligible)}",
+            field="prosumers.participants",
+            remedy=f"set it to {len(eligible)} at most",
+        )
+    battery = scenario.section(CommunityStorageSettings)
+    first = [name for name in eligible if battery is not None and name == battery.name]
+    others = [name for name in eligible if name not in first]
+    seed = child_seed(np.random.SeedSequence(scenario.seed), _PARTICIPANTS_SEED)
+    drawn = np.random.default_rng(seed).permutation(len(others)).tolist()
+    taking_part = {*first, *(others[i] for i in drawn[: wanted - len(first)])}
+    return set(eligible) - taking_part

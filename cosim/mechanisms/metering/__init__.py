@@ -1,0 +1,1 @@
+"""Registered meters, and what they report of what they measured."""

@@ -1,0 +1,1 @@
+"""The money of every mechanism: an ERC-20 token in µEUR."""

@@ -1,0 +1,128 @@
+"""Books of the name registry: model of ``contracts/NameRegistry.vy``.
+
+Names are 32-byte words (:mod:`cosim.mechanisms.name_registry.names`), accounts are text and ``""``
+is nobody. Whether an account can pay a fee is the token's to say; the model is told what was paid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cosim.errors import ContractRevert
+from cosim.mechanisms.name_registry.names import is_canonical
+
+NOBODY = ""
+
+
+@dataclass
+class _Entry:
+    owner: str
+    value: bytes
+    successor: str = NOBODY
+
+
+class NameRegistryModel:
+    """State of the name registry.
+
+    Parameters
+    ----------
+    beneficiary : str
+        Account that may collect the fees.
+    registration_fee_ueur, update_fee_ueur : int
+        What a name costs, and what changing its value costs. [µEUR]
+
+    Raises
+    ------
+    ContractRevert
+        If an update costs as much as a registration, or more.
+    """
+
+    def __init__(self, beneficiary: str, registration_fee_ueur: int, update_fee_ueur: int) -> None:
+        if not beneficiary:
+            raise ContractRevert("name registry: zero address")
+        if update_fee_ueur >= registration_fee_ueur:
+            raise ContractRevert("name registry: an update must cost less")
+        self.beneficiary = beneficiary
+        self.registration_fee_ueur = registration_fee_ueur
+        self.update_fee_ueur = update_fee_ueur
+        self.fees_due_ueur = 0
+        self._entries: dict[bytes, _Entry] = {}
+
+    def register_name(self, account: str, name: bytes, value: bytes) -> int:
+        """Own a free name.
+
+        Returns
+        -------
+        int
+            The fee. [µEUR]
+
+        Raises
+        ------
+        ContractRevert
+            As every method here, if the contract would refuse.
+        """
+        if not is_canonical(name):
+            raise ContractRevert("name registry: not a canonical name")
+        if name in self._entries:
+            raise ContractRevert("name registry: name taken")
+        self._entries[name] = _Entry(account, value)
+        return self._charged(self.registration_fee_ueur)
+
+    def update_value(self, account: str, name: bytes, value: bytes) -> int:
+        """Let an own name stand for something else. Returns the fee. [µEUR]"""
+        self._owned(account, name).value = value
+        return self._charged(self.update_fee_ueur)
+
+    def offer_name(self, account: str, name: bytes, successor: str) -> None:
+        """Offer an own name to one account, or to nobody any more."""
+        self._owned(account, name).successor = successor
+
+    def accept_name(self, account: str, name: bytes) -> None:
+        """Own a name that was offered."""
+        entry = self._entries.get(name)
+        if entry is None or entry.successor != account:
+            raise ContractRevert("name registry: not offered to you")
+        entry.owner, entry.successor = account, NOBODY
+
+    def release_name(self, account: str, name: bytes) -> None:
+        """Give an own name up."""
+        self._owned(account, name)
+        del self._entries[name]
+
+    def collect_fees(self, account: str) -> int:
+        """Pay out what was charged so far. Returns it. [µEUR]"""
+        if account != self.beneficiary:
+            raise ContractRevert("name registry: not the beneficiary")
+        if not self.fees_due_ueur:
+            raise ContractRevert("name registry: no fees")
+        amount_ueur, self.fees_due_ueur = self.fees_due_ueur, 0
+        return amount_ueur
+
+    def resolve(self, name: bytes) -> bytes:
+        """What a name stands for."""
+        if name not in self._entries:
+            raise ContractRevert("name registry: not registered")
+        return self._entries[name].value
+
+    def owner_of(self, name: bytes) -> str:
+        """A name's owner, or nobody."""
+        return self._entries[name].owner if name in self._entries else NOBODY
+
+    def successor_of(self, name: bytes) -> str:
+        """Whom a name is offered to, or nobody."""
+        return self._entries[name].successor if name in self._entries else NOBODY
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """Names that have an owner, sorted."""
+        return tuple(sorted(self._entries))
+
+    def _owned(self, account: str, name: bytes) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None or entry.owner != account:
+            raise ContractRevert("name registry: not the owner")
+        return entry
+
+    def _charged(self, fee_ueur: int) -> int:
+        self.fees_due_ueur += fee_ueur
+        return fee_ueur

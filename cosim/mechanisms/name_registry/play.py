@@ -1,0 +1,288 @@
+"""Names of connection points in a run: who is to be awarded and settled is looked up by name.
+
+Before the first order window every household registers its connection point's name, with its own
+account as value, and pays the fee. From then on the DSO and the market operator take the accounts
+that they award and settle from the registry. A household that moves out offers its name to the
+next one, which accepts it and lets it stand for its own account. After the last interval the DSO
+collects the fees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from cosim.chain.client import ContractClient
+from cosim.chain.waiting import confirmed
+from cosim.clock import DeliveryClock
+from cosim.errors import UserError
+from cosim.evm.accounts import Account, accounts
+from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.name_registry.client import NameRegistry
+from cosim.mechanisms.name_registry.model import NameRegistryModel
+from cosim.mechanisms.name_registry.names import canonical_name, name_word
+from cosim.mechanisms.name_registry.terms import NameTerms
+from cosim.mechanisms.play import Columns, Service, TokenTransfer
+from cosim.mechanisms.reconciliation import check_equal
+from cosim.units import fee_ueur
+
+REGISTRY = NameRegistry.contract
+SETUP = -1
+"""Interval of what happens before the first one."""
+
+
+def registry_names(points: Sequence[str]) -> tuple[str, ...]:
+    """Names of connection points in the registry, in their order.
+
+    Raises
+    ------
+    UserError
+        If a point's name cannot be registered, or two become the same.
+    """
+    names: dict[str, str] = {}
+    for point in points:
+        name = canonical_name(point)
+        if name in names:
+            raise UserError(
+                f"the connection points {names[name]!r} and {point!r} would both be {name!r}",
+                field="name_registry",
+                remedy="rename one of them in the network's connection_points.csv",
+            )
+        names[name] = point
+    return tuple(names)
+
+
+class NamesService(Service):
+    """The name registry of a run.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Chain and accounts.
+    clock : DeliveryClock
+        Times of the run.
+    client : NameRegistry
+        The contract, without any name.
+    terms : NameTerms
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        client: NameRegistry,
+        terms: NameTerms,
+    ) -> None:
+        self.client = client
+        self.model = NameRegistryModel(
+            deployment.dso.name, terms.registration_fee_ueur, terms.update_fee_ueur
+        )
+        self._deployment = deployment
+        self._clock = clock
+        self._terms = terms
+        self._points = [account.name for account in deployment.prosumers]
+        self.names = registry_names(self._points)
+        self._words = [name_word(name) for name in self.names]
+        self._households = dict(enumerate(deployment.prosumers))
+        keyed = accounts(terms.seed, [f"next household {self._points[i]}" for i in terms.moves])
+        self.next_households = dict(zip(terms.moves, keyed.values(), strict=True))
+        self._rows: list[tuple[Any, ...]] = []
+        self._transfers: list[TokenTransfer] = []
+
+    @classmethod
+    def deploy(cls, deployment: Deployment, clock: DeliveryClock, terms: NameTerms) -> Self:
+        """Deploy the contract and let every household register its name, before the first window.
+
+        Raises
+        ------
+        UserError
+            If a connection point's name cannot be registered.
+        ContractRevert
+            If the contract refuses a step of the set-up.
+        EngineError
+            If the set-up does not finish in time.
+        """
+        client = NameRegistry.deploy(
+            deployment.chain,
+            deployment.operator.address,
+            token=deployment.token.address,
+            beneficiary=deployment.dso.address,
+            registration_fee_ueur=terms.registration_fee_ueur,
+            update_fee_ueur=terms.update_fee_ueur,
+        )
+        service = cls(deployment, clock, client, terms)
+        service._register()
+        deployment.beside.append(client)
+        deployment.bystanders.extend(service.next_households.values())
+        deployment.directory.append(service.account_of)
+        return service
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """The registry."""
+        return (self.client,)
+
+    def account_of(self, i: int) -> bytes:
+        """Account that a connection point's name stands for on the ledger now, 20 bytes."""
+        return self.client.account_of(self.names[i])
+
+    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+        """Hand names on where a household moves, and require that names lead to who was settled.
+
+        Returns
+        -------
+        dict of str to dict
+            Rows of ``names``, if anything changed.
+
+        Raises
+        ------
+        ReconciliationError
+            If contract and model differ, or the local market did not settle the account that a
+            member's name stands for.
+        """
+        self._check_settled(interval)
+        for i, after in self._terms.moves.items():
+            if after == interval:
+                self._move(interval, i)
+        if interval + 1 == self._clock.n_intervals:
+            self._collect(interval)
+        self._check(interval)
+        rows, self._rows = self._rows, []
+        return {"names": _columns(rows)} if rows else {}
+
+    def token_transfers(self) -> Sequence[TokenTransfer]:
+        """Fees of updates, and what the DSO collected."""
+        done, self._transfers = self._transfers, []
+        return done
+
+    # --- what the households do ---
+
+    def _register(self) -> None:
+        """Give everybody tokens for fees, and let them register."""
+        chain, token = self._deployment.chain, self._deployment.token
+        issuer, opens_s = self._deployment.issuer.address, self._clock.window_opens_s(0)
+        people = [*self._households.values(), *self.next_households.values()]
+        amount = self._terms.account_ueur
+        done = [token.mint(issuer, account.address, amount) for account in people]
+        done += [token.approve(account.address, self.client.address, amount) for account in people]
+        mine_all(chain, opens_s)
+        registered = {
+            i: self.client.register_name(account.address, self.names[i], account.address)
+            for i, account in self._households.items()
+        }
+        mine_all(chain, opens_s)
+        self.client.check_all(done)
+        for i, included in zip(registered, self.client.check_all(registered.values()), strict=True):
+            owner = self._households[i]
+            fee = self.model.register_name(owner.name, self._words[i], _value(owner))
+            self._note(SETUP, i, "registered", owner, fee, included.fee_wei)
+
+    def _move(self, interval: int, i: int) -> None:
+        """One household offers its name, the next accepts it and changes the account."""
+        client, model, name, word = self.client, self.model, self.names[i], self._words[i]
+        old, new = self._households[i], self.next_households[i]
+        offered = confirmed(
+            client, client.offer_name(old.address, name, new.address, interval=interval)
+        )
+        model.offer_name(old.name, word, new.name)
+        self._note(interval, i, "offered", old, 0, offered.fee_wei)
+        accepted = confirmed(client, client.accept_name(new.address, name, interval=interval))
+        model.accept_name(new.name, word)
+        self._note(interval, i, "accepted", new, 0, accepted.fee_wei)
+        updated = confirmed(
+            client, client.update_value(new.address, name, new.address, interval=interval)
+        )
+        fee = model.update_value(new.name, word, _value(new))
+        self._note(interval, i, "updated", new, fee, updated.fee_wei)
+        self._transfers.append(TokenTransfer(new.name, REGISTRY, fee))
+        self._households[i] = new
+
+    def _collect(self, interval: int) -> None:
+        dso = self._deployment.dso
+        confirmed(self.client, self.client.collect_fees(dso.address, interval=interval))
+        amount = self.model.collect_fees(dso.name)
+        self._transfers.append(TokenTransfer(REGISTRY, dso.name, amount))
+
+    # --- whether all agree ---
+
+    def _check_settled(self, interval: int) -> None:
+        """Require that the local market settled the account that each member's name stands for."""
+        market = self._deployment.local_market
+        check_equal(
+            interval,
+            {
+                point: market.reading_of(interval, self.account_of(i)).known
+                for i, point in enumerate(self._points)
+            },
+            dict(zip(self._points, self._deployment.members, strict=True)),
+            "settled by the account of the name",
+            "member of the local market",
+        )
+
+    def _check(self, interval: int) -> None:
+        """Require that contract and model agree on every name and on the fees."""
+        client, model = self.client, self.model
+        check_equal(
+            interval,
+            {name: (client.owner_of(name), client.resolve(name)) for name in self.names},
+            {
+                name: (self._households[i].address, model.resolve(self._words[i]))
+                for i, name in enumerate(self.names)
+            },
+            "owner and value of the name on the ledger",
+            "owner and value of the model",
+        )
+        check_equal(
+            interval,
+            {self.names[i]: household.name for i, household in self._households.items()},
+            {
+                name: model.owner_of(word)
+                for name, word in zip(self.names, self._words, strict=True)
+            },
+            "household of the connection point",
+            "owner of its name in the model",
+        )
+        due = client.fees_due()
+        check_equal(
+            interval,
+            {"due": due, "held": self._deployment.token.balance_of(client.address)},
+            {"due": model.fees_due_ueur, "held": model.fees_due_ueur},
+            "fees on the ledger [µEUR]",
+            "fees of the model [µEUR]",
+        )
+
+    def _note(
+        self, interval: int, i: int, action: str, owner: Account, fee: int, fee_wei: int
+    ) -> None:
+        value = self.model.resolve(self._words[i])
+        self._rows.append(
+            (
+                interval,
+                self._points[i],
+                self.names[i],
+                action,
+                "0x" + owner.address.hex(),
+                "0x" + value[12:].hex(),
+                fee,
+                fee_ueur(fee_wei, self._terms.eur_per_eth),
+            )
+        )
+
+
+def _value(account: Account) -> bytes:
+    """An account as the value of a name."""
+    return account.address.rjust(32, b"\0")
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
+    keys = (
+        "interval",
+        "prosumer",
+        "name",
+        "action",
+        "owner",
+        "account",
+        "fee_ueur",
+        "fees_ueur",
+    )
+    return dict(zip(keys, map(list, zip(*rows, strict=True)), strict=True))

@@ -1,0 +1,131 @@
+"""Declaration of a mechanism: what a community agrees on by contract.
+
+A mechanism is one folder: ``settings`` (its section of a scenario), ``client`` (of its contract),
+``model`` (exact Python model of the contract), ``play`` (its part of a delivery interval),
+``tables``, ``checks`` (for ``cosim verify``), ``indicators``, ``panel`` (of the report), ``gas``.
+Its class here says what it is and hands these out; each is imported when it is asked for, so that
+reading a scenario loads no contract and verifying a result loads no ``play``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from cosim.settings import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cosim.gas.bench import GasUse
+    from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.play import Service
+    from cosim.replay.checks import MechanismChecks
+    from cosim.report.panel import ReportPart
+    from cosim.results.columns import Table
+    from cosim.results.reader import Results
+    from cosim.scenario import Scenario
+
+S = TypeVar("S", bound=Model)
+
+
+class Mechanism(ABC, Generic[S]):
+    """What a community agrees on by contract, registered under ``cosim.mechanisms``.
+
+    One object stands for one section of one scenario.
+
+    Attributes
+    ----------
+    section : str
+        Name of its section in a scenario, and of its entry point.
+    title : str
+        What people call it.
+    summary : str
+        What the section is, for the documentation of scenarios.
+    settings_type : type of Model
+        Its section.
+    is_default : bool
+        Whether it is there, with every default, when a scenario lacks the section.
+    rank : int
+        Place among the mechanisms of an interval; the local market has 0, the flexibility market
+        10. Orders and nominations of a higher rank are sent first, and settled last.
+    tables : tuple of Table
+        Tables that it alone writes.
+    contracts : tuple of str
+        Names of the Vyper contracts that it deploys.
+    sources : Path or None
+        Folder of their sources; None for those that come with cosim.
+    survives_forks : bool
+        Whether it reads again what a reorganisation of the chain changed. If not, a scenario whose
+        ledger forks refuses it.
+    """
+
+    section: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    settings_type: ClassVar[type[Model]]
+    is_default: ClassVar[bool] = False
+    rank: ClassVar[int] = 100
+    tables: ClassVar[tuple[Table, ...]] = ()
+    contracts: ClassVar[tuple[str, ...]] = ()
+    sources: ClassVar[Path | None] = None
+    survives_forks: ClassVar[bool] = False
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    # --- before a run ---
+
+    def check_scenario(self, scenario: Scenario) -> None:
+        """Refuse a scenario that the section does not fit.
+
+        Raises
+        ------
+        ValueError
+            With a message that names the fields; it becomes an error of the scenario file.
+        """
+
+    def outsiders(self, scenario: Scenario) -> Sequence[str]:
+        """Return connection points that it keeps out of the local market."""
+        return ()
+
+    @abstractmethod
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+        """Deploy its contracts before the first order window, and return its part of a run.
+
+        Raises
+        ------
+        ContractRevert
+            If a contract refuses a step of the set-up.
+        EngineError
+            If the set-up does not finish before the first order window.
+        """
+
+    # --- after a run ---
+
+    def checks(self) -> MechanismChecks | None:
+        """Return what ``cosim verify`` recomputes of its tables; None for nothing of its own."""
+        return None
+
+    def indicators(self, results: Results) -> dict[str, Any]:
+        """Return its indicators of a result by name; names are the same for every result."""
+        return {}
+
+    def costs_ueur(self, results: Results) -> pd.Series | None:
+        """Return what each prosumer received from it less what it paid, fees included. [µEUR]
+
+        None where the table ``settlement`` says it all.
+        """
+        return None
+
+    def report(self, results: Results) -> ReportPart | None:
+        """Return its charts, tiles, tables and definitions in the report; None for none."""
+        return None
+
+    # --- without a run ---
+
+    def gas(self, engine: str) -> Sequence[GasUse]:
+        """Measure what every method of its contracts costs, for ``cosim gas``."""
+        return ()

@@ -1,0 +1,137 @@
+"""One group of entry points: which plug-ins there are, loaded and checked on first use."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from cosim.errors import PluginError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Plug-ins of one group, by name.
+
+    Parameters
+    ----------
+    group : str
+        Group of entry points, e.g. ``cosim.devices``.
+    base : str
+        ``module:Class`` that every plug-in derives from.
+    where : str
+        What names a plug-in, e.g. a field of the scenario; for errors.
+    check : callable, optional
+        Checks a loaded class beyond its base; returns what is wrong, or nothing.
+
+    Notes
+    -----
+    Entry points name a class. Those of the distribution ``cosim`` come first, others follow by
+    name, so that the order of plug-ins does not depend on the order of installation.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        base: str,
+        where: str,
+        check: Callable[[type[T]], str | None] = lambda plugin: None,
+    ) -> None:
+        self.group = group
+        self.where = where
+        self._base = base
+        self._check = check
+        self._loaded: dict[str, type[T]] = {}
+
+    @cached_property
+    def _points(self) -> dict[str, EntryPoint]:
+        """Entry points by name, ours first.
+
+        Raises
+        ------
+        PluginError
+            If two packages claim a name.
+        """
+        found: dict[str, EntryPoint] = {}
+        every = {(point.name, point.value): point for point in entry_points(group=self.group)}
+        for point in sorted(every.values(), key=lambda p: (_package(p) != "cosim", p.name)):
+            taken = found.get(point.name)
+            if taken is not None:
+                raise PluginError(
+                    f"claims a name that {_package(taken)} ({taken.value}) has already",
+                    package=_package(point),
+                    point=f"{self.group}: {point.name} = {point.value}",
+                    remedy="rename its entry point, or uninstall one of the two packages",
+                )
+            found[point.name] = point
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name, ours first."""
+        return tuple(self._points)
+
+    def load(self, name: str) -> type[T]:
+        """Return a plug-in by name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name.
+        PluginError
+            If it cannot be imported, or is not what its group asks for.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self._import(self._points[name])
+        return self._loaded[name]
+
+    def every(self) -> dict[str, type[T]]:
+        """Return all plug-ins by name, ours first."""
+        return {name: self.load(name) for name in self.names}
+
+    def _import(self, point: EntryPoint) -> type[T]:
+        def refuse(problem: str, remedy: str) -> PluginError:
+            return PluginError(
+                problem,
+                package=_package(point),
+                point=f"{self.group}: {point.name} = {point.value}",
+                remedy=remedy,
+            )
+
+        try:
+            loaded: Any = point.load()
+        except Exception as error:  # whatever a foreign module raises while it is imported
+            raise refuse(
+                f"cannot be imported: {type(error).__name__}: {error}",
+                "mend the package, or uninstall it",
+            ) from error
+        base = _base_of(self._base)
+        if not (inspect.isclass(loaded) and issubclass(loaded, base)):
+            raise refuse(
+                f"is no subclass of {self._base.replace(':', '.')}",
+                "derive the class that the entry point names from it",
+            )
+        missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+        if missing:
+            raise refuse(f"lacks {', '.join(missing)}", "define what is missing in its class")
+        plugin: Any = loaded
+        problem = self._check(plugin)
+        if problem:
+            raise refuse(problem, "mend the class that the entry point names")
+        checked: type[T] = plugin
+        return checked
+
+
+def _package(point: EntryPoint) -> str:
+    """Name of the distribution that declares an entry point."""
+    return point.dist.name if point.dist is not None else "an unknown package"
+
+
+def _base_of(place: str) -> type[Any]:
+    module, _, name = place.partition(":")
+    base: type[Any] = getattr(importlib.import_module(module), name)
+    return base

@@ -1,0 +1,113 @@
+"""What happened on the replayed chain, in a form that tables can be recomputed from."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cosim.chain.blocks import Included
+from cosim.evm.abi import revert_text
+from cosim.replay.recorded import Recorded, rows_of
+from cosim.replay.replay import Call, Replayed
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of the replay.
+
+    Parameters
+    ----------
+    position : int
+        Of its transaction among those that were included, from 0.
+    contract, name : str
+    arguments : dict
+        By name; bytes as 0x hex.
+    """
+
+    position: int
+    contract: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A transaction of the replay, decoded.
+
+    Parameters
+    ----------
+    included : Included
+    call : Call
+    sender : str
+        Address as 0x hex.
+    """
+
+    included: Included
+    call: Call
+    sender: str
+
+    @property
+    def refused_with(self) -> str | None:
+        """Revert text; None if it succeeded."""
+        receipt = self.included.receipt
+        return None if receipt.status else revert_text(receipt.output)
+
+
+class History:
+    """Transactions and events of a replay.
+
+    Parameters
+    ----------
+    recorded : Recorded
+        For the people behind the addresses.
+    done : Replayed
+    events : DataFrame
+        The table of events of the replay.
+    """
+
+    def __init__(self, recorded: Recorded, done: Replayed, events: pd.DataFrame) -> None:
+        self.recorded = recorded
+        self.done = done
+        self.sent = [
+            Sent(
+                one,
+                done.call_of(position, one.transaction),
+                "0x" + one.transaction.sender.hex(),
+            )
+            for position, one in enumerate(done.included)
+        ]
+        place = {(one.block, one.index): i for i, one in enumerate(done.included)}
+        self.events: dict[tuple[str, str], list[Event]] = defaultdict(list)
+        self._logged: dict[int, list[Event]] = defaultdict(list)
+        for row in rows_of(events):
+            position = place[row.block, row.index]
+            event = Event(position, row.contract, row.event, json.loads(row.arguments))
+            self.events[row.contract, row.event].append(event)
+            self._logged[position].append(event)
+
+    def of(self, contract: str, *names: str) -> list[Event]:
+        """Events of a contract by name, in the order of the chain."""
+        found = [event for name in names for event in self.events.get((contract, name), [])]
+        return found if len(names) == 1 else sorted(found, key=lambda event: event.position)
+
+    def logged(self, position: int) -> Sequence[Event]:
+        """Events of one transaction."""
+        return self._logged.get(position, [])
+
+    def calls(self, contract: str, *methods: str) -> Iterator[tuple[int, Sent]]:
+        """Transactions that call a contract, with their positions; of some methods or of all."""
+        for position, sent in enumerate(self.sent):
+            if sent.call.contract == contract and (not methods or sent.call.method in methods):
+                yield position, sent
+
+    def settled_in(self, position: int) -> int:
+        """Interval that was being settled when a transaction was included; -1 before the first."""
+        scenario = self.recorded.scenario
+        clock = scenario.clock()
+        after = self.sent[position].included.included_at_s - clock.start_s
+        return max(min(after // clock.step_s - 1, scenario.time.intervals - 1), -1)

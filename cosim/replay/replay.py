@@ -1,0 +1,261 @@
+"""A run's chain once more: every recorded transaction on a fresh engine, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from cosim.chain.blocks import Included, Transaction
+from cosim.errors import EngineError, LedgerError
+from cosim.evm.abi import unpack_values
+from cosim.evm.contracts import Artifact, compile_contract
+from cosim.evm.engine import BlockEngine, Engine, Message, Receipt, create_engine
+from cosim.replay.recorded import Recorded, rows_of
+
+AfterBlock = Callable[[int, "Replayed"], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a transaction calls, decoded.
+
+    Parameters
+    ----------
+    position : int
+        In the order of the chain, from 0.
+    contract, method : str
+        Empty if unknown; the method of a deployment is empty, too.
+    arguments : dict
+        By name; addresses and words as 20 and 32 bytes.
+    """
+
+    position: int
+    contract: str
+    method: str
+    arguments: dict[str, object]
+
+
+@dataclass
+class Replayed:
+    """What the engine made of the recorded transactions.
+
+    Parameters
+    ----------
+    engine : Engine
+        In its final state.
+    included : list of Included
+        Transactions that it executed, in the order of the chain, with their receipts.
+    refused : dict of int to str
+        By position: why the engine did not execute one.
+    nonces : dict of int to int
+        By position: number among the transactions of its sender.
+    addresses : dict of str to bytes
+        Contracts by name.
+    artifacts : dict of bytes to Artifact
+        By address.
+    unknown_code : list of str
+        Contracts whose creation code is not that of this version.
+    """
+
+    engine: Engine
+    included: list[Included] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    nonces: dict[int, int] = field(default_factory=dict)
+    addresses: dict[str, bytes] = field(default_factory=dict)
+    artifacts: dict[bytes, Artifact] = field(default_factory=dict)
+    unknown_code: list[str] = field(default_factory=list)
+
+    def call_of(self, position: int, transaction: Transaction) -> Call:
+        """Decode what a transaction calls."""
+        artifact = self.artifacts.get(transaction.to or b"")
+        entry = None if artifact is None else artifact.functions.get(transaction.data[:4])
+        if artifact is None or entry is None:
+            return Call(position, "" if artifact is None else artifact.name, "", {})
+        types = [item["type"] for item in entry["inputs"]]
+        names = [item["name"] for item in entry["inputs"]]
+        values = unpack_values(types, transaction.data[4:])
+        return Call(
+            position, artifact.name, str(entry["name"]), dict(zip(names, values, strict=True))
+        )
+
+
+def transactions_of(frame: pd.DataFrame) -> list[Transaction]:
+    """Rows of the table of transactions as what was sent, in their order."""
+    return [
+        Transaction(
+            handle=position,
+            sent_at_s=float(row.sent_at_s),
+            sender=address(row.sender),
+            to=None if row.to is None else address(row.to),
+            data=row.data,
+            gas_limit=int(row.gas_limit),
+            max_fee_wei=int(row.max_fee_wei),
+            tip_wei=int(row.tip_wei),
+            value_wei=int(row.value_wei),
+            interval=int(row.interval),
+        )
+        for position, row in enumerate(rows_of(frame))
+    ]
+
+
+def address(text: str) -> bytes:
+    """20 bytes of an address with ``0x``.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if len(text) != 42 or not text.startswith("0x"):
+        raise ValueError(f"{text!r} is no address")
+    return bytes.fromhex(text[2:])
+
+
+def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = None) -> Replayed:
+    """Execute the recorded transactions in the recorded blocks.
+
+    An engine that executes whole blocks gets each block's transactions together; others get them
+    one after the other. Empty blocks are passed over.
+
+    Parameters
+    ----------
+    recorded : Recorded
+        Its tables of blocks and transactions.
+    engine : Engine
+        Fresh: no transaction was executed on it.
+    after_block : callable, optional
+        Told of the number of every block that was executed, when the engine stands at it.
+
+    Returns
+    -------
+    Replayed
+
+    Raises
+    ------
+    ValueError
+        If a transaction names a block that the table of blocks does not have, or an address that
+        is none.
+    """
+    frame = recorded.frame("transactions")
+    sent = transactions_of(frame)
+    blocks = {int(row.block): row for row in rows_of(recorded.frame("blocks"))}
+    by_block: dict[int, list[int]] = {}
+    for position, block in enumerate(frame["block"]):
+        by_block.setdefault(int(block), []).append(position)
+    done = Replayed(engine)
+    n_sent: dict[bytes, int] = {}
+    for number in sorted(by_block):
+        if number not in blocks:
+            raise ValueError(f"transactions are in block {number}, which is not among the blocks")
+        block = blocks[number]
+        base_fee_wei = int(block.base_fee_wei)
+        engine.set_block(number, int(block.timestamp_s), int(block.gas_limit), base_fee_wei)
+        positions = by_block[number]
+        for position in positions:
+            sender = sent[position].sender
+            done.nonces[position] = n_sent.get(sender, 0)
+            n_sent[sender] = done.nonces[position] + 1
+        receipts = _execute(engine, [sent[position] for position in positions])
+        for index, (position, receipt) in enumerate(zip(positions, receipts, strict=True)):
+            transaction = sent[position]
+            if isinstance(receipt, str):
+                done.refused[position] = receipt
+                continue
+            tip_wei = min(transaction.tip_wei, transaction.max_fee_wei - base_fee_wei)
+            done.included.append(
+                Included(
+                    transaction,
+                    receipt,
+                    number,
+                    index,
+                    int(block.timestamp_s),
+                    done.nonces[position],
+                    receipt.gas_used * (base_fee_wei + tip_wei),
+                )
+            )
+            if transaction.to is None and receipt.contract_address is not None:
+                _register(done, transaction, receipt, frame["contract"].iloc[position])
+        if after_block is not None:
+            after_block(number, done)
+    return done
+
+
+def _execute(engine: Engine, transactions: Sequence[Transaction]) -> list[Receipt | str]:
+    """Receipts of a block's transactions, or why there is none."""
+    messages = [Message(t.sender, t.to, t.data, t.gas_limit, t.value_wei) for t in transactions]
+    if isinstance(engine, BlockEngine):
+        missing = "the node did not include it"
+        return [missing if one is None else one for one in engine.execute_block(messages)]
+    receipts: list[Receipt | str] = []
+    for message in messages:
+        try:
+            receipts.append(engine.transact(*message))
+        except EngineError as error:
+            receipts.append(str(error))
+    return receipts
+
+
+def _register(done: Replayed, transaction: Transaction, receipt: Receipt, name: object) -> None:
+    """Find out what lies at a new contract's address, from its creation code."""
+    assert receipt.contract_address is not None
+    artifact = _known_code(transaction.data)
+    if artifact is None and isinstance(name, str):
+        try:
+            artifact = compile_contract(name)
+        except LedgerError:
+            artifact = None
+        done.unknown_code.append(name)
+    if artifact is not None:
+        done.addresses[artifact.name] = receipt.contract_address
+        done.artifacts[receipt.contract_address] = artifact
+
+
+def _known_code(data: bytes) -> Artifact | None:
+    """The contract of this version that this is the creation code of."""
+    for name in CONTRACTS:
+        artifact = compile_contract(name)
+        if data.startswith(artifact.bytecode):
+            return artifact
+    return None
+
+
+CONTRACTS = (
+    "EuroToken",
+    "SmartMeters",
+    "LocalMarket",
+    "FlexibilityMarket",
+    "NameRegistry",
+    "CommunityStorage",
+    "GreenCertificates",
+    "Supplier",
+)
+"""Contracts that a run may deploy."""
+
+
+def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engine:
+    """A fresh engine to replay on.
+
+    Parameters
+    ----------
+    name : {"revm", "py-evm", "rpc"}
+    url : str, optional
+        Of the node of the engine ``rpc``.
+    keys : mapping of bytes to bytes
+        Private keys by address, with which a node's transactions are signed.
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine.
+    NodeError
+        If the node does not answer, its clock cannot be set, or its chain id is another one.
+    """
+    if name != "rpc":
+        return create_engine(name)
+    # imported here: web3 takes a second
+    from cosim.evm.rpc import NodeSettings
+    from cosim.evm.timed_node import connect_timed
+
+    return connect_timed(NodeSettings(url or ""), keys)

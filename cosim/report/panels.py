@@ -1,0 +1,267 @@
+"""Small multiples: one description of panels, drawn by the browser or as an image.
+
+A report is interactive and drawn by plotly; a page of the documentation needs an image, which
+:mod:`cosim.report.panels_svg` makes of the same description.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+
+from cosim.report.chart_style import (
+    AFTER,
+    AMBER,
+    BEFORE,
+    GREEN,
+    INK,
+    PINK,
+    SKY,
+    limit_line,
+    round_ticks,
+    styled,
+)
+from cosim.report.summary import number
+
+PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
+PANEL_HEIGHT = 230
+LOG_SPAN = 8.0
+"""Ratio of largest to smallest value from which on the horizontal axis is logarithmic."""
+
+
+def colour(k: int) -> str:
+    """Colour of the k-th line or bar; after the last the first again."""
+    return PALETTE[k % len(PALETTE)]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, or one bar of each panel.
+
+    Parameters
+    ----------
+    name : str
+        In the legend.
+    points : tuple of (float, float or None)
+        Horizontal and vertical value; of bars and dots the place and its value. Nothing is drawn
+        where there is no value.
+    colour : str
+    dashed : bool
+        A line that goes with another of the same colour; it has no legend entry of its own.
+    """
+
+    name: str
+    points: tuple[tuple[float, float | None], ...]
+    colour: str
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot: its title and series."""
+
+    title: str
+    series: tuple[Series, ...]
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class PanelFigure:
+    """Panels side by side.
+
+    Parameters
+    ----------
+    key : str
+        Identifier, and name of the image.
+    title, caption : str
+    panels : tuple of Panel
+    kind : str
+        ``lines``; ``bars``, which stand on zero; ``dots``, which need not.
+    x_title, unit : str
+    digits : int
+        Of the values, as they are written.
+    legend_title : str
+    dashes : str
+        What dashed lines are; empty if there are none.
+    same_scale : bool
+        Whether all panels have one vertical scale.
+    from_zero : bool
+        Whether the vertical scale holds zero.
+    """
+
+    key: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    kind: Literal["lines", "bars", "dots"]
+    x_title: str
+    unit: str
+    digits: int
+    legend_title: str = ""
+    dashes: str = ""
+    same_scale: bool = True
+    from_zero: bool = True
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """Name and colour of every series, each once; none where one name says nothing."""
+        entries = {s.name: s.colour for panel in self.panels for s in panel.series if not s.dashed}
+        return [] if set(entries) == {""} else list(entries.items())
+
+    @property
+    def x_values(self) -> list[float]:
+        """Every horizontal value, rising."""
+        every = {x for panel in self.panels for series in panel.series for x, _ in series.points}
+        return sorted(every)
+
+    @property
+    def log_x(self) -> bool:
+        """Whether the horizontal axis is logarithmic."""
+        xs = self.x_values
+        return self.kind == "lines" and xs[0] > 0 and xs[-1] / xs[0] >= LOG_SPAN
+
+    def y_range(self, panel: Panel) -> tuple[float, float]:
+        """Vertical range of a panel, with room around the values."""
+        shown = self.panels if self.same_scale else (panel,)
+        values = [y for p in shown for s in p.series for _, y in s.points if y is not None] + [
+            p.limit for p in shown if p.limit is not None
+        ]
+        if not values:
+            return 0.0, 1.0
+        low, high = min(values), max(values)
+        if self.from_zero or self.kind == "bars":
+            low, high = min(low, 0.0), max(high, 0.0)
+        room = (0.1 if self.kind == "lines" else 0.18) * (high - low) or 0.1 * abs(high) or 1.0
+        is_floor = low == 0.0 and (self.from_zero or self.kind == "bars")
+        is_ceiling = high == 0.0 and low < 0.0
+        return (0.0 if is_floor else low - room), (0.0 if is_ceiling else high + room)
+
+
+def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
+    """Figures that have anything to show, each with the panels that have."""
+    kept = []
+    for figure in figures:
+        panels = tuple(
+            panel
+            for panel in figure.panels
+            if any(y is not None for series in panel.series for _, y in series.points)
+        )
+        if panels:
+            kept.append(PanelFigure(**{**vars(figure), "panels": panels}))
+    return kept
+
+
+def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
+    """One panel as a plotly figure; its legend and title belong to the page."""
+    drawn = go.Figure()
+    for series, size in zip(panel.series, marker_sizes(panel), strict=True):
+        points = [(x, y) for x, y in series.points if y is not None]
+        if not points:
+            continue
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        text = [number(y, figure.unit, figure.digits) for y in ys]
+        name = f"{series.name} {figure.dashes}".strip() if series.dashed else series.name
+        common: dict[str, Any] = {
+            "x": xs,
+            "y": ys,
+            "name": name,
+            "customdata": text,
+            "showlegend": False,
+        }
+        if figure.kind == "bars":
+            drawn.add_bar(
+                **common,
+                marker={"color": series.colour},
+                width=0.72,
+                text=[number(y, "", figure.digits) for y in ys],
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
+            )
+        elif figure.kind == "dots":
+            drawn.add_scatter(
+                **common,
+                mode="markers+text",
+                marker={"color": series.colour, "size": 11},
+                text=[number(y, "", figure.digits) for y in ys],
+                textposition="top center",
+                cliponaxis=False,
+                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
+            )
+        else:
+            label = f"{figure.legend_title} {name}".strip()
+            drawn.add_scatter(
+                **common,
+                mode="lines+markers",
+                line={
+                    "color": series.colour,
+                    "width": 1.5 if series.dashed else 2,
+                    "dash": "dash" if series.dashed else "solid",
+                },
+                marker={"size": size, "color": series.colour},
+                hovertemplate=f"{label or figure.title}: %{{customdata}}<extra></extra>",
+            )
+    styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
+    below = 44 if figure.kind == "lines" else 24
+    drawn.update_layout(margin={"l": 58, "r": 12, "t": 8, "b": below}, font={"size": 12})
+    low, high = figure.y_range(panel)
+    drawn.update_yaxes(range=[low, high])
+    if figure.kind == "lines":
+        xs = figure.x_values
+        ticks = x_ticks(figure)
+        drawn.update_xaxes(
+            title={"text": figure.x_title, "standoff": 6},
+            type="log" if figure.log_x else "linear",
+            tickvals=ticks,
+            ticktext=[tick_text(x) for x in ticks],
+            range=_padded(xs, figure.log_x),
+        )
+    else:
+        drawn.update_xaxes(
+            range=[-0.6, len(figure.x_values) - 0.4],
+            tickvals=figure.x_values,
+            ticktext=place_labels(figure),
+            ticks="",
+            showgrid=False,
+        )
+        drawn.add_hline(y=0.0, line={"color": INK, "width": 1})
+    if panel.limit is not None:
+        limit_line(drawn, panel.limit, "limit")
+    return drawn
+
+
+def tick_text(value: float) -> str:
+    """A value on the horizontal axis; millions as such."""
+    return f"{value / 1e6:g} M" if abs(value) >= 1e6 else f"{value:g}"
+
+
+def marker_sizes(panel: Panel) -> list[float]:
+    """Diameters of lines' dots: the earlier ones larger, so that equal values hide nobody."""
+    later = 0
+    sizes: list[float] = []
+    for series in reversed(panel.series):
+        sizes.append(4.0 if series.dashed else 6.0 + 3.5 * min(later, 4))
+        later += not series.dashed
+    return sizes[::-1]
+
+
+def x_ticks(figure: PanelFigure) -> list[float]:
+    """The values on the horizontal axis; round numbers where there are many."""
+    xs = figure.x_values
+    return xs if len(xs) <= 7 or figure.log_x else round_ticks(xs[0], xs[-1])
+
+
+def place_labels(figure: PanelFigure) -> list[str]:
+    """What stands below bars: nothing while colours tell them apart, else their numbers."""
+    n = len(figure.x_values)
+    return [""] * n if n <= len(PALETTE) else [str(k + 1) for k in range(n)]
+
+
+def _padded(xs: Sequence[float], log: bool) -> list[float]:
+    low, high = (math.log10(xs[0]), math.log10(xs[-1])) if log else (xs[0], xs[-1])
+    room = 0.06 * (high - low) or 0.5
+    return [low - room, high + room]

@@ -1,0 +1,307 @@
+"""One run, from scenario to result folder: named stages, progress, a clean end.
+
+A run reads: open the grid, build the population, set the contracts up, wire the world, play it,
+check it, publish the result. Nothing appears under the result's name before all of that is done.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandapower
+from threadpoolctl import threadpool_limits
+
+from cosim.errors import UserError
+from cosim.evm.contracts import runtime_code_hash
+from cosim.evm.hashing import keccak
+from cosim.evm.journal import JOURNAL
+from cosim.mechanisms.deployment import Deployment
+from cosim.report.indicators import Indicators, compute_indicators
+from cosim.report.report import write_report
+from cosim.results.manifest import build_manifest, write_manifest
+from cosim.results.reader import Results
+from cosim.results.writer import TableWriter
+from cosim.runs.community import deploy_services
+from cosim.runs.preparation import (
+    begin_consensus,
+    node_engine,
+    prepare_grid,
+    prepare_ledger,
+    prepare_people,
+)
+from cosim.runs.simulation import Simulation, build_simulation
+from cosim.scenario import Scenario
+from cosim.simulators.recorder import RunInterrupted
+from cosim.timing import StageTimer
+
+if TYPE_CHECKING:
+    from cosim.evm.rpc import NodeSettings
+
+Progress = Callable[[int, bool], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The result folder.
+    report : Path
+        Its report.
+    complete : bool
+        False when the user interrupted the run.
+    intervals_done : int
+        Intervals that were delivered, recorded and settled.
+    indicators : Indicators
+    """
+
+    folder: Path
+    report: Path
+    complete: bool
+    intervals_done: int
+    indicators: Indicators
+
+
+def run_scenario(
+    scenario: Scenario,
+    scenario_file: Path,
+    out: Path,
+    *,
+    force: bool = False,
+    progress: Progress = lambda interval, violated: None,
+    node: NodeSettings | None = None,
+    resume: bool = False,
+) -> RunResult:
+    """Run a scenario and write its result folder.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    scenario_file : Path
+        Where it was read from; named in errors.
+    out : Path
+        Result folder to be.
+    force : bool
+        Replace an earlier result there, once this run is finished.
+    progress : callable
+        Told of every interval that is recorded and whether its schedules violated a limit.
+    node : NodeSettings, optional
+        Where the node is, if the scenario's engine is ``rpc``.
+    resume : bool
+        Go on with a run that a node's failure ended: its journal answers as far as it reaches.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    UserError
+        For anything the user can mend; nothing is left behind.
+    NodeError
+        If the node is gone; a journal is left behind, from which the run can be resumed.
+    RunError
+        If the run's numbers cannot be trusted; nothing is left behind.
+    """
+    timer = StageTimer()
+    # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        _interruptible() as interrupted,
+        TableWriter(out, force=force, resumable=JOURNAL if node else None, resume=resume) as writer,
+        ExitStack() as stack,
+    ):
+        with timer.measure("set-up"), _naming(scenario_file):
+            grid = prepare_grid(scenario)
+            population, bidders = prepare_people(scenario, grid)
+            engine = None
+            if node is not None:
+                engine = stack.enter_context(
+                    node_engine(scenario, population, node, writer.folder, resume)
+                )
+            deployment = prepare_ledger(scenario, scenario_file, population, engine)
+            services = deploy_services(scenario, deployment)
+            begin_consensus(scenario, deployment.chain, deployment.prosumers)
+            simulation = build_simulation(
+                scenario,
+                scenario_file,
+                grid,
+                population,
+                bidders,
+                deployment,
+                services,
+                writer,
+                timer,
+                progress,
+                interrupted,
+            )
+        if interrupted():
+            raise KeyboardInterrupt
+        with timer.measure("mosaik"):
+            _play(simulation)
+        complete = simulation.recorder.intervals_settled == scenario.time.intervals
+        if not simulation.recorder.intervals_settled:
+            raise KeyboardInterrupt  # there is nothing to report yet
+        writer.close()
+        (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
+        pandapower.to_json(grid.net, str(writer.folder / "network.json"))
+        indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        folder = writer.finish(complete)
+    return RunResult(
+        folder=folder,
+        report=folder / "report.html",
+        complete=complete,
+        intervals_done=simulation.recorder.intervals_settled,
+        indicators=indicators,
+    )
+
+
+@contextmanager
+def _naming(scenario_file: Path) -> Iterator[None]:
+    """Add the scenario's file to errors of its fields that only the set-up can find."""
+    try:
+        yield
+    except UserError as error:
+        if error.file is not None or error.field is None:
+            raise
+        raise type(error)(
+            error.problem, file=scenario_file, field=error.field, remedy=error.remedy
+        ) from error
+
+
+def _play(simulation: Simulation) -> None:
+    """Run the world to its end, or until the user interrupts it between two intervals."""
+    try:
+        with _seldom_collected():
+            simulation.world.run()
+    except Exception as error:
+        if not _caused_by_interrupt(error):
+            raise
+    finally:
+        simulation.world.shut_down()
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let the garbage collector look at what the set-up built no more, and at the rest seldom.
+
+    A run makes few cycles and many short-lived objects; the default thresholds cost some
+    per cent of it.
+    """
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def _caused_by_interrupt(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, RunInterrupted):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _publish(
+    scenario: Scenario,
+    folder: Path,
+    simulation: Simulation,
+    deployment: Deployment,
+    complete: bool,
+    timer: StageTimer,
+) -> Indicators:
+    """Indicators, manifest and report of a folder whose tables are closed."""
+    done = simulation.recorder.intervals_settled
+    reference = simulation.reference_check
+    power_flow = {
+        "engine": scenario.grid.power_flow,
+        "reference_engine": reference.reference.name,
+        "reference_intervals": reference.done,
+        "largest_difference_vm_pu": reference.vm_pu,
+        "largest_difference_loading_percent": reference.loading_percent,
+        "tolerance_pu": reference.tolerance_pu,
+    }
+    manifest = build_manifest(
+        folder,
+        name=scenario.name,
+        seed=scenario.seed,
+        complete=complete,
+        intervals=scenario.time.intervals,
+        intervals_done=done,
+        start=scenario.time.start.isoformat(),
+        step_s=scenario.time.step_s,
+        contracts=_contracts(deployment),
+        chain=_chain(scenario, deployment),
+        power_flow=power_flow,
+        indicators={},
+        timing={},
+    )
+    write_manifest(folder, manifest)
+    with timer.measure("indicators"):
+        indicators = compute_indicators(Results(folder, intervals=done))
+    manifest["indicators"] = indicators.as_dict()
+    manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
+    write_manifest(folder, manifest)
+    write_report(folder)
+    return indicators
+
+
+def _contracts(deployment: Deployment) -> dict[str, dict[str, Any]]:
+    engine = deployment.chain.engine
+    return {
+        client.contract: {
+            "address": "0x" + client.address.hex(),
+            "runtime_code_hash": runtime_code_hash(engine.code(client.address)),
+            "storage_root": "0x" + engine.storage_root(client.address).hex(),
+        }
+        for client in deployment.contracts
+    }
+
+
+def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
+    chain = deployment.chain
+    roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.contracts)
+    return {
+        # what decides what the chain includes; both engines give the same result
+        "settings": scenario.ledger.model_dump(exclude={"engine"}),
+        "last_block": chain.block,
+        "state_digest": "0x" + keccak(roots).hex(),
+    }
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag that is looked at between intervals.
+
+    A second one interrupts at once, and nothing is left behind.
+    """
+    asked = False
+
+    def ask(signum: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        previous = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: no signals to catch
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,266 @@
+"""From a scenario to what a run starts with: the grid, the people on it, the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cosim.attacks.preparation import attacked_blocks
+from cosim.chain.blocks import Background
+from cosim.chain.chain import Chain, FeeStrategy
+from cosim.chain.consensus import MOST_CONTESTED, Consensus
+from cosim.errors import ScenarioError
+from cosim.evm.accounts import Account
+from cosim.evm.engine import Engine, create_engine
+from cosim.evm.journal import JOURNAL, JournalledEngine
+from cosim.evm.keys import key_ring
+from cosim.grid.catalogue import GridCase, open_grid
+from cosim.grid.points import with_connection_point
+from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.mechanisms.community_storage.setup import shared_battery
+from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.local_market.client import clear_gas
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.membership import members
+from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.community_battery import with_shared_battery
+from cosim.prosumers.elements import profile_columns, read_elements
+from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.population import Population, build_population
+from cosim.prosumers.profiles import load_window
+from cosim.prosumers.settings import (
+    BatteryParameters,
+    DeferralParameters,
+    ForecastParameters,
+    ProsumerParameters,
+    ProsumerSeeds,
+    ScalingFactors,
+    StrategyShare,
+    Tariff,
+    child_seed,
+)
+from cosim.prosumers.strategies import assign_strategies
+from cosim.runs.community import count_services
+from cosim.scenario import Scenario
+from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
+
+
+def prepare_grid(scenario: Scenario) -> GridCase:
+    """The network, with a connection point for a shared battery."""
+    grid, storage = open_grid(scenario.grid.network), scenario.section(CommunityStorageSettings)
+    return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
+
+
+def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
+    """Prosumers with their profiles, and their agents."""
+    settings = scenario.prosumers
+    parameters = ProsumerParameters(
+        scaling=ScalingFactors(**settings.scaling.model_dump()),
+        battery=BatteryParameters(**settings.battery.model_dump()),
+        deferral=DeferralParameters(**settings.deferral.model_dump()),
+        forecast=ForecastParameters(**settings.forecast.model_dump()),
+        strategies=tuple(StrategyShare(**s.model_dump()) for s in settings.strategies),
+        meters=dict(settings.meters),
+    )
+    names = tuple(grid.connection_points["name"].astype(str))
+    elements_file = grid.folder / "elements.csv"
+    elements = read_elements(grid.elements, names, elements_file)
+    profiles = load_window(
+        grid.profiles_file,
+        profile_columns(elements),
+        scenario.time.start,
+        scenario.time.intervals,
+        scenario.time.step_s,
+    )
+    seeds = ProsumerSeeds.spawn(scenario.seed)
+    population = build_population(
+        elements,
+        names,
+        parameters,
+        profiles,
+        scenario.time.step_s,
+        np.random.default_rng(seeds.batteries),
+        elements_file=elements_file,
+        profiles_file=grid.profiles_file,
+    )
+    shared = shared_battery(scenario, names)
+    if shared is not None:
+        population = with_shared_battery(population, shared)
+    tariff = Tariff(
+        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+    )
+    forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
+    return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
+
+
+if TYPE_CHECKING:
+    from cosim.evm.rpc import NodeSettings
+
+SETUP_GAS_LIMIT = 30_000_000
+"""Least gas limit of the blocks before the first order window: creating the contracts needs it."""
+
+CONSENSUS_SEED, _FEES_SEED = 18, 19
+"""Keys among the children of the scenario's seed."""
+
+
+def consensus_of(scenario: Scenario) -> Consensus:
+    """How the scenario's chain agrees on blocks."""
+    ledger = scenario.ledger
+    return Consensus(
+        kind=ledger.consensus,
+        block_time_s=ledger.block_time_s,
+        validators=ledger.validators,
+        failed_validators=ledger.failed_validators,
+        missed_slot_probability=ledger.missed_slot_probability,
+        round_timeout_s=ledger.round_timeout_s,
+        propagation_delay_s=ledger.propagation_delay_s,
+    )
+
+
+def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Account]) -> None:
+    """End the set-up: blocks come as the scenario's consensus has it, at the prosumers' own fees.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    chain : Chain
+        With the contracts deployed and everybody's accounts funded.
+    prosumers : sequence of Account
+        In connection-point order.
+    """
+    ledger, root = scenario.ledger, np.random.SeedSequence(scenario.seed)
+    consensus = consensus_of(scenario)
+    # the set-up may have left the last of its blocks unused: the consensus begins at the window
+    opens_s = scenario.clock().window_opens_s(0)
+    chain.mine_until(opens_s)
+    chain.begin(
+        consensus.schedule(chain.now_s, np.random.default_rng(child_seed(root, CONSENSUS_SEED))),
+        block_gas_limit=ledger.block_gas_limit,
+        confirmations=ledger.confirmations,
+        horizon_blocks=max(MOST_CONTESTED if consensus.forks else 0, attacked_blocks(scenario)),
+        propagation_s=ledger.propagation_delay_s,
+    )
+    shares = [strategy.share for strategy in ledger.fee_strategies]
+    if not shares:
+        return
+    followed = assign_strategies(
+        len(prosumers),
+        [*shares, max(0.0, 1.0 - sum(shares))],
+        np.random.default_rng(child_seed(root, _FEES_SEED)),
+    )
+    for account, which in zip(prosumers, followed.tolist(), strict=True):
+        if which < len(shares):
+            own = ledger.fee_strategies[which]
+            fees = FeeStrategy(
+                wei_from_gwei(own.tip_gwei),
+                round(10 * own.rise_percent_per_block),
+                own.base_fee_factor,
+            )
+            chain.set_fees(account.address, fees)
+
+
+def prepare_ledger(
+    scenario: Scenario, scenario_file: Path, population: Population, engine: Engine | None = None
+) -> Deployment:
+    """Chain and contracts, set up before the first order window opens.
+
+    ``engine`` is given where it is a node; else it is made by its name in the scenario.
+    """
+    market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
+    joined = members(scenario, population.names)
+    most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
+    if most_gas > own_share * ledger.block_gas_limit:
+        raise ScenarioError(
+            f"clearing {sum(joined)} orders may take {most_gas} gas, more than a block has for it",
+            file=scenario_file,
+            field="ledger.block_gas_limit",
+            remedy=f"set it to at least {ceil(most_gas / own_share)}",
+        )
+    account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
+    local_deposit = round(account * local_share)
+    terms = ContractTerms(
+        retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
+        feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
+        penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
+        first_delivery_s=clock.start_s,
+        step_s=clock.step_s,
+        order_lead_s=clock.order_lead_s,
+        gate_closure_s=clock.gate_closure_s,
+        metering_s=clock.metering_s,
+        silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
+        local_deposit_ueur=local_deposit,
+        flexibility_deposit_ueur=account - local_deposit,
+        supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+        dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
+        rule=PricingRule(market.pricing).number,
+        form=ClearingForm(market.clearing).number,
+        reveal_s=market.reveal_s,
+        sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
+        challenge_s=market.challenge_s,
+        clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
+    )
+    setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
+    chain = Chain(
+        engine or create_engine(ledger.engine),
+        genesis_s(
+            clock.window_opens_s(0),
+            ledger.block_time_s,
+            round(own_share * setup_gas_limit),
+            population.n,
+            count_services(scenario),
+        ),
+        ledger.block_time_s,
+        setup_gas_limit,
+        initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
+        tip_wei=wei_from_gwei(ledger.tip_gwei),
+    )
+    chain.background = Background(
+        ledger.others_gas_share, wei_from_gwei(ledger.initial_base_fee_gwei)
+    )
+    return deploy_market(
+        chain,
+        scenario.seed,
+        population.names,
+        population.meters,
+        terms,
+        joined,
+    )
+
+
+@contextmanager
+def node_engine(
+    scenario: Scenario, population: Population, node: NodeSettings, folder: Path, resume: bool
+) -> Iterator[Engine]:
+    """Engine of a run on a node, with a journal in the folder that is being written.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : Population
+        Whose keys sign.
+    node : NodeSettings
+    folder : Path
+        Takes the journal, which is removed by who finishes the result.
+    resume : bool
+        Whether the journal that lies there answers first.
+
+    Raises
+    ------
+    NodeError
+        If the node does not answer, or its clock cannot be set.
+    """
+    # imported here: web3 takes most of a second, and most runs need no node
+    from cosim.evm.timed_node import connect_timed
+
+    keys = key_ring(scenario.seed, population.names, population.meters)
+    engine = connect_timed(node, keys, takes_over=resume)
+    digest = hashlib.sha256(scenario.to_yaml().encode()).hexdigest()
+    with closing(JournalledEngine(engine, folder / JOURNAL, digest, resume=resume)) as journalled:
+        yield journalled

@@ -1,0 +1,107 @@
+"""Writes a study's ``report.html``, and its figures as images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from markupsafe import Markup
+
+from cosim.report.page import page_template, plotly_js, script_json, template
+from cosim.report.panels import plotly_panel
+from cosim.report.panels_svg import panels_svg
+from cosim.report.report import REPORT
+from cosim.results.manifest import RUNS_FOLDER
+from cosim.studies.charts import study_figures
+from cosim.studies.results import grid_limits, read_runs
+from cosim.studies.text import (
+    HEADINGS,
+    STAGE_HEADINGS,
+    axis_headings,
+    expectation_rows,
+    run_rows,
+)
+
+
+def write_study_report(folder: str | Path) -> Path:
+    """Write the report of a study's folder into it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        With the manifest and every run.
+
+    Returns
+    -------
+    Path
+        ``report.html``: self-contained, without any request to the network; it links to the runs'
+        own reports beside it.
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder is not that of a study, or a run is missing.
+    """
+    manifest, runs = read_runs(folder)
+    figures = study_figures(runs, grid_limits(folder, runs))
+    drawn = {
+        f"{figure.key}-{k}": json.loads(plotly_panel(figure, panel).to_json())
+        for figure in figures
+        for k, panel in enumerate(figure.panels)
+    }
+    page = page_template("study.html.j2").render(
+        name=manifest["name"],
+        description=manifest["description"],
+        expectation=manifest["expectation"],
+        outcomes=expectation_rows(manifest["outcomes"]),
+        n_runs=len(runs),
+        runs_folder=RUNS_FOLDER,
+        has_axes=bool(manifest["axes"]),
+        axes=axis_headings(runs),
+        has_variants=any(run.variant for run in runs),
+        stages=STAGE_HEADINGS,
+        headings=HEADINGS,
+        rows=run_rows(runs),
+        impossible=manifest["impossible"],
+        figures=figures,
+        version=manifest["versions"]["cosim"],
+        revision=manifest["git_revision"],
+        css=Markup(template("report.css") + template("study.css")),
+        page_js=Markup(template("study.js")),
+        plotly_js=Markup(plotly_js()),
+        chart_data=script_json(drawn),
+    )
+    path = Path(folder) / REPORT
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def write_study_figures(folder: str | Path, out: str | Path) -> list[Path]:
+    """Draw the figures of a study as images.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A study's folder.
+    out : str or Path
+        Folder of the images; made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        ``<study>_<figure>.svg`` each, in the order of the report.
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder is not that of a study, or a run is missing.
+    """
+    manifest, runs = read_runs(folder)
+    target = Path(out)
+    target.mkdir(parents=True, exist_ok=True)
+    written = []
+    for figure in study_figures(runs, grid_limits(folder, runs)):
+        path = target / f"{manifest['name']}_{figure.key}.svg"
+        path.write_text(panels_svg(figure), encoding="utf-8")
+        written.append(path)
+    return written

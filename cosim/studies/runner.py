@@ -1,0 +1,355 @@
+"""Plays the runs of a study in parallel and puts its folder together.
+
+Every run is a process's whole work: nothing that a run computes depends on which process plays it,
+how many there are, or which is done first. The folder appears under its name only when every run
+is finished and everything is written; an earlier result is kept until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cosim.errors import CosimError, RunError, UserError
+from cosim.results.columns import FORMAT_VERSION
+from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
+from cosim.results.writer import claim, prepare
+from cosim.runs.experiment import run_scenario
+from cosim.scenario import Scenario
+from cosim.studies.expectations import Outcome, check_expectation
+from cosim.studies.report import write_study_report
+from cosim.studies.results import (
+    KIND,
+    STUDY_CSV,
+    STUDY_TABLE,
+    FinishedRun,
+    write_study_table,
+)
+from cosim.studies.study import ImpossibleRun, Study, StudyRun
+
+STUDY_FILE = "study.yaml"
+"""The study as it was given."""
+
+Progress = Callable[[int, int], None]
+"""Told how many intervals and how many runs are done."""
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study leaves behind.
+
+    Parameters
+    ----------
+    folder, report : Path
+    runs : tuple of FinishedRun
+        In the order of the study.
+    impossible : tuple of ImpossibleRun
+        Combinations left out: no scenarios, or refused by their set-up.
+    outcomes : tuple of Outcome
+        Of its expectations.
+    """
+
+    folder: Path
+    report: Path
+    runs: tuple[FinishedRun, ...]
+    impossible: tuple[ImpossibleRun, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every expectation is met."""
+        return all(outcome.met for outcome in self.outcomes)
+
+
+def run_study(
+    study: Study,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    force: bool = False,
+    progress: Progress = lambda intervals, runs: None,
+) -> StudyResult:
+    """Play every run of a study and write its folder.
+
+    Parameters
+    ----------
+    study : Study
+    out : Path
+        Folder to be.
+    jobs : int, optional
+        How many runs are played at once; by default as many as there are cores.
+    force : bool
+        Replace an earlier result there, once this study is finished.
+    progress : callable
+
+    Raises
+    ------
+    UserError
+        For anything the user can mend, with the run's name; nothing is left behind. With
+        ``study.skip_impossible``, only if no run can be made.
+    RunError
+        If a run's numbers cannot be trusted; names the run. Nothing is left behind.
+    KeyboardInterrupt
+        If the user interrupted it; nothing is left behind.
+    """
+    begin = time.monotonic()
+    target = prepare(out, force)
+    at_once = min(cores() if jobs is None else jobs, len(study.runs))
+    with _pending(target) as folder:
+        (folder / RUNS_FOLDER).mkdir()
+        tasks = [_Task(run.name, run.scenario, study.file, folder) for run in study.runs]
+        skip = study.settings.skip_impossible
+        if at_once == 1:
+            failures = _play_here(tasks, skip, progress)
+        else:
+            failures = _play_in_processes(tasks, at_once, skip, progress)
+        if len(failures) == len(tasks):
+            raise failures[tasks[0].name].error(tasks[0].name)
+        played = [run for run in study.runs if run.name not in failures]
+        impossible = (*study.impossible, *_left_out(study, failures))
+        runs = tuple(_finished(run, folder) for run in played)
+        found = {run.name: run.indicators for run in runs}
+        outcomes = tuple(check_expectation(each, found) for each in study.expectations)
+        shutil.copyfile(study.file, folder / STUDY_FILE)
+        write_study_table(folder, runs)
+        spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
+        write_manifest(folder, _manifest(study, folder, runs, impossible, outcomes, spent))
+        report = write_study_report(folder)
+        prepare(target, force)
+    return StudyResult(target, target / report.name, runs, impossible, outcomes)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One run as a process is told of it."""
+
+    name: str
+    scenario: Scenario
+    file: Path
+    folder: Path
+
+    def play(self, tell: Callable[[], None]) -> bool:
+        """Play the run; False when it was interrupted."""
+        result = run_scenario(
+            self.scenario,
+            self.file,
+            self.folder / RUNS_FOLDER / self.name,
+            progress=lambda interval, violated: tell(),
+        )
+        return result.complete
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error that can be carried from one process to another whatever it is."""
+
+    kind: str
+    text: str
+    field: str | None = None
+    remedy: str | None = None
+    file: str | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> _Failure:
+        if isinstance(error, UserError):
+            return cls("user", error.problem, error.field, error.remedy, error.file)
+        if isinstance(error, CosimError):
+            return cls("run", str(error))
+        return cls("bug", traceback.format_exc())
+
+    def error(self, name: str) -> Exception:
+        """The error that names the run."""
+        if self.kind == "user":
+            return UserError(
+                f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
+            )
+        text = f"run {name!r}: {self.text}"
+        return RunError(text) if self.kind == "run" else RuntimeError(text)
+
+
+def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, _Failure]:
+    """Play runs one after the other; gives those that were skipped."""
+    done = 0
+    skipped: dict[str, _Failure] = {}
+    for n_runs, task in enumerate(tasks):
+
+        def tell(n_runs: int = n_runs) -> None:
+            nonlocal done
+            done += 1
+            progress(done, n_runs)
+
+        try:
+            complete = task.play(tell)
+        except Exception as error:
+            failure = _Failure.of(error)
+            if not (skip and failure.kind == "user"):
+                raise failure.error(task.name) from error
+            skipped[task.name] = failure
+            complete = True
+        if not complete:
+            raise KeyboardInterrupt
+        progress(done, n_runs + 1)
+    return skipped
+
+
+def _play_in_processes(
+    tasks: Sequence[_Task], at_once: int, skip: bool, progress: Progress
+) -> dict[str, _Failure]:
+    """Play runs in processes; gives those that were skipped."""
+    skipped: dict[str, _Failure] = {}
+    context = multiprocessing.get_context("spawn")
+    done, stop = context.Value("q", 0), context.Event()
+    pool = ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(done, stop))
+    try:
+        # a terminal's Ctrl-C reaches the processes too: they inherit that it is ignored, and each
+        # run looks at it, and at `stop`, for itself between intervals
+        with _ignoring_interrupts():
+            futures = {pool.submit(_play, task): task.name for task in tasks}
+        waiting: set[Future[_Failure | bool]] = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, _POLL_S, FIRST_COMPLETED)
+            for future in futures:  # in the order of the study, whichever was done first
+                failure = future.result() if future in finished else None
+                if not isinstance(failure, _Failure):
+                    continue
+                if not (skip and failure.kind == "user"):
+                    raise failure.error(futures[future])
+                skipped[futures[future]] = failure
+            if any(future.result() is False for future in finished):
+                raise KeyboardInterrupt
+            progress(int(done.value), len(tasks) - len(waiting))
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+    return skipped
+
+
+_shared: tuple[Any, Any] | None = None
+"""In a worker: the number of intervals done by all, and the event that asks them to stop."""
+
+
+def _begin(done: Any, stop: Any) -> None:
+    global _shared
+    _shared = (done, stop)
+
+
+def _play(task: _Task) -> _Failure | bool:
+    """Play a run in a worker: whether it is complete, or why it failed."""
+    assert _shared is not None
+    done, stop = _shared
+    asked = False
+
+    def tell() -> None:
+        nonlocal asked
+        with done.get_lock():
+            done.value += 1
+        if stop.is_set() and not asked:
+            asked = True
+            signal.raise_signal(signal.SIGINT)
+
+    if stop.is_set():
+        return False
+    try:
+        return task.play(tell)
+    except KeyboardInterrupt:
+        return False
+    except Exception as error:
+        return _Failure.of(error)
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    try:
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: no signals to catch
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[ImpossibleRun]:
+    """Runs whose set-up refused them."""
+    for run in study.runs:
+        if run.name in failures:
+            failure = failures[run.name]
+            reason = f"{failure.field}: {failure.text}" if failure.field else failure.text
+            yield ImpossibleRun(run.name, run.variant, run.values, reason)
+
+
+def _finished(run: StudyRun, folder: Path) -> FinishedRun:
+    indicators = read_manifest(folder / RUNS_FOLDER / run.name)["indicators"]
+    return FinishedRun(run.name, run.variant, run.values, flatten(indicators))
+
+
+def _manifest(
+    study: Study,
+    folder: Path,
+    runs: Sequence[FinishedRun],
+    impossible: Sequence[ImpossibleRun],
+    outcomes: Sequence[Outcome],
+    timing: dict[str, Any],
+) -> dict[str, Any]:
+    first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
+    hashed = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV)
+    }
+    return {
+        "format": FORMAT_VERSION,
+        "kind": KIND,
+        "name": study.name,
+        "description": study.description,
+        "complete": True,
+        "expectation": study.settings.expectation,
+        "axes": list(study.settings.axes),
+        "runs": [
+            {"name": run.name, "variant": run.variant, "values": list(run.values.values())}
+            for run in runs
+        ],
+        "impossible": [asdict(run) for run in impossible],
+        "outcomes": [asdict(outcome) for outcome in outcomes],
+        "versions": first["versions"],
+        "git_revision": first["git_revision"],
+        "sha256": hashed,
+        "timing": timing,
+    }
+
+
+@contextmanager
+def _pending(target: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place, or is gone if there was an error."""
+    folder = target.with_name(target.name + ".partial")
+    lock = claim(folder)
+    try:
+        yield folder
+        Path(lock.name).unlink()
+        replaced = target.with_name(target.name + ".replaced")
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            os.rename(target, replaced)
+        os.rename(folder, target)
+        shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.close()

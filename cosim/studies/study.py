@@ -1,0 +1,361 @@
+"""Section ``study`` of a scenario file: which runs it stands for.
+
+A run's fields are those of the file with the overrides of its variant and its values on the axes
+put in: mappings are merged, everything else is replaced. Keys may be dotted, and a number in a
+dotted key is a place in a list. The result is an ordinary scenario, validated as one.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from cosim.errors import ScenarioError
+from cosim.report.indicators import Indicators
+from cosim.scenario import Scenario, read_fields, scenario_of
+from cosim.scenario.loading import explained
+from cosim.settings import Model
+from cosim.studies.expectations import Expectation, nearest, parse_expectation
+
+STUDY = "study"
+"""The section of a scenario file that makes it a study."""
+
+Overrides = dict[str, Any]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class StudySettings(Model):
+    """What is varied, and what is expected of it."""
+
+    expectation: str = Field("", description="what is expected, in one line for the report")
+    expect: tuple[str, ...] = Field((), description="comparisons of indicators that are checked")
+    variants: dict[str, Overrides | None] = Field({}, description="overrides by name")
+    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(
+        {}, description="values by field; every combination is run"
+    )
+    skip_impossible: bool = Field(
+        False, description="leave out combinations that are no scenario, and list them"
+    )
+
+
+class _File(Model):
+    """The part of a file that is no scenario; only its errors are looked at."""
+
+    study: StudySettings
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run of a study.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the study; names its folder.
+    variant : str
+        Empty in a study without variants.
+    values : dict
+        Value on each axis, by field.
+    scenario : Scenario
+    """
+
+    name: str
+    variant: str
+    values: dict[str, Any]
+    scenario: Scenario
+
+
+@dataclass(frozen=True)
+class ImpossibleRun:
+    """A combination that is no scenario, and why."""
+
+    name: str
+    variant: str
+    values: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its runs in the order of the file, and what is expected of them.
+
+    Parameters
+    ----------
+    name, description : str
+        Of the scenario that is varied.
+    file : Path
+        Where it was read from.
+    settings : StudySettings
+    runs : tuple of StudyRun
+        Variants outermost, then the axes in their order; the last axis changes fastest.
+    impossible : tuple of ImpossibleRun
+        Left out; empty unless ``skip_impossible``.
+    expectations : tuple of Expectation
+    """
+
+    name: str
+    description: str
+    file: Path
+    settings: StudySettings
+    runs: tuple[StudyRun, ...]
+    impossible: tuple[ImpossibleRun, ...]
+    expectations: tuple[Expectation, ...]
+
+
+def is_study(path: str | Path) -> bool:
+    """Whether a scenario file is a study.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read.
+    """
+    return STUDY in read_fields(path)
+
+
+def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
+    """Read a study and work out its runs.
+
+    Parameters
+    ----------
+    path : str or Path
+        A scenario file with a section ``study``.
+    overrides : mapping, optional
+        Put into every run last, for options of the command line.
+
+    Raises
+    ------
+    ScenarioError
+        If the file, a variant, an axis or an expectation cannot be used; names the file, the field
+        and the run. A combination that is no scenario is one unless ``study.skip_impossible``.
+    """
+    file = Path(path)
+    base = read_fields(file)
+    settings = _settings(base.pop(STUDY, None), file)
+    combinations = _combinations(settings, file)
+    runs: list[StudyRun] = []
+    impossible: list[ImpossibleRun] = []
+    name = str(base.get("name", file.stem))
+    for run, variant, values in combinations:
+        changes = [(settings.variants.get(variant) or {}, f"study.variants.{variant}")]
+        changes += [({field: value}, f"study.axes.{field}") for field, value in values.items()]
+        changes.append((dict(overrides or {}), "(command line)"))
+        try:
+            scenario = scenario_of(_merged(base, run, name, changes, file), file)
+        except ScenarioError as error:
+            if not settings.skip_impossible or variant == run:
+                raise _in_run(run, error, file) from error
+            impossible.append(ImpossibleRun(run, variant, values, _reason(error)))
+            continue
+        runs.append(StudyRun(run, variant, values, scenario))
+    if not runs:
+        raise ScenarioError(
+            f"no combination is a scenario; the first: {impossible[0].reason}",
+            file=file,
+            field="study.axes",
+            remedy="change a value or the scenario",
+        )
+    return Study(
+        name=name,
+        description=str(base.get("description", "")),
+        file=file,
+        settings=settings,
+        runs=tuple(runs),
+        impossible=tuple(impossible),
+        expectations=_expectations(settings, runs, impossible, file),
+    )
+
+
+def axis_labels(fields: Sequence[str]) -> dict[str, str]:
+    """Short names of axes: the last part of the field, or the whole where that is ambiguous."""
+    last = [field.rsplit(".", 1)[-1] for field in fields]
+    return {
+        field: short if last.count(short) == 1 else field.replace(".", "_")
+        for field, short in zip(fields, last, strict=True)
+    }
+
+
+def value_text(value: Any) -> str:
+    """A value on an axis as one word or JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float | str) else json.dumps(value)
+
+
+def _settings(data: Any, file: Path) -> StudySettings:
+    try:
+        settings = _File.model_validate({STUDY: data}).study
+    except ValidationError as error:
+        raise explained(error, file, _File) from error
+    if not settings.variants and not settings.axes:
+        raise ScenarioError(
+            "names neither variants nor axes, so there is nothing to compare",
+            file=file,
+            field=STUDY,
+            remedy="add study.variants or study.axes; see docs/studies.md",
+        )
+    for variant in settings.variants:
+        if not _NAME.fullmatch(variant):
+            raise ScenarioError(
+                "a variant's name has letters, digits, _ and - only",
+                file=file,
+                field=f"study.variants.{variant}",
+                remedy="name it otherwise: the name is a folder, and stands in expectations",
+            )
+    return settings
+
+
+def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Name, variant and values on the axes of every run."""
+    labels = axis_labels(tuple(settings.axes))
+    axes = [
+        [
+            (field, value, f"{labels[field]}-{_word(_plain(value), k)}")
+            for k, value in enumerate(values)
+        ]
+        for field, values in settings.axes.items()
+    ]
+    found = []
+    for variant, *points in itertools.product(settings.variants or ("",), *axes):
+        parts = [*([str(variant)] if variant else []), *(word for _, _, word in points)]
+        values = {field: _plain(value) for field, value, _ in points}
+        found.append(("_".join(parts), str(variant), values))
+    names = [name for name, _, _ in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ScenarioError(
+                f"two runs would be named {name!r}",
+                file=file,
+                field="study.axes",
+                remedy="give every value of an axis once",
+            )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: YAML also has times, which become text."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(own) for key, own in value.items()}
+    return [_plain(own) for own in value] if isinstance(value, list | tuple) else value
+
+
+def _word(value: Any, place: int) -> str:
+    """A value as a part of a folder's name; values that are no single word are counted."""
+    text = value_text(value)
+    if isinstance(value, Mapping | list | tuple) or value is None:
+        return str(place + 1)
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or str(place + 1)
+
+
+def _merged(
+    base: Mapping[str, Any],
+    run: str,
+    name: str,
+    changes: Sequence[tuple[Mapping[str, Any], str]],
+    file: Path,
+) -> dict[str, Any]:
+    """The fields of one run."""
+    merged = copy.deepcopy(dict(base))
+    for overrides, where in changes:
+        for key, value in overrides.items():
+            if key == "name" or key.split(".")[0] == STUDY:
+                raise ScenarioError(
+                    f"a run cannot change {key!r}",
+                    file=file,
+                    field=where,
+                    remedy="leave it out: runs are named after their variant and axes",
+                )
+            _put(merged, key.split("."), value, file, where)
+    merged["name"] = f"{name}.{run}"
+    return merged
+
+
+def _put(node: Any, path: Sequence[str], value: Any, file: Path, where: str) -> None:
+    """Put a value at a path into nested fields, merging mappings."""
+    key: Any = path[0]
+    if isinstance(node, list):
+        if not key.isdigit() or int(key) >= len(node):
+            raise ScenarioError(
+                f"{key!r} is no place in a list of {len(node)}",
+                file=file,
+                field=where,
+                remedy="give a place counted from 0, or the whole list",
+            )
+        key = int(key)
+    elif key not in node:
+        node[key] = None
+    if len(path) > 1:
+        if not isinstance(node[key], dict | list):
+            node[key] = {}
+        _put(node[key], path[1:], value, file, where)
+    elif isinstance(value, Mapping):
+        if not isinstance(node[key], dict):
+            node[key] = {}
+        for inner, own in value.items():
+            _put(node[key], str(inner).split("."), own, file, where)
+    else:
+        node[key] = copy.deepcopy(value)
+
+
+def _in_run(run: str, error: ScenarioError, file: Path) -> ScenarioError:
+    return ScenarioError(
+        f"run {run!r}: {error.problem}", file=file, field=error.field, remedy=error.remedy
+    )
+
+
+def _reason(error: ScenarioError) -> str:
+    known = error.field is not None and error.field != "(top level)"
+    return f"{error.field}: {error.problem}" if known else error.problem
+
+
+def _expectations(
+    settings: StudySettings,
+    runs: Sequence[StudyRun],
+    impossible: Sequence[ImpossibleRun],
+    file: Path,
+) -> tuple[Expectation, ...]:
+    names = [run.name for run in runs]
+    left_out = {run.name: run.reason for run in impossible}
+    found = []
+    for k, text in enumerate(settings.expect):
+        try:
+            expectation = parse_expectation(text, (*names, *left_out))
+            _indicators_known(expectation)
+        except ValueError as error:
+            raise ScenarioError(
+                f"{text!r}: {error}",
+                file=file,
+                field=f"study.expect.{k}",
+                remedy="write e.g. 'attacked.cost_eur < honest.cost_eur'; see docs/studies.md",
+            ) from error
+        for reference in expectation.references:
+            if reference.run in left_out:
+                raise ScenarioError(
+                    f"{text!r}: run {reference.run!r} is impossible: {left_out[reference.run]}",
+                    file=file,
+                    field=f"study.expect.{k}",
+                    remedy="expect something of a run that can be made",
+                )
+        found.append(expectation)
+    return tuple(found)
+
+
+def _indicators_known(expectation: Expectation) -> None:
+    """Refuse an indicator that no run has; what stands below it is known after the run only."""
+    known = [field.name for field in fields(Indicators)]
+    for reference in expectation.references:
+        first = reference.indicator.split(".")[0]
+        if first not in known:
+            raise ValueError(f"unknown indicator {first!r}: {nearest(first, known)}")

@@ -1,0 +1,261 @@
+"""The grid's tables against power flows that were solved again, and against the limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cosim.dso.congestion import assess
+from cosim.grid.limits import Limits, check
+from cosim.grid.network_model import NetworkModel
+from cosim.grid.power_flow import GridState
+from cosim.replay.findings import Check
+from cosim.replay.recorded import Recorded, rows_of
+from cosim.units import FloatArray
+from cosim.verify.population import People
+from cosim.verify.power_flows import Case
+
+TOLERANCE_PU = 1e-8
+TOLERANCE_DEGREE = 1e-6
+TOLERANCE_PERCENT = 1e-5
+TOLERANCE_MW = 1e-8
+"""How far a recorded value may be from pandapower's, ten times and more what was measured."""
+
+CHECKED = ["interval", "stage", "round", "element", "element_idx"]
+
+
+def check_network(recorded: Recorded, people: People) -> Check:
+    """The recorded network against the one that the scenario names, as this machine has it."""
+    outcome = Check("network", "network.json against the grid that the scenario names")
+    outcome.equal(
+        "network.json",
+        "sgen",
+        "name",
+        [str(name) for name in recorded.network.sgen["name"]],
+        list(recorded.prosumers),
+    )
+    if people.grid is None:
+        outcome.note(f"not comparable: {people.missing}")
+        return outcome
+    for table in ("bus", "line", "trafo", "switch", "ext_grid", "shunt", "impedance", "sgen"):
+        mine, theirs = people.grid.net[table], recorded.network[table]
+        names = [name for name in mine.columns if name in theirs.columns]
+        outcome.equal("network.json", table, "rows", len(theirs), len(mine))
+        if len(mine) != len(theirs):
+            continue
+        skipped = {"geo"} | ({"p_mw", "q_mvar"} if table == "sgen" else set())
+        for name in names:
+            if name in skipped or name.startswith("std"):
+                continue
+            left, right = theirs[name], mine[name]
+            if pd.api.types.is_float_dtype(right) and pd.api.types.is_numeric_dtype(left):
+                size = (
+                    float(np.nanmax(np.abs(right.to_numpy()), initial=1.0)) if len(right) else 1.0
+                )
+                outcome.numbers("network.json", None, f"{table}.{name}", left, right, 1e-12 * size)
+            else:
+                outcome.columns(f"network.json {table}", None, theirs, mine, [name])
+    return outcome
+
+
+def check_power_flows(recorded: Recorded, cases: list[Case], states: list[GridState]) -> Check:
+    """Voltages, angles, loadings and the balance of every delivered interval."""
+    outcome = Check("power flow", "pandapower.runpp of what was delivered")
+    topology = recorded.model.topology
+    intervals = [case.interval for case in cases]
+    n = len(intervals)
+    branch = ["line"] * topology.line_idx.size + ["trafo"] * topology.trafo_idx.size
+    branch_idx = np.concatenate([topology.line_idx, topology.trafo_idx])
+    kept = {
+        name: frame[frame["interval"].isin(intervals)].reset_index(drop=True)
+        for name in ("buses", "branches", "grid_balance")
+        for frame in [recorded.frame(name)]
+    }
+    own = {
+        "buses": pd.DataFrame(
+            {
+                "interval": np.repeat(intervals, topology.bus_idx.size),
+                "bus": np.tile(topology.bus_idx, n),
+            }
+        ),
+        "branches": pd.DataFrame(
+            {
+                "interval": np.repeat(intervals, len(branch)),
+                "element": np.tile(np.array(branch, dtype=object), n),
+                "element_idx": np.tile(branch_idx, n),
+            }
+        ),
+        "grid_balance": pd.DataFrame(
+            {"interval": intervals, "converged": [bool(s.converged) for s in states]}
+        ),
+    }
+    for name, frame in own.items():
+        outcome.equal(name, "", "number of rows", len(kept[name]), len(frame))
+        if len(kept[name]) != len(frame):
+            return outcome
+        outcome.columns(name, _names(frame), kept[name], frame, list(frame.columns))
+    for name, column, solved, tolerance in (
+        ("buses", "vm_pu", [s.vm_pu for s in states], TOLERANCE_PU),
+        ("buses", "va_degree", [s.va_degree for s in states], TOLERANCE_DEGREE),
+        ("branches", "loading_percent", [_branches(s) for s in states], TOLERANCE_PERCENT),
+        ("grid_balance", "p_slack_mw", [[s.p_slack_mw] for s in states], TOLERANCE_MW),
+        ("grid_balance", "q_slack_mvar", [[s.q_slack_mvar] for s in states], TOLERANCE_MW),
+        ("grid_balance", "losses_mw", [[s.losses_mw] for s in states], TOLERANCE_MW),
+    ):
+        values = np.concatenate(solved) if solved else np.zeros(0)
+        outcome.numbers(name, _names(own[name]), column, kept[name][column], values, tolerance)
+    return outcome
+
+
+def _branches(state: GridState) -> FloatArray:
+    return np.concatenate([state.line_loading_percent, state.trafo_loading_percent])
+
+
+def _names(frame: pd.DataFrame) -> pd.Index:
+    keys = [name for name in ("interval", "bus", "element", "element_idx") if name in frame]
+    texts = ["interval " + frame["interval"].astype(str)]
+    texts += [name + " " + frame[name].astype(str) for name in keys[1:]]
+    return pd.Index(["; ".join(row) for row in zip(*texts, strict=True)], dtype=object)
+
+
+def check_grid_checks(
+    recorded: Recorded, people: People, cases: list[Case], states: list[GridState], every: int
+) -> Check:
+    """Every element against its limit, at every stage that can be solved again; the violations."""
+    outcome = Check("grid checks", "limits of the scenario on states solved again")
+    limits = Limits(**recorded.scenario.grid.limits.model_dump())
+    model = recorded.model
+    frame = recorded.frame("grid_checks")
+    groups = _groups(frame)
+    violations = recorded.frame("violations")
+    listed = _groups(violations)
+    for case, state in zip(cases, states, strict=True):
+        key = (case.interval, case.stage, case.round)
+        row = f"interval {case.interval}, {case.stage}, round {case.round}"
+        rows = groups.pop(key, None)
+        own = check(state, limits, model.topology)
+        if rows is None or len(rows) != own.value.size:
+            found = 0 if rows is None else len(rows)
+            outcome.equal("grid_checks", row, "number of rows", found, own.value.size)
+            continue
+        names = pd.Index(
+            [f"{row}, {e} {i}" for e, i in zip(own.element, own.element_idx, strict=True)],
+            dtype=object,
+        )
+        exact = pd.DataFrame(
+            {"element": own.element, "element_idx": own.element_idx, "quantity": own.quantity}
+        )
+        outcome.columns("grid_checks", names, rows, exact, list(exact.columns))
+        outcome.numbers("grid_checks", names, "value", rows["value"], own.value, TOLERANCE_PERCENT)
+        is_bus = own.quantity == "vm_pu"
+        outcome.numbers(
+            "grid_checks",
+            names[is_bus],
+            "value of buses",
+            rows["value"][is_bus],
+            own.value[is_bus],
+            TOLERANCE_PU,
+        )
+        _check_flags(outcome, rows, names, limits)
+        _check_drivers(outcome, recorded, listed.get(key), case, state, rows, model)
+    last = {case.interval: case.round for case in cases if case.stage != "delivered"}
+    for key, rows in groups.items():
+        if key[0] % every == 0:
+            _check_unsolved(outcome, recorded, people, key, rows, last, limits)
+    _check_violations(outcome, frame, violations)
+    return outcome
+
+
+def _check_unsolved(
+    outcome: Check,
+    recorded: Recorded,
+    people: People,
+    key: tuple[int, str, int],
+    rows: pd.DataFrame,
+    last: dict[int, int],
+    limits: Limits,
+) -> None:
+    """Rows of a stage that is not solved again: every element once, limits and flags."""
+    interval, stage, number = key
+    row = f"interval {interval}, {stage}, round {number}"
+    element, element_idx, quantity = recorded.model.topology.check_columns
+    names = pd.Index([f"{row}, {r.element} {r.element_idx}" for r in rows_of(rows)], dtype=object)
+    expected = 0 < number < last.get(interval, 0) if last else interval in recorded.delivered
+    if not expected or stage not in ("scheduled", "relieved") or len(rows) != element.size:
+        outcome.differ("grid_checks", row, "number of rows", len(rows), element.size)
+        return
+    own = pd.DataFrame({"element": element, "element_idx": element_idx, "quantity": quantity})
+    outcome.columns("grid_checks", names, rows, own, list(own.columns))
+    _check_flags(outcome, rows, names, limits)
+    if last:
+        outcome.note(
+            "only bounded: values and drivers of relieved rounds before the last; what was "
+            "curtailed in between is in no table"
+        )
+    else:
+        outcome.note(f"schedules are not solved again: {people.missing}")
+
+
+def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:
+    """Rows of each check: interval, stage and round."""
+    found: Any = frame.groupby(["interval", "stage", "round"], sort=False)
+    return {(int(k), str(stage), int(n)): rows for (k, stage, n), rows in found}
+
+
+def _check_flags(outcome: Check, rows: pd.DataFrame, names: pd.Index, limits: Limits) -> None:
+    """Limit and flag of each row by its own value."""
+    value = rows["value"].to_numpy(float)
+    element, quantity = rows["element"].to_numpy(), rows["quantity"].to_numpy()
+    low = value < 0.5 * (limits.vm_min_pu + limits.vm_max_pu)
+    limit = np.select(
+        [quantity == "vm_pu", element == "line", element == "trafo"],
+        [
+            np.where(low, limits.vm_min_pu, limits.vm_max_pu),
+            limits.line_loading_percent,
+            limits.trafo_loading_percent,
+        ],
+        default=1.0,
+    )
+    kept = np.where(
+        quantity == "vm_pu",
+        np.where(low, value >= limits.vm_min_pu, value <= limits.vm_max_pu),
+        np.where(quantity == "convergence", value == 1.0, value <= limit),
+    )
+    outcome.numbers("grid_checks", names, "limit", rows["limit"], limit, 0.0)
+    outcome.columns(
+        "grid_checks", names, rows, pd.DataFrame({"violated": ~kept.astype(bool)}), ["violated"]
+    )
+
+
+def _check_violations(outcome: Check, frame: pd.DataFrame, violations: pd.DataFrame) -> None:
+    """The table of violations holds the violated rows and no others."""
+    wanted = frame[frame["violated"]]
+    key = [*CHECKED, "quantity"]
+    outcome.keyed("violations", key, violations, wanted, ["value", "limit"])
+
+
+def _check_drivers(
+    outcome: Check,
+    recorded: Recorded,
+    listed: pd.DataFrame | None,
+    case: Case,
+    state: GridState,
+    rows: pd.DataFrame,
+    model: NetworkModel,
+) -> None:
+    """Who drives a violation, by the sensitivities at the state solved here."""
+    if listed is None or not len(listed):
+        return
+    limits = Limits(**recorded.scenario.grid.limits.model_dump())
+    names = np.array(recorded.prosumers, dtype=object)
+    own: list[list[str]] = [[] for _ in range(len(listed))]
+    if case.stage != "delivered":
+        own_check = check(state, limits, model.topology)
+        found = assess(model, state, own_check, case.p_mw, case.q_mvar)
+        for i, violation in enumerate(found[: len(own)]):
+            own[i] = [str(names[driver.point]) for driver in violation.drivers]
+    for said, wanted, place in zip(listed["drivers"], own, rows_of(listed), strict=True):
+        row = f"interval {case.interval}, {case.stage}, {place.element} {place.element_idx}"
+        outcome.equal("violations", row, "drivers", list(said), wanted)

@@ -1,0 +1,164 @@
+"""Every power flow once more, by ``pandapower.runpp`` and nothing of ours.
+
+Delivered states follow from the table of prosumers. Schedules before flexibility, and those that
+were dispatched, follow from the table of schedules; the reactive power of a forecast is in no
+table, but follows from seed, profiles and forecast settings alone, so it is computed again.
+"""
+
+from __future__ import annotations
+
+import copy
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandapower as pp
+
+from cosim.grid.network_model import Topology
+from cosim.grid.power_flow import GridState
+from cosim.replay.recorded import Recorded, by_interval
+from cosim.units import FloatArray, p_mw_from_wh
+from cosim.verify.population import People
+
+NEWTON_MVA = 1e-9
+"""Largest power mismatch at a bus of the power flows here. [MVA]"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One state to be solved: who injects what, at which stage of which interval."""
+
+    interval: int
+    stage: str
+    round: int
+    p_mw: FloatArray
+    q_mvar: FloatArray
+
+
+class Solver:
+    """pandapower's Newton-Raphson on the recorded network.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+        One ``sgen`` per connection point, in table order; not changed.
+    topology : Topology
+        Which of its elements are supplied.
+    """
+
+    def __init__(self, net: Any, topology: Topology) -> None:
+        self.net = copy.deepcopy(net)
+        self.topology = topology
+        self._warm = False
+
+    def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridState:
+        """Solve one state; from the state before where there is one, else from scratch."""
+        net = self.net
+        net.sgen["p_mw"], net.sgen["q_mvar"] = p_mw, q_mvar
+        for init in ("results", "auto") if self._warm else ("auto",):
+            try:
+                pp.runpp(
+                    net,
+                    calculate_voltage_angles=True,
+                    init=init,
+                    tolerance_mva=NEWTON_MVA,
+                    max_iteration=50,
+                    numba=False,
+                )
+            except pp.LoadflowNotConverged:
+                continue
+            state = self._state(p_mw)
+            if state is not None:
+                self._warm = True
+                return state
+        self._warm = False
+        return self._nothing()
+
+    def _state(self, p_mw: FloatArray) -> GridState | None:
+        net, topology = self.net, self.topology
+        vm_pu = net.res_bus.vm_pu.to_numpy(float)
+        if not net.converged or not np.isfinite(vm_pu[topology.bus_live]).all():
+            return None
+        p_slack_mw = float(net.res_ext_grid.p_mw.sum())
+        return GridState(
+            converged=np.asarray(True),
+            vm_pu=np.where(topology.bus_live, vm_pu, np.nan),
+            va_degree=np.where(topology.bus_live, net.res_bus.va_degree.to_numpy(float), np.nan),
+            line_loading_percent=_loading(net.res_line, topology.line_live),
+            trafo_loading_percent=_loading(net.res_trafo, topology.trafo_live),
+            p_slack_mw=np.asarray(p_slack_mw),
+            q_slack_mvar=np.asarray(float(net.res_ext_grid.q_mvar.sum())),
+            losses_mw=np.asarray(p_slack_mw + float(p_mw.sum())),
+        )
+
+    def _nothing(self) -> GridState:
+        topology, unknown = self.topology, np.asarray(np.nan)
+        return GridState(
+            np.asarray(False),
+            np.full(topology.bus_idx.size, np.nan),
+            np.full(topology.bus_idx.size, np.nan),
+            np.full(topology.line_idx.size, np.nan),
+            np.full(topology.trafo_idx.size, np.nan),
+            unknown,
+            unknown,
+            unknown,
+        )
+
+
+def _loading(results: Any, live: npt.NDArray[np.bool_]) -> FloatArray:
+    return np.where(live, results.loading_percent.to_numpy(float), 0.0)
+
+
+def _solve_all(net: Any, topology: Topology, cases: list[Case]) -> list[GridState]:
+    solver = Solver(net, topology)
+    return [solver.solve(case.p_mw, case.q_mvar) for case in cases]
+
+
+def solve_cases(recorded: Recorded, cases: list[Case], jobs: int) -> list[GridState]:
+    """Solve states, in so many processes."""
+    net, topology = recorded.network, recorded.model.topology
+    if jobs <= 1 or len(cases) < 2 * jobs:
+        return _solve_all(net, topology, cases)
+    parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        done = pool.map(_solve_all, [net] * jobs, [topology] * jobs, parts)
+        return [state for part in done for state in part]
+
+
+def delivered_cases(recorded: Recorded, every: int) -> list[Case]:
+    """States as delivered, of one interval in so many."""
+    frame = recorded.frame("prosumers")
+    return [
+        Case(
+            interval,
+            "delivered",
+            0,
+            rows["p_inject_mw"].to_numpy(float),
+            rows["q_inject_mvar"].to_numpy(float),
+        )
+        for interval, rows in by_interval(frame)
+        if interval % every == 0
+    ]
+
+
+def scheduled_cases(recorded: Recorded, people: People, every: int) -> list[Case]:
+    """Schedules before flexibility, and as dispatched where the DSO changed them."""
+    if people.forecast_q_mvar is None:
+        return []
+    step_s, cases = recorded.scenario.time.step_s, []
+    checked = recorded.frame("grid_checks")
+    before = checked[checked["stage"] != "delivered"]
+    rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
+    for interval, rows in by_interval(recorded.frame("schedules")):
+        if interval % every or interval not in rounds:
+            continue
+        q_mvar = people.forecast_q_mvar[interval]
+        p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
+        cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar))
+        if last := rounds[interval]:
+            p_mw = p_mw_from_wh(rows["dispatched_wh"].to_numpy(), step_s)
+            cases.append(Case(interval, "relieved", last, p_mw, q_mvar))
+    return cases

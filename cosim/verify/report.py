@@ -1,0 +1,67 @@
+"""Prints a verification: what was checked, how many values, the largest differences, verdicts."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cosim.replay.findings import Check
+from cosim.verify.verification import Verification
+
+WIDE = 110
+"""Columns of a screen that has room for how values were recomputed."""
+
+_VERDICTS = {"ok": "green", "DIFFERS": "bold red"}
+_PRINTED = ("vm_pu", "va_degree", "loading_percent", "p_slack_mw", "value", "value of buses")
+
+
+def print_verification(done: Verification, console: Console) -> None:
+    """Print a table of all checks, then what differs and what was not checked."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("check", no_wrap=True)
+    if wide := console.width >= WIDE:
+        table.add_column("recomputed from")
+    table.add_column("values", justify="right")
+    table.add_column("largest difference")
+    table.add_column("verdict", no_wrap=True)
+    for check in done.checks:
+        colour = _VERDICTS.get(check.verdict, "dim")
+        table.add_row(
+            check.name,
+            *([escape(check.method)] if wide else []),
+            f"{check.compared:,}".replace(",", " "),
+            _largest(check),
+            f"[{colour}]{check.verdict}[/]",
+        )
+    console.print(table)
+    for check in done.checks:
+        for note in check.notes:
+            console.print(f"{check.name}: {note}", markup=False, highlight=False, soft_wrap=True)
+    for check in done.checks:
+        for difference in check.differences:
+            text = f"{check.name}: {difference}"
+            console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+        if (more := check.n_differences - len(check.differences)) > 0:
+            console.print(f"{check.name}: and {more} more", style="red", markup=False)
+    compared = f"{sum(check.compared for check in done.checks):,}".replace(",", " ")
+    if done.passed:
+        console.print(f"{done.folder}: {compared} values compared, nothing differs", soft_wrap=True)
+    else:
+        console.print(
+            f"{done.folder}: NOT VERIFIED; differences in {', '.join(done.failed)}",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _largest(check: Check) -> str:
+    """Largest differences by column; equal ones where nothing differs at all."""
+    if not check.largest:
+        return "exact"
+    some = {name: gap for name, gap in check.largest.items() if gap}
+    shown = {name: gap for name, gap in some.items() if name in _PRINTED} or some
+    worst = sorted(shown.items(), key=lambda item: -item[1])[:4]
+    return ", ".join(f"{name} {gap:.0e}" for name, gap in worst) or "0"

@@ -1,0 +1,207 @@
+"""The local market and its model side by side, and what a player must know of time and seals."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from market_world import (
+    FEED_IN,
+    FIRST_DELIVERY_S,
+    GATE_CLOSURE_S,
+    METERING_S,
+    ORDER_LEAD_S,
+    RETAIL,
+    SILENT_ESTIMATE_WH,
+    STEP_S,
+    SUPPLIER,
+    MarketWorld,
+    address,
+)
+
+from cosim.errors import ContractRevert
+from cosim.evm.abi import pack
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.model import LocalMarketModel
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import (
+    ClearingForm,
+    PricingRule,
+    taker_price_ueur_per_kwh,
+)
+
+MEMBERS = ("ann", "bob", "cem", "dee")
+ACCOUNTS = (*MEMBERS, SUPPLIER)
+INTERVALS = range(5)
+START_UEUR = 500_000
+REVEAL_S, CHALLENGE_S = 60, 300
+SEALED_DEPOSIT_UEUR, CLEARING_BOND_UEUR = 30_000, 20_000
+PRICES = (0, 99_999, 150_001, 200_003, RETAIL, RETAIL + 7)
+
+
+@functools.cache
+def deployed(pricing: PricingRule, form: ClearingForm, sealed: bool) -> MarketWorld:
+    """Members with tokens, little of them deposited, so that some cannot pay."""
+    world = MarketWorld(
+        "revm",
+        rule=pricing.number,
+        form=form.number,
+        reveal_s=REVEAL_S if sealed else 0,
+        sealed_deposit=SEALED_DEPOSIT_UEUR,
+        challenge_s=CHALLENGE_S,
+        clearing_bond=CLEARING_BOND_UEUR,
+    )
+    for account in MEMBERS:
+        world.join(account, amount=0)
+    world.names[address(SUPPLIER)] = SUPPLIER
+    for account in ACCOUNTS:
+        world.token.send("issuer", "mint", address(account), 10 * START_UEUR)
+        world.token.send(account, "approve", world.market.address, 2**256 - 1)
+        world.market.send(account, "deposit", START_UEUR if account != SUPPLIER else 1_000)
+    return world
+
+
+class LocalMarketPlay(RuleBasedStateMachine):
+    """Contract and model side by side; the machine itself knows time and membership."""
+
+    def open_market(self, pricing: PricingRule, form: ClearingForm, sealed: bool) -> None:
+        self.pricing, self.form, self.sealed = pricing, form, sealed
+        self.world = deployed(pricing, form, sealed)
+        self.snapshot = self.world.engine.snapshot()
+        self.model = LocalMarketModel(
+            SUPPLIER,
+            RETAIL,
+            FEED_IN,
+            SILENT_ESTIMATE_WH,
+            pricing,
+            form,
+            is_sealed=sealed,
+            sealed_deposit_ueur=SEALED_DEPOSIT_UEUR,
+            clearing_bond_ueur=CLEARING_BOND_UEUR,
+            keccak=keccak,
+        )
+        for account in MEMBERS:
+            self.model.deposit(account, START_UEUR)
+        self.model.deposit(SUPPLIER, 1_000)
+        self.valid = set(MEMBERS)
+        self.secrets: dict[tuple[int, str], Order] = {}
+        self.committed_at: dict[int, int] = {}
+        self.trees: dict[int, tuple[tuple[int, ...], FillTree]] = {}
+        self.now = FIRST_DELIVERY_S - ORDER_LEAD_S
+        self.world.at(self.now)
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.engine.restore(self.snapshot)
+
+    def both(
+        self,
+        refusal: str | None,
+        on_chain: Callable[[], object],
+        off_chain: Callable[[], object],
+    ) -> None:
+        """Do a thing on chain and off chain; both do it, or refuse it with one text."""
+        if refusal is None:
+            try:
+                off_chain()
+            except ContractRevert as error:
+                refusal = error.text
+        else:
+            refusal = f"local market: {refusal}"
+        engine, market = self.world.engine, self.world.market.address
+        before = engine.storage_root(market) if refusal else b""
+        try:
+            on_chain()
+            said = None
+        except ContractRevert as error:
+            said = error.text
+        assert said == refusal
+        assert refusal is None or engine.storage_root(market) == before
+
+    def start_s(self, interval: int) -> int:
+        return FIRST_DELIVERY_S + interval * STEP_S
+
+    def known_s(self, interval: int) -> int:
+        """From when all orders of an interval are known."""
+        return self.start_s(interval) - GATE_CLOSURE_S + (REVEAL_S if self.sealed else 0)
+
+    def go(self, time_s: int) -> None:
+        self.now = max(self.now, time_s)
+        self.world.at(self.now)
+
+    def order_window(self, interval: int) -> str | None:
+        if self.now < self.start_s(interval) - ORDER_LEAD_S:
+            return "window not open"
+        return "gate closed" if self.now >= self.start_s(interval) - GATE_CLOSURE_S else None
+
+    def limit(self, is_sell: bool, price: int) -> int:
+        """A limit price that the market takes; under rules that set the price, not any other."""
+        if self.pricing.sets_price and price != PRICES[-1]:
+            return taker_price_ueur_per_kwh(is_sell, RETAIL)
+        return price
+
+    def seal(self, interval: int, order: Order) -> bytes:
+        salt = keccak(order.account.encode())
+        return keccak(
+            pack(
+                interval,
+                address(order.account),
+                order.is_sell,
+                order.energy_wh,
+                order.price_ueur_per_kwh,
+                salt,
+            )
+        )
+
+    def crosses(self, interval: int) -> bool:
+        orders = self.model.orders(interval)
+        bids = [o.price_ueur_per_kwh for o in orders if not o.is_sell]
+        asks = [o.price_ueur_per_kwh for o in orders if o.is_sell]
+        return bool(bids and asks) and max(bids) >= min(asks)
+
+    def is_final(self, interval: int) -> bool:
+        return self.now > self.committed_at.get(interval, 0) + CHALLENGE_S
+
+    def has_place(self, interval: int, account: str) -> bool:
+        try:
+            self.model.arrival_index(interval, account)
+        except KeyError:
+            return False
+        return True
+
+    def may_claim(self, account: str, interval: int) -> bool:
+        """Whether an order's fill is not claimed, and it is too early to settle it without."""
+        committed = self.model.committed_clearing(interval)
+        if committed is None or self.model.reading_of(interval, account) is not None:
+            return False
+        if all(order.account != account for order in self.model.orders(interval)):
+            return False
+        if self.model.arrival_index(interval, account) in committed.filled_wh:
+            return False
+        return self.now <= self.committed_at[interval] + CHALLENGE_S + METERING_S
+
+    @invariant()
+    def same_balances(self) -> None:
+        market = self.world.market
+        for account in ACCOUNTS:
+            assert self.world.free(account) == self.model.balance_of(account)
+            assert market.get("debtOf", address(account)) == self.model.debt_of(account)
+            assert market.get("claimOf", address(account)) == self.model.claim_of(account)
+        assert market.get("claimsTotal") == self.model.claims_total_ueur
+        for interval in self.committed_at:
+            assert market.get("potOf", interval) == self.model.pot_of(interval)
+            assert market.get("bondOf", interval) == self.model.bond_of(interval)
+            assert market.get("rootOf", interval) == self.model.root_of(interval)
+
+    @invariant()
+    def every_token_is_owed_to_someone(self) -> None:
+        # where nobody ordered, nothing can be held
+        assert self.world.backed([k for k in INTERVALS if self.model.book(k)])
+        assert self.world.held(self.world.market) == self.model.held_total_ueur()
+
+    @invariant()
+    def who_owes_has_nothing(self) -> None:
+        for account in MEMBERS:
+            assert self.model.debt_of(account) == 0 or self.model.balance_of(account) == 0

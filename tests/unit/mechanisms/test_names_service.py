@@ -1,0 +1,144 @@
+"""Names of a small community over three intervals, on the real contracts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cosim.chain.chain import Chain
+from cosim.clock import DeliveryClock
+from cosim.errors import ContractRevert, ReconciliationError, UserError
+from cosim.evm.engine import create_engine
+from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.name_registry.play import NamesService, NameTerms, registry_names
+from cosim.mechanisms.play import TokenTransfer
+
+POINTS = ("House 1", "House 2", "Flat_3.B")
+MEMBERS = (True, False, True)
+"""The household of the second house moves after the second interval."""
+MOVES = {1: 1}
+FEE, UPDATE, ACCOUNT = 1_000_000, 250_000, 2_000_000
+CLOCK = DeliveryClock(datetime(2024, 6, 1, 12, tzinfo=UTC), 900, 3, 600, 180, 240, 12)
+
+
+def deployment(engine: str = "revm", points: tuple[str, ...] = POINTS) -> Deployment:
+    terms = ContractTerms(
+        retail_price_ueur_per_kwh=300_000,
+        feed_in_price_ueur_per_kwh=80_000,
+        penalty_ueur_per_kwh=600_000,
+        first_delivery_s=CLOCK.start_s,
+        step_s=CLOCK.step_s,
+        order_lead_s=CLOCK.order_lead_s,
+        gate_closure_s=CLOCK.gate_closure_s,
+        metering_s=CLOCK.metering_s,
+        silent_estimate_wh=2_000,
+        local_deposit_ueur=60_000_000,
+        flexibility_deposit_ueur=40_000_000,
+        supplier_deposit_ueur=10**9,
+        dso_deposit_ueur=10**9,
+    )
+    genesis = genesis_s(CLOCK.window_opens_s(0), 12, 30_000_000, len(points), 1)
+    chain = Chain(create_engine(engine), genesis, 12, 30_000_000)
+    return deploy_market(chain, 7, points, [f"meter {p}" for p in points], terms, MEMBERS)
+
+
+def service(engine: str = "revm", **changes: Any) -> NamesService:
+    settings: dict[str, Any] = {
+        "registration_fee_ueur": FEE,
+        "update_fee_ueur": UPDATE,
+        "account_ueur": ACCOUNT,
+        "moves": MOVES,
+        "seed": 7,
+    }
+    return NamesService.deploy(deployment(engine), CLOCK, NameTerms(**settings | changes))
+
+
+def settled(names: NamesService, interval: int) -> dict[str, Any]:
+    """Let the market settle an interval without orders, then the names."""
+    place = names._deployment
+    chain, market = place.chain, place.local_market
+    chain.mine_until(CLOCK.gate_closes_s(interval))
+    handles = [market.clear(place.operator.address, interval, 0)]
+    chain.mine_until(CLOCK.delivery_start_s(interval + 1))
+    handles += [
+        market.report(meter.address, interval, -500)
+        for meter, joined in zip(place.meters, place.members, strict=True)
+        if joined
+    ]
+    chain.mine_until(chain.now_s + chain.block_time_s)
+    market.check_all(handles)
+    return names.settle(interval, {})
+
+
+@pytest.mark.parametrize("engine", ["revm", "py-evm"])
+def test_names_lead_to_who_lives_there(engine: str) -> None:
+    names = service(engine)
+    old = [account.address for account in names._deployment.prosumers]
+    new = names.next_households[1].address
+    assert names.names == ("house-1", "house-2", "flat-3.b")
+    assert [names.account_of(i) for i in range(3)] == old
+    assert [names._deployment.account_of(i) for i in range(3)] == old
+    rows = settled(names, 0)["names"]
+    assert rows["interval"] == [-1, -1, -1]
+    assert rows["action"] == ["registered"] * 3
+    assert rows["account"] == ["0x" + address.hex() for address in old]
+    assert names.token_transfers() == []
+
+    rows = settled(names, 1)["names"]
+    assert rows["prosumer"] == ["House 2"] * 3
+    assert rows["action"] == ["offered", "accepted", "updated"]
+    assert rows["owner"] == ["0x" + address.hex() for address in (old[1], new, new)]
+    assert rows["account"] == ["0x" + address.hex() for address in (old[1], old[1], new)]
+    assert rows["fee_ueur"] == [0, 0, UPDATE]
+    assert names._deployment.account_of(1) == new
+    assert names.token_transfers() == [
+        TokenTransfer("next household House 2", "NameRegistry", UPDATE)
+    ]
+
+    assert settled(names, 2) == {}
+    assert names.token_transfers() == [TokenTransfer("NameRegistry", "DSO", 3 * FEE + UPDATE)]
+    token = names._deployment.token
+    assert token.balance_of(old[0]) == ACCOUNT - FEE
+    assert token.balance_of(new) == ACCOUNT - UPDATE
+    assert token.balance_of(names.client.address) == 0
+
+
+def test_balances_of_a_run_hold_everybody() -> None:
+    names = service()
+    total, tokens, *_ = names._deployment.balances()
+    assert sum(tokens.values()) == total
+    assert tokens["next household House 2"] == ACCOUNT
+    assert tokens["NameRegistry"] == 3 * FEE
+
+
+def test_a_name_that_leads_elsewhere_stops_the_run() -> None:
+    names = service()
+    place, stranger = names._deployment, bytes(range(20))
+    handle = names.client.update_value(place.prosumers[0].address, "house-1", stranger)
+    place.chain.mine_until(place.chain.now_s + 12)
+    names.client.check(handle)
+    with pytest.raises(ReconciliationError, match=r"House 1.*settled by the account of the name"):
+        settled(names, 0)
+
+
+def test_a_value_that_the_model_does_not_know_stops_the_run() -> None:
+    names = service()
+    place = names._deployment
+    # the second household is no member: only the comparison of values can see this
+    handle = names.client.update_value(place.prosumers[1].address, "house-2", bytes(32))
+    place.chain.mine_until(place.chain.now_s + 12)
+    names.client.check(handle)
+    with pytest.raises(ReconciliationError, match="house-2"):
+        settled(names, 0)
+
+
+def test_who_cannot_pay_stops_the_set_up() -> None:
+    with pytest.raises(ContractRevert, match="euro token: allowance too low"):
+        service(account_ueur=FEE - 1)
+
+
+def test_points_that_would_share_a_name_are_refused() -> None:
+    with pytest.raises(UserError, match=r"'Bus 1' and 'bus_1' would both be 'bus-1'"):
+        registry_names(["Bus 1", "Bus 2", "bus_1"])
