@@ -8,6 +8,7 @@ from cosim.chain.blocks import FeeStrategy
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.clearing import clear
+from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.interference import LedgerAttack, SendOrder
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import PricingRule
@@ -74,7 +75,7 @@ class FrontRunning(LedgerAttack):
 
     def _seen(self, interval: int) -> list[Order]:
         """Orders of all others that can be read now, in the order of their arrival."""
-        market = self.deployment.local_market
+        market = self.deployment.client(LocalMarket)
         accounts = [account.address for account in self.deployment.prosumers]
         seen: list[Order] = []
         for account in accounts:

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cosim.dso.procurement import Assessment, DsoNetwork, Offers
+from cosim.messages import DecisionMessage, OffersMessage, ScheduleMessage
 from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
 
 LAST_RESORT_TRIES = 2
 """How often the DSO curtails without the market after its last round, before it accepts what it
 cannot relieve (which is then recorded as violated)."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Answer to the schedules of one round.
-
-    Parameters
-    ----------
-    accepted : bool
-        The schedules are final.
-    request_down_wh, request_up_wh : int
-        Flexibility to ask the market for; 0 for none. [Wh]
-    awarded_wh : (m,) int64
-        Energy awarded per offer received. [Wh]
-    curtailed_wh : (n,) int64
-        Curtailment in force; positive cuts injection, negative consumption. [Wh]
-    """
-
-    accepted: bool
-    request_down_wh: int
-    request_up_wh: int
-    awarded_wh: IntArray
-    curtailed_wh: IntArray
 
 
 @dataclass(frozen=True)
@@ -88,26 +64,26 @@ class GridOperator:
         self.max_rounds = max_rounds
         self.curtail = curtail
         self.checks: list[StageCheck] = []
+        self._interval = -1
         self._requests = 0
         self._tries = 0
         self._requested_wh = {-1: 0, 1: 0}  # by direction; what awaits offers
         self._curtailed_wh: IntArray = np.zeros(0, dtype=np.int64)
 
-    def decide(self, schedule: Mapping[str, Any]) -> Decision:
+    def decide(self, schedule: ScheduleMessage) -> DecisionMessage:
         """Answer the schedules of one round.
 
         Parameters
         ----------
-        schedule : mapping
-            ``round``, ``nominated_wh``, ``activated_wh``, ``curtailed_wh``, ``forecast_q_mvar``,
-            ``curtailable_down_wh``, ``curtailable_up_wh`` and, after a request, ``offers`` with
-            ``prosumer``, ``direction``, ``energy_wh`` and ``price_ueur_per_kwh``.
+        schedule : ScheduleMessage
+            With offers after a request.
         """
-        nominated = schedule["nominated_wh"]
-        if schedule["round"] == 0:
+        self._interval = schedule.interval
+        nominated = schedule.nominated_wh
+        if schedule.round == 0:
             self._begin(nominated.size)
-        net_wh = nominated + schedule["activated_wh"] - schedule["curtailed_wh"]
-        p_mw, q_mvar = p_mw_from_wh(net_wh, self.step_s), schedule["forecast_q_mvar"]
+        net_wh = nominated + schedule.activated_wh - schedule.curtailed_wh
+        p_mw, q_mvar = p_mw_from_wh(net_wh, self.step_s), schedule.forecast_q_mvar
         if any(self._requested_wh.values()):
             return self._award(schedule, p_mw, q_mvar)
         assessment = self.network.assess(p_mw, q_mvar)
@@ -131,8 +107,8 @@ class GridOperator:
         self._curtailed_wh = np.zeros(n, dtype=np.int64)
 
     def _request(
-        self, schedule: Mapping[str, Any], p_mw: FloatArray, q_mvar: FloatArray
-    ) -> Decision | None:
+        self, schedule: ScheduleMessage, p_mw: FloatArray, q_mvar: FloatArray
+    ) -> DecisionMessage | None:
         """Ask for what the limits need, with a margin; None if nothing that exists would help."""
         down, up = self._curtailable_wh(schedule)
         need = self.network.need(
@@ -146,46 +122,43 @@ class GridOperator:
         self._requested_wh = {-1: down_wh, 1: up_wh}
         return self._decision(request_down_wh=down_wh, request_up_wh=up_wh)
 
-    def _award(self, schedule: Mapping[str, Any], p_mw: FloatArray, q_mvar: FloatArray) -> Decision:
+    def _award(
+        self, schedule: ScheduleMessage, p_mw: FloatArray, q_mvar: FloatArray
+    ) -> DecisionMessage:
         """Award offers at least cost, no more than was requested, and curtail the rest.
 
         When the request is used up while there are more offers, the rest is asked for in another
         round instead.
         """
         requested_wh, self._requested_wh = self._requested_wh, {-1: 0, 1: 0}
-        offers = schedule["offers"]
+        offers = schedule.offers
         if offers is None:
             empty = np.zeros(0, dtype=np.int64)
-            offers = {
-                "prosumer": empty,
-                "direction": empty,
-                "energy_wh": empty,
-                "price_ueur_per_kwh": empty,
-            }
-        prosumer, direction = offers["prosumer"], offers["direction"]
+            offers = OffersMessage(empty, empty, empty, empty, empty)
+        prosumer, direction = offers.prosumer, offers.direction
         down, up = self._curtailable_wh(schedule)
         # what a prosumer offers to do cannot be cut a second time
         for curtailable, sign in ((down, -1), (up, 1)):
             own = direction == sign
-            np.subtract.at(curtailable, prosumer[own], offers["energy_wh"][own])
+            np.subtract.at(curtailable, prosumer[own], offers.energy_wh[own])
             np.maximum(curtailable, 0, out=curtailable)
         choice = Offers(
             prosumer=prosumer,
             direction=direction,
-            energy_mw=p_mw_from_wh(offers["energy_wh"], self.step_s),
-            price=np.asarray(offers["price_ueur_per_kwh"], dtype=np.float64),
+            energy_mw=p_mw_from_wh(offers.energy_wh, self.step_s),
+            price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
         )
         down_mw, up_mw = p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
         most_mw = [float(p_mw_from_wh(requested_wh[sign], self.step_s)) for sign in (-1, 1)]
         result = self.network.procure(p_mw, q_mvar, choice, down_mw, up_mw, *most_mw)
         left_over = any(
-            offers["energy_wh"][direction == sign].sum() > wh for sign, wh in requested_wh.items()
+            offers.energy_wh[direction == sign].sum() > wh for sign, wh in requested_wh.items()
         )
         if result.curtailed_mw.any() and left_over and self._requests < self.max_rounds:
             none = np.zeros_like(down_mw)
             without = self.network.procure(p_mw, q_mvar, choice, none, none, *most_mw)
             result = without if without.converged else result
-        awarded = np.minimum(energy_wh_from_mw(result.awarded_mw, self.step_s), offers["energy_wh"])
+        awarded = np.minimum(energy_wh_from_mw(result.awarded_mw, self.step_s), offers.energy_wh)
         for sign, wh in requested_wh.items():
             _trim(awarded, np.flatnonzero(direction == sign), wh)
         _net_out(awarded, prosumer, direction)
@@ -195,12 +168,12 @@ class GridOperator:
             )
         return self._decision(awarded_wh=awarded)
 
-    def _curtailable_wh(self, schedule: Mapping[str, Any]) -> tuple[IntArray, IntArray]:
+    def _curtailable_wh(self, schedule: ScheduleMessage) -> tuple[IntArray, IntArray]:
         """What could still be cut of injection and consumption."""
-        used = schedule["activated_wh"] - schedule["curtailed_wh"]
+        used = schedule.activated_wh - schedule.curtailed_wh
         return (
-            np.maximum(schedule["curtailable_down_wh"] - np.maximum(-used, 0), 0),
-            np.maximum(schedule["curtailable_up_wh"] - np.maximum(used, 0), 0),
+            np.maximum(schedule.curtailable_down_wh - np.maximum(-used, 0), 0),
+            np.maximum(schedule.curtailable_up_wh - np.maximum(used, 0), 0),
         )
 
     def _decision(
@@ -210,8 +183,9 @@ class GridOperator:
         request_down_wh: int = 0,
         request_up_wh: int = 0,
         awarded_wh: IntArray | None = None,
-    ) -> Decision:
-        return Decision(
+    ) -> DecisionMessage:
+        return DecisionMessage(
+            interval=self._interval,
             accepted=accepted,
             request_down_wh=request_down_wh,
             request_up_wh=request_up_wh,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
+from cosim.messages import FlowMessage, StageMessage
 from cosim.units import BoolArray, FloatArray, IntArray
 
 
@@ -105,3 +106,38 @@ def check(state: GridState, limits: Limits, topology: Topology) -> GridCheck:
     kept[:n_bus] = np.where(low, vm_pu >= limits.vm_min_pu, kept[:n_bus])
     kept[-1] = bool(state.converged)
     return GridCheck(element, element_idx, quantity, value, limit, ~kept)
+
+
+def check_delivered(flow: FlowMessage, limits: Limits, topology: Topology) -> StageMessage:
+    """Compare the power flow of what was delivered with the limits.
+
+    Parameters
+    ----------
+    flow : FlowMessage
+        Of our grid simulator, or of another one in its place.
+    limits : Limits
+    topology : Topology
+        Of the network that was solved.
+    """
+    state = GridState(
+        converged=np.asarray(flow.converged),
+        vm_pu=flow.vm_pu,
+        va_degree=flow.va_degree,
+        line_loading_percent=flow.line_loading_percent,
+        trafo_loading_percent=flow.trafo_loading_percent,
+        p_slack_mw=np.asarray(flow.p_slack_mw),
+        q_slack_mvar=np.asarray(flow.q_slack_mvar),
+        losses_mw=np.asarray(flow.losses_mw),
+    )
+    result = check(state, limits, topology)
+    return StageMessage(
+        stage="delivered",
+        round=0,
+        element=result.element,
+        element_idx=result.element_idx,
+        quantity=result.quantity,
+        value=result.value,
+        limit=result.limit,
+        violated=result.violated,
+        drivers=[[] for _ in range(int(result.violated.sum()))],
+    )

@@ -7,83 +7,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from cosim.chain.chain import Chain
 from cosim.chain.client import ContractClient
 from cosim.errors import EngineError
 from cosim.evm.accounts import Account, accounts
-from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.escrow_client import EscrowClient
+from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.metering.client import SmartMeters
+from cosim.mechanisms.metering.readings import Meters
 from cosim.mechanisms.money.client import EuroToken
+
+if TYPE_CHECKING:
+    from cosim.mechanisms.play import Play
 
 ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
 DEPLOYMENTS = 4
 SETUP_GAS_PER_PROSUMER = 900_000
 SETUP_GAS_OF_ROLES = 2_000_000
-BONDS = 4
-"""Bonds for which the market operator deposits money."""
 
-
-@dataclass(frozen=True)
-class ContractTerms:
-    """Constructor arguments of the contracts, and the money that a run starts with.
-
-    Parameters
-    ----------
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh, penalty_ueur_per_kwh : int
-        [µEUR/kWh]
-    first_delivery_s, step_s, order_lead_s, gate_closure_s, metering_s : int
-        Times of the local market. [s]
-    silent_estimate_wh : int
-        [Wh]
-    local_deposit_ueur, flexibility_deposit_ueur : int
-        Of each prosumer in either market. [µEUR]
-    supplier_deposit_ueur, dso_deposit_ueur : int
-        [µEUR]
-    rule, form : int
-        Numbers of the local market's pricing rule and form of clearing.
-    reveal_s, challenge_s : int
-        How long sealed orders are revealed, 0 for open ones; how long a committed clearing can be
-        challenged. [s]
-    sealed_deposit_ueur, clearing_bond_ueur : int
-        Locked by a sealed order, and by who commits to a clearing. [µEUR]
-    """
-
-    retail_price_ueur_per_kwh: int
-    feed_in_price_ueur_per_kwh: int
-    penalty_ueur_per_kwh: int
-    first_delivery_s: int
-    step_s: int
-    order_lead_s: int
-    gate_closure_s: int
-    metering_s: int
-    silent_estimate_wh: int
-    local_deposit_ueur: int
-    flexibility_deposit_ueur: int
-    supplier_deposit_ueur: int
-    dso_deposit_ueur: int
-    rule: int = 0
-    form: int = 0
-    reveal_s: int = 0
-    sealed_deposit_ueur: int = 0
-    challenge_s: int = 0
-    clearing_bond_ueur: int = 0
+C = TypeVar("C", bound=ContractClient)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Chain, contracts and accounts of a run, ready for the first interval.
+    """Chain, contracts and accounts of a run.
 
     Parameters
     ----------
+    chain : Chain
+    token : EuroToken
+    meter_registry : SmartMeters
+    prosumers, meters : tuple of Account
+        In connection-point order.
+    operator, supplier, dso, issuer, metering_operator : Account
     members : tuple of bool
         Which prosumers joined the local market.
-    beside, bystanders : list
-        Contracts beside the two markets, and accounts that only they know; who deploys such a
-        contract adds them.
-    directory : list of callable
+    clients : list of ContractClient
+        Every contract, in the order of deployment; who deploys one adds it.
+    plays : list of Play
+        Every mechanism's part, in the order of deployment.
+    attack : LedgerAttack
+        Who holds orders or readings back.
+    readings : Meters
+        What meters report of what they measured.
+    other_accounts : list of Account
+        Accounts that only a mechanism knows.
+    lookups : list of callable
         Where accounts of prosumers are looked up by position, the last added first; empty: they
         are known.
     """
@@ -91,8 +63,6 @@ class Deployment:
     chain: Chain
     token: EuroToken
     meter_registry: SmartMeters
-    local_market: LocalMarket
-    flexibility: FlexibilityMarket
     prosumers: tuple[Account, ...]
     meters: tuple[Account, ...]
     operator: Account
@@ -101,41 +71,68 @@ class Deployment:
     issuer: Account
     metering_operator: Account
     members: tuple[bool, ...]
-    beside: list[ContractClient] = field(default_factory=list)
-    bystanders: list[Account] = field(default_factory=list)
-    directory: list[Callable[[int], bytes]] = field(default_factory=list)
+    clients: list[ContractClient] = field(default_factory=list)
+    plays: list[Play] = field(default_factory=list)
+    attack: LedgerAttack = field(default_factory=LedgerAttack)
+    readings: Meters = field(default_factory=Meters)
+    other_accounts: list[Account] = field(default_factory=list)
+    lookups: list[Callable[[int], bytes]] = field(default_factory=list)
     _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
+
+    def client(self, kind: type[C]) -> C:
+        """Return the client of a contract by its class.
+
+        Raises
+        ------
+        LookupError
+            If it is not deployed.
+        """
+        for one in self.clients:
+            if isinstance(one, kind):
+                return one
+        raise LookupError(f"{kind.contract} is not deployed")
+
+    def play(self, kind: type[P]) -> P:
+        """Return a mechanism's part by its class.
+
+        Raises
+        ------
+        LookupError
+            If the mechanism is not there.
+        """
+        for one in self.plays:
+            if isinstance(one, kind):
+                return one
+        raise LookupError(f"there is no {kind.__name__}")
+
+    @property
+    def joined(self) -> list[Account]:
+        """Accounts of the prosumers who joined the local market."""
+        pairs = zip(self.prosumers, self.members, strict=True)
+        return [account for account, joins in pairs if joins]
 
     def account_of(self, i: int) -> bytes:
         """Account that is awarded and settled for a prosumer, by position; 20 bytes."""
-        return self.directory[-1](i) if self.directory else self.prosumers[i].address
+        return self.lookups[-1](i) if self.lookups else self.prosumers[i].address
 
-    def balances(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
-        """Total supply, tokens by holder, free balances in both markets by account. [µEUR]
+    def holders(self) -> dict[str, bytes]:
+        """Return everybody who may hold tokens: accounts by name, contracts by theirs."""
+        roles = (self.supplier, self.dso, self.operator, self.issuer, self.metering_operator)
+        accounts = {a.name: a.address for a in (*self.prosumers, *roles, *self.other_accounts)}
+        return accounts | {client.contract: client.address for client in self.clients}
 
-        Read from the contracts' storage: hundreds of views an interval would cost more than the
-        interval's transactions.
-        """
-        people = (*self.prosumers, self.supplier, self.dso)
-        holders = {a.name: a.address for a in (*people, *self._others)}
-        markets = (self.local_market, self.flexibility)
-        holders |= {c.contract: c.address for c in (*markets, *self.beside)}
-        members = {a.name: a.address for a in people}
-        committers = {self.operator.name: self.operator.address}
-        return (
-            self.token.total_supply(),
-            self._read(self.token, "_balance_of", holders),
-            self._read(self.local_market, "accounts._free_of", members | committers),
-            self._read(self.flexibility, "escrow._free_of", members),
-        )
+    def held_ueur(self) -> dict[str, int]:
+        """Return tokens by holder. [µEUR]"""
+        return self.read(self.token, "_balance_of", self.holders())
 
-    @property
-    def _others(self) -> tuple[Account, ...]:
-        return self.operator, self.issuer, self.metering_operator, *self.bystanders
-
-    def _read(
+    def read(
         self, client: ContractClient, variable: str, accounts_by_name: Mapping[str, bytes]
     ) -> dict[str, int]:
+        """Return values of accounts in a mapping of a contract, by name.
+
+        Read from the contract's storage: hundreds of views an interval would cost more than the
+        interval's transactions.
+        """
         slots = self._slots.setdefault((client.contract, variable), {})
         engine = self.chain.engine
         values = {}
@@ -146,11 +143,58 @@ class Deployment:
             values[name] = engine.storage(client.address, slot)
         return values
 
-    @property
-    def contracts(self) -> tuple[ContractClient, ...]:
-        """All contract clients."""
-        own = (self.token, self.meter_registry, self.local_market, self.flexibility)
-        return (*own, *self.beside)
+    def fund(self, wallet_ueur: int, opens_s: int) -> None:
+        """Issue money, register the meters, and let everybody make the deposits of the plays.
+
+        Parameters
+        ----------
+        wallet_ueur : int
+            What prosumers have who join nothing. [µEUR]
+        opens_s : int
+            When the first order window opens, Unix time. [s]
+
+        Raises
+        ------
+        ContractRevert
+            If a contract refuses a step of the set-up.
+        EngineError
+            If the set-up does not finish before the first order window.
+        """
+        token, issuer = self.token, self.issuer.address
+        deposits: dict[bytes, list[tuple[EscrowClient, int]]] = {}
+        for play in self.plays:
+            for address, amount_ueur in play.deposits():
+                deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
+        handles = [
+            token.mint(issuer, address, sum(amount for _, amount in own))
+            for address, own in deposits.items()
+        ]
+        for account, joins in zip(self.prosumers, self.members, strict=True):
+            if not joins:
+                handles.append(token.mint(issuer, account.address, wallet_ueur))
+        mine_all(self.chain, opens_s)
+        for account, meter in zip(self.prosumers, self.meters, strict=True):
+            registrar = self.metering_operator.address
+            handles.append(
+                self.meter_registry.register_meter(registrar, meter.address, account.address)
+            )
+        for address, own in deposits.items():
+            handles += [token.approve(address, client.address, amount) for client, amount in own]
+        mine_all(self.chain, opens_s)
+        for address, own in deposits.items():
+            handles += [client.deposit(address, amount) for client, amount in own]
+        for play in self.plays:
+            handles += play.enrol()
+        mine_all(self.chain, opens_s)
+        token.check_all(handles)
+
+
+def _escrow_of(play: Play) -> EscrowClient:
+    """The contract of a play that takes deposits."""
+    for client in play.clients:
+        if isinstance(client, EscrowClient):
+            return client
+    raise LookupError(f"{type(play).__name__} has no contract that takes deposits")
 
 
 def genesis_s(
@@ -167,15 +211,14 @@ def genesis_s(
     return first_window_s - blocks * block_time_s
 
 
-def deploy_market(
+def found(
     chain: Chain,
     seed: int,
     names: Sequence[str],
     meter_names: Sequence[str],
-    terms: ContractTerms,
     members: Sequence[bool] | None = None,
 ) -> Deployment:
-    """Deploy the contracts and bring everybody to the start line.
+    """Deploy what every mechanism needs: money and registered meters.
 
     Parameters
     ----------
@@ -185,113 +228,32 @@ def deploy_market(
         Of the keys.
     names, meter_names : sequence of str
         Prosumers and their meters, in connection-point order.
-    terms : ContractTerms
     members : sequence of bool, optional
         Who joins the local market; default: everybody. The others keep their money in their
         wallets.
-
-    Raises
-    ------
-    ContractRevert
-        If a contract refuses a step of the set-up.
-    EngineError
-        If the set-up does not finish before the first order window.
     """
     joins = tuple(members) if members is not None else (True,) * len(names)
-    opens_s = terms.first_delivery_s - terms.order_lead_s
     roles = accounts(seed, ROLES)
-    issuer, registrar = roles["issuer"], roles["metering operator"]
-    operator, supplier, dso = roles["market operator"], roles["supplier"], roles["DSO"]
-    people = accounts(seed, [f"prosumer {name}" for name in names])
+    keyed = accounts(seed, [f"prosumer {name}" for name in names])
     prosumers = tuple(
-        Account(name, keyed.address, keyed.private_key)
-        for name, keyed in zip(names, people.values(), strict=True)
+        Account(name, own.address, own.private_key)
+        for name, own in zip(names, keyed.values(), strict=True)
     )
-    meters = tuple(accounts(seed, [f"meter {name}" for name in meter_names]).values())
-
-    token = EuroToken.deploy(chain, issuer.address)
-    registry = SmartMeters.deploy(chain, registrar.address)
-    local = LocalMarket.deploy(
-        chain,
-        operator.address,
-        token=token.address,
-        meters=registry.address,
-        supplier=supplier.address,
-        retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
-        feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
-        first_delivery_s=terms.first_delivery_s,
-        step_s=terms.step_s,
-        order_lead_s=terms.order_lead_s,
-        gate_closure_s=terms.gate_closure_s,
-        metering_s=terms.metering_s,
-        silent_estimate_wh=terms.silent_estimate_wh,
-        rule=terms.rule,
-        form=terms.form,
-        reveal_s=terms.reveal_s,
-        sealed_deposit_ueur=terms.sealed_deposit_ueur,
-        challenge_s=terms.challenge_s,
-        clearing_bond_ueur=terms.clearing_bond_ueur,
-    )
-    flexibility = FlexibilityMarket.deploy(
-        chain,
-        operator.address,
-        token=token.address,
-        local_market=local.address,
-        dso=dso.address,
-        penalty_ueur_per_kwh=terms.penalty_ueur_per_kwh,
-    )
-    handles: list[int] = []
-    account_ueur = terms.local_deposit_ueur + terms.flexibility_deposit_ueur
-    deposits = [
-        (account, terms.local_deposit_ueur, terms.flexibility_deposit_ueur)
-        for account, joining in zip(prosumers, joins, strict=True)
-        if joining
-    ]
-    deposits.append((supplier, terms.supplier_deposit_ueur, 0))
-    # several bonds: an interval's is locked until it is settled, after later ones were cleared
-    bonds_ueur = (
-        BONDS * terms.clearing_bond_ueur if terms.form == ClearingForm.COMMITTED.number else 0
-    )
-    deposits.append((operator, bonds_ueur, 0))
-    deposits.append((dso, 0, terms.dso_deposit_ueur))
-    deposits = [row for row in deposits if row[1] or row[2]]
-    for account, in_local, in_flexibility in deposits:
-        handles.append(token.mint(issuer.address, account.address, in_local + in_flexibility))
-    for account, joining in zip(prosumers, joins, strict=True):
-        if not joining:
-            handles.append(token.mint(issuer.address, account.address, account_ueur))
-    mine_all(chain, opens_s)
-    for account, meter in zip(prosumers, meters, strict=True):
-        handles.append(registry.register_meter(registrar.address, meter.address, account.address))
-    for account, in_local, in_flexibility in deposits:
-        for client, amount in ((local, in_local), (flexibility, in_flexibility)):
-            if amount:
-                handles.append(token.approve(account.address, client.address, amount))
-    mine_all(chain, opens_s)
-    for account, in_local, in_flexibility in deposits:
-        if in_local:
-            handles.append(local.deposit(account.address, in_local))
-        if in_flexibility:
-            handles.append(flexibility.deposit(account.address, in_flexibility))
-    for account, meter, joining in zip(prosumers, meters, joins, strict=True):
-        if joining:
-            handles.append(local.join(account.address, meter.address))
-    mine_all(chain, opens_s)
-    local.check_all(handles)
+    token = EuroToken.deploy(chain, roles["issuer"].address)
+    registry = SmartMeters.deploy(chain, roles["metering operator"].address)
     return Deployment(
         chain=chain,
         token=token,
         meter_registry=registry,
-        local_market=local,
-        flexibility=flexibility,
         prosumers=prosumers,
-        meters=meters,
-        operator=operator,
-        supplier=supplier,
-        dso=dso,
-        issuer=issuer,
-        metering_operator=registrar,
+        meters=tuple(accounts(seed, [f"meter {name}" for name in meter_names]).values()),
+        operator=roles["market operator"],
+        supplier=roles["supplier"],
+        dso=roles["DSO"],
+        issuer=roles["issuer"],
+        metering_operator=roles["metering operator"],
         members=joins,
+        clients=[token, registry],
     )
 
 

@@ -1,21 +1,31 @@
-"""What a service may do in an interval; the default of every step is to do nothing."""
+"""A mechanism's part of a delivery interval; the default of every stage does nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cosim.chain.client import ContractClient
-from cosim.units import IntArray
+import numpy as np
 
-Columns = dict[str, Any]
+from cosim.chain.client import ContractClient
+from cosim.messages import (
+    BidsMessage,
+    Columns,
+    DecisionMessage,
+    DeliveryMessage,
+    Extras,
+    OffersMessage,
+)
+from cosim.timing import StageTimer
+from cosim.units import BoolArray, IntArray
 
 
 class TokenTransfer(NamedTuple):
     """Tokens that left one holder for another, as a model expects. [µEUR]
 
-    Holders are named as in :meth:`cosim.mechanisms.deployment.Deployment.balances`: contracts by
-    the name of the contract, accounts by their own.
+    Holders are named as in :meth:`cosim.mechanisms.deployment.Deployment.holders`: contracts by the
+    name of the contract, accounts by their own.
     """
 
     sender: str
@@ -23,53 +33,166 @@ class TokenTransfer(NamedTuple):
     amount_ueur: int
 
 
-class Service:
-    """One contract beside the local market.
+class Deposit(NamedTuple):
+    """Tokens that an account holds inside a contract when a run begins. [µEUR]"""
 
-    The steps of an interval, in the order in which the market simulator calls them: ``submit``,
-    ``gate_closed``, ``scheduled_wh``, ``known``; after delivery ``reported_wh``, ``settle``,
-    ``token_transfers``.
+    account: bytes
+    amount_ueur: int
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """Schedules of one interval, (n,) each; net injection positive. [Wh]
+
+    Parameters
+    ----------
+    contracted_wh : (n,) int64
+        Cleared in the local market.
+    nominated_wh : (n,) int64
+        Before flexibility, with the supplier's part.
+    activated_wh : (n,) int64
+        Change by awarded flexibility, raising positive.
+    curtailed_wh : (n,) int64
+        Cut by the DSO; positive cuts injection.
     """
+
+    contracted_wh: IntArray
+    nominated_wh: IntArray
+    activated_wh: IntArray
+    curtailed_wh: IntArray
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What is known of a delivered interval when it is settled.
+
+    Parameters
+    ----------
+    delivery : DeliveryMessage
+        What devices delivered and meters counted.
+    reported_wh : (n,) int64
+        What meters report to the local market of it. [Wh]
+    delivered_wh : (n,) int64
+        The same of what the solved grid took. [Wh]
+    """
+
+    delivery: DeliveryMessage
+    reported_wh: IntArray
+    delivered_wh: IntArray
+
+
+@dataclass
+class Statement:
+    """What mechanisms settled of one interval, (n,) each; every one adds its part.
+
+    Money is positive when the prosumer receives it. [Wh, µEUR, wei]
+    """
+
+    contracted_wh: IntArray
+    metered_wh: IntArray
+    traded_ueur: IntArray
+    supplier_ueur: IntArray
+    flexibility_ueur: IntArray
+    estimated: BoolArray
+    fees_wei: list[int]
+
+    @classmethod
+    def empty(cls, n: int) -> Statement:
+        """Statement of an interval of which nothing is settled yet."""
+        return cls(
+            contracted_wh=np.zeros(n, dtype=np.int64),
+            metered_wh=np.zeros(n, dtype=np.int64),
+            traded_ueur=np.zeros(n, dtype=np.int64),
+            supplier_ueur=np.zeros(n, dtype=np.int64),
+            flexibility_ueur=np.zeros(n, dtype=np.int64),
+            estimated=np.zeros(n, dtype=np.bool_),
+            fees_wei=[0] * n,
+        )
+
+
+class Play:
+    """A mechanism's part of a run.
+
+    The stages of an interval, in the order in which a session calls them: ``mark``, ``announce``,
+    ``submit`` (the highest rank first; the others by rank), ``gate_closed``, ``schedule``,
+    ``relieve`` and ``offers`` once a round, ``reread`` after a reorganisation, ``rows``; after
+    delivery ``reported_wh``, ``settle``, ``transfers``, ``check_money``, ``forget``.
+    """
+
+    timer = StageTimer()
+    """Of the run; a session sets it."""
 
     @property
     def clients(self) -> Sequence[ContractClient]:
         """Its contracts, which the manifest names."""
         return ()
 
-    def submit(self, interval: int, bids: Mapping[str, Any]) -> None:
+    # --- before the first interval ---
+
+    def deposits(self) -> Sequence[Deposit]:
+        """Return what accounts pay into its contract at the start; for those always deployed."""
+        return ()
+
+    def enrol(self) -> Collection[int]:
+        """Send what accounts do right after their deposits; return the handles."""
+        return ()
+
+    def open(self) -> None:
+        """Take over into the model what the contract holds when the set-up is done."""
+
+    # --- before delivery ---
+
+    def mark(self) -> None:
+        """Remember the model as it is, to come back to it once in :meth:`reread`."""
+
+    def announce(self, interval: int) -> None:
+        """Make known what holds for an interval, before its order window opens."""
+
+    def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send transactions of the order window, each at its own time.
 
         Parameters
         ----------
         interval : int
             Delivery interval, whose order window has not opened yet.
-        bids : mapping
-            The bids message of the interval.
+        bids : BidsMessage
         """
 
     def gate_closed(self, interval: int) -> None:
-        """Read what the chain included of ``submit`` by gate closure."""
+        """Read what the chain included of ``submit`` by gate closure, and clear."""
 
-    def scheduled_wh(self, interval: int, nominated_wh: IntArray) -> IntArray:
-        """Nominations of the interval with what the service decides of them.
+    def schedule(self, interval: int, schedules: Schedules) -> Schedules:
+        """Return the schedules with what it decides of them."""
+        return schedules
 
-        Parameters
-        ----------
-        nominated_wh : (n,) int64
-            Net injection by connection point. [Wh]
+    def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
+        """Carry out what the DSO decided; return the schedules as they stand on the ledger."""
+        return schedules
 
-        Returns
-        -------
-        (n,) int64
-        """
-        return nominated_wh
+    def offers(self, interval: int) -> OffersMessage | None:
+        """Return offers that answer the last decision; None for none."""
+        return None
 
-    def known(self) -> dict[str, IntArray]:
-        """What its users know when they bid for the next interval, as keys of ``prices``."""
+    def reread(self, interval: int, schedules: Schedules) -> Schedules:
+        """Go by what the chain says after blocks were replaced; from then on nothing is undone."""
+        return schedules
+
+    def price(self, interval: int) -> tuple[int, int] | None:
+        """Return price signal and volume of the interval; None if it has none. [µEUR/kWh, Wh]"""
+        return None
+
+    def known(self) -> Extras:
+        """Return what bidders know of it when they bid for the next interval."""
+        return Extras()
+
+    def rows(self, interval: int) -> Mapping[str, Columns]:
+        """Return rows of its tables about an interval whose schedules stand."""
         return {}
 
+    # --- after delivery ---
+
     def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
-        """What the meters report to the local market of what they measured.
+        """Return what meters report to the local market of what they measured.
 
         Parameters
         ----------
@@ -83,19 +206,21 @@ class Service:
         """
         return metered_wh
 
-    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
-        """Settle an interval on the ledger and in the model after the local market did.
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
+        """Settle a delivered interval on the ledger and in the model.
 
         Parameters
         ----------
         interval : int
-            A delivered interval.
-        delivery : mapping
-            Its delivery message, with the devices' parts.
+        readings : Readings
+        statement : Statement
+            Takes its part of the accounts.
 
         Returns
         -------
-        dict of str to dict
+        mapping of str to columns
             Rows by table.
 
         Raises
@@ -105,6 +230,26 @@ class Service:
         """
         return {}
 
-    def token_transfers(self) -> Sequence[TokenTransfer]:
-        """Tokens that its users moved since the last call, as its model expects."""
+    def transfers(self) -> Sequence[TokenTransfer]:
+        """Return tokens that moved since the last call between holders, as its model expects."""
         return ()
+
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Collection[str]:
+        """Require that its contract holds what it owes; return the holders it answers for.
+
+        Parameters
+        ----------
+        interval : int
+        tokens_ueur : mapping of str to int
+            Tokens by holder on the ledger. [µEUR]
+        """
+        return ()
+
+    def forget(self, interval: int) -> None:
+        """Drop what is no longer needed of a settled interval."""
+
+    # --- a checkpoint ---
+
+    def state(self) -> dict[str, Any]:
+        """Return what it remembers between intervals, for a checkpoint."""
+        return {}

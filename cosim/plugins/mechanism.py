@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cosim.gas.bench import GasUse
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.play import Service
+    from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
     from cosim.report.panel import ReportPart
     from cosim.results.columns import Table
@@ -92,7 +92,7 @@ class Mechanism(ABC, Generic[S]):
         return ()
 
     @abstractmethod
-    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy its contracts before the first order window, and return its part of a run.
 
         Raises

@@ -27,7 +27,6 @@ from cosim.report.report import write_report
 from cosim.results.manifest import build_manifest, write_manifest
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
-from cosim.runs.community import deploy_services
 from cosim.runs.preparation import (
     begin_consensus,
     node_engine,
@@ -35,7 +34,7 @@ from cosim.runs.preparation import (
     prepare_ledger,
     prepare_people,
 )
-from cosim.runs.simulation import Simulation, build_simulation
+from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
@@ -127,21 +126,11 @@ def run_scenario(
                 engine = stack.enter_context(
                     node_engine(scenario, population, node, writer.folder, resume)
                 )
-            deployment = prepare_ledger(scenario, scenario_file, population, engine)
-            services = deploy_services(scenario, deployment)
+            deployment, deviation = prepare_ledger(scenario, scenario_file, population, engine)
             begin_consensus(scenario, deployment.chain, deployment.prosumers)
             simulation = build_simulation(
-                scenario,
-                scenario_file,
-                grid,
-                population,
-                bidders,
-                deployment,
-                services,
-                writer,
-                timer,
-                progress,
-                interrupted,
+                Prepared(scenario, scenario_file, grid, population, bidders, deployment, deviation),
+                Hooks(writer, timer, progress, interrupted),
             )
         if interrupted():
             raise KeyboardInterrupt
@@ -267,13 +256,13 @@ def _contracts(deployment: Deployment) -> dict[str, dict[str, Any]]:
             "runtime_code_hash": runtime_code_hash(engine.code(client.address)),
             "storage_root": "0x" + engine.storage_root(client.address).hex(),
         }
-        for client in deployment.contracts
+        for client in deployment.clients
     }
 
 
 def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
     chain = deployment.chain
-    roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.contracts)
+    roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.clients)
     return {
         # what decides what the chain includes; both engines give the same result
         "settings": scenario.ledger.model_dump(exclude={"engine"}),

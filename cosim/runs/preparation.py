@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cosim.attacks.preparation import attacked_blocks
+from cosim.attacks.deviations import Deviation
+from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.chain.blocks import Background
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
@@ -24,9 +26,9 @@ from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.setup import shared_battery
-from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
@@ -46,9 +48,8 @@ from cosim.prosumers.settings import (
     child_seed,
 )
 from cosim.prosumers.strategies import assign_strategies
-from cosim.runs.community import count_services
 from cosim.scenario import Scenario
-from cosim.units import ueur_from_eur, wei_from_gwei, wh_from_kwh
+from cosim.units import wei_from_gwei
 
 
 def prepare_grid(scenario: Scenario) -> GridCase:
@@ -92,10 +93,8 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     shared = shared_battery(scenario, names)
     if shared is not None:
         population = with_shared_battery(population, shared)
-    tariff = Tariff(
-        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
-        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
-    )
+    terms = MarketTerms.of(scenario.market)
+    tariff = Tariff(terms.retail_price_ueur_per_kwh, terms.feed_in_price_ueur_per_kwh)
     forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
     return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
@@ -168,12 +167,12 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
 
 def prepare_ledger(
     scenario: Scenario, scenario_file: Path, population: Population, engine: Engine | None = None
-) -> Deployment:
-    """Chain and contracts, set up before the first order window opens.
+) -> tuple[Deployment, Deviation]:
+    """Chain and contracts, set up before the first order window opens; and who deviates.
 
     ``engine`` is given where it is a node; else it is made by its name in the scenario.
     """
-    market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
+    ledger, clock = scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
     most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
     if most_gas > own_share * ledger.block_gas_limit:
@@ -183,29 +182,6 @@ def prepare_ledger(
             field="ledger.block_gas_limit",
             remedy=f"set it to at least {ceil(most_gas / own_share)}",
         )
-    account, local_share = ueur_from_eur(market.account_eur), market.deposit_share
-    local_deposit = round(account * local_share)
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-        feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-        penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
-        first_delivery_s=clock.start_s,
-        step_s=clock.step_s,
-        order_lead_s=clock.order_lead_s,
-        gate_closure_s=clock.gate_closure_s,
-        metering_s=clock.metering_s,
-        silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
-        local_deposit_ueur=local_deposit,
-        flexibility_deposit_ueur=account - local_deposit,
-        supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
-        dso_deposit_ueur=ueur_from_eur(scenario.dso.budget_eur),
-        rule=PricingRule(market.pricing).number,
-        form=ClearingForm(market.clearing).number,
-        reveal_s=market.reveal_s,
-        sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
-        challenge_s=market.challenge_s,
-        clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
-    )
     setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     chain = Chain(
         engine or create_engine(ledger.engine),
@@ -214,7 +190,7 @@ def prepare_ledger(
             ledger.block_time_s,
             round(own_share * setup_gas_limit),
             population.n,
-            count_services(scenario),
+            sum(not each.is_default for each in scenario.mechanisms()),
         ),
         ledger.block_time_s,
         setup_gas_limit,
@@ -224,14 +200,32 @@ def prepare_ledger(
     chain.background = Background(
         ledger.others_gas_share, wei_from_gwei(ledger.initial_base_fee_gwei)
     )
-    return deploy_market(
-        chain,
-        scenario.seed,
-        population.names,
-        population.meters,
-        terms,
-        joined,
-    )
+    deployment = found(chain, scenario.seed, population.names, population.meters, joined)
+    attack = prepare_attack(scenario, deployment)
+    deployment = replace(deployment, attack=attack.ledger, readings=attack.meters)
+    deploy_mechanisms(scenario, deployment)
+    return deployment, attack.deviation
+
+
+def deploy_mechanisms(scenario: Scenario, deployment: Deployment) -> None:
+    """Deploy what a scenario asks for, in the order of the ranks, and fund everybody.
+
+    What every run has is deployed first and funded together; the others set themselves up.
+
+    Raises
+    ------
+    ContractRevert
+        If a contract refuses a step of the set-up.
+    EngineError
+        If the set-up does not finish before the first order window.
+    """
+    mechanisms = scenario.mechanisms()
+    for mechanism in (each for each in mechanisms if each.is_default):
+        deployment.plays.append(mechanism.deploy(deployment, scenario))
+    wallet_ueur = MarketTerms.of(scenario.market).account_ueur
+    deployment.fund(wallet_ueur, scenario.clock().window_opens_s(0))
+    for mechanism in (each for each in mechanisms if not each.is_default):
+        deployment.plays.append(mechanism.deploy(deployment, scenario))
 
 
 @contextmanager

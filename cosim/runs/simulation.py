@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cosim.attacks.preparation import prepare_attack
+from cosim.attacks.deviations import Deviation
 from cosim.devices.delivery import Devices
 from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
-from cosim.evm.hashing import keccak
 from cosim.grid.catalogue import GridCase
-from cosim.grid.limits import Limits
+from cosim.grid.limits import Limits, check_delivered
 from cosim.grid.power_flow import PowerFlow, make_power_flow
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.books import MarketBooks, Terms
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
-from cosim.mechanisms.local_market.session import MarketSession
-from cosim.mechanisms.play import Service
+from cosim.mechanisms.session import Session
+from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.population import Population
 from cosim.results.writer import TableWriter
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
-from cosim.simulators.devices import initial_delivery
-from cosim.simulators.grid import ReferenceCheck, initial_flow
-from cosim.simulators.recorder import RunState
-from cosim.simulators.settling import ledger_balances
+from cosim.simulators.bidders import BiddersParts
+from cosim.simulators.devices import DevicesParts, initial_delivery
+from cosim.simulators.dso import DsoParts
+from cosim.simulators.grid import GridParts, ReferenceCheck, initial_flow
+from cosim.simulators.market import MarketParts
+from cosim.simulators.recorder import RecorderParts, RunState
 from cosim.timing import StageTimer
-from cosim.units import ueur_from_eur, wh_from_kwh
 
 
 @dataclass(frozen=True)
@@ -42,19 +39,52 @@ class Simulation:
     recorder: RunState
 
 
-def build_simulation(
-    scenario: Scenario,
-    scenario_file: Path,
-    grid: GridCase,
-    population: Population,
-    bidders: Bidders,
-    deployment: Deployment,
-    services: Sequence[Service],
-    writer: TableWriter,
-    timer: StageTimer,
-    progress: Callable[[int, bool], None],
-    interrupted: Callable[[], bool],
-) -> Simulation:
+@dataclass(frozen=True)
+class Prepared:
+    """What a run starts with.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    scenario_file : Path
+        Named in errors.
+    grid : GridCase
+    population : Population
+    bidders : Bidders
+    deployment : Deployment
+    deviation : Deviation
+    """
+
+    scenario: Scenario
+    scenario_file: Path
+    grid: GridCase
+    population: Population
+    bidders: Bidders
+    deployment: Deployment
+    deviation: Deviation
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a run reports to, and asks.
+
+    Parameters
+    ----------
+    writer : TableWriter
+    timer : StageTimer
+    progress : callable
+        Told of every interval that is recorded and whether its schedules violated a limit.
+    interrupted : callable
+        Whether the user wants the run to stop.
+    """
+
+    writer: TableWriter
+    timer: StageTimer
+    progress: Callable[[int, bool], None]
+    interrupted: Callable[[], bool]
+
+
+def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     """Wire one run.
 
     Raises
@@ -62,6 +92,7 @@ def build_simulation(
     ScenarioError
         If a simulator that the scenario names cannot be started or connected.
     """
+    scenario, grid, population = prepared.scenario, prepared.grid, prepared.population
     limits = Limits(**scenario.grid.limits.model_dump())
     engine = make_power_flow(scenario.grid.power_flow, grid.net)
     reference_check = ReferenceCheck(
@@ -77,70 +108,43 @@ def build_simulation(
         max_rounds=scenario.dso.max_rounds,
         curtail=scenario.dso.curtail,
     )
-    market = scenario.market
-    attack = prepare_attack(scenario, deployment)
-    session = MarketSession(
-        deployment, scenario.clock(), market.clearing, market.reveal_s, attack.ledger
+    session = Session(
+        prepared.deployment, scenario.clock(), scenario.ledger.eur_per_eth, hooks.timer
     )
-    books = MarketBooks(
-        population.names,
-        Terms(
-            retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-            feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-            penalty_ueur_per_kwh=ueur_from_eur(scenario.dso.penalty_eur_per_kwh),
-            silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
-            rule=PricingRule(market.pricing),
-            form=ClearingForm(market.clearing),
-            is_sealed=market.reveal_s > 0,
-            sealed_deposit_ueur=ueur_from_eur(market.sealed_deposit_eur),
-            clearing_bond_ueur=ueur_from_eur(market.clearing_bond_eur),
+    devices, state, topology = Devices(population), RunState(), engine.topology
+    parts = {
+        "bidders": BiddersParts(prepared.bidders, prepared.deviation, scenario.time.intervals),
+        "market": MarketParts(session),
+        "dso": DsoParts(operator, population.names),
+        "devices": DevicesParts(devices, prepared.deviation),
+        "grid": GridParts(engine, reference_check),
+        "recorder": RecorderParts(
+            writer=hooks.writer,
+            names=population.names,
+            bus_of_point=grid.connection_points["bus"].to_numpy(),
+            bus_idx=topology.bus_idx,
+            line_idx=topology.line_idx,
+            trafo_idx=topology.trafo_idx,
+            delivered_check=lambda flow: check_delivered(flow, limits, topology),
+            state=state,
+            progress=hooks.progress,
+            interrupted=hooks.interrupted,
         ),
-        deployment.members,
-        keccak,
-        attack.meters,
-    )
-    books.open(ledger_balances(session))
-    devices = Devices(population)
-    state = RunState()
-    domains: dict[str, dict[str, Any]] = {
-        "bidders": {
-            "bidders": bidders,
-            "deviation": attack.deviation,
-            "n_intervals": scenario.time.intervals,
-        },
-        "market": {
-            "session": session,
-            "books": books,
-            "services": tuple(services),
-            "price_cap_ueur_per_kwh": ueur_from_eur(scenario.dso.price_cap_eur_per_kwh),
-            "eur_per_eth": scenario.ledger.eur_per_eth,
-        },
-        "dso": {"operator": operator, "names": population.names},
-        "devices": {"devices": devices, "deviation": attack.deviation},
-        "grid": {"engine": engine, "reference_check": reference_check},
-        "recorder": {
-            "writer": writer,
-            "names": population.names,
-            "buses": grid.connection_points["bus"].to_numpy(),
-            "topology": engine.topology,
-            "limits": limits,
-            "state": state,
-            "progress": progress,
-            "interrupted": interrupted,
-        },
     }
     world = CoSimulation(
         WorldSettings(
             step_s=scenario.time.step_s,
             n_intervals=scenario.time.intervals,
-            domains=domains,
-            initial_delivery=initial_delivery(devices),
-            initial_flow=initial_flow(engine.topology, population.n),
-            initial_prices={"interval": -1, "price_ueur_per_kwh": 0, "volume_wh": 0},
+            parts=parts,
+            initial=(
+                initial_delivery(devices),
+                initial_flow(topology, population.n),
+                PricesMessage(interval=-1, price_ueur_per_kwh=0, volume_wh=0),
+            ),
             foreign=scenario.simulators,
-            scenario_file=str(scenario_file),
+            scenario_file=str(prepared.scenario_file),
         ),
-        timer,
+        hooks.timer,
     )
     return Simulation(world, reference_check, state)
 

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import mosaik
-import numpy as np
 
 from cosim.errors import CosimError, ScenarioError, SimulatorError
+from cosim.messages import DeliveryMessage, FlowMessage, PricesMessage
+from cosim.messages.conversion import to_json
+from cosim.messages.declaration import edges, field_types, inputs_of, outputs_of, triggers_of
 from cosim.scenario.simulators import Feed, ForeignSimulator, Reading
 from cosim.simulators.edge import (
     POPULATION,
@@ -34,44 +36,17 @@ from cosim.simulators.edge import (
     stand_in_refusal,
 )
 from cosim.simulators.foreign import START_TIMEOUT_S, ForeignStarter, describe, starter_of
-from cosim.simulators.messages import to_json
 from cosim.timing import StageTimer
 
 OURS = {
-    "bidders": ("cosim.simulators.bidders:BiddersSimulator", "Bidders"),
-    "market": ("cosim.simulators.market:MarketSimulator", "Market"),
-    "dso": ("cosim.simulators.dso:DsoSimulator", "Dso"),
-    "devices": ("cosim.simulators.devices:DevicesSimulator", "Devices"),
-    "grid": ("cosim.simulators.grid:GridSimulator", "Grid"),
-    "recorder": ("cosim.simulators.recorder:RecorderSimulator", "Recorder"),
+    "bidders": "cosim.simulators.bidders:BiddersSimulator",
+    "market": "cosim.simulators.market:MarketSimulator",
+    "dso": "cosim.simulators.dso:DsoSimulator",
+    "devices": "cosim.simulators.devices:DevicesSimulator",
+    "grid": "cosim.simulators.grid:GridSimulator",
+    "recorder": "cosim.simulators.recorder:RecorderSimulator",
 }
-EDGES = (
-    ("bidders", "market", "bids"),
-    ("market", "dso", "schedule"),
-    ("dso", "market", "decision"),
-    ("market", "devices", "dispatch"),
-    ("devices", "grid", "delivery"),
-    ("bidders", "recorder", "bids"),
-    ("market", "recorder", "session"),
-    ("dso", "recorder", "checks"),
-    ("devices", "recorder", "delivery"),
-    ("grid", "recorder", "flow"),
-)
-"""What is sent within an interval; ``decision`` is the weak connection that closes the cycle."""
-SHIFTED_EDGES = (
-    ("devices", "bidders", "delivery"),
-    ("market", "bidders", "prices"),
-    ("devices", "market", "delivery"),
-    ("grid", "market", "flow"),
-)
-"""What arrives one interval later."""
-TRIGGERS = {
-    "market": ("bids", "decision"),
-    "dso": ("schedule",),
-    "devices": ("dispatch",),
-    "grid": ("delivery",),
-}
-"""Inputs whose arrival makes a simulator step; one in its place must step on them too."""
+"""Our simulators by role. What travels between them is declared with the messages."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +59,9 @@ class WorldSettings:
         Length of an interval. [s]
     n_intervals : int
         Delivery intervals; one further step settles the last.
-    domains : mapping of str to mapping
-        Domain objects by simulator, as its ``set_up`` takes them.
-    initial_delivery, initial_prices : mapping
+    parts : mapping of str to object
+        Domain objects by role, as the simulator's ``set_up`` takes them.
+    initial : tuple of messages
         What travels on the time-shifted connections before the first interval.
     foreign : tuple of ForeignSimulator
         Simulators of the scenario.
@@ -96,10 +71,8 @@ class WorldSettings:
 
     step_s: int
     n_intervals: int
-    domains: Mapping[str, Mapping[str, Any]]
-    initial_delivery: Mapping[str, Any]
-    initial_flow: Mapping[str, Any]
-    initial_prices: Mapping[str, Any]
+    parts: Mapping[str, object]
+    initial: tuple[DeliveryMessage, FlowMessage, PricesMessage]
     foreign: tuple[ForeignSimulator, ...] = ()
     scenario_file: str = "scenario"
 
@@ -129,7 +102,7 @@ class CoSimulation:
         self._joined = tuple(f for f in settings.foreign if f.replaces is None)
         self._entities: dict[str, Any] = {}
         self._names: dict[str, str] = {}
-        config: dict[str, Any] = {name: {"python": place} for name, (place, _) in OURS.items()}
+        config: dict[str, Any] = {role: {"python": place} for role, place in OURS.items()}
         self._runners: dict[str, Any] = {}
         self._starters: list[ForeignStarter] = []
         self._standing: set[Any] | None = None
@@ -242,9 +215,9 @@ class CoSimulation:
             role,
             step_s=self.settings.step_s,
             timer=self._timer,
-            **self.settings.domains[role],
+            parts=self.settings.parts[role],
         )
-        entity = getattr(factory, OURS[role][1])()
+        entity = getattr(factory, role.capitalize())()
         self._names[entity.sid] = role
         return entity
 
@@ -267,51 +240,40 @@ class CoSimulation:
 
     def _check_stand_in(self, role: str, entity: Any) -> None:
         """Refuse a simulator that cannot do what the one does whose place it takes."""
-        every = (*EDGES, *SHIFTED_EDGES)
-        inputs = {attribute for _, target, attribute in every if target == role}
-        outputs = {attribute for source, _, attribute in every if source == role}
-        triggers = TRIGGERS.get(role, ())
-        if refusal := stand_in_refusal(role, entity, inputs, outputs, triggers):
+        wanted = (set(inputs_of(role)), set(outputs_of(role)), triggers_of(role))
+        if refusal := stand_in_refusal(role, entity, *wanted):
             raise self._refuse(self._replaced[role], *refusal)
 
     def _connect(self) -> None:
-        settings = self.settings
-        for source, target, attribute in EDGES:
-            weak = {"weak": True} if (source, target) == ("dso", "market") else {}
-            self._wire(source, target, attribute, **weak)
-        initial = {
-            "delivery": settings.initial_delivery,
-            "prices": settings.initial_prices,
-            "flow": settings.initial_flow,
+        delivery, flow, prices = self.settings.initial
+        initial = {"delivery": delivery, "flow": flow, "prices": prices}
+        n_points = len(delivery.metered_wh)
+        sizes = {
+            each.name: len(getattr(flow, each.name))
+            for each in field_types(FlowMessage)
+            if each.dtype is not None
         }
-        for source, target, attribute in SHIFTED_EDGES:
-            foreign = self._replaced.get(target)
-            value = message_conversion(None, foreign, attribute)(initial[attribute])
-            self._wire(
-                source, target, attribute, time_shifted=True, initial_data={attribute: value}
-            )
+        for edge in sorted(edges(), key=lambda edge: edge.to.time_shifted):
+            source, foreign = self._replaced.get(edge.sender), self._replaced.get(edge.to.role)
+            options: dict[str, Any] = {"weak": True} if edge.to.weak else {}
+            if edge.to.time_shifted:
+                value = message_conversion(None, foreign, edge.attribute)(initial[edge.attribute])
+                options = {"time_shifted": True, "initial_data": {edge.attribute: value}}
+            convert = message_conversion(source, foreign, edge.attribute, n_points, sizes)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an absent event into a non-trigger is intended
+                self.world.connect(
+                    self._entities[edge.sender],
+                    self._entities[edge.to.role],
+                    edge.attribute,
+                    transform=convert,
+                    **options,
+                )
         for foreign in self._joined:
             for feed in foreign.feeds:
                 self._feed(foreign, feed)
             for reading in foreign.reads:
                 self._read(foreign, reading)
-
-    def _wire(self, source: str, target: str, attribute: str, **options: Any) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an absent event into a non-trigger is intended
-            self.world.connect(
-                self._entities[source],
-                self._entities[target],
-                attribute,
-                transform=message_conversion(
-                    self._replaced.get(source),
-                    self._replaced.get(target),
-                    attribute,
-                    len(self.settings.initial_delivery["metered_wh"]),
-                    {k: len(v) for k, v in self.settings.initial_flow.items() if np.ndim(v)},
-                ),
-                **options,
-            )
 
     def _feed(self, foreign: ForeignSimulator, feed: Feed) -> None:
         self._edge(

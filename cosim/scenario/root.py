@@ -195,6 +195,7 @@ def _with_sections() -> Any:
     sections: dict[str, Any] = {
         name: (kind.settings_type | None, Field(None, description=kind.summary))
         for name, kind in MECHANISMS.every().items()
+        if name not in ScenarioBase.model_fields
     }
     return create_model("Scenario", __base__=ScenarioBase, __doc__="One run.", **sections)
 

@@ -2,46 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
 import mosaik_api_v3
 
+from cosim.messages.conversion import frozen
+from cosim.messages.declaration import MESSAGES, inputs_of, outputs_of, triggers_of
 from cosim.timing import StageTimer
 
+T = TypeVar("T")
+P = TypeVar("P")
 
-class PopulationSimulator(mosaik_api_v3.Simulator):
-    """A simulator that carries its population as arrays on one entity.
+Children = Mapping[str, Mapping[str, float]]
+"""Scalars that other simulators feed, by child entity and attribute."""
+
+
+class Inbox:
+    """Messages that arrived at a step.
 
     Parameters
     ----------
-    model : str
-        Name of its public model.
-    inputs, outputs : sequences of str
-        Message attributes of the population entity. An output that is absent in an interval is no
-        event.
-    triggers : sequence of str
-        Inputs whose arrival makes it step.
-    children : mapping of str to attributes, optional
-        Models of scalar child entities, for other people's simulators.
+    messages : mapping of str to object
+        By mosaik attribute.
     """
 
-    stage = ""
+    def __init__(self, messages: Mapping[str, object]) -> None:
+        self._messages = {type(message): message for message in messages.values()}
 
-    def __init__(
-        self,
-        model: str,
-        inputs: tuple[str, ...],
-        outputs: tuple[str, ...],
-        triggers: tuple[str, ...] = (),
-        children: Mapping[str, tuple[str, ...]] | None = None,
-    ) -> None:
+    def of(self, kind: type[T]) -> T | None:
+        """Return the message of a type; None if it is no event now."""
+        message = self._messages.get(kind)
+        return message if isinstance(message, kind) else None
+
+    def need(self, kind: type[T]) -> T:
+        """Return a message that must be there.
+
+        Raises
+        ------
+        LookupError
+            If it is not.
+        """
+        message = self.of(kind)
+        if message is None:
+            raise LookupError(f"no {kind.__name__} arrived")
+        return message
+
+
+class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
+    """A simulator that carries its population as arrays on one entity.
+
+    Which messages it takes, sends and steps on follows from their declarations.
+
+    Parameters
+    ----------
+    children : mapping of str to attributes, optional
+        Models of scalar child entities, for other people's simulators.
+
+    Attributes
+    ----------
+    role : str
+        Its name in the declarations of messages; its public model has the same, capitalised.
+    stage : str
+        Under which its time is counted.
+    """
+
+    role: ClassVar[str] = ""
+    stage: ClassVar[str] = ""
+
+    def __init__(self, children: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        inputs, outputs = inputs_of(self.role), outputs_of(self.role)
         models: dict[str, Any] = {
-            model: {
+            self.role.capitalize(): {
                 "public": True,
                 "params": [],
                 "attrs": [*inputs, *outputs],
-                "trigger": list(triggers),
+                "trigger": list(triggers_of(self.role)),
                 "non-persistent": list(outputs),
             }
         }
@@ -64,14 +101,14 @@ class PopulationSimulator(mosaik_api_v3.Simulator):
     def init(self, sid: str, time_resolution: float = 1.0, **sim_params: Any) -> Any:
         """Take the step length, the stage timer and the domain objects of this simulator."""
         self.sid = sid
-        self.step_s = int(sim_params.pop("step_s"))
-        self.timer = sim_params.pop("timer")
-        self.set_up(**sim_params)
+        self.step_s = int(sim_params["step_s"])
+        self.timer = sim_params["timer"]
+        self.set_up(sim_params["parts"])
         return self.meta
 
-    def set_up(self, **domain: Any) -> None:
-        """Keep the domain objects; overridden by each simulator."""
-        raise TypeError(f"{type(self).__name__} takes {sorted(domain)}")
+    @abstractmethod
+    def set_up(self, parts: P) -> None:
+        """Take the domain objects."""
 
     def create(self, num: int, model: str, **model_params: Any) -> list[Any]:
         """Create the one population entity with its children."""
@@ -104,14 +141,13 @@ class PopulationSimulator(mosaik_api_v3.Simulator):
                 eid: {name: sum(sources.values()) for name, sources in attributes.items()}
                 for eid, attributes in self._fed.items()
             }
-            self._outputs = self.play(time // self.step_s, messages, children)
+            sent = self.play(time // self.step_s, Inbox(messages), children)
+            self._outputs = {_ATTRIBUTES[type(message)]: frozen(message) for message in sent}
         return time + self.step_s
 
-    def play(
-        self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]
-    ) -> dict[str, Any]:
-        """The domain call of one step; returns the outputs that are events now."""
-        raise TypeError(f"{type(self).__name__} plays nothing")
+    @abstractmethod
+    def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
+        """Make the domain call of one step; return the messages that are events now."""
 
     def get_data(self, outputs: dict[str, list[str]]) -> dict[str, Any]:
         """Outputs of the last step; absent ones are no event."""
@@ -122,3 +158,6 @@ class PopulationSimulator(mosaik_api_v3.Simulator):
             else:
                 data[eid] = {a: self.child_value(eid, a) for a in attributes}
         return data
+
+
+_ATTRIBUTES = {kind: attribute for attribute, kind in MESSAGES.items()}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cosim.attacks.deviations import Deviation
 from cosim.devices.delivery import Delivery, Devices
-from cosim.simulators.base import PopulationSimulator
-from cosim.simulators.messages import frozen
+from cosim.messages import DeliveryMessage, DispatchMessage
+from cosim.messages.conversion import frozen
+from cosim.simulators.base import Children, Inbox, PopulationSimulator
 
 CHILD = "ConnectionPoint"
 PARTS = (
@@ -23,67 +26,76 @@ PARTS = (
 )
 
 
-def initial_delivery(devices: Devices) -> dict[str, Any]:
-    """What bidders and market know before anything was delivered."""
+def initial_delivery(devices: Devices) -> DeliveryMessage:
+    """Return what bidders and market know before anything was delivered."""
     n = devices.population.n
     return frozen(
-        {
-            "interval": -1,
-            "p_inject_mw": np.zeros(n),
-            "q_inject_mvar": np.zeros(n),
-            "metered_wh": np.zeros(n, dtype=np.int64),
-            "soc_mwh": devices.soc_mwh.copy(),
-            "owed_mwh": devices.owed_mwh.copy(),
-            "external_p_mw": np.full(n, np.nan),
-            "parts": {},
-        }
+        DeliveryMessage(
+            interval=-1,
+            p_inject_mw=np.zeros(n),
+            q_inject_mvar=np.zeros(n),
+            metered_wh=np.zeros(n, dtype=np.int64),
+            soc_mwh=devices.soc_mwh.copy(),
+            owed_mwh=devices.owed_mwh.copy(),
+            external_p_mw=np.full(n, np.nan),
+            parts={},
+        )
     )
 
 
-class DevicesSimulator(PopulationSimulator):
-    """Steps once per interval, when the market's final dispatch arrives.
+@dataclass(frozen=True)
+class DevicesParts:
+    """Domain objects of the devices.
 
-    Input ``dispatch``, output ``delivery``. Each connection point is a child entity under its own
-    name: another simulator can take a prosumer's place by feeding it ``P_load[MW]`` and
-    ``P_gen[MW]``, or read its ``P[MW]`` and ``Q[MVar]`` (fed into the grid) and ``E_bat[MWh]``.
+    Parameters
+    ----------
+    devices : Devices
+    deviation : Deviation
+        In which some do not deliver what they were awarded.
     """
 
-    stage = "devices"
+    devices: Devices
+    deviation: Deviation
+
+
+class DevicesSimulator(PopulationSimulator[DevicesParts]):
+    """Steps once per interval, when the market's final dispatch arrives.
+
+    Each connection point is a child entity under its own name: another simulator can take a
+    prosumer's place by feeding it ``P_load[MW]`` and ``P_gen[MW]``, or read its ``P[MW]`` and
+    ``Q[MVar]`` (fed into the grid) and ``E_bat[MWh]``.
+    """
+
+    role: ClassVar[str] = "devices"
+    stage: ClassVar[str] = "devices"
 
     def __init__(self) -> None:
-        super().__init__(
-            "Devices",
-            ("dispatch",),
-            ("delivery",),
-            triggers=("dispatch",),
-            children={
-                CHILD: ("P_load[MW]", "P_gen[MW]", "P[MW]", "Q[MVar]", "E_bat[MWh]"),
-            },
-        )
+        super().__init__({CHILD: ("P_load[MW]", "P_gen[MW]", "P[MW]", "Q[MVar]", "E_bat[MWh]")})
 
-    def set_up(self, **domain: Any) -> None:
-        """Take the devices, and what some of them do otherwise."""
-        self.devices: Devices = domain["devices"]
-        self.deviation: Deviation = domain["deviation"]
-        self._row = {name: i for i, name in enumerate(self.devices.population.names)}
-        self._last: dict[str, Any] = initial_delivery(self.devices)
+    def set_up(self, parts: DevicesParts) -> None:
+        """Take the devices."""
+        self.parts = parts
+        self._row = {name: i for i, name in enumerate(parts.devices.population.names)}
+        self._last = initial_delivery(parts.devices)
 
     def child_entities(self) -> list[dict[str, Any]]:
         """One per connection point."""
         return [{"eid": name, "type": CHILD} for name in self._row]
 
-    def child_value(self, eid: str, attribute: str) -> Any:
+    def child_value(self, eid: str, attribute: str) -> float:
         """Last delivered value of a connection point, as a plain number."""
-        key = {"P[MW]": "p_inject_mw", "Q[MVar]": "q_inject_mvar", "E_bat[MWh]": "soc_mwh"}
-        return float(self._last[key[attribute]][self._row[eid]])
+        values = {
+            "P[MW]": self._last.p_inject_mw,
+            "Q[MVar]": self._last.q_inject_mvar,
+            "E_bat[MWh]": self._last.soc_mwh,
+        }
+        return float(values[attribute][self._row[eid]])
 
-    def play(
-        self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]
-    ) -> dict[str, Any]:
+    def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
         """Deliver one interval's dispatch."""
-        if "dispatch" not in messages:
-            return {}
-        dispatch = messages["dispatch"]
+        dispatch = inbox.of(DispatchMessage)
+        if dispatch is None:
+            return ()
         external = None
         if children:
             external = np.full(len(self._row), np.nan)
@@ -91,25 +103,25 @@ class DevicesSimulator(PopulationSimulator):
                 external[self._row[eid]] = power.get("P_gen[MW]", 0.0) - power.get(
                     "P_load[MW]", 0.0
                 )
-        delivery = self.devices.deliver(
+        delivery = self.parts.devices.deliver(
             interval,
-            dispatch["nominated_wh"],
-            self.deviation.followed_wh(interval, dispatch["activated_wh"]),
-            dispatch["curtailed_wh"],
+            dispatch.nominated_wh,
+            self.parts.deviation.followed_wh(interval, dispatch.activated_wh),
+            dispatch.curtailed_wh,
             external,
         )
-        self._last = frozen(_message(interval, delivery))
-        return {"delivery": self._last}
+        self._last = _message(interval, delivery)
+        return (self._last,)
 
 
-def _message(interval: int, delivery: Delivery) -> dict[str, Any]:
-    return {
-        "interval": interval,
-        "p_inject_mw": delivery.p_inject_mw,
-        "q_inject_mvar": delivery.q_inject_mvar,
-        "metered_wh": delivery.metered_wh,
-        "soc_mwh": delivery.soc_mwh,
-        "owed_mwh": delivery.owed_mwh,
-        "external_p_mw": delivery.external_p_mw,
-        "parts": {part: getattr(delivery, part) for part in PARTS},
-    }
+def _message(interval: int, delivery: Delivery) -> DeliveryMessage:
+    return DeliveryMessage(
+        interval=interval,
+        p_inject_mw=delivery.p_inject_mw,
+        q_inject_mvar=delivery.q_inject_mvar,
+        metered_wh=delivery.metered_wh,
+        soc_mwh=delivery.soc_mwh,
+        owed_mwh=delivery.owed_mwh,
+        external_p_mw=delivery.external_p_mw,
+        parts={part: getattr(delivery, part) for part in PARTS},
+    )

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from cosim.errors import SimulatorError
+from cosim.messages.conversion import received, to_json
 from cosim.scenario.simulators import ForeignSimulator
-from cosim.simulators.messages import received, to_json
 
 POPULATION = "population"
 """Name under which the entity that sends and takes whole messages is read."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cosim.errors import PowerFlowMismatchError
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState, PowerFlow
-from cosim.simulators.base import PopulationSimulator
-from cosim.simulators.messages import frozen
+from cosim.messages import DeliveryMessage, FlowMessage
+from cosim.messages.conversion import frozen
+from cosim.simulators.base import Children, Inbox, PopulationSimulator
 from cosim.units import energy_wh_from_mw
 
 TOLERANCE_PU = 1e-6
@@ -79,54 +82,58 @@ class ReferenceCheck:
             )
 
 
-def initial_flow(topology: Topology, n_points: int) -> dict[str, Any]:
-    """What the market knows of the grid before anything was delivered."""
+def initial_flow(topology: Topology, n_points: int) -> FlowMessage:
+    """Return what the market knows of the grid before anything was delivered."""
     unknown = float("nan")
     return frozen(
-        {
-            "interval": -1,
-            "converged": False,
-            "delivered_wh": np.zeros(n_points, dtype=np.int64),
-            "vm_pu": np.full(topology.bus_idx.size, unknown),
-            "va_degree": np.full(topology.bus_idx.size, unknown),
-            "line_loading_percent": np.full(topology.line_idx.size, unknown),
-            "trafo_loading_percent": np.full(topology.trafo_idx.size, unknown),
-            "losses_mw": unknown,
-            "p_slack_mw": unknown,
-            "q_slack_mvar": unknown,
-        }
+        FlowMessage(
+            interval=-1,
+            converged=False,
+            delivered_wh=np.zeros(n_points, dtype=np.int64),
+            vm_pu=np.full(topology.bus_idx.size, unknown),
+            va_degree=np.full(topology.bus_idx.size, unknown),
+            line_loading_percent=np.full(topology.line_idx.size, unknown),
+            trafo_loading_percent=np.full(topology.trafo_idx.size, unknown),
+            losses_mw=unknown,
+            p_slack_mw=unknown,
+            q_slack_mvar=unknown,
+        )
     )
 
 
-class GridSimulator(PopulationSimulator):
+@dataclass(frozen=True)
+class GridParts:
+    """Domain objects of the grid: its power-flow engine, and the comparison with another one."""
+
+    engine: PowerFlow
+    reference_check: ReferenceCheck
+
+
+class GridSimulator(PopulationSimulator[GridParts]):
     """Steps once per interval, when the devices have delivered.
 
-    Input ``delivery``, output ``flow``. Buses, lines and transformers are child entities with
-    mosaik-pandapower-2's entity and attribute names.
+    Buses, lines and transformers are child entities with mosaik-pandapower-2's entity and attribute
+    names.
     """
 
-    stage = "power flow"
+    role: ClassVar[str] = "grid"
+    stage: ClassVar[str] = "power flow"
 
     def __init__(self) -> None:
         super().__init__(
-            "Grid",
-            ("delivery",),
-            ("flow",),
-            triggers=("delivery",),
-            children={
+            {
                 "Bus": ("Vm[pu]", "Va[deg]"),
                 "Line": ("loading[%]",),
                 "Trafo": ("loading[%]",),
                 "ExternalGrid": ("P[MW]", "Q[MVar]"),
-            },
+            }
         )
 
-    def set_up(self, **domain: Any) -> None:
+    def set_up(self, parts: GridParts) -> None:
         """Take the power-flow engine and the reference check."""
-        self.engine: PowerFlow = domain["engine"]
-        self.reference_check: ReferenceCheck = domain["reference_check"]
+        self.parts = parts
         self.state: GridState | None = None
-        topology = self.engine.topology
+        topology = parts.engine.topology
         self._position = {
             kind: {int(idx): i for i, idx in enumerate(indices)}
             for kind, indices in (
@@ -160,31 +167,25 @@ class GridSimulator(PopulationSimulator):
         }[kind, attribute]
         return float(np.atleast_1d(array)[self._position[kind][int(idx)]])
 
-    def play(
-        self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]
-    ) -> dict[str, Any]:
+    def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
         """Solve what was delivered."""
-        if "delivery" not in messages:
-            return {}
-        delivery = messages["delivery"]
-        p_mw, q_mvar = delivery["p_inject_mw"], delivery["q_inject_mvar"]
-        state = self.engine.solve(p_mw, q_mvar)
-        self.state = state
+        delivery = inbox.of(DeliveryMessage)
+        if delivery is None:
+            return ()
+        p_mw, q_mvar = delivery.p_inject_mw, delivery.q_inject_mvar
+        self.state = state = self.parts.engine.solve(p_mw, q_mvar)
         with self.timer.measure("reference power flow"):
-            self.reference_check.compare(interval, p_mw, q_mvar, state)
-        return {
-            "flow": frozen(
-                {
-                    "interval": interval,
-                    "converged": bool(state.converged),
-                    "delivered_wh": energy_wh_from_mw(p_mw, self.step_s),
-                    "vm_pu": state.vm_pu,
-                    "va_degree": state.va_degree,
-                    "line_loading_percent": state.line_loading_percent,
-                    "trafo_loading_percent": state.trafo_loading_percent,
-                    "losses_mw": float(state.losses_mw),
-                    "p_slack_mw": float(state.p_slack_mw),
-                    "q_slack_mvar": float(state.q_slack_mvar),
-                }
-            )
-        }
+            self.parts.reference_check.compare(interval, p_mw, q_mvar, state)
+        flow = FlowMessage(
+            interval=interval,
+            converged=bool(state.converged),
+            delivered_wh=energy_wh_from_mw(p_mw, self.step_s),
+            vm_pu=state.vm_pu,
+            va_degree=state.va_degree,
+            line_loading_percent=state.line_loading_percent,
+            trafo_loading_percent=state.trafo_loading_percent,
+            losses_mw=float(state.losses_mw),
+            p_slack_mw=float(state.p_slack_mw),
+            q_slack_mvar=float(state.q_slack_mvar),
+        )
+        return (flow,)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
-from cosim.grid.limits import Limits, check
-from cosim.grid.network_model import Topology
-from cosim.grid.power_flow import GridState
+from cosim.messages import (
+    ChecksMessage,
+    DeliveryMessage,
+    DispatchMessage,
+    FlowMessage,
+    SessionMessage,
+    StageMessage,
+)
 from cosim.results.writer import TableWriter
-from cosim.simulators.base import PopulationSimulator
+from cosim.simulators.base import Children, Inbox, PopulationSimulator
+from cosim.units import IntArray
 
 Progress = Callable[[int, bool], None]
 
@@ -35,155 +41,151 @@ class RunState:
     intervals_settled: int = 0
 
 
-class RecorderSimulator(PopulationSimulator):
-    """Steps once per interval, last of all, and keeps nothing.
+@dataclass(frozen=True)
+class RecorderParts:
+    """Domain objects of the recorder.
 
-    Inputs ``bids``, ``session``, ``checks``, ``delivery`` and ``flow``. Calls back with every
-    interval that is recorded and whether its schedule violated a limit.
+    Parameters
+    ----------
+    writer : TableWriter
+    names : sequence of str
+        Connection points.
+    bus_of_point, bus_idx, line_idx, trafo_idx : (n,), (buses,), (lines,), (trafos,) int64
+        Bus of each connection point, and indices of the elements in the network.
+    delivered_check : callable
+        Check of a solved power flow against the limits.
+    state : RunState
+        Kept up to date.
+    progress : callable
+        Told of every interval that is recorded and whether its schedule violated a limit.
+    interrupted : callable
+        Whether the user wants the run to stop.
     """
 
-    stage = "recording"
+    writer: TableWriter
+    names: tuple[str, ...]
+    bus_of_point: IntArray
+    bus_idx: IntArray
+    line_idx: IntArray
+    trafo_idx: IntArray
+    delivered_check: Callable[[FlowMessage], StageMessage]
+    state: RunState
+    progress: Progress
+    interrupted: Callable[[], bool]
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Recorder", ("bids", "session", "checks", "delivery", "flow"), (), triggers=("session",)
-        )
 
-    def set_up(self, **domain: Any) -> None:
-        """Take the writer, the population's names and buses, topology, limits and callbacks."""
-        self.writer: TableWriter = domain["writer"]
-        self.names: np.ndarray[Any, Any] = np.array(domain["names"], dtype=object)
-        self.buses: np.ndarray[Any, Any] = np.asarray(domain["buses"])
-        self.topology: Topology = domain["topology"]
-        self.limits: Limits = domain["limits"]
-        self.progress: Progress = domain["progress"]
-        self.interrupted: Callable[[], bool] = domain["interrupted"]
-        self.state: RunState = domain["state"]
-        self._branches = np.array(
-            ["line"] * len(self.topology.line_idx) + ["trafo"] * len(self.topology.trafo_idx),
-            dtype=object,
-        )
+class RecorderSimulator(PopulationSimulator[RecorderParts]):
+    """Steps once per interval, last of all, and keeps nothing."""
 
-    def play(
-        self, interval: int, messages: dict[str, Any], children: dict[str, dict[str, float]]
-    ) -> dict[str, Any]:
+    role: ClassVar[str] = "recorder"
+    stage: ClassVar[str] = "recording"
+
+    def set_up(self, parts: RecorderParts) -> None:
+        """Take the writer, what names the rows, and the callbacks."""
+        self.parts = parts
+        self._append = parts.writer.append
+        self._names = np.array(parts.names, dtype=object)
+        kinds = ["line"] * len(parts.line_idx) + ["trafo"] * len(parts.trafo_idx)
+        self._branches = np.array(kinds, dtype=object)
+        self._branch_idx = np.concatenate([parts.line_idx, parts.trafo_idx])
+
+    def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
         """Record one interval, and what was settled of the one before."""
-        session = messages["session"]
-        for table, columns in session["tables"].items():
-            self.writer.append(table, columns)
-        if session["settled"] is not None:
-            self.state.intervals_settled = session["settled"] + 1
-        if "flow" in messages and messages["flow"]["interval"] == interval:
+        session, state = inbox.need(SessionMessage), self.parts.state
+        for table, columns in session.tables.items():
+            self._append(table, columns)
+        if session.settled is not None:
+            state.intervals_settled = session.settled + 1
+        flow, schedule = inbox.of(FlowMessage), session.schedule
+        if flow is not None and flow.interval == interval and schedule is not None:
             # none where a foreign market does not ask the DSO
-            checks = messages.get("checks", {"stages": []})
-            before = [self._check(interval, stage) for stage in checks["stages"]]
-            self._schedules(interval, session["schedule"])
-            self._prosumers(interval, messages["delivery"])
-            self._flow(interval, messages["flow"])
-            self.state.intervals_done = interval + 1
-            self.progress(interval, bool(before[0]) if before else False)
-        if self.interrupted():
+            checks = inbox.of(ChecksMessage) or ChecksMessage([])
+            before = [self._check(interval, stage) for stage in checks.stages]
+            self._schedules(interval, schedule)
+            self._prosumers(interval, inbox.need(DeliveryMessage))
+            self._flow(interval, flow)
+            state.intervals_done = interval + 1
+            self.parts.progress(interval, before[0] if before else False)
+        if self.parts.interrupted():
             raise RunInterrupted(f"stopped after interval {interval}")
-        return {}
+        return ()
 
-    def _check(self, interval: int, stage: dict[str, Any]) -> bool:
-        """One stage's check of every element; returns whether any limit is violated."""
+    def _check(self, interval: int, stage: StageMessage) -> bool:
+        """Record one stage's check of every element; return whether any limit is violated."""
+        own = {"interval": interval, "round": stage.round, "stage": stage.stage}
         columns = {
-            key: stage[key]
-            for key in ("element", "element_idx", "quantity", "value", "limit", "violated")
+            "element": stage.element,
+            "element_idx": stage.element_idx,
+            "quantity": stage.quantity,
+            "value": stage.value,
+            "limit": stage.limit,
         }
-        own = {"interval": interval, "round": stage["round"], "stage": stage["stage"]}
-        self.writer.append("grid_checks", own | columns)
-        violated = np.flatnonzero(np.asarray(stage["violated"], dtype=bool))
+        self._append("grid_checks", own | columns | {"violated": stage.violated})
+        violated = np.flatnonzero(stage.violated)
         if violated.size:
-            del columns["violated"]
-            rows = {key: np.asarray(values)[violated] for key, values in columns.items()}
-            self.writer.append("violations", own | rows | {"drivers": stage["drivers"]})
+            rows = {name: values[violated] for name, values in columns.items()}
+            self._append("violations", own | rows | {"drivers": stage.drivers})
         return bool(violated.size)
 
-    def _schedules(self, interval: int, schedule: dict[str, Any]) -> None:
-        curtailed = -schedule["curtailed_wh"]  # as a change of the schedule
-        self.writer.append(
+    def _schedules(self, interval: int, schedule: DispatchMessage) -> None:
+        curtailed = -schedule.curtailed_wh  # as a change of the schedule
+        self._append(
             "schedules",
             {
                 "interval": interval,
-                "prosumer": self.names,
-                "contracted_wh": schedule["contracted_wh"],
-                "nominated_wh": schedule["nominated_wh"],
-                "activated_wh": schedule["activated_wh"],
+                "prosumer": self._names,
+                "contracted_wh": schedule.contracted_wh,
+                "nominated_wh": schedule.nominated_wh,
+                "activated_wh": schedule.activated_wh,
                 "curtailed_wh": curtailed,
-                "dispatched_wh": schedule["nominated_wh"] + schedule["activated_wh"] + curtailed,
+                "dispatched_wh": schedule.nominated_wh + schedule.activated_wh + curtailed,
             },
         )
 
-    def _prosumers(self, interval: int, delivery: dict[str, Any]) -> None:
-        parts = delivery["parts"]
-        self.writer.append(
+    def _prosumers(self, interval: int, delivery: DeliveryMessage) -> None:
+        self._append(
             "prosumers",
             {
                 "interval": interval,
-                "prosumer": self.names,
-                "bus": self.buses,
-                "p_inject_mw": delivery["p_inject_mw"],
-                "q_inject_mvar": delivery["q_inject_mvar"],
-                "soc_mwh": delivery["soc_mwh"],
-                "deferred_mwh": delivery["owed_mwh"],
-                "metered_wh": delivery["metered_wh"],
-                **parts,
+                "prosumer": self._names,
+                "bus": self.parts.bus_of_point,
+                "p_inject_mw": delivery.p_inject_mw,
+                "q_inject_mvar": delivery.q_inject_mvar,
+                "soc_mwh": delivery.soc_mwh,
+                "deferred_mwh": delivery.owed_mwh,
+                "metered_wh": delivery.metered_wh,
+                **delivery.parts,
             },
         )
 
-    def _flow(self, interval: int, flow: dict[str, Any]) -> None:
-        self.writer.append(
+    def _flow(self, interval: int, flow: FlowMessage) -> None:
+        self._append(
             "grid_balance",
             {
                 "interval": interval,
-                **{key: [flow[key]] for key in ("p_slack_mw", "q_slack_mvar", "losses_mw")},
-                "converged": [flow["converged"]],
+                "p_slack_mw": [flow.p_slack_mw],
+                "q_slack_mvar": [flow.q_slack_mvar],
+                "losses_mw": [flow.losses_mw],
+                "converged": [flow.converged],
             },
         )
-        self.writer.append(
+        self._append(
             "buses",
             {
                 "interval": interval,
-                "bus": self.topology.bus_idx,
-                "vm_pu": flow["vm_pu"],
-                "va_degree": flow["va_degree"],
+                "bus": self.parts.bus_idx,
+                "vm_pu": flow.vm_pu,
+                "va_degree": flow.va_degree,
             },
         )
-        self.writer.append(
+        loadings = [flow.line_loading_percent, flow.trafo_loading_percent]
+        self._append(
             "branches",
             {
                 "interval": interval,
                 "element": self._branches,
-                "element_idx": np.concatenate([self.topology.line_idx, self.topology.trafo_idx]),
-                "loading_percent": np.concatenate(
-                    [flow["line_loading_percent"], flow["trafo_loading_percent"]]
-                ),
+                "element_idx": self._branch_idx,
+                "loading_percent": np.concatenate(loadings),
             },
         )
-        state = GridState(
-            converged=np.asarray(flow["converged"]),
-            vm_pu=flow["vm_pu"],
-            va_degree=flow["va_degree"],
-            line_loading_percent=flow["line_loading_percent"],
-            trafo_loading_percent=flow["trafo_loading_percent"],
-            p_slack_mw=np.asarray(flow["p_slack_mw"]),
-            q_slack_mvar=np.asarray(flow["q_slack_mvar"]),
-            losses_mw=np.asarray(flow["losses_mw"]),
-        )
-        result = check(state, self.limits, self.topology)
-        self._check(
-            interval,
-            {
-                "round": 0,
-                "stage": "delivered",
-                "element": result.element,
-                "element_idx": result.element_idx,
-                "quantity": result.quantity,
-                "value": result.value,
-                "limit": result.limit,
-                "violated": result.violated,
-                "drivers": [[] for _ in range(int(result.violated.sum()))],
-            },
-        )
+        self._check(interval, self.parts.delivered_check(flow))

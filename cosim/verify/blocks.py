@@ -14,7 +14,6 @@ from cosim.prosumers.settings import child_seed
 from cosim.replay.findings import Check
 from cosim.replay.recorded import Recorded, rows_of
 from cosim.replay.replay import Replayed
-from cosim.runs.community import count_services
 from cosim.runs.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT, consensus_of
 from cosim.units import wei_from_gwei
 
@@ -33,7 +32,7 @@ def plans(recorded: Recorded) -> tuple[list[BlockPlan], int]:
         ledger.block_time_s,
         round((1.0 - ledger.others_gas_share) * setup_gas),
         len(recorded.prosumers),
-        count_services(scenario),
+        sum(not each.is_default for each in scenario.mechanisms()),
     )
     found = [BlockPlan(time_s) for time_s in range(first_s, opens_s + 1, ledger.block_time_s)]
     n_setup = len(found)

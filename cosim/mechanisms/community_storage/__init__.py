@@ -9,7 +9,7 @@ from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.play import Service
+    from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
 
 
@@ -26,10 +26,10 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
     rank: ClassVar[int] = 30
     contracts: ClassVar[tuple[str, ...]] = ("CommunityStorage",)
 
-    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the storage and let members buy their shares."""
-        from cosim.mechanisms.community_storage.play import StorageService
+        from cosim.mechanisms.community_storage.play import CommunityStoragePlay
         from cosim.mechanisms.community_storage.setup import storage_setup
 
         setup = storage_setup(scenario, self.settings, deployment)
-        return StorageService.deploy(deployment, scenario.clock(), setup)
+        return CommunityStoragePlay.deploy(deployment, scenario.clock(), setup)

@@ -10,7 +10,7 @@ reports to the storage, which bills the loss.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +23,11 @@ from cosim.mechanisms.community_storage.client import MAX_BATCH, CommunityStorag
 from cosim.mechanisms.community_storage.model import PERMILLE, CommunityStorageModel
 from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage, needed_ueur
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.play import Columns, Service
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.play import Play, Readings, Schedules, Statement
 from cosim.mechanisms.reconciliation import check_equal
+from cosim.messages import BidsMessage, Columns, Extras
+from cosim.messages.extras import StorageAccounts, StorageNominations
 from cosim.units import WH_PER_MWH, IntArray, fee_ueur
 
 SOC_TOLERANCE_WH = 2.0
@@ -48,7 +51,7 @@ class _Interval:
     expected_wh: float = 0.0
 
 
-class StorageService(Service):
+class CommunityStoragePlay(Play):
     """The community storage of a run.
 
     Parameters
@@ -107,17 +110,19 @@ class StorageService(Service):
         """The storage."""
         return (self.client,)
 
-    def submit(self, interval: int, bids: Mapping[str, Any]) -> None:
+    def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send the nominations, each when its member's order leaves.
 
         Parameters
         ----------
         interval : int
-        bids : mapping
-            ``storage_wh`` holds the nominations; without it there are none.
+        bids : BidsMessage
+            Carries the nominations; without them there are none.
         """
         n = len(self._names)
-        wanted = np.asarray(bids.get("storage_wh", np.zeros(n)), dtype=np.int64)
+        nominations = bids.extras.of(StorageNominations)
+        wanted = np.zeros(n, dtype=np.int64) if nominations is None else nominations.energy_wh
+        wanted = np.where(self._deployment.members, wanted, 0)
         opens = self._clock.window_opens_s(interval)
         # as for orders: who sends in the last two blocks cannot expect to be included
         window = self._clock.gate_closes_s(interval) - 2 * self._clock.block_time_s - opens
@@ -126,7 +131,7 @@ class StorageService(Service):
                 self._deployment.prosumers[i].address,
                 interval,
                 int(wanted[i]),
-                sent_at_s=float(opens + bids["sent_fraction"][i] * window),
+                sent_at_s=float(opens + bids.sent_fraction[i] * window),
             )
             for i in np.flatnonzero(wanted).tolist()
         }
@@ -172,7 +177,7 @@ class StorageService(Service):
             i: self.model.account_of(self._names[i]).energy_wh for i in self._members
         }
 
-    def scheduled_wh(self, interval: int, nominated_wh: IntArray) -> IntArray:
+    def schedule(self, interval: int, schedules: Schedules) -> Schedules:
         """Schedules with that of the battery: towards the sum of the accounts, and standby."""
         setup, terms = self.setup, self.setup.terms
         state = self._intervals[interval]
@@ -187,14 +192,14 @@ class StorageService(Service):
         else:
             self._expected_wh += drawn_wh * PERMILLE / terms.discharge_permille
         state.expected_wh = self._expected_wh
-        scheduled = nominated_wh.copy()
-        scheduled[setup.point] = -setup.standby_wh - drawn_wh
-        return scheduled
+        nominated_wh = schedules.nominated_wh.copy()
+        nominated_wh[setup.point] = -setup.standby_wh - drawn_wh
+        return replace(schedules, nominated_wh=nominated_wh)
 
-    def known(self) -> dict[str, IntArray]:
+    def known(self) -> Extras:
         """Energy in the accounts, which the next nominations rely on. [Wh]"""
         energies = [self.model.account_of(name).energy_wh for name in self._names]
-        return {"storage_wh": np.array(energies, dtype=np.int64)}
+        return Extras(StorageAccounts(np.array(energies, dtype=np.int64)))
 
     def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
         """Readings with what members charged moved from their meters to the battery's."""
@@ -202,7 +207,9 @@ class StorageService(Service):
         reported: IntArray = metered_wh + allocated
         return reported
 
-    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
         """Let the battery's meter report, bill the loss, and reconcile.
 
         Returns
@@ -218,8 +225,10 @@ class StorageService(Service):
         """
         state = self._intervals.pop(interval)
         point = self.setup.point
-        net_wh = int(delivery["metered_wh"][point])
-        self._check_state_of_charge(interval, state, float(delivery["soc_mwh"][point]) * WH_PER_MWH)
+        net_wh = int(readings.delivery.metered_wh[point])
+        self._check_state_of_charge(
+            interval, state, float(readings.delivery.soc_mwh[point]) * WH_PER_MWH
+        )
         loss_wh = self._report(interval, net_wh, state)
         settled = self._settle_members(interval)
         self._check(interval, loss_wh)
@@ -301,7 +310,7 @@ class StorageService(Service):
     def _check(self, interval: int, loss_wh: int | None) -> None:
         """Require that contract and model agree on everybody, and the local market on the loss."""
         client, model, owner = self.client, self.model, self.setup.terms.owner
-        reading = self._deployment.local_market.reading_of(
+        reading = self._deployment.client(LocalMarket).reading_of(
             interval, self._deployment.prosumers[self.setup.point].address
         )
         if loss_wh is not None and not reading.estimated:

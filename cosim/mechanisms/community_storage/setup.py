@@ -13,6 +13,7 @@ from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.community_storage.model import StorageTerms
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.membership import members
 from cosim.prosumers.community_battery import SharedBattery
 from cosim.scenario import Scenario
@@ -70,7 +71,7 @@ def deploy_storage(
         chain,
         deployment.operator.address,
         token=token.address,
-        local_market=deployment.local_market.address,
+        local_market=deployment.client(LocalMarket).address,
         meters=deployment.meter_registry.address,
         owner=owner,
         meter=deployment.meters[setup.point].address,
@@ -105,7 +106,7 @@ def deploy_storage(
             handles.append(client.buy_shares(deployment.prosumers[i].address, shares))
     mine_all(chain, opens_s)
     client.check_all(handles)
-    deployment.beside.append(client)
+    deployment.clients.append(client)
     return client
 
 

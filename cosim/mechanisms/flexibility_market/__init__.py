@@ -1,1 +1,48 @@
 """Requests of the DSO, offers, awards and their settlement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cosim.plugins.mechanism import Mechanism
+from cosim.scenario.dso import DsoSettings
+
+if TYPE_CHECKING:
+    from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.play import Play
+    from cosim.scenario import Scenario
+
+
+class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
+    """The DSO's requests with escrow and price cap, and prosumers' offers with bond."""
+
+    section: ClassVar[str] = "dso"
+    title: ClassVar[str] = "Flexibility market"
+    summary: ClassVar[str] = "how the DSO procures flexibility"
+    settings_type = DsoSettings
+    is_default: ClassVar[bool] = True
+    rank: ClassVar[int] = 10
+    contracts: ClassVar[tuple[str, ...]] = ("FlexibilityMarket",)
+    survives_forks: ClassVar[bool] = True
+
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
+        """Deploy the market; members and the DSO deposit when the run is funded."""
+        from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
+        from cosim.mechanisms.flexibility_market.play import FlexibilityMarketPlay
+        from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
+        from cosim.mechanisms.local_market.client import LocalMarket
+        from cosim.mechanisms.local_market.play import LocalMarketPlay
+        from cosim.mechanisms.local_market.terms import MarketTerms
+
+        terms = FlexibilityTerms.of(self.settings, MarketTerms.of(scenario.market))
+        client = FlexibilityMarket.deploy(
+            deployment.chain,
+            deployment.operator.address,
+            token=deployment.token.address,
+            local_market=deployment.client(LocalMarket).address,
+            dso=deployment.dso.address,
+            penalty_ueur_per_kwh=terms.penalty_ueur_per_kwh,
+        )
+        deployment.clients.append(client)
+        market = deployment.play(LocalMarketPlay)
+        return FlexibilityMarketPlay(deployment, scenario.clock(), terms, market)

@@ -10,7 +10,7 @@ from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.play import Service
+    from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
 
 
@@ -39,10 +39,10 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
                 "certificates are issued by the hour"
             )
 
-    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the contract and fund those who buy."""
-        from cosim.mechanisms.green_certificates.play import CertificatesService
+        from cosim.mechanisms.green_certificates.play import GreenCertificatesPlay
         from cosim.mechanisms.green_certificates.terms import certificate_terms
 
         terms = certificate_terms(scenario, self.settings, deployment.members)
-        return CertificatesService.deploy(deployment, scenario.clock(), terms)
+        return GreenCertificatesPlay.deploy(deployment, scenario.clock(), terms)

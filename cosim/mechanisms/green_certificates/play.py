@@ -22,8 +22,9 @@ from cosim.mechanisms.green_certificates.model import GreenCertificatesModel, Ho
 from cosim.mechanisms.green_certificates.purchases import Buyer, plan_purchases
 from cosim.mechanisms.green_certificates.terms import CertificateTerms
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH
-from cosim.mechanisms.play import Columns, Service
+from cosim.mechanisms.play import Play, Readings, Statement
 from cosim.mechanisms.reconciliation import check_equal
+from cosim.messages import Columns
 from cosim.units import IntArray, energy_wh_from_mw, fee_ueur
 
 PRODUCED = "pv_p_mw"
@@ -45,7 +46,7 @@ class _Hour:
         self.fees_wei = [0] * n
 
 
-class CertificatesService(Service):
+class GreenCertificatesPlay(Play):
     """The green certificates of a run.
 
     Parameters
@@ -114,7 +115,7 @@ class CertificatesService(Service):
         handles += [client.deposit(buyer, amount) for buyer in buyers]
         mine_all(chain, opens_s)
         client.check_all(handles)
-        deployment.beside.append(client)
+        deployment.clients.append(client)
         return cls(deployment, clock, client, terms)
 
     @property
@@ -122,7 +123,9 @@ class CertificatesService(Service):
         """The certificates."""
         return (self.client,)
 
-    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
         """Record an interval; at the end of an hour trade, retire and reconcile its certificates.
 
         Returns
@@ -139,7 +142,7 @@ class CertificatesService(Service):
         ends_s = self._clock.delivery_start_s(interval + 1)
         self._until_s = ends_s + self._clock.step_s - self._clock.order_lead_s
         hour = self.model.hour_of(interval)
-        self._record(interval, delivery["parts"])
+        self._record(interval, readings.delivery.parts)
         self._check_totals(interval, hour)
         is_last = interval + 1 == self._clock.n_intervals
         if self.model.hour_of(interval + 1) == hour and not is_last:

@@ -1,1 +1,60 @@
 """The community's double auction in discrete intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.plugins.mechanism import Mechanism
+
+if TYPE_CHECKING:
+    from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.play import Play
+    from cosim.scenario import Scenario
+
+
+class LocalMarketMechanism(Mechanism[MarketSettings]):
+    """Orders with escrow, clearing, and settlement against metered energy.
+
+    Orders leave after everybody else's transactions, and the interval is cleared first.
+    """
+
+    section: ClassVar[str] = "market"
+    title: ClassVar[str] = "Local market"
+    summary: ClassVar[str] = "the community's market and its supplier"
+    settings_type = MarketSettings
+    is_default: ClassVar[bool] = True
+    rank: ClassVar[int] = 0
+    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket",)
+    survives_forks: ClassVar[bool] = True
+
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
+        """Deploy the market; members deposit and join when the run is funded."""
+        from cosim.mechanisms.local_market.client import LocalMarket
+        from cosim.mechanisms.local_market.play import LocalMarketPlay
+        from cosim.mechanisms.local_market.terms import MarketTerms
+
+        terms, clock = MarketTerms.of(self.settings), scenario.clock()
+        client = LocalMarket.deploy(
+            deployment.chain,
+            deployment.operator.address,
+            token=deployment.token.address,
+            meters=deployment.meter_registry.address,
+            supplier=deployment.supplier.address,
+            retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
+            first_delivery_s=clock.start_s,
+            step_s=clock.step_s,
+            order_lead_s=clock.order_lead_s,
+            gate_closure_s=clock.gate_closure_s,
+            metering_s=clock.metering_s,
+            silent_estimate_wh=terms.silent_estimate_wh,
+            rule=terms.rule.number,
+            form=terms.form.number,
+            reveal_s=terms.reveal_s,
+            sealed_deposit_ueur=terms.sealed_deposit_ueur,
+            challenge_s=terms.challenge_s,
+            clearing_bond_ueur=terms.clearing_bond_ueur,
+        )
+        deployment.clients.append(client)
+        return LocalMarketPlay(deployment, clock, terms)

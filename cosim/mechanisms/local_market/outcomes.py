@@ -1,14 +1,35 @@
-"""What the ledger made of an interval: orders, requests of the DSO, settlement."""
+"""Orders of an interval, and what the ledger made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cosim.units import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Orders as prosumers send them, (n,) each; an attacker may still write another price.
+
+    Parameters
+    ----------
+    is_sell : (n,) bool
+    energy_wh : (n,) int64
+        0 for no order. [Wh]
+    price_ueur_per_kwh : (n,) int64
+        Limit prices. [µEUR/kWh]
+    sent_fraction : (n,) float
+        When each leaves, as a fraction of the order window less the two last blocks: who sends
+        later cannot expect to be included before the gate closes.
+    """
+
+    is_sell: BoolArray
+    energy_wh: IntArray
+    price_ueur_per_kwh: IntArray
+    sent_fraction: FloatArray
 
 
 @dataclass(frozen=True)
@@ -88,87 +109,3 @@ class OffChainClearing:
     sell_price_ueur_per_kwh: int
     volume_wh: int
     fills_wh: tuple[int, ...]
-
-
-@dataclass(eq=False)
-class Request:
-    """A request of the DSO, its offers and their settlement; lists by offer.
-
-    ``direction`` is +1 to raise net injections and -1 to lower them.
-    """
-
-    number: int
-    interval: int
-    direction: int
-    quantity_wh: int
-    prosumers: list[int] = field(default_factory=list)
-    offered_wh: list[int] = field(default_factory=list)
-    prices_ueur_per_kwh: list[int] = field(default_factory=list)
-    baselines_wh: list[int] = field(default_factory=list)
-    awarded_wh: list[int] = field(default_factory=list)
-    delivered_wh: list[int] = field(default_factory=list)
-    paid_ueur: list[int] = field(default_factory=list)
-    penalty_ueur: list[int] = field(default_factory=list)
-
-    def add_offer(
-        self, prosumer: int, energy_wh: int, price_ueur_per_kwh: int, baseline_wh: int
-    ) -> None:
-        """Note an offer that the contract took."""
-        self.prosumers.append(prosumer)
-        self.offered_wh.append(energy_wh)
-        self.prices_ueur_per_kwh.append(price_ueur_per_kwh)
-        self.baselines_wh.append(baseline_wh)
-        for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
-            column.append(0)
-
-
-@dataclass(frozen=True)
-class FlexibilityStep:
-    """Something that happened to a request: it was opened, or an offer, or awards.
-
-    Parameters
-    ----------
-    request : Request
-    offer : int, optional
-        Position of an offer that was taken.
-    awarded_wh : mapping of int to int, optional
-        Energy awarded in one transaction by position of the offer. [Wh]
-    """
-
-    request: Request
-    offer: int | None = None
-    awarded_wh: Mapping[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """What the chain says of an interval after blocks were replaced.
-
-    Parameters
-    ----------
-    orders : OrderBook
-    steps : tuple of FlexibilityStep
-        Requests, offers and awards in the order of the chain.
-    """
-
-    orders: OrderBook
-    steps: tuple[FlexibilityStep, ...]
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What the contracts settled of one interval; arrays of shape (n,).
-
-    Money is positive when the prosumer receives it. ``estimated`` marks silent meters. ``claimed``
-    are the prosumers who claimed a fill of a committed clearing, in the order of their claims.
-    """
-
-    contracted_wh: IntArray
-    metered_wh: IntArray
-    estimated: BoolArray
-    traded_ueur: IntArray
-    supplier_ueur: IntArray
-    flexibility_ueur: IntArray
-    fees_wei: list[int]
-    requests: tuple[Request, ...]
-    claimed: tuple[int, ...] = ()

@@ -16,17 +16,17 @@ import numpy.typing as npt
 from cosim.chain.blocks import Included
 from cosim.chain.waiting import PATIENCE_BLOCKS, confirmed, refusal, wait_for
 from cosim.clock import DeliveryClock
-from cosim.errors import EngineError
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.clearing import Clearing, ranking
+from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.fill_tree import FillTree
-from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook
-from cosim.units import BoolArray, FloatArray, IntArray
+from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook, Orders
+from cosim.units import FloatArray, IntArray
 
-ClearOffChain = Callable[[Sequence[int], Sequence[bool]], OffChainClearing]
-"""Clears the orders of prosumers given in the order of arrival, of which some are revealed."""
+ClearBook = Callable[[Sequence[Order | None]], Clearing]
+"""Clears orders in the order of arrival; None where one was never revealed."""
 
 LATE = ("local market: gate closed", "local market: not in the reveal window")
 
@@ -35,9 +35,7 @@ LATE = ("local market: gate closed", "local market: not in the reveal window")
 class _Sent:
     """What was sent for one interval; handles and commitments by prosumer."""
 
-    is_sell: BoolArray
-    energy_wh: IntArray
-    price_ueur_per_kwh: IntArray
+    what: Orders
     sent_at_s: FloatArray
     orders: dict[int, int] = field(default_factory=dict)
     commitments: dict[int, bytes] = field(default_factory=dict)
@@ -45,16 +43,15 @@ class _Sent:
     clearing: int = -1
     off_chain: OffChainClearing | None = None
     tree: FillTree | None = None
-    clear_off_chain: ClearOffChain | None = None
     known_at_s: int = 0
 
     def order(self, interval: int, i: int) -> tuple[int, bool, int, int]:
         """Arguments of a prosumer's order."""
         return (
             interval,
-            bool(self.is_sell[i]),
-            int(self.energy_wh[i]),
-            int(self.price_ueur_per_kwh[i]),
+            bool(self.what.is_sell[i]),
+            int(self.what.energy_wh[i]),
+            int(self.what.price_ueur_per_kwh[i]),
         )
 
 
@@ -65,69 +62,76 @@ class Trading:
     ----------
     deployment : Deployment
     clock : DeliveryClock
+    clear : callable
+        What the market operator clears by itself, to submit it or commit to it.
     form : {"on_chain", "verified", "committed"}
         Of clearing.
     reveal_s : int
         How long after gate closure sealed orders are revealed; 0 when orders are open. [s]
-    attack : LedgerAttack, optional
-        Who holds orders back, and what happens while the others are on their way.
     """
 
     def __init__(
         self,
         deployment: Deployment,
         clock: DeliveryClock,
+        clear: ClearBook,
         form: str = "on_chain",
         reveal_s: int = 0,
-        attack: LedgerAttack | None = None,
     ) -> None:
-        self.attack = attack or LedgerAttack()
+        self.attack = deployment.attack
         self.chain = deployment.chain
-        self.market = deployment.local_market
+        self.market = deployment.client(LocalMarket)
         self.operator = deployment.operator.address
+        self.names = tuple(account.name for account in deployment.prosumers)
         self.accounts = tuple(account.address for account in deployment.prosumers)
         self.n = len(self.accounts)
         self.clock = clock
         self.form = form
         self.reveal_s = reveal_s
+        self._clear_book = clear
         self._keys = tuple(account.private_key for account in deployment.prosumers)
         self._index = {address: i for i, address in enumerate(self.accounts)}
         self._sent: dict[int, _Sent] = {}
 
-    def trade(
-        self,
-        interval: int,
-        is_sell: BoolArray,
-        energy_wh: IntArray,
-        price_ueur_per_kwh: IntArray,
-        sent_fraction: FloatArray,
-        clear_off_chain: ClearOffChain | None,
-    ) -> OrderBook:
-        """Send the orders of an interval, wait for gate closure, and have it cleared.
+    def send(self, interval: int, orders: Orders) -> None:
+        """Send the orders of an interval, each at its own time in the order window."""
+        sent = self._sent[interval] = _Sent(orders, np.full(self.n, np.nan))
+        opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
+        window = closes - 2 * self.clock.block_time_s - opens
+        waiting = self.attack.holds_back(interval)
+        held: dict[int, Order] = {}
+        for i in np.flatnonzero(orders.energy_wh).tolist():
+            if i in waiting:
+                held[i] = Order(str(i), *sent.order(interval, i)[1:])
+            else:
+                sent_at_s = float(opens + orders.sent_fraction[i] * window)
+                self._send_order(interval, sent, i, sent_at_s)
 
-        Parameters
-        ----------
-        clear_off_chain : callable, optional
-            What the market operator clears; the forms verified and committed need it.
+        def send(i: int, sent_at_s: float, price_ueur_per_kwh: int) -> None:
+            orders.price_ueur_per_kwh[i] = price_ueur_per_kwh
+            self._send_order(interval, sent, i, sent_at_s)
+
+        self.attack.orders_sent(interval, held, send)
+
+    def close(self, interval: int) -> OrderBook:
+        """Withdraw what missed the gate, and have the interval cleared.
 
         Raises
         ------
         EngineError
-            If the clearing finds no room in a block, or nothing clears off chain.
+            If the clearing finds no room in a block.
         """
-        if self.form != "on_chain" and clear_off_chain is None:
-            raise EngineError(f"clearing in the form {self.form} needs what clears off chain")
-        sent = self._sent[interval] = _Sent(
-            is_sell, energy_wh, price_ueur_per_kwh, np.full(self.n, np.nan)
-        )
-        sent.clear_off_chain = clear_off_chain
-        self._send(interval, sent, sent_fraction)
-        self._gate_closes(self.clock.gate_closes_s(interval), sent.orders)
+        sent = self._sent[interval]
+        self._drop_missing(sent.orders)
         if self.reveal_s:
             self._reveal(interval, sent)
         self._clear(interval, sent)
         sent.known_at_s = self.chain.now_s
         return self.read(interval)
+
+    def order(self, interval: int, i: int) -> Order:
+        """Order of a prosumer, by position, as it was sent."""
+        return Order(self.names[i], *self._sent[interval].order(interval, i)[1:])
 
     def read(self, interval: int) -> OrderBook:
         """What the chain says now of the orders of an interval that was cleared."""
@@ -146,15 +150,15 @@ class Trading:
                 volume_wh = arguments["volume_wh"]
             if name == "ClearingCommitted" and sent.off_chain is not None:
                 filled_wh[list(arrived)] = sent.off_chain.fills_wh
-        status[(filled_wh > 0) & (filled_wh < sent.energy_wh)] = "partial"
-        status[(filled_wh > 0) & (filled_wh == sent.energy_wh)] = "cleared"
+        status[(filled_wh > 0) & (filled_wh < sent.what.energy_wh)] = "partial"
+        status[(filled_wh > 0) & (filled_wh == sent.what.energy_wh)] = "cleared"
         return OrderBook(
             status=status,
             reason=reason,
             sent_at_s=sent.sent_at_s,
             block=block,
             filled_wh=filled_wh,
-            contracted_wh=np.where(sent.is_sell, filled_wh, -filled_wh),
+            contracted_wh=np.where(sent.what.is_sell, filled_wh, -filled_wh),
             buy_price_ueur_per_kwh=buy_price,
             sell_price_ueur_per_kwh=sell_price,
             volume_wh=volume_wh,
@@ -215,7 +219,7 @@ class Trading:
         claimants = [
             (k, i)
             for _, k, i in sorted(
-                (bool(sent.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
+                (bool(sent.what.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
             )
         ]
         market, fills_wh = self.market, sent.off_chain.fills_wh
@@ -237,24 +241,6 @@ class Trading:
         confirmed(market, market.release_bond(self.operator, interval))
         return tuple(i for _, i in claimants)
 
-    def _send(self, interval: int, sent: _Sent, sent_fraction: FloatArray) -> None:
-        """Send the orders, each at its own time in the order window."""
-        opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
-        window = closes - 2 * self.clock.block_time_s - opens
-        waiting = self.attack.holds_back(interval)
-        held: dict[int, Order] = {}
-        for i in np.flatnonzero(sent.energy_wh).tolist():
-            if i in waiting:
-                held[i] = Order(str(i), *sent.order(interval, i)[1:])
-            else:
-                self._send_order(interval, sent, i, float(opens + sent_fraction[i] * window))
-
-        def send(i: int, sent_at_s: float, price_ueur_per_kwh: int) -> None:
-            sent.price_ueur_per_kwh[i] = price_ueur_per_kwh
-            self._send_order(interval, sent, i, sent_at_s)
-
-        self.attack.orders_sent(interval, held, send)
-
     def _send_order(self, interval: int, sent: _Sent, i: int, sent_at_s: float) -> None:
         """Send a prosumer's order, or a commitment to it."""
         sent.sent_at_s[i] = sent_at_s
@@ -267,11 +253,9 @@ class Trading:
         else:
             sent.orders[i] = self.market.place_order(account, *order, sent_at_s=sent_at_s)
 
-    def _gate_closes(self, closes_s: int, handles: Mapping[int, int]) -> None:
-        """Mine up to a gate and until what came through is confirmed; withdraw what did not."""
+    def _drop_missing(self, handles: Mapping[int, int]) -> None:
+        """Withdraw what no block includes."""
         chain = self.chain
-        chain.mine_until(closes_s)
-        chain.mine_blocks(chain.confirmations)
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
 
     def _reveal(self, interval: int, sent: _Sent) -> None:
@@ -287,7 +271,9 @@ class Trading:
             )
             for i in arrived
         }
-        self._gate_closes(closes + self.reveal_s, sent.reveals)
+        self.chain.mine_until(closes + self.reveal_s)
+        self.chain.mine_blocks(self.chain.confirmations)
+        self._drop_missing(sent.reveals)
 
     def _statuses(
         self, sent: _Sent
@@ -338,11 +324,10 @@ class Trading:
     def _clear(self, interval: int, sent: _Sent) -> None:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
-        if sent.clear_off_chain is None or self.form == "on_chain":
+        if self.form == "on_chain":
             sent.clearing = market.clear(operator, interval, len(self._arrived(sent)))
         else:
-            arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
-            done = sent.off_chain = sent.clear_off_chain(arrived, revealed)
+            done = sent.off_chain = self._clear_off_chain(interval, sent)
             prices = (done.buy_price_ueur_per_kwh, done.sell_price_ueur_per_kwh)
             if self.form == "committed":
                 sent.tree = FillTree(done.fills_wh, keccak)
@@ -354,6 +339,22 @@ class Trading:
                     operator, interval, done.ranking, *prices, done.volume_wh
                 )
         confirmed(market, sent.clearing)
+
+    def _clear_off_chain(self, interval: int, sent: _Sent) -> OffChainClearing:
+        """Clear the book as the market operator, and rank it."""
+        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+        book = [
+            self.order(interval, i) if known else None
+            for i, known in zip(arrived, revealed, strict=True)
+        ]
+        clearing = self._clear_book(book)
+        return OffChainClearing(
+            tuple(ranking(book)),
+            clearing.buy_price_ueur_per_kwh,
+            clearing.sell_price_ueur_per_kwh,
+            clearing.volume_wh,
+            clearing.fills_wh,
+        )
 
     def _salt(self, interval: int, i: int) -> bytes:
         """Secret of a sealed order, derived from its sender's key: nobody else can guess it."""

@@ -10,7 +10,7 @@ from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.play import Service
+    from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
 
 
@@ -42,10 +42,10 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         """Return connection points whose household moves."""
         return [move.name for move in self.settings.moves]
 
-    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the registry and register every connection point."""
-        from cosim.mechanisms.name_registry.play import NamesService
+        from cosim.mechanisms.name_registry.play import NameRegistryPlay
         from cosim.mechanisms.name_registry.terms import name_terms
 
         terms = name_terms(scenario, self.settings, deployment)
-        return NamesService.deploy(deployment, scenario.clock(), terms)
+        return NameRegistryPlay.deploy(deployment, scenario.clock(), terms)

@@ -18,12 +18,14 @@ from cosim.clock import DeliveryClock
 from cosim.errors import UserError
 from cosim.evm.accounts import Account, accounts
 from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.name_registry.client import NameRegistry
 from cosim.mechanisms.name_registry.model import NameRegistryModel
 from cosim.mechanisms.name_registry.names import canonical_name, name_word
 from cosim.mechanisms.name_registry.terms import NameTerms
-from cosim.mechanisms.play import Columns, Service, TokenTransfer
+from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
+from cosim.messages import Columns
 from cosim.units import fee_ueur
 
 REGISTRY = NameRegistry.contract
@@ -52,7 +54,7 @@ def registry_names(points: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class NamesService(Service):
+class NameRegistryPlay(Play):
     """The name registry of a run.
 
     Parameters
@@ -110,12 +112,12 @@ class NamesService(Service):
             registration_fee_ueur=terms.registration_fee_ueur,
             update_fee_ueur=terms.update_fee_ueur,
         )
-        service = cls(deployment, clock, client, terms)
-        service._register()
-        deployment.beside.append(client)
-        deployment.bystanders.extend(service.next_households.values())
-        deployment.directory.append(service.account_of)
-        return service
+        play = cls(deployment, clock, client, terms)
+        play._register()
+        deployment.clients.append(client)
+        deployment.other_accounts.extend(play.next_households.values())
+        deployment.lookups.append(play.account_of)
+        return play
 
     @property
     def clients(self) -> Sequence[ContractClient]:
@@ -126,7 +128,9 @@ class NamesService(Service):
         """Account that a connection point's name stands for on the ledger now, 20 bytes."""
         return self.client.account_of(self.names[i])
 
-    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
         """Hand names on where a household moves, and require that names lead to who was settled.
 
         Returns
@@ -150,7 +154,7 @@ class NamesService(Service):
         rows, self._rows = self._rows, []
         return {"names": _columns(rows)} if rows else {}
 
-    def token_transfers(self) -> Sequence[TokenTransfer]:
+    def transfers(self) -> Sequence[TokenTransfer]:
         """Fees of updates, and what the DSO collected."""
         done, self._transfers = self._transfers, []
         return done
@@ -207,7 +211,7 @@ class NamesService(Service):
 
     def _check_settled(self, interval: int) -> None:
         """Require that the local market settled the account that each member's name stands for."""
-        market = self._deployment.local_market
+        market = self._deployment.client(LocalMarket)
         check_equal(
             interval,
             {

@@ -10,7 +10,7 @@ from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.play import Service
+    from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
 
 
@@ -53,10 +53,10 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
         """Return the consumers."""
         return [consumer.name for consumer in self.settings.consumers]
 
-    def deploy(self, deployment: Deployment, scenario: Scenario) -> Service:
+    def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the contract and let the consumers subscribe."""
-        from cosim.mechanisms.supply_contract.play import SupplyService
+        from cosim.mechanisms.supply_contract.play import SupplyContractPlay
         from cosim.mechanisms.supply_contract.setup import supply_setup
 
         setup = supply_setup(scenario, self.settings, deployment)
-        return SupplyService.deploy(deployment, scenario.clock(), setup)
+        return SupplyContractPlay.deploy(deployment, scenario.clock(), setup)

@@ -16,13 +16,14 @@ from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.errors import EngineError
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.play import Columns, Service, TokenTransfer
+from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.mechanisms.supply_contract.client import Supplier
 from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
 from cosim.mechanisms.supply_contract.reconciliation import check_bill, check_books
 from cosim.mechanisms.supply_contract.rows import PeriodAccount, columns
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, subscribed
+from cosim.messages import Columns
 
 CONTRACT = Supplier.contract
 """Name of the contract among the holders of tokens."""
@@ -30,7 +31,7 @@ BLOCKS_WAITED = 2
 """After so many blocks a transaction is withdrawn."""
 
 
-class SupplyService(Service):
+class SupplyContractPlay(Play):
     """The supply contract of a run.
 
     Parameters
@@ -80,7 +81,7 @@ class SupplyService(Service):
             If the set-up does not finish in time.
         """
         client, model = subscribed(deployment, clock, setup)
-        deployment.beside.append(client)
+        deployment.clients.append(client)
         return cls(deployment, clock, client, model, setup)
 
     @property
@@ -90,7 +91,9 @@ class SupplyService(Service):
 
     # --- an interval ---
 
-    def settle(self, interval: int, delivery: Mapping[str, Any]) -> dict[str, Columns]:
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
         """Count what the consumers drew, and go on with the phases of the periods that are over.
 
         Returns
@@ -104,7 +107,7 @@ class SupplyService(Service):
             If contract, model and meters differ by an integer.
         """
         for point in self._drawn_wh:
-            self._drawn_wh[point] += max(-int(delivery["metered_wh"][point]), 0)
+            self._drawn_wh[point] += max(-int(readings.delivery.metered_wh[point]), 0)
         period, position = divmod(interval, self._setup.billing_intervals)
         self._announce(interval, period)
         self._leave(interval, period)
@@ -116,7 +119,7 @@ class SupplyService(Service):
         self._check(interval)
         return {"supply": columns(rows)} if rows else {}
 
-    def token_transfers(self) -> Sequence[TokenTransfer]:
+    def transfers(self) -> Sequence[TokenTransfer]:
         """Top-ups, refunds, and what the supplier took out."""
         done, self._transfers = self._transfers, []
         return done

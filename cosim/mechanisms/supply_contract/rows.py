@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cosim.mechanisms.play import Columns
 from cosim.mechanisms.supply_contract.model import Bill
+from cosim.messages import Columns
 from cosim.units import fee_ueur
 
 COLUMNS = (

@@ -245,7 +245,7 @@ def test_who_is_awarded_is_looked_up_in_the_directory():
     request = flexible(session, 1_000)
     prosumers = session.deployment.prosumers
     # a directory that takes the first for the second, and the second for the first
-    session.deployment.directory.append(lambda i: prosumers[(1, 0, 2)[i]].address)
+    session.deployment.lookups.append(lambda i: prosumers[(1, 0, 2)[i]].address)
     assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
     awarded = [
         session.deployment.flexibility.offer_of(request.number, account.address).awarded_wh

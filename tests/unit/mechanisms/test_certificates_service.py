@@ -13,7 +13,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.green_certificates.play import CertificatesService, CertificateTerms
+from cosim.mechanisms.green_certificates.play import GreenCertificatesPlay, CertificateTerms
 from cosim.units import fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "shop")
@@ -37,7 +37,7 @@ def service(
     price: int = PRICE,
     deposit: int = DEPOSIT,
     tip_wei: int = 0,
-) -> CertificatesService:
+) -> GreenCertificatesPlay:
     when = when or clock()
     terms = ContractTerms(
         retail_price_ueur_per_kwh=300_000,
@@ -58,7 +58,7 @@ def service(
     chain = Chain(create_engine(engine), genesis, 12, 30_000_000, tip_wei=tip_wei)
     meters = [f"meter {name}" for name in NAMES]
     deployment = deploy_market(chain, 7, NAMES, meters, terms, members)
-    return CertificatesService.deploy(
+    return GreenCertificatesPlay.deploy(
         deployment, when, CertificateTerms(price, LIMITS, deposit, eur_per_eth=2_000.0)
     )
 
@@ -78,7 +78,7 @@ def delivery(pv_wh: list[int], load_wh: list[int], ev_wh: int = 0) -> dict[str, 
     }
 
 
-def settle(running: CertificatesService, interval: int, message: dict[str, Any]) -> dict[str, Any]:
+def settle(running: GreenCertificatesPlay, interval: int, message: dict[str, Any]) -> dict[str, Any]:
     """Settle an interval once it is delivered; rows as plain lists."""
     chain = running.client.chain
     chain.mine_until(running._clock.delivery_start_s(interval + 1))
@@ -195,7 +195,7 @@ def test_fees_are_the_customers() -> None:
         assert fee == fee_ueur(sum(paid), 2_000.0) > 0
 
 
-def late(running: CertificatesService, function: str, account: bytes) -> Any:
+def late(running: GreenCertificatesPlay, function: str, account: bytes) -> Any:
     """The client's function, but what one account sends leaves it an hour late."""
     usual = getattr(running.client, function)
 

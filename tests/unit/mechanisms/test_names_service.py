@@ -12,7 +12,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError, UserError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
-from cosim.mechanisms.name_registry.play import NamesService, NameTerms, registry_names
+from cosim.mechanisms.name_registry.play import NameRegistryPlay, NameTerms, registry_names
 from cosim.mechanisms.play import TokenTransfer
 
 POINTS = ("House 1", "House 2", "Flat_3.B")
@@ -44,7 +44,7 @@ def deployment(engine: str = "revm", points: tuple[str, ...] = POINTS) -> Deploy
     return deploy_market(chain, 7, points, [f"meter {p}" for p in points], terms, MEMBERS)
 
 
-def service(engine: str = "revm", **changes: Any) -> NamesService:
+def service(engine: str = "revm", **changes: Any) -> NameRegistryPlay:
     settings: dict[str, Any] = {
         "registration_fee_ueur": FEE,
         "update_fee_ueur": UPDATE,
@@ -52,10 +52,10 @@ def service(engine: str = "revm", **changes: Any) -> NamesService:
         "moves": MOVES,
         "seed": 7,
     }
-    return NamesService.deploy(deployment(engine), CLOCK, NameTerms(**settings | changes))
+    return NameRegistryPlay.deploy(deployment(engine), CLOCK, NameTerms(**settings | changes))
 
 
-def settled(names: NamesService, interval: int) -> dict[str, Any]:
+def settled(names: NameRegistryPlay, interval: int) -> dict[str, Any]:
     """Let the market settle an interval without orders, then the names."""
     place = names._deployment
     chain, market = place.chain, place.local_market

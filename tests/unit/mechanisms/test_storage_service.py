@@ -13,7 +13,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.community_storage.model import StorageTerms
-from cosim.mechanisms.community_storage.play import StorageService
+from cosim.mechanisms.community_storage.play import CommunityStoragePlay
 from cosim.mechanisms.community_storage.setup import StorageSetup
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
 from cosim.mechanisms.local_market.session import MarketSession
@@ -73,7 +73,7 @@ class World:
         setup = StorageSetup(
             TERMS, BATTERY, SHARES, STANDBY_WH, deposit, OWNER_DEPOSIT, eur_per_eth=2_000.0
         )
-        self.service = StorageService.deploy(self.deployment, self.clock, setup)
+        self.service = CommunityStoragePlay.deploy(self.deployment, self.clock, setup)
         self.session = MarketSession(self.deployment, self.clock)
         self.soc_wh = 0.0
         chain.block_gas_limit = gas

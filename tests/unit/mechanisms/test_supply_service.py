@@ -14,7 +14,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError, UserError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
-from cosim.mechanisms.supply_contract.play import SupplyService
+from cosim.mechanisms.supply_contract.play import SupplyContractPlay
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, supply_terms
 
 POINTS = ("House 1", "House 2", "House 3", "Flat 4")
@@ -42,7 +42,7 @@ METERED = np.array(
 
 def deployed(
     setup: SupplySetup = SETUP, clock: DeliveryClock = CLOCK, engine: str = "revm", **ledger: int
-) -> SupplyService:
+) -> SupplyContractPlay:
     terms = ContractTerms(
         retail_price_ueur_per_kwh=300_000,
         feed_in_price_ueur_per_kwh=80_000,
@@ -62,10 +62,10 @@ def deployed(
     chain = Chain(create_engine(engine), genesis, 12, 30_000_000, tip_wei=ledger.get("tip_wei", 0))
     meters = [f"meter {point}" for point in POINTS]
     deployment: Deployment = deploy_market(chain, 7, POINTS, meters, terms, MEMBERS)
-    return SupplyService.deploy(deployment, clock, setup)
+    return SupplyContractPlay.deploy(deployment, clock, setup)
 
 
-def played(service: SupplyService, intervals: int = INTERVALS) -> list[dict[str, Any]]:
+def played(service: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict[str, Any]]:
     """Settle intervals as the market does, a little after each; rows of the table."""
     rows: list[dict[str, Any]] = []
     chain = service._deployment.chain

@@ -1,0 +1,56 @@
+"""Requests of the DSO, their offers and awards, as the chain holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Request:
+    """A request of the DSO, its offers and their settlement; lists by offer.
+
+    ``direction`` is +1 to raise net injections and -1 to lower them.
+    """
+
+    number: int
+    interval: int
+    direction: int
+    quantity_wh: int
+    prosumers: list[int] = field(default_factory=list)
+    offered_wh: list[int] = field(default_factory=list)
+    prices_ueur_per_kwh: list[int] = field(default_factory=list)
+    baselines_wh: list[int] = field(default_factory=list)
+    awarded_wh: list[int] = field(default_factory=list)
+    delivered_wh: list[int] = field(default_factory=list)
+    paid_ueur: list[int] = field(default_factory=list)
+    penalty_ueur: list[int] = field(default_factory=list)
+
+    def add_offer(
+        self, prosumer: int, energy_wh: int, price_ueur_per_kwh: int, baseline_wh: int
+    ) -> None:
+        """Note an offer that the contract took."""
+        self.prosumers.append(prosumer)
+        self.offered_wh.append(energy_wh)
+        self.prices_ueur_per_kwh.append(price_ueur_per_kwh)
+        self.baselines_wh.append(baseline_wh)
+        for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
+            column.append(0)
+
+
+@dataclass(frozen=True)
+class FlexibilityStep:
+    """Something that happened to a request: it was opened, or an offer, or awards.
+
+    Parameters
+    ----------
+    request : Request
+    offer : int, optional
+        Position of an offer that was taken.
+    awarded_wh : mapping of int to int, optional
+        Energy awarded in one transaction by position of the offer. [Wh]
+    """
+
+    request: Request
+    offer: int | None = None
+    awarded_wh: Mapping[int, int] | None = None

@@ -1,0 +1,242 @@
+"""Requests, offers, awards and their settlement on the ledger, interval by interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cosim.chain.blocks import Included
+from cosim.chain.waiting import confirmed, wait_for
+from cosim.clock import DeliveryClock
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.flexibility_market.client import (
+    MAX_BATCH,
+    FlexibilityMarket,
+    award_gas,
+    settle_gas,
+)
+from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
+from cosim.units import IntArray
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A transaction before delivery: a request, an offer, or awards."""
+
+    handle: int
+    request: int
+    opens: Request | None = None
+    offer: tuple[int, int, int, int] | None = None
+    awards: Mapping[int, int] = field(default_factory=dict)
+
+
+class Requests:
+    """Requests of a run on the ledger.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        With the contract.
+    clock : DeliveryClock
+    """
+
+    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+        self.client = deployment.client(FlexibilityMarket)
+        self.chain = deployment.chain
+        self._deployment = deployment
+        self._clock = clock
+        self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
+        self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
+        self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
+        self._requests: dict[int, list[Request]] = {}
+        self._steps: dict[int, list[_Step]] = {}
+
+    def begin(self, interval: int) -> None:
+        """Forget what was sent for an interval before it began."""
+        self._steps[interval] = []
+
+    def open(
+        self, interval: int, direction: int, quantity_wh: int, price_cap_ueur_per_kwh: int
+    ) -> Request | None:
+        """Open a request of the DSO; None if the contract or the chain did not let it in time."""
+        handle = self.client.open_request(
+            self._deployment.dso.address,
+            interval,
+            direction > 0,
+            quantity_wh,
+            price_cap_ueur_per_kwh,
+        )
+        included = wait_for(self.chain, handle, self._clock.delivery_start_s(interval))
+        if included is None or not included.receipt.status:
+            return None
+        request = Request(self._number(included), interval, direction, quantity_wh)
+        self._requests.setdefault(interval, []).append(request)
+        self._note(interval, _Step(handle, request.number, opens=request))
+        return request
+
+    def offer(
+        self,
+        request: Request,
+        energy_wh: IntArray,
+        price_ueur_per_kwh: IntArray,
+        baseline_wh: IntArray,
+    ) -> None:
+        """Let every prosumer with energy to offer answer a request; keep what was accepted.
+
+        Parameters
+        ----------
+        request : Request
+        energy_wh, price_ueur_per_kwh : (n,) int64
+            No offer where the energy is 0.
+        baseline_wh : (n,) int64
+            Nominated schedules that delivery is measured against. [Wh]
+        """
+        chain = self.chain
+        sent_at_s = float(chain.now_s)
+        handles = {
+            i: self.client.offer(
+                self._deployment.prosumers[i].address,
+                request.number,
+                int(energy_wh[i]),
+                int(price_ueur_per_kwh[i]),
+                int(baseline_wh[i]),
+                sent_at_s=sent_at_s,
+                interval=request.interval,
+            )
+            for i in np.flatnonzero(energy_wh).tolist()
+        }
+        self._await_offers(request.interval, handles.values())
+        chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
+        for i, handle in handles.items():
+            row = (i, int(energy_wh[i]), int(price_ueur_per_kwh[i]), int(baseline_wh[i]))
+            self._note(request.interval, _Step(handle, request.number, offer=row))
+            included = chain.included(handle)
+            if included is not None and included.receipt.status:
+                request.add_offer(*row)
+
+    def _await_offers(self, interval: int, handles: Collection[int]) -> None:
+        """Wait a block, and for whatever found no room as long as there is time for an award."""
+        chain = self.chain
+        award_s = (1 + chain.confirmations) * self._clock.block_time_s
+        last_s = self._clock.delivery_start_s(interval) - award_s - chain.block_time_s
+        chain.mine_blocks()
+        while chain.next_block_s <= last_s and any(
+            chain.included(handle) is None for handle in handles
+        ):
+            chain.mine_blocks()
+        chain.mine_blocks(chain.confirmations)
+
+    def award(self, request: Request, energy_wh: IntArray) -> list[list[int]]:
+        """Award offers of a request.
+
+        Parameters
+        ----------
+        request : Request
+        energy_wh : (offers,) int64
+            Energy awarded to each. [Wh]
+
+        Returns
+        -------
+        list of list of int
+            Positions of the offers that the ledger took, by transaction.
+        """
+        chosen = [int(o) for o in np.flatnonzero(energy_wh)]
+        done = []
+        for start in range(0, len(chosen), self._award_batch):
+            batch = chosen[start : start + self._award_batch]
+            handle = self.client.award(
+                self._deployment.dso.address,
+                request.number,
+                [self._deployment.account_of(request.prosumers[o]) for o in batch],
+                [int(energy_wh[o]) for o in batch],
+                interval=request.interval,
+            )
+            until_s = self._clock.delivery_start_s(request.interval)
+            included = wait_for(self.chain, handle, until_s)
+            if included is None or not included.receipt.status:
+                continue
+            done.append(batch)
+            awarded = {request.prosumers[o]: int(energy_wh[o]) for o in batch}
+            self._note(request.interval, _Step(handle, request.number, awards=awarded))
+            for o in batch:
+                request.awarded_wh[o] += int(energy_wh[o])
+        return done
+
+    def reread(self, interval: int) -> tuple[FlexibilityStep, ...]:
+        """Return requests, offers and awards of an interval as the chain holds them now."""
+        taken = []
+        for step in self._steps.get(interval, ()):
+            included = self.chain.included(step.handle)
+            if included is not None and included.receipt.status:
+                taken.append((included.block, included.index, step, included))
+        requests: dict[int, Request] = {}
+        steps = []
+        for _, _, step, included in sorted(taken, key=lambda row: row[:2]):
+            if step.opens is not None:
+                number = self._number(included)
+                opened = step.opens
+                requests[number] = Request(number, interval, opened.direction, opened.quantity_wh)
+                steps.append(FlexibilityStep(requests[number]))
+                continue
+            request = requests[step.request]
+            if step.offer is not None:
+                request.add_offer(*step.offer)
+                steps.append(FlexibilityStep(request, offer=len(request.prosumers) - 1))
+            else:
+                awarded = {request.prosumers.index(i): wh for i, wh in step.awards.items()}
+                for o, wh in awarded.items():
+                    request.awarded_wh[o] += wh
+                steps.append(FlexibilityStep(request, awarded_wh=awarded))
+        self._requests[interval] = list(requests.values())
+        return tuple(steps)
+
+    def settle(self, interval: int) -> tuple[Request, ...]:
+        """Settle and close the requests of an interval."""
+        requests = tuple(self._requests.pop(interval, ()))
+        operator = self._deployment.operator.address
+        for request in requests:
+            offer_of = {i: o for o, i in enumerate(request.prosumers)}
+            for start in range(0, len(request.prosumers), self._settle_batch):
+                batch = request.prosumers[start : start + self._settle_batch]
+                handle = self.client.settle(
+                    operator,
+                    request.number,
+                    [self._deployment.account_of(i) for i in batch],
+                    interval=interval,
+                )
+                included = confirmed(self.client, handle)
+                self.chain.checkpoint()
+                for name, arguments in self.client.events(included):
+                    if name == "OfferSettled":
+                        o = offer_of[self._index[arguments["account"]]]
+                        request.delivered_wh[o] = arguments["delivered_wh"]
+                        request.paid_ueur[o] = arguments["paid_ueur"]
+                        request.penalty_ueur[o] = arguments["penalty_ueur"]
+            handle = self.client.close_request(operator, request.number, interval=interval)
+            confirmed(self.client, handle)
+        return requests
+
+    def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
+        """Prosumer and handle of every offer of an interval, which is forgotten."""
+        for step in self._steps.pop(interval, []):
+            if step.offer is not None:
+                yield step.offer[0], step.handle
+
+    def _note(self, interval: int, step: _Step) -> None:
+        self._steps.setdefault(interval, []).append(step)
+
+    def _number(self, included: Included) -> int:
+        """Number of the request that a transaction opened."""
+        return next(
+            int(arguments["request"])
+            for name, arguments in self.client.events(included)
+            if name == "RequestOpened"
+        )
+
+
+def _batch(gas: Callable[[int], int], block_gas_limit: int) -> int:
+    """Most accounts in one transaction that still fits into half a block."""
+    room = (block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
+    return max(1, min(MAX_BATCH, room))

@@ -1,0 +1,39 @@
+"""Terms of the flexibility market as the contract's integers: a section's values, converted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.scenario.dso import DsoSettings
+from cosim.units import ueur_from_eur
+
+
+@dataclass(frozen=True)
+class FlexibilityTerms:
+    """Terms of the flexibility market, and the money that a run starts with.
+
+    Parameters
+    ----------
+    penalty_ueur_per_kwh : int
+        For awarded but undelivered flexibility. [µEUR/kWh]
+    price_cap_ueur_per_kwh : int
+        Most that the DSO pays. [µEUR/kWh]
+    prosumer_deposit_ueur, dso_deposit_ueur : int
+        Of each prosumer, and of the DSO. [µEUR]
+    """
+
+    penalty_ueur_per_kwh: int
+    price_cap_ueur_per_kwh: int
+    prosumer_deposit_ueur: int
+    dso_deposit_ueur: int
+
+    @classmethod
+    def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
+        """Terms of a scenario's section; prosumers deposit what the local market leaves them."""
+        return cls(
+            penalty_ueur_per_kwh=ueur_from_eur(dso.penalty_eur_per_kwh),
+            price_cap_ueur_per_kwh=ueur_from_eur(dso.price_cap_eur_per_kwh),
+            prosumer_deposit_ueur=market.account_ueur - market.local_deposit_ueur,
+            dso_deposit_ueur=ueur_from_eur(dso.budget_eur),
+        )

@@ -1,0 +1,299 @@
+"""The local market in a run: orders, clearing, readings and their settlement.
+
+Contract and model are told the same in the same order, and must agree to the integer on prices,
+fills, settlements and balances.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cosim.chain.blocks import Included
+from cosim.chain.client import ContractClient
+from cosim.clock import DeliveryClock
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.clearing import Clearing
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.model import LocalMarketModel
+from cosim.mechanisms.local_market.orders import Order, Reading, Settlement
+from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
+from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
+from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
+from cosim.mechanisms.local_market.reporting import Reporting
+from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
+from cosim.mechanisms.local_market.schedule import schedule_wh
+from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.mechanisms.local_market.trades import Trade
+from cosim.mechanisms.local_market.trading import Trading
+from cosim.mechanisms.play import Deposit, Play, Readings, Schedules, Statement
+from cosim.mechanisms.reconciliation import check_equal, check_held, check_metering
+from cosim.messages import BidsMessage, Columns
+from cosim.units import IntArray
+
+NAME = LocalMarket.contract
+
+
+@dataclass
+class _Interval:
+    """Orders of one interval, and what became of them."""
+
+    bids: BidsMessage
+    sent: Orders
+    orders: OrderBook | None = None
+    trades: tuple[Trade, ...] = ()
+
+
+class LocalMarketPlay(Play):
+    """The community's double auction in a run.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        With the contract.
+    clock : DeliveryClock
+    terms : MarketTerms
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        terms: MarketTerms,
+    ) -> None:
+        self.client = deployment.client(LocalMarket)
+        self.terms = terms
+        self.model = LocalMarketModel(
+            deployment.supplier.name,
+            terms.retail_price_ueur_per_kwh,
+            terms.feed_in_price_ueur_per_kwh,
+            terms.silent_estimate_wh,
+            terms.rule,
+            terms.form,
+            is_sealed=terms.reveal_s > 0,
+            sealed_deposit_ueur=terms.sealed_deposit_ueur,
+            clearing_bond_ueur=terms.clearing_bond_ueur,
+            keccak=keccak,
+        )
+        self._deployment = deployment
+        self._chain = deployment.chain
+        self._meters = deployment.readings
+        self._names = np.array([account.name for account in deployment.prosumers], dtype=object)
+        self._members = np.array(deployment.members, dtype=bool)
+        self._trading = Trading(
+            deployment, clock, self._clear_orders, terms.form.value, terms.reveal_s
+        )
+        self._reporting = Reporting(deployment, clock)
+        self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
+        payers = (*deployment.prosumers, deployment.supplier, deployment.dso, deployment.operator)
+        self._payers = {account.name: account.address for account in payers}
+        self._intervals: dict[int, _Interval] = {}
+        self._marked: LocalMarketModel | None = None
+
+    def _clear_orders(self, book: Sequence[Order | None]) -> Clearing:
+        return self.model.clear_orders(book)
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """The market."""
+        return (self.client,)
+
+    def reading_of(self, interval: int, name: str) -> Reading | None:
+        """Reading that a prosumer's interval was settled with, if it was."""
+        return self.model.reading_of(interval, name)
+
+    # --- before the first interval ---
+
+    def deposits(self) -> Sequence[Deposit]:
+        """Deposits of the members, the supplier, and the operator's bonds."""
+        terms, deployment = self.terms, self._deployment
+        amounts = [
+            *(Deposit(one.address, terms.local_deposit_ueur) for one in deployment.joined),
+            Deposit(deployment.supplier.address, terms.supplier_deposit_ueur),
+            # several bonds: an interval's is locked until it is settled, after later ones cleared
+            Deposit(deployment.operator.address, terms.bonds_ueur),
+        ]
+        return [deposit for deposit in amounts if deposit.amount_ueur]
+
+    def enrol(self) -> Collection[int]:
+        """Let the members join with their meters."""
+        pairs = zip(self._deployment.prosumers, self._deployment.meters, strict=True)
+        return [
+            self.client.join(account.address, meter.address)
+            for (account, meter), joins in zip(pairs, self._deployment.members, strict=True)
+            if joins
+        ]
+
+    def open(self) -> None:
+        """Take over the deposits."""
+        for name, amount_ueur in self._free_ueur().items():
+            self.model.deposit(name, amount_ueur)
+
+    # --- before delivery ---
+
+    def mark(self) -> None:
+        """Remember the model, to come back to it once."""
+        self._marked = copy.deepcopy(self.model)
+
+    def submit(self, interval: int, bids: BidsMessage) -> None:
+        """Send the members' orders."""
+        prices = bids.order_price_ueur_per_kwh
+        if self.terms.rule.sets_price:
+            buy, sell = (
+                taker_price_ueur_per_kwh(side, self.terms.retail_price_ueur_per_kwh)
+                for side in (False, True)
+            )
+            prices = np.where(bids.is_sell, sell, buy)
+        sent = Orders(
+            is_sell=bids.is_sell,
+            energy_wh=np.where(self._members, bids.order_wh, 0),
+            price_ueur_per_kwh=np.array(prices),  # an attacker names its price later
+            sent_fraction=bids.sent_fraction,
+        )
+        self._intervals[interval] = _Interval(bids, sent)
+        self._trading.send(interval, sent)
+
+    def gate_closed(self, interval: int) -> None:
+        """Have the interval cleared, and clear it once more in the model."""
+        self._book(interval, self._trading.close(interval))
+
+    def schedule(self, interval: int, schedules: Schedules) -> Schedules:
+        """What is filled moves a schedule from its firm towards its planned side."""
+        state, orders = self._intervals[interval], self._orders(interval)
+        bids = state.bids
+        nominated = schedule_wh(
+            bids.firm_wh, bids.planned_wh, orders.scheduled_wh, state.sent.energy_wh
+        )
+        return replace(schedules, contracted_wh=orders.contracted_wh, nominated_wh=nominated)
+
+    def reread(self, interval: int, schedules: Schedules) -> Schedules:
+        """Clear again in the model what the chain holds after a reorganisation."""
+        orders = self._trading.restore(interval)
+        if self._marked is None:
+            raise ValueError("there is no mark to go back to")
+        self.model, self._marked = self._marked, None
+        self._book(interval, orders)
+        return self.schedule(interval, schedules)
+
+    def price(self, interval: int) -> tuple[int, int]:
+        """Return price signal and volume. [µEUR/kWh, Wh]"""
+        orders = self._orders(interval)
+        return orders.price_ueur_per_kwh, orders.volume_wh
+
+    def rows(self, interval: int) -> Mapping[str, Columns]:
+        """Rows of orders and trades."""
+        state, orders = self._intervals[interval], self._orders(interval)
+        return {
+            "orders": orders_columns(interval, self._names, state.sent, orders, self.terms.rule),
+            "trades": trades_columns(interval, state.trades),
+        }
+
+    # --- after delivery ---
+
+    def settle(
+        self, interval: int, readings: Readings, statement: Statement
+    ) -> Mapping[str, Columns]:
+        """Claim committed fills, let the meters report, and settle what follows."""
+        claimed = self._trading.claim(interval)
+        reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
+        handles, settling = self._reporting.report(interval, reported_wh)
+        self._read_settlements(settling, statement)
+        for i, handle in (*self._trading.paid_by(interval), *handles.items()):
+            included = self._chain.included(handle)
+            if included is not None:
+                statement.fees_wei[i] += included.fee_wei
+        self._trading.forget(interval)
+        with self.timer.measure("models"):
+            claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
+            delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
+            self._settle_model(interval, delivered_wh, statement)
+        return {}
+
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Collection[str]:
+        """Balances of contract and model agree, and the contract holds what it owes."""
+        free, model = self._free_ueur(), self.model
+        check_equal(
+            interval,
+            free,
+            {name: model.balance_of(name) for name in free},
+            f"balance in {NAME} [µEUR]",
+            "balance of the model [µEUR]",
+        )
+        free_total_ueur = model.free_total_ueur()
+        held_ueur = model.held_total_ueur() - free_total_ueur
+        check_held(interval, NAME, tokens_ueur[NAME], free_total_ueur, held_ueur)
+        return (NAME,)
+
+    def forget(self, interval: int) -> None:
+        """Drop a settled interval."""
+        self.model.forget(interval)
+        self._intervals.pop(interval, None)
+
+    # --- parts ---
+
+    def _orders(self, interval: int) -> OrderBook:
+        orders = self._intervals[interval].orders
+        if orders is None:
+            raise LookupError(f"interval {interval} is not cleared")
+        return orders
+
+    def _book(self, interval: int, orders: OrderBook) -> None:
+        state = self._intervals[interval]
+        state.orders = orders
+        with self.timer.measure("models"):
+            arrived = [self._trading.order(interval, i) for i in orders.arrived]
+            operator = self._deployment.operator.name
+            state.trades = clear_again(self.model, operator, interval, arrived, orders)
+
+    def _free_ueur(self) -> dict[str, int]:
+        """Free balance of everybody with an account in the market. [µEUR]"""
+        return self._deployment.read(self.client, "accounts._free_of", self._payers)
+
+    def _read_settlements(self, settling: Iterable[Included], statement: Statement) -> None:
+        columns = {
+            "contracted_wh": statement.contracted_wh,
+            "metered_wh": statement.metered_wh,
+            "trade_ueur": statement.traded_ueur,
+            "supplier_ueur": statement.supplier_ueur,
+        }
+        for included in settling:
+            for name, arguments in self.client.events(included):
+                if name == "IntervalSettled":
+                    i = self._index[arguments["account"]]
+                    for key, column in columns.items():
+                        column[i] = arguments[key]
+                elif name == "MeterReported":
+                    statement.estimated[self._index[arguments["account"]]] = arguments["estimated"]
+
+    def _settle_model(self, interval: int, delivered_wh: IntArray, statement: Statement) -> None:
+        """Settle once more in the model, by readings that must be what was delivered."""
+        names, members = self._names, self._members
+        known = members & ~statement.estimated
+        check_metering(
+            interval, names[known].tolist(), statement.metered_wh[known], delivered_wh[known]
+        )
+        on_ledger, in_model = {}, {}
+        for i in np.flatnonzero(members).tolist():
+            name = str(names[i])
+            on_ledger[name] = Settlement(
+                int(statement.contracted_wh[i]),
+                int(statement.metered_wh[i]),
+                int(statement.traded_ueur[i]),
+                int(statement.supplier_ueur[i]),
+                bool(statement.estimated[i]),
+            )
+            if known[i]:
+                in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))
+            else:
+                in_model[name] = self.model.settle_silent(interval, name)
+        check_equal(
+            interval,
+            on_ledger,
+            in_model,
+            "settlement of the contract",
+            "settlement of the model",
+        )

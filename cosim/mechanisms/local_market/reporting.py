@@ -1,0 +1,99 @@
+"""Readings of an interval: reported by meters, or estimated where one stays silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cosim.chain.blocks import Included
+from cosim.chain.waiting import confirmed
+from cosim.clock import DeliveryClock
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.units import IntArray
+
+
+class Reporting:
+    """Lets the meters of the members report, one interval after the other.
+
+    Parameters
+    ----------
+    deployment : Deployment
+    clock : DeliveryClock
+    """
+
+    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+        self._deployment = deployment
+        self._chain = deployment.chain
+        self._market = deployment.client(LocalMarket)
+        self._clock = clock
+        self._attack = deployment.attack
+        self._members = tuple(i for i, joined in enumerate(deployment.members) if joined)
+        self._stagger_s = clock.block_time_s / len(deployment.prosumers)
+
+    def report(self, interval: int, metered_wh: IntArray) -> tuple[dict[int, int], list[Included]]:
+        """Send the readings, and settle those that do not come in time.
+
+        A meter whose report is not included in time is silent: the agreed estimate is settled.
+
+        Parameters
+        ----------
+        interval : int
+        metered_wh : (n,) int64
+            Net injection. [Wh]
+
+        Returns
+        -------
+        handles : dict of int to int
+            Transactions by prosumer.
+        settling : list of Included
+            Transactions that settled an account.
+        """
+        begin_s = self._chain.now_s
+        handles = {
+            i: self._market.report(
+                self._deployment.meters[i].address,
+                interval,
+                int(metered_wh[i]),
+                sent_at_s=begin_s + i * self._stagger_s,
+            )
+            for i in self._members
+            if not self._attack.is_silent(interval, i)
+        }
+        deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
+        return handles, self._settled(interval, handles, deadline_s)
+
+    def _settled(self, interval: int, handles: dict[int, int], deadline_s: int) -> list[Included]:
+        """Wait for the meters; have the agreed estimate settled for those that stay silent.
+
+        What has its confirmations is final: nobody settles twice.
+        """
+        chain = self._chain
+        while chain.next_block_s <= deadline_s and any(
+            chain.included(handle) is None for handle in handles.values()
+        ):
+            chain.mine_blocks()
+        chain.mine_blocks(chain.confirmations)
+        chain.checkpoint()
+        settling = []
+        silent = [i for i in self._members if i not in handles]
+        for i, handle in handles.items():
+            included = chain.included(handle)
+            if included is not None and included.receipt.status:
+                settling.append(included)
+            else:
+                silent.append(i)
+        if silent:
+            chain.drop([h for h in handles.values() if chain.included(h) is None])
+            chain.mine_until(deadline_s)
+            settling += self._estimate(interval, silent)
+            chain.checkpoint()
+        return settling
+
+    def _estimate(self, interval: int, silent: Sequence[int]) -> list[Included]:
+        # all at once: one block each would take a large population past the next gate closure
+        operator = self._deployment.operator.address
+        estimates = [
+            self._market.settle_silent(operator, interval, self._deployment.account_of(i))
+            for i in silent
+        ]
+        return [confirmed(self._market, handle) for handle in estimates]

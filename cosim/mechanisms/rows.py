@@ -1,0 +1,47 @@
+"""Rows of the tables that belong to no single mechanism: settlement, and the ledger's own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from cosim.chain.records import LedgerRecords
+from cosim.mechanisms.play import Statement
+from cosim.messages import Columns
+from cosim.units import BoolArray, fee_ueur
+
+Names = np.ndarray[Any, Any]
+
+
+def settlement_columns(
+    interval: int, names: Names, members: BoolArray, statement: Statement, eur_per_eth: float
+) -> Columns:
+    """Rows of ``settlement``: one account per member of the local market."""
+    rows = {
+        "prosumer": names,
+        "contracted_wh": statement.contracted_wh,
+        "metered_wh": statement.metered_wh,
+        "imbalance_wh": statement.metered_wh - statement.contracted_wh,
+        "traded_ueur": statement.traded_ueur,
+        "supplier_ueur": statement.supplier_ueur,
+        "flexibility_ueur": statement.flexibility_ueur,
+        "fees_ueur": np.array([fee_ueur(fee, eur_per_eth) for fee in statement.fees_wei], np.int64),
+        "estimated": statement.estimated,
+    }
+    return {"interval": interval} | {key: column[members] for key, column in rows.items()}
+
+
+def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
+    """Rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
+    transactions = dict(records.transactions)
+    transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
+    for unrecorded in ("fee_wei", "label"):
+        transactions.pop(unrecorded, None)
+    return {
+        "transactions": transactions,
+        "blocks": dict(records.blocks),
+        "events": dict(records.events),
+        "reorganisations": dict(records.reorganisations),
+    }

@@ -1,0 +1,77 @@
+"""Fields that a plug-in adds to a message, by their type.
+
+A plug-in declares a frozen dataclass with :func:`extra`, puts one value of it into a message and
+takes it out by its type, so that nobody in between has to know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, TypeVar
+
+from cosim.messages.declaration import Field
+from cosim.units import IntArray
+
+T = TypeVar("T")
+
+EXTRAS: dict[str, type[Any]] = {}
+"""Every declared type by its name in a message of another process."""
+
+
+def extra(name: str) -> Any:
+    """Declare a dataclass that messages may carry, under a name."""
+
+    def declare(kind: type[T]) -> type[T]:
+        if not is_dataclass(kind):
+            raise TypeError(f"{kind.__name__} is no dataclass")
+        if EXTRAS.setdefault(name, kind) is not kind:
+            raise ValueError(f"two types of message fields are named {name!r}")
+        return kind
+
+    return declare
+
+
+class Extras:
+    """Values of plug-ins in a message, at most one of each type.
+
+    Parameters
+    ----------
+    *values : dataclass
+        Of types that :func:`extra` declared.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, *values: object) -> None:
+        self._values = {type(value): value for value in values}
+        unknown = [kind.__name__ for kind in self._values if kind not in EXTRAS.values()]
+        if unknown:
+            raise TypeError(f"not declared as an extra: {', '.join(unknown)}")
+
+    def of(self, kind: type[T]) -> T | None:
+        """Return the value of a type; None if the message carries none."""
+        value = self._values.get(kind)
+        return value if isinstance(value, kind) else None
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self._values.values())
+
+    def __or__(self, other: Extras) -> Extras:
+        return Extras(*self, *other)
+
+
+@extra("storage_nominations")
+@dataclass(frozen=True)
+class StorageNominations:
+    """In bids: what each nominates to a shared battery."""
+
+    energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "charging positive")]
+
+
+@extra("storage_accounts")
+@dataclass(frozen=True)
+class StorageAccounts:
+    """In prices: what each has stored in a shared battery."""
+
+    energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "stored")]
