@@ -248,7 +248,7 @@ def test_who_is_awarded_is_looked_up_in_the_directory():
     session.deployment.lookups.append(lambda i: prosumers[(1, 0, 2)[i]].address)
     assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
     awarded = [
-        session.deployment.flexibility.offer_of(request.number, account.address).awarded_wh
+        session.deployment.flexibility.view("offerOf", request.number, account.address)[3]
         for account in prosumers
     ]
     assert awarded == [0, 700, 300]

@@ -18,6 +18,7 @@ from cosim.mechanisms.community_storage.client import (
     StorageReading,
 )
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.terms import LocalMarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -54,14 +55,16 @@ def played(engine: str) -> Story:
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
-        first_delivery_s=FIRST_DELIVERY_S,
-        step_s=STEP_S,
-        order_lead_s=LEAD_S,
-        gate_closure_s=GATE_S,
-        metering_s=METERING_S,
-        silent_estimate_wh=0,
+        terms=LocalMarketTerms(
+            retail_price_ueur_per_kwh=300_000,
+            feed_in_price_ueur_per_kwh=80_000,
+            first_delivery_s=FIRST_DELIVERY_S,
+            step_s=STEP_S,
+            order_lead_s=LEAD_S,
+            gate_closure_s=GATE_S,
+            metering_s=METERING_S,
+            silent_estimate_wh=0,
+        ),
     )
     storage = CommunityStorage.deploy(
         chain,
@@ -122,21 +125,21 @@ def test_views(story: Story) -> None:
     storage = story.storage
     assert storage.account_of(ANN) == AccountState(4, 950 - 527, 3)
     assert storage.account_of(BOB) == AccountState(2, 0, 0)
-    assert storage.limits_of(ANN) == (4_000, 2_000)
-    assert storage.nomination_of(2, ANN) == -500
+    assert storage.view("limitsOf", ANN) == [4_000, 2_000]
+    assert storage.view("nominationOf", 2, ANN) == [-500]
     assert storage.nominated_of(0) == NominatedState(1_000, 0, 950, 0)
     assert storage.nominated_of(2) == NominatedState(0, 500, 0, 527)
     assert storage.reading_of(0) == StorageReading(True, -1_021, 21)
     assert storage.reading_of(1) == StorageReading(False, 0, 0)
     assert storage.reading_of(2) == StorageReading(True, 600, -100)
     # 21 Wh at 0.30: 6 300 µEUR, 630 a share; 100 Wh at 0.08: 8 000 µEUR, 800 a share
-    assert storage.per_share() == (630, 800)
+    assert storage.view("perShare") == [630, 800]
     assert storage.balance_of(ANN) == 50_000 - 6_000 - 6 * 630 + 700 + 4 * 800
     assert storage.balance_of(BOB) == 50_000 - 700 + 2 * 800 - 300
     assert storage.balance_of(OWNER) == 50_000 + 6_000 + 6 * 630 - 8_000 + 4 * 800
-    assert storage.offer_of(ANN, BOB) == (1, 9)
+    assert storage.view("offerOf", ANN, BOB) == [1, 9]
     assert storage.accrued_of(ANN) == (0, 0)
-    assert (storage.set_aside(), storage.owner_owes(), storage.debt_of(ANN)) == (0, 0, 0)
+    assert storage.view("setAside") == storage.view("ownerOwes") == [storage.debt_of(ANN)] == [0]
 
 
 def test_refusal_names_function_and_arguments(story: Story) -> None:
