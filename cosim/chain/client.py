@@ -44,9 +44,7 @@ class ContractClient:
         self._submit = chain.submit
 
     @classmethod
-    def deploy(
-        cls, chain: Chain, sender: bytes, *, terms: object = None, **by_name: Static
-    ) -> Self:
+    def deploy(cls, chain: Chain, sender: bytes, *terms: object, **by_name: Static) -> Self:
         """Deploy in the next block.
 
         Parameters
@@ -54,8 +52,9 @@ class ContractClient:
         chain : Chain
         sender : bytes
             Deploying account.
-        terms : object, optional
-            Holds arguments of the constructor under their names.
+        *terms
+            Hold arguments of the constructor as attributes under their names; the first goes
+            before the others.
         **by_name
             Arguments of the constructor, before those of ``terms``.
 

@@ -147,15 +147,16 @@ def pair(first: int, second: int) -> tuple[int, int]:
 
 
 def constructor_arguments(
-    artifact: Artifact, terms: object, by_name: Mapping[str, Static]
+    artifact: Artifact, terms: Sequence[object], by_name: Mapping[str, Static]
 ) -> list[Static]:
     """Arguments of a contract's constructor, in its order.
 
     Parameters
     ----------
     artifact : Artifact
-    terms : object
-        Attributes under the names of constructor arguments; any others are left alone.
+    terms : sequence of object
+        Hold arguments as attributes under the constructor's names; any other attributes are left
+        alone. The first that has one gives it; a member of an enumeration gives its ``number``.
     by_name : mapping of str to value
         Arguments by name, which go before those of ``terms``.
 
@@ -170,14 +171,25 @@ def constructor_arguments(
         if entry["type"] == "constructor"
         for item in entry["inputs"]
     ]
-    missing = [name for name in names if name not in by_name and not hasattr(terms, name)]
+    known = {
+        name: _on_chain(getattr(source, name))
+        for source in reversed(terms)
+        for name in names
+        if hasattr(source, name)
+    } | by_name
+    missing = [name for name in names if name not in known]
     unknown = [name for name in by_name if name not in names]
     if missing or unknown:
         raise TypeError(
             f"{artifact.name} is deployed with {', '.join(names) or 'nothing'}; "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
         )
-    return [by_name[name] if name in by_name else getattr(terms, name) for name in names]
+    return [known[name] for name in names]
+
+
+def _on_chain(value: Any) -> Static:
+    number: Static = getattr(value, "number", value)
+    return number
 
 
 class Inputs:

@@ -13,7 +13,6 @@ from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
-from cosim.mechanisms.local_market.terms import LocalMarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -27,6 +26,12 @@ METERS = {
 }
 ISSUER, OPERATOR, SUPPLIER, DSO, BUYER, SELLER, IDLER = ADDRESSES.values()
 MEMBERS = dict(zip(METERS.values(), (BUYER, SELLER, IDLER), strict=True))
+
+
+OPEN_ON_CHAIN = dict.fromkeys(
+    ("rule", "form", "reveal_s", "sealed_deposit_ueur", "challenge_s", "clearing_bond_ueur"), 0
+)
+"""Terms of a market whose orders are open and whose contract clears, at midpoint."""
 
 
 @dataclass
@@ -55,16 +60,15 @@ def market(engine: str) -> Market:
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        terms=LocalMarketTerms(
-            retail_price_ueur_per_kwh=300_000,
-            feed_in_price_ueur_per_kwh=80_000,
-            first_delivery_s=FIRST_DELIVERY_S,
-            step_s=900,
-            order_lead_s=600,
-            gate_closure_s=180,
-            metering_s=240,
-            silent_estimate_wh=2_000,
-        ),
+        retail_price_ueur_per_kwh=300_000,
+        feed_in_price_ueur_per_kwh=80_000,
+        first_delivery_s=FIRST_DELIVERY_S,
+        step_s=900,
+        order_lead_s=600,
+        gate_closure_s=180,
+        metering_s=240,
+        silent_estimate_wh=2_000,
+        **OPEN_ON_CHAIN,
     )
     flexibility = FlexibilityMarket.deploy(
         chain,

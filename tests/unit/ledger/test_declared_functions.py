@@ -8,7 +8,7 @@ import pytest
 
 from cosim.chain.chain import Chain
 from cosim.chain.client import ContractClient
-from cosim.chain.functions import Transaction, View
+from cosim.chain.functions import Transaction, View, constructor_arguments
 from cosim.evm.accounts import accounts
 from cosim.evm.contracts import compile_contract
 from cosim.evm.engine import create_engine
@@ -16,6 +16,8 @@ from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket, award_gas
 from cosim.mechanisms.green_certificates.client import GreenCertificates
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import UNLIMITED, EuroToken
 from cosim.mechanisms.name_registry.client import NameRegistry
@@ -101,15 +103,16 @@ def test_gas_limit_of_a_batch_is_by_its_length(
 
 
 def test_constructor_arguments_by_name(chain: Chain) -> None:
-    terms = SimpleNamespace(**TIMES, deposit_ueur=5)
+    first = SimpleNamespace(first_delivery_s=1_700_003_700, deposit_ueur=5)
+    times = SimpleNamespace(**TIMES | {"first_delivery_s": 1_700_007_300})
     addresses = {"token": ANN, "meters": BOB}
-    client = GreenCertificates.deploy(chain, OPERATOR, terms=terms, **addresses)
-    # an argument goes before the terms' attribute of that name
+    # the first terms go before the second, and what is told by name before both
+    client = GreenCertificates.deploy(chain, OPERATOR, first, times, **addresses)
     later = GreenCertificates.deploy(
-        chain, OPERATOR, terms=terms, first_delivery_s=1_700_007_300, **addresses
+        chain, OPERATOR, first, times, first_delivery_s=1_700_010_900, **addresses
     )
     hours = [each.view("hourOf", 0)[0] for each in (client, later)]
-    assert hours == [1_700_003_700 // 3_600, 1_700_007_300 // 3_600]
+    assert hours == [1_700_003_700 // 3_600, 1_700_010_900 // 3_600]
     head = "^GreenCertificates is deployed with token, meters, first_delivery_s, step_s, metering_s"
     with pytest.raises(TypeError, match=f"{head}; missing: metering_s; unknown: metering$"):
         GreenCertificates.deploy(
@@ -117,3 +120,14 @@ def test_constructor_arguments_by_name(chain: Chain) -> None:
         )
     with pytest.raises(TypeError, match="nothing; missing: none; unknown: issuer"):
         EuroToken.deploy(chain, OPERATOR, issuer=ANN)
+
+
+def test_terms_give_numbers_of_enumerations() -> None:
+    terms = MarketTerms(300_000, 80_000, 0, rule=PricingRule.MCAFEE, form=ClearingForm.COMMITTED)
+    others = dict.fromkeys(("token", "meters", "supplier"), ANN) | TIMES
+    others |= {"order_lead_s": 600, "gate_closure_s": 180}
+    artifact = compile_contract("LocalMarket")
+    arguments = constructor_arguments(artifact, [terms], others)
+    assert arguments[-6:-4] == [2, 2]
+    with pytest.raises(TypeError, match="missing: feed_in_price_ueur_per_kwh, silent_estimate_wh, rule, form, reveal_s"):
+        constructor_arguments(artifact, [SimpleNamespace(retail_price_ueur_per_kwh=1)], others)

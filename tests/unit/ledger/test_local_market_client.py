@@ -21,7 +21,6 @@ from cosim.mechanisms.local_market.client import (
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
-from cosim.mechanisms.local_market.terms import LocalMarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -70,22 +69,20 @@ def play(
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        terms=LocalMarketTerms(
-            retail_price_ueur_per_kwh=RETAIL,
-            feed_in_price_ueur_per_kwh=FEED_IN,
-            first_delivery_s=FIRST_DELIVERY_S,
-            step_s=900,
-            order_lead_s=600,
-            gate_closure_s=180,
-            metering_s=240,
-            silent_estimate_wh=2_000,
-            rule=rule.number,
-            form=form.number,
-            reveal_s=REVEAL_S if sealed else 0,
-            sealed_deposit_ueur=DEPOSIT,
-            challenge_s=CHALLENGE_S,
-            clearing_bond_ueur=BOND,
-        ),
+        retail_price_ueur_per_kwh=RETAIL,
+        feed_in_price_ueur_per_kwh=FEED_IN,
+        first_delivery_s=FIRST_DELIVERY_S,
+        step_s=900,
+        order_lead_s=600,
+        gate_closure_s=180,
+        metering_s=240,
+        silent_estimate_wh=2_000,
+        rule=rule.number,
+        form=form.number,
+        reveal_s=REVEAL_S if sealed else 0,
+        sealed_deposit_ueur=DEPOSIT,
+        challenge_s=CHALLENGE_S,
+        clearing_bond_ueur=BOND,
     )
     names = [f"a{k}" for k in range(n)]
     people = {name: known.address for name, known in accounts(7, names).items()}

@@ -18,7 +18,6 @@ from cosim.mechanisms.community_storage.client import (
     StorageReading,
 )
 from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.local_market.terms import LocalMarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -28,6 +27,12 @@ STEP_S, LEAD_S, GATE_S, METERING_S = 900, 600, 180, 240
 ISSUER, OPERATOR, SUPPLIER, OWNER, ANN, BOB, OWNER_METER, ANN_METER, BOB_METER = (
     known.address for known in accounts(5, tuple("iosnabxyz")).values()
 )
+
+
+OPEN_ON_CHAIN = dict.fromkeys(
+    ("rule", "form", "reveal_s", "sealed_deposit_ueur", "challenge_s", "clearing_bond_ueur"), 0
+)
+"""Terms of a market whose orders are open and whose contract clears, at midpoint."""
 
 
 @dataclass
@@ -55,16 +60,15 @@ def played(engine: str) -> Story:
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        terms=LocalMarketTerms(
-            retail_price_ueur_per_kwh=300_000,
-            feed_in_price_ueur_per_kwh=80_000,
-            first_delivery_s=FIRST_DELIVERY_S,
-            step_s=STEP_S,
-            order_lead_s=LEAD_S,
-            gate_closure_s=GATE_S,
-            metering_s=METERING_S,
-            silent_estimate_wh=0,
-        ),
+        retail_price_ueur_per_kwh=300_000,
+        feed_in_price_ueur_per_kwh=80_000,
+        first_delivery_s=FIRST_DELIVERY_S,
+        step_s=STEP_S,
+        order_lead_s=LEAD_S,
+        gate_closure_s=GATE_S,
+        metering_s=METERING_S,
+        silent_estimate_wh=0,
+        **OPEN_ON_CHAIN,
     )
     storage = CommunityStorage.deploy(
         chain,

@@ -39,7 +39,7 @@ class World:
         self.token = EuroToken.deploy(self.chain, ISSUER)
         self.meters = SmartMeters.deploy(self.chain, OPERATOR)
         self.client = Supplier.deploy(
-            self.chain, SELLER, token=self.token.address, meters=self.meters.address, terms=TERMS
+            self.chain, SELLER, TERMS, token=self.token.address, meters=self.meters.address
         )
         self.token.mint(ISSUER, CUSTOMER, 10**9)
         self.token.approve(CUSTOMER, self.client.address)
@@ -125,9 +125,9 @@ def test_refused_deployment_tells_why(world: World) -> None:
         Supplier.deploy(
             world.chain,
             SELLER,
+            replace(TERMS, first_block=100, payment_blocks=15),
             token=world.token.address,
             meters=world.meters.address,
-            terms=replace(TERMS, first_block=100, payment_blocks=15),
         )
 
 
