@@ -176,7 +176,7 @@ def constructor_arguments(
         for source in reversed(terms)
         for name in names
         if hasattr(source, name)
-    } | by_name
+    } | dict(by_name)
     missing = [name for name in names if name not in known]
     unknown = [name for name in by_name if name not in names]
     if missing or unknown:

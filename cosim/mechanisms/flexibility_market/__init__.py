@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.plugins.mechanism import Mechanism
-from cosim.scenario.dso import DsoSettings
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -129,5 +131,14 @@ def test_terms_give_numbers_of_enumerations() -> None:
     artifact = compile_contract("LocalMarket")
     arguments = constructor_arguments(artifact, [terms], others)
     assert arguments[-6:-4] == [2, 2]
-    with pytest.raises(TypeError, match="missing: feed_in_price_ueur_per_kwh, silent_estimate_wh, rule, form, reveal_s"):
+    with pytest.raises(
+        TypeError,
+        match="missing: feed_in_price_ueur_per_kwh, silent_estimate_wh, rule, form, reveal_s",
+    ):
         constructor_arguments(artifact, [SimpleNamespace(retail_price_ueur_per_kwh=1)], others)
+
+
+def test_mechanisms_are_found_without_the_scenario() -> None:
+    code = "import sys; from cosim.plugins import MECHANISMS; MECHANISMS.every()"
+    code += "; sys.exit('cosim.scenario' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from cosim.mechanisms.local_market.session import MarketSession
 
 from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.local_market.session import MarketSession
 
 START = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RETAIL, FEED_IN, PENALTY = 300_000, 80_000, 600_000

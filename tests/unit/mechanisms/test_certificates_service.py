@@ -78,7 +78,9 @@ def delivery(pv_wh: list[int], load_wh: list[int], ev_wh: int = 0) -> dict[str, 
     }
 
 
-def settle(running: GreenCertificatesPlay, interval: int, message: dict[str, Any]) -> dict[str, Any]:
+def settle(
+    running: GreenCertificatesPlay, interval: int, message: dict[str, Any]
+) -> dict[str, Any]:
     """Settle an interval once it is delivered; rows as plain lists."""
     chain = running.client.chain
     chain.mine_until(running._clock.delivery_start_s(interval + 1))
