@@ -10,8 +10,8 @@ import numpy as np
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
 from cosim.mechanisms.community_storage.client import CommunityStorage
-from cosim.mechanisms.community_storage.model import StorageTerms
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import Deployment, mine_all
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.membership import members

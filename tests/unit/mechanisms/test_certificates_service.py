@@ -13,7 +13,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.green_certificates.play import GreenCertificatesPlay, CertificateTerms
+from cosim.mechanisms.green_certificates.play import CertificateTerms, GreenCertificatesPlay
 from cosim.units import fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "shop")
