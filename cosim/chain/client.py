@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self
 
 from cosim.chain.blocks import Included
 from cosim.chain.chain import Chain
+from cosim.chain.functions import Argument, Inputs, Static, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
-from cosim.evm.abi import pack, revert_text, unpack_values
+from cosim.evm.abi import revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, deploy
 
 
@@ -37,11 +38,35 @@ class ContractClient:
             entry["name"]: [item["type"] for item in entry["outputs"]]
             for entry in artifact.functions.values()
         }
+        self.inputs = {
+            entry["name"]: Inputs(selector, entry) for selector, entry in artifact.functions.items()
+        }
         self._submit = chain.submit
 
     @classmethod
-    def _deployed(cls, chain: Chain, sender: bytes, *arguments: int | bytes | bool) -> Self:
+    def deploy(cls, chain: Chain, sender: bytes, *terms: object, **by_name: Static) -> Self:
+        """Deploy in the next block.
+
+        Parameters
+        ----------
+        chain : Chain
+        sender : bytes
+            Deploying account.
+        *terms
+            Hold arguments of the constructor as attributes under their names; the first goes
+            before the others.
+        **by_name
+            Arguments of the constructor, before those of ``terms``.
+
+        Raises
+        ------
+        TypeError
+            If an argument is missing or unknown.
+        ContractRevert
+            If the constructor refuses.
+        """
         artifact = compile_contract(cls.contract)
+        arguments = constructor_arguments(artifact, terms, by_name)
         return cls(chain, deploy(chain, artifact, sender, *arguments), artifact)
 
     @classmethod
@@ -51,28 +76,67 @@ class ContractClient:
         chain.register(address, artifact)
         return cls(chain, address, artifact)
 
-    def calldata(self, function: str, *arguments: int | bytes | bool) -> bytes:
-        """Calldata of a function whose arguments are all of static type."""
-        return self._selectors[function] + pack(*arguments)
-
-    def _send(
+    def send(
         self,
         sender: bytes,
-        data: bytes,
-        sent_at_s: float | None,
-        gas_limit: int,
+        function: str,
+        *arguments: Argument,
+        gas: int,
+        sent_at_s: float | None = None,
         interval: int = -1,
-        label: str = "",
     ) -> int:
-        """Submit; without a time, right after the latest block."""
-        when_s = self.chain.now_s if sent_at_s is None else sent_at_s
-        return self._submit(
-            sender, self.address, data, when_s, gas_limit, interval=interval, label=label
-        )
+        """Call a function that changes state.
 
-    def _view(self, function: str, *arguments: int | bytes | bool) -> list[Any]:
-        """Answer of a view, decoded."""
-        data = self._selectors[function] + pack(*arguments)
+        Parameters
+        ----------
+        sender : bytes
+        function : str
+            Its name in the contract.
+        *arguments
+            Integers, truth values, addresses and words as bytes, sequences of them.
+        gas : int
+            Gas limit.
+        sent_at_s : float, optional
+            Unix time; default: right after the latest block. [s]
+        interval : int
+            For the records, where the contract does not ask for it.
+
+        Returns
+        -------
+        int
+            Handle of the transaction.
+
+        Raises
+        ------
+        TypeError
+            If the number of arguments is not the contract's.
+        """
+        inputs = self.inputs[function]
+        data = inputs.calldata(arguments)
+        if inputs.interval_at >= 0:
+            interval = arguments[inputs.interval_at]  # type: ignore[assignment]
+        return self.submit(sender, data, sent_at_s, gas, interval)
+
+    def submit(
+        self, sender: bytes, data: bytes, sent_at_s: float | None, gas: int, interval: int
+    ) -> int:
+        """Send calldata, without a time right after the latest block; return a handle."""
+        when_s = self.chain.now_s if sent_at_s is None else sent_at_s
+        return self._submit(sender, self.address, data, when_s, gas, interval=interval)
+
+    def view(self, function: str, *arguments: Argument) -> list[Any]:
+        """Return the answer of a view, decoded.
+
+        Raises
+        ------
+        TypeError
+            If the number of arguments is not the contract's.
+        ContractRevert
+            If the contract refuses.
+        EngineError
+            If the contract is not there.
+        """
+        data = self.inputs[function].calldata(arguments)
         try:
             output = self.chain.call(self.address, data)
         except ContractRevert as error:

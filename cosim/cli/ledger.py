@@ -34,26 +34,30 @@ def add_ledger(commands: Any) -> None:
 
 def _gas(options: argparse.Namespace) -> int:
     from cosim.evm.engine import create_engine
-    from cosim.gas import measure_clearing, measure_methods
-    from cosim.gas.tables import as_csv, as_json, as_markdown, screen_tables
+    from cosim.gas.tables import as_json, as_markdown, screen_tables
+    from cosim.mechanisms.gas import every_case, measure_methods
 
-    engine = create_engine(options.engine)
+    published = {key: known for cases in every_case() for key, known in cases.published.items()}
+    sweeps = [cases.sweep for cases in every_case() if cases.sweep is not None]
+    if options.figure or options.csv:
+        csv = "\n".join(sweep.csv(create_engine(options.engine)) for sweep in sweeps)
     if options.figure:
         from cosim.report.gas_chart import clearing_chart
 
-        options.figure.write_text(
-            clearing_chart(as_csv(measure_clearing(engine))), encoding="utf-8"
-        )
+        options.figure.write_text(clearing_chart(csv), encoding="utf-8")
         print(f"figure: {options.figure}")
-    elif options.csv:
-        print(as_csv(measure_clearing(engine)), end="")
-    elif options.json:
-        print(as_json(measure_methods(engine)), end="")
+        return 0
+    if options.csv:
+        print(csv, end="")
+        return 0
+    uses = measure_methods(create_engine(options.engine))
+    if options.json:
+        print(as_json(uses), end="")
     elif options.markdown:
-        clearing = measure_clearing(create_engine(options.engine))
-        print(as_markdown(measure_methods(engine), clearing), end="")
+        sections = [sweep.section(create_engine(options.engine)) for sweep in sweeps]
+        print(as_markdown(uses, published, sections), end="")
     else:
-        Console().print(*screen_tables(measure_methods(engine)), sep="\n")
+        Console().print(*screen_tables(uses, published), sep="\n")
     return 0
 
 

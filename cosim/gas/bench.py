@@ -7,14 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cosim.chain.functions import constructor_arguments
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import pack_mixed, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract
 from cosim.evm.engine import DEFAULT_BLOCK_GAS_LIMIT, Engine, Receipt
-from cosim.evm.hashing import create_address, keccak
+from cosim.evm.hashing import keccak
 
 DEPLOY = "deploy"
 """Method of a deployment."""
+
+ISSUER, OPERATOR = "deployer of EuroToken", "deployer of SmartMeters"
+"""Accounts that issue tokens and register meters."""
+UNLIMITED = 2**256 - 1
+"""Allowance that is not used up."""
+SILENT_ESTIMATE_WH = 2_345
+RETAIL, FEED_IN = 300_000, 80_000
+"""The supplier's prices. [µEUR/kWh]"""
 
 GENESIS_S = 1_700_000_000
 BLOCK_S = 12
@@ -110,11 +119,17 @@ class Bench:
     ----------
     engine : Engine
         Any; its clock must be before :data:`GENESIS_S`.
+
+    Attributes
+    ----------
+    contracts : dict of str to Deployed
+        The contract of each name that was measured.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.uses: list[GasUse] = []
+        self.contracts: dict[str, Deployed] = {}
         self.block_number = 0
         self.now_s = GENESIS_S
 
@@ -141,40 +156,45 @@ class Bench:
         self.at(GENESIS_S + 10_000_000 * chapter, 1_000 * chapter)
 
     def deploy(
-        self, contract: str, sender: str = "", measured: bool = True, **arguments: int | bytes
+        self,
+        contract: str,
+        *terms: object,
+        sender: str = "",
+        measured: bool = True,
+        **by_name: int | bytes,
     ) -> Deployed:
         """Deploy a contract from an account of its own.
 
         Parameters
         ----------
         contract : str
+        *terms
+            Hold arguments of the constructor under their names.
         sender : str, optional
             Name of an account that sent nothing yet; default: one named after the contract.
         measured : bool
             Whether to note the gas.
-        **arguments
-            Of the constructor, by name.
+        **by_name
+            Arguments of the constructor, before those of ``terms``.
 
         Raises
         ------
+        TypeError
+            If an argument is missing or unknown.
         ContractRevert
             If the constructor refuses.
         """
         artifact = compile_contract(contract)
-        inputs = [
-            item["name"]
-            for entry in artifact.abi
-            if entry["type"] == "constructor"
-            for item in entry["inputs"]
-        ]
         by = account(sender or f"deployer of {contract}")
-        data = artifact.init_code(*(arguments[name] for name in inputs))
+        data = artifact.init_code(*constructor_arguments(artifact, terms, by_name))
         receipt = self.engine.transact(by, None, data, DEFAULT_BLOCK_GAS_LIMIT)
         if receipt.status == 0 or receipt.contract_address is None:
             raise ContractRevert(revert_text(receipt.output), contract, "__init__")
+        deployed = Deployed(self, artifact, receipt.contract_address)
         if measured:
             self.note(contract, DEPLOY, receipt.gas_used)
-        return Deployed(self, artifact, receipt.contract_address)
+            self.contracts[contract] = deployed
+        return deployed
 
     def note(self, contract: str, method: str, gas: int) -> None:
         """Keep a figure.
@@ -187,8 +207,3 @@ class Bench:
         if any((use.contract, use.method) == (contract, method) for use in self.uses):
             raise EngineError(f"{contract}.{method} was measured already")
         self.uses.append(GasUse(contract, method, gas))
-
-
-def address_of(contract: str) -> bytes:
-    """Where the contract that its own account deploys will lie."""
-    return create_address(account(f"deployer of {contract}"), 0)

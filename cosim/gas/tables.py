@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
 from cosim.gas.bench import GasUse
-from cosim.gas.clearing import ClearingGas
-from cosim.mechanisms.supply_contract.gas_published import PUBLISHED, Published
+from cosim.gas.cases import Published
 
-CLEARING_COLUMNS = (
-    "form",
-    "orders",
-    "filled",
-    "clearing_gas",
-    "claims",
-    "claims_gas",
-    "gas_per_participant",
-)
+PublishedFigures = Mapping[tuple[str, str], Published]
 
 _INTRODUCTION = """\
 # Gas
@@ -55,19 +44,6 @@ ours stays below. Gas measured within one open transaction is lower (column `war
 the transaction before touched is warm there. No transaction of its own can be that cheap.
 """
 
-_CLEARING = """\
-## Clearing
-
-![Gas per participant and interval by form of clearing](images/clearing_gas.svg)
-
-One interval's clearing by the number of orders, about half of which are filled (`cosim gas
---csv`, [results/reference/clearing_gas.csv](../results/reference/clearing_gas.csv)). *On chain*
-sorts and clears in the contract; *verified* checks a merit order and a result that somebody
-computed; *committed* stores the root of a tree of fills, and each filled order is claimed with a
-proof. What a participant pays is all of it divided by the number of orders. A book that does not
-cross costs the same whatever its length.
-"""
-
 
 def as_json(uses: Iterable[GasUse]) -> str:
     """A list of ``{contract, method, gas}``."""
@@ -75,28 +51,8 @@ def as_json(uses: Iterable[GasUse]) -> str:
     return f"[\n{rows}\n]\n"
 
 
-def as_csv(rows: Iterable[ClearingGas]) -> str:
-    """Clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CLEARING_COLUMNS)
-    for row in rows:
-        writer.writerow(
-            (
-                row.form,
-                row.n_orders,
-                row.n_filled,
-                row.clearing_gas,
-                len(row.claims_gas),
-                sum(row.claims_gas),
-                round(row.gas_per_participant),
-            )
-        )
-    return out.getvalue()
-
-
-def screen_tables(uses: Sequence[GasUse]) -> tuple[Table, Table]:
-    """The figures as tables for the console: all of them, and beside the published contracts."""
+def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[Table, Table]:
+    """The figures as tables for the console: all of them, and those that have been published."""
     table = Table(
         title="Gas of whole transactions",
         caption="A function's own row: a batch of one, clearing of 100 orders, about half filled.",
@@ -112,35 +68,37 @@ def screen_tables(uses: Sequence[GasUse]) -> tuple[Table, Table]:
             table.add_section()
         table.add_row(use.contract if use.contract != before else "", use.method, number(use.gas))
         before = use.contract
-    beside = Table(
-        title="Beside the published contracts",
+    compared = Table(
+        title="Against the published contracts",
         caption="Then: as published. Today: the same code in whole transactions by current rules.",
         title_justify="left",
         caption_justify="left",
     )
-    beside.add_column("transaction", overflow="fold")
+    compared.add_column("transaction", overflow="fold")
     for heading in ("ours", "today", "then"):
-        beside.add_column(heading, justify="right", no_wrap=True)
-    beside.add_column("what ours does beyond it")
+        compared.add_column(heading, justify="right", no_wrap=True)
+    compared.add_column("what ours does beyond it")
     for use in uses:
-        if known := PUBLISHED.get((use.contract, use.method)):
-            beside.add_row(
+        if known := published.get((use.contract, use.method)):
+            compared.add_row(
                 f"{use.contract} {use.method}",
                 number(use.gas),
                 number(known.today),
                 number(known.then),
                 known.beyond,
             )
-    return table, beside
+    return table, compared
 
 
-def as_markdown(uses: Sequence[GasUse], clearing: Sequence[ClearingGas]) -> str:
-    """The page docs/gas.md."""
-    parts = [_INTRODUCTION, _PUBLISHED, _published_table(uses)]
+def as_markdown(
+    uses: Sequence[GasUse], published: PublishedFigures, sections: Sequence[str]
+) -> str:
+    """The page docs/gas.md, with sections of its own for what was measured by size."""
+    parts = [_INTRODUCTION, _PUBLISHED, _published_table(uses, published)]
     for contract in dict.fromkeys(use.contract for use in uses):
         rows = [(_marked(use.method), number(use.gas)) for use in uses if use.contract == contract]
-        parts += [f"## {contract}\n", _table(("transaction", "gas"), rows)]
-    parts += [_CLEARING, _clearing_table(clearing)]
+        parts += [f"## {contract}\n", markdown_table(("transaction", "gas"), rows)]
+    parts += sections
     return "\n".join(parts)
 
 
@@ -155,33 +113,18 @@ def _marked(method: str) -> str:
     return f"`{name}`{space}{case}"
 
 
-def _published_table(uses: Iterable[GasUse]) -> str:
+def _published_table(uses: Iterable[GasUse], published: PublishedFigures) -> str:
     rows = []
     for use in uses:
-        known: Published | None = PUBLISHED.get((use.contract, use.method))
+        known = published.get((use.contract, use.method))
         if known is not None:
             figures = (number(use.gas), number(known.today), number(known.warm), number(known.then))
             rows.append((f"{use.contract} `{use.method}`", *figures, known.beyond))
     headings = ("transaction", "ours", "today", "warm", "then", "what ours does beyond it")
-    return _table(headings, rows)
+    return markdown_table(headings, rows)
 
 
-def _clearing_table(clearing: Sequence[ClearingGas]) -> str:
-    rows = [
-        (
-            row.form,
-            number(row.n_orders),
-            number(row.n_filled),
-            number(row.clearing_gas),
-            number(sum(row.claims_gas)) if row.claims_gas else "",
-            number(row.gas_per_participant),
-        )
-        for row in clearing
-    ]
-    headings = ("form", "orders", "filled", "clearing", "all claims", "per participant")
-    return _table(headings, rows)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Table of a page."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,15 +1,68 @@
-"""Free balances in a market, and what is due between its accounts and the supplier.
+"""What contract models share: refusals with the contract's own text, free balances, dues.
 
-Model of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
+Models of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from cosim.errors import ContractRevert
 
 
-class SupplierAccounts:
+class ContractModel:
+    """Exact Python model of a contract. Membership and time are the contract's to check."""
+
+    subject: ClassVar[str]
+    """What the contract's refusals begin with."""
+
+    @classmethod
+    def _require(cls, condition: bool, text: str) -> None:
+        """Refuse with the contract's text."""
+        if not condition:
+            raise ContractRevert(f"{cls.subject}: {text}")
+
+
+class EscrowAccounts(ContractModel):
+    """Free balances."""
+
+    def __init__(self) -> None:
+        self._free: dict[str, int] = {}
+
+    def balance_of(self, account: str) -> int:
+        """Free balance. [µEUR]"""
+        return self._free.get(account, 0)
+
+    def free_total_ueur(self) -> int:
+        """Sum of the free balances. [µEUR]"""
+        return sum(self._free.values())
+
+    def deposit(self, account: str, amount_ueur: int) -> None:
+        """Credit a deposit."""
+        self._add(account, amount_ueur)
+
+    def withdraw(self, account: str, amount_ueur: int) -> None:
+        """Debit a withdrawal.
+
+        Raises
+        ------
+        ContractRevert
+            If the free balance is too low.
+        """
+        self._take(account, amount_ueur)
+
+    def _add(self, account: str, amount_ueur: int) -> None:
+        self._free[account] = self.balance_of(account) + amount_ueur
+
+    def _take(self, account: str, amount_ueur: int) -> None:
+        self._require(amount_ueur <= self.balance_of(account), "balance too low")
+        self._add(account, -amount_ueur)
+
+
+class SupplierAccounts(EscrowAccounts):
     """Free balances, and one signed due per account with the supplier.
+
+    A withdrawal of the supplier is of what it owes nobody.
 
     Parameters
     ----------
@@ -18,13 +71,9 @@ class SupplierAccounts:
     """
 
     def __init__(self, supplier: str) -> None:
+        super().__init__()
         self.supplier = supplier
-        self._free: dict[str, int] = {}
         self._dues: dict[str, int] = {}
-
-    def balance_of(self, account: str) -> int:
-        """Free balance. [µEUR]"""
-        return self._free.get(account, 0)
 
     def debt_of(self, account: str) -> int:
         """What the account owes the supplier. [µEUR]"""
@@ -39,23 +88,9 @@ class SupplierAccounts:
         """What the supplier owes to all accounts. [µEUR]"""
         return sum(max(-dues, 0) for dues in self._dues.values())
 
-    def free_total_ueur(self) -> int:
-        """Sum of the free balances. [µEUR]"""
-        return sum(self._free.values())
-
     def deposit(self, account: str, amount_ueur: int) -> None:
         """Credit a deposit; a debt is repaid out of it."""
         self._receive(account, amount_ueur)
-
-    def withdraw(self, account: str, amount_ueur: int) -> None:
-        """Debit a withdrawal.
-
-        Raises
-        ------
-        ContractRevert
-            If the free balance, for the supplier less what it owes, is below the amount.
-        """
-        self._lock(account, amount_ueur)
 
     def collect_claim(self, account: str) -> None:
         """Let the supplier pay what it owes the account, as far as it can.
@@ -84,18 +119,10 @@ class SupplierAccounts:
         self._add(account, amount_ueur)
         self._settle_dues(account, 0)
 
-    def _lock(self, account: str, amount_ueur: int) -> None:
+    def _take(self, account: str, amount_ueur: int) -> None:
         """Take from a free balance; the supplier's is what it owes nobody."""
         available = self.balance_of(account)
         if account == self.supplier:
             available -= min(available, self.claims_total_ueur)
         self._require(amount_ueur <= available, "balance too low")
         self._add(account, -amount_ueur)
-
-    def _add(self, account: str, amount_ueur: int) -> None:
-        self._free[account] = self.balance_of(account) + amount_ueur
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"local market: {text}")

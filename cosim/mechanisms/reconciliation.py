@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import ReconciliationError
-from cosim.mechanisms.local_market.orders import Settlement
 
 _SHOWN = 5
 
@@ -123,40 +122,6 @@ def check_trades(
         )
 
 
-def check_settlements(
-    interval: int,
-    settlements: Mapping[str, Settlement],
-    contracted_wh: Mapping[str, int],
-    residual_wh: Mapping[str, int],
-) -> None:
-    """Require that contracted and residual energy of every account make up what was metered.
-
-    Parameters
-    ----------
-    interval : int
-        Delivery interval.
-    settlements : mapping of str to Settlement
-        As the contract logged them.
-    contracted_wh, residual_wh : mapping of str to int
-        Contracted by the clearing, and taken up by the supplier. [Wh]
-
-    Raises
-    ------
-    ReconciliationError
-        Names the accounts that differ.
-    """
-    check_equal(
-        interval,
-        {account: settlement.metered_wh for account, settlement in settlements.items()},
-        {
-            account: contracted_wh.get(account, 0) + residual_wh.get(account, 0)
-            for account in settlements.keys() | contracted_wh.keys() | residual_wh.keys()
-        },
-        "metered energy [Wh]",
-        "contracted and residual energy [Wh]",
-    )
-
-
 def check_total(interval: int, balances_ueur: Mapping[str, int], total_ueur: int) -> None:
     """Require that the balances of all holders add up to a constant.
 
@@ -212,37 +177,6 @@ def check_held(
             f"holds {held_ueur} µEUR but owes {free_ueur} µEUR free and {locked_ueur} µEUR locked, "
             f"{held_ueur - free_ueur - locked_ueur:+d} µEUR",
         )
-
-
-def check_flows(
-    interval: int,
-    before_ueur: Mapping[str, int],
-    after_ueur: Mapping[str, int],
-    flows_ueur: Mapping[str, int],
-) -> None:
-    """Require that every account's wealth changed by exactly what was settled with it.
-
-    Parameters
-    ----------
-    interval : int
-        Delivery interval.
-    before_ueur, after_ueur : mapping of str to int
-        Wealth: tokens, free and locked balances, claims less debts. [µEUR]
-    flows_ueur : mapping of str to int
-        Received by settlement; negative is paid. A missing account received nothing. [µEUR]
-
-    Raises
-    ------
-    ReconciliationError
-        Names the accounts that differ.
-    """
-    check_equal(
-        interval,
-        {account: after_ueur.get(account, 0) - amount for account, amount in before_ueur.items()},
-        {account: flows_ueur.get(account, 0) for account in before_ueur.keys() | flows_ueur.keys()},
-        "change of wealth [µEUR]",
-        "settled amount [µEUR]",
-    )
 
 
 def _integers(values: npt.ArrayLike) -> list[int]:

@@ -19,7 +19,7 @@ from cosim.settings import Model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cosim.gas.bench import GasUse
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
@@ -126,6 +126,7 @@ class Mechanism(ABC, Generic[S]):
 
     # --- without a run ---
 
-    def gas(self, engine: str) -> Sequence[GasUse]:
-        """Measure what every method of its contracts costs, for ``cosim gas``."""
-        return ()
+    @classmethod
+    def gas(cls) -> GasCases | None:
+        """Return what ``cosim gas`` measures of its contracts; None for nothing."""
+        return None

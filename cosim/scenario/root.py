@@ -11,10 +11,10 @@ from pydantic import Field, create_model, model_validator
 
 from cosim.attacks.settings import AttackSettings, check_attack
 from cosim.clock import DeliveryClock
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
-from cosim.scenario.dso import DsoSettings
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
 from cosim.scenario.prosumers import ProsumerSettings

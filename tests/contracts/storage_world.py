@@ -16,7 +16,7 @@ from market_world import (
 )
 
 from cosim.evm.contracts import compile_contract
-from cosim.mechanisms.community_storage.model import StorageTerms
+from cosim.mechanisms.community_storage.terms import StorageTerms
 
 OWNER = "battery"
 MONEY = 10_000_000

@@ -72,8 +72,7 @@ def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
 def report_with_too_little_gas(
     self: LocalMarket, meter: bytes, interval: int, net_wh: int, sent_at_s: float | None = None
 ) -> int:
-    data = self.calldata("report", interval, net_wh)
-    return self._send(meter, data, sent_at_s, 40_000, interval)
+    return self.send(meter, "report", interval, net_wh, gas=40_000, sent_at_s=sent_at_s)
 
 
 @pytest.mark.usefixtures("late_orders")

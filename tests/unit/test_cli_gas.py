@@ -31,7 +31,7 @@ def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         "Supplier",
         "registerMeter",
         "46 411",
-        "Beside the published contracts",
+        "Against the published contracts",
     ):
         assert word in printed
 

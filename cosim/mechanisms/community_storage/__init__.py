@@ -8,6 +8,7 @@ from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -33,3 +34,10 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
 
         setup = storage_setup(scenario, self.settings, deployment)
         return CommunityStoragePlay.deploy(deployment, scenario.clock(), setup)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.community_storage.gas import CASES
+
+        return CASES

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from cosim.gas.bench import Bench, Deployed, account
-from cosim.gas.community import (
-    FEED_IN,
-    GATE_CLOSURE_S,
+from cosim.gas.bench import Bench, account
+from cosim.gas.cases import GasCases
+from cosim.mechanisms.local_market.gas_community import (
     MONEY,
-    ORDER_LEAD_S,
-    RETAIL,
     Community,
 )
 
@@ -17,15 +14,17 @@ SHARES, SHARE_PRICE_UEUR = 1_000, 123_456
 ENERGY_WH = 123
 
 
-def community_storage(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def community_storage(bench: Bench) -> None:
     """Deploy and measure the storage, on a local market of its own."""
-    community = Community(bench, token, meters, name="of the storage")
+    community = Community(bench, name="of the storage")
     community.join("battery", amount_ueur=0)
     storage = bench.deploy(
         "CommunityStorage",
-        token=token.address,
+        community.terms,
+        community.clock,
+        token=community.token.address,
         local_market=community.market.address,
-        meters=meters.address,
+        meters=community.meters.address,
         owner=account("battery"),
         meter=account("meter of battery"),
         total_shares=SHARES,
@@ -35,10 +34,6 @@ def community_storage(bench: Bench, token: Deployed, meters: Deployed) -> None:
         charge_permille=950,
         discharge_permille=930,
         loss_limit_wh=4_000,
-        retail_price_ueur_per_kwh=RETAIL,
-        feed_in_price_ueur_per_kwh=FEED_IN,
-        order_lead_s=ORDER_LEAD_S,
-        gate_closure_s=GATE_CLOSURE_S,
     )
     names = [f"sharer {k}" for k in range(MANY)]
     for name in names:
@@ -73,3 +68,6 @@ def community_storage(bench: Bench, token: Deployed, meters: Deployed) -> None:
     storage.measure(
         "meter of battery", "reportStorage", 4, 1_234, case="more came out than was nominated"
     )
+
+
+CASES = GasCases(community_storage, place=6)

@@ -1,4 +1,4 @@
-"""Books of the community storage: model of ``contracts/CommunityStorage.vy``.
+"""Model of ``contracts/CommunityStorage.vy``.
 
 Membership and time are the contract's to check; the model is told what was accepted, keeps the same
 balances, and refuses with the contract's own text what its money and state do not allow.
@@ -10,58 +10,15 @@ member charges or discharges is allocated between its meter and the battery's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from cosim.errors import ContractRevert
+from cosim.mechanisms.community_storage.accounts import StorageAccount, StorageAccounts
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH
-from cosim.units import amount_due_ueur, amount_earned_ueur
+from cosim.units import amount_earned_ueur
 
 PERMILLE = 1_000
-MAX_SHARES = 1_000_000
 MAX_AMOUNT_UEUR = 2**96
-
-
-@dataclass(frozen=True, slots=True)
-class StorageTerms:
-    """What the contract is deployed with.
-
-    Parameters
-    ----------
-    owner : str
-        Account of the battery.
-    total_shares, share_price_ueur : int
-        How many shares there are, and what the owner sells one for. [1], [µEUR]
-    capacity_wh, power_wh : int
-        What the accounts hold together; what is charged, or discharged, in one interval. [Wh]
-    charge_permille, discharge_permille : int
-        Efficiencies. [‰]
-    loss_limit_wh : int
-        Most loss of one interval that is billed. [Wh]
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        Of the supplier. [µEUR/kWh]
-    """
-
-    owner: str
-    total_shares: int
-    share_price_ueur: int
-    capacity_wh: int
-    power_wh: int
-    charge_permille: int
-    discharge_permille: int
-    loss_limit_wh: int
-    retail_price_ueur_per_kwh: int
-    feed_in_price_ueur_per_kwh: int
-
-
-@dataclass(frozen=True, slots=True)
-class StorageAccount:
-    """An account: shares, stored energy [Wh], and the first interval that it may nominate next."""
-
-    shares: int = 0
-    energy_wh: int = 0
-    next_interval: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +58,7 @@ def debited_wh(discharged_wh: int, discharge_permille: int) -> int:
     return -(-discharged_wh * PERMILLE // discharge_permille)
 
 
-def allocated_wh(net_wh: int, nominated_wh: int) -> int:
-    """What a member's meter reports to the local market.
-
-    Parameters
-    ----------
-    net_wh : int
-        Physical net injection. [Wh]
-    nominated_wh : int
-        What the member charges (positive) or discharges. [Wh]
-
-    Returns
-    -------
-    int
-        [Wh]
-    """
-    return net_wh - nominated_wh
-
-
-class CommunityStorageModel:
+class CommunityStorageModel(StorageAccounts):
     """State of the community storage.
 
     Parameters
@@ -128,50 +67,11 @@ class CommunityStorageModel:
     """
 
     def __init__(self, terms: StorageTerms) -> None:
-        self.terms = terms
-        self._free: dict[str, int] = {}
-        self._debts: dict[str, int] = {}
-        self._accounts = {terms.owner: StorageAccount(terms.total_shares)}
+        super().__init__(terms)
         self._offers: dict[tuple[str, str], tuple[int, int]] = {}
         self._nominations: dict[int, dict[str, int]] = {}
         self._nominated: dict[int, Nominated] = {}
         self._readings: dict[int, int] = {}
-        self._settled: dict[str, tuple[int, int]] = {}
-        self._overbilled_ueur = 0
-        self._uncredited_ueur = 0
-        self.billed_ueur_per_share = 0
-        self.credited_ueur_per_share = 0
-        self.owner_owes_ueur = 0
-        self.set_aside_ueur = 0
-
-    def balance_of(self, account: str) -> int:
-        """Free balance. [µEUR]"""
-        return self._free.get(account, 0)
-
-    def free_total_ueur(self) -> int:
-        """Sum of the free balances. [µEUR]"""
-        return sum(self._free.values())
-
-    def debt_of(self, account: str) -> int:
-        """What the account owes the owner. [µEUR]"""
-        return self._debts.get(account, 0)
-
-    def accrued_of(self, account: str) -> tuple[int, int]:
-        """What was billed and credited to the account and is not settled yet. [µEUR]"""
-        billed, credited = self._settled.get(account, (0, 0))
-        shares = self.account_of(account).shares
-        return (
-            shares * (self.billed_ueur_per_share - billed),
-            shares * (self.credited_ueur_per_share - credited),
-        )
-
-    def account_of(self, account: str) -> StorageAccount:
-        """Shares and energy of an account."""
-        return self._accounts.get(account, StorageAccount())
-
-    def energy_total_wh(self) -> int:
-        """Sum of all accounts. [Wh]"""
-        return sum(account.energy_wh for account in self._accounts.values())
 
     def capacity_of(self, shares: int) -> int:
         """Most energy that an account with so many shares can hold. [Wh]"""
@@ -196,26 +96,6 @@ class CommunityStorageModel:
     def reading_of(self, interval: int) -> int | None:
         """Net injection that the battery's meter reported, if it did. [Wh]"""
         return self._readings.get(interval)
-
-    def deposit(self, account: str, amount_ueur: int) -> None:
-        """Credit a deposit; a debt is repaid out of it."""
-        self._add(account, amount_ueur)
-        self._settle(account)
-
-    def withdraw(self, account: str, amount_ueur: int) -> None:
-        """Debit a withdrawal, after bills and what the owner owes.
-
-        Raises
-        ------
-        ContractRevert
-            If the free balance is too low.
-        """
-        with self._all_or_nothing():
-            self._settle(account)
-            if account == self.terms.owner:
-                self._credit_members()
-            self._require(amount_ueur <= self.balance_of(account), "balance too low")
-            self._add(account, -amount_ueur)
 
     def buy_shares(self, account: str, shares: int) -> None:
         """Sell shares of the owner at the price set at deployment.
@@ -343,25 +223,6 @@ class CommunityStorageModel:
         self._credit_members()
         return loss
 
-    def settle(self, accounts: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Collect bills and pay credits.
-
-        Parameters
-        ----------
-        accounts : iterable of str
-
-        Returns
-        -------
-        dict of str to tuple of int
-            What was billed and what was credited, for accounts with either. [µEUR]
-        """
-        done = {}
-        for account in accounts:
-            billed, credited = self._settle(account)
-            if billed + credited:
-                done[account] = (billed, credited)
-        return done
-
     def forget(self, interval: int) -> None:
         """Drop the nominations and the reading of an interval that is over."""
         for kept in (self._nominations, self._nominated, self._readings):
@@ -387,54 +248,3 @@ class CommunityStorageModel:
             self._accounts[to] = replace(taker, shares=taker.shares + shares)
             self._add(to, -price_ueur)
             self._add(account, price_ueur)
-
-    def _bill_members(self, loss_wh: int) -> None:
-        bill = amount_due_ueur(loss_wh, self.terms.retail_price_ueur_per_kwh)
-        shares = self.terms.total_shares
-        per_share = -(-max(bill - self._overbilled_ueur, 0) // shares)
-        self._overbilled_ueur += per_share * shares - bill
-        self.billed_ueur_per_share += per_share
-
-    def _credit_members(self) -> None:
-        paid = min(self.owner_owes_ueur, self.balance_of(self.terms.owner))
-        if paid == 0:
-            return
-        self._add(self.terms.owner, -paid)
-        self.owner_owes_ueur -= paid
-        self.set_aside_ueur += paid
-        per_share, self._uncredited_ueur = divmod(
-            self._uncredited_ueur + paid, self.terms.total_shares
-        )
-        self.credited_ueur_per_share += per_share
-
-    def _settle(self, account: str) -> tuple[int, int]:
-        billed, credited = self.accrued_of(account)
-        self._settled[account] = (self.billed_ueur_per_share, self.credited_ueur_per_share)
-        self.set_aside_ueur -= credited
-        self._add(account, credited)
-        if account == self.terms.owner:
-            return 0, credited
-        debt = self.debt_of(account) + billed
-        paid = min(debt, self.balance_of(account))
-        self._add(account, -paid)
-        self._add(self.terms.owner, paid)
-        self._debts[account] = debt - paid
-        return billed, credited
-
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Money and shares are as before when what follows is refused."""
-        before = {k: dict(v) if isinstance(v, dict) else v for k, v in vars(self).items()}
-        try:
-            yield
-        except ContractRevert:
-            vars(self).update(before)
-            raise
-
-    def _add(self, account: str, amount_ueur: int) -> None:
-        self._free[account] = self.balance_of(account) + amount_ueur
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"community storage: {text}")

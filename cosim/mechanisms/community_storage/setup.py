@@ -10,8 +10,8 @@ import numpy as np
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
 from cosim.mechanisms.community_storage.client import CommunityStorage
-from cosim.mechanisms.community_storage.model import StorageTerms
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import Deployment, mine_all
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.membership import members
@@ -70,22 +70,13 @@ def deploy_storage(
     client = CommunityStorage.deploy(
         chain,
         deployment.operator.address,
+        terms,
+        clock,
         token=token.address,
         local_market=deployment.client(LocalMarket).address,
         meters=deployment.meter_registry.address,
         owner=owner,
         meter=deployment.meters[setup.point].address,
-        total_shares=terms.total_shares,
-        share_price_ueur=terms.share_price_ueur,
-        capacity_wh=terms.capacity_wh,
-        power_wh=terms.power_wh,
-        charge_permille=terms.charge_permille,
-        discharge_permille=terms.discharge_permille,
-        loss_limit_wh=terms.loss_limit_wh,
-        retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
-        feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
-        order_lead_s=clock.order_lead_s,
-        gate_closure_s=clock.gate_closure_s,
     )
     money = {
         deployment.prosumers[i].address: needed_ueur(setup, i)

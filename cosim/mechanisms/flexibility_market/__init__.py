@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.plugins.mechanism import Mechanism
-from cosim.scenario.dso import DsoSettings
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -38,11 +39,18 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         client = FlexibilityMarket.deploy(
             deployment.chain,
             deployment.operator.address,
+            terms,
             token=deployment.token.address,
             local_market=deployment.client(LocalMarket).address,
             dso=deployment.dso.address,
-            penalty_ueur_per_kwh=terms.penalty_ueur_per_kwh,
         )
         deployment.clients.append(client)
         market = deployment.play(LocalMarketPlay)
         return FlexibilityMarketPlay(deployment, scenario.clock(), terms, market)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.flexibility_market.gas import CASES
+
+        return CASES

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cosim.gas.bench import Bench, Deployed, account
-from cosim.gas.community import MONEY, Community
+from cosim.gas.bench import Bench, account
+from cosim.gas.cases import GasCases
+from cosim.mechanisms.local_market.gas_community import MONEY, Community
 
 PENALTY = 600_000
 MANY = 100
@@ -12,12 +13,12 @@ QUANTITY_WH, ENERGY_WH = 400_000, 1_234
 BASELINE_WH = -2_345
 
 
-def flexibility_market(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def flexibility_market(bench: Bench) -> None:
     """Deploy and measure the flexibility market, on a local market of its own."""
-    community = Community(bench, token, meters, name="of the flexibility market")
+    community = Community(bench, name="of the flexibility market")
     market = bench.deploy(
         "FlexibilityMarket",
-        token=token.address,
+        token=community.token.address,
         local_market=community.market.address,
         dso=account("DSO"),
         penalty_ueur_per_kwh=PENALTY,
@@ -49,3 +50,6 @@ def flexibility_market(bench: Bench, token: Deployed, meters: Deployed) -> None:
     market.measure("anyone", "settle", 1, accounts[:1])
     market.measure("anyone", "settle", 2, accounts, case=f"of {MANY} offers")
     market.measure("anyone", "closeRequest", 1)
+
+
+CASES = GasCases(flexibility_market, place=4)

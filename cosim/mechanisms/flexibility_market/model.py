@@ -1,4 +1,4 @@
-"""Books of the flexibility market: model of ``contracts/FlexibilityMarket.vy``.
+"""Model of ``contracts/FlexibilityMarket.vy``.
 
 Membership and time are the contract's to check; the model is told what was accepted, keeps the same
 balances, and refuses with the contract's own text what its money and state do not allow.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from cosim.errors import ContractRevert
+from cosim.mechanisms.accounts import EscrowAccounts
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -131,7 +132,7 @@ def delivered_wh(
     return min(max(change_wh, 0), awarded_wh)
 
 
-class FlexibilityMarketModel:
+class FlexibilityMarketModel(EscrowAccounts):
     """State of the flexibility market.
 
     Parameters
@@ -142,22 +143,16 @@ class FlexibilityMarketModel:
         What awarded but undelivered energy costs. [µEUR/kWh]
     """
 
+    subject: ClassVar[str] = "flexibility market"
+
     def __init__(self, dso: str, penalty_ueur_per_kwh: int) -> None:
+        super().__init__()
         self.dso = dso
         self.penalty_ueur_per_kwh = penalty_ueur_per_kwh
-        self._free: dict[str, int] = {}
         self._requests: dict[int, FlexibilityRequest] = {}
         self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
         self._positions: dict[tuple[int, str], _Position] = {}
         self._n_requests = 0
-
-    def balance_of(self, account: str) -> int:
-        """Free balance. [µEUR]"""
-        return self._free.get(account, 0)
-
-    def free_total_ueur(self) -> int:
-        """Sum of the free balances. [µEUR]"""
-        return sum(self._free.values())
 
     def request(self, request_id: int) -> FlexibilityRequest:
         """A request by its number.
@@ -190,20 +185,6 @@ class FlexibilityMarketModel:
         """Sum of ``escrow_of`` and ``locked_of`` over all requests and offers kept. [µEUR]"""
         escrow = sum(self.escrow_of(request_id) for request_id in self._requests)
         return escrow + sum(self.locked_of(*key) for key in self._offers)
-
-    def deposit(self, account: str, amount_ueur: int) -> None:
-        """Credit a deposit."""
-        self._add(account, amount_ueur)
-
-    def withdraw(self, account: str, amount_ueur: int) -> None:
-        """Debit a withdrawal.
-
-        Raises
-        ------
-        ContractRevert
-            If the free balance is too low.
-        """
-        self._take(account, amount_ueur)
 
     def open_request(
         self, interval: int, is_up: bool, quantity_wh: int, price_cap_ueur_per_kwh: int
@@ -384,15 +365,3 @@ class FlexibilityMarketModel:
 
     def _bond_ueur(self, energy_wh: int) -> int:
         return amount_due_ueur(energy_wh, self.penalty_ueur_per_kwh)
-
-    def _add(self, account: str, amount_ueur: int) -> None:
-        self._free[account] = self.balance_of(account) + amount_ueur
-
-    def _take(self, account: str, amount_ueur: int) -> None:
-        self._require(amount_ueur <= self.balance_of(account), "balance too low")
-        self._add(account, -amount_ueur)
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"flexibility market: {text}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.terms import MarketTerms
-from cosim.scenario.dso import DsoSettings
 from cosim.units import ueur_from_eur
 
 

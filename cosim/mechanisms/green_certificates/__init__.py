@@ -9,6 +9,7 @@ from cosim.plugins.mechanism import Mechanism
 from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -46,3 +47,10 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
 
         terms = certificate_terms(scenario, self.settings, deployment.members)
         return GreenCertificatesPlay.deploy(deployment, scenario.clock(), terms)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.green_certificates.gas import CASES
+
+        return CASES

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from cosim.gas.bench import Bench, Deployed, account
-from cosim.gas.community import HOUR_S, METERING_S, MONEY, STEP_S, Community
+from cosim.gas.bench import Bench, account
+from cosim.gas.cases import GasCases
+from cosim.mechanisms.local_market.gas_community import HOUR_S, MONEY, Community
 
 PRODUCED_WH, CONSUMED_WH = 5_432, 1_234
 PRICE = 12_345
 
 
-def green_certificates(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def green_certificates(bench: Bench) -> None:
     """Deploy and measure the certificates."""
-    community = Community(bench, token, meters, name="of the certificates")
+    community = Community(bench, name="of the certificates")
     contract = bench.deploy(
         "GreenCertificates",
-        token=token.address,
-        meters=meters.address,
+        community.clock,
         first_delivery_s=community.first_delivery_s,
-        step_s=STEP_S,
-        metering_s=METERING_S,
+        token=community.token.address,
+        meters=community.meters.address,
     )
     for name in ("producer", "consumer"):
         community.register(name)
@@ -40,3 +40,6 @@ def green_certificates(bench: Bench, token: Deployed, meters: Deployed) -> None:
     contract.measure("consumer", "buy", 1, 2_345 - 1_234, case="all that is left")
     contract.measure("producer", "cancelOffer", 2)
     contract.measure("consumer", "retire", hour, 567)
+
+
+CASES = GasCases(green_certificates, place=7)

@@ -1,4 +1,4 @@
-"""Books of the green certificates: model of ``contracts/GreenCertificates.vy``.
+"""Model of ``contracts/GreenCertificates.vy``.
 
 Guarantees of origin (EN 16325) by the hour, as the EnergyTag standard for granular certificates
 has them: what a meter records as renewable production is certified once, and a certificate is
@@ -10,8 +10,9 @@ with the contract's own text what they do not allow.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from cosim.errors import ContractRevert
+from cosim.mechanisms.accounts import EscrowAccounts
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH
 from cosim.units import SECONDS_PER_HOUR, amount_due_ueur
 
@@ -84,7 +85,7 @@ class CertificateOffer:
     price_ueur_per_kwh: int
 
 
-class GreenCertificatesModel:
+class GreenCertificatesModel(EscrowAccounts):
     """State of the green certificates.
 
     Parameters
@@ -100,13 +101,15 @@ class GreenCertificatesModel:
         If intervals would not lie within one clock hour each.
     """
 
+    subject: ClassVar[str] = "green certificates"
+
     def __init__(self, first_delivery_s: int, step_s: int) -> None:
         whole = step_s > 0 and SECONDS_PER_HOUR % step_s == 0
         self._require(whole, "step does not divide the hour")
         self._require(first_delivery_s % step_s == 0, "first delivery not at a whole step")
+        super().__init__()
         self.first_delivery_s = first_delivery_s
         self.step_s = step_s
-        self._free: dict[str, int] = {}
         self._recorded: dict[int, set[tuple[int, str]]] = {}
         self._holdings: dict[int, dict[str, Holding]] = {}
         self._totals: dict[int, HourTotals] = {}
@@ -118,14 +121,6 @@ class GreenCertificatesModel:
     def hour_of(self, interval: int) -> int:
         """Hour that an interval lies in, by Unix time. [h]"""
         return (self.first_delivery_s + interval * self.step_s) // SECONDS_PER_HOUR
-
-    def balance_of(self, account: str) -> int:
-        """Free balance of money. [µEUR]"""
-        return self._free.get(account, 0)
-
-    def free_total_ueur(self) -> int:
-        """Sum of the free balances: all the money that the contract holds. [µEUR]"""
-        return sum(self._free.values())
 
     def holding_of(self, hour: int, account: str) -> Holding:
         """What an account holds, consumed and retired of an hour."""
@@ -159,23 +154,6 @@ class GreenCertificatesModel:
     def offer_count(self) -> int:
         """How many offers were made; they are numbered from 1."""
         return self._n_offers
-
-    # --- money ---
-
-    def deposit(self, account: str, amount_ueur: int) -> None:
-        """Credit a deposit."""
-        self._free[account] = self.balance_of(account) + amount_ueur
-
-    def withdraw(self, account: str, amount_ueur: int) -> None:
-        """Debit a withdrawal.
-
-        Raises
-        ------
-        ContractRevert
-            If the free balance is too low.
-        """
-        self._require(amount_ueur <= self.balance_of(account), "balance too low")
-        self._free[account] = self.balance_of(account) - amount_ueur
 
     # --- certificates ---
 
@@ -260,8 +238,8 @@ class GreenCertificatesModel:
         self._require(energy_wh > 0, "energy out of range")
         self._require(energy_wh <= offer.energy_wh, "more than offered")
         amount_ueur = amount_due_ueur(energy_wh, offer.price_ueur_per_kwh)
-        self.withdraw(buyer, amount_ueur)
-        self.deposit(offer.seller, amount_ueur)
+        self._take(buyer, amount_ueur)
+        self._add(offer.seller, amount_ueur)
         if energy_wh == offer.energy_wh:
             del self._offers[offer_id]
         else:
@@ -335,8 +313,3 @@ class GreenCertificatesModel:
 
     def _put(self, hour: int, account: str, holding: Holding) -> None:
         self._holdings.setdefault(hour, {})[account] = holding
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"green certificates: {text}")

@@ -96,10 +96,10 @@ class GreenCertificatesPlay(Play):
         client = GreenCertificates.deploy(
             chain,
             deployment.operator.address,
+            clock,
             token=token.address,
             meters=deployment.meter_registry.address,
             first_delivery_s=clock.start_s,
-            step_s=clock.step_s,
             metering_s=clock.step_s,
         )
         buyers = [

@@ -8,6 +8,7 @@ from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -38,23 +39,19 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
         client = LocalMarket.deploy(
             deployment.chain,
             deployment.operator.address,
+            terms,
+            clock,
             token=deployment.token.address,
             meters=deployment.meter_registry.address,
             supplier=deployment.supplier.address,
-            retail_price_ueur_per_kwh=terms.retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh=terms.feed_in_price_ueur_per_kwh,
             first_delivery_s=clock.start_s,
-            step_s=clock.step_s,
-            order_lead_s=clock.order_lead_s,
-            gate_closure_s=clock.gate_closure_s,
-            metering_s=clock.metering_s,
-            silent_estimate_wh=terms.silent_estimate_wh,
-            rule=terms.rule.number,
-            form=terms.form.number,
-            reveal_s=terms.reveal_s,
-            sealed_deposit_ueur=terms.sealed_deposit_ueur,
-            challenge_s=terms.challenge_s,
-            clearing_bond_ueur=terms.clearing_bond_ueur,
         )
         deployment.clients.append(client)
         return LocalMarketPlay(deployment, clock, terms)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.local_market.gas import CASES
+
+        return CASES

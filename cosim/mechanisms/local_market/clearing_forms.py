@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, crosses
 from cosim.mechanisms.local_market.committed import CommittedClearing
-from cosim.mechanisms.local_market.fill_tree import FillTree, HashFunction, root_of_proof
+from cosim.mechanisms.local_market.fill_tree import FillTree, root_of_proof
 from cosim.mechanisms.local_market.order_books import Interval, OrderBooks
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH, MAX_VOLUME_WH, Order
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.pricing import ClearingForm
 
 _FORM_TEXTS = {
     ClearingForm.ON_CHAIN: "clearing is on chain",
@@ -24,48 +25,12 @@ class ClearedBooks(OrderBooks):
     *On chain* and *verified* have one result and are one function here. *Committed* takes a root
     and prices on trust until the challenge window is over; a challenge puts the true clearing in
     their place. Times are the contract's to check.
-
-    Parameters
-    ----------
-    supplier, retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh, rule, is_sealed
-        As ``OrderBooks`` takes them, and ``sealed_deposit_ueur`` too.
-    form : ClearingForm
-    clearing_bond_ueur : int
-        Bond of a committer. [µEUR]
-    keccak : callable, optional
-        Hash of bytes, which the committed form needs.
-
-    Raises
-    ------
-    ValueError
-        If the form is committed and no hash function is given.
     """
 
-    def __init__(
-        self,
-        supplier: str,
-        retail_price_ueur_per_kwh: int,
-        feed_in_price_ueur_per_kwh: int,
-        rule: PricingRule,
-        is_sealed: bool,
-        sealed_deposit_ueur: int,
-        form: ClearingForm,
-        clearing_bond_ueur: int,
-        keccak: HashFunction | None,
-    ) -> None:
-        super().__init__(
-            supplier,
-            retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh,
-            rule,
-            is_sealed,
-            sealed_deposit_ueur,
-        )
-        if form is ClearingForm.COMMITTED and keccak is None:
-            raise ValueError("the committed form needs a hash function")
-        self.form = form
-        self.clearing_bond_ueur = clearing_bond_ueur
-        self._keccak = keccak
+    @property
+    def form(self) -> ClearingForm:
+        """Where the clearing is computed."""
+        return self.terms.form
 
     def clearing(self, interval: int) -> Clearing | None:
         """Clearing of an interval by the contract itself, if it happened."""
@@ -77,8 +42,7 @@ class ClearedBooks(OrderBooks):
 
     def fill_tree(self, interval: int) -> FillTree:
         """Tree of the fills that clearing the interval's book gives."""
-        assert self._keccak is not None
-        return FillTree(self.clear_book(interval).fills_wh, self._keccak)
+        return FillTree(self.clear_book(interval).fills_wh, keccak)
 
     def filled_wh_of(self, interval: int, account: str) -> int:
         """Fill of an account's order: 0 before clearing, or before it is claimed. [Wh]"""
@@ -151,14 +115,14 @@ class ClearedBooks(OrderBooks):
             return
         self._require(max(prices) <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
         self._require(volume_wh <= MAX_VOLUME_WH, "energy out of range")
-        self._lock(committer, self.clearing_bond_ueur)
+        self._take(committer, self.terms.clearing_bond_ueur)
         state.committed = CommittedClearing(
             committer,
             root,
             *prices,
             volume_wh,
-            self.rule,
-            self.clearing_bond_ueur,
+            self.terms.rule,
+            self.terms.clearing_bond_ueur,
             len(self.orders(interval)),
         )
 
@@ -211,11 +175,10 @@ class ClearedBooks(OrderBooks):
         self._require(order is not None, "no order")
         assert committed is not None
         assert order is not None
-        assert self._keccak is not None
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
         self._require(account not in state.readings, "already reported")
-        is_proven = root_of_proof(index, filled_wh, proof, self._keccak) == committed.root
+        is_proven = root_of_proof(index, filled_wh, proof, keccak) == committed.root
         self._require(is_proven, "not in the root")
         self._require(filled_wh <= order.energy_wh, "fill above the order")
         self._require(filled_wh == 0 or committed.fits(order), "price beyond the order")

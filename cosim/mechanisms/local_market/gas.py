@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
-from cosim.gas.bench import Bench, Deployed, account
-from cosim.gas.clearing import (
+from cosim.gas.bench import Bench, account
+from cosim.gas.cases import GasCases, GasSweep
+from cosim.mechanisms.local_market.clearing import clear, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.gas_clearing import (
     ClearingBench,
+    as_csv,
+    as_section,
     book,
+    measure_clearing,
     member,
     outcome,
-    packed_ranking,
 )
-from cosim.gas.community import (
+from cosim.mechanisms.local_market.gas_community import (
     CHALLENGE_S,
-    COMMITTED,
     MONEY,
     REVEAL_S,
     SUPPLIER,
     Community,
 )
-from cosim.mechanisms.local_market.clearing import clear
+from cosim.mechanisms.local_market.pricing import ClearingForm
 
 N_ORDERS = 100
 SALT = keccak(b"gas: salt")
 CONTRACT = "LocalMarket"
 
 
-def local_market(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def local_market(bench: Bench) -> None:
     """Deploy and measure the local market."""
-    _accounts_and_settlement(bench, token, meters)
-    _sealed_orders(bench, token, meters)
-    _forms_of_clearing(bench, token, meters)
-    _challenge(bench, token, meters)
+    _accounts_and_settlement(bench)
+    _sealed_orders(bench)
+    _forms_of_clearing(bench)
+    _challenge(bench)
 
 
-def _accounts_and_settlement(bench: Bench, token: Deployed, meters: Deployed) -> None:
-    community = Community(bench, token, meters, measured=True)
+def _accounts_and_settlement(bench: Bench) -> None:
+    community = Community(bench, measured=True)
     market = community.market
     for name in ("exporter", "buyer", "seller", "unfilled", "silent"):
         community.allow(name, market)
@@ -73,8 +77,8 @@ def _accounts_and_settlement(bench: Bench, token: Deployed, meters: Deployed) ->
     market.measure("anyone", "settleSilent", 2, account("silent"))
 
 
-def _sealed_orders(bench: Bench, token: Deployed, meters: Deployed) -> None:
-    community = Community(bench, token, meters, sealed=True, name="with sealed orders")
+def _sealed_orders(bench: Bench) -> None:
+    community = Community(bench, sealed=True, name="with sealed orders")
     market = community.market
     names = ("buyer", "seller", "forgetful")
     orders = {"buyer": (0, False, 1_234, 210_123), "seller": (0, True, 2_345, 123_456)}
@@ -97,11 +101,11 @@ def _sealed_orders(bench: Bench, token: Deployed, meters: Deployed) -> None:
     market.measure("meter of forgetful", "report", 0, -1_345, case="deposit forfeited")
 
 
-def _forms_of_clearing(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def _forms_of_clearing(bench: Bench) -> None:
     """Clearing of 100 orders, about half of them filled, and of 100 that do not cross."""
     methods = {"on chain": "clear", "verified": "clearVerified", "committed": "commitClearing"}
     for form, method in methods.items():
-        cleared = ClearingBench(bench, token, meters, form, N_ORDERS)
+        cleared = ClearingBench(bench, form, N_ORDERS)
         crossing, idle = cleared.clear(N_ORDERS), cleared.clear(N_ORDERS, crossing=False)
         bench.note(CONTRACT, method, crossing.clearing_gas)
         bench.note(CONTRACT, f"{method} (no crossing)", idle.clearing_gas)
@@ -113,9 +117,9 @@ def _forms_of_clearing(bench: Bench, token: Deployed, meters: Deployed) -> None:
             cleared.community.market.measure("anyone", "releaseBond", 0)
 
 
-def _challenge(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def _challenge(bench: Bench) -> None:
     """The largest honest challenge of 100 orders: prices and volume are right, the root is not."""
-    community = Community(bench, token, meters, COMMITTED, name="with a wrong root")
+    community = Community(bench, ClearingForm.COMMITTED, name="with a wrong root")
     market = community.market
     for name in (*map(member, range(N_ORDERS)), "liar"):
         community.join(name)
@@ -126,6 +130,16 @@ def _challenge(bench: Bench, token: Deployed, meters: Deployed) -> None:
     community.close_gate(0)
     market.do("liar", "commitClearing", 0, keccak(b"gas: wrong root"), *outcome(clear(orders)))
     bench.at(bench.now_s + CHALLENGE_S - 1)
-    market.measure(member(0), "challengeClearing", 0, packed_ranking(orders))
+    market.measure(member(0), "challengeClearing", 0, pack_ranking(ranking(orders)))
     community.deliver(0)
     market.measure(f"meter of {member(0)}", "report", 0, -1_345, case="after a challenge")
+
+
+CASES = GasCases(
+    local_market,
+    place=3,
+    sweep=GasSweep(
+        csv=lambda engine: as_csv(measure_clearing(engine)),
+        section=lambda engine: as_section(measure_clearing(engine)),
+    ),
+)

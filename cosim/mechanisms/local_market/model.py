@@ -1,18 +1,16 @@
-"""Books of the local market: model of ``contracts/LocalMarket.vy`` and its modules.
+"""Model of ``contracts/LocalMarket.vy`` and its modules.
 
 Membership and time are the contract's to check; the model is told what was accepted, keeps the same
-balances, and refuses with the contract's own text what its money and state do not allow. Accounts
-with what is due to the supplier, order books and clearing are its lower floors, in ``accounts``,
-``order_books`` and ``clearing_forms``.
+balances, and refuses with the contract's own text what its money and state do not allow. It builds
+on accounts with dues to the supplier, order books and clearing, in ``accounts``, ``order_books``
+and ``clearing_forms``.
 """
 
 from __future__ import annotations
 
 from cosim.mechanisms.local_market.clearing_forms import ClearedBooks
-from cosim.mechanisms.local_market.fill_tree import HashFunction
 from cosim.mechanisms.local_market.order_books import Interval, escrow_ueur
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
@@ -59,56 +57,7 @@ def settle_reading(
 
 
 class LocalMarketModel(ClearedBooks):
-    """State of the local market.
-
-    Parameters
-    ----------
-    supplier : str
-        Account that buys and sells the residual.
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        What it is paid, and what it pays. [µEUR/kWh]
-    silent_estimate_wh : int
-        Consumption settled for a meter that stays silent. [Wh]
-    rule : PricingRule
-        Price of what is traded inside the community.
-    form : ClearingForm
-        Where the clearing is computed.
-    is_sealed : bool
-        Orders are committed to before gate closure and revealed after it.
-    sealed_deposit_ueur : int
-        Locked by a sealed order until it is revealed. [µEUR]
-    clearing_bond_ueur : int
-        Bond of who commits to a clearing. [µEUR]
-    keccak : callable, optional
-        Hash of bytes, which the committed form needs.
-    """
-
-    def __init__(
-        self,
-        supplier: str,
-        retail_price_ueur_per_kwh: int,
-        feed_in_price_ueur_per_kwh: int,
-        silent_estimate_wh: int,
-        rule: PricingRule = PricingRule.MIDPOINT,
-        form: ClearingForm = ClearingForm.ON_CHAIN,
-        *,
-        is_sealed: bool = False,
-        sealed_deposit_ueur: int = 0,
-        clearing_bond_ueur: int = 0,
-        keccak: HashFunction | None = None,
-    ) -> None:
-        super().__init__(
-            supplier,
-            retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh,
-            rule,
-            is_sealed,
-            sealed_deposit_ueur,
-            form,
-            clearing_bond_ueur,
-            keccak,
-        )
-        self.silent_estimate_wh = silent_estimate_wh
+    """State of the local market."""
 
     def reading_of(self, interval: int, account: str) -> Reading | None:
         """Reading that the account's interval was settled with, if it was."""
@@ -165,7 +114,9 @@ class LocalMarketModel(ClearedBooks):
         ContractRevert
             If the interval is not cleared, or settled already.
         """
-        return self._settle(interval, account, Reading(-self.silent_estimate_wh, estimated=True))
+        return self._settle(
+            interval, account, Reading(-self.terms.silent_estimate_wh, estimated=True)
+        )
 
     def forget(self, interval: int) -> None:
         """Drop the orders and readings of an interval that is settled.
@@ -201,13 +152,13 @@ class LocalMarketModel(ClearedBooks):
             filled_wh,
             price,
             reading,
-            self.retail_price_ueur_per_kwh,
-            self.feed_in_price_ueur_per_kwh,
+            self.terms.retail_price_ueur_per_kwh,
+            self.terms.feed_in_price_ueur_per_kwh,
         )
         if order is not None:
             self._add(account, self._released_ueur(state, account))
         elif account in state.index_of:
-            self._add(self.supplier, self.sealed_deposit_ueur)
+            self._add(self.supplier, self.terms.sealed_deposit_ueur)
         state.readings[account] = reading
         self._settle_dues(account, -settlement.supplier_ueur)
         return settlement
@@ -215,8 +166,8 @@ class LocalMarketModel(ClearedBooks):
     def _released_ueur(self, state: Interval, account: str) -> int:
         order = state.order_of(account)
         if order is None:
-            return self.sealed_deposit_ueur
-        escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
+            return self.terms.sealed_deposit_ueur
+        escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
         filled_wh = self._filled_wh(state, state.index_of[account])
         price = self._price_ueur_per_kwh(state, order)
         if order.is_sell:

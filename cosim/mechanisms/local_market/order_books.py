@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cosim.mechanisms.accounts import SupplierAccounts
 from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
@@ -14,7 +15,8 @@ from cosim.mechanisms.local_market.orders import (
     Order,
     Reading,
 )
-from cosim.mechanisms.local_market.pricing import PricingRule, taker_price_ueur_per_kwh
+from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import amount_due_ueur
 
 _SEALED = 1 << 255  # marks a slot that holds a commitment, and takes its highest bit
@@ -78,30 +80,16 @@ class OrderBooks(SupplierAccounts):
     ----------
     supplier : str
         Account that buys and sells the residual.
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        What it is paid, and what it pays. [µEUR/kWh]
-    rule : PricingRule
-    is_sealed : bool
-        Orders are committed to before gate closure and revealed after it.
-    sealed_deposit_ueur : int
-        Locked by a commitment, and lost to the supplier if it is never revealed. [µEUR]
+    terms : MarketTerms
+        Of the deployment; orders are sealed if they have time to be revealed.
     """
 
-    def __init__(
-        self,
-        supplier: str,
-        retail_price_ueur_per_kwh: int,
-        feed_in_price_ueur_per_kwh: int,
-        rule: PricingRule,
-        is_sealed: bool,
-        sealed_deposit_ueur: int,
-    ) -> None:
+    subject: ClassVar[str] = "local market"
+
+    def __init__(self, supplier: str, terms: MarketTerms) -> None:
         super().__init__(supplier)
-        self.retail_price_ueur_per_kwh = retail_price_ueur_per_kwh
-        self.feed_in_price_ueur_per_kwh = feed_in_price_ueur_per_kwh
-        self.rule = rule
-        self.is_sealed = is_sealed
-        self.sealed_deposit_ueur = sealed_deposit_ueur
+        self.terms = terms
+        self.is_sealed = terms.reveal_s > 0
         self._intervals: dict[int, Interval] = {}
 
     def orders(self, interval: int) -> tuple[Order, ...]:
@@ -124,9 +112,9 @@ class OrderBooks(SupplierAccounts):
         """What clearing any book gives under the market's rule and the supplier's prices."""
         return clear(
             book,
-            self.rule,
-            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
+            self.terms.rule,
+            retail_price_ueur_per_kwh=self.terms.retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=self.terms.feed_in_price_ueur_per_kwh,
         )
 
     def place_order(self, interval: int, order: Order) -> None:
@@ -143,7 +131,7 @@ class OrderBooks(SupplierAccounts):
         self._check_fields(order)
         state = self._interval(interval)
         self._check_room(state, order.account)
-        self._lock(order.account, escrow_ueur(order, self.retail_price_ueur_per_kwh))
+        self._take(order.account, escrow_ueur(order, self.terms.retail_price_ueur_per_kwh))
         state.add(order.account, order, 0)
 
     def commit_order(self, interval: int, account: str, commitment: bytes) -> None:
@@ -163,10 +151,10 @@ class OrderBooks(SupplierAccounts):
             balance is too low.
         """
         self._require(self.is_sealed, "orders are open")
-        self._require(self.balance_of(account) >= self.sealed_deposit_ueur, "balance too low")
+        self._require(self.balance_of(account) >= self.terms.sealed_deposit_ueur, "balance too low")
         state = self._interval(interval)
         self._check_room(state, account)
-        self._add(account, -self.sealed_deposit_ueur)
+        self._add(account, -self.terms.sealed_deposit_ueur)
         state.add(account, None, _sealed(commitment))
 
     def reveal_order(self, interval: int, order: Order, commitment: bytes) -> None:
@@ -191,17 +179,17 @@ class OrderBooks(SupplierAccounts):
         self._require(state.book[index] is None, "already revealed")
         self._require(state.commitments[index] == _sealed(commitment), "not what was sealed")
         self._check_fields(order)
-        escrow = escrow_ueur(order, self.retail_price_ueur_per_kwh)
-        available = self.balance_of(order.account) + self.sealed_deposit_ueur
+        escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
+        available = self.balance_of(order.account) + self.terms.sealed_deposit_ueur
         self._require(available >= escrow, "balance too low")
-        self._receive(order.account, self.sealed_deposit_ueur - escrow)
+        self._receive(order.account, self.terms.sealed_deposit_ueur - escrow)
         state.book[index] = order
 
     def _check_fields(self, order: Order) -> None:
         self._require(0 < order.energy_wh <= MAX_ENERGY_WH, "energy out of range")
         self._require(0 <= order.price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
-        if self.rule.sets_price:
-            price = taker_price_ueur_per_kwh(order.is_sell, self.retail_price_ueur_per_kwh)
+        if self.terms.rule.sets_price:
+            price = taker_price_ueur_per_kwh(order.is_sell, self.terms.retail_price_ueur_per_kwh)
             self._require(order.price_ueur_per_kwh == price, "price is set by the rule")
 
     def _check_room(self, state: Interval, account: str) -> None:

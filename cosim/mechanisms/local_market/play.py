@@ -15,7 +15,6 @@ import numpy as np
 from cosim.chain.blocks import Included
 from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.client import LocalMarket
@@ -67,18 +66,7 @@ class LocalMarketPlay(Play):
     ) -> None:
         self.client = deployment.client(LocalMarket)
         self.terms = terms
-        self.model = LocalMarketModel(
-            deployment.supplier.name,
-            terms.retail_price_ueur_per_kwh,
-            terms.feed_in_price_ueur_per_kwh,
-            terms.silent_estimate_wh,
-            terms.rule,
-            terms.form,
-            is_sealed=terms.reveal_s > 0,
-            sealed_deposit_ueur=terms.sealed_deposit_ueur,
-            clearing_bond_ueur=terms.clearing_bond_ueur,
-            keccak=keccak,
-        )
+        self.model = LocalMarketModel(deployment.supplier.name, terms)
         self._deployment = deployment
         self._chain = deployment.chain
         self._meters = deployment.readings

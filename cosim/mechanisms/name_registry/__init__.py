@@ -9,6 +9,7 @@ from cosim.mechanisms.name_registry.settings import NameRegistrySettings
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -49,3 +50,10 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
 
         terms = name_terms(scenario, self.settings, deployment)
         return NameRegistryPlay.deploy(deployment, scenario.clock(), terms)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.name_registry.gas import CASES
+
+        return CASES

@@ -1,4 +1,4 @@
-"""Books of the name registry: model of ``contracts/NameRegistry.vy``.
+"""Model of ``contracts/NameRegistry.vy``.
 
 Names are 32-byte words (:mod:`cosim.mechanisms.name_registry.names`), accounts are text and ``""``
 is nobody. Whether an account can pay a fee is the token's to say; the model is told what was paid.
@@ -7,8 +7,9 @@ is nobody. Whether an account can pay a fee is the token's to say; the model is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from cosim.errors import ContractRevert
+from cosim.mechanisms.accounts import ContractModel
 from cosim.mechanisms.name_registry.names import is_canonical
 
 NOBODY = ""
@@ -21,7 +22,7 @@ class _Entry:
     successor: str = NOBODY
 
 
-class NameRegistryModel:
+class NameRegistryModel(ContractModel):
     """State of the name registry.
 
     Parameters
@@ -37,11 +38,11 @@ class NameRegistryModel:
         If an update costs as much as a registration, or more.
     """
 
+    subject: ClassVar[str] = "name registry"
+
     def __init__(self, beneficiary: str, registration_fee_ueur: int, update_fee_ueur: int) -> None:
-        if not beneficiary:
-            raise ContractRevert("name registry: zero address")
-        if update_fee_ueur >= registration_fee_ueur:
-            raise ContractRevert("name registry: an update must cost less")
+        self._require(bool(beneficiary), "zero address")
+        self._require(update_fee_ueur < registration_fee_ueur, "an update must cost less")
         self.beneficiary = beneficiary
         self.registration_fee_ueur = registration_fee_ueur
         self.update_fee_ueur = update_fee_ueur
@@ -61,10 +62,8 @@ class NameRegistryModel:
         ContractRevert
             As every method here, if the contract would refuse.
         """
-        if not is_canonical(name):
-            raise ContractRevert("name registry: not a canonical name")
-        if name in self._entries:
-            raise ContractRevert("name registry: name taken")
+        self._require(bool(is_canonical(name)), "not a canonical name")
+        self._require(name not in self._entries, "name taken")
         self._entries[name] = _Entry(account, value)
         return self._charged(self.registration_fee_ueur)
 
@@ -80,8 +79,8 @@ class NameRegistryModel:
     def accept_name(self, account: str, name: bytes) -> None:
         """Own a name that was offered."""
         entry = self._entries.get(name)
-        if entry is None or entry.successor != account:
-            raise ContractRevert("name registry: not offered to you")
+        self._require(entry is not None and entry.successor == account, "not offered to you")
+        assert entry is not None
         entry.owner, entry.successor = account, NOBODY
 
     def release_name(self, account: str, name: bytes) -> None:
@@ -91,17 +90,14 @@ class NameRegistryModel:
 
     def collect_fees(self, account: str) -> int:
         """Pay out what was charged so far. Returns it. [µEUR]"""
-        if account != self.beneficiary:
-            raise ContractRevert("name registry: not the beneficiary")
-        if not self.fees_due_ueur:
-            raise ContractRevert("name registry: no fees")
+        self._require(account == self.beneficiary, "not the beneficiary")
+        self._require(bool(self.fees_due_ueur), "no fees")
         amount_ueur, self.fees_due_ueur = self.fees_due_ueur, 0
         return amount_ueur
 
     def resolve(self, name: bytes) -> bytes:
         """What a name stands for."""
-        if name not in self._entries:
-            raise ContractRevert("name registry: not registered")
+        self._require(name in self._entries, "not registered")
         return self._entries[name].value
 
     def owner_of(self, name: bytes) -> str:
@@ -119,8 +115,8 @@ class NameRegistryModel:
 
     def _owned(self, account: str, name: bytes) -> _Entry:
         entry = self._entries.get(name)
-        if entry is None or entry.owner != account:
-            raise ContractRevert("name registry: not the owner")
+        self._require(entry is not None and entry.owner == account, "not the owner")
+        assert entry is not None
         return entry
 
     def _charged(self, fee_ueur: int) -> int:

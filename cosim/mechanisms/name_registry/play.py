@@ -107,10 +107,9 @@ class NameRegistryPlay(Play):
         client = NameRegistry.deploy(
             deployment.chain,
             deployment.operator.address,
+            terms,
             token=deployment.token.address,
             beneficiary=deployment.dso.address,
-            registration_fee_ueur=terms.registration_fee_ueur,
-            update_fee_ueur=terms.update_fee_ueur,
         )
         play = cls(deployment, clock, client, terms)
         play._register()

@@ -9,6 +9,7 @@ from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
+    from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.scenario import Scenario
@@ -60,3 +61,10 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
 
         setup = supply_setup(scenario, self.settings, deployment)
         return SupplyContractPlay.deploy(deployment, scenario.clock(), setup)
+
+    @classmethod
+    def gas(cls) -> GasCases:
+        """Return the transactions that ``cosim gas`` measures."""
+        from cosim.mechanisms.supply_contract.gas import CASES
+
+        return CASES

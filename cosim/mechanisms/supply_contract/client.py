@@ -5,23 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from cosim.chain.chain import Chain
 from cosim.chain.client import ContractClient
-from cosim.mechanisms.supply_contract.terms import SupplyTerms
+from cosim.chain.functions import Transaction, View
 
-# gas limits: what the methods use at most (docs/contracts/supplier.md), and room for other states
-SUBSCRIBE_GAS = 170_000
-TOP_UP_GAS = 110_000
-UNSUBSCRIBE_GAS = 60_000
-WITHDRAW_GAS = 110_000
-DECLARE_GAS = 70_000
-PAYMENT_GAS = 80_000
-FINALIZE_GAS = 60_000
-SET_PRICE_GAS = 80_000
-GAS_PER_PERIOD_BEHIND = 30_000
-
-_MASK_24, _MASK_32, _MASK_40 = 2**24 - 1, 2**32 - 1, 2**40 - 1
-_MASK_64, _MASK_80 = 2**64 - 1, 2**80 - 1
+_MASK_24, _MASK_64, _MASK_80 = 2**24 - 1, 2**64 - 1, 2**80 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +56,33 @@ class SupplierAccounts:
 class Supplier(ContractClient):
     """The supply contract. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts.
 
-    Functions that change state take the time of sending as Unix time, or send right after the
-    latest block, and return a handle.
+    Who deploys it becomes the supplier.
     """
 
     contract: ClassVar[str] = "Supplier"
 
-    @classmethod
-    def deploy(
-        cls, chain: Chain, supplier: bytes, *, token: bytes, meters: bytes, terms: SupplyTerms
-    ) -> Self:
-        """Deploy in the next block; the deploying account becomes the supplier."""
-        return cls._deployed(
-            chain,
-            supplier,
-            token,
-            meters,
-            terms.first_block,
-            terms.period_blocks,
-            terms.subscription_blocks,
-            terms.declaration_blocks,
-            terms.payment_blocks,
-            terms.price_ueur_per_kwh,
-            terms.price_cap_ueur_per_kwh,
-            terms.silent_estimate_wh,
-            terms.least_deposit_ueur,
-        )
+    # gas limits: what the methods use at most (docs/contracts/supplier.md), and room
+    subscribe_user = Transaction(170_000)
+    """Subscribe a meter for periods from the next one on, 0 is rolling, with a deposit."""
+    top_up = Transaction(110_000)
+    """Add approved tokens to the deposit of a meter; a debt is repaid first."""
+    unsubscribe_user = Transaction(60_000)
+    """End a meter's subscription with the present period; before its first one, at once."""
+    withdraw = Transaction(110_000)
+    """Take out what the last bill left of a meter's deposit."""
+    payment_period = Transaction(80_000)
+    """Pay the bill of a period out of the deposit: period, customer, meter."""
+    finalize = Transaction(60_000)
+    """Credit the supplier with what was paid for a period."""
+    set_price = Transaction(80_000)
+    """Set the price from a period on. Supplier only."""
+    withdraw_proceeds = Transaction(110_000)
+    """Send the supplier what it was credited."""
 
-    def subscribe_user(
-        self,
-        customer: bytes,
-        meter: bytes,
-        n_periods: int,
-        deposit_ueur: int,
-        sent_at_s: float | None = None,
-    ) -> int:
-        """Subscribe from the next period on with approved tokens; ``n_periods`` 0 is rolling."""
-        data = self.calldata("subscribeUser", meter, n_periods, deposit_ueur)
-        return self._send(customer, data, sent_at_s, SUBSCRIBE_GAS)
-
-    def top_up(
-        self, customer: bytes, meter: bytes, amount_ueur: int, sent_at_s: float | None = None
-    ) -> int:
-        """Add approved tokens to a deposit; a debt is repaid first."""
-        data = self.calldata("topUp", meter, amount_ueur)
-        return self._send(customer, data, sent_at_s, TOP_UP_GAS)
-
-    def unsubscribe_user(
-        self, customer: bytes, meter: bytes, sent_at_s: float | None = None
-    ) -> int:
-        """End a subscription with the present period; before its first one, at once."""
-        data = self.calldata("unsubscribeUser", meter)
-        return self._send(customer, data, sent_at_s, UNSUBSCRIBE_GAS)
-
-    def withdraw(self, customer: bytes, meter: bytes, sent_at_s: float | None = None) -> int:
-        """Take out what the last bill left of a deposit."""
-        return self._send(customer, self.calldata("withdraw", meter), sent_at_s, WITHDRAW_GAS)
+    subscription_of = View(SubscriptionState.unpacked)
+    """Subscription of a customer with a meter."""
+    accounts_of = View(SupplierAccounts)
+    """The supplier's side of the contract."""
 
     def declare_period(
         self,
@@ -140,83 +98,12 @@ class Supplier(ContractClient):
 
         ``periods_behind`` earlier periods, which nobody paid for, need gas of their own.
         """
-        data = self.calldata("declarePeriod", period, energy_wh)
-        gas_limit = DECLARE_GAS + GAS_PER_PERIOD_BEHIND * periods_behind
-        return self._send(meter, data, sent_at_s, gas_limit, interval)
-
-    def payment_period(
-        self,
-        sender: bytes,
-        period: int,
-        customer: bytes,
-        meter: bytes,
-        sent_at_s: float | None = None,
-        *,
-        interval: int = -1,
-    ) -> int:
-        """Pay the bill of a period out of the deposit."""
-        data = self.calldata("paymentPeriod", period, customer, meter)
-        return self._send(sender, data, sent_at_s, PAYMENT_GAS, interval)
-
-    def finalize(
-        self, sender: bytes, period: int, sent_at_s: float | None = None, *, interval: int = -1
-    ) -> int:
-        """Credit the supplier with what was paid for a period."""
-        data = self.calldata("finalize", period)
-        return self._send(sender, data, sent_at_s, FINALIZE_GAS, interval)
-
-    def set_price(
-        self,
-        supplier: bytes,
-        period: int,
-        price_ueur_per_kwh: int,
-        sent_at_s: float | None = None,
-    ) -> int:
-        """Set the price from a period on. Supplier only."""
-        data = self.calldata("setPrice", period, price_ueur_per_kwh)
-        return self._send(supplier, data, sent_at_s, SET_PRICE_GAS)
-
-    def withdraw_proceeds(
-        self, sender: bytes, sent_at_s: float | None = None, *, interval: int = -1
-    ) -> int:
-        """Send the supplier what it was credited."""
-        data = self.calldata("withdrawProceeds")
-        return self._send(sender, data, sent_at_s, WITHDRAW_GAS, interval)
-
-    def subscription_of(self, customer: bytes, meter: bytes) -> SubscriptionState:
-        """Subscription of a customer with a meter."""
-        return SubscriptionState.unpacked(int(self._view("subscriptionOf", customer, meter)[0]))
-
-    def accounts_of(self) -> SupplierAccounts:
-        """The supplier's side of the books."""
-        return SupplierAccounts(*self._view("accountsOf"))
-
-    def price_of(self, period: int) -> int:
-        """Price of a period, by what is set so far. [µEUR/kWh]"""
-        return int(self._view("priceOf", period)[0])
-
-    def terms(self) -> tuple[bytes, bytes, bytes, SupplyTerms]:
-        """Token, registry of meters, supplier, and what else the contract was deployed with.
-
-        The price is the one of period 0.
-        """
-        token, meters, supplier, times, terms = self._view("terms")
-        opens, starts, declaration, payment, over = (
-            (times >> at) & _MASK_40 for at in (0, 40, 80, 120, 160)
-        )
-        return (
-            bytes(token),
-            bytes(meters),
-            bytes(supplier),
-            SupplyTerms(
-                first_block=starts,
-                period_blocks=times >> 200,
-                subscription_blocks=starts - opens,
-                declaration_blocks=payment - declaration,
-                payment_blocks=over - payment,
-                price_ueur_per_kwh=self.price_of(0),
-                price_cap_ueur_per_kwh=terms & _MASK_32,
-                silent_estimate_wh=(terms >> 32) & _MASK_32,
-                least_deposit_ueur=terms >> 64,
-            ),
+        return self.send(
+            meter,
+            "declarePeriod",
+            period,
+            energy_wh,
+            gas=70_000 + 30_000 * periods_behind,
+            sent_at_s=sent_at_s,
+            interval=interval,
         )

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from cosim.gas.bench import BLOCK_S, Bench, Deployed, account
-from cosim.gas.community import ISSUER, OPERATOR, RETAIL, SILENT_ESTIMATE_WH
+from cosim.gas.bench import (
+    BLOCK_S,
+    DEPLOY,
+    ISSUER,
+    OPERATOR,
+    RETAIL,
+    SILENT_ESTIMATE_WH,
+    UNLIMITED,
+    Bench,
+    account,
+)
+from cosim.gas.cases import GasCases, Published
+from cosim.mechanisms.supply_contract.published_gas import DEPLOYMENTS, METHODS
+from cosim.mechanisms.supply_contract.terms import SupplyTerms
 
 PERIOD_BLOCKS, DECLARATION_BLOCKS, PAYMENT_BLOCKS = 100, 30, 40
 SUBSCRIPTION_BLOCKS = 50
@@ -13,13 +25,10 @@ ENERGY_WH = 4_321
 SUPPLIER = "deployer of Supplier"
 
 
-def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
+def supplier(bench: Bench) -> None:
     """Deploy and measure the supply contract: two periods, the second with a silent meter."""
     first_block = bench.block_number + SUBSCRIPTION_BLOCKS + 10
-    contract = bench.deploy(
-        "Supplier",
-        token=token.address,
-        meters=meters.address,
+    terms = SupplyTerms(
         first_block=first_block,
         period_blocks=PERIOD_BLOCKS,
         subscription_blocks=SUBSCRIPTION_BLOCKS,
@@ -30,6 +39,8 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
         silent_estimate_wh=SILENT_ESTIMATE_WH,
         least_deposit_ueur=DEPOSIT_UEUR // 2,
     )
+    token, meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
+    contract = bench.deploy("Supplier", terms, token=token.address, meters=meters.address)
 
     def go_to(block: int) -> None:
         bench.at(bench.now_s + BLOCK_S, block)
@@ -40,7 +51,7 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
     for name in CUSTOMERS:
         meters.do(OPERATOR, "registerMeter", meter_of(name), account(name))
         token.do(ISSUER, "mint", account(name), 100 * DEPOSIT_UEUR)
-        token.do(name, "approve", contract.address, 2**256 - 1)
+        token.do(name, "approve", contract.address, UNLIMITED)
     go_to(first_block - SUBSCRIPTION_BLOCKS)
     for name, case in zip(CUSTOMERS, ("first", "", None, None), strict=True):
         arguments = (meter_of(name), 0, DEPOSIT_UEUR)
@@ -104,3 +115,13 @@ def supplier(bench: Bench, token: Deployed, meters: Deployed) -> None:
     go_to(ends + PERIOD_BLOCKS + DECLARATION_BLOCKS + PAYMENT_BLOCKS)
     contract.do("anyone", "finalize", 2)
     contract.measure(SUPPLIER, "withdrawProceeds")
+
+
+PUBLISHED = {
+    (row.contract, row.method): Published(row.gas, row.gas_now, row.gas_warm, row.beyond)
+    for row in METHODS
+} | {
+    (row.contract, DEPLOY): Published(row.gas, row.gas_now, row.gas_now, row.beyond)
+    for row in DEPLOYMENTS
+}
+CASES = GasCases(supplier, place=5, published=PUBLISHED)

@@ -8,8 +8,9 @@ token's to say.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from cosim.errors import ContractRevert
+from cosim.mechanisms.accounts import ContractModel
 from cosim.mechanisms.supply_contract.terms import (
     MAX_DEPOSIT_UEUR,
     MAX_ENERGY_WH,
@@ -55,7 +56,7 @@ class Bill:
 
 
 @dataclass
-class SupplyContractModel:
+class SupplyContractModel(ContractModel):
     """State of a supply contract.
 
     Parameters
@@ -63,6 +64,8 @@ class SupplyContractModel:
     terms : SupplyTerms
         What it was deployed with.
     """
+
+    subject: ClassVar[str] = "supplier"
 
     terms: SupplyTerms
     proceeds_ueur: int = 0
@@ -285,8 +288,3 @@ class SupplyContractModel:
         subscription.deposit_ueur = deposit_ueur
         subscription.debt_ueur -= repaid_ueur
         self.proceeds_ueur += repaid_ueur
-
-    @staticmethod
-    def _require(condition: bool, text: str) -> None:
-        if not condition:
-            raise ContractRevert(f"supplier: {text}")

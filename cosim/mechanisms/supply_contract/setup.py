@@ -123,9 +123,9 @@ def subscribed(
     client = Supplier.deploy(
         chain,
         deployment.supplier.address,
+        terms,
         token=token.address,
         meters=deployment.meter_registry.address,
-        terms=terms,
     )
     model = SupplyContractModel(terms)
     opens_s = clock.window_opens_s(0)

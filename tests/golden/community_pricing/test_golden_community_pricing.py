@@ -14,6 +14,7 @@ import pytest
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import PricingRule, taker_price_ueur_per_kwh
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import ueur_from_eur, wh_from_kwh
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text(encoding="utf-8"))
@@ -52,7 +53,7 @@ def members(row: dict[str, float]) -> list[Order]:
 
 def settled(orders: list[Order], rule: PricingRule) -> tuple[list[Settlement], LocalMarketModel]:
     """One interval in which everybody does what it ordered."""
-    market = LocalMarketModel("supplier", RETAIL, FEED_IN, 0, rule)
+    market = LocalMarketModel("supplier", MarketTerms(RETAIL, FEED_IN, 0, rule))
     market.deposit("supplier", ueur_from_eur(10))
     settlements = []
     for order in orders:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cosim.evm.engine import create_engine
-from cosim.gas import measure_methods
+from cosim.mechanisms.gas import measure_methods
 from cosim.mechanisms.supply_contract import published_gas
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))

@@ -31,6 +31,7 @@ from cosim.mechanisms.local_market.pricing import (
     PricingRule,
     taker_price_ueur_per_kwh,
 )
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 MEMBERS = ("ann", "bob", "cem", "dee")
 ACCOUNTS = (*MEMBERS, SUPPLIER)
@@ -70,18 +71,17 @@ class LocalMarketPlay(RuleBasedStateMachine):
         self.pricing, self.form, self.sealed = pricing, form, sealed
         self.world = deployed(pricing, form, sealed)
         self.snapshot = self.world.engine.snapshot()
-        self.model = LocalMarketModel(
-            SUPPLIER,
+        terms = MarketTerms(
             RETAIL,
             FEED_IN,
             SILENT_ESTIMATE_WH,
             pricing,
             form,
-            is_sealed=sealed,
+            reveal_s=60 if sealed else 0,
             sealed_deposit_ueur=SEALED_DEPOSIT_UEUR,
             clearing_bond_ueur=CLEARING_BOND_UEUR,
-            keccak=keccak,
         )
+        self.model = LocalMarketModel(SUPPLIER, terms)
         for account in MEMBERS:
             self.model.deposit(account, START_UEUR)
         self.model.deposit(SUPPLIER, 1_000)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import (
@@ -15,6 +14,7 @@ from cosim.mechanisms.local_market.pricing import (
     PricingRule,
     taker_price_ueur_per_kwh,
 )
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 RETAIL, FEED_IN, ESTIMATE_WH = 300_007, 80_001, 700
 FUNDS, DEPOSIT, BOND = 3_000_000_000, 11_000, 13_000
@@ -32,18 +32,17 @@ class Run:
     def __init__(self, orders: list[Order], rule: PricingRule, form: ClearingForm, sealed: bool):
         self.orders = orders
         self.names = [*(order.account for order in orders), "watcher", "supplier"]
-        self.market = LocalMarketModel(
-            "supplier",
+        terms = MarketTerms(
             RETAIL,
             FEED_IN,
             ESTIMATE_WH,
             rule,
             form,
-            is_sealed=sealed,
+            reveal_s=60 if sealed else 0,
             sealed_deposit_ueur=DEPOSIT,
             clearing_bond_ueur=BOND,
-            keccak=keccak,
         )
+        self.market = LocalMarketModel("supplier", terms)
         for name in self.names:
             self.market.deposit(name, FUNDS)
         for k, order in enumerate(orders):

@@ -332,7 +332,7 @@ class StorageMachine(RuleBasedStateMachine):
         states = [self.model.account_of(name) for name in ACCOUNTS]
         assert sum(state.shares for state in states) == SMALL.total_shares
         assert all(s.energy_wh <= self.model.capacity_of(s.shares) for s in states)
-        assert self.model.energy_total_wh() <= SMALL.capacity_wh
+        assert sum(state.energy_wh for state in states) <= SMALL.capacity_wh
         nominated = self.model.nominated_of(self.seen)
         assert max(nominated.charged_wh, nominated.discharged_wh) <= SMALL.power_wh
         assert nominated.credited_wh <= nominated.charged_wh

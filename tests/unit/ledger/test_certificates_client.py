@@ -12,7 +12,6 @@ from cosim.errors import ContractRevert
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.green_certificates.client import (
-    CertificateOfferState,
     ConsumptionState,
     GreenCertificates,
     HourState,
@@ -72,7 +71,7 @@ def played(engine: str) -> Hour:
     )
     offered = certificates.offer(PRODUCER, HOUR, 700, 2_000, interval=0)
     hour.done(offered)
-    number = certificates.offer_id(offered)
+    number = int.from_bytes(hour.receipts[-1].output, "big")
     assert number == 1
     hour.done(
         certificates.retire(PRODUCER, HOUR, 300, interval=0),
@@ -103,12 +102,13 @@ def test_views(hour: Hour) -> None:
     assert certificates.held_of(HOUR, BUYER) == 30
     assert certificates.balance_of(BUYER) == 10_000 - 800
     assert certificates.balance_of(PRODUCER) == 300
-    assert certificates.offer_count() == 1
-    assert certificates.offer_of(1) == CertificateOfferState(bytes(20), 0, 0, 0)
-    assert certificates.is_recorded(0, BUYER_METER)
-    assert not certificates.is_recorded(1, BUYER_METER)
-    assert [certificates.hour_of(interval) for interval in (0, 3, 4)] == [HOUR, HOUR, HOUR + 1]
-    assert certificates.record_deadline_of(1) == FIRST_DELIVERY_S + 1_800 + 240
+    assert certificates.view("offerCount") == [1]
+    assert certificates.view("offerOf", 1) == [bytes(20), 0, 0, 0]
+    assert certificates.view("isRecorded", 0, BUYER_METER) == [True]
+    assert certificates.view("isRecorded", 1, BUYER_METER) == [False]
+    hours = [certificates.view("hourOf", interval) for interval in (0, 3, 4)]
+    assert hours == [[HOUR], [HOUR], [HOUR + 1]]
+    assert certificates.view("recordDeadlineOf", 1) == [FIRST_DELIVERY_S + 1_800 + 240]
 
 
 def test_refusal_names_function_and_arguments(hour: Hour) -> None:
@@ -123,4 +123,4 @@ def test_refusal_names_function_and_arguments(hour: Hour) -> None:
     handle = certificates.offer(PRODUCER, HOUR, 251, 0)
     hour.chain.mine_until(hour.chain.now_s + 12)
     with pytest.raises(ContractRevert, match="green certificates: too few certificates"):
-        certificates.offer_id(handle)
+        certificates.check(handle)

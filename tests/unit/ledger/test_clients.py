@@ -12,13 +12,7 @@ from cosim.errors import ContractRevert, EngineError
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.local_market.client import (
-    ClearingState,
-    LocalMarket,
-    OrderState,
-    Reading,
-    clear_gas,
-)
+from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -32,6 +26,12 @@ METERS = {
 }
 ISSUER, OPERATOR, SUPPLIER, DSO, BUYER, SELLER, IDLER = ADDRESSES.values()
 MEMBERS = dict(zip(METERS.values(), (BUYER, SELLER, IDLER), strict=True))
+
+
+OPEN_ON_CHAIN = dict.fromkeys(
+    ("rule", "form", "reveal_s", "sealed_deposit_ueur", "challenge_s", "clearing_bond_ueur"), 0
+)
+"""Terms of a market whose orders are open and whose contract clears, at midpoint."""
 
 
 @dataclass
@@ -68,6 +68,7 @@ def market(engine: str) -> Market:
         gate_closure_s=180,
         metering_s=240,
         silent_estimate_wh=2_000,
+        **OPEN_ON_CHAIN,
     )
     flexibility = FlexibilityMarket.deploy(
         chain,
@@ -107,7 +108,9 @@ def played(engine: str) -> Market:
     play.done(local.clear(OPERATOR, 0, 2))
     opened = flexibility.open_request(DSO, 0, True, 4_000, 500_000)
     play.done(opened)
-    request = flexibility.request_id(opened)
+    included = flexibility.check(opened)
+    assert included is not None
+    request = int.from_bytes(included.receipt.output, "big")
     assert request == 1
     play.done(
         flexibility.offer(BUYER, request, 1_000, 400_000, -3_000, interval=0),
@@ -147,23 +150,19 @@ def test_both_engines_give_the_same_receipts_and_storage() -> None:
 
 def test_views(play: Market) -> None:
     local, flexibility = play.local, play.flexibility
-    assert local.clearing_of(0) == ClearingState(True, 200_000, 200_000, 2_000, 2)
-    assert local.clearing_of(1) == ClearingState(False, 0, 0, 0, 0)
+    assert local.view("clearingOf", 0) == [True, 200_000, 200_000, 2_000, 2]
+    assert local.view("clearingOf", 1) == [False, 0, 0, 0, 0]
     assert local.order_of(0, BUYER) == OrderState(False, 250_000, 3_000, 2_000)
     assert local.order_of(0, IDLER) == OrderState(False, 0, 0, 0)
     assert local.reading_of(0, BUYER) == Reading(True, False, -2_600)
     assert local.reading_of(0, IDLER) == Reading(True, True, -2_000)
-    assert local.is_member(SELLER)
-    assert not local.is_member(SUPPLIER)
-    request = flexibility.request_of(1)
-    assert (request.interval, request.is_up, request.quantity_wh) == (0, True, 4_000)
-    assert (request.awarded_wh, request.closed) == (1_500, True)
-    offer = flexibility.offer_of(1, SELLER)
-    assert (offer.energy_wh, offer.baseline_wh, offer.awarded_wh) == (1_500, 2_000, 1_000)
-    assert offer.settled
-    assert flexibility.request_count() == 1
+    assert local.view("isMember", SELLER) == [True]
+    assert local.view("isMember", SUPPLIER) == [False]
+    assert flexibility.view("requestOf", 1) == [0, True, 4_000, 500_000, 1_500, True]
+    assert flexibility.view("offerOf", 1, SELLER) == [1_500, 300_000, 2_000, 1_000, 0, True]
+    assert flexibility.view("requestCount") == [1]
     assert play.meters.is_valid(METERS["buyer m"])
-    assert play.meters.customer_of(METERS["buyer m"]) == BUYER
+    assert play.meters.view("customerOf", METERS["buyer m"]) == [BUYER]
 
 
 def test_money(play: Market) -> None:
@@ -178,12 +177,12 @@ def test_money(play: Market) -> None:
     assert flexibility.balance_of(BUYER) == 30 * EUR + 160_000 - 60_000
     assert flexibility.balance_of(SELLER) == 30 * EUR + 300_000 - EUR
     assert flexibility.balance_of(DSO) == 30 * EUR - 160_000 - 300_000 + 60_000
-    assert (local.debt_of(IDLER), local.claim_of(SELLER)) == (0, 0)
-    assert local.locked_of(0, BUYER) == flexibility.locked_of(1, BUYER) == 0
-    assert flexibility.escrow_of(1) == 0
+    assert local.view("debtOf", IDLER) == local.view("claimOf", SELLER) == [0]
+    assert local.view("lockedOf", 0, BUYER) == flexibility.view("lockedOf", 1, BUYER) == [0]
+    assert flexibility.view("escrowOf", 1) == [0]
     assert token.balance_of(SELLER) == 20 * EUR + 2 * EUR
     assert token.total_supply() == 500 * EUR
-    assert token.allowance(BUYER, local.address) > 0
+    assert token.view("allowance", BUYER, local.address)[0] > 0
 
 
 def test_refusals_name_function_and_arguments(play: Market) -> None:
@@ -208,7 +207,7 @@ def test_refusals_name_function_and_arguments(play: Market) -> None:
 
 
 def test_pending_is_not_a_refusal(play: Market) -> None:
-    handle = play.token.transfer(BUYER, SELLER, 1, play.chain.now_s + 10_000)
+    handle = play.token.transfer(BUYER, SELLER, 1, sent_at_s=play.chain.now_s + 10_000)
     assert play.token.check(handle) is None
     with pytest.raises(EngineError, match="in no block"):
         play.token.check_all([handle])
@@ -265,7 +264,7 @@ def test_gas_limit_of_clearing_suffices(side: str) -> None:
     chain.mine_until(chain.now_s + 12)
     included = local.check(handle)
     assert included is not None
-    assert local.clearing_of(0).n_orders == n + 1
+    assert local.view("clearingOf", 0)[-1] == n + 1
     assert included.receipt.gas_used < 0.9 * clear_gas(n + 1)
     # an order is read only if any cross
     assert included.receipt.gas_used > 0.25 * clear_gas(n + 1 if side != "none cross" else 0)

@@ -70,7 +70,7 @@ def test_balances_read_from_storage_are_those_of_the_views(market):
 
 def test_every_prosumer_joined_with_a_meter_of_its_own(market):
     registry = market.meter_registry
-    assert [registry.customer_of(meter.address) for meter in market.meters] == [
+    assert [registry.view("customerOf", meter.address)[0] for meter in market.meters] == [
         prosumer.address for prosumer in market.prosumers
     ]
     records = market.chain.drain_records()

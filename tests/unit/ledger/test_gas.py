@@ -14,18 +14,23 @@ import pytest
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.contracts import compile_contract
 from cosim.evm.engine import create_engine
-from cosim.gas import DEPLOY, ClearingGas, GasUse, measure_clearing, measure_methods
-from cosim.gas.bench import Bench, account
-from cosim.gas.clearing import FORMS, SIZES, book, packed_ranking
-from cosim.gas.tables import (
+from cosim.gas.bench import DEPLOY, Bench, GasUse, account
+from cosim.gas.tables import as_json, as_markdown, screen_tables
+from cosim.mechanisms.gas import every_case, measure_methods
+from cosim.mechanisms.local_market.clearing import clear, crosses, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.gas_clearing import (
     CLEARING_COLUMNS,
+    FORMS,
+    SIZES,
+    ClearingGas,
     as_csv,
-    as_json,
-    as_markdown,
-    screen_tables,
+    as_section,
+    book,
+    measure_clearing,
 )
-from cosim.mechanisms.local_market.clearing import clear, crosses
-from cosim.mechanisms.supply_contract.gas_published import PUBLISHED
+from cosim.mechanisms.supply_contract.gas import PUBLISHED
+from cosim.plugins import MECHANISMS
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference"
@@ -122,7 +127,7 @@ def test_the_page_shows_the_snapshot() -> None:
         for row in reference_clearing()
     ]
     page = (ROOT / "docs" / "gas.md").read_text(encoding="utf-8")
-    assert page == as_markdown(reference_uses(), rows), AGAIN
+    assert page == as_markdown(reference_uses(), PUBLISHED, [as_section(rows)]), AGAIN
 
 
 @pytest.mark.parametrize("key", PUBLISHED, ids=".".join)
@@ -171,13 +176,13 @@ def test_engines_agree_on_clearing(clearing: list[ClearingGas]) -> None:
         assert mine.clearing_gas == pytest.approx(larger.clearing_gas, abs=100)
 
 
-def test_books_are_as_they_are_called() -> None:
+def test_order_books_cross_or_not_as_asked() -> None:
     for n in SIZES:
         assert crosses(book(n))
         assert not crosses(book(n, crossing=False))
         fills = clear(book(n)).fills_wh
         assert len(fills) == n
-        words = packed_ranking(book(n))
+        words = pack_ranking(ranking(book(n)))
         indexes = [word >> (16 * k) & 0xFFFF for word in words for k in range(16)][:n]
         assert sorted(indexes) == list(range(n))
         assert all(word < 2**256 for word in words)
@@ -192,11 +197,24 @@ def test_json_is_a_list_of_contract_method_and_gas(uses: list[GasUse]) -> None:
 
 
 def test_tables_on_the_screen(uses: list[GasUse]) -> None:
-    table, beside = screen_tables(uses)
+    table, compared = screen_tables(uses, PUBLISHED)
     assert table.row_count == len(uses)
     assert [column.header for column in table.columns] == ["contract", "method", "gas"]
-    assert beside.row_count == len(PUBLISHED)
-    assert [column.header for column in beside.columns][1:4] == ["ours", "today", "then"]
+    assert compared.row_count == len(PUBLISHED)
+    assert [column.header for column in compared.columns][1:4] == ["ours", "today", "then"]
+
+
+def test_cases_come_from_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = MECHANISMS.every()
+    places = [cases.place for cases in every_case()[2:]]
+    assert places == sorted(places)
+    assert all(kind.gas() in every_case() for kind in kinds.values())
+    # one that measures nothing leaves the others where they are
+    monkeypatch.setattr(kinds["supply_contract"], "gas", classmethod(lambda kind: None))
+    others = [place for place in places if place != 5]
+    assert [cases.place for cases in every_case()[2:]] == others
+    (sweep,) = [cases.sweep for cases in every_case() if cases.sweep is not None]
+    assert all(callable(part) for part in (sweep.csv, sweep.section))
 
 
 def test_accounts_have_no_zero_bytes() -> None:

@@ -13,13 +13,12 @@ from cosim.evm.engine import Receipt, create_engine
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
 from cosim.mechanisms.local_market.client import (
-    CLAIM_GAS,
-    ClearingState,
     LocalMarket,
     challenge_gas,
     pack_ranking,
     verify_gas,
 )
+from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.metering.client import SmartMeters
@@ -143,8 +142,8 @@ def test_sealed_order_is_shown_and_cleared() -> None:
     orders = {buyer: (0, False, 1_000, 200_000), seller: (0, True, 1_000, 100_000)}
     seals = {who: local.sealed(who, *order, SALT) for who, order in orders.items()}
     market.done(*(local.commit_order(who, 0, seal) for who, seal in seals.items()))
-    assert local.is_sealed(0, buyer)
-    assert local.locked_of(0, buyer) == DEPOSIT
+    assert local.view("isSealed", 0, buyer) == [True]
+    assert local.view("lockedOf", 0, buyer) == [DEPOSIT]
     market.chain.mine_until(FIRST_DELIVERY_S - 180)
     wrong = market.refused(local.reveal_order(buyer, *orders[buyer], bytes(32)))
     assert (wrong.text, wrong.function) == ("local market: not what was sealed", "revealOrder")
@@ -153,9 +152,9 @@ def test_sealed_order_is_shown_and_cleared() -> None:
     for who, order in orders.items():
         local.reveal_order(who, *order, SALT)
     market.chain.mine_until(FIRST_DELIVERY_S - 180 + REVEAL_S)
-    assert not local.is_sealed(0, buyer)
+    assert local.view("isSealed", 0, buyer) == [False]
     market.done(local.clear(OPERATOR, 0, 2))
-    assert local.clearing_of(0) == ClearingState(True, 150_000, 150_000, 1_000, 2)
+    assert local.view("clearingOf", 0) == [True, 150_000, 150_000, 1_000, 2]
 
 
 @pytest.mark.parametrize("rule", PricingRule)
@@ -174,7 +173,7 @@ def test_verified_clearing_and_its_gas(n: int, rule: PricingRule) -> None:
     (receipt,) = market.done(
         market.local.clear_verified(OPERATOR, 0, ranking(orders), *result(clearing))
     )
-    assert market.local.clearing_of(0) == ClearingState(True, *result(clearing), n)
+    assert market.local.view("clearingOf", 0) == [True, *result(clearing), n]
     assert receipt.gas_used < 0.9 * verify_gas(n)
     assert (clearing.volume_wh > 0) == crossed
 
@@ -185,12 +184,12 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     orders, clearing = book(n)
     place(market, orders)
     local, fills = market.local, clearing.fills_wh
-    root = local.fill_root(fills)
-    market.done(local.commit_clearing(OPERATOR, 0, root, *result(clearing)))
-    assert local.root_of(0) == root
-    committer, committed_at_s = local.commitment_of(0)
+    tree = FillTree(fills, keccak)
+    market.done(local.commit_clearing(OPERATOR, 0, tree.root, *result(clearing)))
+    assert local.view("rootOf", 0) == [tree.root]
+    committer, committed_at_s = local.view("commitmentOf", 0)
     assert committer == OPERATOR
-    assert local.bond_of(0) == BOND
+    assert local.view("bondOf", 0) == [BOND]
     early = market.refused(local.claim_fill(WATCHER, 0, market.people["a0"], fills[0], []))
     assert early.text == "local market: clearing may still be challenged"
     market.chain.mine_until(committed_at_s + CHALLENGE_S + 12)
@@ -198,20 +197,20 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     gas = 0
     for sells in (False, True):
         handles = [
-            local.claim_fill(
-                WATCHER, 0, market.people[o.account], fills[k], local.fill_proof(fills, k)
-            )
+            local.claim_fill(WATCHER, 0, market.people[o.account], fills[k], tree.proof(k))
             for k, o in enumerate(orders)
             if o.is_sell == sells
         ]
         gas = max(gas, *(receipt.gas_used for receipt in market.done(*handles)))
-        assert (local.pot_of(0) == 0) == sells
-    assert gas < 0.9 * CLAIM_GAS
-    assert local.is_claimed(0, market.people["a1"])
+        assert (local.view("potOf", 0) == [0]) == sells
+    limit = LocalMarket.claim_fill.gas
+    assert isinstance(limit, int)
+    assert gas < 0.9 * limit
+    assert local.view("isClaimed", 0, market.people["a1"]) == [True]
     assert local.order_of(0, market.people["a1"]).filled_wh == fills[1]
     assert local.balance_of(SUPPLIER) - supplier == clearing.surplus_ueur
     market.done(local.release_bond(WATCHER, 0))
-    assert local.bond_of(0) == 0
+    assert local.view("bondOf", 0) == [0]
     assert local.balance_of(OPERATOR) == RICH
 
 
@@ -224,7 +223,7 @@ def test_challenge_and_its_gas(rule: PricingRule) -> None:
     market.done(local.commit_clearing(OPERATOR, 0, bytes(32), *result(clearing)))
     (receipt,) = market.done(local.challenge_clearing(WATCHER, 0, ranking(orders)))
     assert receipt.gas_used < 0.9 * challenge_gas(65)
-    assert local.clearing_of(0) == ClearingState(True, *result(clearing), 65)
+    assert local.view("clearingOf", 0) == [True, *result(clearing), 65]
     assert local.balance_of(WATCHER) == BOND
-    assert local.root_of(0) == bytes(32)
-    assert local.commitment_of(0) == (bytes(20), 0)
+    assert local.view("rootOf", 0) == [bytes(32)]
+    assert local.view("commitmentOf", 0) == [bytes(20), 0]

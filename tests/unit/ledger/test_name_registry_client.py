@@ -56,7 +56,7 @@ def test_a_name_from_registration_to_release(world: World) -> None:
     assert (registry.account_of(NAME), registry.owner_of(NAME)) == (ANN, ANN)
     assert registry.resolve(NAME) == bytes(12) + ANN
     world.done(registry.offer_name(ANN, NAME, BOB))
-    assert registry.successor_of(NAME) == BOB
+    assert registry.view("successorOf", name_word(NAME)) == [BOB]
     world.done(registry.accept_name(BOB, NAME))
     assert (registry.account_of(NAME), registry.owner_of(NAME)) == (ANN, BOB)
     world.done(registry.update_value(BOB, NAME, BOB))
@@ -71,8 +71,8 @@ def test_a_name_from_registration_to_release(world: World) -> None:
 
 def test_refusals_carry_text_function_and_arguments(world: World) -> None:
     registry = world.registry
-    assert registry.is_canonical(NAME)
-    assert not registry.is_canonical("LV1.101 Bus 4")
+    assert registry.view("isCanonical", name_word(NAME)) == [True]
+    assert registry.view("isCanonical", name_word("LV1.101 Bus 4")) == [False]
     handle = registry.register_name(ANN, "LV1.101 Bus 4", ANN)
     with pytest.raises(ContractRevert) as refusal:
         world.done(handle)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from cosim.mechanisms.local_market.session import MarketSession
 
 from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.local_market.session import MarketSession
 
 START = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RETAIL, FEED_IN, PENALTY = 300_000, 80_000, 600_000
@@ -248,7 +248,7 @@ def test_who_is_awarded_is_looked_up_in_the_directory():
     session.deployment.lookups.append(lambda i: prosumers[(1, 0, 2)[i]].address)
     assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
     awarded = [
-        session.deployment.flexibility.offer_of(request.number, account.address).awarded_wh
+        session.deployment.flexibility.view("offerOf", request.number, account.address)[3]
         for account in prosumers
     ]
     assert awarded == [0, 700, 300]

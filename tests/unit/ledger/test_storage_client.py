@@ -29,6 +29,12 @@ ISSUER, OPERATOR, SUPPLIER, OWNER, ANN, BOB, OWNER_METER, ANN_METER, BOB_METER =
 )
 
 
+OPEN_ON_CHAIN = dict.fromkeys(
+    ("rule", "form", "reveal_s", "sealed_deposit_ueur", "challenge_s", "clearing_bond_ueur"), 0
+)
+"""Terms of a market whose orders are open and whose contract clears, at midpoint."""
+
+
 @dataclass
 class Story:
     chain: Chain
@@ -62,6 +68,7 @@ def played(engine: str) -> Story:
         gate_closure_s=GATE_S,
         metering_s=METERING_S,
         silent_estimate_wh=0,
+        **OPEN_ON_CHAIN,
     )
     storage = CommunityStorage.deploy(
         chain,
@@ -122,21 +129,21 @@ def test_views(story: Story) -> None:
     storage = story.storage
     assert storage.account_of(ANN) == AccountState(4, 950 - 527, 3)
     assert storage.account_of(BOB) == AccountState(2, 0, 0)
-    assert storage.limits_of(ANN) == (4_000, 2_000)
-    assert storage.nomination_of(2, ANN) == -500
+    assert storage.view("limitsOf", ANN) == [4_000, 2_000]
+    assert storage.view("nominationOf", 2, ANN) == [-500]
     assert storage.nominated_of(0) == NominatedState(1_000, 0, 950, 0)
     assert storage.nominated_of(2) == NominatedState(0, 500, 0, 527)
     assert storage.reading_of(0) == StorageReading(True, -1_021, 21)
     assert storage.reading_of(1) == StorageReading(False, 0, 0)
     assert storage.reading_of(2) == StorageReading(True, 600, -100)
     # 21 Wh at 0.30: 6 300 µEUR, 630 a share; 100 Wh at 0.08: 8 000 µEUR, 800 a share
-    assert storage.per_share() == (630, 800)
+    assert storage.view("perShare") == [630, 800]
     assert storage.balance_of(ANN) == 50_000 - 6_000 - 6 * 630 + 700 + 4 * 800
     assert storage.balance_of(BOB) == 50_000 - 700 + 2 * 800 - 300
     assert storage.balance_of(OWNER) == 50_000 + 6_000 + 6 * 630 - 8_000 + 4 * 800
-    assert storage.offer_of(ANN, BOB) == (1, 9)
+    assert storage.view("offerOf", ANN, BOB) == [1, 9]
     assert storage.accrued_of(ANN) == (0, 0)
-    assert (storage.set_aside(), storage.owner_owes(), storage.debt_of(ANN)) == (0, 0, 0)
+    assert storage.view("setAside") == storage.view("ownerOwes") == [storage.debt_of(ANN)] == [0]
 
 
 def test_refusal_names_function_and_arguments(story: Story) -> None:

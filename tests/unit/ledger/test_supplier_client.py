@@ -39,7 +39,7 @@ class World:
         self.token = EuroToken.deploy(self.chain, ISSUER)
         self.meters = SmartMeters.deploy(self.chain, OPERATOR)
         self.client = Supplier.deploy(
-            self.chain, SELLER, token=self.token.address, meters=self.meters.address, terms=TERMS
+            self.chain, SELLER, TERMS, token=self.token.address, meters=self.meters.address
         )
         self.token.mint(ISSUER, CUSTOMER, 10**9)
         self.token.approve(CUSTOMER, self.client.address)
@@ -61,11 +61,16 @@ def world() -> World:
 
 
 def test_terms_are_what_was_deployed(world: World) -> None:
-    token, meters, supplier, terms = world.client.terms()
+    token, meters, supplier, times, terms = world.client.view("terms")
     assert (token, meters, supplier) == (world.token.address, world.meters.address, SELLER)
-    assert terms == TERMS
+    moments = (TERMS.opens_at(0), TERMS.starts_at(0), TERMS.declaration_at(0))
+    moments += (TERMS.payment_at(0), TERMS.over_at(0), TERMS.period_blocks)
+    assert times == sum(block << (40 * k) for k, block in enumerate(moments))
+    estimate, deposit = TERMS.silent_estimate_wh << 32, TERMS.least_deposit_ueur << 64
+    assert terms == TERMS.price_cap_ueur_per_kwh + estimate + deposit
+    assert world.client.view("priceOf", 0) == [TERMS.price_ueur_per_kwh]
     again = Supplier.at(world.chain, world.client.address)
-    assert again.terms() == world.client.terms()
+    assert again.view("terms") == world.client.view("terms")
 
 
 def test_a_subscription_from_start_to_end(world: World) -> None:
@@ -75,7 +80,7 @@ def test_a_subscription_from_start_to_end(world: World) -> None:
         2_000_000, 0, 0, 2**24 - 1, None
     )
     now(client.set_price(SELLER, 1, 400_000))
-    assert [client.price_of(period) for period in range(3)] == [300_000, 400_000, 400_000]
+    assert [client.view("priceOf", period)[0] for period in range(3)] == [300_000, 400_000, 400_000]
     world.goto(TERMS.declaration_at(0))
     now(client.declare_period(METER, 0, 7_000))
     assert client.subscription_of(CUSTOMER, METER).declared_wh == 7_000
@@ -120,9 +125,9 @@ def test_refused_deployment_tells_why(world: World) -> None:
         Supplier.deploy(
             world.chain,
             SELLER,
+            replace(TERMS, first_block=100, payment_blocks=15),
             token=world.token.address,
             meters=world.meters.address,
-            terms=replace(TERMS, first_block=100, payment_blocks=15),
         )
 
 

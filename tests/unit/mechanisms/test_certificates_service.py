@@ -13,7 +13,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.green_certificates.play import GreenCertificatesPlay, CertificateTerms
+from cosim.mechanisms.green_certificates.play import CertificateTerms, GreenCertificatesPlay
 from cosim.units import fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "shop")
@@ -78,7 +78,9 @@ def delivery(pv_wh: list[int], load_wh: list[int], ev_wh: int = 0) -> dict[str, 
     }
 
 
-def settle(running: GreenCertificatesPlay, interval: int, message: dict[str, Any]) -> dict[str, Any]:
+def settle(
+    running: GreenCertificatesPlay, interval: int, message: dict[str, Any]
+) -> dict[str, Any]:
     """Settle an interval once it is delivered; rows as plain lists."""
     chain = running.client.chain
     chain.mine_until(running._clock.delivery_start_s(interval + 1))
@@ -118,7 +120,7 @@ def test_an_hour_by_hand(engine: str) -> None:
     }
     client = running.client
     assert client.totals_of(hour).retired_wh == 820
-    assert client.offer_of(1).energy_wh == 0  # what was not sold went back
+    assert client.view("offerOf", 1)[2] == 0  # what was not sold went back
     roof = running._deployment.prosumers[0]
     assert client.balance_of(roof.address) == paid["cabin"] + paid["flat"]
     assert running.model.balance_of("flat") == DEPOSIT - paid["flat"]
@@ -239,7 +241,7 @@ def test_offer_that_is_not_taken_back_stays(monkeypatch: pytest.MonkeyPatch) -> 
     rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert rows["held_wh"] == [0, 0, 0, 0]
     assert running.model.offered_total_wh(rows["hour"]) == 200
-    assert running.client.offer_of(1).energy_wh == 200
+    assert running.client.view("offerOf", 1)[2] == 200
     settle(running, 2, delivery([0, 0, 0, 0], [0, 90, 0, 0]))
     later = settle(running, 3, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert later["bought_wh"] == [0, 0, 0, 0]  # another hour's certificates are of no use

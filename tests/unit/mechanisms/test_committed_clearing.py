@@ -8,6 +8,7 @@ from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 RETAIL, FEED_IN, BOND = 300_000, 80_000, 50_000
 BUYERS = ("b1", "b2")
@@ -22,9 +23,8 @@ ORDERS = (
 
 def market_of(form: ClearingForm, rule: PricingRule = PricingRule.MIDPOINT) -> LocalMarketModel:
     """A market with the orders above, gate closed."""
-    market = LocalMarketModel(
-        "supplier", RETAIL, FEED_IN, 2_000, rule, form, clearing_bond_ueur=BOND, keccak=keccak
-    )
+    terms = MarketTerms(RETAIL, FEED_IN, 2_000, rule, form, clearing_bond_ueur=BOND)
+    market = LocalMarketModel("supplier", terms)
     for account in (*BUYERS, *SELLERS, "eve"):
         market.deposit(account, 1_000_000)
     for order in ORDERS:
@@ -296,9 +296,8 @@ def test_an_interval_with_a_bond_or_a_pot_is_not_forgotten(market: LocalMarketMo
 
 
 def test_a_book_that_does_not_cross_is_final_at_once() -> None:
-    market = LocalMarketModel(
-        "supplier", RETAIL, FEED_IN, 0, form=ClearingForm.COMMITTED, keccak=keccak
-    )
+    terms = MarketTerms(RETAIL, FEED_IN, 0, form=ClearingForm.COMMITTED)
+    market = LocalMarketModel("supplier", terms)
     market.deposit("ann", 1_000_000)
     for numbers in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
         with pytest.raises(ContractRevert, match="not the clearing"):
@@ -323,8 +322,3 @@ def test_a_bond_leaves_the_supplier_what_it_owes() -> None:
     market.deposit("supplier", 1)
     commit(market, "supplier")
     assert market.balance_of("supplier") == 80_000
-
-
-def test_the_committed_form_needs_a_hash() -> None:
-    with pytest.raises(ValueError, match="needs a hash function"):
-        LocalMarketModel("supplier", 0, 0, 0, form=ClearingForm.COMMITTED)

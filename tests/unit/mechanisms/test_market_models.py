@@ -11,6 +11,7 @@ from cosim.mechanisms.local_market.orders import (
     Order,
     Reading,
 )
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 RETAIL, FEED_IN = 300_000, 80_000
 
@@ -18,7 +19,7 @@ RETAIL, FEED_IN = 300_000, 80_000
 @pytest.fixture
 def market() -> LocalMarketModel:
     """A market in which ann and bob have 1 EUR each."""
-    market = LocalMarketModel("supplier", RETAIL, FEED_IN, 2_000)
+    market = LocalMarketModel("supplier", MarketTerms(RETAIL, FEED_IN, 2_000))
     for account in ("ann", "bob"):
         market.deposit(account, 1_000_000)
     return market

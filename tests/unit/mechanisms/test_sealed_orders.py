@@ -6,6 +6,7 @@ from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Order
 from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 RETAIL, FEED_IN, DEPOSIT = 300_000, 80_000, 5_000
 ANN, BOB = bytes([1]) * 32, bytes([2]) * 32
@@ -13,9 +14,8 @@ ANN, BOB = bytes([1]) * 32, bytes([2]) * 32
 
 def sealed_market(rule: PricingRule = PricingRule.MIDPOINT) -> LocalMarketModel:
     """A market of sealed orders in which ann and bob have 1 EUR each."""
-    market = LocalMarketModel(
-        "supplier", RETAIL, FEED_IN, 2_000, rule, is_sealed=True, sealed_deposit_ueur=DEPOSIT
-    )
+    terms = MarketTerms(RETAIL, FEED_IN, 2_000, rule, reveal_s=60, sealed_deposit_ueur=DEPOSIT)
+    market = LocalMarketModel("supplier", terms)
     for account in ("ann", "bob"):
         market.deposit(account, 1_000_000)
     return market
@@ -126,7 +126,7 @@ def test_a_book_can_be_full_of_commitments() -> None:
 
 
 def test_an_open_market_takes_no_sealed_orders() -> None:
-    market = LocalMarketModel("supplier", RETAIL, FEED_IN, 0)
+    market = LocalMarketModel("supplier", MarketTerms(RETAIL, FEED_IN, 0))
     market.deposit("ann", 1_000_000)
     with pytest.raises(ContractRevert, match="orders are open"):
         market.commit_order(0, "ann", ANN)
@@ -141,7 +141,7 @@ def test_price_takers_orders_open_and_sealed() -> None:
     with pytest.raises(ContractRevert, match="price is set by the rule"):
         sealed.reveal_order(0, Order("ann", True, 1, 1), ANN)
     sealed.reveal_order(0, Order("ann", True, 1, 0), ANN)
-    opened = LocalMarketModel("supplier", RETAIL, FEED_IN, 0, PricingRule.BILL_SHARING)
+    opened = LocalMarketModel("supplier", MarketTerms(RETAIL, FEED_IN, 0, PricingRule.BILL_SHARING))
     opened.deposit("ann", 1_000_000)
     with pytest.raises(ContractRevert, match="price is set by the rule"):
         opened.place_order(0, Order("ann", False, 1, RETAIL - 1))

@@ -10,11 +10,10 @@ from cosim.errors import ContractRevert
 from cosim.mechanisms.community_storage.model import (
     CommunityStorageModel,
     Nominated,
-    StorageTerms,
-    allocated_wh,
     credited_wh,
     debited_wh,
 )
+from cosim.mechanisms.community_storage.terms import StorageTerms
 
 TERMS = StorageTerms(
     owner="battery",
@@ -44,8 +43,8 @@ def test_allocation_keeps_the_sum_and_leaves_the_battery_its_loss(
     members: list[tuple[int, int]], battery_wh: int
 ) -> None:
     nominations = [nominated for _, nominated in members]
-    reported = [allocated_wh(net, nominated) for net, nominated in members]
-    battery_reports = allocated_wh(battery_wh, -sum(nominations))
+    reported = [net - nominated for net, nominated in members]  # as members are allocated
+    battery_reports = battery_wh + sum(nominations)
     assert sum(reported) + battery_reports == sum(net for net, _ in members) + battery_wh
     total = Nominated(
         charged_wh=sum(n for n in nominations if n > 0),
@@ -79,6 +78,6 @@ def test_forgets_intervals_and_keeps_accounts() -> None:
     model.forget(3)
     assert model.nomination_of(3, "ann") == 0
     assert model.reading_of(3) is None
-    assert model.energy_total_wh() == 950
+    assert model.account_of("ann").energy_wh == 950
     with pytest.raises(ContractRevert, match="community storage: nomination exists"):
         model.nominate(3, "ann", 1)

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cosim.mechanisms.local_market.session import MarketSession
 
 from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError
 from cosim.evm.engine import create_engine
-from cosim.mechanisms.community_storage.model import StorageTerms
 from cosim.mechanisms.community_storage.play import CommunityStoragePlay
 from cosim.mechanisms.community_storage.setup import StorageSetup
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.mechanisms.local_market.session import MarketSession
 from cosim.units import fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "battery")

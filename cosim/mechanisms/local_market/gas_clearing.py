@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cosim.evm.engine import Engine
 from cosim.evm.hashing import keccak
-from cosim.gas.bench import Bench, Deployed, account
-from cosim.gas.community import CHALLENGE_S, COMMITTED, ON_CHAIN, VERIFIED, Community
-from cosim.gas.registries import euro_token, smart_meters
+from cosim.gas.bench import Bench, account
+from cosim.gas.tables import markdown_table, number
 from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
+from cosim.mechanisms.local_market.gas_community import CHALLENGE_S, Community
 from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.metering.gas import smart_meters
+from cosim.mechanisms.money.gas import euro_token
 
 SIZES = (10, 20, 50, 100, 200, 500)
-FORMS = {"on chain": ON_CHAIN, "verified": VERIFIED, "committed": COMMITTED}
+FORMS = {form.value.replace("_", " "): form for form in ClearingForm}
 
-_INDEXES_PER_WORD, _INDEX_BITS = 16, 16
+CLEARING_COLUMNS = (
+    "form",
+    "orders",
+    "filled",
+    "clearing_gas",
+    "claims",
+    "claims_gas",
+    "gas_per_participant",
+)
+
 _HIGHEST_BID, _LOWEST_ASK, _PRICE_RANGE = 290_000, 90_000, 200_000
 _BID_BELOW_ASKS = 80_123
+
+
+_SECTION = """\
+## Clearing
+
+![Gas per participant and interval by form of clearing](images/clearing_gas.svg)
+
+One interval's clearing by the number of orders, about half of which are filled (`cosim gas
+--csv`, [results/reference/clearing_gas.csv](../results/reference/clearing_gas.csv)). *On chain*
+sorts and clears in the contract; *verified* checks a merit order and a result that somebody
+computed; *committed* stores the root of a tree of fills, and each filled order is claimed with a
+proof. What a participant pays is all of it divided by the number of orders. A book that does not
+cross costs the same whatever its length.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +96,7 @@ def book(n: int, crossing: bool = True) -> list[Order]:
     Bids fall and asks rise evenly over one range of prices, so that they cross in its middle.
     """
     half = n // 2
-    stride = next(k for k in (7, 9, 11, 13) if half % k and _coprime(k, half))
+    stride = next(k for k in (7, 9, 11, 13) if math.gcd(k, half) == 1)
     orders = []
     for k in range(n):
         is_sell = k % 2 == 1
@@ -76,24 +106,6 @@ def book(n: int, crossing: bool = True) -> list[Order]:
             price = _BID_BELOW_ASKS
         orders.append(Order(member(k), is_sell, 500 + k * 397 % 1_000, price))
     return orders
-
-
-def _coprime(a: int, b: int) -> bool:
-    while b:
-        a, b = b, a % b
-    return a == 1
-
-
-def packed_ranking(orders: Sequence[Order]) -> list[int]:
-    """Arrival indexes in merit order as the contract reads them: 16 to a word, lowest first."""
-    ranked = ranking(orders)
-    return [
-        sum(
-            index << (_INDEX_BITS * k)
-            for k, index in enumerate(ranked[at : at + _INDEXES_PER_WORD])
-        )
-        for at in range(0, len(ranked), _INDEXES_PER_WORD)
-    ]
 
 
 def outcome(clearing: Clearing) -> tuple[int, int, int]:
@@ -111,25 +123,23 @@ class ClearingBench:
     Parameters
     ----------
     bench : Bench
-    token, meters : Deployed
+        With the token and the registry of meters.
     form : str
     n_members : int
         Largest number of orders.
     """
 
-    def __init__(
-        self, bench: Bench, token: Deployed, meters: Deployed, form: str, n_members: int
-    ) -> None:
+    def __init__(self, bench: Bench, form: str, n_members: int) -> None:
         self.form = form
         name = f"with {n_members} members, {form}"
-        self.community = Community(bench, token, meters, FORMS[form], name=name)
+        self.community = Community(bench, FORMS[form], name=name)
         self._interval = 0
         self.community.fund("clearing operator", self.community.market)
         for k in range(n_members):
             self.community.join(member(k))
 
     def clear(self, n: int, crossing: bool = True) -> ClearingGas:
-        """Fill the next interval's book, clear it, and claim every fill.
+        """Fill the next interval's order book, clear it, and claim every fill.
 
         Parameters
         ----------
@@ -154,7 +164,7 @@ class ClearingBench:
         if self.form == "on chain":
             receipt = market.do(sender, "clear", interval)
         elif self.form == "verified":
-            ranked = packed_ranking(orders) if crossing else []
+            ranked = pack_ranking(ranking(orders)) if crossing else []
             receipt = market.do(sender, "clearVerified", interval, ranked, *outcome(clearing))
         else:
             tree = FillTree(clearing.fills_wh, keccak)
@@ -188,11 +198,49 @@ def measure_clearing(
     """
     bench = Bench(engine)
     bench.begin(1)
-    token, meters = euro_token(bench), smart_meters(bench)
+    euro_token(bench)
+    smart_meters(bench)
     results = []
     for chapter, form in enumerate(forms):
         bench.begin(2 + chapter)
-        cleared = ClearingBench(bench, token, meters, form, max(sizes))
+        cleared = ClearingBench(bench, form, max(sizes))
         for n in sizes:
             results += [cleared.clear(n), cleared.clear(n, crossing=False)]
     return results
+
+
+def as_csv(rows: Iterable[ClearingGas]) -> str:
+    """Clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CLEARING_COLUMNS)
+    for row in rows:
+        writer.writerow(
+            (
+                row.form,
+                row.n_orders,
+                row.n_filled,
+                row.clearing_gas,
+                len(row.claims_gas),
+                sum(row.claims_gas),
+                round(row.gas_per_participant),
+            )
+        )
+    return out.getvalue()
+
+
+def as_section(clearing: Iterable[ClearingGas]) -> str:
+    """Part of the page docs/gas.md."""
+    rows = [
+        (
+            row.form,
+            number(row.n_orders),
+            number(row.n_filled),
+            number(row.clearing_gas),
+            number(sum(row.claims_gas)) if row.claims_gas else "",
+            number(row.gas_per_participant),
+        )
+        for row in clearing
+    ]
+    headings = ("form", "orders", "filled", "clearing", "all claims", "per participant")
+    return _SECTION + "\n" + markdown_table(headings, rows)

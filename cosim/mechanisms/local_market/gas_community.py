@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from cosim.gas.bench import Bench, Deployed, account
+from datetime import UTC, datetime
 
-ISSUER = "deployer of EuroToken"
-OPERATOR = "deployer of SmartMeters"
+from cosim.clock import DeliveryClock
+from cosim.gas.bench import (
+    BLOCK_S,
+    FEED_IN,
+    ISSUER,
+    OPERATOR,
+    RETAIL,
+    SILENT_ESTIMATE_WH,
+    UNLIMITED,
+    Bench,
+    Deployed,
+    account,
+)
+from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.terms import MarketTerms
+
 SUPPLIER = "supplier"
 
 STEP_S, ORDER_LEAD_S, GATE_CLOSURE_S, METERING_S = 900, 600, 180, 240
-RETAIL, FEED_IN = 300_000, 80_000
-SILENT_ESTIMATE_WH = 2_345
 REVEAL_S, SEALED_DEPOSIT_UEUR = 60, 1_234_567
 CHALLENGE_S, CLEARING_BOND_UEUR = 300, 23_456_789
-ON_CHAIN, VERIFIED, COMMITTED = range(3)
-"""Forms of clearing, as the contract numbers them."""
 
 MONEY = 1_234_567_890
 """What an account deposits, so large that it lasts. [µEUR]"""
@@ -30,9 +40,8 @@ class Community:
     Parameters
     ----------
     bench : Bench
-    token, meters : Deployed
-    form : int
-        Of clearing.
+        With the token and the registry of meters.
+    form : ClearingForm
     sealed : bool
         Whether orders are sealed.
     name : str
@@ -44,63 +53,61 @@ class Community:
     def __init__(
         self,
         bench: Bench,
-        token: Deployed,
-        meters: Deployed,
-        form: int = ON_CHAIN,
+        form: ClearingForm = ClearingForm.ON_CHAIN,
         sealed: bool = False,
         name: str = "",
         measured: bool = False,
     ) -> None:
-        self.bench, self.token, self.meters = bench, token, meters
+        self.bench = bench
+        self.token, self.meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
+        is_committed = form is ClearingForm.COMMITTED
         # at the start of an hour, so that the first four intervals are of one hour
         self.first_delivery_s = (bench.now_s // HOUR_S + 3) * HOUR_S
-        self.market = bench.deploy(
-            "LocalMarket",
-            f"deployer of LocalMarket {name}" if name else "",
-            measured,
-            token=token.address,
-            meters=meters.address,
-            supplier=account(SUPPLIER),
+        start = datetime.fromtimestamp(self.first_delivery_s, UTC)
+        times = (STEP_S, 1, ORDER_LEAD_S, GATE_CLOSURE_S, METERING_S, BLOCK_S)
+        self.clock = DeliveryClock(start, *times)
+        self.terms = MarketTerms(
             retail_price_ueur_per_kwh=RETAIL,
             feed_in_price_ueur_per_kwh=FEED_IN,
-            first_delivery_s=self.first_delivery_s,
-            step_s=STEP_S,
-            order_lead_s=ORDER_LEAD_S,
-            gate_closure_s=GATE_CLOSURE_S,
-            metering_s=METERING_S,
             silent_estimate_wh=SILENT_ESTIMATE_WH,
-            rule=0,
             form=form,
             reveal_s=REVEAL_S if sealed else 0,
             sealed_deposit_ueur=SEALED_DEPOSIT_UEUR if sealed else 0,
-            challenge_s=CHALLENGE_S if form == COMMITTED else 0,
-            clearing_bond_ueur=CLEARING_BOND_UEUR if form == COMMITTED else 0,
+            challenge_s=CHALLENGE_S if is_committed else 0,
+            clearing_bond_ueur=CLEARING_BOND_UEUR if is_committed else 0,
         )
-
-    def start_s(self, interval: int) -> int:
-        """Start of delivery."""
-        return self.first_delivery_s + interval * STEP_S
+        self.market = bench.deploy(
+            "LocalMarket",
+            self.terms,
+            self.clock,
+            sender=f"deployer of LocalMarket {name}" if name else "",
+            measured=measured,
+            token=self.token.address,
+            meters=self.meters.address,
+            supplier=account(SUPPLIER),
+            first_delivery_s=self.first_delivery_s,
+        )
 
     def open_window(self, interval: int) -> None:
         """Go to the first second of the order window."""
-        self.bench.at(self.start_s(interval) - ORDER_LEAD_S)
+        self.bench.at(self.clock.window_opens_s(interval))
 
     def close_gate(self, interval: int) -> None:
         """Go to gate closure."""
-        self.bench.at(self.start_s(interval) - GATE_CLOSURE_S)
+        self.bench.at(self.clock.gate_closes_s(interval))
 
     def deliver(self, interval: int) -> None:
         """Go to the end of delivery, when meters may report."""
-        self.bench.at(self.start_s(interval + 1))
+        self.bench.at(self.clock.delivery_start_s(interval + 1))
 
     def end_metering(self, interval: int) -> None:
         """Go to the first second after the report deadline."""
-        self.bench.at(self.start_s(interval + 1) + METERING_S + 1)
+        self.bench.at(self.clock.delivery_start_s(interval + 1) + METERING_S + 1)
 
     def allow(self, name: str, contract: Deployed, amount_ueur: int = MONEY) -> None:
         """Give an account tokens, some to keep, and the contract leave to take them."""
         self.token.do(ISSUER, "mint", account(name), amount_ueur + KEPT_UEUR)
-        self.token.do(name, "approve", contract.address, 2**256 - 1)
+        self.token.do(name, "approve", contract.address, UNLIMITED)
 
     def fund(self, name: str, contract: Deployed, amount_ueur: int = MONEY) -> None:
         """Deposit new tokens of an account in a contract."""
