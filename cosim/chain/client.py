@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 
 from cosim.chain.blocks import Included
 from cosim.chain.chain import Chain
+from cosim.chain.deployment import deploy
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import pack, revert_text, unpack_values
-from cosim.evm.contracts import Artifact, compile_contract, deploy
+from cosim.evm.contracts import Artifact, compile_contract
 
 
 class ContractClient:

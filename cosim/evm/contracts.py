@@ -1,4 +1,4 @@
-"""From Vyper source to deployed contract: compile, keep what was compiled, deploy.
+"""From Vyper source to compiled contract, and keep what was compiled.
 
 A contract compiles in half a second or more, so artifacts are kept in the user's cache folder
 (``$COSIM_CACHE``, else ``$XDG_CACHE_HOME/cosim``, else ``~/.cache/cosim``) under a hash of every
@@ -18,21 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cosim.errors import ContractRevert, EngineError
-from cosim.evm.abi import EventDecoder, event_decoders, pack, revert_text
-from cosim.evm.engine import intrinsic_gas
+from cosim.errors import EngineError
+from cosim.evm.abi import EventDecoder, event_decoders, pack
 from cosim.evm.hashing import keccak, selector
 from cosim.resources import folder
 
-if TYPE_CHECKING:
-    from cosim.chain.chain import Chain
-
 EVM_VERSION = "cancun"
-
-_CODE_BYTE_GAS = 200  # what a byte of deployed code costs
-_CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses beside that
 
 _FORMAT = 2  # of the cached files
 
@@ -283,52 +276,3 @@ def _write(path: Path, artifact: Artifact) -> None:
         os.replace(file.name, path)
     except OSError:
         return
-
-
-def deploy(
-    chain: Chain, artifact: Artifact, sender: bytes, *arguments: int | bytes | bool
-) -> bytes:
-    """Deploy a contract in the next block, and tell the chain what lies at its address.
-
-    Parameters
-    ----------
-    chain : Chain
-        Mined by one block.
-    artifact : Artifact
-        What to deploy.
-    sender : bytes
-        Deploying account.
-    *arguments : int, bool or bytes
-        Constructor arguments.
-
-    Returns
-    -------
-    bytes
-        Address of the contract, 20 bytes.
-
-    Raises
-    ------
-    ContractRevert
-        If the constructor refuses.
-    EngineError
-        If the next block has no room.
-    """
-    data = artifact.init_code(*arguments)
-    gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
-    handle = chain.submit(
-        sender, None, data, chain.now_s, gas_limit, label=f"deploy {artifact.name}"
-    )
-    chain.mine_blocks()
-    included = chain.included(handle)
-    if included is None:
-        raise EngineError(
-            f"{artifact.name} was not deployed: its gas limit of {gas_limit} found no room in the "
-            f"next block of {chain.block_gas_limit}"
-        )
-    address = included.receipt.contract_address
-    if included.receipt.status == 0 or address is None:
-        raise ContractRevert(
-            revert_text(included.receipt.output), artifact.name, "__init__", {"data": arguments}
-        )
-    chain.register(address, artifact)
-    return address

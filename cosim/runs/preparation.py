@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,16 +14,17 @@ from cosim.attacks.preparation import attacked_blocks
 from cosim.chain.blocks import Background
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
-from cosim.errors import ScenarioError
+from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
-from cosim.evm.journal import JOURNAL, JournalledEngine
-from cosim.evm.keys import key_ring
+from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
+from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.setup import shared_battery
 from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.keys import key_ring
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.membership import members
@@ -100,9 +100,6 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
 
-if TYPE_CHECKING:
-    from cosim.evm.rpc import NodeSettings
-
 SETUP_GAS_LIMIT = 30_000_000
 """Least gas limit of the blocks before the first order window: creating the contracts needs it."""
 
@@ -171,7 +168,7 @@ def prepare_ledger(
 ) -> Deployment:
     """Chain and contracts, set up before the first order window opens.
 
-    ``engine`` is given where it is a node; else it is made by its name in the scenario.
+    ``engine`` is given where it is on a node; else it is made by its name in the scenario.
     """
     market, ledger, clock = scenario.market, scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
@@ -256,11 +253,10 @@ def node_engine(
     NodeError
         If the node does not answer, or its clock cannot be set.
     """
-    # imported here: web3 takes most of a second, and most runs need no node
-    from cosim.evm.timed_node import connect_timed
-
     keys = key_ring(scenario.seed, population.names, population.meters)
-    engine = connect_timed(node, keys, takes_over=resume)
+    engine = create_engine(scenario.ledger.engine, EngineOptions(keys, node, takes_over=resume))
+    if not isinstance(engine, ResumableEngine):
+        raise NodeError(f"engine {scenario.ledger.engine} cannot play a run on a node")
     digest = hashlib.sha256(scenario.to_yaml().encode()).hexdigest()
     with closing(JournalledEngine(engine, folder / JOURNAL, digest, resume=resume)) as journalled:
         yield journalled
