@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from cosim import __version__
+from cosim.cli.inspection import add_inspect
 from cosim.cli.ledger import add_ledger
 from cosim.cli.verification import EXIT_FAILED, add_publishing, positive, tell_slow_engine
 from cosim.errors import CosimError, UserError
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_publishing(commands)
     add_ledger(commands)
+    add_inspect(commands)
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
     schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)

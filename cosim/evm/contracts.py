@@ -21,12 +21,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosim.errors import EngineError, UserError
 from cosim.evm.abi import EventDecoder, event_decoders, pack
 from cosim.evm.hashing import keccak, selector
 from cosim.resources import folder
+
+if TYPE_CHECKING:
+    from vyper.compiler.phases import CompilerData
 
 EVM_VERSION = "cancun"
 
@@ -252,22 +255,36 @@ def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
     return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
 
 
-def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
+    """Vyper's own view of a source, from which it makes all of its outputs.
+
+    Parameters
+    ----------
+    path : Path
+        The source.
+    contracts : Path, optional
+        Where imports are looked up after the source's folder; default: what comes with cosim.
+    """
     # imported here: hardly any run compiles
     from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.output import build_abi_output, build_layout_output
     from vyper.compiler.phases import CompilerData
     from vyper.compiler.settings import Settings
-    from vyper.exceptions import VyperException
 
     # the bundle looks in the last of its paths first
     bundle = FilesystemInputBundle(_search_path(path, contracts)[::-1])
+    return CompilerData(
+        bundle.load_file(path.name),
+        input_bundle=bundle,
+        settings=Settings(evm_version=EVM_VERSION),
+    )
+
+
+def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+    from vyper.compiler.output import build_abi_output, build_layout_output
+    from vyper.exceptions import VyperException
+
     try:
-        data = CompilerData(
-            bundle.load_file(path.name),
-            input_bundle=bundle,
-            settings=Settings(evm_version=EVM_VERSION),
-        )
+        data = compiler_data(path, contracts)
         return Artifact(
             path.stem,
             tuple(build_abi_output(data)),
