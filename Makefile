@@ -4,6 +4,7 @@
 # make fuzz     runs the contracts' state machines for longer: FUZZ=2000 examples of 50 steps
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
+# make contracts  compiles the Vyper sources anew, into the files that are shipped next to them
 # make lock   writes requirements.lock anew (needs uv)
 
 export OPENBLAS_NUM_THREADS ?= 1
@@ -17,10 +18,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 JOBS   ?= 2
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants
+.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants contracts
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 setup: $(VENV)/.installed
 
@@ -94,6 +95,9 @@ test: setup browser node analysis-tools lint
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+contracts: setup
+	$(BIN)/python -c "from cosim.evm.contracts import ship_contracts; ship_contracts()"
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -17,11 +17,11 @@ from benchmarks.anvil import Anvil, find_anvil
 from benchmarks.runs import measure_run
 from benchmarks.transactions import Sent, read_transactions
 from cosim.evm.engine import CHAIN_ID, Message
-from cosim.evm.keys import key_ring
 from cosim.evm.node import Node
-from cosim.evm.rpc import NodeSettings
+from cosim.evm.options import NodeSettings
 from cosim.evm.signing import sign
 from cosim.evm.timed_node import HIGHEST_FEE_WEI, connect_timed
+from cosim.mechanisms.keys import key_ring
 from cosim.replay.recorded import Recorded
 from cosim.resources import folder
 

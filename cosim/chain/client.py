@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Self
 
 from cosim.chain.blocks import Included
 from cosim.chain.chain import Chain
+from cosim.chain.deployment import deploy
 from cosim.chain.functions import Argument, Inputs, Static, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text, unpack_values
-from cosim.evm.contracts import Artifact, compile_contract, deploy
+from cosim.evm.contracts import Artifact, compile_contract
 
 
 class ContractClient:

@@ -16,13 +16,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from cosim import __version__
+from cosim.cli.inspection import add_inspect
 from cosim.cli.ledger import add_ledger
-from cosim.cli.verification import EXIT_FAILED, add_publishing, positive
+from cosim.cli.verification import EXIT_FAILED, add_publishing, positive, tell_slow_engine
 from cosim.errors import CosimError, UserError
+from cosim.plugins.evm_engine import builds_blocks, engine_names
 from cosim.resources import folder
 
 if TYPE_CHECKING:
-    from cosim.evm.rpc import NodeSettings
+    from cosim.evm.options import NodeSettings
 
 NODE_URL = "COSIM_NODE_URL"
 """Environment variable with the URL of the node."""
@@ -72,9 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a scenario or study file (YAML), or the name of one that comes with cosim",
     )
     run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
-    run.add_argument(
-        "--engine", choices=("revm", "py-evm", "rpc"), help="EVM engine [as the scenario]"
-    )
+    run.add_argument("--engine", choices=engine_names(), help="EVM engine [as the scenario]")
     run.add_argument("--url", help=f"of the node of engine rpc [{NODE_URL} in the environment]")
     run.add_argument(
         "--timeout", type=float, default=20.0, help="wait so long for an answer of the node [20 s]"
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_publishing(commands)
     add_ledger(commands)
+    add_inspect(commands)
     schema = commands.add_parser("schema", help="print the JSON schema of scenario files")
     schema.add_argument("--markdown", action="store_true", help="print docs/scenarios.md instead")
     schema.set_defaults(run=_schema)
@@ -139,6 +140,7 @@ def _run(options: argparse.Namespace) -> int:
     from cosim.runs.experiment import run_scenario
 
     console = Console()
+    tell_slow_engine(scenario.ledger.engine)
     begin = time.monotonic()
     with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
         result = run_scenario(
@@ -165,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
 def _run_study(options: argparse.Namespace, file: Path) -> int:
     from cosim.studies.study import load_study
 
-    if options.engine == "rpc" or options.url or options.resume:
+    if builds_blocks(options.engine) or options.url or options.resume:
         raise UserError(
             "is a study, and a node can play one run only",
             file=file,
@@ -178,6 +180,7 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
 
     console = Console()
     begin = time.monotonic()
+    tell_slow_engine(*(one.scenario.ledger.engine for one in study.runs))
     out = options.out or Path("results") / study.name
     with StudyProgress(console, study) as progress:
         result = run_study(
@@ -193,7 +196,7 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
 def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
     """Where the node is, if the engine is one."""
     url = options.url or os.environ.get(NODE_URL)
-    if engine != "rpc":
+    if not builds_blocks(engine):
         if options.url or options.resume:
             raise UserError(
                 f"--url and --resume are for runs on a node, and the engine is {engine}",
@@ -202,11 +205,11 @@ def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
         return None
     if not url:
         raise UserError(
-            "engine rpc needs the URL of a node",
+            f"engine {engine} needs the URL of a node",
             remedy=f"give it with --url or in {NODE_URL}, e.g. http://127.0.0.1:8545 of "
             "anvil --no-mining",
         )
-    from cosim.evm.rpc import NodeSettings
+    from cosim.evm.options import NodeSettings
 
     return NodeSettings(url, options.timeout, options.patience)
 

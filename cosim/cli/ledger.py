@@ -8,11 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
+from cosim.plugins.evm_engine import AUTO, engine_names
+
 
 def add_ledger(commands: Any) -> None:
     """Add the commands to those of the command line."""
     gas = commands.add_parser("gas", help="measure what the contracts' transactions cost")
-    gas.add_argument("--engine", choices=("revm", "py-evm"), default="revm", help="[revm]")
+    gas.add_argument("--engine", choices=engine_names(), default=AUTO, help="EVM [auto]")
     forms = gas.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="print contract, method and gas as JSON")
     forms.add_argument("--csv", action="store_true", help="print gas of clearing by form and size")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from cosim.errors import UserError
+from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
 
 EXIT_FAILED = 1
 
@@ -20,9 +22,9 @@ def add_publishing(commands: Any) -> None:
     verify.add_argument("result", type=Path, metavar="RESULT")
     verify.add_argument(
         "--engine",
-        choices=("revm", "py-evm", "rpc"),
-        default="revm",
-        help="what the transactions are replayed on [revm]",
+        choices=engine_names(),
+        default=AUTO,
+        help="what the transactions are replayed on [auto: the fastest that is installed]",
     )
     verify.add_argument("--url", help="a fresh node, for the engine rpc")
     verify.add_argument(
@@ -50,18 +52,21 @@ def add_publishing(commands: Any) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from cosim.evm.engine import choose_engine
     from cosim.verify.report import print_verification
     from cosim.verify.study import check_study, study_runs
     from cosim.verify.verification import PARTS, Verification, verify
 
-    if options.engine == "rpc" and not options.url:
+    if builds_blocks(options.engine) and not options.url:
         raise UserError(
             "is missing", field="--url", remedy="give the address of a fresh node, http://..."
         )
+    tell_slow_engine(options.engine)
+    engine = choose_engine(options.engine)
     console = Console()
     begin = time.monotonic()
     runs = study_runs(options.result)
-    if runs is not None and options.engine == "rpc":
+    if runs is not None and builds_blocks(options.engine):
         raise UserError(
             "is a study, and a node can replay one run only",
             file=options.result,
@@ -69,14 +74,14 @@ def _verify(options: argparse.Namespace) -> int:
         )
     passed = True
     if runs is not None:
-        own = Verification(options.result, options.engine, [check_study(options.result)])
+        own = Verification(options.result, engine, [check_study(options.result)])
         print_verification(own, console)
         passed = own.passed
     for result in runs if runs is not None else [options.result]:
         with console.status(f"verifying {result}"):
             done = verify(
                 result,
-                options.engine,
+                engine,
                 options.url,
                 every=options.every,
                 jobs=options.jobs,
@@ -84,7 +89,7 @@ def _verify(options: argparse.Namespace) -> int:
             )
         print_verification(done, console)
         passed = passed and done.passed
-    console.print(f"verified on {options.engine} in {time.monotonic() - begin:.1f} s")
+    console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
     return 0 if passed else EXIT_FAILED
 
 
@@ -102,6 +107,15 @@ def _export_transactions(options: argparse.Namespace) -> int:
     )
     print(f"export: {done.folder}")
     return 0
+
+
+def tell_slow_engine(*names: str) -> None:
+    """Say once on stderr what ``auto`` among engines costs, where a faster one is missing."""
+    from cosim.evm.engine import slow_engine_note
+
+    note = slow_engine_note() if AUTO in names else None
+    if note is not None:
+        print(f"cosim: {note}", file=sys.stderr)
 
 
 def positive(text: str) -> int:

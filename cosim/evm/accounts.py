@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import coincurve
-
 from cosim.evm.hashing import keccak
+from cosim.evm.secp256k1 import SIGNER
 
 KEY_DOMAIN = "cosim test key, worthless by design"
 
-_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,9 @@ def account(seed: int, name: str) -> Account:
     """
     key = keccak(f"{KEY_DOMAIN}\n{seed}\n{name}".encode())
     # about one hash in 2**128 is no valid key
-    while not 0 < int.from_bytes(key, "big") < _CURVE_ORDER:
+    while not 0 < int.from_bytes(key, "big") < CURVE_ORDER:
         key = keccak(key)
-    public = coincurve.PrivateKey(key).public_key.format(compressed=False)
-    return Account(name, keccak(public[1:])[12:], key)
+    return Account(name, keccak(SIGNER.public_key(key))[12:], key)
 
 
 def accounts(seed: int, names: Iterable[str]) -> dict[str, Account]:

@@ -1,9 +1,12 @@
-"""From Vyper source to deployed contract: compile, keep what was compiled, deploy.
+"""Compiled contracts: shipped next to their source, kept in a cache, or compiled now.
 
-A contract compiles in half a second or more, so artifacts are kept in the user's cache folder
-(``$COSIM_CACHE``, else ``$XDG_CACHE_HOME/cosim``, else ``~/.cache/cosim``) under a hash of every
-Vyper source beside it, its own name and the compiler's version. Writing goes through a temporary
-file and a rename, so parallel processes are safe: both write the same bytes.
+``LocalMarket.json`` next to ``LocalMarket.vy`` holds what was compiled from it, with a hash of
+every Vyper source that it could import, so that nobody needs the compiler who changes no source;
+``make contracts`` writes these files. A plug-in may ship its own the same way.
+
+What has none, or another hash, is compiled in half a second or more and kept in the user's cache
+folder (``$COSIM_CACHE``, else ``$XDG_CACHE_HOME/cosim``, else ``~/.cache/cosim``). Writing goes
+through a temporary file and a rename, so parallel processes are safe: both write the same bytes.
 """
 
 from __future__ import annotations
@@ -20,21 +23,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from cosim.errors import ContractRevert, EngineError
-from cosim.evm.abi import EventDecoder, event_decoders, pack, revert_text
-from cosim.evm.engine import intrinsic_gas
+from cosim.errors import EngineError, UserError
+from cosim.evm.abi import EventDecoder, event_decoders, pack
 from cosim.evm.hashing import keccak, selector
 from cosim.resources import folder
 
 if TYPE_CHECKING:
-    from cosim.chain.chain import Chain
+    from vyper.compiler.phases import CompilerData
 
 EVM_VERSION = "cancun"
 
-_CODE_BYTE_GAS = 200  # what a byte of deployed code costs
-_CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses beside that
+VYPER = "0.4.3"
+"""Version of the compiler that made the shipped files."""
 
-_FORMAT = 2  # of the cached files
+_FORMAT = 3  # of shipped and cached files
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def cache_folder() -> Path:
 
 
 def compile_contract(name: str) -> Artifact:
-    """Compile one of the contracts that come with cosim, or take it from the cache.
+    """One of the contracts that come with cosim, as shipped; compiled if its source changed.
 
     Parameters
     ----------
@@ -168,7 +170,7 @@ def subjects(contracts: Path | None = None) -> list[Path]:
 
 
 def compile_source(path: Path) -> Artifact:
-    """Compile a Vyper file, or take it from the cache.
+    """Contract of a Vyper file: as shipped next to it, from the cache, or compiled now.
 
     Parameters
     ----------
@@ -185,23 +187,61 @@ def compile_source(path: Path) -> Artifact:
     ------
     EngineError
         If the file is missing or does not compile.
+    UserError
+        If it has to be compiled and there is no compiler.
     """
     if not path.is_file():
         raise EngineError(f"no contract {path.stem}: {path} is not there")
     source_hash = _source_hash(path)
-    cached = cache_folder() / "contracts" / f"{path.stem}-{source_hash[:32]}.json"
-    artifact = _read(cached, path.stem, source_hash)
+    artifact = _read(path.with_suffix(".json"), path.stem, source_hash)
     if artifact is None:
-        artifact = _compile(path, source_hash)
-        _write(cached, artifact)
+        name = f"{path.stem}-{source_hash[:32]}-{_compiler_version(path)}.json"
+        cached = cache_folder() / "contracts" / name
+        artifact = _read(cached, path.stem, source_hash)
+        if artifact is None:
+            artifact = _compile(path, source_hash)
+            _write(cached, artifact)
     return artifact
 
 
+def compile_shipped() -> dict[Path, str]:
+    """Compile every contract that comes with cosim.
+
+    Returns
+    -------
+    dict of Path to str
+        Text of the file next to each source.
+    """
+    sources = [path for subject in subjects() for path in sorted(subject.glob("*.vy"))]
+    return {
+        path.with_suffix(".json"): _text(_compile(path, _source_hash(path)))
+        for path in sources
+        if path.stem[0].isupper()  # others are modules
+    }
+
+
+def ship_contracts() -> None:
+    """Write the compiled form of every contract that comes with cosim next to its source."""
+    for path, text in compile_shipped().items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _compiler_version(path: Path) -> str:
+    """Version of the compiler that is installed; raises UserError if there is none."""
+    try:
+        return importlib.metadata.version("vyper")
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError(
+            "has no compiled form, or it or a source that it imports was changed since, and there "
+            "is no Vyper compiler here",
+            file=path,
+            remedy=f"install vyper {VYPER}: pip install 'cosim[contracts]'",
+        ) from None
+
+
 def _source_hash(path: Path) -> str:
-    """Hash of the contract's name, the compiler and every Vyper file that it could import."""
-    digest = hashlib.sha256(
-        f"{_FORMAT} {importlib.metadata.version('vyper')} {EVM_VERSION} {path.name}".encode()
-    )
+    """Hash of the contract's name, the EVM's rules and every Vyper file that it could import."""
+    digest = hashlib.sha256(f"{_FORMAT} {EVM_VERSION} {path.name}".encode())
     for place in _search_path(path):
         for source in sorted(place.glob("*.vy*")):
             content = source.read_bytes()
@@ -215,22 +255,36 @@ def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
     return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
 
 
-def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
-    # imported here: most runs find everything in the cache
+def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
+    """Vyper's own view of a source, from which it makes all of its outputs.
+
+    Parameters
+    ----------
+    path : Path
+        The source.
+    contracts : Path, optional
+        Where imports are looked up after the source's folder; default: what comes with cosim.
+    """
+    # imported here: hardly any run compiles
     from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.output import build_abi_output, build_layout_output
     from vyper.compiler.phases import CompilerData
     from vyper.compiler.settings import Settings
-    from vyper.exceptions import VyperException
 
     # the bundle looks in the last of its paths first
     bundle = FilesystemInputBundle(_search_path(path, contracts)[::-1])
+    return CompilerData(
+        bundle.load_file(path.name),
+        input_bundle=bundle,
+        settings=Settings(evm_version=EVM_VERSION),
+    )
+
+
+def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+    from vyper.compiler.output import build_abi_output, build_layout_output
+    from vyper.exceptions import VyperException
+
     try:
-        data = CompilerData(
-            bundle.load_file(path.name),
-            input_bundle=bundle,
-            settings=Settings(evm_version=EVM_VERSION),
-        )
+        data = compiler_data(path, contracts)
         return Artifact(
             path.stem,
             tuple(build_abi_output(data)),
@@ -252,7 +306,7 @@ def _flat(layout: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, in
 
 
 def _read(path: Path, name: str, source_hash: str) -> Artifact | None:
-    """Artifact from the cache; None if it is absent, damaged or of other sources."""
+    """Artifact from a file; None if it is absent, damaged or of other sources."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["source_hash"] != source_hash:
@@ -264,71 +318,24 @@ def _read(path: Path, name: str, source_hash: str) -> Artifact | None:
         return None
 
 
+def _text(artifact: Artifact) -> str:
+    content = {
+        "source_hash": artifact.source_hash,
+        "abi": list(artifact.abi),
+        "bytecode": artifact.bytecode.hex(),
+        "slots": dict(artifact.slots),
+    }
+    return json.dumps(content, separators=(",", ":")) + "\n"
+
+
 def _write(path: Path, artifact: Artifact) -> None:
     """Keep an artifact; a cache that cannot be written costs time, not results."""
-    content = json.dumps(
-        {
-            "source_hash": artifact.source_hash,
-            "abi": list(artifact.abi),
-            "bytecode": artifact.bytecode.hex(),
-            "slots": dict(artifact.slots),
-        }
-    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
         ) as file:
-            file.write(content)
+            file.write(_text(artifact))
         os.replace(file.name, path)
     except OSError:
         return
-
-
-def deploy(
-    chain: Chain, artifact: Artifact, sender: bytes, *arguments: int | bytes | bool
-) -> bytes:
-    """Deploy a contract in the next block, and tell the chain what lies at its address.
-
-    Parameters
-    ----------
-    chain : Chain
-        Mined by one block.
-    artifact : Artifact
-        What to deploy.
-    sender : bytes
-        Deploying account.
-    *arguments : int, bool or bytes
-        Constructor arguments.
-
-    Returns
-    -------
-    bytes
-        Address of the contract, 20 bytes.
-
-    Raises
-    ------
-    ContractRevert
-        If the constructor refuses.
-    EngineError
-        If the next block has no room.
-    """
-    data = artifact.init_code(*arguments)
-    gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
-    handle = chain.submit(
-        sender, None, data, chain.now_s, gas_limit, label=f"deploy {artifact.name}"
-    )
-    chain.mine_blocks()
-    included = chain.included(handle)
-    if included is None:
-        raise EngineError(
-            f"{artifact.name} was not deployed: its gas limit of {gas_limit} found no room in the "
-            f"next block of {chain.block_gas_limit}"
-        )
-    address = included.receipt.contract_address
-    if included.receipt.status == 0 or address is None:
-        raise ContractRevert(
-            revert_text(included.receipt.output), artifact.name, "__init__", {"data": arguments}
-        )
-    chain.register(address, artifact)
-    return address

@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from cosim.errors import EngineError
+from cosim.errors import EngineError, UserError
 from cosim.evm.hashing import keccak
+from cosim.evm.options import EngineOptions
+from cosim.plugins import EVM_ENGINES
+from cosim.plugins.evm_engine import AUTO, engine_names
 
 CHAIN_ID = 31_337
 """Chain id of the simulated chain, the usual one of local development chains."""
@@ -265,28 +268,73 @@ def check_transaction(data: bytes, is_create: bool, gas_limit: int, block_gas_li
     return floor
 
 
-def create_engine(name: str) -> Engine:
+def choose_engine(name: str) -> str:
+    """Name of the engine that ``auto`` stands for here: the fastest that is installed.
+
+    Parameters
+    ----------
+    name : str
+        As in a scenario; any other than ``auto`` stands for itself.
+
+    Raises
+    ------
+    UserError
+        If none is installed.
+    """
+    if name != AUTO:
+        return name
+    installed = [one for one in _by_speed() if not EVM_ENGINES.load(one).missing()]
+    if not installed:
+        raise UserError("no EVM engine is installed", remedy="install cosim again")
+    return installed[0]
+
+
+def slow_engine_note() -> str | None:
+    """Return what the engine costs that ``auto`` takes here, where a faster one is missing."""
+    chosen = choose_engine(AUTO)
+    fastest = _by_speed()[0]
+    if chosen == fastest:
+        return None
+    lacking = EVM_ENGINES.load(fastest)
+    return (
+        f"contracts run on engine {chosen}: {EVM_ENGINES.load(chosen).cost}. The faster {fastest} "
+        f"needs {', '.join(lacking.missing())}, which is not installed ({lacking.install})"
+    )
+
+
+def _by_speed() -> list[str]:
+    """Engines that ``auto`` may take, fastest first; ours first among equals."""
+    ranks = {name: engine.speed for name, engine in EVM_ENGINES.every().items() if engine.speed}
+    return sorted(ranks, key=lambda name: -ranks[name])
+
+
+def create_engine(name: str, options: EngineOptions | None = None) -> Engine:
     """Engine by its name in the scenario.
 
     Parameters
     ----------
-    name : {"revm", "py-evm"}
-        pyrevm, the fast default, or py-evm, the reference.
+    name : str
+        ``auto`` or one of the registry's, e.g. ``revm``, ``py-evm``, ``rpc``.
+    options : EngineOptions, optional
+        For the engine; default: none.
 
     Raises
     ------
     EngineError
-        If there is no such engine.
+        If there is no such engine, or it lacks an option.
+    UserError
+        If a package that it needs is not installed.
+    NodeError
+        If it is a node that does not answer, or cannot play a run.
     """
-    # imported here: py-evm takes a second to import and few runs use it
-    if name == "revm":
-        from cosim.evm.revm import RevmEngine
-
-        return RevmEngine()
-    if name == "py-evm":
-        from cosim.evm.py_evm import PyEvmEngine
-
-        return PyEvmEngine()
-    if name == "rpc":
-        raise EngineError("engine rpc is a node: say where it is, with --url or COSIM_NODE_URL")
-    raise EngineError(f"no EVM engine {name!r}: one of revm, py-evm, rpc")
+    chosen = choose_engine(name)
+    if chosen not in EVM_ENGINES.names:
+        raise EngineError(f"no EVM engine {name!r}: one of {', '.join(engine_names())}")
+    engine = EVM_ENGINES.load(chosen)
+    if missing := engine.missing():
+        raise UserError(
+            f"engine {name} needs {', '.join(missing)}, which is not installed",
+            field="ledger.engine",
+            remedy=f"take engine {AUTO}, or install it: {engine.install or 'pip install'}",
+        )
+    return engine.create(options or EngineOptions())

@@ -13,17 +13,27 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 from cosim.errors import ContractRevert, ResultFolderError
-from cosim.evm.engine import Log, Message, Receipt
-
-if TYPE_CHECKING:  # web3 takes most of a second, and most runs need no node
-    from cosim.evm.timed_node import TimedNode
+from cosim.evm.engine import BlockEngine, Log, Message, Receipt
 
 JOURNAL = "ledger.journal"
 
 _FORMAT = 1
+
+
+@runtime_checkable
+class ResumableEngine(BlockEngine, Protocol):
+    """A node's engine that can be told what it did before."""
+
+    def assume_block(self, messages: Sequence[Message], receipts: Sequence[Receipt | None]) -> None:
+        """Take a block as executed that a journal tells of; the node is not asked."""
+        ...
+
+    def assume_balance(self, address: bytes, balance_wei: int) -> None:
+        """Take an allocation as done that a journal tells of; the node is not asked."""
+        ...
 
 
 class JournalledEngine:
@@ -31,7 +41,7 @@ class JournalledEngine:
 
     Parameters
     ----------
-    engine : TimedNode
+    engine : ResumableEngine
         Asked when the journal has no answer any more.
     path : Path
         The journal; one line of JSON per question: running digest of all questions so far, answer.
@@ -48,7 +58,7 @@ class JournalledEngine:
 
     name = "rpc"
 
-    def __init__(self, engine: TimedNode, path: Path, digest: str, *, resume: bool) -> None:
+    def __init__(self, engine: ResumableEngine, path: Path, digest: str, *, resume: bool) -> None:
         self.engine = engine
         self._path = path
         self._asked = hashlib.sha256()

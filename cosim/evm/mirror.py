@@ -6,6 +6,8 @@ While there is a snapshot, what was there before is noted as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from cosim.evm.hashing import EMPTY_HASH
 from cosim.evm.snapshots import Snapshots
 from cosim.evm.trie import storage_root
@@ -48,6 +50,12 @@ class StateMirror:
     def balance(self, address: bytes) -> int:
         """Native coin of an account. [wei]"""
         return self._accounts.get(address, NO_ACCOUNT)[0]
+
+    def accounts(self) -> Iterator[tuple[bytes, int, int, bytes, Mapping[int, int]]]:
+        """Everything there is: address, native coin, nonce, runtime code, storage by slot."""
+        for address, (balance_wei, nonce, code_hash) in self._accounts.items():
+            slots = self._storage.get(address, {})
+            yield address, balance_wei, nonce, self._code[code_hash], slots
 
     def snapshot(self) -> int:
         """Remember the state; cheap, the cost lies in what is changed afterwards."""

@@ -14,7 +14,8 @@ from cosim.errors import NodeError
 from cosim.evm.engine import COINBASE, Message
 from cosim.evm.history import Allocation, History, Signed, ToldBlock, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, Request, block_of, to_bytes
-from cosim.evm.rpc import NodeEngine, NodeSettings, receipts_of, text_of
+from cosim.evm.options import NodeSettings
+from cosim.evm.rpc import NodeEngine, receipts_of, text_of
 
 PURSE_WEI = 10**24
 """Native coin that a sender must be seen to have, although nobody pays a fee; not in balances."""

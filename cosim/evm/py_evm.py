@@ -18,7 +18,6 @@ from eth.db.account import AccountDB
 from eth.db.atomic import AtomicDB
 from eth.tools.builder.chain.builders import build, latest_mainnet_at
 from eth.vm.forks.prague.computation import PragueComputation
-from eth_typing import Hash32
 
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text
@@ -167,8 +166,13 @@ class PyEvmEngine:
 
     def restore(self, snapshot_id: int) -> None:
         """Go back to a snapshot and forget it and every later one."""
-        root = self._snapshots.pop(snapshot_id)
-        self._state._account_db = AccountDB(self._database, Hash32(root))
+        root: Any = self._snapshots.pop(snapshot_id)
+        self._state._account_db = AccountDB(self._database, root)
+
+    def copy_of_state(self) -> AccountDB:
+        """State so far, as py-evm keeps it; changes of the copy do not come back."""
+        root: Any = self._snapshots.pop(self.snapshot())
+        return AccountDB(self._database, root)
 
     def discard(self, snapshot_id: int) -> None:
         """Forget a snapshot and every earlier one; py-evm's database keeps their tries."""

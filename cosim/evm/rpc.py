@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cosim.errors import ContractRevert, EngineError, NodeError
@@ -23,31 +22,13 @@ from cosim.evm.engine import (
 )
 from cosim.evm.hashing import create_address, keccak
 from cosim.evm.node import Node, NodeRefused, NodeUnavailable, Request, to_bytes
+from cosim.evm.options import NodeSettings
 from cosim.evm.signing import sign
 
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """Where a node is, and how long to wait for it.
-
-    Parameters
-    ----------
-    url : str
-        http or https. It may hold a password, so it is never recorded.
-    timeout_s : float
-        How long one answer may take. [s]
-    patience_s : float
-        How long to try again before the node counts as gone. [s]
-    """
-
-    url: str
-    timeout_s: float = 20.0
-    patience_s: float = 60.0
 
 
 class NodeEngine:

@@ -1,4 +1,4 @@
-"""Signed EIP-1559 transactions, about 80 µs each.
+"""Signed EIP-1559 transactions, about 0.1 ms each with coincurve, 7 ms without.
 
 ``eth_account`` gives the same bytes (the tests hold both equal) and takes ten times as long.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import coincurve
 import rlp
 
 from cosim.evm.hashing import keccak
+from cosim.evm.secp256k1 import SIGNER
 
 _EIP_1559 = b"\x02"
 
@@ -55,7 +55,5 @@ def sign(
         [],
     ]
     digest = keccak(_EIP_1559 + rlp.encode(fields))
-    signature = coincurve.PrivateKey(key).sign_recoverable(digest, hasher=None)
-    r = int.from_bytes(signature[:32], "big")
-    s = int.from_bytes(signature[32:64], "big")
-    return _EIP_1559 + bytes(rlp.encode([*fields, signature[64], r, s]))
+    r, s, parity = SIGNER.sign(key, digest)
+    return _EIP_1559 + bytes(rlp.encode([*fields, parity, r, s]))

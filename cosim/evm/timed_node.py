@@ -26,7 +26,8 @@ from cosim.evm.hashing import keccak
 from cosim.evm.history import Allocation, Signed, ToldBlock, left_over, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, to_bytes
 from cosim.evm.node_chain import PURSE_WEI, NodeChain
-from cosim.evm.rpc import NodeSettings, PlainNode, created_by, receipts_of, text_of
+from cosim.evm.options import NodeSettings
+from cosim.evm.rpc import PlainNode, created_by, receipts_of, text_of
 from cosim.evm.signing import sign
 from cosim.evm.snapshots import Snapshots
 from cosim.evm.trie import storage_root

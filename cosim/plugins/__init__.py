@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cosim.plugins.registry import Registry
 
 if TYPE_CHECKING:
+    from cosim.plugins.evm_engine import EvmEngine
     from cosim.plugins.mechanism import Mechanism
 
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
@@ -20,4 +21,9 @@ MECHANISMS: Registry[Mechanism[Any]] = Registry(
 )
 """What a community agrees on by contract, by the name of its section."""
 
-__all__ = ["MECHANISMS", "Registry"]
+EVM_ENGINES: Registry[EvmEngine] = Registry(
+    "cosim.evm_engines", "cosim.plugins.evm_engine:EvmEngine", "ledger.engine"
+)
+"""What runs the contracts, by the name in the scenario."""
+
+__all__ = ["EVM_ENGINES", "MECHANISMS", "Registry"]

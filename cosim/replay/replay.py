@@ -12,6 +12,7 @@ from cosim.errors import EngineError, LedgerError
 from cosim.evm.abi import unpack_values
 from cosim.evm.contracts import Artifact, compile_contract
 from cosim.evm.engine import BlockEngine, Engine, Message, Receipt, create_engine
+from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.replay.recorded import Recorded, rows_of
 
 AfterBlock = Callable[[int, "Replayed"], None]
@@ -239,23 +240,20 @@ def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engin
 
     Parameters
     ----------
-    name : {"revm", "py-evm", "rpc"}
+    name : str
+        ``auto`` or an engine's.
     url : str, optional
-        Of the node of the engine ``rpc``.
+        Of the node, for an engine on one.
     keys : mapping of bytes to bytes
         Private keys by address, with which a node's transactions are signed.
 
     Raises
     ------
     EngineError
-        If there is no such engine.
+        If there is no such engine, or it is a node and there is no URL.
+    UserError
+        If a package that it needs is not installed.
     NodeError
         If the node does not answer, its clock cannot be set, or its chain id is another one.
     """
-    if name != "rpc":
-        return create_engine(name)
-    # imported here: web3 takes a second
-    from cosim.evm.rpc import NodeSettings
-    from cosim.evm.timed_node import connect_timed
-
-    return connect_timed(NodeSettings(url or ""), keys)
+    return create_engine(name, EngineOptions(keys, NodeSettings(url) if url else None))

@@ -30,7 +30,6 @@ PACKAGES = (
     "pyarrow",
     "pandapower",
     "mosaik",
-    "titanoboa",
     "vyper",
     "py-evm",
     "pyrevm",

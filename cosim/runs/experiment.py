@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from cosim.errors import UserError
 from cosim.evm.contracts import runtime_code_hash
+from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
 from cosim.mechanisms.deployment import Deployment
@@ -40,7 +41,7 @@ from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
 
 if TYPE_CHECKING:
-    from cosim.evm.rpc import NodeSettings
+    from cosim.evm.options import NodeSettings
 
 Progress = Callable[[int, bool], None]
 
@@ -264,7 +265,8 @@ def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
     chain = deployment.chain
     roots = b"".join(chain.engine.storage_root(c.address) for c in deployment.clients)
     return {
-        # what decides what the chain includes; both engines give the same result
+        "engine": choose_engine(scenario.ledger.engine),
+        # what decides what the chain includes; every engine gives the same result
         "settings": scenario.ledger.model_dump(exclude={"engine"}),
         "last_block": chain.block,
         "state_digest": "0x" + keccak(roots).hex(),

@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,16 +16,17 @@ from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.chain.blocks import Background
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
-from cosim.errors import ScenarioError
+from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
-from cosim.evm.journal import JOURNAL, JournalledEngine
-from cosim.evm.keys import key_ring
+from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
+from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.setup import shared_battery
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
+from cosim.mechanisms.keys import key_ring
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
@@ -99,9 +99,6 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
 
 
-if TYPE_CHECKING:
-    from cosim.evm.rpc import NodeSettings
-
 SETUP_GAS_LIMIT = 30_000_000
 """Least gas limit of the blocks before the first order window: creating the contracts needs it."""
 
@@ -170,7 +167,7 @@ def prepare_ledger(
 ) -> tuple[Deployment, Deviation]:
     """Chain and contracts, set up before the first order window opens; and who deviates.
 
-    ``engine`` is given where it is a node; else it is made by its name in the scenario.
+    ``engine`` is given where it is on a node; else it is made by its name in the scenario.
     """
     ledger, clock = scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
@@ -250,11 +247,10 @@ def node_engine(
     NodeError
         If the node does not answer, or its clock cannot be set.
     """
-    # imported here: web3 takes most of a second, and most runs need no node
-    from cosim.evm.timed_node import connect_timed
-
     keys = key_ring(scenario.seed, population.names, population.meters)
-    engine = connect_timed(node, keys, takes_over=resume)
+    engine = create_engine(scenario.ledger.engine, EngineOptions(keys, node, takes_over=resume))
+    if not isinstance(engine, ResumableEngine):
+        raise NodeError(f"engine {scenario.ledger.engine} cannot play a run on a node")
     digest = hashlib.sha256(scenario.to_yaml().encode()).hexdigest()
     with closing(JournalledEngine(engine, folder / JOURNAL, digest, resume=resume)) as journalled:
         yield journalled

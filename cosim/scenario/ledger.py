@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from cosim.plugins.evm_engine import AUTO, engine_names
 from cosim.settings import Fraction, Model, NonNegative
 
 CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
@@ -13,6 +15,19 @@ CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof
 
 FINAL_AT_ONCE = ("proof_of_authority", "pbft")
 
+
+def _known_engine(name: str) -> str:
+    known = [repr(one) for one in engine_names()]
+    if name not in engine_names():
+        raise PydanticCustomError(
+            "engine",
+            "Input should be {known}",
+            {"known": f"{', '.join(known[:-1])} or {known[-1]}"},
+        )
+    return name
+
+
+_Engine = Annotated[str, AfterValidator(_known_engine)]
 _Gwei = NonNegative
 _Count = Annotated[int, Field(ge=0)]
 
@@ -35,10 +50,10 @@ class FeeStrategySettings(Model):
 class LedgerSettings(Model):
     """The chain that runs the contracts."""
 
-    engine: Literal["revm", "py-evm", "rpc"] = Field(
-        "revm",
-        description="EVM; all give the same result: py-evm is the slow reference, rpc a node "
-        "(docs/nodes.md)",
+    engine: _Engine = Field(
+        AUTO,
+        description="EVM; all give the same result: auto is the fastest that is installed, revm "
+        "fast, py-evm the slow reference, rpc a node (docs/nodes.md), or a plug-in",
     )
     consensus: Literal["proof_of_authority", "pbft", "proof_of_stake", "proof_of_work"] = Field(
         "proof_of_authority", description="who proposes blocks, and when (docs/ledger.md)"

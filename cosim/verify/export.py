@@ -12,8 +12,8 @@ from typing import Any
 from cosim.errors import ResultFolderError, UserError
 from cosim.evm.engine import CHAIN_ID
 from cosim.evm.hashing import keccak
-from cosim.evm.keys import key_ring
 from cosim.evm.signing import sign
+from cosim.mechanisms.keys import key_ring
 from cosim.replay.recorded import Recorded
 from cosim.replay.replay import transactions_of
 from cosim.units import WEI_PER_ETH, wei_from_gwei

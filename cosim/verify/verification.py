@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import CosimError, EngineError, NodeError, UserError
-from cosim.evm.keys import key_ring
 from cosim.mechanisms.community_storage.checks import Debts, check_storage
+from cosim.mechanisms.keys import key_ring
 from cosim.mechanisms.local_market.checks import (
     check_clearing,
     check_orders,
@@ -23,6 +23,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     check_settlement,
 )
 from cosim.mechanisms.supply_contract.checks import check_supply
+from cosim.plugins.evm_engine import AUTO
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.recorded import Recorded
@@ -98,7 +99,7 @@ def _first_line(error: Exception) -> str:
 
 def verify(
     folder: str | Path,
-    engine: str = "revm",
+    engine: str = AUTO,
     url: str | None = None,
     *,
     every: int = 1,
@@ -111,8 +112,8 @@ def verify(
     ----------
     folder : str or Path
         A result folder.
-    engine : {"revm", "py-evm", "rpc"}
-        On which the transactions are replayed.
+    engine : str
+        ``auto`` or an engine's name, on which the transactions are replayed.
     url : str, optional
         Of a fresh node, for the engine ``rpc``.
     every : int
@@ -158,7 +159,7 @@ def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str 
         machine = engine_for(engine, url, keys)
     except EngineError as error:
         raise UserError(
-            str(error), field="--engine", remedy="use revm or py-evm, or give --url a node"
+            str(error), field="--engine", remedy="use auto, or give --url a node"
         ) from error
     found: dict[str, Any] = {}
 

@@ -25,7 +25,7 @@ from cosim.evm.abi import revert_text
 from cosim.evm.contracts import compile_contract
 from cosim.evm.engine import CHAIN_ID, Log
 from cosim.evm.hashing import keccak
-from cosim.evm.keys import key_ring
+from cosim.mechanisms.keys import key_ring
 from cosim.replay.recorded import Recorded
 
 PURSE_WEI = 10**24

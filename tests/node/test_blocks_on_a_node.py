@@ -14,17 +14,16 @@ import pytest
 from anvil_node import Node, anvil
 from eth_account import Account as Signer
 from replay import PURSE_WEI
+from workbench import workbench_artifact
 
 from cosim.chain.chain import Chain
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
-from cosim.evm.contracts import compile_source
 from cosim.evm.engine import CHAIN_ID, create_engine, intrinsic_gas
 from cosim.evm.hashing import create_address
 
 pytestmark = pytest.mark.node
 
-WORKBENCH = Path(__file__).parents[1] / "unit" / "ledger" / "contracts" / "Workbench.vy"
 GENESIS_S = 1_700_000_000
 GAS_LIMIT = 3_000_000
 BASE_FEE_WEI = 1_000_000_000
@@ -79,7 +78,7 @@ def mined_by_node(node: Node, timestamp_s: int, sent: dict[str, int]) -> Block:
 
 
 def test_the_block_sequence_is_a_nodes(program: str, tmp_path: Path) -> None:
-    bench = compile_source(WORKBENCH)
+    bench = workbench_artifact()
     rng = np.random.default_rng(20160524)
     chain = Chain(create_engine("revm"), GENESIS_S, 12, GAS_LIMIT, BASE_FEE_WEI)
     sent: dict[str, int] = {}

@@ -19,16 +19,16 @@ from replay import (
     replay,
     trie_root,
 )
+from workbench import workbench_artifact
 
 from cosim.evm.abi import NO_REASON, pack_mixed, revert_text
 from cosim.evm.accounts import account
-from cosim.evm.contracts import Artifact, compile_source
+from cosim.evm.contracts import Artifact
 from cosim.evm.engine import DEFAULT_BLOCK_GAS_LIMIT, Engine, create_engine, intrinsic_gas
 from cosim.evm.hashing import create_address
 
 pytestmark = pytest.mark.node
 
-WORKBENCH = Path(__file__).parents[1] / "unit" / "ledger" / "contracts" / "Workbench.vy"
 KEYED = [account(7, f"sender {i}") for i in range(3)]
 SENDERS = [one.address for one in KEYED]
 STRANGER = account(7, "stranger").address
@@ -117,7 +117,7 @@ def executed(
 
 
 def test_engines_and_node_give_the_same_receipts_and_state(program: str, tmp_path: Path) -> None:
-    transactions = sequence(compile_source(WORKBENCH))
+    transactions = sequence(workbench_artifact())
     keys = {one.address: one.private_key for one in KEYED}
     with anvil(program, tmp_path, GENESIS_S, DEFAULT_BLOCK_GAS_LIMIT) as node:
         by_node = replay(node, transactions, keys)

@@ -11,16 +11,17 @@ import pandas as pd
 import pytest
 from anvil_node import Node
 from faulty_proxy import faulty_proxy, plain
+from workbench import workbench_artifact
 
 from benchmarks.anvil import Anvil
 from cosim.cli import main
 from cosim.errors import EngineError, NodeError, ResultFolderError
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
-from cosim.evm.contracts import compile_source
 from cosim.evm.engine import Message, create_engine
 from cosim.evm.journal import JOURNAL
-from cosim.evm.rpc import NodeSettings, PlainNode
+from cosim.evm.options import NodeSettings
+from cosim.evm.rpc import PlainNode
 from cosim.evm.timed_node import TimedNode, connect
 from cosim.results.manifest import file_hashes, read_manifest
 from cosim.runs.experiment import run_scenario
@@ -29,7 +30,6 @@ from cosim.verify.verification import verify
 
 pytestmark = pytest.mark.node
 
-WORKBENCH = Path(__file__).parents[1] / "unit" / "ledger" / "contracts" / "Workbench.vy"
 GAS = 2_000_000
 KEYED = [account(7, f"sender {i}") for i in range(3)]
 KEYS = {one.address: one.private_key for one in KEYED}
@@ -230,7 +230,7 @@ def test_a_block_takes_what_fits(node: Anvil) -> None:
 
 
 def test_a_plain_node_deploys_calls_and_says_what_it_cannot(program: str, tmp_path: Path) -> None:
-    bench = compile_source(WORKBENCH)
+    bench = workbench_artifact()
     sender = KEYED[0].address
     embedded = create_engine("revm")
     embedded.set_block(1, 1_000_000, 30_000_000)

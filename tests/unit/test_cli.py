@@ -76,7 +76,7 @@ def test_usage_errors_exit_as_user_errors(arguments, capsys):
 def test_a_run_goes_to_results_by_the_name_of_the_scenario(called, file):
     (scenario, given, out), options = called(str(file))
     assert scenario.name == "small"
-    assert scenario.ledger.engine == "revm"
+    assert scenario.ledger.engine == "auto"
     assert given == file
     assert out == Path("results/small")
     assert options["force"] is False

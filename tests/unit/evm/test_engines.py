@@ -274,7 +274,7 @@ def test_intrinsic_gas_of_a_deployment() -> None:
 
 
 def test_unknown_engine() -> None:
-    with pytest.raises(EngineError, match="one of revm, py-evm"):
+    with pytest.raises(EngineError, match="one of auto, py-evm, revm, rpc"):
         create_engine("geth")
 
 

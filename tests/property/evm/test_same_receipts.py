@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from workbench import workbench_artifact
 
 from cosim.evm.abi import pack_mixed
-from cosim.evm.contracts import Artifact, compile_source
 from cosim.evm.engine import Engine, create_engine, intrinsic_gas
 from cosim.evm.hashing import create_address, keccak
 
-CONTRACTS = Path(__file__).parents[2] / "unit" / "ledger" / "contracts"
 SENDERS = [keccak(f"sender {i}".encode())[12:] for i in range(4)]
 STRANGERS = [keccak(f"stranger {i}".encode())[12:] for i in range(3)]
 FIRST, SECOND = create_address(SENDERS[0], 0), create_address(SENDERS[0], 1)
@@ -22,13 +20,8 @@ CHILDREN = [create_address(FIRST, nonce) for nonce in range(1, 4)]
 GAS = 2_000_000
 
 
-@functools.cache
-def workbench() -> Artifact:
-    return compile_source(CONTRACTS / "Workbench.vy")
-
-
 def call(name: str, *arguments: Any) -> bytes:
-    return workbench().selectors[name] + pack_mixed(*arguments)
+    return workbench_artifact().selectors[name] + pack_mixed(*arguments)
 
 
 keys = st.integers(0, 11)
@@ -71,7 +64,9 @@ def started(name: str, value_wei: int = 50) -> Engine:
     for sender in SENDERS[:3]:
         engine.set_balance(sender, 10**18)
     for total in (5, 0):
-        receipt = engine.transact(SENDERS[0], None, workbench().init_code(total), GAS, value_wei)
+        receipt = engine.transact(
+            SENDERS[0], None, workbench_artifact().init_code(total), GAS, value_wei
+        )
         assert receipt.status == 1
     assert engine.code(SECOND)
     return engine
@@ -83,7 +78,7 @@ def run(engine: Engine, sequence: list[Any]) -> list[Any]:
     for number, (sender, to, data, gas_limit, value) in enumerate(sequence):
         engine.set_block(number + 2, 1_700_000_000 + 12 * number, 30_000_000)
         if to is None:
-            data = workbench().init_code(666 if len(data) % 3 == 0 else len(data))
+            data = workbench_artifact().init_code(666 if len(data) % 3 == 0 else len(data))
             gas_limit *= 3
         gas_limit = max(gas_limit, *intrinsic_gas(data, to is None))
         value = min(value, engine.balance(sender))

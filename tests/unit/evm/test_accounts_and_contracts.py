@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from eth_account import Account as EthAccount
 
-from cosim.errors import EngineError
+from cosim.errors import EngineError, UserError
 from cosim.evm import contracts
 from cosim.evm.accounts import account, accounts
 
@@ -58,6 +61,50 @@ def test_artifacts_come_from_the_cache(
     kept.write_text(kept.read_text()[:40])  # as a full disk leaves it
     assert contracts.compile_source(source) == compiled
     assert json.loads(kept.read_text())["source_hash"] == compiled.source_hash
+
+
+def test_what_is_shipped_is_what_the_sources_compile_to() -> None:
+    compiled = contracts.compile_shipped()
+    assert len(compiled) == 8
+    outdated = [
+        path.name
+        for path, text in compiled.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    assert not outdated, "run make contracts"
+
+
+def test_shipped_contracts_need_no_compiler() -> None:
+    script = """
+import sys
+sys.modules["vyper"] = None
+from cosim.evm.contracts import compile_contract
+print(len(compile_contract("LocalMarket").bytecode))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == len(contracts.compile_contract("LocalMarket").bytecode)
+
+
+def test_a_plug_in_ships_its_compiled_contract(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "Store.vy"
+    source.write_text(SOURCE)
+    compiled = contracts.compile_source(source)
+    (kept,) = cache.iterdir()
+    kept.rename(source.with_suffix(".json"))
+
+    def no_version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", no_version)
+    assert contracts.compile_source(source) == compiled
+    source.write_text(SOURCE + "y: uint256\n")
+    with pytest.raises(UserError, match=r"Store\.vy.*there is no Vyper compiler here") as error:
+        contracts.compile_source(source)
+    assert error.value.remedy == "install vyper 0.4.3: pip install 'cosim[contracts]'"
 
 
 def test_a_change_of_any_source_compiles_anew(cache: Path, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 from cosim.chain.blocks import Transaction
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import BlockPlan
+from cosim.chain.deployment import deploy
 from cosim.errors import EngineError
 from cosim.evm.abi import pack
-from cosim.evm.contracts import Artifact, deploy
+from cosim.evm.contracts import Artifact
 from cosim.evm.engine import create_engine
 from cosim.evm.hashing import keccak
 

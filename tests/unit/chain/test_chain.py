@@ -8,9 +8,10 @@ import pytest
 
 from cosim.chain.blocks import Background, next_base_fee_wei
 from cosim.chain.chain import Chain
+from cosim.chain.deployment import deploy
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import pack
-from cosim.evm.contracts import Artifact, deploy
+from cosim.evm.contracts import Artifact
 from cosim.evm.hashing import keccak
 from cosim.evm.revm import RevmEngine
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 import rlp
 from eth_hash.auto import keccak as eth_keccak
 from trie import HexaryTrie
 
-from cosim.evm.hashing import EMPTY_HASH, keccak, selector
+from cosim.evm.hashing import EMPTY_HASH, fastest_keccak, keccak, portable_keccak, selector
 from cosim.evm.trie import EMPTY_ROOT, storage_root
 
 
@@ -35,7 +36,13 @@ def test_zeros_are_absent() -> None:
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 135, 136, 137, 1000])
 def test_keccak(size: int) -> None:
     data = bytes(i % 256 for i in range(size))
-    assert keccak(data) == eth_keccak(data)
+    assert keccak(data) == portable_keccak()(data) == eth_keccak(data)
+
+
+def test_hashing_without_pyrevm(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fastest_keccak().__qualname__.startswith("fastest_keccak")
+    monkeypatch.setitem(sys.modules, "pyrevm", None)
+    assert fastest_keccak().__qualname__.startswith("portable_keccak")
 
 
 def test_known_hashes() -> None:

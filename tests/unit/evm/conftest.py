@@ -1,29 +1,19 @@
-"""The engines, and the contract that makes them work."""
+"""Every engine that is registered, and the contract that makes them work."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from senders import KEYED
+from workbench import workbench_artifact
 
 from benchmarks.anvil import find_anvil, running_anvil
-from cosim.evm.contracts import Artifact, compile_source
+from cosim.evm.contracts import Artifact
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.node import Node
-from cosim.evm.rpc import NodeSettings
-from cosim.evm.timed_node import connect
-
-CONTRACTS = Path(__file__).parent / "contracts"
-
-
-@functools.cache
-def artifact(name: str) -> Artifact:
-    """Compiled test contract."""
-    return compile_source(CONTRACTS / f"{name}.vy")
+from cosim.evm.options import EngineOptions, NodeSettings
+from cosim.plugins import EVM_ENGINES
 
 
 @pytest.fixture(scope="session")
@@ -36,22 +26,29 @@ def anvil_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["revm", "py-evm", pytest.param("rpc", marks=pytest.mark.node)])
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.node) if kind.builds_blocks else name
+        for name, kind in EVM_ENGINES.every().items()
+    ]
+)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """A fresh engine in block 1."""
-    engine: Engine
-    if request.param == "rpc":
+    kind = EVM_ENGINES.load(request.param)
+    if kind.missing():
+        pytest.skip(f"engine {request.param} needs {', '.join(kind.missing())}")
+    node = None
+    if kind.builds_blocks:
         url = request.getfixturevalue("anvil_url")
         Node(url).request("anvil_reset")
-        keys = {one.address: one.private_key for one in KEYED}
-        engine = connect(NodeSettings(url, patience_s=2.0), keys)
-    else:
-        engine = create_engine(request.param)
+        node = NodeSettings(url, patience_s=2.0)
+    keys = {one.address: one.private_key for one in KEYED}
+    engine = create_engine(request.param, EngineOptions(keys, node))
     engine.set_block(1, 1_000_000, 30_000_000)
     return engine
 
 
 @pytest.fixture(scope="session")
-def workbench() -> Any:
+def workbench() -> Artifact:
     """The compiled workbench contract."""
-    return artifact("Workbench")
+    return workbench_artifact()

@@ -1,0 +1,44 @@
+"""Options that engines are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Where a node is, and how long to wait for it.
+
+    Parameters
+    ----------
+    url : str
+        http or https. It may hold a password, so it is never recorded.
+    timeout_s : float
+        How long one answer may take. [s]
+    patience_s : float
+        How long to try again before the node counts as gone. [s]
+    """
+
+    url: str
+    timeout_s: float = 20.0
+    patience_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine can be told when it is made.
+
+    Parameters
+    ----------
+    keys : mapping of bytes to bytes
+        Private keys by address of everybody who may send, for an engine that signs.
+    node : NodeSettings, optional
+        Where the node is, for an engine on one.
+    takes_over : bool
+        Whether the chain that the engine finds may be gone on with.
+    """
+
+    keys: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    node: NodeSettings | None = None
+    takes_over: bool = False
