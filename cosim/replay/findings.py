@@ -1,8 +1,8 @@
-"""What a check compared, and what it found."""
+"""Checks, and the differences that they find."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,8 @@ class Check:
         The first of them.
     notes : list of str
         What could not be checked, and why.
+    recomputed : bool
+        False where nothing recomputes the table that the check is named after.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Check:
     n_differences: int = 0
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    recomputed: bool = True
 
     @property
     def passed(self) -> bool:
@@ -76,9 +79,11 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """``ok``, ``DIFFERS``, or that there was nothing to compare."""
+        """``ok``, ``DIFFERS``, or that nothing was recomputed or there to compare."""
         if self.n_differences:
             return "DIFFERS"
+        if not self.recomputed:
+            return "not recomputed"
         return "ok" if self.compared else "nothing to compare"
 
     def differ(
@@ -162,6 +167,29 @@ class Check:
         both = right.index[right.index.isin(left.index)]
         rows = pd.Index([_key(key, index) for index in both], dtype=object)
         self.columns(table, rows, left.loc[both], right.loc[both], names)
+
+    def table(
+        self,
+        name: str,
+        key: Sequence[str],
+        recorded: pd.DataFrame,
+        recomputed: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Compare a whole table with rows that were recomputed, as :meth:`keyed` does.
+
+        Parameters
+        ----------
+        name : str
+            Of the table.
+        key : sequence of str
+            Columns that name a row.
+        recorded : DataFrame
+        recomputed : iterable of mapping
+            Values by column; None where one is missing.
+        """
+        columns = list(recorded.columns)
+        own = pd.DataFrame(list(recomputed), columns=columns, dtype=object)
+        self.keyed(name, key, recorded, own, [column for column in columns if column not in key])
 
     def numbers(
         self,

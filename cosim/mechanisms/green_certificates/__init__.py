@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.green_certificates.settings import CertificateSettings
+from cosim.mechanisms.green_certificates.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -24,6 +27,7 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
     )
     settings_type = CertificateSettings
     rank: ClassVar[int] = 40
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("GreenCertificates",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -46,3 +50,9 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
 
         terms = certificate_terms(scenario, self.settings, deployment.members)
         return CertificatesService.deploy(deployment, scenario.clock(), terms)
+
+    def checks(self) -> MechanismChecks:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.green_certificates.checks import CertificateChecks
+
+        return CertificateChecks(self.settings)

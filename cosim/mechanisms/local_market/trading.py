@@ -21,14 +21,12 @@ from cosim.evm.hashing import keccak
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.interference import LedgerAttack
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import LATE, Order
 from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook
 from cosim.units import BoolArray, FloatArray, IntArray
 
 ClearOffChain = Callable[[Sequence[int], Sequence[bool]], OffChainClearing]
 """Clears the orders of prosumers given in the order of arrival, of which some are revealed."""
-
-LATE = ("local market: gate closed", "local market: not in the reveal window")
 
 
 @dataclass

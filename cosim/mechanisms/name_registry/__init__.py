@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.name_registry.settings import NameRegistrySettings
+from cosim.mechanisms.name_registry.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -27,6 +30,7 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
     )
     settings_type = NameRegistrySettings
     rank: ClassVar[int] = 20
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("NameRegistry",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -49,3 +53,9 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
 
         terms = name_terms(scenario, self.settings, deployment)
         return NamesService.deploy(deployment, scenario.clock(), terms)
+
+    def checks(self) -> MechanismChecks:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.name_registry.checks import NameChecks
+
+        return NameChecks(self.settings)

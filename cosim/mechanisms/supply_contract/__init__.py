@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
+from cosim.mechanisms.supply_contract.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -27,6 +30,7 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
     )
     settings_type = SupplyContractSettings
     rank: ClassVar[int] = 50
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("Supplier",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -60,3 +64,9 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
 
         setup = supply_setup(scenario, self.settings, deployment)
         return SupplyService.deploy(deployment, scenario.clock(), setup)
+
+    def checks(self) -> MechanismChecks:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.supply_contract.checks import SupplyChecks
+
+        return SupplyChecks(self.settings)
