@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cosim.replay.checks import MechanismChecks
@@ -20,9 +20,9 @@ def market_tables() -> tuple[Table, ...]:
     return (*market.TABLES, *flexibility.TABLES)
 
 
-def market_checks(scenario: Scenario) -> tuple[MechanismChecks, ...]:
+def market_checks(scenario: Scenario) -> tuple[MechanismChecks[Any], ...]:
     """Return the checks of both."""
     from cosim.mechanisms.flexibility_market.checks import FlexibilityChecks
     from cosim.mechanisms.local_market.checks import LocalMarketChecks
 
-    return (LocalMarketChecks(scenario.market), FlexibilityChecks())
+    return (LocalMarketChecks(scenario.market), FlexibilityChecks(scenario.dso))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from cosim.replay.findings import Check
 from cosim.replay.replay import Replayed
 from cosim.results.reader import Results
+from cosim.settings import Model
 
 if TYPE_CHECKING:
     from cosim.replay.history import History
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
 Amounts = Mapping[tuple[int, str], int]
 """Energy or money by delivery interval and connection point."""
 
+S = TypeVar("S", bound=Model)
+
 Recompute = Callable[[], Check]
 
 
-class MechanismChecks(ABC):
+class MechanismChecks(ABC, Generic[S]):
     """Checks of one mechanism in one verification; made anew for each.
 
     Every table of the mechanism needs a check of its name: without one, ``cosim verify`` says that
     the table was not recomputed. The tables of a mechanism that a scenario lacks must be empty,
     which needs no check.
+
+    Parameters
+    ----------
+    settings : Model
+        Section of the mechanism.
 
     Attributes
     ----------
@@ -36,7 +44,10 @@ class MechanismChecks(ABC):
 
     varying_gas: ClassVar[tuple[str, ...]] = ()
 
-    def after_block(self, number: int, done: Replayed) -> None:  # noqa: B027 (by default nothing)
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def after_block(self, number: int, done: Replayed) -> None:
         """Read from the contracts what no event tells, after a block was replayed."""
 
     @abstractmethod
@@ -54,7 +65,7 @@ class MechanismChecks(ABC):
         """
         return {}
 
-    def compare_sums(self, check: Check, results: Results) -> None:  # noqa: B027
+    def compare_sums(self, check: Check, results: Results) -> None:
         """Compare sums of energy that must be equal whatever was agreed."""
 
     # --- what it adds to the tables ``schedules`` and ``settlement`` ---
@@ -77,7 +88,7 @@ class MechanismChecks(ABC):
 
 
 def total(
-    history: History, amounts_of: Callable[[MechanismChecks], Amounts]
+    history: History, amounts_of: Callable[[MechanismChecks[Any]], Amounts]
 ) -> defaultdict[tuple[int, str], int]:
     """Add up what every mechanism of a run says; 0 where none says anything."""
     found: defaultdict[tuple[int, str], int] = defaultdict(int)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,29 +167,6 @@ class Check:
         both = right.index[right.index.isin(left.index)]
         rows = pd.Index([_key(key, index) for index in both], dtype=object)
         self.columns(table, rows, left.loc[both], right.loc[both], names)
-
-    def table(
-        self,
-        name: str,
-        key: Sequence[str],
-        recorded: pd.DataFrame,
-        recomputed: Iterable[Mapping[str, Any]],
-    ) -> None:
-        """Compare a whole table with rows that were recomputed, as :meth:`keyed` does.
-
-        Parameters
-        ----------
-        name : str
-            Of the table.
-        key : sequence of str
-            Columns that name a row.
-        recorded : DataFrame
-        recomputed : iterable of mapping
-            Values by column; None where one is missing.
-        """
-        columns = list(recorded.columns)
-        own = pd.DataFrame(list(recomputed), columns=columns, dtype=object)
-        self.keyed(name, key, recorded, own, [column for column in columns if column not in key])
 
     def numbers(
         self,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from cosim.chain.blocks import Included
 from cosim.evm.abi import revert_text
 from cosim.replay.checks import MechanismChecks
+from cosim.replay.findings import Check
 from cosim.replay.participants import Participants
 from cosim.replay.replay import Call, Replayed
 from cosim.results.reader import Results, rows_of
@@ -87,7 +90,7 @@ class History:
         self,
         results: Results,
         done: Replayed,
-        mechanisms: Sequence[MechanismChecks] = (),
+        mechanisms: Sequence[MechanismChecks[Any]] = (),
     ) -> None:
         self.results = results
         self.scenario = results.scenario
@@ -131,6 +134,36 @@ class History:
         clock = self.scenario.clock()
         after = self.sent[position].included.included_at_s - clock.start_s
         return max(min(after // clock.step_s - 1, self.scenario.time.intervals - 1), -1)
+
+    def compare(
+        self,
+        table: str,
+        key: Sequence[str],
+        method: str,
+        rows: Iterable[Mapping[str, Any]],
+        recorded: pd.DataFrame | None = None,
+    ) -> Check:
+        """Return the check of a table against rows that were recomputed.
+
+        Parameters
+        ----------
+        table : str
+            Name of the table, and of the check.
+        key : sequence of str
+            Columns that name a row.
+        method : str
+            Says how the rows were recomputed.
+        rows : iterable of mapping
+            Values by column; None where one is missing.
+        recorded : DataFrame, optional
+            Rows that are compared; default: all of the table.
+        """
+        check = Check(table, method)
+        recorded = self.results.table(table) if recorded is None else recorded
+        columns = list(recorded.columns)
+        own = pd.DataFrame(list(rows), columns=columns, dtype=object)
+        check.keyed(table, key, recorded, own, [name for name in columns if name not in key])
+        return check
 
     def fee_ueur(self, fee_wei: int) -> int:
         """Fee in the money of the scenario. [µEUR]"""

@@ -210,7 +210,8 @@ class Results:
             As :meth:`frame`.
         """
         if table not in self._whole:
-            self._whole[table] = _as_frame(self.arrow(table), _schema(table))
+            schema = _schema(table)
+            self._whole[table] = _as_frame(self.arrow(table), schema)
         return self._whole[table]
 
     def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:

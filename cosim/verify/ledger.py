@@ -12,17 +12,8 @@ from cosim.replay.replay import Replayed
 from cosim.results.manifest import MANIFEST, git_revision
 from cosim.results.reader import Results
 
-RECEIPT_COLUMNS = (
-    "block",
-    "index",
-    "included_at_s",
-    "nonce",
-    "gas_used",
-    "status",
-    "contract",
-    "method",
-    "revert_reason",
-)
+_NAMES = "block index included_at_s nonce gas_used status contract method revert_reason"
+RECEIPT_COLUMNS = tuple(_NAMES.split())
 
 
 def check_receipts(results: Results, done: Replayed) -> Check:

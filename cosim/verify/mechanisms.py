@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from cosim.plugins import MECHANISMS
 from cosim.plugins.markets import market_checks
@@ -15,7 +16,7 @@ from cosim.results.schemas import tables_of
 from cosim.scenario import Scenario
 
 
-def checks_of(scenario: Scenario) -> list[MechanismChecks]:
+def checks_of(scenario: Scenario) -> list[MechanismChecks[Any]]:
     """Return the checks of a run's mechanisms, in the order of their ranks."""
     found = [mechanism.checks() for mechanism in scenario.mechanisms()]
     return [*market_checks(scenario), *(each for each in found if each is not None)]

@@ -38,7 +38,7 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
         setup = storage_setup(scenario, self.settings, deployment)
         return StorageService.deploy(deployment, scenario.clock(), setup)
 
-    def checks(self) -> MechanismChecks:
+    def checks(self) -> MechanismChecks[CommunityStorageSettings]:
         """Return what recomputes its table."""
         from cosim.mechanisms.community_storage.checks import StorageChecks
 

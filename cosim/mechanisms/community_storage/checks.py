@@ -20,15 +20,11 @@ STORAGE = "CommunityStorage"
 NOT_INCLUDED = "not included before gate closure"
 
 
-class StorageChecks(MechanismChecks):
+class StorageChecks(MechanismChecks[CommunityStorageSettings]):
     """Checks of a shared battery.
 
     No event tells what members owe after a settlement, but the contract does: it is asked after
     every block that settled.
-
-    Parameters
-    ----------
-    settings : CommunityStorageSettings
 
     Attributes
     ----------
@@ -37,7 +33,7 @@ class StorageChecks(MechanismChecks):
     """
 
     def __init__(self, settings: CommunityStorageSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.debts_ueur: dict[tuple[int, bytes], int] = {}
 
     def after_block(self, number: int, done: Replayed) -> None:
@@ -72,7 +68,6 @@ class StorageChecks(MechanismChecks):
 
     def _storage(self, history: History) -> Check:
         """Nominations, accounts, losses, bills and debts."""
-        check = Check("storage", "from the storage's events, calldata, and its contract's debts")
         frame, prosumer_of = history.results.table("storage"), history.participants.prosumer_of
         sent = {
             (one.argument("interval"), prosumer_of.get(one.sender))
@@ -88,9 +83,10 @@ class StorageChecks(MechanismChecks):
             key = row["interval"], row["prosumer"]
             if key in unsent:
                 row |= {"nominated_wh": unsent[key], "accepted": False, "reason": NOT_INCLUDED}
+        method = "from the storage's events, calldata, and its contract's debts"
+        check = history.compare("storage", ("interval", "prosumer"), method, own)
         if unsent:
             check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
-        check.table("storage", ("interval", "prosumer"), frame, own)
         return check
 
     def _rows(self, history: History) -> Iterator[dict[str, Any]]:

@@ -9,11 +9,12 @@ from typing import Any
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History
+from cosim.scenario.dso import DsoSettings
 
 FLEXIBILITY = "FlexibilityMarket"
 
 
-class FlexibilityChecks(MechanismChecks):
+class FlexibilityChecks(MechanismChecks[DsoSettings]):
     """Checks of the flexibility market."""
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
@@ -97,17 +98,17 @@ def check_flexibility(history: History) -> Check:
 
     Requests of an interval that an interruption left unsettled are in no table yet.
     """
-    check = Check("flexibility", "from RequestOpened, OfferPlaced, OfferAwarded, OfferSettled")
     frame, done = history.results.table("flexibility"), history.results.n_intervals
     settled = frame["interval"].max() if len(frame) else -1
     own = flexibility_rows(history)
     kept = [row for row in own if settled >= done or row["interval"] < done]
-    check.table("flexibility", ("interval", "request", "prosumer"), frame, kept)
+    key, method = ("interval", "request", "prosumer"), "from RequestOpened and the events of offers"
+    check = history.compare("flexibility", key, method, kept)
     schedules = history.results.table("schedules")
     keys = zip(schedules["interval"], schedules["prosumer"], strict=True)
     nominated = dict(zip(keys, schedules["nominated_wh"].tolist(), strict=True))
     for row in own:
-        key = row["interval"], row["prosumer"]
-        name = f"interval {key[0]}, prosumer {key[1]}"
-        check.equal("schedules", name, "nominated_wh", nominated.get(key), row["baseline_wh"])
+        stated = nominated.get((row["interval"], row["prosumer"]))
+        name = f"interval {row['interval']}, prosumer {row['prosumer']}"
+        check.equal("schedules", name, "nominated_wh", stated, row["baseline_wh"])
     return check

@@ -51,7 +51,7 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
         terms = certificate_terms(scenario, self.settings, deployment.members)
         return CertificatesService.deploy(deployment, scenario.clock(), terms)
 
-    def checks(self) -> MechanismChecks:
+    def checks(self) -> MechanismChecks[CertificateSettings]:
         """Return what recomputes its table."""
         from cosim.mechanisms.green_certificates.checks import CertificateChecks
 

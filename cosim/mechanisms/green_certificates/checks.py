@@ -30,16 +30,8 @@ _CHANGES = (
 _Amounts = dict[tuple[int, str], dict[str, int]]
 
 
-class CertificateChecks(MechanismChecks):
-    """Checks of hourly certificates.
-
-    Parameters
-    ----------
-    settings : CertificateSettings
-    """
-
-    def __init__(self, settings: CertificateSettings) -> None:
-        self.settings = settings
+class CertificateChecks(MechanismChecks[CertificateSettings]):
+    """Checks of hourly certificates."""
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
         """Return the check of the table ``certificates``."""
@@ -48,8 +40,8 @@ class CertificateChecks(MechanismChecks):
     def _certificates(self, history: History) -> Check:
         """Certificates of every hour and member, their money and fees."""
         method = "from EnergyRecorded and the certificates' trade and retirement"
-        check, frame = Check("certificates", method), history.results.table("certificates")
-        check.table("certificates", ("hour", "prosumer"), frame, self._rows(history))
+        key = ("hour", "prosumer")
+        check = history.compare("certificates", key, method, self._rows(history))
         _check_recorded(check, history)
         return check
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from cosim.mechanisms.local_market.orders import LATE, Order
 from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.mechanisms.local_market.settlement_checks import (
+    KEY,
     MARKET,
     check_metering,
     check_schedules,
@@ -35,18 +37,10 @@ NOT_REVEALED = "not revealed in time"
 _TERMS = ("side", "energy_wh", "price_ueur_per_kwh")
 
 
-class LocalMarketChecks(MechanismChecks):
-    """Checks of the local market.
-
-    Parameters
-    ----------
-    settings : MarketSettings
-    """
+class LocalMarketChecks(MechanismChecks[MarketSettings]):
+    """Checks of the local market."""
 
     varying_gas: ClassVar[tuple[str, ...]] = ("clearVerified", "challengeClearing")
-
-    def __init__(self, settings: MarketSettings) -> None:
-        self.settings = settings
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
         """Return the checks of clearing, orders, trades, schedules, settlement and metering."""
@@ -149,11 +143,10 @@ class OrderChecks:
 
     def check_orders(self) -> Check:
         """Compare every order with its transaction, and its fill with the clearing."""
-        check = Check("orders", "calldata of the transactions, commitments, and the clearing")
+        method = "calldata of the transactions, commitments, and the clearing"
         frame = self.history.results.table("orders")
-        on_chain = frame["block"].notna().to_numpy()
-        check.table("orders", ("interval", "prosumer"), frame[on_chain], self._orders())
-        late = frame[~on_chain]
+        late, on_chain = frame[frame["block"].isna()], frame[frame["block"].notna()]
+        check = self.history.compare("orders", KEY, method, self._orders(), on_chain)
         check.compared += 3 * len(late)
         for row in rows_of(late):
             name = f"interval {row.interval}, prosumer {row.prosumer}"
@@ -260,15 +253,14 @@ class OrderChecks:
 
     def check_trades(self) -> Check:
         """Pair the fills again, to the µEUR, and compare who bought of whom."""
-        check = Check("trades", "fills of the clearing paired again in merit order")
-        names = self.history.results.table("trades").columns
-        rows = []
+        frame = self.history.results.table("trades")
+        rows: list[dict[str, Any]] = []
         for interval, book in sorted(self.books.items()):
             trades = pair_trades(list(book.values()), self.cleared[interval])
-            for place, trade in enumerate(trades):
-                fields = {name: getattr(trade, name) for name in names if name != "interval"}
-                rows.append({"interval": interval, "place": place, **fields})
-        frame = self.history.results.table("trades")
-        frame = frame.assign(place=frame.groupby("interval").cumcount())
-        check.table("trades", ("interval", "place"), frame, rows)
-        return check
+            rows += [
+                {"interval": interval, "place": place, **asdict(trade)}
+                for place, trade in enumerate(trades)
+            ]
+        placed = frame.assign(place=frame.groupby("interval").cumcount())
+        method = "fills of the clearing paired again in merit order"
+        return self.history.compare("trades", ("interval", "place"), method, rows, placed)

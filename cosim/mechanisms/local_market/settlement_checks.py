@@ -24,9 +24,8 @@ KEY = ["interval", "prosumer"]
 
 def check_settlement(history: History) -> Check:
     """Energy and money of every account and interval, from events; fees from gas and price."""
-    check = Check("settlement", "from IntervalSettled, MeterReported, OfferSettled, and gas")
-    check.table("settlement", KEY, history.results.table("settlement"), _settled(history))
-    return check
+    method = "from IntervalSettled, MeterReported, OfferSettled, and gas"
+    return history.compare("settlement", KEY, method, _settled(history))
 
 
 def _settled(history: History) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,7 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         terms = name_terms(scenario, self.settings, deployment)
         return NamesService.deploy(deployment, scenario.clock(), terms)
 
-    def checks(self) -> MechanismChecks:
+    def checks(self) -> MechanismChecks[NameRegistrySettings]:
         """Return what recomputes its table."""
         from cosim.mechanisms.name_registry.checks import NameChecks
 

@@ -8,7 +8,6 @@ from typing import Any
 from cosim.mechanisms.name_registry.names import canonical_name, word_name
 from cosim.mechanisms.name_registry.settings import NameRegistrySettings
 from cosim.replay.checks import MechanismChecks, Recompute
-from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.units import ueur_from_eur
 
@@ -22,32 +21,19 @@ _ACTIONS = {
 }
 
 
-class NameChecks(MechanismChecks):
-    """Checks of the name registry.
-
-    Parameters
-    ----------
-    settings : NameRegistrySettings
-    """
-
-    def __init__(self, settings: NameRegistrySettings) -> None:
-        self.fee_of = {
-            "registered": ueur_from_eur(settings.registration_fee_eur),
-            "updated": ueur_from_eur(settings.update_fee_eur),
-        }
+class NameChecks(MechanismChecks[NameRegistrySettings]):
+    """Checks of the name registry."""
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the check of the table ``names``."""
-        return {"names": lambda: self._names(history)}
-
-    def _names(self, history: History) -> Check:
-        """Every change of a name, its owner and account, its fees."""
-        check = Check("names", "from the events of the name registry")
-        frame = history.results.table("names")
-        check.table("names", ("name", "action", "owner"), frame, self._rows(history))
-        return check
+        """Return the check of every change of a name, its owner and account, its fees."""
+        key, method = ("name", "action", "owner"), "from the events of the name registry"
+        return {"names": lambda: history.compare("names", key, method, self._rows(history))}
 
     def _rows(self, history: History) -> Iterator[dict[str, Any]]:
+        fee_of = {
+            "registered": ueur_from_eur(self.settings.registration_fee_eur),
+            "updated": ueur_from_eur(self.settings.update_fee_eur),
+        }
         point_of = {canonical_name(point): point for point in history.participants.prosumers}
         owner: dict[str, str] = {}
         value: dict[str, str] = {}
@@ -65,6 +51,6 @@ class NameChecks(MechanismChecks):
                 "action": action,
                 "owner": owner[name],
                 "account": value[name],
-                "fee_ueur": self.fee_of.get(action, 0),
+                "fee_ueur": fee_of.get(action, 0),
                 "fees_ueur": history.fee_ueur(history.sent[event.position].included.fee_wei),
             }

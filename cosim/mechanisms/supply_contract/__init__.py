@@ -65,7 +65,7 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
         setup = supply_setup(scenario, self.settings, deployment)
         return SupplyService.deploy(deployment, scenario.clock(), setup)
 
-    def checks(self) -> MechanismChecks:
+    def checks(self) -> MechanismChecks[SupplyContractSettings]:
         """Return what recomputes its table."""
         from cosim.mechanisms.supply_contract.checks import SupplyChecks
 

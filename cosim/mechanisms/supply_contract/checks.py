@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
 from cosim.replay.checks import MechanismChecks, Recompute
-from cosim.replay.findings import Check
 from cosim.replay.history import Event, History
 from cosim.units import ueur_from_eur
 
@@ -34,22 +33,16 @@ class _Account:
     state: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-class SupplyChecks(MechanismChecks):
-    """Checks of a supply contract.
-
-    Parameters
-    ----------
-    settings : SupplyContractSettings
-    """
+class SupplyChecks(MechanismChecks[SupplyContractSettings]):
+    """Checks of a supply contract."""
 
     varying_gas: ClassVar[tuple[str, ...]] = ("declarePeriod",)
 
-    def __init__(self, settings: SupplyContractSettings) -> None:
-        self.settings = settings
-
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the check of the table ``supply``."""
-        return {"supply": lambda: self._supply(history)}
+        """Return the check of bills, payments, deposits, debts and fees of every consumer."""
+        key = ("period", "prosumer")
+        method = "from the supply contract's events, gas, and metered energy"
+        return {"supply": lambda: history.compare("supply", key, method, self._rows(history))}
 
     def intervals(self, history: History) -> Mapping[int, int]:
         """Return -1 for what customers and the supplier may send at any time."""
@@ -58,13 +51,6 @@ class SupplyChecks(MechanismChecks):
             *history.calls("SmartMeters", "unregisterMeter"),
         ]
         return {position: -1 for position, _ in sent}
-
-    def _supply(self, history: History) -> Check:
-        """Bills, payments, deposits, debts and fees of every consumer and period."""
-        check = Check("supply", "from the supply contract's events, gas, and metered energy")
-        frame = history.results.table("supply")
-        check.table("supply", ("period", "prosumer"), frame, self._rows(history))
-        return check
 
     def _rows(self, history: History) -> Iterator[dict[str, Any]]:
         accounts = _accounts(history)
