@@ -21,9 +21,9 @@ from cosim.evm.node import Node
 from cosim.evm.options import NodeSettings
 from cosim.evm.signing import sign
 from cosim.evm.timed_node import HIGHEST_FEE_WEI, connect_timed
-from cosim.mechanisms.keys import key_ring
-from cosim.replay.recorded import Recorded
+from cosim.replay.participants import Participants
 from cosim.resources import folder
+from cosim.results.reader import Results
 
 OPTIONS = ("--prune-history", "64")
 PURSE_WEI = 10**24
@@ -62,8 +62,7 @@ def replay_on_nodes(result: str, max_blocks: int = 0) -> dict[str, Any] | None:
     program = find_anvil()
     if program is None:
         return None
-    recorded = Recorded(result)
-    keys = key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
+    keys = Participants(Results(result)).keys
     sent = list(read_transactions(Path(result) / "tables", max_blocks))
     seconds = [0.0, 0.0]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:

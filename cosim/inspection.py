@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosim.chain.roles import sender_names
 from cosim.errors import EngineError, UserError
 from cosim.evm.accounts import account
 from cosim.evm.contracts import Artifact, compiler_data, source_of
 from cosim.evm.engine import CHAIN_ID
 from cosim.evm.engines import Revm
-from cosim.mechanisms.keys import sender_names
-from cosim.replay.recorded import Recorded
+from cosim.replay.participants import Participants
 from cosim.replay.replay import Replayed, replay
+from cosim.results.reader import Results
 
 REQUIREMENTS = Path(__file__).with_name("requirements.inspect.txt")
 """What titanoboa needs on top of cosim; pip cannot resolve it."""
@@ -120,16 +121,17 @@ def inspect(result: str | Path | Any) -> Inspection:
             f"cosim inspect needs titanoboa, which cannot be imported ({error})",
             remedy=f"pip install --no-deps -r {REQUIREMENTS}",
         ) from error
-    recorded = Recorded(getattr(result, "folder", result))
+    results = Results(getattr(result, "folder", result))
+    participants = Participants(results)
     env = boa.Env()
-    done = _replayed_into(env, recorded)
-    blocks = recorded.frame("blocks")
+    done = _replayed_into(env, results)
+    blocks = results.table("blocks")
     last = blocks.iloc[-1]
     env.evm.patch.block_number = int(last.block)
     env.evm.patch.timestamp = int(last.timestamp_s)
     env.evm.patch.chain_id = CHAIN_ID
-    seed = recorded.scenario.seed
-    names = sender_names(recorded.prosumers, recorded.meters)
+    seed = results.scenario.seed
+    names = sender_names(participants.prosumers, participants.meters)
     accounts = {name: account(seed, name).hex for name in names}
     return Inspection(_Contracts(env, done), accounts, env, int(last.block))
 
@@ -157,19 +159,19 @@ class _Contracts(Mapping[str, Any]):
         return self._open[name]
 
 
-def _replayed_into(env: Any, recorded: Recorded) -> Replayed:
+def _replayed_into(env: Any, results: Results) -> Replayed:
     """Replay the run's transactions on the fastest engine, and move its state."""
     if Revm.missing():
         from cosim.evm.py_evm import PyEvmEngine
 
         slow = PyEvmEngine()
-        done = replay(recorded, slow)
+        done = replay(results, slow)
         env.evm.vm.state._account_db = slow.copy_of_state()
         return done
     from cosim.evm.revm import RevmEngine
 
     fast = RevmEngine()
-    done = replay(recorded, fast)
+    done = replay(results, fast)
     state = env.evm.vm.state
     for address, balance_wei, nonce, code, slots in fast.accounts():
         state.set_balance(address, balance_wei)

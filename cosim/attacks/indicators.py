@@ -30,7 +30,7 @@ ATTACK_INDICATORS = (
 
 def attack_settings(results: Results) -> AttackSettings | None:
     """Section ``attack`` of the scenario as run; None without one."""
-    section = results.scenario.get("attack")
+    section = results.scenario_fields.get("attack")
     return None if section is None else _adapter().validate_python(section)
 
 
@@ -91,7 +91,7 @@ def strangers_fees_ueur(results: Results) -> int:
     for block, gas_used, max_fee_wei, tip_wei in theirs.to_numpy().tolist():
         # the price of gas is the base fee and the tip, and never more than the sender's maximum
         total_wei += gas_used * min(base_fee_wei[block] + tip_wei, max_fee_wei)
-    return fee_ueur(total_wei, float(results.scenario["ledger"]["eur_per_eth"]))
+    return fee_ueur(total_wei, float(results.scenario_fields["ledger"]["eur_per_eth"]))
 
 
 def unaccounted_kwh(results: Results) -> pd.Series:

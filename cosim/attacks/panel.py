@@ -109,7 +109,7 @@ def _money(results: Results) -> Chart:
 
 def _grid(results: Results, settings: AttackSettings, delivered: StageSeries) -> Chart:
     """Voltage and loading as delivered, with the attacked intervals shaded."""
-    axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
+    axis, limits = TimeAxis(results), results.scenario_fields["grid"]["limits"]
     buses = delivered.bus.without(results.network["ext_grid"]["bus"].to_numpy())
     figure = two_rows([0.5, 0.5])
     for how, colour in (("max", BEFORE), ("min", AFTER)):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cosim.chain.chain import Chain
 from cosim.chain.client import ContractClient
+from cosim.chain.roles import ROLES
 from cosim.errors import EngineError
 from cosim.evm.accounts import Account, accounts
 from cosim.mechanisms.escrow_client import EscrowClient
@@ -22,7 +23,6 @@ from cosim.mechanisms.money.client import EuroToken
 if TYPE_CHECKING:
     from cosim.mechanisms.play import Play
 
-ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
 DEPLOYMENTS = 4
 SETUP_GAS_PER_PROSUMER = 900_000
 SETUP_GAS_OF_ROLES = 2_000_000

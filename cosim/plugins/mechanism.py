@@ -105,7 +105,7 @@ class Mechanism(ABC, Generic[S]):
 
     # --- after a run ---
 
-    def checks(self) -> MechanismChecks | None:
+    def checks(self) -> MechanismChecks[S] | None:
         """Return what ``cosim verify`` recomputes of its tables; None for nothing of its own."""
         return None
 

@@ -61,11 +61,10 @@ class Registry(Generic[T]):
         for point in sorted(every.values(), key=lambda p: (_package(p) != "cosim", p.name)):
             taken = found.get(point.name)
             if taken is not None:
-                raise PluginError(
+                raise self._refusal(
+                    point,
                     f"claims a name that {_package(taken)} ({taken.value}) has already",
-                    package=_package(point),
-                    point=f"{self.group}: {point.name} = {point.value}",
-                    remedy="rename its entry point, or uninstall one of the two packages",
+                    "rename its entry point, or uninstall one of the two packages",
                 )
             found[point.name] = point
         return found
@@ -93,14 +92,25 @@ class Registry(Generic[T]):
         """Return all plug-ins by name, ours first."""
         return {name: self.load(name) for name in self.names}
 
+    def package(self, name: str) -> str:
+        """Return the distribution that a plug-in comes with; ``cosim`` for ours."""
+        return _package(self._points[name])
+
+    def refusal(self, name: str, problem: str, remedy: str) -> PluginError:
+        """Return the error that a plug-in is refused with, to be raised."""
+        return self._refusal(self._points[name], problem, remedy)
+
+    def _refusal(self, point: EntryPoint, problem: str, remedy: str) -> PluginError:
+        return PluginError(
+            problem,
+            package=_package(point),
+            point=f"{self.group}: {point.name} = {point.value}",
+            remedy=remedy,
+        )
+
     def _import(self, point: EntryPoint) -> type[T]:
         def refuse(problem: str, remedy: str) -> PluginError:
-            return PluginError(
-                problem,
-                package=_package(point),
-                point=f"{self.group}: {point.name} = {point.value}",
-                remedy=remedy,
-            )
+            return self._refusal(point, problem, remedy)
 
         try:
             loaded: Any = point.load()

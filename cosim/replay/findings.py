@@ -1,4 +1,4 @@
-"""What a check compared, and what it found."""
+"""Checks, and the differences that they find."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class Check:
         The first of them.
     notes : list of str
         What could not be checked, and why.
+    recomputed : bool
+        False where nothing recomputes the table that the check is named after.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Check:
     n_differences: int = 0
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    recomputed: bool = True
 
     @property
     def passed(self) -> bool:
@@ -76,9 +79,11 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """``ok``, ``DIFFERS``, or that there was nothing to compare."""
+        """``ok``, ``DIFFERS``, or that nothing was recomputed or there to compare."""
         if self.n_differences:
             return "DIFFERS"
+        if not self.recomputed:
+            return "not recomputed"
         return "ok" if self.compared else "nothing to compare"
 
     def differ(

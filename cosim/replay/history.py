@@ -1,10 +1,10 @@
-"""What happened on the replayed chain, in a form that tables can be recomputed from."""
+"""Transactions and events of a replayed chain, in a form that tables are recomputed from."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,12 @@ import pandas as pd
 
 from cosim.chain.blocks import Included
 from cosim.evm.abi import revert_text
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.replay.checks import MechanismChecks
+from cosim.replay.findings import Check
+from cosim.replay.participants import Participants
 from cosim.replay.replay import Call, Replayed
+from cosim.results.reader import Results, rows_of
+from cosim.units import fee_ueur
 
 
 @dataclass(frozen=True)
@@ -57,22 +61,42 @@ class Sent:
         receipt = self.included.receipt
         return None if receipt.status else revert_text(receipt.output)
 
+    def argument(self, name: str) -> int:
+        """Return an argument that is a whole number.
+
+        Raises
+        ------
+        LookupError
+            If the call has none of that name.
+        """
+        value = self.call.arguments[name]
+        assert isinstance(value, int)
+        return value
+
 
 class History:
     """Transactions and events of a replay.
 
     Parameters
     ----------
-    recorded : Recorded
-        For the people behind the addresses.
+    results : Results
+        Tables as recorded.
     done : Replayed
-    events : DataFrame
-        The table of events of the replay.
+    mechanisms : sequence of MechanismChecks
+        Checks of the run's mechanisms, which saw every block of the replay.
     """
 
-    def __init__(self, recorded: Recorded, done: Replayed, events: pd.DataFrame) -> None:
-        self.recorded = recorded
+    def __init__(
+        self,
+        results: Results,
+        done: Replayed,
+        mechanisms: Sequence[MechanismChecks[Any]] = (),
+    ) -> None:
+        self.results = results
+        self.scenario = results.scenario
+        self.participants = Participants(results)
         self.done = done
+        self.mechanisms = tuple(mechanisms)
         self.sent = [
             Sent(
                 one,
@@ -84,7 +108,7 @@ class History:
         place = {(one.block, one.index): i for i, one in enumerate(done.included)}
         self.events: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._logged: dict[int, list[Event]] = defaultdict(list)
-        for row in rows_of(events):
+        for row in rows_of(done.tables["events"]):
             position = place[row.block, row.index]
             event = Event(position, row.contract, row.event, json.loads(row.arguments))
             self.events[row.contract, row.event].append(event)
@@ -107,7 +131,40 @@ class History:
 
     def settled_in(self, position: int) -> int:
         """Interval that was being settled when a transaction was included; -1 before the first."""
-        scenario = self.recorded.scenario
-        clock = scenario.clock()
+        clock = self.scenario.clock()
         after = self.sent[position].included.included_at_s - clock.start_s
-        return max(min(after // clock.step_s - 1, scenario.time.intervals - 1), -1)
+        return max(min(after // clock.step_s - 1, self.scenario.time.intervals - 1), -1)
+
+    def compare(
+        self,
+        table: str,
+        key: Sequence[str],
+        method: str,
+        rows: Iterable[Mapping[str, Any]],
+        recorded: pd.DataFrame | None = None,
+    ) -> Check:
+        """Return the check of a table against rows that were recomputed.
+
+        Parameters
+        ----------
+        table : str
+            Name of the table, and of the check.
+        key : sequence of str
+            Columns that name a row.
+        method : str
+            Says how the rows were recomputed.
+        rows : iterable of mapping
+            Values by column; None where one is missing.
+        recorded : DataFrame, optional
+            Rows that are compared; default: all of the table.
+        """
+        check = Check(table, method)
+        recorded = self.results.table(table) if recorded is None else recorded
+        columns = list(recorded.columns)
+        own = pd.DataFrame(list(rows), columns=columns, dtype=object)
+        check.keyed(table, key, recorded, own, [name for name in columns if name not in key])
+        return check
+
+    def fee_ueur(self, fee_wei: int) -> int:
+        """Fee in the money of the scenario. [µEUR]"""
+        return fee_ueur(fee_wei, self.scenario.ledger.eur_per_eth)

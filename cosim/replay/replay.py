@@ -1,26 +1,32 @@
-"""A run's chain once more: every recorded transaction on a fresh engine, block by block."""
+"""Replays the recorded transactions of a run on a fresh engine, block by block."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
 from cosim.chain.blocks import Included, Transaction
-from cosim.errors import EngineError, LedgerError
+from cosim.chain.records import records
+from cosim.errors import EngineError
 from cosim.evm.abi import unpack_values
-from cosim.evm.contracts import Artifact, compile_contract
+from cosim.evm.contracts import Artifact, compile_contract, compile_source
 from cosim.evm.engine import BlockEngine, Engine, Message, Receipt, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.plugins import MECHANISMS
+from cosim.results.reader import Results, rows_of
 
 AfterBlock = Callable[[int, "Replayed"], None]
+
+CONTRACTS = ("EuroToken", "SmartMeters")
+"""Contracts of every run; the others are those of its mechanisms."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a transaction calls, decoded.
+    """Call of a transaction, decoded.
 
     Parameters
     ----------
@@ -40,7 +46,7 @@ class Call:
 
 @dataclass
 class Replayed:
-    """What the engine made of the recorded transactions.
+    """Outcome of the recorded transactions on an engine.
 
     Parameters
     ----------
@@ -68,6 +74,16 @@ class Replayed:
     artifacts: dict[bytes, Artifact] = field(default_factory=dict)
     unknown_code: list[str] = field(default_factory=list)
 
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Transactions and events as a run of the replayed transactions would write them.
+
+        To be asked for when all transactions are replayed.
+        """
+        drained = records(self.included, [], [], self.artifacts)
+        columns = {"transactions": drained.transactions, "events": drained.events}
+        return {name: pd.DataFrame(values) for name, values in columns.items()}
+
     def call_of(self, position: int, transaction: Transaction) -> Call:
         """Decode what a transaction calls."""
         artifact = self.artifacts.get(transaction.to or b"")
@@ -83,7 +99,7 @@ class Replayed:
 
 
 def transactions_of(frame: pd.DataFrame) -> list[Transaction]:
-    """Rows of the table of transactions as what was sent, in their order."""
+    """Return the rows of the table of transactions as what was sent, in their order."""
     return [
         Transaction(
             handle=position,
@@ -102,7 +118,7 @@ def transactions_of(frame: pd.DataFrame) -> list[Transaction]:
 
 
 def address(text: str) -> bytes:
-    """20 bytes of an address with ``0x``.
+    """Return the 20 bytes of an address with ``0x``.
 
     Raises
     ------
@@ -114,7 +130,7 @@ def address(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = None) -> Replayed:
+def replay(results: Results, engine: Engine, after_block: Sequence[AfterBlock] = ()) -> Replayed:
     """Execute the recorded transactions in the recorded blocks.
 
     An engine that executes whole blocks gets each block's transactions together; others get them
@@ -122,12 +138,12 @@ def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = 
 
     Parameters
     ----------
-    recorded : Recorded
+    results : Results
         Its tables of blocks and transactions.
     engine : Engine
         Fresh: no transaction was executed on it.
-    after_block : callable, optional
-        Told of the number of every block that was executed, when the engine stands at it.
+    after_block : sequence of callable
+        Each is told of the number of every block that was executed, when the engine stands at it.
 
     Returns
     -------
@@ -139,9 +155,9 @@ def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = 
         If a transaction names a block that the table of blocks does not have, or an address that
         is none.
     """
-    frame = recorded.frame("transactions")
-    sent = transactions_of(frame)
-    blocks = {int(row.block): row for row in rows_of(recorded.frame("blocks"))}
+    frame = results.table("transactions")
+    sent, known = transactions_of(frame), installed_contracts()
+    blocks = {int(row.block): row for row in rows_of(results.table("blocks"))}
     by_block: dict[int, list[int]] = {}
     for position, block in enumerate(frame["block"]):
         by_block.setdefault(int(block), []).append(position)
@@ -177,9 +193,10 @@ def replay(recorded: Recorded, engine: Engine, after_block: AfterBlock | None = 
                 )
             )
             if transaction.to is None and receipt.contract_address is not None:
-                _register(done, transaction, receipt, frame["contract"].iloc[position])
-        if after_block is not None:
-            after_block(number, done)
+                name = frame["contract"].iloc[position]
+                _register(done, known, transaction.data, receipt.contract_address, name)
+        for tell in after_block:
+            tell(number, done)
     return done
 
 
@@ -198,45 +215,34 @@ def _execute(engine: Engine, transactions: Sequence[Transaction]) -> list[Receip
     return receipts
 
 
-def _register(done: Replayed, transaction: Transaction, receipt: Receipt, name: object) -> None:
-    """Find out what lies at a new contract's address, from its creation code."""
-    assert receipt.contract_address is not None
-    artifact = _known_code(transaction.data)
+def _register(
+    done: Replayed, known: Mapping[str, Artifact], data: bytes, at: bytes, name: object
+) -> None:
+    """Find out which contract lies at a new address, from its creation code."""
+    same = (one for one in known.values() if data.startswith(one.bytecode))
+    artifact = next(same, None)
     if artifact is None and isinstance(name, str):
-        try:
-            artifact = compile_contract(name)
-        except LedgerError:
-            artifact = None
+        artifact = known.get(name)
         done.unknown_code.append(name)
     if artifact is not None:
-        done.addresses[artifact.name] = receipt.contract_address
-        done.artifacts[receipt.contract_address] = artifact
+        done.addresses[artifact.name] = at
+        done.artifacts[at] = artifact
 
 
-def _known_code(data: bytes) -> Artifact | None:
-    """The contract of this version that this is the creation code of."""
-    for name in CONTRACTS:
-        artifact = compile_contract(name)
-        if data.startswith(artifact.bytecode):
-            return artifact
-    return None
-
-
-CONTRACTS = (
-    "EuroToken",
-    "SmartMeters",
-    "LocalMarket",
-    "FlexibilityMarket",
-    "NameRegistry",
-    "CommunityStorage",
-    "GreenCertificates",
-    "Supplier",
-)
-"""Contracts that a run may deploy."""
+def installed_contracts() -> dict[str, Artifact]:
+    """Return the contracts that a run may deploy, by name: those of every installed mechanism."""
+    found = {name: compile_contract(name) for name in CONTRACTS}
+    for mechanism in MECHANISMS.every().values():
+        for name in mechanism.contracts:
+            folder = mechanism.sources
+            found[name] = (
+                compile_contract(name) if folder is None else compile_source(folder / f"{name}.vy")
+            )
+    return found
 
 
 def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engine:
-    """A fresh engine to replay on.
+    """Return a fresh engine to replay on.
 
     Parameters
     ----------

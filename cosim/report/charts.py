@@ -41,7 +41,7 @@ VM_PAD_PU = 0.015
 
 def voltage_chart(results: Results, before: StageSeries, after: StageSeries) -> Chart:
     """Lowest, median and highest voltage of all buses but the slack."""
-    axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
+    axis, limits = TimeAxis(results), results.scenario_fields["grid"]["limits"]
     figure = go.Figure()
     slack = results.network["ext_grid"]["bus"].to_numpy()
     seen = [np.array([limits["vm_min_pu"], limits["vm_max_pu"]])]
@@ -74,7 +74,7 @@ def voltage_chart(results: Results, before: StageSeries, after: StageSeries) -> 
 
 def loading_chart(results: Results, before: StageSeries, after: StageSeries) -> Chart:
     """Highest loading of transformers and of lines."""
-    axis, limits = TimeAxis(results), results.scenario["grid"]["limits"]
+    axis, limits = TimeAxis(results), results.scenario_fields["grid"]["limits"]
     figure = go.Figure()
     has_trafo = before.trafo.idx.size > 0
     for stage, name, colour, width in (
@@ -116,7 +116,7 @@ def market_chart(results: Results) -> Chart:
     )
     if trades.empty:
         return chart
-    axis, market = TimeAxis(results), results.scenario["market"]
+    axis, market = TimeAxis(results), results.scenario_fields["market"]
     energy = per_interval(results, trades["interval"], trades["energy_wh"], 1 / WH_PER_KWH)
     worth = per_interval(
         results,

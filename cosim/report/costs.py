@@ -54,7 +54,7 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
         ``baseline_cost_ueur`` (paid positive). [µEUR]
     """
     rows = results.frame("settlement")
-    market = results.scenario["market"]
+    market = results.scenario_fields["market"]
     rows = rows.assign(
         cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur,
         baseline_cost_ueur=baseline_ueur(

@@ -87,7 +87,7 @@ def ledger_indicators(results: Results) -> dict[str, Any]:
     dict
         The fields of :class:`cosim.report.indicators.Indicators` of these names.
     """
-    times, ledger = order_times(results), results.scenario["ledger"]
+    times, ledger = order_times(results), results.scenario_fields["ledger"]
     orders = results.frame("orders", ("interval", "energy_wh", "status"))
     missed = orders.loc[orders["status"] == "late", "energy_wh"]
     is_work = ledger.get("consensus") == "proof_of_work"
@@ -113,7 +113,7 @@ def ledger_indicators(results: Results) -> dict[str, Any]:
 
 def confirmations(results: Results) -> int:
     """How many blocks users of the run wait for."""
-    return int(results.scenario["ledger"].get("confirmations") or 0)
+    return int(results.scenario_fields["ledger"].get("confirmations") or 0)
 
 
 def order_times(results: Results) -> OrderTimes:
@@ -154,13 +154,13 @@ def settlement_finality(results: Results) -> Finality:
 
 def start_s(results: Results) -> float:
     """Start of the first delivery interval on the ledger's clock, Unix time. [s]"""
-    start = pd.Timestamp(results.scenario["time"]["start"])
+    start = pd.Timestamp(results.scenario_fields["time"]["start"])
     return float(start.timestamp())  # without a zone it is UTC, as on the ledger
 
 
 def order_window_s(results: Results) -> tuple[float, float]:
     """When the order window of the first interval opens and closes, Unix time. [s]"""
-    market = results.scenario["market"]
+    market = results.scenario_fields["market"]
     first = start_s(results)
     return first - market["order_lead_s"], first - market["gate_closure_s"]
 
@@ -177,7 +177,7 @@ def fees_eur(results: Results) -> pd.Series:
     tip_wei = np.minimum(rows["tip_wei"], rows["max_fee_wei"] - base_wei)
     # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
     paid = rows["gas_used"].to_numpy(dtype=np.float64) * (base_wei + tip_wei.to_numpy())
-    price = float(results.scenario["ledger"]["eur_per_eth"])
+    price = float(results.scenario_fields["ledger"]["eur_per_eth"])
     by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
     return by_interval.reindex(range(results.n_intervals), fill_value=0.0) / WEI_PER_ETH * price
 

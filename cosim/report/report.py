@@ -101,7 +101,7 @@ def render(results: Results) -> str:
     page = page_template("report.html.j2")
     return page.render(
         name=manifest["name"],
-        description=results.scenario.get("description", ""),
+        description=results.scenario_fields.get("description", ""),
         complete=manifest["complete"],
         intervals=manifest["intervals"],
         intervals_done=manifest["intervals_done"],
@@ -162,7 +162,7 @@ def _map_note(n_shown: int, n_intervals: int) -> str:
 def _map_data(
     results: Results, before: StageSeries, after: StageSeries, shown: Any
 ) -> dict[str, Any]:
-    limits = results.scenario["grid"]["limits"]
+    limits = results.scenario_fields["grid"]["limits"]
     margin = 0.2 * (limits["vm_max_pu"] - limits["vm_min_pu"]) / 2
     reach = max(1 - limits["vm_min_pu"], limits["vm_max_pu"] - 1) + margin
     most = 1.3 * max(limits["line_loading_percent"], limits["trafo_loading_percent"])

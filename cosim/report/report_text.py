@@ -268,7 +268,7 @@ def _violation_tile(indicators: Indicators, kind: str) -> Tile:
 
 def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
     """What was run, for the head of the report."""
-    scenario, net = results.scenario, results.network
+    scenario, net = results.scenario_fields, results.network
     market, ledger = scenario["market"], scenario["ledger"]
     end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
     strategies = ", ".join(

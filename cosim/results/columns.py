@@ -1,14 +1,16 @@
-"""What a column and a table of a result folder are, and the usual kinds of column."""
+"""Column and table of a result folder, and the usual kinds of column."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, Literal
 
 FORMAT_VERSION = "1"
 """Changes when a column is renamed, removed, or changes its meaning."""
+
+
+Kind = Literal["int8", "int32", "int64", "float64", "string", "strings", "bool", "binary", "wei"]
+"""Type of a column in the file; ``strings`` is a list of texts, ``wei`` an integer of 38 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Column:
     ----------
     name : str
         Ends in the unit, where there is one.
-    type : pyarrow.DataType
+    kind : str
         Type in the Parquet file.
     unit : str
         Unit in brackets' stead, ``"-"`` if there is none.
@@ -30,10 +32,24 @@ class Column:
     """
 
     name: str
-    type: Any
+    kind: Kind
     unit: str
     description: str
     optional: bool = False
+
+    @property
+    def type(self) -> Any:
+        """The pyarrow data type."""
+        import pyarrow as pa  # takes 0.3 s, which who only reads a scenario need not spend
+
+        if self.kind == "wei":
+            return pa.decimal128(38, 0)
+        return pa.list_(pa.string()) if self.kind == "strings" else pa.type_for_alias(self.kind)
+
+    @property
+    def is_optional_integer(self) -> bool:
+        """Whether it holds whole numbers of which some may be missing."""
+        return self.optional and self.kind in ("int8", "int32", "int64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,9 @@ class Table:
 
     @property
     def arrow(self) -> Any:
-        """The pyarrow schema, with unit and description as metadata of each field."""
+        """Return the pyarrow schema, with unit and description as metadata of each field."""
+        import pyarrow as pa
+
         fields = [
             pa.field(
                 column.name,
@@ -59,39 +77,49 @@ class Table:
         return pa.schema(fields, metadata={"cosim_format": FORMAT_VERSION, "row": self.row})
 
 
+PROSUMER = Column("prosumer", "string", "-", "name of the connection point")
+
+
+def index(name: str, description: str) -> Column:
+    """Return a column of small whole numbers, such as an element's index. [-]"""
+    return Column(name, "int32", "-", description)
+
+
 def interval(description: str = "delivery interval, from 0") -> Column:
-    """Delivery interval."""
-    return Column("interval", pa.int32(), "-", description)
+    """Return the column of the delivery interval. [-]"""
+    return index("interval", description)
 
 
-PROSUMER = Column("prosumer", pa.string(), "-", "name of the connection point")
+def flag(name: str, description: str) -> Column:
+    """Return a column of truth values. [-]"""
+    return Column(name, "bool", "-", description)
 
 
 def wh(name: str, description: str, optional: bool = False) -> Column:
-    """Energy. [Wh]"""
-    return Column(name, pa.int64(), "Wh", description, optional)
+    """Return a column of energies. [Wh]"""
+    return Column(name, "int64", "Wh", description, optional)
 
 
 def ueur(name: str, description: str) -> Column:
-    """Money. [µEUR]"""
-    return Column(name, pa.int64(), "µEUR", description)
+    """Return a column of money. [µEUR]"""
+    return Column(name, "int64", "µEUR", description)
 
 
 def price(name: str, description: str, optional: bool = False) -> Column:
-    """Price. [µEUR/kWh]"""
-    return Column(name, pa.int64(), "µEUR/kWh", description, optional)
+    """Return a column of prices. [µEUR/kWh]"""
+    return Column(name, "int64", "µEUR/kWh", description, optional)
 
 
 def number(name: str, unit: str, description: str, optional: bool = False) -> Column:
-    """A number with a unit."""
-    return Column(name, pa.float64(), unit, description, optional)
+    """Return a column of numbers with a unit."""
+    return Column(name, "float64", unit, description, optional)
 
 
 def integer(name: str, unit: str, description: str, optional: bool = False) -> Column:
-    """A whole number with a unit."""
-    return Column(name, pa.int64(), unit, description, optional)
+    """Return a column of whole numbers with a unit."""
+    return Column(name, "int64", unit, description, optional)
 
 
 def text(name: str, description: str, optional: bool = False) -> Column:
-    """A text."""
-    return Column(name, pa.string(), "-", description, optional)
+    """Return a column of texts. [-]"""
+    return Column(name, "string", "-", description, optional)

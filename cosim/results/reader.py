@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,10 +13,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from cosim.errors import ResultFolderError
+from cosim.errors import ResultFolderError, UserError
+from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
-from cosim.results.schemas import TABLES
+from cosim.results.schemas import all_tables
 from cosim.units import SECONDS_PER_HOUR
+
+if TYPE_CHECKING:
+    from cosim.scenario import Scenario
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Return rows as named tuples of plain values."""
+    yield from frame.itertuples(index=False)
+
+
+def by_interval(frame: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Return the rows of each interval."""
+    groups: Any = frame.groupby("interval")
+    for interval, rows in groups:
+        yield int(interval), rows
 
 
 class Results:
@@ -47,6 +63,7 @@ class Results:
             )
         self._intervals = intervals
         self._frames: dict[str, pd.DataFrame] = {}
+        self._whole: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -54,8 +71,21 @@ class Results:
         return read_manifest(self.folder) if (self.folder / MANIFEST).exists() else {}
 
     @cached_property
-    def scenario(self) -> dict[str, Any]:
-        """The scenario as run, every default written out."""
+    def scenario(self) -> Scenario:
+        """The scenario as run.
+
+        Raises
+        ------
+        ScenarioError
+            If it is none of this version.
+        """
+        from cosim.scenario import load_scenario  # what only reads tables needs no plug-in
+
+        return load_scenario(self.folder / "scenario.yaml")
+
+    @cached_property
+    def scenario_fields(self) -> dict[str, Any]:
+        """The fields of the scenario as run, every default written out; nothing is checked."""
         path = self.folder / "scenario.yaml"
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -68,7 +98,7 @@ class Results:
     @cached_property
     def network(self) -> Any:
         """The pandapower network as solved."""
-        import pandapower
+        import pandapower  # takes seconds
 
         path = self.folder / "network.json"
         if not path.is_file():
@@ -86,63 +116,115 @@ class Results:
     def _intervals_in_tables(self) -> int:
         counts = []
         for table in ("buses", "settlement"):
-            last = pc.max(self._parquet(table, ["interval"])["interval"]).as_py()
+            last = pc.max(self.arrow(table, ["interval"])["interval"]).as_py()
             counts.append(0 if last is None else last + 1)
         return int(min(counts))
 
     @property
     def step_s(self) -> int:
         """Length of an interval. [s]"""
-        return int(self.scenario["time"]["step_s"])
+        return int(self.scenario_fields["time"]["step_s"])
 
     @property
     def step_h(self) -> float:
         """Length of an interval. [h]"""
         return self.step_s / SECONDS_PER_HOUR
 
+    @property
+    def start(self) -> pd.Timestamp:
+        """Start of interval 0, in the profiles' time."""
+        return pd.Timestamp(self.scenario_fields["time"]["start"]).tz_localize(None)
+
     @cached_property
     def times(self) -> pd.DatetimeIndex:
         """Start of each interval, in the profiles' time."""
-        start = pd.Timestamp(self.scenario["time"]["start"]).tz_localize(None)
-        return pd.date_range(
-            start, periods=self.n_intervals, freq=pd.Timedelta(seconds=self.step_s)
-        )
+        step = pd.Timedelta(seconds=self.step_s)
+        return pd.date_range(self.start, periods=self.n_intervals, freq=step)
 
-    def frame(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Rows of a table that belong to the intervals that count.
+    def frame(
+        self, table: str, columns: Sequence[str] | None = None, *, time: bool = False
+    ) -> pd.DataFrame:
+        """Return the rows of a table that belong to the intervals that count.
 
         Parameters
         ----------
         table : str
-            Name of a table in :data:`cosim.results.schemas.TABLES`.
+            Name of a table, as in :func:`cosim.results.schemas.all_tables`.
         columns : sequence of str, optional
-            Columns to read; all by default. Text comes as categories.
+            Columns to read; all by default.
+        time : bool
+            Whether to add a column ``time``, in the profiles' time: after ``interval`` the start
+            of the interval (of the set-up phase, -1: one step before the first), or else, after a
+            Unix time of the ledger, that time.
+
+        Returns
+        -------
+        DataFrame
+            Text comes as categories; whole numbers that may be missing stay whole.
 
         Raises
         ------
         ResultFolderError
             If the table is missing.
+        UserError
+            If there is no such table, or a time is asked of a table that has none.
         """
-        known = [column.name for column in TABLES[table].columns]
-        wanted = list(known if columns is None else columns)
+        schema = _schema(table)
+        wanted = [c.name for c in schema.columns] if columns is None else list(columns)
+        clock = _clock(schema) if time else None
+        needed = wanted if clock is None or clock in wanted else [clock, *wanted]
         frame = self._frames.get(table)
-        if frame is None or not set(wanted) <= set(frame.columns):
-            frame = self._frames[table] = self._read(table, wanted)
-        return frame[wanted]
+        if frame is None or not set(needed) <= set(frame.columns):
+            frame = self._frames[table] = self._settled(schema, needed)
+        chosen = frame[wanted]
+        if clock is not None:
+            place = wanted.index(clock) + 1 if clock in wanted else 0
+            chosen = chosen.copy()
+            chosen.insert(place, "time", self._time(frame[clock]))
+        return chosen
 
-    def _read(self, table: str, columns: list[str]) -> pd.DataFrame:
-        read = self._parquet(table, columns)
+    def _time(self, clock: pd.Series) -> pd.Series:
+        """Return the time that intervals, or Unix times, stand for."""
+        if clock.name == "interval":
+            return self.start + pd.to_timedelta(clock * self.step_s, unit="s")
+        return pd.to_datetime(clock, unit="s")
+
+    def _settled(self, schema: Table, columns: list[str]) -> pd.DataFrame:
+        """Return columns of the intervals that count."""
+        text = [c.name for c in schema.columns if c.kind == "string" and c.name in columns]
+        text = [name for name in text if name != "arguments"]
+        read = self.arrow(schema.name, columns, read_dictionary=text)
         if "interval" in columns:
             read = read.filter(pc.less(read["interval"], self.n_intervals))
-        frame: pd.DataFrame = read.to_pandas()
-        return frame
+        return _as_frame(read, schema)
 
-    def _parquet(self, table: str, columns: list[str]) -> Any:
+    def table(self, table: str) -> pd.DataFrame:
+        """Return every row of a table, those of intervals that were not settled included.
+
+        Text comes as such; whole numbers that may be missing stay whole. The frame is the one that
+        every caller gets: it must not be changed.
+
+        Raises
+        ------
+        ResultFolderError, UserError
+            As :meth:`frame`.
+        """
+        if table not in self._whole:
+            schema = _schema(table)
+            self._whole[table] = _as_frame(self.arrow(table), schema)
+        return self._whole[table]
+
+    def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:
+        """Return a table as it lies on the disk.
+
+        Raises
+        ------
+        ResultFolderError
+            If it cannot be read.
+        """
         path = self.folder / TABLES_FOLDER / f"{table}.parquet"
-        text = [c.name for c in TABLES[table].columns if pa.types.is_string(c.type)]
-        text = [name for name in text if name in columns and name != "arguments"]
         try:
-            return pq.read_table(path, columns=columns, read_dictionary=text)
+            return pq.read_table(path, columns=columns, **options)
         except (OSError, pa.ArrowException) as error:
             problem = str(error).splitlines()[0]
             raise ResultFolderError(
@@ -150,3 +232,37 @@ class Results:
                 file=path,
                 remedy="run the scenario again with this version of cosim",
             ) from error
+
+
+def _schema(table: str) -> Table:
+    """Return the schema of a table by its name."""
+    known = all_tables()
+    if table not in known:
+        raise UserError(
+            f"there is no table {table!r}", field="table", remedy=f"take one of {', '.join(known)}"
+        )
+    return known[table]
+
+
+def _clock(schema: Table) -> str:
+    """Return the column of a table that says when its rows were."""
+    names = [column.name for column in schema.columns]
+    times = [name for name in names if name == "timestamp_s" or name.endswith("_at_s")]
+    if "interval" in names:
+        return "interval"
+    if not times:
+        raise UserError(
+            f"the table {schema.name!r} has neither intervals nor times",
+            field="time",
+            remedy="join it with one that has, such as transactions by block and index",
+        )
+    return times[0]
+
+
+def _as_frame(read: Any, schema: Table) -> pd.DataFrame:
+    frame: pd.DataFrame = read.to_pandas()
+    for column in schema.columns:
+        if column.is_optional_integer and column.name in frame:
+            whole = read[column.name].to_pandas(types_mapper=lambda kind: pd.Int64Dtype())
+            frame[column.name] = whole
+    return frame

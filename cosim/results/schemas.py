@@ -1,4 +1,4 @@
-"""The columns of every table of a result folder, with their units.
+"""Tables of a result folder: those of every run, and those that mechanisms add.
 
 Signs: energies and powers of a connection point are net injections, positive when the grid is fed;
 powers of devices follow pandapower (load, EV, heat pump and battery positive when they consume, PV
@@ -8,22 +8,25 @@ from 0; times are Unix times of the ledger's clock, which reads the profiles' ti
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
+from cosim.plugins import MECHANISMS
 from cosim.results.columns import (
     PROSUMER,
     Column,
     Table,
+    flag,
+    index,
     integer,
     interval,
     number,
-    price,
     text,
     ueur,
     wh,
 )
+
+if TYPE_CHECKING:
+    from cosim.scenario import Scenario
 
 STAGES = ("scheduled", "relieved", "delivered")
 """Stages of a grid check: the schedule before flexibility, after each round of it, and what was
@@ -35,7 +38,7 @@ ORDER_STATUSES = ("cleared", "partial", "unmatched", "late", "rejected", "unreve
 
 _ELEMENT = (
     text("element", "bus, line, trafo, or grid for the power flow itself"),
-    Column("element_idx", pa.int32(), "-", "index of the element in network.json"),
+    index("element_idx", "index of the element in network.json"),
 )
 _CHECKED = (
     text("quantity", "vm_pu, loading_percent, or convergence (1 solved, 0 not)"),
@@ -43,45 +46,25 @@ _CHECKED = (
     number("limit", "as quantity", "the limit that is violated, or else the nearest one"),
 )
 _STAGE = text("stage", "scheduled, relieved or delivered")
-_ROUND = Column(
+_ROUND = index(
     "round",
-    pa.int32(),
-    "-",
     "0 before any flexibility; from 1, after so many request and award rounds",
 )
 
-_TABLES = (
-    Table(
-        "orders",
-        "an order that a prosumer sent to the local market",
-        (
-            interval(),
-            PROSUMER,
-            text("side", "buy or sell"),
-            wh("energy_wh", "energy asked or offered, positive"),
-            price("price_ueur_per_kwh", "limit price"),
-            number("sent_at_s", "s", "Unix time at which it left the prosumer"),
-            integer("block", "-", "block that includes it; missing if none does", optional=True),
-            text("status", "cleared, partial, unmatched, late, rejected or unrevealed"),
-            wh("filled_wh", "energy cleared"),
-            price("clearing_price_ueur_per_kwh", "price it was filled at", optional=True),
-            text("reason", "revert text of an order that was late, rejected or not revealed", True),
-        ),
-    ),
-    Table(
-        "trades",
-        "energy that one prosumer sold to another",
-        (
-            interval(),
-            text("buyer", "name of the buying connection point"),
-            text("seller", "name of the selling connection point"),
-            wh("energy_wh", "energy traded"),
-            price("price_ueur_per_kwh", "price that the buyer pays"),
-            ueur("amount_ueur", "what the buyer pays for it"),
-            price("sell_price_ueur_per_kwh", "price that the seller earns"),
-            ueur("earned_ueur", "what the seller earns for it; the supplier keeps the rest"),
-        ),
-    ),
+DEVICES = (
+    number("load_p_mw", "MW", "fixed load, consumption positive"),
+    number("pv_p_mw", "MW", "PV generation after curtailment"),
+    number("pv_curtailed_p_mw", "MW", "PV generation given up"),
+    number("ev_p_mw", "MW", "charging of electric vehicles"),
+    number("heat_pump_p_mw", "MW", "consumption of heat pumps"),
+    number("battery_p_mw", "MW", "battery, charging positive"),
+    number("shed_p_mw", "MW", "consumption that the DSO cut, lost"),
+    number("soc_mwh", "MWh", "energy in the battery at the interval's end"),
+    number("deferred_mwh", "MWh", "consumption put off and still owed at its end"),
+)
+"""Columns of the devices in the table ``prosumers``."""
+
+CORE = (
     Table(
         "schedules",
         "what one prosumer is to do in one interval",
@@ -108,7 +91,7 @@ _TABLES = (
             _STAGE,
             *_ELEMENT,
             *_CHECKED,
-            Column("violated", pa.bool_(), "-", "whether the limit is violated"),
+            flag("violated", "whether the limit is violated"),
         ),
     ),
     Table(
@@ -122,27 +105,10 @@ _TABLES = (
             *_CHECKED,
             Column(
                 "drivers",
-                pa.list_(pa.string()),
+                "strings",
                 "-",
                 "connection points whose schedules worsen it, the strongest first",
             ),
-        ),
-    ),
-    Table(
-        "flexibility",
-        "one prosumer's offer to one request of the DSO",
-        (
-            interval(),
-            integer("request", "-", "number of the request on the ledger, from 1"),
-            PROSUMER,
-            text("direction", "up: net injection raised, down: lowered"),
-            wh("offered_wh", "energy offered"),
-            wh("awarded_wh", "energy awarded"),
-            wh("delivered_wh", "awarded energy that was delivered against the baseline"),
-            price("price_ueur_per_kwh", "price asked"),
-            ueur("paid_ueur", "paid by the DSO to the prosumer"),
-            ueur("penalty_ueur", "paid by the prosumer to the DSO for what was not delivered"),
-            wh("baseline_wh", "net injection that delivery is measured against", optional=True),
         ),
     ),
     Table(
@@ -158,89 +124,7 @@ _TABLES = (
             ueur("supplier_ueur", "received (+) from or paid (-) to the supplier"),
             ueur("flexibility_ueur", "received from the DSO, less penalties"),
             ueur("fees_ueur", "transaction fees paid, positive"),
-            Column("estimated", pa.bool_(), "-", "meter was silent, an agreed estimate settled"),
-        ),
-    ),
-    Table(
-        "storage",
-        "one member's account of the shared battery in one interval, and the battery itself",
-        (
-            interval(),
-            PROSUMER,
-            integer("shares", "-", "shares that it has; the battery's account: unsold ones"),
-            wh("nominated_wh", "sent to the ledger, charging positive; the battery: all taken"),
-            Column("accepted", pa.bool_(), "-", "whether the ledger took it; true without one"),
-            text("reason", "revert text of a nomination that was not taken", optional=True),
-            wh(
-                "allocated_wh",
-                "added to the meter's reading for the local market; over all rows it adds up to 0",
-            ),
-            wh("account_wh", "stored after the interval; the battery: sum of the accounts"),
-            wh(
-                "loss_wh",
-                "what the battery drew beyond the nominations, on its own row; missing when its "
-                "meter reported too late",
-                optional=True,
-            ),
-            ueur("billed_ueur", "billed for losses and settled now, positive"),
-            ueur("credited_ueur", "received because less was drawn than nominated"),
-            ueur("debt_ueur", "billed and not yet paid, after the interval"),
-            ueur("fees_ueur", "transaction fees paid for all this, positive"),
-        ),
-    ),
-    Table(
-        "certificates",
-        "one prosumer's certificates of one delivery hour, once the hour or the run is over",
-        (
-            interval("last delivery interval of the hour, from 0"),
-            integer("hour", "-", "clock hour of delivery, Unix time / 3600, as on the ledger"),
-            PROSUMER,
-            wh("issued_wh", "PV generation that its meter recorded, before own consumption"),
-            wh("consumed_wh", "load, EV and heat pumps that its meter recorded, gross"),
-            wh("offered_wh", "certificates that it offered"),
-            wh("sold_wh", "of which sold; the rest went back"),
-            wh("bought_wh", "certificates bought"),
-            wh("retired_wh", "certificates retired for its consumption of the hour"),
-            wh("held_wh", "left over: issued + bought - sold - retired"),
-            price("limit_ueur_per_kwh", "most that it pays; missing if it buys none", True),
-            ueur("earned_ueur", "received for what was sold, positive"),
-            ueur("paid_ueur", "paid for what was bought, positive"),
-            ueur("fees_ueur", "transaction fees paid for all this, positive"),
-        ),
-    ),
-    Table(
-        "supply",
-        "one consumer's billing period by the supply contract, once it is finalised",
-        (
-            interval("delivery interval after which it was finalised, from 0"),
-            integer("period", "-", "billing period, from 0"),
-            PROSUMER,
-            wh("metered_wh", "drawn from the grid, consumption positive; feed-in counts nothing"),
-            wh("declared_wh", "declared by its meter; missing when it stayed silent", True),
-            Column("estimated", pa.bool_(), "-", "billed by the agreed estimate"),
-            wh("billed_wh", "what was billed: declared, or estimated"),
-            price("price_ueur_per_kwh", "price of the period"),
-            ueur("bill_ueur", "the bill, positive"),
-            ueur("paid_ueur", "of which the deposit paid; the rest is a debt"),
-            ueur("topped_up_ueur", "paid in after the bill: repays the debt, then is deposit"),
-            ueur("refund_ueur", "withdrawn after the last bill, positive"),
-            ueur("deposit_ueur", "left as the deposit of the next period"),
-            ueur("debt_ueur", "owed to the supplier after all this, positive"),
-            ueur("fees_ueur", "transaction fees paid since the period before, positive"),
-        ),
-    ),
-    Table(
-        "names",
-        "one change of a name in the name registry; the last one of a name says whose it is",
-        (
-            interval("delivery interval after which it changed, from 0; -1 for the set-up phase"),
-            PROSUMER,
-            text("name", "that connection point's name in the registry"),
-            text("action", "registered, offered, accepted or updated"),
-            text("owner", "address of its owner from then on"),
-            text("account", "address that it stands for from then on"),
-            ueur("fee_ueur", "paid to the registry for it, positive"),
-            ueur("fees_ueur", "transaction fees paid for it, positive"),
+            flag("estimated", "meter was silent, an agreed estimate settled"),
         ),
     ),
     Table(
@@ -249,18 +133,10 @@ _TABLES = (
         (
             interval(),
             PROSUMER,
-            Column("bus", pa.int32(), "-", "index of its bus in network.json"),
+            index("bus", "index of its bus in network.json"),
             number("p_inject_mw", "MW", "net active power fed into the grid"),
             number("q_inject_mvar", "Mvar", "net reactive power fed into the grid"),
-            number("load_p_mw", "MW", "fixed load, consumption positive"),
-            number("pv_p_mw", "MW", "PV generation after curtailment"),
-            number("pv_curtailed_p_mw", "MW", "PV generation given up"),
-            number("ev_p_mw", "MW", "charging of electric vehicles"),
-            number("heat_pump_p_mw", "MW", "consumption of heat pumps"),
-            number("battery_p_mw", "MW", "battery, charging positive"),
-            number("shed_p_mw", "MW", "consumption that the DSO cut, lost"),
-            number("soc_mwh", "MWh", "energy in the battery at the interval's end"),
-            number("deferred_mwh", "MWh", "consumption put off and still owed at its end"),
+            *DEVICES,
             wh("metered_wh", "what the meter counted, injection positive"),
         ),
     ),
@@ -269,7 +145,7 @@ _TABLES = (
         "one bus in one interval, as delivered",
         (
             interval(),
-            Column("bus", pa.int32(), "-", "index of the bus in network.json"),
+            index("bus", "index of the bus in network.json"),
             number("vm_pu", "pu", "voltage magnitude"),
             number("va_degree", "degree", "voltage angle"),
         ),
@@ -280,7 +156,7 @@ _TABLES = (
         (
             interval(),
             text("element", "line or trafo"),
-            Column("element_idx", pa.int32(), "-", "index of the element in network.json"),
+            index("element_idx", "index of the element in network.json"),
             number("loading_percent", "%", "current against rating, the more loaded end"),
         ),
     ),
@@ -292,7 +168,7 @@ _TABLES = (
             number("p_slack_mw", "MW", "active power drawn from the upstream grid"),
             number("q_slack_mvar", "Mvar", "reactive power drawn from the upstream grid"),
             number("losses_mw", "MW", "active power lost in lines and transformers"),
-            Column("converged", pa.bool_(), "-", "whether the power flow has a solution"),
+            flag("converged", "whether the power flow has a solution"),
         ),
     ),
     Table(
@@ -300,22 +176,20 @@ _TABLES = (
         "one transaction, in the order of the chain",
         (
             integer("block", "-", "block that includes it"),
-            Column("index", pa.int32(), "-", "position in the block"),
+            index("index", "position in the block"),
             number("sent_at_s", "s", "Unix time at which it was sent"),
             integer("included_at_s", "s", "Unix time of its block"),
             text("sender", "address, 0x and 40 hexadecimal digits"),
             integer("nonce", "-", "number among its sender's transactions"),
             text("to", "address called; missing when a contract is created", optional=True),
-            Column("data", pa.binary(), "-", "calldata or creation code, as sent"),
-            Column("value_wei", pa.decimal128(38, 0), "wei", "native coin sent along"),
+            Column("data", "binary", "-", "calldata or creation code, as sent"),
+            Column("value_wei", "wei", "wei", "native coin sent along"),
             integer("gas_limit", "gas", "most gas it may use"),
             integer("max_fee_wei", "wei/gas", "most it pays"),
             integer("tip_wei", "wei/gas", "most of that which goes to the block's producer"),
             integer("gas_used", "gas", "gas of the whole transaction"),
-            Column("status", pa.int8(), "-", "1: done, 0: reverted"),
-            Column(
-                "interval", pa.int32(), "-", "delivery interval it serves; -1 for the set-up phase"
-            ),
+            Column("status", "int8", "-", "1: done, 0: reverted"),
+            index("interval", "delivery interval it serves; -1 for the set-up phase"),
             text("contract", "name of the contract called or created", optional=True),
             text("method", "name of the function called", optional=True),
             text("revert_reason", "text of the revert", optional=True),
@@ -330,8 +204,8 @@ _TABLES = (
             integer("gas_used", "gas", "gas of its transactions"),
             integer("gas_limit", "gas", "most gas it may hold"),
             integer("base_fee_wei", "wei/gas", "EIP-1559 base fee"),
-            Column("n_transactions", pa.int32(), "-", "how many transactions it holds"),
-            Column("proposer", pa.int32(), "-", "validator that proposed it, from 0; 0 for miners"),
+            index("n_transactions", "how many transactions it holds"),
+            index("proposer", "validator that proposed it, from 0; 0 for miners"),
             integer("others_gas", "gas", "gas that other users of the chain took in it"),
         ),
     ),
@@ -352,14 +226,65 @@ _TABLES = (
         "one event that a contract logged",
         (
             integer("block", "-", "block"),
-            Column("index", pa.int32(), "-", "position of its transaction in the block"),
-            Column("log_index", pa.int32(), "-", "position among the transaction's events"),
+            index("index", "position of its transaction in the block"),
+            index("log_index", "position among the transaction's events"),
             text("contract", "name of the contract"),
             text("event", "name of the event"),
             text("arguments", "arguments by name, as JSON with sorted keys"),
         ),
     ),
 )
+"""Tables that no single mechanism writes."""
 
-TABLES = MappingProxyType({table.name: table for table in _TABLES})
-"""Every table by name, in the order of the documentation."""
+
+def all_tables() -> dict[str, Table]:
+    """Return every table that a result can hold, by name.
+
+    Raises
+    ------
+    PluginError
+        If a mechanism claims the name of a table that exists, or one of its columns has no unit.
+    """
+    found = {table.name: table for table in CORE}
+    for section, mechanism in MECHANISMS.every().items():
+        for table in mechanism.tables:
+            if table.name in found:
+                raise MECHANISMS.refusal(
+                    section,
+                    f"claims the name of a table that exists, {table.name!r}",
+                    "rename the table",
+                )
+            if bare := [column.name for column in table.columns if not column.unit]:
+                raise MECHANISMS.refusal(
+                    section,
+                    f"has columns without a unit in its table {table.name!r}: {', '.join(bare)}",
+                    'give each its unit, "-" for none',
+                )
+            found[table.name] = table
+    return found
+
+
+def tables_of(scenario: Scenario | None = None) -> dict[str, Table]:
+    """Return the tables of a run, by name.
+
+    Those of mechanisms that come with cosim are always among them, and empty without the
+    mechanism; those of other packages only where the scenario has their section.
+
+    Parameters
+    ----------
+    scenario : Scenario, optional
+        Of the run; default: one without a mechanism of another package.
+
+    Raises
+    ------
+    PluginError
+        As :func:`all_tables`.
+    """
+    used = () if scenario is None else {each.section for each in scenario.mechanisms()}
+    left_out = {
+        table.name
+        for section, mechanism in MECHANISMS.every().items()
+        if section not in used and MECHANISMS.package(section) != "cosim"
+        for table in mechanism.tables
+    }
+    return {name: table for name, table in all_tables().items() if name not in left_out}

@@ -9,27 +9,21 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from cosim.errors import NodeError, ResultFolderError
-from cosim.results.columns import Column, Table
-from cosim.results.manifest import MANIFEST, read_manifest
-from cosim.results.schemas import TABLES
+from cosim.results.columns import Table
+from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
+from cosim.results.parquet import TableFile
+from cosim.results.schemas import tables_of
 
 ROWS_PER_GROUP = 65_536
 """Rows that are buffered per table before they are written."""
 
 _LOCK = ".lock"
-
-_AS_GIVEN = {str, int, type(None), list}
-"""Types of values that pyarrow takes, or refuses, without changing them."""
 
 
 def prepare(out: str | Path, force: bool = False) -> Path:
@@ -92,6 +86,8 @@ class TableWriter:
         run can be resumed; no part of the result.
     resume : bool
         Whether to keep that file of an earlier run, whatever becomes of this one.
+    tables : mapping of str to Table, optional
+        What is written; default: the tables of a run without plug-ins.
 
     Attributes
     ----------
@@ -117,6 +113,7 @@ class TableWriter:
         rows_per_group: int = ROWS_PER_GROUP,
         resumable: str | None = None,
         resume: bool = False,
+        tables: Mapping[str, Table] | None = None,
     ) -> None:
         self._target = prepare(out, force)
         self.folder = self._target.with_name(self._target.name + ".partial")
@@ -125,11 +122,11 @@ class TableWriter:
         self._resume = resume
         kept = {_LOCK, resumable} if resume and resumable else {_LOCK}
         self._lock: TextIO | None = claim(self.folder, kept)
-        tables = self.folder / "tables"
-        tables.mkdir()
+        place = self.folder / TABLES_FOLDER
+        place.mkdir()
         self._tables = {
-            name: _TableFile(table, tables / f"{name}.parquet", rows_per_group)
-            for name, table in TABLES.items()
+            name: TableFile(table, place / f"{name}.parquet", rows_per_group)
+            for name, table in (tables or tables_of()).items()
         }
         self._closed = False
 
@@ -139,7 +136,7 @@ class TableWriter:
         Parameters
         ----------
         table : str
-            Name of a table in :data:`cosim.results.schemas.TABLES`.
+            Name of one of the tables.
         columns : mapping of str to array-like or scalar
             Values by column name, all of one length; a scalar stands for every row. Optional
             columns may be left out. Addresses and data may be given as ``bytes``. Values are
@@ -158,7 +155,8 @@ class TableWriter:
         except KeyError:
             if table in self._tables:
                 raise
-            raise ValueError(f"unknown table {table!r}; known: {', '.join(TABLES)}") from None
+            known = ", ".join(self._tables)
+            raise ValueError(f"unknown table {table!r}; known: {known}") from None
 
     def close(self) -> None:
         """Write what is buffered and close every table, empty ones included."""
@@ -284,138 +282,3 @@ def _clear(folder: Path, kept: Collection[str]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-class _TableFile:
-    """One table's buffer and its Parquet file."""
-
-    def __init__(self, table: Table, path: Path, rows_per_group: int) -> None:
-        self._table = table
-        self._schema = table.arrow
-        self._names = tuple(column.name for column in table.columns)
-        self._required = frozenset(c.name for c in table.columns if not c.optional)
-        self._rows_per_group = rows_per_group
-        self._chunks: list[tuple[int, dict[str, Any]]] = []
-        self._n_rows = 0
-        self._file = pq.ParquetWriter(
-            path,
-            self._schema,
-            version="2.6",
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=True,
-            write_statistics=True,
-            data_page_version="1.0",
-        )
-
-    def append(self, columns: Mapping[str, Any]) -> None:
-        given = columns.keys()
-        if unknown := sorted(given - set(self._names)):
-            raise ValueError(f"table {self._table.name!r} has no column {', '.join(unknown)}")
-        if missing := sorted(self._required - given):
-            raise ValueError(f"table {self._table.name!r} lacks column {', '.join(missing)}")
-        values = {name: _own(value) for name, value in columns.items()}
-        lengths = {name: len(v) for name, v in values.items() if not isinstance(v, _Scalar)}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"table {self._table.name!r}: columns of different length: {lengths}")
-        n_rows = next(iter(lengths.values()), 1)
-        if n_rows:
-            self._chunks.append((n_rows, values))
-            self._n_rows += n_rows
-            if self._n_rows >= self._rows_per_group:
-                self._flush(final=False)
-
-    def _flush(self, final: bool) -> None:
-        """Write full row groups of the buffer; the last, shorter one only at the end."""
-        if not self._n_rows:
-            return
-        arrays = [self._array(column) for column in self._table.columns]
-        batch = pa.Table.from_arrays(arrays, schema=self._schema)
-        size = self._rows_per_group
-        n_written = self._n_rows if final else self._n_rows - self._n_rows % size
-        for start in range(0, n_written, size):
-            self._file.write_table(batch.slice(start, min(size, n_written - start)), size)
-        self._chunks = []
-        self._n_rows -= n_written
-        if self._n_rows:
-            rest = batch.slice(n_written).combine_chunks()
-            self._chunks.append((self._n_rows, {name: rest[name].chunk(0) for name in self._names}))
-
-    def _array(self, column: Column) -> Any:
-        parts = [
-            _arrow(chunk.get(column.name, _NULL), n_rows, column) for n_rows, chunk in self._chunks
-        ]
-        array = pa.concat_arrays(parts)
-        if not column.optional and array.null_count:
-            raise ValueError(f"table {self._table.name!r}: {column.name} has missing values")
-        return array
-
-    def close(self) -> None:
-        self._flush(final=True)
-        self._file.close()
-
-    def discard(self) -> None:
-        self._chunks = []
-        self._n_rows = 0
-        self._file.close()
-
-
-class _Scalar:
-    """One value for every row of a chunk."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-_NULL = _Scalar(None)
-
-
-def _own(value: Any) -> Any:
-    """A copy of a column's values that nobody else can change, or a scalar."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value.copy()
-    if value is None or isinstance(value, str | bytes | int | float | np.generic):
-        return _Scalar(value.item() if isinstance(value, np.generic) else value)
-    if isinstance(value, np.ndarray):
-        if value.ndim == 0:
-            return _Scalar(value.item())
-        raise ValueError(f"a column has one dimension, not {value.ndim}")
-    if isinstance(value, Iterable):
-        return list(value)
-    raise ValueError(f"{value!r} is neither a column nor a scalar")
-
-
-def _arrow(value: Any, n_rows: int, column: Column) -> Any:
-    """Values of one chunk in the column's type, refusing any that would change."""
-    kind = column.type
-    try:
-        if isinstance(value, pa.Array):
-            return value
-        if isinstance(value, _Scalar):
-            return pa.repeat(pa.scalar(_readable(value.value, kind), kind), n_rows)
-        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            array = pa.array(value)
-            if value.dtype.kind == "f" and not pa.types.is_floating(kind):
-                raise ValueError("fractional numbers in a column of integers")
-            if value.dtype.kind == "b" and not pa.types.is_boolean(kind):
-                raise ValueError("booleans in a column of numbers")
-            return array if array.type == kind else array.cast(kind)
-        if not set(map(type, value)) <= _AS_GIVEN:
-            value = [_readable(item, kind) for item in value]
-        return pa.array(value, kind, from_pandas=False)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"column {column.name}: {error}") from error
-
-
-def _readable(item: Any, kind: Any) -> Any:
-    """Bytes become hexadecimal text in a column of text; NumPy scalars become Python's.
-
-    pyarrow would cut a fraction off without a word.
-    """
-    if isinstance(item, bytes) and pa.types.is_string(kind):
-        return f"0x{item.hex()}"
-    if isinstance(item, np.generic):
-        item = item.item()
-    if isinstance(item, float) and pa.types.is_integer(kind):
-        raise ValueError(f"{item!r} is not an integer")
-    return item

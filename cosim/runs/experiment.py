@@ -27,6 +27,7 @@ from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
 from cosim.results.manifest import build_manifest, write_manifest
 from cosim.results.reader import Results
+from cosim.results.schemas import tables_of
 from cosim.results.writer import TableWriter
 from cosim.runs.preparation import (
     begin_consensus,
@@ -116,7 +117,13 @@ def run_scenario(
     with (
         threadpool_limits(limits=1, user_api="blas"),
         _interruptible() as interrupted,
-        TableWriter(out, force=force, resumable=JOURNAL if node else None, resume=resume) as writer,
+        TableWriter(
+            out,
+            force=force,
+            resumable=JOURNAL if node else None,
+            resume=resume,
+            tables=tables_of(scenario),
+        ) as writer,
         ExitStack() as stack,
     ):
         with timer.measure("set-up"), _naming(scenario_file):

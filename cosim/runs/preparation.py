@@ -16,6 +16,7 @@ from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.chain.blocks import Background
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
+from cosim.chain.roles import key_ring
 from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -26,7 +27,6 @@ from cosim.grid.points import with_connection_point
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.setup import shared_battery
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
-from cosim.mechanisms.keys import key_ring
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members

@@ -96,7 +96,7 @@ def read_runs(folder: str | Path) -> tuple[dict[str, Any], list[FinishedRun]]:
 
 def grid_limits(folder: str | Path, runs: Sequence[FinishedRun]) -> dict[str, float]:
     """The limits of the grid that all runs have in common, by their names in a scenario."""
-    scenarios = [Results(Path(folder) / RUNS_FOLDER / run.name).scenario for run in runs]
+    scenarios = [Results(Path(folder) / RUNS_FOLDER / run.name).scenario_fields for run in runs]
     limits = [scenario["grid"]["limits"] for scenario in scenarios]
     return {
         name: float(value)

@@ -12,26 +12,27 @@ from cosim.chain.consensus import BlockPlan
 from cosim.mechanisms.deployment import genesis_s
 from cosim.prosumers.settings import child_seed
 from cosim.replay.findings import Check
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.replay.participants import Participants, deviation
 from cosim.replay.replay import Replayed
+from cosim.results.reader import Results, rows_of
 from cosim.runs.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT, consensus_of
 from cosim.units import wei_from_gwei
 
 
-def plans(recorded: Recorded) -> tuple[list[BlockPlan], int]:
+def plans(results: Results) -> tuple[list[BlockPlan], int]:
     """Every block as set-up and consensus draw it, and how many of them the set-up has.
 
     A competing branch has the times and proposers of the blocks that it replaces, so this holds
     for whatever branch the tables hold.
     """
-    scenario, n = recorded.scenario, len(recorded.frame("blocks"))
+    scenario, n = results.scenario, len(results.table("blocks"))
     ledger, opens_s = scenario.ledger, scenario.clock().window_opens_s(0)
     setup_gas = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     first_s = genesis_s(
         opens_s,
         ledger.block_time_s,
         round((1.0 - ledger.others_gas_share) * setup_gas),
-        len(recorded.prosumers),
+        len(Participants(results).prosumers),
         sum(not each.is_default for each in scenario.mechanisms()),
     )
     found = [BlockPlan(time_s) for time_s in range(first_s, opens_s + 1, ledger.block_time_s)]
@@ -43,11 +44,11 @@ def plans(recorded: Recorded) -> tuple[list[BlockPlan], int]:
     return found[:n], n_setup
 
 
-def check_blocks(recorded: Recorded, done: Replayed) -> Check:
+def check_blocks(results: Results, done: Replayed) -> Check:
     """Numbers, times, proposers, gas, count and base fee of every block."""
     check = Check("blocks", "drawn by the consensus, gas of the replay, base fee by EIP-1559")
-    frame, ledger = recorded.frame("blocks"), recorded.scenario.ledger
-    drawn, n_setup = plans(recorded)
+    frame, ledger = results.table("blocks"), results.scenario.ledger
+    drawn, n_setup = plans(results)
     n = len(frame)
     gas_used, count = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     place = {int(block): i for i, block in enumerate(frame["block"])}
@@ -83,10 +84,10 @@ def check_blocks(recorded: Recorded, done: Replayed) -> Check:
     return check
 
 
-def check_reorganisations(recorded: Recorded) -> Check:
+def check_reorganisations(results: Results) -> Check:
     """Which blocks a competing branch replaced, as far as the consensus draws it."""
     check = Check("reorganisations", "forks drawn again by the consensus")
-    frame, (drawn, _) = recorded.frame("reorganisations"), plans(recorded)
+    frame, (drawn, _) = results.table("reorganisations"), plans(results)
     possible = {i - 1: plan.orphans for i, plan in enumerate(drawn) if plan.orphans}
     check.compared += 1
     last_seen = 0
@@ -99,7 +100,7 @@ def check_reorganisations(recorded: Recorded) -> Check:
             check.differ(
                 "reorganisations", name, "depth_blocks", row.depth_blocks, possible.get(last, 0)
             )
-        if row.cause != "fork" and (row.cause != "attack" or recorded.deviation() is None):
+        if row.cause != "fork" and (row.cause != "attack" or deviation(results.scenario) is None):
             check.differ("reorganisations", name, "cause", row.cause, "fork")
         if not 0 <= row.n_left_out <= row.n_transactions or row.seen_at_s < last_seen:
             check.differ("reorganisations", name, "n_left_out", row.n_left_out, "at most all")

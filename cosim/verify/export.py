@@ -13,9 +13,10 @@ from cosim.errors import ResultFolderError, UserError
 from cosim.evm.engine import CHAIN_ID
 from cosim.evm.hashing import keccak
 from cosim.evm.signing import sign
-from cosim.mechanisms.keys import key_ring
-from cosim.replay.recorded import Recorded
+from cosim.replay.participants import Participants
 from cosim.replay.replay import transactions_of
+from cosim.results.manifest import read_manifest
+from cosim.results.reader import Results
 from cosim.units import WEI_PER_ETH, wei_from_gwei
 
 TRANSACTIONS = "transactions.jsonl"
@@ -75,15 +76,16 @@ def export_transactions(
         If a transaction's sender is nobody whose key follows from the seed, or the fee is below
         a recorded tip.
     """
-    recorded = Recorded(result)
-    given = recorded.folder.absolute()
+    read_manifest(result)  # says what is wrong if it is no result folder
+    results = Results(result)
+    given = results.folder.absolute()
     folder = given.with_name(f"{given.name}-transactions") if out is None else Path(out)
     if folder.exists() and not (force and (folder / TRANSACTIONS).is_file()):
         raise ResultFolderError(
             "exists already", file=folder, remedy="name another folder with --out, or use --force"
         )
     max_fee_wei = None if max_fee_gwei is None else wei_from_gwei(max_fee_gwei)
-    lines = list(signed_transactions(recorded, max_fee_wei))
+    lines = list(signed_transactions(results, max_fee_wei))
     senders = sorted({str(line["sender"]) for line in lines})
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -91,21 +93,21 @@ def export_transactions(
     with (partial / TRANSACTIONS).open("w", encoding="utf-8") as stream:
         for line in lines:
             stream.write(json.dumps(line, separators=(",", ":")) + "\n")
-    text = json.dumps(genesis(recorded, senders), indent=2) + "\n"
+    text = json.dumps(genesis(results, senders), indent=2) + "\n"
     (partial / GENESIS).write_text(text, encoding="utf-8")
-    (partial / README).write_text(_readme(recorded, len(lines)), encoding="utf-8")
+    (partial / README).write_text(_readme(results, len(lines)), encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
     return Export(folder, len(lines), len(senders))
 
 
-def signed_transactions(recorded: Recorded, max_fee_wei: int | None) -> Iterator[dict[str, Any]]:
+def signed_transactions(results: Results, max_fee_wei: int | None) -> Iterator[dict[str, Any]]:
     """Each transaction of the chain as raw signed bytes, in order.
 
     Parameters
     ----------
-    recorded : Recorded
+    results : Results
     max_fee_wei : int or None
         As :func:`export_transactions` takes it. [wei/gas]
 
@@ -119,15 +121,15 @@ def signed_transactions(recorded: Recorded, max_fee_wei: int | None) -> Iterator
     UserError
         As :func:`export_transactions`.
     """
-    keys = key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
-    frame = recorded.frame("transactions")
+    keys = Participants(results).keys
+    frame = results.table("transactions")
     places = zip(frame["block"], frame["index"], frame["nonce"], strict=True)
     for sent, (block, index, nonce) in zip(transactions_of(frame), places, strict=True):
         key = keys.get(sent.sender)
         if key is None:
             raise UserError(
                 f"the key of the sender 0x{sent.sender.hex()} does not follow from the seed",
-                file=recorded.folder,
+                file=results.folder,
                 remedy="export a result as 'cosim run' of this version wrote it",
             )
         fee_wei = sent.max_fee_wei if max_fee_wei is None else max_fee_wei
@@ -158,9 +160,9 @@ def signed_transactions(recorded: Recorded, max_fee_wei: int | None) -> Iterator
         }
 
 
-def genesis(recorded: Recorded, senders: list[str]) -> dict[str, Any]:
+def genesis(results: Results, senders: list[str]) -> dict[str, Any]:
     """Genesis block in geth's format: Prague rules, the run's block 0, every sender funded."""
-    first = recorded.frame("blocks").iloc[0]
+    first = results.table("blocks").iloc[0]
     forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin"
     config: dict[str, Any] = {
         "chainId": CHAIN_ID,
@@ -184,8 +186,8 @@ def genesis(recorded: Recorded, senders: list[str]) -> dict[str, Any]:
     }
 
 
-def _readme(recorded: Recorded, n: int) -> str:
-    name, seed = recorded.manifest.get("name"), recorded.scenario.seed
+def _readme(results: Results, n: int) -> str:
+    name, seed = results.manifest.get("name"), results.scenario.seed
     return f"""# Signed transactions of {name}
 
 **Test keys.** Every key follows from the seed {seed} of the scenario, so everybody has them.

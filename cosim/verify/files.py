@@ -10,32 +10,37 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cosim.errors import ResultFolderError
 from cosim.replay.findings import Check
-from cosim.replay.recorded import Recorded
 from cosim.results.columns import FORMAT_VERSION, Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, file_hashes
-from cosim.results.schemas import TABLES
+from cosim.results.reader import Results
+from cosim.results.schemas import tables_of
 from cosim.results.writer import ROWS_PER_GROUP, TableWriter
 
 MADE_FROM_TABLES = ("report.html", "figures")
-"""What a result folder may hold beside the files that the manifest hashes."""
+"""Files of a result folder that the manifest does not hash."""
 
 
-def check_files(recorded: Recorded) -> Check:
+def check_files(results: Results) -> Check:
     """Hash every file again, and look for missing and for additional ones."""
     check = Check("files", "SHA-256 of each file against the manifest")
-    stated = recorded.manifest.get("sha256", {})
-    found = file_hashes(recorded.folder) if _hashable(recorded.folder) else {}
-    for name in sorted({*stated, *found, *_expected()}):
+    stated = results.manifest.get("sha256", {})
+    expected = _expected(results)
+    found = file_hashes(results.folder) if _hashable(results.folder) else {}
+    for name in sorted({*stated, *found, *expected}):
         if name not in found:
             check.compared += 1
             check.differ(name, "", "", "named or expected", "no such file")
         elif name not in stated:
             check.compared += 1
             check.differ(name, "", "", "not named in the manifest", "a file")
+        elif name not in expected:
+            check.compared += 1
+            check.differ(name, "", "", "a file", "no table of the run")
         else:
             check.equal(name, "", "sha256", stated[name], found[name])
-    for path in sorted(_others(recorded.folder, {*stated, *found})):
+    for path in sorted(_others(results.folder, {*stated, *found})):
         check.note(f"{path}: not hashed by the manifest, not checked")
     return check
 
@@ -44,12 +49,9 @@ def _hashable(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("network.json", "scenario.yaml"))
 
 
-def _expected() -> list[str]:
-    return [
-        "network.json",
-        "scenario.yaml",
-        *(f"{TABLES_FOLDER}/{name}.parquet" for name in TABLES),
-    ]
+def _expected(results: Results) -> list[str]:
+    tables = [f"{TABLES_FOLDER}/{name}.parquet" for name in tables_of(results.scenario)]
+    return ["network.json", "scenario.yaml", *tables]
 
 
 def _others(folder: Path, known: set[str]) -> Iterator[str]:
@@ -59,15 +61,15 @@ def _others(folder: Path, known: set[str]) -> Iterator[str]:
             yield name
 
 
-def check_tables(recorded: Recorded) -> Check:
+def check_tables(results: Results) -> Check:
     """Columns, types and missing values of every table against the schemas of this version."""
     check = Check("schemas", "columns, types and missing values as this version writes them")
-    for name, table in TABLES.items():
+    for name, table in tables_of(results.scenario).items():
         try:
-            read = recorded.arrow(name)
-        except (OSError, pa.ArrowException) as error:
+            read = results.arrow(name)
+        except ResultFolderError as error:
             check.compared += 1
-            check.differ(name, "", "", "a table", f"cannot be read: {str(error).splitlines()[0]}")
+            check.differ(name, "", "", "a table", error.problem)
             continue
         _check_table(check, table, read)
     return check
@@ -94,26 +96,27 @@ def _check_table(check: Check, table: Table, read: Any) -> None:
             check.equal(table.name, "", "rows out of the order of intervals", backwards, 0)
 
 
-def check_bytes(recorded: Recorded) -> Check:
+def check_bytes(results: Results) -> Check:
     """Every table written once more: its bytes follow from its rows, so no byte is free.
 
     What is no cell, such as statistics that readers rely on, is only checked by this.
     """
     check = Check("bytes", "every table written again from its rows, byte by byte")
-    own, theirs = pa.__version__, recorded.manifest.get("versions", {}).get("pyarrow")
+    own, theirs = pa.__version__, results.manifest.get("versions", {}).get("pyarrow")
     if own != theirs:
         check.note(f"not comparable: written by pyarrow {theirs}, here is {own}")
         return check
     with tempfile.TemporaryDirectory() as parent:
-        writer = TableWriter(Path(parent) / "again")
+        tables = tables_of(results.scenario)
+        writer = TableWriter(Path(parent) / "again", tables=tables)
         try:
-            for name in TABLES:
-                for batch in recorded.arrow(name).to_batches(max_chunksize=ROWS_PER_GROUP):
+            for name in tables:
+                for batch in results.arrow(name).to_batches(max_chunksize=ROWS_PER_GROUP):
                     writer.append(name, batch.to_pydict())
             writer.close()
-            for name in TABLES:
+            for name in tables:
                 file = Path(TABLES_FOLDER) / f"{name}.parquet"
-                same = (writer.folder / file).read_bytes() == (recorded.folder / file).read_bytes()
+                same = (writer.folder / file).read_bytes() == (results.folder / file).read_bytes()
                 check.equal(
                     file.as_posix(),
                     "",
@@ -126,15 +129,15 @@ def check_bytes(recorded: Recorded) -> Check:
     return check
 
 
-def check_manifest(recorded: Recorded) -> Check:
-    """What the manifest says of the run against the scenario beside it, and against the tables."""
+def check_manifest(results: Results) -> Check:
+    """Compare what the manifest says of the run with its scenario and its tables."""
     check = Check("manifest", "against scenario.yaml and the tables")
-    manifest, scenario = recorded.manifest, recorded.scenario
-    written = (recorded.folder / "scenario.yaml").read_text(encoding="utf-8")
+    manifest, scenario = results.manifest, results.scenario
+    written = (results.folder / "scenario.yaml").read_text(encoding="utf-8")
     check.equal("scenario.yaml", "", "text", written, scenario.to_yaml())
-    done, intervals = recorded.intervals_done, scenario.time.intervals
+    done, intervals = results.n_intervals, scenario.time.intervals
     settings = scenario.ledger.model_dump(mode="json", exclude={"engine"})
-    last_block = int(recorded.frame("blocks")["block"].max())
+    last_block = int(results.table("blocks")["block"].max())
     for path, wanted in (
         (("format",), FORMAT_VERSION),
         (("name",), scenario.name),
@@ -142,6 +145,7 @@ def check_manifest(recorded: Recorded) -> Check:
         (("start",), scenario.time.start.isoformat()),
         (("step_s",), scenario.time.step_s),
         (("intervals",), intervals),
+        (("intervals_done",), done),
         (("complete",), done == intervals),
         (("chain", "settings"), settings),
         (("chain", "last_block"), last_block),
@@ -151,11 +155,11 @@ def check_manifest(recorded: Recorded) -> Check:
         for key in path:
             stated = stated.get(key) if isinstance(stated, dict) else None
         check.equal(MANIFEST, "", ".".join(path), stated, wanted)
-    settled = set(recorded.frame("settlement")["interval"])
+    settled = set(results.table("settlement")["interval"])
     if settled or done:
         check.equal("settlement", "", "intervals", sorted(settled)[-1] + 1 if settled else 0, done)
     for name in ("buses", "branches", "grid_balance", "prosumers", "schedules"):
-        found = recorded.frame(name)["interval"]
+        found = results.table(name)["interval"]
         delivered = int(found.max()) + 1 if len(found) else 0
         # an interrupted run has delivered one interval that was not settled
         check.compared += 1

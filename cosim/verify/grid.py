@@ -9,38 +9,38 @@ import pandas as pd
 
 from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check
-from cosim.grid.network_model import NetworkModel
 from cosim.grid.power_flow import GridState
 from cosim.replay.findings import Check
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.results.reader import rows_of
 from cosim.units import FloatArray
-from cosim.verify.population import People
+from cosim.verify.population import RebuiltPopulation
 from cosim.verify.power_flows import Case
 
 TOLERANCE_PU = 1e-8
 TOLERANCE_DEGREE = 1e-6
 TOLERANCE_PERCENT = 1e-5
 TOLERANCE_MW = 1e-8
-"""How far a recorded value may be from pandapower's, ten times and more what was measured."""
+"""Largest gap of a recorded value from pandapower's, ten times and more what was measured."""
 
 CHECKED = ["interval", "stage", "round", "element", "element_idx"]
 
 
-def check_network(recorded: Recorded, people: People) -> Check:
-    """The recorded network against the one that the scenario names, as this machine has it."""
+def check_network(rebuilt: RebuiltPopulation) -> Check:
+    """Compare the recorded network with the one that the scenario names, as this machine has it."""
     outcome = Check("network", "network.json against the grid that the scenario names")
+    network = rebuilt.results.network
     outcome.equal(
         "network.json",
         "sgen",
         "name",
-        [str(name) for name in recorded.network.sgen["name"]],
-        list(recorded.prosumers),
+        [str(name) for name in network.sgen["name"]],
+        list(rebuilt.names),
     )
-    if people.grid is None:
-        outcome.note(f"not comparable: {people.missing}")
+    if rebuilt.grid is None:
+        outcome.note(f"not comparable: {rebuilt.missing}")
         return outcome
     for table in ("bus", "line", "trafo", "switch", "ext_grid", "shunt", "impedance", "sgen"):
-        mine, theirs = people.grid.net[table], recorded.network[table]
+        mine, theirs = rebuilt.grid.net[table], network[table]
         names = [name for name in mine.columns if name in theirs.columns]
         outcome.equal("network.json", table, "rows", len(theirs), len(mine))
         if len(mine) != len(theirs):
@@ -60,10 +60,12 @@ def check_network(recorded: Recorded, people: People) -> Check:
     return outcome
 
 
-def check_power_flows(recorded: Recorded, cases: list[Case], states: list[GridState]) -> Check:
+def check_power_flows(
+    rebuilt: RebuiltPopulation, cases: list[Case], states: list[GridState]
+) -> Check:
     """Voltages, angles, loadings and the balance of every delivered interval."""
     outcome = Check("power flow", "pandapower.runpp of what was delivered")
-    topology = recorded.model.topology
+    topology, results = rebuilt.model.topology, rebuilt.results
     intervals = [case.interval for case in cases]
     n = len(intervals)
     branch = ["line"] * topology.line_idx.size + ["trafo"] * topology.trafo_idx.size
@@ -71,7 +73,7 @@ def check_power_flows(recorded: Recorded, cases: list[Case], states: list[GridSt
     kept = {
         name: frame[frame["interval"].isin(intervals)].reset_index(drop=True)
         for name in ("buses", "branches", "grid_balance")
-        for frame in [recorded.frame(name)]
+        for frame in [results.table(name)]
     }
     own = {
         "buses": pd.DataFrame(
@@ -121,15 +123,15 @@ def _names(frame: pd.DataFrame) -> pd.Index:
 
 
 def check_grid_checks(
-    recorded: Recorded, people: People, cases: list[Case], states: list[GridState], every: int
+    rebuilt: RebuiltPopulation, cases: list[Case], states: list[GridState], every: int
 ) -> Check:
     """Every element against its limit, at every stage that can be solved again; the violations."""
     outcome = Check("grid checks", "limits of the scenario on states solved again")
-    limits = Limits(**recorded.scenario.grid.limits.model_dump())
-    model = recorded.model
-    frame = recorded.frame("grid_checks")
+    results, model = rebuilt.results, rebuilt.model
+    limits = Limits(**results.scenario.grid.limits.model_dump())
+    frame = results.table("grid_checks")
     groups = _groups(frame)
-    violations = recorded.frame("violations")
+    violations = results.table("violations")
     listed = _groups(violations)
     for case, state in zip(cases, states, strict=True):
         key = (case.interval, case.stage, case.round)
@@ -159,19 +161,18 @@ def check_grid_checks(
             TOLERANCE_PU,
         )
         _check_flags(outcome, rows, names, limits)
-        _check_drivers(outcome, recorded, listed.get(key), case, state, rows, model)
+        _check_drivers(outcome, rebuilt, listed.get(key), case, state, limits)
     last = {case.interval: case.round for case in cases if case.stage != "delivered"}
     for key, rows in groups.items():
         if key[0] % every == 0:
-            _check_unsolved(outcome, recorded, people, key, rows, last, limits)
+            _check_unsolved(outcome, rebuilt, key, rows, last, limits)
     _check_violations(outcome, frame, violations)
     return outcome
 
 
 def _check_unsolved(
     outcome: Check,
-    recorded: Recorded,
-    people: People,
+    rebuilt: RebuiltPopulation,
     key: tuple[int, str, int],
     rows: pd.DataFrame,
     last: dict[int, int],
@@ -180,9 +181,13 @@ def _check_unsolved(
     """Rows of a stage that is not solved again: every element once, limits and flags."""
     interval, stage, number = key
     row = f"interval {interval}, {stage}, round {number}"
-    element, element_idx, quantity = recorded.model.topology.check_columns
+    element, element_idx, quantity = rebuilt.model.topology.check_columns
     names = pd.Index([f"{row}, {r.element} {r.element_idx}" for r in rows_of(rows)], dtype=object)
-    expected = 0 < number < last.get(interval, 0) if last else interval in recorded.delivered
+    expected = (
+        0 < number < last.get(interval, 0)
+        if last
+        else (interval in set(rebuilt.results.table("grid_balance")["interval"]))
+    )
     if not expected or stage not in ("scheduled", "relieved") or len(rows) != element.size:
         outcome.differ("grid_checks", row, "number of rows", len(rows), element.size)
         return
@@ -195,7 +200,7 @@ def _check_unsolved(
             "curtailed in between is in no table"
         )
     else:
-        outcome.note(f"schedules are not solved again: {people.missing}")
+        outcome.note(f"schedules are not solved again: {rebuilt.missing}")
 
 
 def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:
@@ -238,18 +243,16 @@ def _check_violations(outcome: Check, frame: pd.DataFrame, violations: pd.DataFr
 
 def _check_drivers(
     outcome: Check,
-    recorded: Recorded,
+    rebuilt: RebuiltPopulation,
     listed: pd.DataFrame | None,
     case: Case,
     state: GridState,
-    rows: pd.DataFrame,
-    model: NetworkModel,
+    limits: Limits,
 ) -> None:
-    """Who drives a violation, by the sensitivities at the state solved here."""
+    """Compare the drivers of a violation, by the sensitivities at the state solved here."""
     if listed is None or not len(listed):
         return
-    limits = Limits(**recorded.scenario.grid.limits.model_dump())
-    names = np.array(recorded.prosumers, dtype=object)
+    model, names = rebuilt.model, np.array(rebuilt.names, dtype=object)
     own: list[list[str]] = [[] for _ in range(len(listed))]
     if case.stage != "delivered":
         own_check = check(state, limits, model.topology)

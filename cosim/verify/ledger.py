@@ -3,75 +3,46 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any
-
-import pandas as pd
 
 from cosim import __version__
-from cosim.chain.records import records
 from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.hashing import keccak
 from cosim.replay.findings import Check
-from cosim.replay.recorded import Recorded
 from cosim.replay.replay import Replayed
 from cosim.results.manifest import MANIFEST, git_revision
+from cosim.results.reader import Results
 
-RECEIPT_COLUMNS = (
-    "block",
-    "index",
-    "included_at_s",
-    "nonce",
-    "gas_used",
-    "status",
-    "contract",
-    "method",
-    "revert_reason",
-)
+_NAMES = "block index included_at_s nonce gas_used status contract method revert_reason"
+RECEIPT_COLUMNS = tuple(_NAMES.split())
 
 
-def check_receipts(recorded: Recorded, done: Replayed, expected: dict[str, Any]) -> Check:
-    """Outcome of every transaction: block, time, nonce, gas, status, what it called, revert text.
-
-    Parameters
-    ----------
-    expected : dict
-        Columns of the replay, as :func:`replayed_tables` gives them.
-    """
+def check_receipts(results: Results, done: Replayed) -> Check:
+    """Outcome of every transaction: block, time, nonce, gas, status, call, revert text."""
     check = Check("receipts", f"every transaction replayed on {done.engine.name}")
-    frame = recorded.frame("transactions")
+    frame = results.table("transactions")
     for position, reason in done.refused.items():
         check.differ("transactions", f"row {position}", "", "included", reason)
     executed = frame.drop(index=list(done.refused)).reset_index(drop=True)
-    replayed = expected["transactions"]
+    replayed = done.tables["transactions"]
     rows = [f"row {position}" for position in frame.index if position not in done.refused]
     check.columns("transactions", rows, executed, replayed, RECEIPT_COLUMNS)
     return check
 
 
-def check_events(recorded: Recorded, done: Replayed, expected: dict[str, Any]) -> Check:
+def check_events(results: Results, done: Replayed) -> Check:
     """Every event with all its arguments, in its order."""
     check = Check("events", f"every log of the replay on {done.engine.name}")
-    frame, replayed = recorded.frame("events"), expected["events"]
+    frame, replayed = results.table("events"), done.tables["events"]
     check.equal("events", "", "number of rows", len(frame), len(replayed))
     n = min(len(frame), len(replayed))
     check.columns("events", None, frame.iloc[:n], replayed.iloc[:n], list(replayed.columns))
     return check
 
 
-def replayed_tables(done: Replayed) -> dict[str, pd.DataFrame]:
-    """Tables of transactions and events as a run of the replayed transactions would write them."""
-    drained = records(done.included, [], [], done.artifacts)
-    return {"transactions": pd.DataFrame(drained.transactions), "events": _frame(drained.events)}
-
-
-def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
-    return pd.DataFrame(columns)
-
-
-def check_state(recorded: Recorded, done: Replayed) -> Check:
+def check_state(results: Results, done: Replayed) -> Check:
     """Runtime code, storage roots and digest of the final state."""
     check = Check("state", "code, storage roots and digest at the end of the replay")
-    stated = recorded.manifest.get("contracts", {})
+    stated = results.manifest.get("contracts", {})
     check.equal(MANIFEST, "contracts", "names", sorted(stated), sorted(done.addresses))
     engine, roots = done.engine, []
     for name, address in done.addresses.items():
@@ -84,21 +55,21 @@ def check_state(recorded: Recorded, done: Replayed) -> Check:
         }
         for key, value in own.items():
             check.equal(MANIFEST, f"contracts.{name}", key, stated.get(name, {}).get(key), value)
-        if name in done.unknown_code and _of_this_version(recorded):
+        if name in done.unknown_code and _of_this_version(results):
             check.differ(
                 "transactions", f"creation of {name}", "data", "other code", "this version's"
             )
         elif name in done.unknown_code:
             check.note(
                 f"{name} was compiled from other sources than this version's: it was replayed as "
-                f"recorded (result of cosim {recorded.manifest.get('versions', {}).get('cosim')}, "
-                f"revision {recorded.manifest.get('git_revision')})"
+                f"recorded (result of cosim {results.manifest.get('versions', {}).get('cosim')}, "
+                f"revision {results.manifest.get('git_revision')})"
             )
     known = len(done.addresses) - len(done.unknown_code)
     check.note(f"{known} of {len(done.addresses)} contracts are, by code, those of this version")
     digest = "0x" + keccak(b"".join(roots)).hex()
     check.equal(
-        MANIFEST, "chain", "state_digest", recorded.manifest["chain"]["state_digest"], digest
+        MANIFEST, "chain", "state_digest", results.manifest["chain"]["state_digest"], digest
     )
     for sender, nonce in _nonces(done).items():
         check.equal(
@@ -107,12 +78,12 @@ def check_state(recorded: Recorded, done: Replayed) -> Check:
     return check
 
 
-def _of_this_version(recorded: Recorded) -> bool:
+def _of_this_version(results: Results) -> bool:
     """Whether the manifest names the version, compiler and revision that are here."""
-    versions = recorded.manifest.get("versions", {})
+    versions = results.manifest.get("versions", {})
     here = {"cosim": __version__, "vyper": metadata.version("vyper")}
     same = all(versions.get(name) == version for name, version in here.items())
-    return same and recorded.manifest.get("git_revision") == git_revision()
+    return same and results.manifest.get("git_revision") == git_revision()
 
 
 def _nonces(done: Replayed) -> dict[bytes, int]:

@@ -19,9 +19,9 @@ import pandapower as pp
 
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
-from cosim.replay.recorded import Recorded, by_interval
+from cosim.results.reader import Results, by_interval
 from cosim.units import FloatArray, p_mw_from_wh
-from cosim.verify.population import People
+from cosim.verify.population import RebuiltPopulation
 
 NEWTON_MVA = 1e-9
 """Largest power mismatch at a bus of the power flows here. [MVA]"""
@@ -117,9 +117,9 @@ def _solve_all(net: Any, topology: Topology, cases: list[Case]) -> list[GridStat
     return [solver.solve(case.p_mw, case.q_mvar) for case in cases]
 
 
-def solve_cases(recorded: Recorded, cases: list[Case], jobs: int) -> list[GridState]:
+def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> list[GridState]:
     """Solve states, in so many processes."""
-    net, topology = recorded.network, recorded.model.topology
+    net, topology = rebuilt.results.network, rebuilt.model.topology
     if jobs <= 1 or len(cases) < 2 * jobs:
         return _solve_all(net, topology, cases)
     parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
@@ -128,9 +128,9 @@ def solve_cases(recorded: Recorded, cases: list[Case], jobs: int) -> list[GridSt
         return [state for part in done for state in part]
 
 
-def delivered_cases(recorded: Recorded, every: int) -> list[Case]:
+def delivered_cases(results: Results, every: int) -> list[Case]:
     """States as delivered, of one interval in so many."""
-    frame = recorded.frame("prosumers")
+    frame = results.table("prosumers")
     return [
         Case(
             interval,
@@ -144,18 +144,19 @@ def delivered_cases(recorded: Recorded, every: int) -> list[Case]:
     ]
 
 
-def scheduled_cases(recorded: Recorded, people: People, every: int) -> list[Case]:
+def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
     """Schedules before flexibility, and as dispatched where the DSO changed them."""
-    if people.forecast_q_mvar is None:
+    if rebuilt.forecast_q_mvar is None:
         return []
-    step_s, cases = recorded.scenario.time.step_s, []
-    checked = recorded.frame("grid_checks")
+    results = rebuilt.results
+    step_s, cases = results.scenario.time.step_s, []
+    checked = results.table("grid_checks")
     before = checked[checked["stage"] != "delivered"]
     rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
-    for interval, rows in by_interval(recorded.frame("schedules")):
+    for interval, rows in by_interval(results.table("schedules")):
         if interval % every or interval not in rounds:
             continue
-        q_mvar = people.forecast_q_mvar[interval]
+        q_mvar = rebuilt.forecast_q_mvar[interval]
         p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
         cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar))
         if last := rounds[interval]:

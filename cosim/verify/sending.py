@@ -1,4 +1,4 @@
-"""What only the sender knows of a transaction: time, fee, and the interval that it serves."""
+"""Time and fee of transactions, and the interval that each serves."""
 
 from __future__ import annotations
 
@@ -10,33 +10,28 @@ import pandas as pd
 from cosim.chain.blocks import effective_tip_wei, next_base_fee_wei
 from cosim.replay.findings import Check
 from cosim.replay.history import History
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.replay.participants import deviation
 from cosim.replay.replay import transactions_of
+from cosim.results.reader import Results, rows_of
 from cosim.units import wei_from_gwei
 
-ANY_TIME = ("unsubscribeUser", "topUp", "withdraw", "setPrice", "unregisterMeter")
-"""Methods that a run records without an interval, when nobody is told of one."""
 
-STATE_DEPENDENT = ("declarePeriod", "clearVerified", "challengeClearing")
-"""Methods whose gas limit depends on more than calldata and number of orders."""
-
-
-def check_sending(recorded: Recorded) -> Check:
-    """When transactions were sent, what they offered to pay, and how their blocks took them.
+def check_sending(results: Results) -> Check:
+    """Check when transactions were sent, what they offered to pay, and how blocks took them.
 
     Wallets offer twice the base fee of some block plus the tip; whoever pays best, then whoever
-    sent first, enters a block first. Where a scenario lets people choose their fees, or messages
+    sent first, enters a block first. Where a scenario lets users choose their fees, or messages
     take their time, only the bounds are checked.
     """
     check = Check("sending", "fees of the scenario, order of inclusion, times before the block")
-    frame, ledger = recorded.frame("transactions"), recorded.scenario.ledger
-    base_fee = {int(row.block): int(row.base_fee_wei) for row in rows_of(recorded.frame("blocks"))}
-    reason = recorded.deviation()
+    frame, ledger = results.table("transactions"), results.scenario.ledger
+    base_fee = {int(row.block): int(row.base_fee_wei) for row in rows_of(results.table("blocks"))}
+    reason = deviation(results.scenario)
     if getattr(ledger, "fee_strategies", None):
-        reason = reason or "people choose their own fees"
+        reason = reason or "users choose their own fees"
     if getattr(ledger, "propagation_delay_s", 0):
         reason = reason or "messages take their time, and branches have fees of their own"
-    wallets = None if reason else _offers(recorded)
+    wallets = None if reason else _offers(results)
     tip_wei = wei_from_gwei(ledger.tip_gwei)
     for i, row in enumerate(rows_of(frame)):
         name, fee = f"row {i}", base_fee[row.block]
@@ -61,9 +56,9 @@ def check_sending(recorded: Recorded) -> Check:
     return check
 
 
-def _offers(recorded: Recorded) -> set[int]:
-    """What wallets may offer beyond the tip: twice the base fee of any block, or of the next."""
-    blocks = recorded.frame("blocks")
+def _offers(results: Results) -> set[int]:
+    """Return what wallets may offer beyond the tip: twice a base fee, the next one's included."""
+    blocks = results.table("blocks")
     last = blocks.iloc[-1]
     gas = int(last["gas_used"]) + int(last["others_gas"])
     following = next_base_fee_wei(int(last["base_fee_wei"]), gas, int(last["gas_limit"]))
@@ -100,12 +95,11 @@ def _check_order(
 def check_intervals(history: History) -> Check:
     """The column ``interval`` of transactions by arguments, requests, and time."""
     check = Check("intervals", "interval of each transaction by its arguments, request, or time")
-    clock = history.recorded.scenario.clock()
+    clock = history.results.scenario.clock()
     opens_s = clock.window_opens_s(0)
-    of_request = {
-        event.arguments["request"]: event.arguments["interval"]
-        for event in history.of("FlexibilityMarket", "RequestOpened")
-    }
+    told: dict[int, int] = {}
+    for mechanism in history.mechanisms:
+        told |= mechanism.intervals(history)
     strangers = 0
     for position, sent in enumerate(history.sent):
         said, stated = sent.call.arguments, sent.included.transaction.interval
@@ -117,10 +111,8 @@ def check_intervals(history: History) -> Check:
             wanted: object = -1
         elif "interval" in said:
             wanted = said["interval"]
-        elif sent.call.contract == "FlexibilityMarket":
-            wanted = of_request.get(_request(said), -1)
-        elif sent.call.method in ANY_TIME or not sent.call.method:
-            wanted = -1
+        elif position in told or not sent.call.method:
+            wanted = told.get(position, -1)
         else:
             wanted = history.settled_in(position)
         check.equal("transactions", row, "interval", stated, wanted)
@@ -132,21 +124,17 @@ def check_intervals(history: History) -> Check:
     return check
 
 
-def _request(arguments: dict[str, object]) -> int:
-    value = arguments.get("request_id", -1)
-    return value if isinstance(value, int) else -1
-
-
 def check_gas_limits(history: History) -> Check:
     """Gas limits: one for all calls of a method with calldata of the same size.
 
     Clients set them by method, and by the number of orders or accounts that a call is about.
     """
     check = Check("gas limits", "one limit for all calls of a method that are of one size")
-    reason = history.recorded.deviation()
+    reason = deviation(history.scenario)
     if reason is not None:
         check.note(f"not compared: {reason}")
         return check
+    varying = {method for each in history.mechanisms for method in each.varying_gas}
     groups: dict[tuple[str, str, int, int], Counter[int]] = defaultdict(Counter)
     keys = []
     for position, sent in enumerate(history.sent):
@@ -158,7 +146,7 @@ def check_gas_limits(history: History) -> Check:
     alone = sum(sum(limits.values()) == 1 for limits in groups.values())
     for key, sent in zip(keys, history.sent, strict=True):
         usual = groups[key].most_common(1)[0][0]
-        if key[1] and key[1] not in STATE_DEPENDENT and groups[key].total() > 1:
+        if key[1] and key[1] not in varying and groups[key].total() > 1:
             row = f"row {sent.included.transaction.handle}"
             stated = sent.included.transaction.gas_limit
             check.equal("transactions", row, "gas_limit", stated, usual)

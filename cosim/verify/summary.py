@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
-
 from cosim.replay.findings import Check
 from cosim.replay.history import History
-from cosim.replay.recorded import Recorded
 from cosim.report.indicators import compute_indicators
 from cosim.results.manifest import MANIFEST
 from cosim.results.reader import Results
@@ -20,13 +17,11 @@ RELATIVE = 1e-9
 TOLERANCE_MW = 1e-6
 
 
-def check_indicators(recorded: Recorded) -> Check:
+def check_indicators(results: Results) -> Check:
     """Every indicator of the manifest, computed again from the tables."""
     check = Check("indicators", "manifest.json against the tables")
-    results = Results(recorded.folder, intervals=recorded.intervals_done)
-    power_flow = recorded.manifest.get("power_flow", {})
-    own = compute_indicators(results, power_flow).as_dict()
-    _compare(check, "indicators", recorded.manifest.get("indicators"), own)
+    own = compute_indicators(results).as_dict()
+    _compare(check, "indicators", results.manifest.get("indicators"), own)
     return check
 
 
@@ -50,22 +45,17 @@ def check_conservation(history: History) -> Check:
     """Money is neither made nor lost on the ledger, nor energy in market and grid."""
     check = Check("conservation", "money by token transfers, energy by sums")
     _check_tokens(check, history)
-    recorded = history.recorded
-    balance = recorded.frame("grid_balance")
-    fed = recorded.frame("prosumers").groupby("interval")["p_inject_mw"].sum()
+    results = history.results
+    balance = results.table("grid_balance")
+    fed = results.table("prosumers").groupby("interval")["p_inject_mw"].sum()
     taken = balance["p_slack_mw"].to_numpy() + fed.reindex(balance["interval"]).to_numpy()
     solved = balance["converged"].to_numpy()
     rows = [f"interval {i}" for i in balance["interval"][solved]]
     check.numbers(
         "grid_balance", rows, "losses_mw", balance["losses_mw"][solved], taken[solved], TOLERANCE_MW
     )
-    orders = recorded.frame("orders")
-    for interval, rows_of in orders.groupby("interval"):
-        sold = int(rows_of.loc[rows_of["side"] == "sell", "filled_wh"].sum())
-        bought = int(rows_of.loc[rows_of["side"] == "buy", "filled_wh"].sum())
-        check.equal("orders", f"interval {interval}", "sold and bought", sold, bought)
-    stored = recorded.frame("storage").groupby("interval")["allocated_wh"].sum()
-    check.equal("storage", "", "sums of allocated_wh", np.unique(stored).tolist() or [0], [0])
+    for mechanism in history.mechanisms:
+        mechanism.compare_sums(check, results)
     return check
 
 

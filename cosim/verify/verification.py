@@ -1,47 +1,36 @@
-"""Checks a result folder without trusting who made it."""
+"""Checks of a result folder that do not trust who made it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cosim.errors import CosimError, EngineError, NodeError, UserError
-from cosim.mechanisms.community_storage.checks import Debts, check_storage
-from cosim.mechanisms.keys import key_ring
-from cosim.mechanisms.local_market.checks import (
-    check_clearing,
-    check_orders,
-    check_trades,
-    clearings,
-)
-from cosim.mechanisms.local_market.settlement_checks import (
-    check_flexibility,
-    check_metering,
-    check_schedules,
-    check_settlement,
-)
-from cosim.mechanisms.supply_contract.checks import check_supply
+from cosim.grid.power_flow import GridState
 from cosim.plugins.evm_engine import AUTO
 from cosim.replay.findings import Check
 from cosim.replay.history import History
-from cosim.replay.recorded import Recorded
+from cosim.replay.participants import Participants
 from cosim.replay.replay import engine_for, replay
+from cosim.results.manifest import read_manifest
+from cosim.results.reader import Results
 from cosim.verify import grid
-from cosim.verify.beside import check_certificates, check_names
 from cosim.verify.blocks import check_blocks, check_reorganisations
 from cosim.verify.files import check_bytes, check_files, check_manifest, check_tables
 from cosim.verify.ledger import (
     check_events,
     check_receipts,
     check_state,
-    replayed_tables,
 )
-from cosim.verify.population import People, check_devices
-from cosim.verify.power_flows import delivered_cases, scheduled_cases, solve_cases
+from cosim.verify.mechanisms import checks_of, recompute
+from cosim.verify.population import RebuiltPopulation, check_devices
+from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 from cosim.verify.summary import check_conservation, check_indicators
+
+T = TypeVar("T")
 
 PARTS = ("files", "ledger", "grid", "indicators")
 """What a verification consists of."""
@@ -73,10 +62,14 @@ class Verification:
         """Names of the checks that found a difference."""
         return [check.name for check in self.checks if not check.passed]
 
-    def run(self, name: str, method: str, work: Callable[[], Check]) -> None:
+    def run(self, name: str, work: Callable[..., Check], *given: Any) -> None:
         """Run one check; what it cannot read is a difference, not an end."""
+        self.prepare(name, lambda: (work(*given), None))
+
+    def prepare(self, name: str, work: Callable[[], tuple[Check, T]]) -> T | None:
+        """Run a check that prepares what others need, and return that; None if it broke."""
         try:
-            self.checks.append(work())
+            check, prepared = work()
         except NodeError:
             raise
         except EngineError as error:
@@ -86,11 +79,12 @@ class Verification:
                 remedy="give --url a fresh node that answers, or use revm",
             ) from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
-            check = Check(name, method)
+            check, prepared = Check(name, ""), None
             check.differ(
                 "", "", "", "something to check", f"{type(error).__name__}: {_first_line(error)}"
             )
-            self.checks.append(check)
+        self.checks.append(check)
+        return prepared
 
 
 def _first_line(error: Exception) -> str:
@@ -132,27 +126,27 @@ def verify(
     UserError
         If the folder is no result folder, or the engine cannot be used.
     """
-    recorded = Recorded(folder)
-    done = Verification(recorded.folder, engine)
+    read_manifest(folder)  # says what is wrong if it is no result folder
+    results = Results(folder)
+    done = Verification(results.folder, engine)
     if "files" in parts:
-        done.run("files", "SHA-256", lambda: check_files(recorded))
-        done.run("schemas", "types", lambda: check_tables(recorded))
-        done.run("bytes", "written again", lambda: check_bytes(recorded))
-        done.run("manifest", "scenario", lambda: check_manifest(recorded))
+        done.run("files", check_files, results)
+        done.run("schemas", check_tables, results)
+        done.run("bytes", check_bytes, results)
+        done.run("manifest", check_manifest, results)
     if "ledger" in parts:
-        _check_ledger(done, recorded, engine, url)
+        _check_ledger(done, results, engine, url)
     if "grid" in parts:
-        _check_grid(done, recorded, every, jobs)
+        _check_grid(done, results, every, jobs)
     if "indicators" in parts:
-        done.run("indicators", "tables", lambda: check_indicators(recorded))
+        done.run("indicators", check_indicators, results)
     return done
 
 
-def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str | None) -> None:
+def _check_ledger(done: Verification, results: Results, engine: str, url: str | None) -> None:
     """Replay the chain, and recompute from it what the tables say."""
-    debts = Debts()
     try:
-        keys = key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
+        keys = Participants(results).keys
     except (CosimError, LookupError, OSError, TypeError, ValueError):
         keys = {}  # the checks below say what is wrong with the folder
     try:
@@ -161,74 +155,48 @@ def _check_ledger(done: Verification, recorded: Recorded, engine: str, url: str 
         raise UserError(
             str(error), field="--engine", remedy="use auto, or give --url a node"
         ) from error
-    found: dict[str, Any] = {}
 
-    def played() -> Check:
-        check = Check("replay", f"recorded transactions on {engine}")
-        found["done"] = replay(recorded, machine, debts.after_block)
-        found["tables"] = replayed_tables(found["done"])
-        found["history"] = History(recorded, found["done"], found["tables"]["events"])
-        found["cleared"] = clearings(found["history"])
-        check.compared = len(found["done"].included)
-        return check
+    def replayed() -> tuple[Check, History]:
+        mechanisms = checks_of(results.scenario)
+        chain = replay(results, machine, [each.after_block for each in mechanisms])
+        check = Check("replay", f"recorded transactions on {engine}", len(chain.included))
+        return check, History(results, chain, mechanisms)
 
-    done.run("replay", "", played)
-    if "cleared" not in found:
+    history = done.prepare("replay", replayed)
+    if history is None:
         return
-    chain, tables = found["done"], found["tables"]
-    history, cleared = found["history"], found["cleared"]
-    work: dict[str, Callable[[], Check]] = {
-        "receipts": lambda: check_receipts(recorded, chain, tables),
-        "events": lambda: check_events(recorded, chain, tables),
-        "blocks": lambda: check_blocks(recorded, chain),
-        "reorganisations": lambda: check_reorganisations(recorded),
-        "state": lambda: check_state(recorded, chain),
-        "sending": lambda: check_sending(recorded),
-        "gas limits": lambda: check_gas_limits(history),
-        "intervals": lambda: check_intervals(history),
-        "clearing": lambda: check_clearing(history, cleared),
-        "orders": lambda: check_orders(history, cleared),
-        "trades": lambda: check_trades(history, cleared),
-        "flexibility": lambda: check_flexibility(history),
-        "schedules": lambda: check_schedules(history),
-        "settlement": lambda: check_settlement(history),
-        "metering": lambda: check_metering(history),
-        "storage": lambda: check_storage(history, debts),
-        "certificates": lambda: check_certificates(history),
-        "supply": lambda: check_supply(history),
-        "names": lambda: check_names(history),
-        "conservation": lambda: check_conservation(history),
-    }
-    for name, check in work.items():
-        done.run(name, "", check)
+    done.run("receipts", check_receipts, results, history.done)
+    done.run("events", check_events, results, history.done)
+    done.run("blocks", check_blocks, results, history.done)
+    done.run("reorganisations", check_reorganisations, results)
+    done.run("state", check_state, results, history.done)
+    done.run("sending", check_sending, results)
+    done.run("gas limits", check_gas_limits, history)
+    done.run("intervals", check_intervals, history)
+    for name, check in recompute(history):
+        done.run(name, check)
+    done.run("conservation", check_conservation, history)
 
 
-def _check_grid(done: Verification, recorded: Recorded, every: int, jobs: int) -> None:
+def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> None:
     """Play the devices and solve the power flows again."""
-    found: dict[str, Any] = {}
 
-    def prepared() -> Check:
-        people = found["people"] = People(recorded)
-        return grid.check_network(recorded, people)
+    def rebuild() -> tuple[Check, RebuiltPopulation]:
+        rebuilt = RebuiltPopulation(results)
+        return grid.check_network(rebuilt), rebuilt
 
-    def solved() -> Check:
-        people = found["people"]
-        delivered = delivered_cases(recorded, every)
-        cases = delivered + scheduled_cases(recorded, people, every)
-        states = solve_cases(recorded, cases, jobs)
-        found["cases"], found["states"] = cases, states
-        return grid.check_power_flows(recorded, delivered, states[: len(delivered)])
-
-    done.run("network", "", prepared)
-    if "people" not in found:
+    rebuilt = done.prepare("network", rebuild)
+    if rebuilt is None:
         return
-    done.run("devices", "", lambda: check_devices(recorded, found["people"]))
-    done.run("power flow", "", solved)
-    if "states" in found:
-        done.run(
-            "grid checks",
-            "",
-            lambda: grid.check_grid_checks(
-                recorded, found["people"], found["cases"], found["states"], every
-            ),
-        )
+
+    def solve() -> tuple[Check, tuple[list[Case], list[GridState]]]:
+        delivered = delivered_cases(results, every)
+        cases = delivered + scheduled_cases(rebuilt, every)
+        states = solve_cases(rebuilt, cases, jobs)
+        check = grid.check_power_flows(rebuilt, delivered, states[: len(delivered)])
+        return check, (cases, states)
+
+    done.run("devices", check_devices, rebuilt)
+    solved = done.prepare("power flow", solve)
+    if solved is not None:
+        done.run("grid checks", grid.check_grid_checks, rebuilt, *solved, every)

@@ -18,7 +18,7 @@ from result_folders import Tables, contents
 
 from cosim.cli import EXIT_INTERRUPTED, main
 from cosim.results.reader import Results
-from cosim.results.schemas import TABLES
+from cosim.results.schemas import tables_of
 from cosim.results.writer import TableWriter
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
@@ -93,7 +93,7 @@ def test_what_is_done_is_kept_and_marked(interrupted: tuple[Path, int, str, str]
     assert manifest["complete"] is False
     assert manifest["intervals"] == INTERVALS
     assert 5 <= manifest["intervals_done"] < INTERVALS
-    assert {path.stem for path in (folder / "tables").iterdir()} == set(TABLES)
+    assert {path.stem for path in (folder / "tables").iterdir()} == set(tables_of())
     assert not (folder.parent / "result.partial").exists()
     assert not (folder / ".lock").exists()
     report = (folder / "report.html").read_text()
@@ -111,7 +111,7 @@ def test_what_is_kept_is_what_a_whole_run_has(
     file = folder.parent / "scenario.yaml"
     assert main(["run", str(file), "--out", str(whole)]) == 0
     mine, theirs = Tables(folder), Tables(whole)
-    for name, table in TABLES.items():
+    for name, table in tables_of().items():
         if "interval" not in [column.name for column in table.columns]:
             continue
         expected = theirs[name][theirs[name].interval < done].reset_index(drop=True)

@@ -25,8 +25,8 @@ from cosim.evm.abi import revert_text
 from cosim.evm.contracts import compile_contract
 from cosim.evm.engine import CHAIN_ID, Log
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.keys import key_ring
-from cosim.replay.recorded import Recorded
+from cosim.replay.participants import Participants
+from cosim.results.reader import Results
 
 PURSE_WEI = 10**24
 """Native coin given to every sender: a node wants to see it, although a run pays no fee there."""
@@ -159,8 +159,7 @@ def _bytes(text: str) -> bytes:
 
 def signing_keys(folder: Path) -> dict[bytes, bytes]:
     """Private keys by address of everybody who sends in the run of a result folder."""
-    recorded = Recorded(folder)
-    return key_ring(recorded.scenario.seed, recorded.prosumers, recorded.meters)
+    return Participants(Results(folder)).keys
 
 
 def replay(

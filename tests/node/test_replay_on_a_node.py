@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from anvil_node import Node, anvil
+from cosim.mechanisms.local_market.session import MarketSession
 from replay import (
     code_hash,
     dumped_storage,
@@ -22,7 +23,6 @@ from replay import (
 
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.outcomes import OrderBook
-from cosim.mechanisms.local_market.session import MarketSession
 from cosim.mechanisms.local_market.trading import ClearOffChain
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario

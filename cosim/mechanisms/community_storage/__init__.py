@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.mechanisms.community_storage.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -25,6 +28,7 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
     summary: ClassVar[str] = "a battery that members share (docs/contracts/community-storage.md)"
     settings_type = CommunityStorageSettings
     rank: ClassVar[int] = 30
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("CommunityStorage",)
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
@@ -41,3 +45,9 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
         from cosim.mechanisms.community_storage.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[CommunityStorageSettings]:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.community_storage.checks import StorageChecks
+
+        return StorageChecks(self.settings)

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from cosim.evm.abi import pack
-from cosim.evm.contracts import compile_contract
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History
-from cosim.replay.recorded import rows_of
 from cosim.replay.replay import Replayed, address
-from cosim.units import fee_ueur
+from cosim.results.reader import Results, rows_of
 
 STORAGE = "CommunityStorage"
-KEY = ["interval", "prosumer"]
 NOT_INCLUDED = "not included before gate closure"
 
 
-class Debts:
-    """Reads, during the replay, what members of a shared battery owe after each settlement.
+class StorageChecks(MechanismChecks[CommunityStorageSettings]):
+    """Checks of a shared battery.
 
-    No event tells it, but the contract does: it is asked after every block that settled.
+    No event tells what members owe after a settlement, but the contract does: it is asked after
+    every block that settled.
+
+    Attributes
+    ----------
+    debts_ueur : dict of (int, bytes) to int
+        By block and account. [µEUR]
     """
 
-    def __init__(self) -> None:
-        self.found: dict[tuple[int, bytes], int] = {}
+    def __init__(self, settings: CommunityStorageSettings) -> None:
+        super().__init__(settings)
+        self.debts_ueur: dict[tuple[int, bytes], int] = {}
 
     def after_block(self, number: int, done: Replayed) -> None:
         """Ask the contract for the debts of who was settled in a block."""
         storage = done.addresses.get(STORAGE)
         if storage is None:
             return
-        ask = compile_contract(STORAGE).selectors["debtOf"]
+        ask = done.artifacts[storage].selectors["debtOf"]
         for one in reversed(done.included):
             if one.block != number:
                 break
@@ -43,94 +50,91 @@ class Debts:
             if call.contract == STORAGE and call.method == "settle" and isinstance(accounts, list):
                 for account in accounts:
                     output = done.engine.call(account, storage, ask + pack(account))
-                    self.found[number, account] = int.from_bytes(output, "big")
+                    self.debts_ueur[number, account] = int.from_bytes(output, "big")
 
+    def checks(self, history: History) -> Mapping[str, Recompute]:
+        """Return the check of the table ``storage``."""
+        return {"storage": lambda: self._storage(history)}
 
-def check_storage(history: History, debts: Debts) -> Check:
-    """Nominations, accounts, losses, bills and debts of a shared battery."""
-    check = Check("storage", "from the storage's events, calldata, and its contract's debts")
-    recorded = history.recorded
-    frame, settings = recorded.frame("storage"), recorded.scenario.section(CommunityStorageSettings)
-    if settings is None:
-        check.equal("storage", "", "number of rows", len(frame), 0)
+    def compare_sums(self, check: Check, results: Results) -> None:
+        """Compare what the battery gives to the readings of some with what it takes from others."""
+        sums = results.table("storage").groupby("interval")["allocated_wh"].sum()
+        check.equal("storage", "", "sums of allocated_wh", np.unique(sums).tolist() or [0], [0])
+
+    def allocated_wh(self, history: History) -> Amounts:
+        """Return what is added to the meters' readings. [Wh]"""
+        rows = rows_of(history.results.table("storage"))
+        return {(row.interval, row.prosumer): row.allocated_wh for row in rows}
+
+    def _storage(self, history: History) -> Check:
+        """Nominations, accounts, losses, bills and debts."""
+        frame, prosumer_of = history.results.table("storage"), history.participants.prosumer_of
+        sent = {
+            (one.argument("interval"), prosumer_of.get(one.sender))
+            for _, one in history.calls(STORAGE, "nominate")
+        }
+        unsent = {  # what was wanted is in no transaction
+            (row.interval, row.prosumer): row.nominated_wh
+            for row in rows_of(frame)
+            if row.reason == NOT_INCLUDED and (row.interval, row.prosumer) not in sent
+        }
+        own = list(self._rows(history))
+        for row in own:
+            key = row["interval"], row["prosumer"]
+            if key in unsent:
+                row |= {"nominated_wh": unsent[key], "accepted": False, "reason": NOT_INCLUDED}
+        method = "from the storage's events, calldata, and its contract's debts"
+        check = history.compare("storage", ("interval", "prosumer"), method, own)
+        if unsent:
+            check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
         return check
-    own = _rows(history, debts, settings.name)
-    unsent = [row for row in rows_of(frame) if row.reason == NOT_INCLUDED]
-    sent = {
-        (one.call.arguments["interval"], recorded.prosumer_of.get(one.sender))
-        for _, one in history.calls(STORAGE, "nominate")
-    }
-    for row in unsent:  # what was wanted is in no transaction
-        if (row.interval, row.prosumer) not in sent:
-            at = (own["interval"] == row.interval) & (own["prosumer"] == row.prosumer)
-            own.loc[at, "nominated_wh"] = row.nominated_wh
-            own.loc[at, "accepted"] = False
-            own.loc[at, "reason"] = NOT_INCLUDED
-    if unsent:
-        check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
-    check.keyed("storage", KEY, frame, own, [name for name in frame.columns if name not in KEY])
-    return check
 
-
-def _rows(history: History, debts: Debts, battery: str) -> pd.DataFrame:
-    recorded, names = history.recorded, history.recorded.prosumer_of
-    shares: dict[str, int] = defaultdict(int)
-    for event in history.of(STORAGE, "SharesTransferred"):
-        said = event.arguments
-        for account, sign in ((said["account"], -1), (said["to"], 1)):
-            shares[names.get(account, account)] += sign * said["shares"]
-    total = recorded.scenario.section(CommunityStorageSettings)
-    assert total is not None
-    shares[battery] = total.shares - sum(n for name, n in shares.items() if name != battery)
-    wanted: dict[tuple[int, str], tuple[int, str | None]] = {}
-    fees: dict[tuple[int, str], int] = defaultdict(int)
-    for _, sent in history.calls(STORAGE, "nominate", "reportStorage"):
-        interval = sent.call.arguments["interval"]
-        assert isinstance(interval, int)
-        if sent.call.method == "nominate":
-            energy = sent.call.arguments["energy_wh"]
-            assert isinstance(energy, int)
-            name = names[sent.sender]
-            wanted[interval, name] = (energy, sent.refused_with)
-        else:
-            name = battery
-        fees[interval, name] += sent.included.fee_wei
-    taken: dict[tuple[int, str], int] = {}
-    account_wh: dict[tuple[int, str], int] = {}
-    for event in history.of(STORAGE, "EnergyNominated"):
-        said = event.arguments
-        key = (said["interval"], names[said["account"]])
-        taken[key], account_wh[key] = said["energy_wh"], said["account_wh"]
-    losses = {
-        e.arguments["interval"]: e.arguments["loss_wh"]
-        for e in history.of(STORAGE, "StorageReported")
-    }
-    bills: dict[tuple[int, str], tuple[int, int, int]] = {}
-    for event in history.of(STORAGE, "LossesSettled"):
-        said, interval = event.arguments, history.settled_in(event.position)
-        block = history.sent[event.position].included.block
-        debt = debts.found.get((block, address(said["account"])), 0)
-        bills[interval, names[said["account"]]] = (
-            said["billed_ueur"],
-            said["credited_ueur"],
-            debt,
+    def _rows(self, history: History) -> Iterator[dict[str, Any]]:
+        battery, names = self.settings.name, history.participants.prosumer_of
+        shares: dict[str, int] = defaultdict(int)
+        for event in history.of(STORAGE, "SharesTransferred"):
+            said = event.arguments
+            for account, sign in ((said["account"], -1), (said["to"], 1)):
+                shares[names.get(account, account)] += sign * said["shares"]
+        shares[battery] = self.settings.shares - sum(
+            n for name, n in shares.items() if name != battery
         )
-    members = [name for name in recorded.prosumers if shares[name] and name != battery]
-    eur_per_eth, stored = recorded.scenario.ledger.eur_per_eth, dict.fromkeys(members, 0)
-    rows = []
-    for interval in range(recorded.intervals_done):
-        people = {*members, battery, *(name for k, name in wanted if k == interval)}
-        total_wh = sum(wh for (k, _), wh in taken.items() if k == interval)
-        stored |= {name: wh for (k, name), wh in account_wh.items() if k == interval}
-        for name in recorded.prosumers:
-            if name not in people:
-                continue
-            key, is_battery = (interval, name), name == battery
-            sent_wh, reason = wanted.get(key, (0, None))
-            own_wh = total_wh if is_battery else taken.get(key, 0)
-            billed, credited, debt = bills.get(key, (0, 0, 0))
-            rows.append(
-                {
+        wanted: dict[tuple[int, str], tuple[int, str | None]] = {}
+        fees: dict[tuple[int, str], int] = defaultdict(int)
+        for _, sent in history.calls(STORAGE, "nominate", "reportStorage"):
+            name = battery
+            if sent.call.method == "nominate":
+                name = names[sent.sender]
+                wanted[sent.argument("interval"), name] = (
+                    sent.argument("energy_wh"),
+                    sent.refused_with,
+                )
+            fees[sent.argument("interval"), name] += sent.included.fee_wei
+        taken: dict[tuple[int, str], int] = {}
+        account_wh: dict[tuple[int, str], int] = {}
+        for event in history.of(STORAGE, "EnergyNominated"):
+            said = event.arguments
+            key = (said["interval"], names[said["account"]])
+            taken[key], account_wh[key] = said["energy_wh"], said["account_wh"]
+        losses = {
+            e.arguments["interval"]: e.arguments["loss_wh"]
+            for e in history.of(STORAGE, "StorageReported")
+        }
+        bills = self._bills(history)
+        members = [n for n in history.participants.prosumers if shares[n] and n != battery]
+        stored = dict.fromkeys(members, 0)
+        for interval in range(history.results.n_intervals):
+            present = {*members, battery, *(name for k, name in wanted if k == interval)}
+            total_wh = sum(wh for (k, _), wh in taken.items() if k == interval)
+            stored |= {name: wh for (k, name), wh in account_wh.items() if k == interval}
+            for name in history.participants.prosumers:
+                if name not in present:
+                    continue
+                key, is_battery = (interval, name), name == battery
+                sent_wh, reason = wanted.get(key, (0, None))
+                own_wh = total_wh if is_battery else taken.get(key, 0)
+                billed, credited, debt = bills.get(key, (0, 0, 0))
+                yield {
                     "interval": interval,
                     "prosumer": name,
                     "shares": shares[name],
@@ -143,8 +147,18 @@ def _rows(history: History, debts: Debts, battery: str) -> pd.DataFrame:
                     "billed_ueur": billed,
                     "credited_ueur": credited,
                     "debt_ueur": debt,
-                    "fees_ueur": fee_ueur(fees[key], eur_per_eth),
+                    "fees_ueur": history.fee_ueur(fees[key]),
                 }
+
+    def _bills(self, history: History) -> dict[tuple[int, str], tuple[int, int, int]]:
+        """Bills, credits and debts by interval and member. [µEUR]"""
+        bills = {}
+        for event in history.of(STORAGE, "LossesSettled"):
+            said, block = event.arguments, history.sent[event.position].included.block
+            name = history.participants.prosumer_of[said["account"]]
+            bills[history.settled_in(event.position), name] = (
+                said["billed_ueur"],
+                said["credited_ueur"],
+                self.debts_ueur.get((block, address(said["account"])), 0),
             )
-    own = pd.DataFrame(rows, columns=list(recorded.frame("storage").columns))
-    return own.astype({"loss_wh": object, "reason": object})
+        return bills

@@ -72,7 +72,7 @@ def storage_indicators(results: Results) -> dict[str, Any]:
 
 def battery_of(results: Results) -> str:
     """Connection point of the shared battery."""
-    return str(results.scenario["community_storage"]["name"])
+    return str(results.scenario_fields["community_storage"]["name"])
 
 
 def storage_ueur(results: Results) -> pd.Series:

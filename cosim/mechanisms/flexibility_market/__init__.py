@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
+from cosim.mechanisms.flexibility_market.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -24,6 +27,7 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
     is_default: ClassVar[bool] = True
     rank: ClassVar[int] = 10
     contracts: ClassVar[tuple[str, ...]] = ("FlexibilityMarket",)
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
@@ -54,3 +58,9 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         from cosim.mechanisms.flexibility_market.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[DsoSettings]:
+        """Return what recomputes its tables."""
+        from cosim.mechanisms.flexibility_market.checks import FlexibilityChecks
+
+        return FlexibilityChecks(self.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.green_certificates.settings import CertificateSettings
+from cosim.mechanisms.green_certificates.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 from cosim.units import SECONDS_PER_HOUR
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -25,6 +28,7 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
     )
     settings_type = CertificateSettings
     rank: ClassVar[int] = 40
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("GreenCertificates",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -54,3 +58,9 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
         from cosim.mechanisms.green_certificates.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[CertificateSettings]:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.green_certificates.checks import CertificateChecks
+
+        return CertificateChecks(self.settings)

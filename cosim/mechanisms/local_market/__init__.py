@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.mechanisms.local_market.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -27,6 +30,7 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
     is_default: ClassVar[bool] = True
     rank: ClassVar[int] = 0
     contracts: ClassVar[tuple[str, ...]] = ("LocalMarket",)
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
@@ -55,3 +59,9 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
         from cosim.mechanisms.local_market.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[MarketSettings]:
+        """Return what recomputes its tables."""
+        from cosim.mechanisms.local_market.checks import LocalMarketChecks
+
+        return LocalMarketChecks(self.settings)

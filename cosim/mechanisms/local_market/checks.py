@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from cosim.evm.abi import pack
@@ -13,254 +14,253 @@ from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, clear
 from cosim.mechanisms.local_market.fill_tree import FillTree
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import LATE, Order
 from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.mechanisms.local_market.settlement_checks import (
+    KEY,
+    MARKET,
+    check_metering,
+    check_schedules,
+    check_settlement,
+    order_fees_wei,
+)
 from cosim.mechanisms.local_market.trades import pair_trades
-from cosim.mechanisms.local_market.trading import LATE
+from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History, Sent
-from cosim.replay.recorded import Recorded, rows_of
+from cosim.results.reader import Results, rows_of
 from cosim.units import ueur_from_eur
 
-MARKET = "LocalMarket"
 NOT_INCLUDED = "not included before gate closure"
 NOT_REVEALED = "not revealed in time"
 _TERMS = ("side", "energy_wh", "price_ueur_per_kwh")
 
 
-@dataclass
-class Book:
-    """Orders of one interval as the contract took them, by arrival."""
+class LocalMarketChecks(MechanismChecks[MarketSettings]):
+    """Checks of the local market."""
 
-    accounts: list[str] = field(default_factory=list)
-    orders: dict[str, Order] = field(default_factory=dict)
+    varying_gas: ClassVar[tuple[str, ...]] = ("clearVerified", "challengeClearing")
 
-    @property
-    def arrived(self) -> list[Order | None]:
-        """Orders by arrival; None where one was never revealed."""
-        return [self.orders.get(name) for name in self.accounts]
+    def checks(self, history: History) -> Mapping[str, Recompute]:
+        """Return the checks of clearing, orders, trades, schedules, settlement and metering."""
+        orders = OrderChecks(history, self.settings)
+        return {
+            "clearing": orders.check_clearing,
+            "orders": orders.check_orders,
+            "trades": orders.check_trades,
+            "schedules": lambda: check_schedules(history),
+            "settlement": lambda: check_settlement(history),
+            "metering": lambda: check_metering(history),
+        }
 
-
-def books(history: History) -> dict[int, Book]:
-    """Order books by interval, from the events of the local market."""
-    found: dict[int, Book] = {}
-    names = history.recorded.prosumer_of
-    for event in history.of(MARKET, "OrderCommitted", "OrderPlaced"):
-        book = found.setdefault(event.arguments["interval"], Book())
-        name = names.get(event.arguments["account"], event.arguments["account"])
-        if name not in book.accounts:
-            book.accounts.append(name)
-        if event.name == "OrderPlaced":
-            book.orders[name] = Order(
-                name,
-                event.arguments["is_sell"],
-                event.arguments["energy_wh"],
-                event.arguments["price_ueur_per_kwh"],
+    def compare_sums(self, check: Check, results: Results) -> None:
+        """Compare energy sold with energy bought, interval by interval."""
+        orders = results.table("orders")
+        sides = orders.groupby(["interval", "side"])["filled_wh"].sum().unstack(fill_value=0)
+        for interval, row in sides.reindex(columns=["sell", "buy"], fill_value=0).iterrows():
+            check.equal(
+                "orders", f"interval {interval}", "sold and bought", int(row.sell), int(row.buy)
             )
-    return found
+
+    def fees_wei(self, history: History) -> Amounts:
+        """Return the fees of orders and of meters' reports. [wei]"""
+        return order_fees_wei(history)
 
 
-def clearings(history: History) -> dict[int, Clearing]:
-    """What each interval's book clears to, computed here."""
-    market = history.recorded.scenario.market
-    return {
-        interval: clear(
-            book.arrived,
-            PricingRule(market.pricing),
-            retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-            feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-        )
-        for interval, book in books(history).items()
-    }
+class OrderChecks:
+    """Order books of a replayed chain, cleared again by the exact model.
 
+    Parameters
+    ----------
+    history : History
+    settings : MarketSettings
+    """
 
-def check_clearing(history: History, cleared: dict[int, Clearing]) -> Check:
-    """Prices, volume and fills on the chain against a clearing by the Python model."""
-    check = Check("clearing", "every order book cleared again by the Python model")
-    in_book = books(history)
-    prices = ("buy_price_ueur_per_kwh", "sell_price_ueur_per_kwh", "volume_wh")
-    for event in history.of(MARKET, "IntervalCleared", "ClearingCommitted"):
-        interval = event.arguments["interval"]
-        own = cleared.get(interval)
-        for key in prices:
-            stated = event.arguments[key]
-            check.equal("events", f"interval {interval}", key, stated, getattr(own, key, 0))
-        if event.name == "ClearingCommitted" and own is not None:
-            root = "0x" + FillTree(own.fills_wh, keccak).root.hex()
-            check.equal("events", f"interval {interval}", "root", event.arguments["root"], root)
-    for event in history.of(MARKET, "OrderFilled", "FillClaimed"):
-        interval = event.arguments["interval"]
-        name = history.recorded.prosumer_of.get(event.arguments["account"], "")
-        fills = dict(zip(in_book[interval].accounts, cleared[interval].fills_wh, strict=True))
-        row = f"interval {interval}, prosumer {name}"
-        check.equal("events", row, "energy_wh", event.arguments["energy_wh"], fills.get(name))
-    return check
+    def __init__(self, history: History, settings: MarketSettings) -> None:
+        self.history = history
+        self.settings = settings
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Connection points by the address of their account."""
+        return self.history.participants.prosumer_of
 
-def check_orders(history: History, cleared: dict[int, Clearing]) -> Check:
-    """Every order against its transaction, and its fill against the clearing."""
-    check = Check("orders", "calldata of the transactions, commitments, and the clearing")
-    frame = history.recorded.frame("orders")
-    own = _orders(history, cleared)
-    key = ["interval", "prosumer"]
-    on_chain = frame["block"].notna().to_numpy()
-    kept = own[own["block"].notna()]
-    names = [name for name in frame.columns if name not in key]
-    check.keyed("orders", key, frame[on_chain], kept, names)
-    late = frame[~on_chain]
-    check.compared += 3 * len(late)
-    for row in rows_of(late):
-        name = f"interval {row.interval}, prosumer {row.prosumer}"
-        if row.filled_wh or row.status != "late" or row.reason != NOT_INCLUDED:
-            found = (row.status, row.filled_wh, row.reason)
-            check.differ(
-                "orders", name, "status, filled_wh, reason", found, ("late", 0, NOT_INCLUDED)
+    @cached_property
+    def books(self) -> dict[int, dict[str, Order | None]]:
+        """By interval: orders that the contract took, by account in the order of arrival.
+
+        None where a sealed order was never revealed.
+        """
+        found: dict[int, dict[str, Order | None]] = {}
+        for event in self.history.of(MARKET, "OrderCommitted", "OrderPlaced"):
+            said = event.arguments
+            book = found.setdefault(said["interval"], {})
+            name = self.names.get(said["account"], said["account"])
+            book.setdefault(name, None)
+            if event.name == "OrderPlaced":
+                book[name] = Order(
+                    name, said["is_sell"], said["energy_wh"], said["price_ueur_per_kwh"]
+                )
+        return found
+
+    @cached_property
+    def cleared(self) -> dict[int, Clearing]:
+        """Clearing of each interval's book."""
+        market = self.settings
+        return {
+            interval: clear(
+                list(book.values()),
+                PricingRule(market.pricing),
+                retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
+                feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
             )
-        if not pd.isna(row.clearing_price_ueur_per_kwh):
-            check.differ("orders", name, "clearing_price_ueur_per_kwh", "a price", None)
-    if len(late):
-        check.note(f"not derivable from the chain: what {len(late)} orders said that no block has")
-    _check_commitments(check, history)
-    return check
+            for interval, book in self.books.items()
+        }
 
+    def filled_wh(self, interval: int) -> dict[str, int]:
+        """Fills of an interval by account. [Wh]"""
+        return dict(zip(self.books[interval], self.cleared[interval].fills_wh, strict=True))
 
-def _orders(history: History, cleared: dict[int, Clearing]) -> pd.DataFrame:
-    """The table of orders as the chain tells it."""
-    revealed: dict[tuple[int, str], Sent] = {}
-    for _, sent in history.calls(MARKET, "revealOrder"):
-        revealed[_argument(sent, "interval"), sent.sender] = sent
-    recorded_orders = _by_key(history.recorded.frame("orders"))
-    in_book = books(history)
-    rows = []
-    for (interval, name), sent in _first_orders(history).items():
-        terms, status, reason = sent, "unmatched", sent.refused_with
-        if reason is not None:
-            status = "late" if reason in LATE else "rejected"
-        is_sealed = sent.call.method == "commitOrder"
-        reveal = revealed.get((interval, sent.sender)) if is_sealed else None
-        if is_sealed and reason is None:
-            reason = NOT_REVEALED if reveal is None else reveal.refused_with
-            status = "unmatched" if reason is None else "unrevealed"
-        if reveal is not None:
-            terms = reveal
-        fields: dict[str, Any]
-        if "energy_wh" in terms.call.arguments:
-            fields = {
-                "side": "sell" if terms.call.arguments["is_sell"] else "buy",
-                "energy_wh": terms.call.arguments["energy_wh"],
-                "price_ueur_per_kwh": terms.call.arguments["price_ueur_per_kwh"],
-            }
-        else:  # sealed, and never shown: only the hash is on the chain
-            said = recorded_orders.get((interval, name))
-            fields = {key: getattr(said, key, None) for key in _TERMS}
-        filled, price = 0, None
-        book = in_book.get(interval)
-        if status == "unmatched" and book is not None and name in book.orders:
-            own = cleared[interval]
-            filled = own.fills_wh[book.accounts.index(name)]
-            if filled:
-                price = own.price_of(book.orders[name])
-                status = "cleared" if filled == fields["energy_wh"] else "partial"
-        rows.append(
-            {
+    def check_clearing(self) -> Check:
+        """Compare prices, volume and fills on the chain with a clearing by the exact model."""
+        check = Check("clearing", "every order book cleared again by the exact model")
+        prices = ("buy_price_ueur_per_kwh", "sell_price_ueur_per_kwh", "volume_wh")
+        for event in self.history.of(MARKET, "IntervalCleared", "ClearingCommitted"):
+            interval = event.arguments["interval"]
+            own, row = self.cleared.get(interval), f"interval {interval}"
+            for key in prices:
+                check.equal("events", row, key, event.arguments[key], getattr(own, key, 0))
+            if event.name == "ClearingCommitted" and own is not None:
+                root = "0x" + FillTree(own.fills_wh, keccak).root.hex()
+                check.equal("events", row, "root", event.arguments["root"], root)
+        for event in self.history.of(MARKET, "OrderFilled", "FillClaimed"):
+            interval = event.arguments["interval"]
+            name = self.names.get(event.arguments["account"], "")
+            row, filled = f"interval {interval}, prosumer {name}", self.filled_wh(interval)
+            check.equal("events", row, "energy_wh", event.arguments["energy_wh"], filled.get(name))
+        return check
+
+    def check_orders(self) -> Check:
+        """Compare every order with its transaction, and its fill with the clearing."""
+        method = "calldata of the transactions, commitments, and the clearing"
+        frame = self.history.results.table("orders")
+        late, on_chain = frame[frame["block"].isna()], frame[frame["block"].notna()]
+        check = self.history.compare("orders", KEY, method, self._orders(), on_chain)
+        check.compared += 3 * len(late)
+        for row in rows_of(late):
+            name = f"interval {row.interval}, prosumer {row.prosumer}"
+            if row.filled_wh or row.status != "late" or row.reason != NOT_INCLUDED:
+                found = (row.status, row.filled_wh, row.reason)
+                check.differ(
+                    "orders", name, "status, filled_wh, reason", found, ("late", 0, NOT_INCLUDED)
+                )
+            if not pd.isna(row.clearing_price_ueur_per_kwh):
+                check.differ("orders", name, "clearing_price_ueur_per_kwh", "a price", None)
+        if len(late):
+            check.note(
+                f"not derivable from the chain: what {len(late)} orders said that no block has"
+            )
+        self._check_commitments(check)
+        return check
+
+    def _orders(self) -> Iterator[dict[str, Any]]:
+        """Rows of the table of orders as the chain tells them."""
+        revealed = {
+            (sent.argument("interval"), sent.sender): sent
+            for _, sent in self.history.calls(MARKET, "revealOrder")
+        }
+        for (interval, name), sent in self._first_orders.items():
+            terms, status, reason = sent, "unmatched", sent.refused_with
+            if reason is not None:
+                status = "late" if reason in LATE else "rejected"
+            is_sealed = sent.call.method == "commitOrder"
+            reveal = revealed.get((interval, sent.sender)) if is_sealed else None
+            if is_sealed and reason is None:
+                reason = NOT_REVEALED if reveal is None else reveal.refused_with
+                status = "unmatched" if reason is None else "unrevealed"
+            if reveal is not None:
+                terms = reveal
+            fields: dict[str, Any]
+            if "energy_wh" in terms.call.arguments:
+                said = terms.call.arguments
+                fields = {key: said[key] for key in _TERMS[1:]}
+                fields["side"] = "sell" if said["is_sell"] else "buy"
+            else:  # sealed, and never shown: only the hash is on the chain
+                row = self._recorded.get((interval, name))
+                fields = {key: getattr(row, key, None) for key in _TERMS}
+            filled_wh, price = 0, None
+            order = self.books.get(interval, {}).get(name)
+            if status == "unmatched" and order is not None:
+                filled_wh = self.filled_wh(interval)[name]
+                if filled_wh:
+                    price = self.cleared[interval].price_of(order)
+                    status = "cleared" if filled_wh == fields["energy_wh"] else "partial"
+            yield {
                 "interval": interval,
                 "prosumer": name,
                 **fields,
                 "sent_at_s": sent.included.transaction.sent_at_s,
                 "block": sent.included.block,
                 "status": status,
-                "filled_wh": filled,
+                "filled_wh": filled_wh,
                 "clearing_price_ueur_per_kwh": price,
                 "reason": reason,
             }
-        )
-    columns = list(history.recorded.frame("orders").columns)
-    return pd.DataFrame(rows, columns=columns).astype({"clearing_price_ueur_per_kwh": object})
 
+    @cached_property
+    def _first_orders(self) -> dict[tuple[int, str], Sent]:
+        """Order of each prosumer: what the contract took, or else what it refused first.
 
-def _first_orders(history: History) -> dict[tuple[int, str], Sent]:
-    """What each prosumer ordered: what the contract took, or else what it refused first.
+        Others than prosumers may call the contract, and prosumers more than once; neither is an
+        order.
+        """
+        found: dict[tuple[int, str], Sent] = {}
+        for _, sent in self.history.calls(MARKET, "placeOrder", "commitOrder"):
+            if sent.sender not in self.names:
+                continue
+            key = (sent.argument("interval"), self.names[sent.sender])
+            before = found.get(key)
+            if before is None or (before.refused_with is not None and sent.refused_with is None):
+                found[key] = sent
+        return found
 
-    Others than prosumers may call the contract, and prosumers more than once; neither is an order.
-    """
-    found: dict[tuple[int, str], Sent] = {}
-    names = history.recorded.prosumer_of
-    for _, sent in history.calls(MARKET, "placeOrder", "commitOrder"):
-        if sent.sender not in names:
-            continue
-        key = (_argument(sent, "interval"), names[sent.sender])
-        if key not in found or (found[key].refused_with is not None and sent.refused_with is None):
-            found[key] = sent
-    return found
+    @cached_property
+    def _recorded(self) -> dict[tuple[int, str], Any]:
+        """Rows of the table of orders by interval and prosumer."""
+        rows = rows_of(self.history.results.table("orders"))
+        return {(row.interval, row.prosumer): row for row in rows}
 
-
-def _by_key(frame: pd.DataFrame) -> dict[tuple[int, str], Any]:
-    """Rows by interval and prosumer."""
-    return {(row.interval, row.prosumer): row for row in rows_of(frame)}
-
-
-def _check_commitments(check: Check, history: History) -> None:
-    """Revealed orders hash to what was committed; others to what their table says."""
-    first = _first_orders(history)
-    committed = {k: sent for k, sent in first.items() if sent.call.method == "commitOrder"}
-    table = _by_key(history.recorded.frame("orders"))
-    seed = history.recorded.scenario.seed
-    for (interval, name), sent in committed.items():
-        said = table.get((interval, name))
-        if said is None:
-            continue  # the row is missing, which is a difference of its own
-        # the salt is the sender's secret, and follows from the test key
-        key = account(seed, f"prosumer {name}")
-        salt = keccak(key.private_key + interval.to_bytes(32, "big"))
-        packed = pack(
-            interval,
-            key.address,
-            said.side == "sell",
-            int(said.energy_wh),
-            int(said.price_ueur_per_kwh),
-            salt,
-        )
-        row = f"interval {interval}, prosumer {name}"
-        commitment = sent.call.arguments["commitment"]
-        check.equal("orders", row, "commitment", commitment, keccak(packed))
-
-
-def _argument(sent: Sent, name: str) -> int:
-    value = sent.call.arguments[name]
-    assert isinstance(value, int)
-    return value
-
-
-def check_trades(history: History, cleared: dict[int, Clearing]) -> Check:
-    """Who bought of whom: fills paired again, to the µEUR."""
-    check = Check("trades", "fills of the clearing paired again in merit order")
-    rows = []
-    for interval, book in sorted(books(history).items()):
-        for place, trade in enumerate(pair_trades(book.arrived, cleared[interval])):
-            rows.append(
-                {
-                    "interval": interval,
-                    "place": place,
-                    "buyer": trade.buyer,
-                    "seller": trade.seller,
-                    "energy_wh": trade.energy_wh,
-                    "price_ueur_per_kwh": trade.price_ueur_per_kwh,
-                    "amount_ueur": trade.amount_ueur,
-                    "sell_price_ueur_per_kwh": trade.sell_price_ueur_per_kwh,
-                    "earned_ueur": trade.earned_ueur,
-                }
+    def _check_commitments(self, check: Check) -> None:
+        """Revealed orders hash to what was committed; others to what their table says."""
+        seed = self.history.scenario.seed
+        for (interval, name), sent in self._first_orders.items():
+            said = self._recorded.get((interval, name))
+            if said is None or sent.call.method != "commitOrder":
+                continue  # a missing row is a difference of its own
+            # the salt is the sender's secret, and follows from the test key
+            key = account(seed, f"prosumer {name}")
+            packed = pack(
+                interval,
+                key.address,
+                said.side == "sell",
+                int(said.energy_wh),
+                int(said.price_ueur_per_kwh),
+                keccak(key.private_key + interval.to_bytes(32, "big")),
             )
-    frame = history.recorded.frame("trades")
-    names = list(frame.columns)
-    own = pd.DataFrame(rows, columns=["place", *names])
-    frame = frame.assign(place=frame.groupby("interval").cumcount())
-    check.keyed("trades", ["interval", "place"], frame, own, names)
-    return check
+            row, commitment = f"interval {interval}, prosumer {name}", keccak(packed)
+            check.equal("orders", row, "commitment", sent.call.arguments["commitment"], commitment)
 
-
-def contracted_wh(recorded: Recorded) -> pd.Series:
-    """Cleared energy by interval and prosumer, sales positive. [Wh]"""
-    orders = recorded.frame("orders")
-    signed = np.where(orders["side"] == "sell", orders["filled_wh"], -orders["filled_wh"])
-    keys = [orders["interval"], orders["prosumer"]]
-    return pd.Series(signed, index=orders.index).groupby(keys).sum()
+    def check_trades(self) -> Check:
+        """Pair the fills again, to the µEUR, and compare who bought of whom."""
+        frame = self.history.results.table("trades")
+        rows: list[dict[str, Any]] = []
+        for interval, book in sorted(self.books.items()):
+            trades = pair_trades(list(book.values()), self.cleared[interval])
+            rows += [
+                {"interval": interval, "place": place, **asdict(trade)}
+                for place, trade in enumerate(trades)
+            ]
+        placed = frame.assign(place=frame.groupby("interval").cumcount())
+        method = "fills of the clearing paired again in merit order"
+        return self.history.compare("trades", ("interval", "place"), method, rows, placed)

@@ -9,6 +9,9 @@ MAX_ENERGY_WH = 2**32 - 1
 MAX_VOLUME_WH = 2**41 - 1  # of 512 orders
 MAX_PRICE_UEUR_PER_KWH = 2**31 - 1
 
+LATE = ("local market: gate closed", "local market: not in the reveal window")
+"""Revert texts of an order that came too late."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

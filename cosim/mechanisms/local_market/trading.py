@@ -21,14 +21,12 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.clearing import Clearing, ranking
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.fill_tree import FillTree
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import LATE, Order
 from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook, Orders
 from cosim.units import FloatArray, IntArray
 
 ClearBook = Callable[[Sequence[Order | None]], Clearing]
 """Clears orders in the order of arrival; None where one was never revealed."""
-
-LATE = ("local market: gate closed", "local market: not in the reveal window")
 
 
 @dataclass

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.name_registry.settings import NameRegistrySettings
+from cosim.mechanisms.name_registry.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -28,6 +31,7 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
     )
     settings_type = NameRegistrySettings
     rank: ClassVar[int] = 20
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("NameRegistry",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -57,3 +61,9 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         from cosim.mechanisms.name_registry.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[NameRegistrySettings]:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.name_registry.checks import NameChecks
+
+        return NameChecks(self.settings)

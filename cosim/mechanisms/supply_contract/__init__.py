@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
+from cosim.mechanisms.supply_contract.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.replay.checks import MechanismChecks
+    from cosim.results.columns import Table
     from cosim.scenario import Scenario
 
 
@@ -28,6 +31,7 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
     )
     settings_type = SupplyContractSettings
     rank: ClassVar[int] = 50
+    tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("Supplier",)
 
     def check_scenario(self, scenario: Scenario) -> None:
@@ -68,3 +72,9 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
         from cosim.mechanisms.supply_contract.gas import CASES
 
         return CASES
+
+    def checks(self) -> MechanismChecks[SupplyContractSettings]:
+        """Return what recomputes its table."""
+        from cosim.mechanisms.supply_contract.checks import SupplyChecks
+
+        return SupplyChecks(self.settings)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import Any, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
-from cosim.replay.findings import Check
+from cosim.replay.checks import MechanismChecks, Recompute
 from cosim.replay.history import Event, History
-from cosim.units import fee_ueur, ueur_from_eur
+from cosim.units import ueur_from_eur
 
 SUPPLIER = "Supplier"
 _CHANGING = ("paymentPeriod", "withdraw", "topUp")
+_ANY_TIME = ("unsubscribeUser", "topUp", "withdraw", "setPrice")
 
 
 @dataclass
@@ -32,63 +33,64 @@ class _Account:
     state: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def check_supply(history: History) -> Check:
-    """Bills, payments, deposits, debts and fees of every consumer and period."""
-    check = Check("supply", "from the supply contract's events, gas, and metered energy")
-    recorded = history.recorded
-    frame, settings = recorded.frame("supply"), recorded.scenario.section(SupplyContractSettings)
-    if settings is None:
-        check.equal("supply", "", "number of rows", len(frame), 0)
-        return check
-    accounts = _accounts(history)
-    finals = history.of(SUPPLIER, "PeriodFinalized")
-    prices = [(0, ueur_from_eur(settings.prices_eur_per_kwh[0]))]
-    prices += [
-        (e.arguments["period"], e.arguments["price_ueur_per_kwh"])
-        for e in history.of(SUPPLIER, "PriceSet")
-        if e.arguments["period"] > 0
-    ]
-    metered = _drawn_wh(history, settings.billing_intervals)
-    eur_per_eth = recorded.scenario.ledger.eur_per_eth
-    rows = []
-    for final in finals:
-        period = final.arguments["period"]
-        for name, account in accounts.items():
-            bill = account.bills.get(period)
-            if bill is None:
-                continue
-            deposit, debt = account.state[period]
-            said = bill.arguments
-            rows.append(
-                {
+class SupplyChecks(MechanismChecks[SupplyContractSettings]):
+    """Checks of a supply contract."""
+
+    varying_gas: ClassVar[tuple[str, ...]] = ("declarePeriod",)
+
+    def checks(self, history: History) -> Mapping[str, Recompute]:
+        """Return the check of bills, payments, deposits, debts and fees of every consumer."""
+        key = ("period", "prosumer")
+        method = "from the supply contract's events, gas, and metered energy"
+        return {"supply": lambda: history.compare("supply", key, method, self._rows(history))}
+
+    def intervals(self, history: History) -> Mapping[int, int]:
+        """Return -1 for what customers and the supplier may send at any time."""
+        sent = [
+            *history.calls(SUPPLIER, *_ANY_TIME),
+            *history.calls("SmartMeters", "unregisterMeter"),
+        ]
+        return {position: -1 for position, _ in sent}
+
+    def _rows(self, history: History) -> Iterator[dict[str, Any]]:
+        accounts = _accounts(history)
+        prices = {0: ueur_from_eur(self.settings.prices_eur_per_kwh[0])}
+        for event in history.of(SUPPLIER, "PriceSet"):
+            if event.arguments["period"] > 0:
+                prices[event.arguments["period"]] = event.arguments["price_ueur_per_kwh"]
+        metered = _drawn_wh(history, self.settings.billing_intervals)
+        for final in history.of(SUPPLIER, "PeriodFinalized"):
+            period = final.arguments["period"]
+            for name, account in accounts.items():
+                if period not in account.bills:
+                    continue
+                deposit, debt = account.state[period]
+                said = account.bills[period].arguments
+                yield {
                     "interval": history.settled_in(final.position),
                     "period": period,
                     "prosumer": name,
-                    "metered_wh": metered.get((period, name), 0),
+                    "metered_wh": metered[period, name],
                     "declared_wh": account.declared_wh.get(period),
                     "estimated": period not in account.declared_wh,
                     "billed_wh": said["energy_wh"],
-                    "price_ueur_per_kwh": next(p for k, p in reversed(prices) if period >= k),
+                    "price_ueur_per_kwh": prices[max(k for k in prices if k <= period)],
                     "bill_ueur": said["bill_ueur"],
                     "paid_ueur": said["paid_ueur"],
                     "topped_up_ueur": account.topped_up_ueur[period],
                     "refund_ueur": account.refund_ueur[period],
                     "deposit_ueur": deposit,
                     "debt_ueur": debt,
-                    "fees_ueur": fee_ueur(account.fees_wei[period], eur_per_eth),
+                    "fees_ueur": history.fee_ueur(account.fees_wei[period]),
                 }
-            )
-    own = pd.DataFrame(rows, columns=list(frame.columns)).astype({"declared_wh": object})
-    check.keyed("supply", ["period", "prosumer"], frame, own, list(frame.columns))
-    return check
 
 
 def _accounts(history: History) -> dict[str, _Account]:
     """Follow every consumer through the transactions of the contract."""
-    recorded = history.recorded
+    names = history.participants.prosumer_of | history.participants.metered_by
     accounts: dict[str, _Account] = defaultdict(_Account)
     for position, sent in history.calls(SUPPLIER):
-        name = recorded.prosumer_of.get(sent.sender) or recorded.metered_by.get(sent.sender)
+        name = names.get(sent.sender)
         if name is None or sent.refused_with is not None:
             continue
         account, paid = accounts[name], False
@@ -119,7 +121,7 @@ def _accounts(history: History) -> dict[str, _Account]:
 
 def _drawn_wh(history: History, billing_intervals: int) -> dict[tuple[int, str], int]:
     """Consumption by period and consumer, as the meters counted it. [Wh]"""
-    frame = history.recorded.frame("prosumers")
+    frame = history.results.table("prosumers")
     drawn = (-frame["metered_wh"]).clip(lower=0)
     periods = frame["interval"] // billing_intervals
     found: dict[tuple[int, str], int] = defaultdict(int)

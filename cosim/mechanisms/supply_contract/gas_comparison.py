@@ -105,7 +105,7 @@ def run_gas(results: Results) -> RunGas:
     done = done[done["contract"].isin(contracts)].astype({"contract": str})
     created = done["method"].isna()
     calls = done[~created].astype({"method": str}).groupby(["contract", "method"])["gas_used"]
-    ledger = results.scenario["ledger"]
+    ledger = results.scenario_fields["ledger"]
     created_gas = done[created].groupby("contract")["gas_used"]
     return RunGas(
         methods={(str(c), str(m)): own for (c, m), own in _averages(calls)},

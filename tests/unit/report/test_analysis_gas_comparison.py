@@ -21,7 +21,7 @@ from cosim.mechanisms.supply_contract.gas_comparison import (
     run_gas,
 )
 from cosim.results.reader import Results
-from cosim.results.schemas import TABLES
+from cosim.results.schemas import tables_of
 
 GWEI = 10**9
 
@@ -34,6 +34,8 @@ CALLS: tuple[tuple[int, str, str | None, int, int, int, int], ...] = (
     (2, "Supplier", "subscribeUser", 26_000, 5 * GWEI, 1 * GWEI, 0),  # reverted: no call done
     (3, "EuroToken", "approve", 40_000, 3 * GWEI, 9 * GWEI, 1),  # fee caps the tip at 0
 )
+
+TABLES = tables_of()
 BASE_WEI = {1: 1 * GWEI, 2: 2 * GWEI, 3: 3 * GWEI}
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from cosim.errors import ResultFolderError
 from cosim.results.manifest import write_manifest
-from cosim.results.schemas import TABLES
+from cosim.results.schemas import tables_of
 from cosim.results.writer import TableWriter, prepare
+
+TABLES = tables_of()
 
 
 def trade(interval: Any, energy_wh: Any) -> dict[str, Any]:

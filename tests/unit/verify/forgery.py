@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.results.manifest import file_hashes, git_revision
-from cosim.results.schemas import TABLES
+from cosim.results.schemas import tables_of
 from cosim.results.writer import ROWS_PER_GROUP
+
+TABLES = tables_of()
 
 
 def hash_again(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from forgery import hash_again, rewrite, with_other_cell
 
-from cosim.replay.recorded import Recorded
+from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.verify.blocks import check_reorganisations
@@ -58,18 +58,18 @@ def test_blocks_are_drawn_again(results: Callable[[str], Path], name: str, tmp_p
 
 
 def test_forks_are_what_can_have_been(results: Callable[[str], Path]) -> None:
-    recorded = Recorded(results("forks"))
-    honest = recorded.arrow("reorganisations")
+    read = Results(results("forks"))
+    honest = read.arrow("reorganisations")
     assert honest.num_rows > 3
-    assert check_reorganisations(recorded).passed
+    assert check_reorganisations(read).passed
     for column in ("block", "depth_blocks", "seen_at_s", "cause"):
-        recorded = Recorded(recorded.folder)
+        read = Results(read.folder)
         forged = with_other_cell(honest, column, honest.num_rows // 2)
-        recorded._frames["reorganisations"] = forged.to_pandas()
-        assert not check_reorganisations(recorded).passed, column
+        read._whole["reorganisations"] = forged.to_pandas()
+        assert not check_reorganisations(read).passed, column
     # more left out than there were
-    recorded = Recorded(recorded.folder)
+    read = Results(read.folder)
     frame = honest.to_pandas()
     frame["n_left_out"] = frame["n_transactions"] + 1
-    recorded._frames["reorganisations"] = frame
-    assert check_reorganisations(recorded).n_differences == honest.num_rows
+    read._whole["reorganisations"] = frame
+    assert check_reorganisations(read).n_differences == honest.num_rows

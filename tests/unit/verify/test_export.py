@@ -16,7 +16,7 @@ from cosim.errors import ResultFolderError, UserError
 from cosim.evm.accounts import account
 from cosim.evm.engine import CHAIN_ID
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.keys import key_ring, sender_names
+from cosim.chain.roles import key_ring, sender_names
 from cosim.verify.export import PURSE_WEI, export_transactions
 
 

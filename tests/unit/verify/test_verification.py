@@ -19,14 +19,16 @@ from forgery import hash_again, rewrite, with_other_cell
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.evm.engine import BlockEngine, Message, Receipt
 from cosim.evm.revm import RevmEngine
-from cosim.replay.recorded import Recorded
 from cosim.replay.replay import replay
-from cosim.results.schemas import TABLES
+from cosim.results.reader import Results
+from cosim.results.schemas import tables_of
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.verify.files import check_bytes, check_files, check_tables
-from cosim.verify.ledger import check_events, check_receipts, check_state, replayed_tables
+from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.verification import verify
+
+TABLES = tables_of()
 
 LEDGER, GRID = ("files", "ledger"), ("files", "grid")
 
@@ -74,7 +76,7 @@ def test_a_forged_cell_is_caught_though_its_hash_was_forged_too(copied: Path, ta
     # round before the last is in no table
     row = 0 if parts is GRID else honest.num_rows // 2
     rewrite(path, with_other_cell(honest, column, row))
-    assert not check_files(Recorded(copied)).passed
+    assert not check_files(Results(copied)).passed
     hash_again(copied)
     failed = verify(copied, every=100, parts=parts).failed
     assert caught_by in failed
@@ -90,14 +92,14 @@ def test_a_changed_byte_is_caught(copied: Path, table: str) -> None:
         changed = content.copy()
         changed[place] ^= 1
         path.write_bytes(changed)
-        recorded = Recorded(copied)
-        named = [difference.table for difference in check_files(recorded).differences]
+        results = Results(copied)
+        named = [difference.table for difference in check_files(results).differences]
         assert named == [f"tables/{table}.parquet"]
         hash_again(copied)
-        recorded = Recorded(copied)
-        assert check_files(recorded).passed
+        results = Results(copied)
+        assert check_files(results).passed
         # not readable, or not what a run writes, or another value that a run could write
-        told = not (check_tables(recorded).passed and check_bytes(recorded).passed)
+        told = not (check_tables(results).passed and check_bytes(results).passed)
         if not told:
             told = not verify(copied, parts=FORGED[table][2][1:]).passed
         # or a number that the power flow cannot tell from the true one
@@ -160,12 +162,12 @@ def test_a_dearer_supplier_is_caught(copied: Path) -> None:
     hash_again(copied)
     change_manifest(copied, ("chain", "settings", "eur_per_eth"), 1000.0)
     failed = verify(copied, parts=LEDGER).failed
-    assert failed == ["settlement", "storage", "certificates", "supply", "names"]
+    assert failed == ["settlement", "names", "storage", "certificates", "supply"]
 
 
 def test_missing_and_additional_files_are_named(copied: Path) -> None:
     (copied / "tables" / "names.parquet").rename(copied / "tables" / "more.parquet")
-    check = check_files(Recorded(copied))
+    check = check_files(Results(copied))
     assert [str(one) for one in check.differences] == [
         "tables/more.parquet: recorded 'not named in the manifest', recomputed 'a file'",
         "tables/names.parquet: recorded 'named or expected', recomputed 'no such file'",
@@ -231,22 +233,21 @@ class WholeBlocks(RevmEngine):
 
 
 def test_an_engine_that_executes_whole_blocks(whole_result: Path) -> None:
-    recorded, engine = Recorded(whole_result), WholeBlocks()
+    results, engine = Results(whole_result), WholeBlocks()
     assert isinstance(engine, BlockEngine)
     assert not isinstance(RevmEngine(), BlockEngine)
-    done = replay(recorded, engine)
-    expected = replayed_tables(done)
-    assert check_receipts(recorded, done, expected).passed
-    assert check_events(recorded, done, expected).passed
-    assert check_state(recorded, done).passed
-    blocks = recorded.frame("blocks")["n_transactions"]
+    done = replay(results, engine)
+    assert check_receipts(results, done).passed
+    assert check_events(results, done).passed
+    assert check_state(results, done).passed
+    blocks = results.table("blocks")["n_transactions"]
     assert engine.sizes == blocks[blocks > 0].tolist()
 
 
 def test_a_node_that_leaves_a_transaction_out(whole_result: Path) -> None:
-    recorded = Recorded(whole_result)
-    done = replay(recorded, WholeBlocks(left_out=100))
-    check = check_receipts(recorded, done, replayed_tables(done))
+    results = Results(whole_result)
+    done = replay(results, WholeBlocks(left_out=100))
+    check = check_receipts(results, done)
     first = check.differences[0]
     assert (first.row, first.recomputed) == ("row 100", "the node did not include it")
 

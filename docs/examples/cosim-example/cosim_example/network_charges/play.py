@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cosim_example.network_charges.client import ANNOUNCE_GAS, MAX_BATCH, NetworkCharges
+from cosim_example.network_charges.model import Charged, NetworkChargesModel
+from cosim_example.network_charges.settings import NetworkChargeSettings
+
 from cosim.chain.client import ContractClient
 from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
@@ -13,9 +17,6 @@ from cosim.mechanisms.play import Play, Readings, Statement
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import Columns
 from cosim.units import ueur_from_eur
-from cosim_example.network_charges.client import ANNOUNCE_GAS, MAX_BATCH, NetworkCharges
-from cosim_example.network_charges.model import Charged, NetworkChargesModel
-from cosim_example.network_charges.settings import NetworkChargeSettings
 
 NAME = NetworkCharges.contract
 

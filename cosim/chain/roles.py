@@ -1,6 +1,6 @@
-"""Keys of everybody who can send a transaction in a run.
+"""Roles of a run, and keys of everybody who can send a transaction in it.
 
-They follow from the scenario's seed and the names of the people alone, so that a result folder is
+They follow from the scenario's seed and the names of the prosumers alone, so that a result folder is
 enough to sign its transactions again. They are test keys: whoever knows the seed has them.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cosim.evm.accounts import account
-from cosim.mechanisms.deployment import ROLES
+
+ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
+"""Accounts of every run that belong to no prosumer."""
 
 ATTACKERS = ("attacker",)
 """Names of accounts that no honest run uses."""

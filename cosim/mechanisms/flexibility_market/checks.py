@@ -1,0 +1,114 @@
+"""The table of flexibility, recomputed from the replayed chain."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
+from cosim.replay.checks import Amounts, MechanismChecks, Recompute
+from cosim.replay.findings import Check
+from cosim.replay.history import History
+
+FLEXIBILITY = "FlexibilityMarket"
+
+
+class FlexibilityChecks(MechanismChecks[DsoSettings]):
+    """Checks of the flexibility market."""
+
+    def checks(self, history: History) -> Mapping[str, Recompute]:
+        """Return the check of the table ``flexibility``."""
+        return {"flexibility": lambda: check_flexibility(history)}
+
+    def intervals(self, history: History) -> Mapping[int, int]:
+        """Return the interval of the request that a call is about."""
+        opened = _opened(history)
+        return {
+            position: opened.get(sent.call.arguments.get("request_id"), _NONE)["interval"]
+            for position, sent in history.calls(FLEXIBILITY)
+        }
+
+    def activated_wh(self, history: History) -> Amounts:
+        """Return awarded energy, up positive. [Wh]"""
+        found: dict[tuple[int, str], int] = defaultdict(int)
+        for row in flexibility_rows(history):
+            sign = 1 if row["direction"] == "up" else -1
+            found[row["interval"], row["prosumer"]] += sign * row["awarded_wh"]
+        return found
+
+    def flexibility_ueur(self, history: History) -> Amounts:
+        """Return payments less penalties. [µEUR]"""
+        found: dict[tuple[int, str], int] = defaultdict(int)
+        for row in flexibility_rows(history):
+            received = row["paid_ueur"] - row["penalty_ueur"]
+            found[row["interval"], row["prosumer"]] += received
+        return found
+
+    def fees_wei(self, history: History) -> Amounts:
+        """Return the fees of offers. [wei]"""
+        opened, names = _opened(history), history.participants.prosumer_of
+        found: dict[tuple[int, str], int] = defaultdict(int)
+        for _, sent in history.calls(FLEXIBILITY, "offer"):
+            interval = opened[sent.argument("request_id")]["interval"]
+            if sent.sender in names:
+                found[interval, names[sent.sender]] += sent.included.fee_wei
+        return found
+
+
+_NONE = {"interval": -1}
+
+
+def _opened(history: History) -> dict[Any, dict[str, Any]]:
+    """Requests that were opened, by their numbers."""
+    events = history.of(FLEXIBILITY, "RequestOpened")
+    return {event.arguments["request"]: event.arguments for event in events}
+
+
+def flexibility_rows(history: History) -> list[dict[str, Any]]:
+    """Return the rows of the table of flexibility as the events tell them."""
+    names, opened = history.participants.prosumer_of, _opened(history)
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    for event in history.of(FLEXIBILITY, "OfferPlaced"):
+        said, request = event.arguments, opened[event.arguments["request"]]
+        rows[said["request"], said["account"]] = {
+            "interval": request["interval"],
+            "request": said["request"],
+            "prosumer": names.get(said["account"], said["account"]),
+            "direction": "up" if request["is_up"] else "down",
+            "offered_wh": said["energy_wh"],
+            "awarded_wh": 0,
+            "delivered_wh": 0,
+            "price_ueur_per_kwh": said["price_ueur_per_kwh"],
+            "paid_ueur": 0,
+            "penalty_ueur": 0,
+            "baseline_wh": said["baseline_wh"],
+        }
+    for event in history.of(FLEXIBILITY, "OfferAwarded"):
+        row = rows[event.arguments["request"], event.arguments["account"]]
+        row["awarded_wh"] += event.arguments["energy_wh"]
+    for event in history.of(FLEXIBILITY, "OfferSettled"):
+        row = rows[event.arguments["request"], event.arguments["account"]]
+        row |= {key: event.arguments[key] for key in ("delivered_wh", "paid_ueur", "penalty_ueur")}
+    return list(rows.values())
+
+
+def check_flexibility(history: History) -> Check:
+    """Compare every offer with its award, delivery, payment and penalty; baselines with schedules.
+
+    Requests of an interval that an interruption left unsettled are in no table yet.
+    """
+    frame, done = history.results.table("flexibility"), history.results.n_intervals
+    settled = frame["interval"].max() if len(frame) else -1
+    own = flexibility_rows(history)
+    kept = [row for row in own if settled >= done or row["interval"] < done]
+    key, method = ("interval", "request", "prosumer"), "from RequestOpened and the events of offers"
+    check = history.compare("flexibility", key, method, kept)
+    schedules = history.results.table("schedules")
+    keys = zip(schedules["interval"], schedules["prosumer"], strict=True)
+    nominated = dict(zip(keys, schedules["nominated_wh"].tolist(), strict=True))
+    for row in own:
+        stated = nominated.get((row["interval"], row["prosumer"]))
+        name = f"interval {row['interval']}, prosumer {row['prosumer']}"
+        check.equal("schedules", name, "nominated_wh", stated, row["baseline_wh"])
+    return check

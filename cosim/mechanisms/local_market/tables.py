@@ -1,0 +1,39 @@
+"""Tables of the local market: orders and trades."""
+
+from __future__ import annotations
+
+from cosim.results.columns import PROSUMER, Table, integer, interval, number, price, text, ueur, wh
+
+TABLES = (
+    Table(
+        "orders",
+        "an order that a prosumer sent to the local market",
+        (
+            interval(),
+            PROSUMER,
+            text("side", "buy or sell"),
+            wh("energy_wh", "energy asked or offered, positive"),
+            price("price_ueur_per_kwh", "limit price"),
+            number("sent_at_s", "s", "Unix time at which it left the prosumer"),
+            integer("block", "-", "block that includes it; missing if none does", optional=True),
+            text("status", "cleared, partial, unmatched, late, rejected or unrevealed"),
+            wh("filled_wh", "energy cleared"),
+            price("clearing_price_ueur_per_kwh", "price it was filled at", optional=True),
+            text("reason", "revert text of an order that was late, rejected or not revealed", True),
+        ),
+    ),
+    Table(
+        "trades",
+        "energy that one prosumer sold to another",
+        (
+            interval(),
+            text("buyer", "name of the buying connection point"),
+            text("seller", "name of the selling connection point"),
+            wh("energy_wh", "energy traded"),
+            price("price_ueur_per_kwh", "price that the buyer pays"),
+            ueur("amount_ueur", "what the buyer pays for it"),
+            price("sell_price_ueur_per_kwh", "price that the seller earns"),
+            ueur("earned_ueur", "what the seller earns for it; the supplier keeps the rest"),
+        ),
+    ),
+)

@@ -1,0 +1,22 @@
+"""Table of the name registry: changes of names."""
+
+from __future__ import annotations
+
+from cosim.results.columns import PROSUMER, Table, interval, text, ueur
+
+TABLES = (
+    Table(
+        "names",
+        "one change of a name in the name registry; the last one of a name says whose it is",
+        (
+            interval("delivery interval after which it changed, from 0; -1 for the set-up phase"),
+            PROSUMER,
+            text("name", "that connection point's name in the registry"),
+            text("action", "registered, offered, accepted or updated"),
+            text("owner", "address of its owner from then on"),
+            text("account", "address that it stands for from then on"),
+            ueur("fee_ueur", "paid to the registry for it, positive"),
+            ueur("fees_ueur", "transaction fees paid for it, positive"),
+        ),
+    ),
+)

@@ -1,0 +1,29 @@
+"""Table of a supply contract: each consumer's billing periods."""
+
+from __future__ import annotations
+
+from cosim.results.columns import PROSUMER, Table, flag, integer, interval, price, ueur, wh
+
+TABLES = (
+    Table(
+        "supply",
+        "one consumer's billing period by the supply contract, once it is finalised",
+        (
+            interval("delivery interval after which it was finalised, from 0"),
+            integer("period", "-", "billing period, from 0"),
+            PROSUMER,
+            wh("metered_wh", "drawn from the grid, consumption positive; feed-in counts nothing"),
+            wh("declared_wh", "declared by its meter; missing when it stayed silent", True),
+            flag("estimated", "billed by the agreed estimate"),
+            wh("billed_wh", "what was billed: declared, or estimated"),
+            price("price_ueur_per_kwh", "price of the period"),
+            ueur("bill_ueur", "the bill, positive"),
+            ueur("paid_ueur", "of which the deposit paid; the rest is a debt"),
+            ueur("topped_up_ueur", "paid in after the bill: repays the debt, then is deposit"),
+            ueur("refund_ueur", "withdrawn after the last bill, positive"),
+            ueur("deposit_ueur", "left as the deposit of the next period"),
+            ueur("debt_ueur", "owed to the supplier after all this, positive"),
+            ueur("fees_ueur", "transaction fees paid since the period before, positive"),
+        ),
+    ),
+)

@@ -1,0 +1,163 @@
+"""One table's Parquet file: rows are buffered and written in groups of a fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cosim.results.columns import Column, Table
+
+_AS_GIVEN = {str, int, type(None), list}
+"""Types of values that pyarrow takes, or refuses, without changing them."""
+
+
+class TableFile:
+    """One table's buffer and its Parquet file.
+
+    Parameters
+    ----------
+    table : Table
+    path : Path
+        The file to be.
+    rows_per_group : int
+        Rows that are buffered, and written together.
+    """
+
+    def __init__(self, table: Table, path: Path, rows_per_group: int) -> None:
+        self._table = table
+        self._schema = table.arrow
+        self._names = tuple(column.name for column in table.columns)
+        self._required = frozenset(c.name for c in table.columns if not c.optional)
+        self._rows_per_group = rows_per_group
+        self._chunks: list[tuple[int, dict[str, Any]]] = []
+        self._n_rows = 0
+        self._file = pq.ParquetWriter(
+            path,
+            self._schema,
+            version="2.6",
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=True,
+            write_statistics=True,
+            data_page_version="1.0",
+        )
+
+    def append(self, columns: Mapping[str, Any]) -> None:
+        """Add rows, as :meth:`cosim.results.writer.TableWriter.append` takes them."""
+        given = columns.keys()
+        if unknown := sorted(given - set(self._names)):
+            raise ValueError(f"table {self._table.name!r} has no column {', '.join(unknown)}")
+        if missing := sorted(self._required - given):
+            raise ValueError(f"table {self._table.name!r} lacks column {', '.join(missing)}")
+        values = {name: _own(value) for name, value in columns.items()}
+        lengths = {name: len(v) for name, v in values.items() if not isinstance(v, _Scalar)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"table {self._table.name!r}: columns of different length: {lengths}")
+        n_rows = next(iter(lengths.values()), 1)
+        if n_rows:
+            self._chunks.append((n_rows, values))
+            self._n_rows += n_rows
+            if self._n_rows >= self._rows_per_group:
+                self._flush(final=False)
+
+    def _flush(self, final: bool) -> None:
+        """Write full row groups of the buffer; the last, shorter one only at the end."""
+        if not self._n_rows:
+            return
+        arrays = [self._array(column) for column in self._table.columns]
+        batch = pa.Table.from_arrays(arrays, schema=self._schema)
+        size = self._rows_per_group
+        n_written = self._n_rows if final else self._n_rows - self._n_rows % size
+        for start in range(0, n_written, size):
+            self._file.write_table(batch.slice(start, min(size, n_written - start)), size)
+        self._chunks = []
+        self._n_rows -= n_written
+        if self._n_rows:
+            rest = batch.slice(n_written).combine_chunks()
+            self._chunks.append((self._n_rows, {name: rest[name].chunk(0) for name in self._names}))
+
+    def _array(self, column: Column) -> Any:
+        parts = [
+            _arrow(chunk.get(column.name, _NULL), n_rows, column) for n_rows, chunk in self._chunks
+        ]
+        array = pa.concat_arrays(parts)
+        if not column.optional and array.null_count:
+            raise ValueError(f"table {self._table.name!r}: {column.name} has missing values")
+        return array
+
+    def close(self) -> None:
+        """Write what is buffered and close the file."""
+        self._flush(final=True)
+        self._file.close()
+
+    def discard(self) -> None:
+        """Close the file without what is buffered."""
+        self._chunks = []
+        self._n_rows = 0
+        self._file.close()
+
+
+class _Scalar:
+    """One value for every row of a chunk."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+_NULL = _Scalar(None)
+
+
+def _own(value: Any) -> Any:
+    """A copy of a column's values that nobody else can change, or a scalar."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return value.copy()
+    if value is None or isinstance(value, str | bytes | int | float | np.generic):
+        return _Scalar(value.item() if isinstance(value, np.generic) else value)
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0:
+            return _Scalar(value.item())
+        raise ValueError(f"a column has one dimension, not {value.ndim}")
+    if isinstance(value, Iterable):
+        return list(value)
+    raise ValueError(f"{value!r} is neither a column nor a scalar")
+
+
+def _arrow(value: Any, n_rows: int, column: Column) -> Any:
+    """Values of one chunk in the column's type, refusing any that would change."""
+    kind = column.type
+    try:
+        if isinstance(value, pa.Array):
+            return value
+        if isinstance(value, _Scalar):
+            return pa.repeat(pa.scalar(_readable(value.value, kind), kind), n_rows)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            array = pa.array(value)
+            if value.dtype.kind == "f" and not pa.types.is_floating(kind):
+                raise ValueError("fractional numbers in a column of integers")
+            if value.dtype.kind == "b" and not pa.types.is_boolean(kind):
+                raise ValueError("booleans in a column of numbers")
+            return array if array.type == kind else array.cast(kind)
+        if not set(map(type, value)) <= _AS_GIVEN:
+            value = [_readable(item, kind) for item in value]
+        return pa.array(value, kind, from_pandas=False)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"column {column.name}: {error}") from error
+
+
+def _readable(item: Any, kind: Any) -> Any:
+    """Bytes become hexadecimal text in a column of text; NumPy scalars become Python's.
+
+    pyarrow would cut a fraction off without a word.
+    """
+    if isinstance(item, bytes) and pa.types.is_string(kind):
+        return f"0x{item.hex()}"
+    if isinstance(item, np.generic):
+        item = item.item()
+    if isinstance(item, float) and pa.types.is_integer(kind):
+        raise ValueError(f"{item!r} is not an integer")
+    return item

@@ -1,0 +1,170 @@
+"""A mechanism of another package: its table is written where it is used, and verified or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosim.scenario import Scenario
+
+MODULE = """
+from cosim.mechanisms.play import Service
+from cosim.plugins.mechanism import Mechanism
+from cosim.replay.checks import MechanismChecks
+from cosim.results.columns import Column, Table, interval, wh
+from cosim.settings import Model
+
+SUN = Table("sun", "sunshine of an interval", (interval(), wh("sun_wh", "how much")))
+
+
+class Settings(Model):
+    sun_wh: int = 5
+
+
+class Sunny(Service):
+    def settle(self, interval, delivery):
+        return {{"sun": {{"interval": interval, "sun_wh": 5}}}}
+
+
+class SunChecks(MechanismChecks):
+    def checks(self, history):
+        rows = [{{"interval": k, "sun_wh": self.settings.sun_wh}} for k in range(2)]
+        return {{"sun": lambda: history.compare("sun", ("interval",), "the settings", rows)}}
+
+
+class Sun(Mechanism):
+    section = "sun"
+    title = "Sun"
+    summary = "sunshine"
+    settings_type = Settings
+    tables = {tables}
+
+    def deploy(self, deployment, scenario):
+        return Sunny()
+
+    def checks(self):
+        return {checks}
+"""
+
+COMMAND = "import sys; from cosim.cli import main; sys.exit(main(sys.argv[1:]))"
+
+RUN = """
+import json, sys
+from pathlib import Path
+from cosim.runs.experiment import run_scenario
+from cosim.scenario import scenario_of
+from cosim.verify.verification import verify
+
+fields, out = json.loads(sys.stdin.read()), Path(sys.argv[1])
+run_scenario(scenario_of(fields, "scenario.yaml"), Path("scenario.yaml"), out)
+done = verify(out, parts=("files", "ledger"))
+found = {check.name: [check.verdict, check.notes] for check in done.checks}
+print(json.dumps({"checks": found, "tables": [p.stem for p in (out / "tables").iterdir()]}))
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Environment of a process that has the package ``sunny``."""
+
+    def install(tables: str = "(SUN,)", checks: str = "None") -> dict[str, str]:
+        site = tmp_path / "site"
+        info = site / "sunny-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / "sunny.py").write_text(MODULE.format(tables=tables, checks=checks))
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sunny\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[cosim.mechanisms]\nsun = sunny:Sun\n")
+        path = os.pathsep.join([str(site), *(entry for entry in sys.path if entry)])
+        return {**os.environ, "PYTHONPATH": path}
+
+    return install
+
+
+def run(environment: dict[str, str], scenario: Scenario, out: Path, **sections: Any) -> Any:
+    fields = scenario.model_dump(mode="json") | sections
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(out)],
+        input=json.dumps(fields),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_table_without_a_check_is_called_not_recomputed(
+    installed: Callable[..., dict[str, str]],
+    short_scenario: Callable[..., Scenario],
+    tmp_path: Path,
+) -> None:
+    environment = installed()
+    found = run(environment, short_scenario(2), tmp_path / "used", sun={})
+    assert "sun" in found["tables"]
+    note = "not recomputed: sun of the package sunny has no check of this table"
+    assert found["checks"]["sun"] == ["not recomputed", [note]]
+    assert {verdict for verdict, _ in found["checks"].values()} == {"ok", "not recomputed"}
+    # a run without the mechanism has no table of it
+    found = run(environment, short_scenario(1), tmp_path / "without")
+    assert "sun" not in found["tables"]
+    assert "sun" not in found["checks"]
+    assert found["checks"]["files"][0] == "ok"
+
+
+@pytest.mark.parametrize(("sun_wh", "verdict"), [(5, "ok"), (6, "DIFFERS")])
+def test_a_table_with_a_check_is_recomputed(
+    installed: Callable[..., dict[str, str]],
+    short_scenario: Callable[..., Scenario],
+    tmp_path: Path,
+    sun_wh: int,
+    verdict: str,
+) -> None:
+    environment = installed(checks="SunChecks(self.settings)")
+    section = {"sun_wh": sun_wh}
+    found = run(environment, short_scenario(2), tmp_path / "result", sun=section)
+    assert found["checks"]["sun"] == [verdict, []]
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem", "remedy"),
+    [
+        ('(Table("orders", "", (interval(),)),)', "a table that exists, 'orders'", "rename"),
+        ("(SUN, SUN)", "a table that exists, 'sun'", "rename"),
+        (
+            '(Table("sun", "", (Column("sun_wh", "int64", "", "how much"),)),)',
+            "columns without a unit in its table 'sun': sun_wh",
+            "its unit",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_before_a_run(
+    installed: Callable[..., dict[str, str]],
+    short_scenario: Callable[..., Scenario],
+    tmp_path: Path,
+    tables: str,
+    problem: str,
+    remedy: str,
+) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(short_scenario(1).to_yaml())
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "run", str(file), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env=installed(tables=tables),
+        check=False,
+    )
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "plug-in of package sunny (cosim.mechanisms: sun = sunny:Sun)" in said
+    assert problem in said
+    assert remedy in said
+    assert not list(tmp_path.glob("out*"))
