@@ -1,4 +1,4 @@
-"""What all contract clients share: sending, reading, and telling why a contract refused."""
+"""Base of all contract clients: sending, reading, and telling why a contract refused."""
 
 from __future__ import annotations
 

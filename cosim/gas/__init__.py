@@ -1,1 +1,1 @@
-"""What every method of every contract costs, in gas of whole transactions, on any engine."""
+"""Gas of every method of every contract, in whole transactions, on any engine."""

@@ -1,4 +1,4 @@
-"""What ``cosim gas`` measures of a mechanism, as it hands it out."""
+"""Cases that a mechanism hands out to ``cosim gas``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GasSweep:
 
 @dataclass(frozen=True)
 class GasCases:
-    """What is measured of a mechanism's contracts.
+    """Measurements of a mechanism's contracts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What contract models share: refusals with the contract's own text, free balances, dues.
+"""Bases of contract models: refusals with the contract's own text, free balances, dues.
 
 Models of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
 """
@@ -14,7 +14,7 @@ class ContractModel:
     """Exact Python model of a contract. Membership and time are the contract's to check."""
 
     subject: ClassVar[str]
-    """What the contract's refusals begin with."""
+    """First words of the contract's refusals."""
 
     @classmethod
     def _require(cls, condition: bool, text: str) -> None:
@@ -76,16 +76,16 @@ class SupplierAccounts(EscrowAccounts):
         self._dues: dict[str, int] = {}
 
     def debt_of(self, account: str) -> int:
-        """What the account owes the supplier. [µEUR]"""
+        """Debt of the account to the supplier. [µEUR]"""
         return max(self._dues.get(account, 0), 0)
 
     def claim_of(self, account: str) -> int:
-        """What the supplier owes the account. [µEUR]"""
+        """Debt of the supplier to the account. [µEUR]"""
         return max(-self._dues.get(account, 0), 0)
 
     @property
     def claims_total_ueur(self) -> int:
-        """What the supplier owes to all accounts. [µEUR]"""
+        """Debt of the supplier to all accounts. [µEUR]"""
         return sum(max(-dues, 0) for dues in self._dues.values())
 
     def deposit(self, account: str, amount_ueur: int) -> None:

@@ -1,4 +1,4 @@
-"""What the clients of contracts with ``escrow_accounts.vy`` share: money in, money out, balance."""
+"""Shared by the clients of contracts with ``escrow_accounts.vy``: money in, money out, balance."""
 
 from __future__ import annotations
 

@@ -46,11 +46,11 @@ class StorageAccounts(EscrowAccounts):
         self.set_aside_ueur = 0
 
     def debt_of(self, account: str) -> int:
-        """What the account owes the owner. [µEUR]"""
+        """Debt of the account to the owner. [µEUR]"""
         return self._debts.get(account, 0)
 
     def accrued_of(self, account: str) -> tuple[int, int]:
-        """What was billed and credited to the account and is not settled yet. [µEUR]"""
+        """Bills and credits of the account that are not settled yet. [µEUR]"""
         billed, credited = self._settled.get(account, (0, 0))
         shares = self.account_of(account).shares
         return (

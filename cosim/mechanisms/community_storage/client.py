@@ -66,15 +66,15 @@ class CommunityStorage(EscrowClient):
     """Collect what accounts were billed, pay what they were credited; at most 256 at once."""
 
     debt_of = View(int)
-    """What an account owes the owner. [µEUR]"""
+    """Debt of an account to the owner. [µEUR]"""
     accrued_of = View(pair)
-    """What was billed and credited to an account and is not settled yet. [µEUR]"""
+    """Bills and credits of an account that are not settled yet. [µEUR]"""
     account_of = View(AccountState)
     """Shares and energy of an account."""
     nominated_of = View(NominatedState)
     """Sum of an interval's nominations."""
     reading_of = View(StorageReading)
-    """What the battery's meter reported for an interval."""
+    """Reading of the battery's meter in an interval."""
 
     def nominate(
         self, sender: bytes, interval: int, energy_wh: int, sent_at_s: float | None = None

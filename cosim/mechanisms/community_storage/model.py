@@ -23,7 +23,7 @@ MAX_AMOUNT_UEUR = 2**96
 
 @dataclass(frozen=True, slots=True)
 class Nominated:
-    """What the nominations of an interval add up to.
+    """Sums of an interval's nominations.
 
     Parameters
     ----------
@@ -44,17 +44,17 @@ class Nominated:
         return self.credited_wh - self.debited_wh
 
     def loss_wh(self, net_wh: int) -> int:
-        """What the battery drew beyond the nominations, at its net injection. [Wh]"""
+        """Energy that the battery drew beyond the nominations, at its net injection. [Wh]"""
         return self.discharged_wh - self.charged_wh - net_wh
 
 
 def credited_wh(charged_wh: int, charge_permille: int) -> int:
-    """What charging adds to an account: rounded down. [Wh]"""
+    """Energy that charging adds to an account, rounded down. [Wh]"""
     return charged_wh * charge_permille // PERMILLE
 
 
 def debited_wh(discharged_wh: int, discharge_permille: int) -> int:
-    """What discharging takes from an account: rounded up. [Wh]"""
+    """Energy that discharging takes from an account, rounded up. [Wh]"""
     return -(-discharged_wh * PERMILLE // discharge_permille)
 
 
@@ -86,11 +86,11 @@ class CommunityStorageModel(StorageAccounts):
         return self._offers.get((account, to), (0, 0))
 
     def nomination_of(self, interval: int, account: str) -> int:
-        """What the account charges (positive) or discharges. [Wh]"""
+        """Energy that the account charges (positive) or discharges. [Wh]"""
         return self._nominations.get(interval, {}).get(account, 0)
 
     def nominated_of(self, interval: int) -> Nominated:
-        """What all accounts nominate."""
+        """Sums of all accounts' nominations."""
         return self._nominated.get(interval, Nominated())
 
     def reading_of(self, interval: int) -> int | None:

@@ -82,7 +82,7 @@ class FlexibilityOffer:
 
 @dataclass(frozen=True, slots=True)
 class FlexibilitySettlement:
-    """What a settled offer brought.
+    """Outcome of a settled offer.
 
     Parameters
     ----------

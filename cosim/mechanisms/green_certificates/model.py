@@ -21,7 +21,7 @@ MAX_HOUR = 2**33 - 1
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What an account has to do with certificates of one hour.
+    """Certificates and consumption of an account in one hour.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Holding:
 
     @property
     def retirable_wh(self) -> int:
-        """What the account could retire now. [Wh]"""
+        """Certificates that the account could retire now. [Wh]"""
         return min(self.held_wh, self.residual_wh)
 
 
@@ -123,7 +123,7 @@ class GreenCertificatesModel(EscrowAccounts):
         return (self.first_delivery_s + interval * self.step_s) // SECONDS_PER_HOUR
 
     def holding_of(self, hour: int, account: str) -> Holding:
-        """What an account holds, consumed and retired of an hour."""
+        """Certificates and consumption of an account in an hour."""
         return self._holdings.get(hour, {}).get(account, Holding())
 
     def totals_of(self, hour: int) -> HourTotals:
@@ -139,7 +139,7 @@ class GreenCertificatesModel(EscrowAccounts):
         return sum(offer.energy_wh for offer in self._offers.values() if offer.hour == hour)
 
     def is_recorded(self, interval: int, meter: str) -> bool:
-        """Whether a meter recorded an interval."""
+        """A meter recorded an interval."""
         return (interval, meter) in self._recorded.get(self.hour_of(interval), ())
 
     def offer_of(self, offer_id: int) -> CertificateOffer | None:
@@ -152,7 +152,7 @@ class GreenCertificatesModel(EscrowAccounts):
 
     @property
     def offer_count(self) -> int:
-        """How many offers were made; they are numbered from 1."""
+        """Number of offers made; they are numbered from 1."""
         return self._n_offers
 
     # --- certificates ---

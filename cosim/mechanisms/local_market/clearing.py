@@ -51,7 +51,7 @@ class Clearing:
 
     @property
     def price_ueur_per_kwh(self) -> int:
-        """What buyers pay: the one price of the rules with one price. [µEUR/kWh]"""
+        """Price that buyers pay, the one price of the rules with one price. [µEUR/kWh]"""
         return self.buy_price_ueur_per_kwh
 
     def price_of(self, order: Order) -> int:
@@ -85,7 +85,7 @@ def ranking(book: Book) -> list[int]:
 
 
 def crosses(book: Book) -> bool:
-    """Whether the best bid reaches the best ask."""
+    """Tell if the best bid reaches the best ask."""
     bids = [o.price_ueur_per_kwh for o in book if o is not None and not o.is_sell]
     asks = [o.price_ueur_per_kwh for o in book if o is not None and o.is_sell]
     return bool(bids) and bool(asks) and max(bids) >= min(asks)

@@ -56,7 +56,7 @@ class ClearedBooks(OrderBooks):
         return bytes(32) if committed is None else committed.root
 
     def pot_of(self, interval: int) -> int:
-        """What buyers paid in by claims and sellers have not yet taken out. [µEUR]"""
+        """Amount that buyers paid in by claims and sellers have not yet taken out. [µEUR]"""
         committed = self._interval(interval).committed
         return 0 if committed is None else committed.pot_ueur
 

@@ -59,12 +59,12 @@ class CommittedClearing:
         return price_of(order, self.rule, self.buy_price_ueur_per_kwh, self.sell_price_ueur_per_kwh)
 
     def fits(self, order: Order) -> bool:
-        """Whether the order would trade at a price that it accepts."""
+        """Tell if the order would trade at a price that it accepts."""
         price, limit = self.price_of(order), order.price_ueur_per_kwh
         return price >= limit if order.is_sell else price <= limit
 
     def amount_ueur(self, order: Order, filled_wh: int) -> int:
-        """What a fill brings its order: negative for a buyer. [µEUR]"""
+        """Proceeds of a fill, negative for a buyer. [µEUR]"""
         price = self.price_of(order)
         if order.is_sell:
             return amount_earned_ueur(filled_wh, price)

@@ -27,9 +27,9 @@ REVEAL_S, SEALED_DEPOSIT_UEUR = 60, 1_234_567
 CHALLENGE_S, CLEARING_BOND_UEUR = 300, 23_456_789
 
 MONEY = 1_234_567_890
-"""What an account deposits, so large that it lasts. [µEUR]"""
+"""Deposit of an account, so large that it lasts. [µEUR]"""
 KEPT_UEUR = 1_234_567
-"""What it keeps in its wallet, as a person would. [µEUR]"""
+"""Tokens that it keeps in its wallet. [µEUR]"""
 
 HOUR_S = 3_600
 

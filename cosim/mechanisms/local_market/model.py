@@ -22,7 +22,7 @@ def settle_reading(
     retail_price_ueur_per_kwh: int,
     feed_in_price_ueur_per_kwh: int,
 ) -> Settlement:
-    """What is due for one account's interval, whether or not anybody can pay it.
+    """Settle one account's interval: the amounts due, even if nobody can pay them.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class LocalMarketModel(ClearedBooks):
         return self._interval(interval).readings.get(account)
 
     def locked_of(self, interval: int, account: str) -> int:
-        """What is held for an account's order until it is settled. [µEUR]
+        """Amount held for an account's order until it is settled. [µEUR]
 
         The deposit of a sealed order; the escrow of an order, once its fill is known with its
         proceeds or less its cost.

@@ -32,7 +32,7 @@ def escrow_ueur(order: Order, retail_price_ueur_per_kwh: int) -> int:
 
 @dataclass
 class Interval:
-    """What the market knows of one delivery interval; lists go by arrival index.
+    """State of one delivery interval; lists go by arrival index.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ class OrderBooks(SupplierAccounts):
         return self._interval(interval).index_of[account]
 
     def clear_book(self, interval: int) -> Clearing:
-        """What clearing the interval's book gives, without doing it."""
+        """Compute the clearing of the interval's order book, without doing it."""
         return self.clear_orders(self._interval(interval).book)
 
     def clear_orders(self, book: Book) -> Clearing:
-        """What clearing any book gives under the market's rule and the supplier's prices."""
+        """Compute the clearing of any order book under the market's rule and prices."""
         return clear(
             book,
             self.terms.rule,

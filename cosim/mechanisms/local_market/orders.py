@@ -37,7 +37,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an account's meter said about one interval.
+    """Reading of an account's meter in one interval.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What one interval brought one account in the local market.
+    """Settlement of one account's interval in the local market.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class PricingRule(Enum):
-    """How the local market prices what it trades; the values are the names in a scenario.
+    """Pricing rule of the local market; the values are the names in a scenario.
 
     ``MIDPOINT``, ``PAY_AS_BID`` and ``MCAFEE`` clear a double auction in which every order names
     its own price. ``MID_MARKET_RATE``, ``SUPPLY_DEMAND_RATIO`` and ``BILL_SHARING`` set the price
@@ -31,7 +31,7 @@ class PricingRule(Enum):
 
     @property
     def sets_price(self) -> bool:
-        """Whether orders are price takers: a bid must be at the retail price, an ask at 0."""
+        """Orders are price takers: a bid must be at the retail price, an ask at 0."""
         return self.number >= PricingRule.MID_MARKET_RATE.number
 
 

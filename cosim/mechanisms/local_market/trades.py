@@ -1,6 +1,6 @@
-"""Who traded with whom: a deterministic pairing of the fills of a clearing.
+"""Pairs of buyers and sellers: a deterministic pairing of the fills of a clearing.
 
-The contracts settle every account against the market; a pairing is for people and tables.
+The contracts settle every account against the market; a pairing is for readers of tables.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class NameRegistry(ContractClient):
     """Collect all fees charged so far. Beneficiary only."""
 
     resolve = View(bytes, _named)
-    """What a name stands for, 32 bytes; the contract refuses a name that nobody owns."""
+    """Value of a name, 32 bytes; the contract refuses a name that nobody owns."""
     owner_of = View(bytes, _named)
     """A name's owner; the zero address when it is free."""
     fees_due = View(int)

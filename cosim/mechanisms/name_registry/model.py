@@ -96,7 +96,7 @@ class NameRegistryModel(ContractModel):
         return amount_ueur
 
     def resolve(self, name: bytes) -> bytes:
-        """What a name stands for."""
+        """Value of a name."""
         self._require(name in self._entries, "not registered")
         return self._entries[name].value
 
@@ -105,7 +105,7 @@ class NameRegistryModel(ContractModel):
         return self._entries[name].owner if name in self._entries else NOBODY
 
     def successor_of(self, name: bytes) -> str:
-        """Whom a name is offered to, or nobody."""
+        """Account that a name is offered to, or nobody."""
         return self._entries[name].successor if name in self._entries else NOBODY
 
     @property

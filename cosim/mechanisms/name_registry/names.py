@@ -13,7 +13,7 @@ _CANONICAL = re.compile(rb"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 
 
 def is_canonical(word: bytes) -> bool:
-    """Whether a 32-byte word is a name: model of ``isCanonical`` in ``contracts/NameRegistry.vy``.
+    """Tell if a 32-byte word is a name: model of ``isCanonical`` in ``contracts/NameRegistry.vy``.
 
     Small letters, digits, and single hyphens and dots between them; zeros behind.
     """
@@ -36,8 +36,8 @@ def canonical_name(text: str) -> str:
     Raises
     ------
     UserError
-        If the text holds other letters, doubled separators, or more than 32 letters: two texts
-        that people tell apart could become one name if such were changed or left out.
+        If the text holds other letters, doubled separators, or more than 32 letters: two different
+        texts could become one name if such were changed or left out.
     """
     name = text.lower().replace(" ", "-").replace("_", "-")
     # the text itself must be ASCII: the Kelvin sign, for one, becomes a plain k

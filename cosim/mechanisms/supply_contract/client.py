@@ -46,7 +46,7 @@ class SubscriptionState:
 
 @dataclass(frozen=True, slots=True)
 class SupplierAccounts:
-    """What the supplier can withdraw, what was paid for the open period, and which that is."""
+    """Proceeds that the supplier can withdraw, takings of the open period, and its number."""
 
     proceeds_ueur: int
     takings_ueur: int

@@ -20,7 +20,7 @@ from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.mechanisms.supply_contract.client import Supplier
 from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
-from cosim.mechanisms.supply_contract.reconciliation import check_bill, check_books
+from cosim.mechanisms.supply_contract.reconciliation import check_bill, check_subscriptions
 from cosim.mechanisms.supply_contract.rows import PeriodAccount, columns
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, subscribed
 from cosim.messages import Columns
@@ -346,7 +346,7 @@ class SupplyContractPlay(Play):
             )
             for c in self._setup.consumers
         ]
-        check_books(interval, people, self.client.accounts_of(), self.model)
+        check_subscriptions(interval, people, self.client.accounts_of(), self.model)
         check_equal(
             interval,
             {CONTRACT: self._deployment.token.balance_of(self.client.address)},

@@ -1,4 +1,4 @@
-"""What the published registry of meters and supply contract cost, as published.
+"""Gas of the published registry of meters and supply contract, as published.
 
 Source: I. Kouveliotis-Lysikatos, "Securing the Decentralized Coordination of Active Distribution
 Grids with Blockchain" (conference slides). The author's Solidity is public
@@ -163,7 +163,7 @@ DEPLOYMENTS = (
 
 
 def gas_eur(gas: float, gas_price_gwei: float, eur_per_eth: float) -> float:
-    """What gas costs. [EUR]
+    """Cost of gas. [EUR]
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a run's supply contract, its model and the meters agree to the integer."""
+"""Checks that a run's supply contract, its model and the meters agree to the integer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cosim.mechanisms.supply_contract.client import SubscriptionState, SupplierA
 from cosim.mechanisms.supply_contract.model import Bill, Subscription, SupplyContractModel
 
 
-def check_books(
+def check_subscriptions(
     interval: int,
-    people: Sequence[tuple[str, SubscriptionState, Subscription]],
+    subscriptions: Sequence[tuple[str, SubscriptionState, Subscription]],
     accounts: SupplierAccounts,
     model: SupplyContractModel,
 ) -> None:
-    """Require that contract and model agree on every subscription and on the supplier's books.
+    """Require that contract and model agree on every subscription and on the supplier's accounts.
 
     Parameters
     ----------
     interval : int
         Delivery interval, for the error.
-    people : sequence of tuple
+    subscriptions : sequence of tuple
         Consumer, its subscription on the ledger and in the model.
     accounts : SupplierAccounts
         On the ledger.
@@ -37,8 +37,8 @@ def check_books(
     """
     check_equal(
         interval,
-        {name: astuple(state) for name, state, _ in people},
-        {name: astuple(own) for name, _, own in people},
+        {name: astuple(state) for name, state, _ in subscriptions},
+        {name: astuple(own) for name, _, own in subscriptions},
         "subscription on the ledger",
         "subscription of the model",
     )
@@ -46,8 +46,8 @@ def check_books(
         interval,
         {"Supplier": astuple(accounts)},
         {"Supplier": (model.proceeds_ueur, model.takings_ueur, model.open_period)},
-        "books of the supply contract",
-        "books of its model",
+        "accounts of the supply contract",
+        "accounts of its model",
     )
 
 
