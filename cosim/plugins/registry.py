@@ -75,6 +75,16 @@ class Registry(Generic[T]):
         """Every name, ours first."""
         return tuple(self._points)
 
+    def package(self, name: str) -> str:
+        """Return the distribution that declares a name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name.
+        """
+        return _package(self._points[name])
+
     def load(self, name: str) -> type[T]:
         """Return a plug-in by name.
 
