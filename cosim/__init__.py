@@ -29,12 +29,14 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562): pandapower alone takes seconds."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_PUBLIC[name]), name)
-    return value
+if not TYPE_CHECKING:  # else every misspelt name would be one
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used (PEP 562): pandapower alone takes seconds."""
+        if name not in _PUBLIC:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_PUBLIC[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

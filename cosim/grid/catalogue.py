@@ -125,9 +125,10 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
     Raises
     ------
     GridDataError
-        If there is no such grid (says where it was looked up), a file is missing or unreadable, the network has no coordinates,
-        a connection point is isolated or named twice, a bus, connection point, kind or profile is
-        unknown, or a number is missing; names file, field and remedy.
+        If there is no such grid (says where it was looked up), a file is missing or unreadable,
+        the network has no coordinates, a connection point is isolated or named twice, a bus,
+        connection point, kind or profile is unknown, or a number is missing; names file, field and
+        remedy.
     ProfileError
         If the profiles have gaps.
     """

@@ -16,6 +16,9 @@ from cosim.scenario.root import Scenario
 STUDY = "study"
 """The section of a scenario file that makes it a study."""
 
+_MERGE = "tag:yaml.org,2002:merge"
+"""Tag of the key ``<<``, which stands for no value."""
+
 
 def load_scenario(path: str | Path) -> Scenario:
     """Read a scenario file.
@@ -171,6 +174,3 @@ def _refuse_repeated_keys(
             )
         lines[name] = line
         _refuse_repeated_keys(loader, value, file, own, seen)
-
-
-_MERGE = "tag:yaml.org,2002:merge"

@@ -99,12 +99,12 @@ class ScenarioBase(Model):
             raise ScenarioError(
                 error.problem, file=file, field=error.field, remedy=error.remedy
             ) from error
-        scenario._file = Path(file)
+        scenario._file = Path(file).absolute()  # also after a change of the working directory
         return scenario
 
     @property
     def file(self) -> Path | None:
-        """The file it was read from; None for one made in Python."""
+        """Path of the file it was read from; None for one made in Python."""
         return self._file
 
     def replace(self, **changes: Any) -> Self:

@@ -135,6 +135,14 @@ def test_it_stays_with_its_file_when_it_is_changed_or_sent_to_a_process(tmp_path
     assert caught.value.file == str(file)
 
 
+def test_its_file_is_found_from_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(FIELDS))
+    monkeypatch.chdir(tmp_path)
+    scenario = load_scenario("small.yaml")
+    monkeypatch.chdir("/")
+    assert scenario.file == tmp_path / "small.yaml"
+
+
 def test_a_name_finds_a_scenario_that_comes_with_cosim():
     assert load_scenario("quickstart").name == "quickstart"
     assert find_scenario("spam") == find_scenario("attacks/spam") != find_scenario("quickstart")
