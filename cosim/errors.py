@@ -19,6 +19,7 @@
         ├── CalldataError         a value that no argument of a contract can hold
         └── EngineError           an EVM engine could not do what it was asked
 
+:class:`Interrupted` is a ``KeyboardInterrupt``: the user stopped a run that has something to show.
 A power flow that does not converge is not an exception: it is a recorded violation.
 """
 
@@ -31,6 +32,37 @@ from typing import Any
 
 class CosimError(Exception):
     """Base of every error that cosim raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with every attribute, whatever the constructor asks for."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[CosimError], args: tuple[Any, ...], state: dict[str, Any]) -> CosimError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user interrupted a run between two intervals.
+
+    Parameters
+    ----------
+    intervals_done : int
+        Intervals that are recorded and settled.
+    folder : Path
+        The result so far, marked incomplete.
+    """
+
+    def __init__(self, intervals_done: int, folder: Path) -> None:
+        self.intervals_done = intervals_done
+        self.folder = folder
+        super().__init__(f"interrupted after {intervals_done} intervals; so far: {folder}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with what the constructor asks for."""
+        return type(self), (self.intervals_done, self.folder)
 
 
 class UserError(CosimError):

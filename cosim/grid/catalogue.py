@@ -110,24 +110,29 @@ def list_grids(base: Path | None = None) -> list[GridInfo]:
     return [_info(path.parent) for path in sorted(base.glob(f"*/{NETWORK_FILE}"))]
 
 
-def open_grid(name_or_path: str | Path) -> GridCase:
+def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> GridCase:
     """Read and validate one grid folder.
 
     Parameters
     ----------
     name_or_path : str or Path
         A name in the catalogue, or the path of a grid folder.
+    scenario_folder : Path, optional
+        Folder of the scenario file that names the grid. A path is looked up from there first, a
+        name also in its folder ``grids``; then from the working directory, and then among the
+        grids that come with cosim.
 
     Raises
     ------
     GridDataError
-        If there is no such grid, a file is missing or unreadable, the network has no coordinates,
-        a connection point is isolated or named twice, a bus, connection point, kind or profile is
-        unknown, or a number is missing; names file, field and remedy.
+        If there is no such grid (says where it was looked up), a file is missing or unreadable,
+        the network has no coordinates, a connection point is isolated or named twice, a bus,
+        connection point, kind or profile is unknown, or a number is missing; names file, field and
+        remedy.
     ProfileError
         If the profiles have gaps.
     """
-    folder = _find(name_or_path)
+    folder = _find(Path(name_or_path), scenario_folder)
     net = read_network(folder / NETWORK_FILE)
     points = read_connection_points(folder / POINTS_FILE)
     check_network(net, points, folder / NETWORK_FILE)
@@ -158,19 +163,24 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _find(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
-    if path.is_dir():
-        return path.resolve()
-    known = {info.name: info.folder for info in list_grids()} if len(path.parts) == 1 else {}
-    if str(name_or_path) in known:
-        return known[str(name_or_path)]
+def _find(path: Path, scenario_folder: Path | None) -> Path:
+    """Folder of a grid: near the scenario, from the working directory, or one that ships."""
+    places = [path]
+    if not path.is_absolute():
+        if scenario_folder is not None:
+            places = [scenario_folder / path, scenario_folder / "grids" / path, path]
+        if len(path.parts) == 1:
+            places.append(resource_folder("grids") / path)
+    for place in places:
+        if place.is_dir():
+            return place.resolve()
+    looked = dict.fromkeys(str(place.absolute()) for place in places)
+    known = [info.name for info in list_grids()]
     raise GridDataError(
-        f"no grid {str(name_or_path)!r}",
+        f"no grid {str(path)!r}; looked for the folders {', '.join(looked)}",
         field="grid.network",
-        remedy=(f"one of {', '.join(known)}, or the path of a grid folder")
-        if known
-        else "give a name from 'cosim grids list' or the path of a grid folder",
+        remedy=f"name one that comes with cosim ({', '.join(known)}), or give the path of a grid "
+        "folder, from the scenario file's folder or absolute",
     )
 
 

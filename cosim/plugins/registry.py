@@ -74,6 +74,16 @@ class Registry(Generic[T]):
         """Every name, ours first."""
         return tuple(self._points)
 
+    def package(self, name: str) -> str:
+        """Return the distribution that declares a name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name.
+        """
+        return _package(self._points[name])
+
     def load(self, name: str) -> type[T]:
         """Return a plug-in by name.
 
@@ -91,10 +101,6 @@ class Registry(Generic[T]):
     def every(self) -> dict[str, type[T]]:
         """Return all plug-ins by name, ours first."""
         return {name: self.load(name) for name in self.names}
-
-    def package(self, name: str) -> str:
-        """Return the distribution that a plug-in comes with; ``cosim`` for ours."""
-        return _package(self._points[name])
 
     def refusal(self, name: str, problem: str, remedy: str) -> PluginError:
         """Return the error that a plug-in is refused with, to be raised."""

@@ -193,10 +193,12 @@ class Results:
         """Return columns of the intervals that count."""
         text = [c.name for c in schema.columns if c.kind == "string" and c.name in columns]
         text = [name for name in text if name != "arguments"]
-        read = self.arrow(schema.name, columns, read_dictionary=text)
-        if "interval" in columns:
+        has_interval = any(column.name == "interval" for column in schema.columns)
+        needed = [*columns, "interval"] if has_interval and "interval" not in columns else columns
+        read = self.arrow(schema.name, needed, read_dictionary=text)
+        if has_interval:
             read = read.filter(pc.less(read["interval"], self.n_intervals))
-        return _as_frame(read, schema)
+        return _as_frame(read.select(columns), schema)
 
     def table(self, table: str) -> pd.DataFrame:
         """Return every row of a table, those of intervals that were not settled included.

@@ -54,7 +54,8 @@ from cosim.units import wei_from_gwei
 
 def prepare_grid(scenario: Scenario) -> GridCase:
     """The network, with a connection point for a shared battery."""
-    grid, storage = open_grid(scenario.grid.network), scenario.section(CommunityStorageSettings)
+    grid = open_grid(scenario.grid.network, scenario.file.parent if scenario.file else None)
+    storage = scenario.section(CommunityStorageSettings)
     return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
 
 

@@ -27,7 +27,10 @@ class LimitSettings(Model):
 class GridSettings(Model):
     """Which network, and how its power flow is solved."""
 
-    network: str = Field(description="name of a folder in grids/, or path of such a folder")
+    network: str = Field(
+        description="path of a grid folder, from the scenario file's folder or the working "
+        "directory, or name of one that comes with cosim (docs/grids.md)"
+    )
     power_flow: Literal["fixed-point", "pandapower"] = Field(
         "fixed-point", description="engine; the other one is the reference of the sample"
     )

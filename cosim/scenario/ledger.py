@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, model_validator
 from pydantic_core import PydanticCustomError
 
 from cosim.plugins.evm_engine import AUTO, engine_names
@@ -104,19 +104,24 @@ class LedgerSettings(Model):
     )
     eur_per_eth: NonNegative = Field(2_000.0, description="price of the native coin [EUR]")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _defaults_by_kind(cls, data: Any) -> Any:
+    def _defaults_by_kind(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         """Write out what depends on other fields where the scenario does not say it."""
         if not isinstance(data, dict):
-            return data
+            return validate(data)
         written = dict(data)
         if written.get("confirmations") is None:
             kind = str(written.get("consensus", "proof_of_authority"))
             written["confirmations"] = CONFIRMATIONS.get(kind, 0)
         if written.get("others_gas_share") is None:
             written["others_gas_share"] = 0.5 if written.get("initial_base_fee_gwei") else 0.0
-        return written
+        ledger = validate(written)
+        # what the scenario does not say follows again when a field it depends on is replaced
+        ledger.model_fields_set.difference_update(
+            name for name in written if data.get(name) is None
+        )
+        return ledger
 
     @model_validator(mode="after")
     def _validators_agree(self) -> LedgerSettings:

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from cosim.errors import ScenarioError
+from cosim.resources import folder
 from cosim.scenario.root import Scenario
+
+STUDY = "study"
+"""The section of a scenario file that makes it a study."""
+
+_MERGE = "tag:yaml.org,2002:merge"
+"""Tag of the key ``<<``, which stands for no value."""
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -20,15 +26,50 @@ def load_scenario(path: str | Path) -> Scenario:
     Parameters
     ----------
     path : str or Path
-        A YAML file.
+        A YAML file, or the name of a scenario that comes with cosim, e.g. ``quickstart``.
+
+    Returns
+    -------
+    Scenario
+        Remembers its file: a grid is looked up from there.
 
     Raises
     ------
     ScenarioError
-        If the file is missing, is not YAML, or does not describe a scenario; names the field and,
-        for an unknown one, the nearest known name.
+        If the file is missing, is not YAML, gives a key twice, or does not describe a scenario;
+        names the field and, for an unknown one, the nearest known name.
     """
-    return scenario_of(read_fields(path), path)
+    file = find_scenario(path)
+    fields = read_fields(file)
+    if STUDY in fields:
+        raise ScenarioError(
+            "is a study of several runs, not one scenario",
+            file=file,
+            field=STUDY,
+            remedy="play it with 'cosim run', or load a scenario.yaml of its runs",
+        )
+    return scenario_of(fields, file)
+
+
+def find_scenario(given: str | Path) -> Path:
+    """Return the file given, or the scenario of that name that comes with cosim.
+
+    Parameters
+    ----------
+    given : str or Path
+        Where there is no such file, a name such as ``quickstart`` or ``attacks/spam``.
+
+    Returns
+    -------
+    Path
+        ``given`` where neither is there.
+    """
+    path = Path(given)
+    if path.exists() or path.is_absolute() or ".." in path.parts:
+        return path
+    scenarios = folder("scenarios")
+    own = (scenarios / f"{path}.yaml", scenarios / "attacks" / f"{path}.yaml")
+    return next((file for file in own if file.is_file()), path)
 
 
 def read_fields(path: str | Path) -> dict[str, Any]:
@@ -37,7 +78,7 @@ def read_fields(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ScenarioError
-        If the file is missing, is not YAML, or is no mapping.
+        If the file is missing, is not YAML, gives a key of a mapping twice, or is no mapping.
     """
     file = Path(path)
     try:
@@ -46,12 +87,25 @@ def read_fields(path: str | Path) -> dict[str, Any]:
         raise ScenarioError(
             f"cannot be read: {error.strerror}",
             file=file,
-            remedy="give the path of a scenario file, e.g. scenarios/quickstart.yaml",
+            remedy="give the path of a scenario file, e.g. scenarios/quickstart.yaml, or "
+            f"{_known(file.stem)}",
         ) from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(
+            f"is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}",
+            file=file,
+            remedy="save it as UTF-8",
+        ) from error
+    loader = yaml.SafeLoader(text)
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        node = loader.get_single_node()
+        if node is not None:
+            _refuse_repeated_keys(loader, node, file, (), set())
+        data = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none is the latter
         raise ScenarioError(f"is not YAML: {error}", file=file, remedy="mend the YAML") from error
+    finally:
+        loader.dispose()
     if not isinstance(data, dict):
         raise ScenarioError(
             "holds no mapping of fields", file=file, remedy="start from scenarios/quickstart.yaml"
@@ -60,7 +114,7 @@ def read_fields(path: str | Path) -> dict[str, Any]:
 
 
 def scenario_of(fields: Mapping[str, Any], file: str | Path) -> Scenario:
-    """The scenario that fields describe.
+    """Return the scenario that fields describe.
 
     Parameters
     ----------
@@ -74,98 +128,49 @@ def scenario_of(fields: Mapping[str, Any], file: str | Path) -> Scenario:
     ScenarioError
         If they do not describe a scenario; names the file and the field.
     """
-    try:
-        return Scenario.model_validate(fields)
-    except ValidationError as error:
-        raise explained(error, Path(file), Scenario) from error
+    return Scenario.of(fields, file)
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema of a scenario file, for editors."""
+    """Return the JSON schema of a scenario file, for editors."""
     return Scenario.model_json_schema()
 
 
-def explained(error: ValidationError, file: Path, model: type[BaseModel]) -> ScenarioError:
-    """The first of a validation's errors, as a user can mend it.
-
-    Parameters
-    ----------
-    error : ValidationError
-        Of the model.
-    file : Path
-        Named in the error.
-    model : type of BaseModel
-        What was validated; its known fields are offered where one is unknown.
-    """
-    first = error.errors()[0]
-    location = tuple(first["loc"])
-    field = ".".join(str(part) for part in _without_kinds(model, location))
-    remedy = None
-    problem = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, location[:-1])
-        problem = "unknown field"
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        remedy = (
-            f"did you mean '{near[0]}'? (a field's unit is the end of its name)"
-            if near
-            else f"known fields here: {', '.join(known)}"
-        )
-    elif first["type"].startswith("union_tag"):
-        known = [str(kind) for kind in _kinds(_models_on(model, location)[-1])]
-        problem = "kind is missing" if first["type"] == "union_tag_not_found" else "unknown kind"
-        field, remedy = f"{field}.kind", f"known kinds: {', '.join(known)}"
-    elif first["type"] == "missing":
-        problem = "missing"
-        remedy = "add it; see docs/scenarios.md"
-    else:
-        given = first.get("input")
-        if isinstance(given, str | int | float | bool):
-            problem = f"{problem} (given: {given!r})"
-        remedy = "give a value in the unit that the field's name ends with, within its range"
-        if first["type"] == "value_error":
-            remedy = "change one of the fields named"
-    others = len(error.errors()) - 1
-    if others:
-        problem += f" (and {others} more problem{'s' if others > 1 else ''} in this file)"
-    return ScenarioError(problem, file=file, field=field or "(top level)", remedy=remedy)
+def _known(name: str) -> str:
+    """The scenario that comes with cosim whose name is nearest, or all of them."""
+    names = sorted(file.stem for file in folder("scenarios").rglob("*.yaml"))
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"a name that comes with cosim: {', '.join(near or names)}"
 
 
-def _fields_at(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Names of the known fields of the model at a location in a file."""
-    models = _models_on(root, location)[-1]
-    return sorted({name for model in models for name in model.model_fields})
-
-
-def _without_kinds(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str | int]:
-    """A location without the kind by which one of several models was chosen for a section."""
-    before = _models_on(root, location[:-1]) if location else []
-    return [
-        part
-        for part, models in zip(location, before, strict=True)
-        if not (len(models) > 1 and part in _kinds(models))
-    ]
-
-
-def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
-    """Models that may stand before each part of a location, and after its last one."""
-    models: tuple[Any, ...] = (root,)
-    passed = [models]
-    for part in location:
-        if len(models) > 1 and part in _kinds(models):
-            models = (_kinds(models)[part],)
-        elif not isinstance(part, int):
-            fields = [model.model_fields[part] for model in models if part in model.model_fields]
-            models = tuple(
-                candidate
-                for field in fields
-                for candidate in (field.annotation, *getattr(field.annotation, "__args__", ()))
-                if isinstance(candidate, type) and issubclass(candidate, BaseModel)
+def _refuse_repeated_keys(
+    loader: yaml.SafeLoader,
+    node: yaml.Node,
+    file: Path,
+    path: tuple[str, ...],
+    seen: set[int],
+) -> None:
+    """Refuse a mapping that gives a key twice: YAML would keep the last without a word."""
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            _refuse_repeated_keys(loader, item, file, (*path, str(place)), seen)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[Any, int] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # refused as a field's name
+        name = loader.construct_object(key) if key.tag != _MERGE else key.value
+        own, line = (*path, str(name)), key.start_mark.line + 1
+        if name in lines:
+            raise ScenarioError(
+                f"is given twice, in line {lines[name]} and in line {line}",
+                file=file,
+                field=".".join(own),
+                remedy="keep one of them, with everything that both say",
             )
-        passed.append(models)
-    return passed
-
-
-def _kinds(models: tuple[Any, ...]) -> dict[Any, Any]:
-    """Models of a section by the kind that each stands for."""
-    return {model.model_fields["kind"].annotation.__args__[0]: model for model in models}
+        lines[name] = line
+        _refuse_repeated_keys(loader, value, file, own, seen)

@@ -1,4 +1,7 @@
-"""The page docs/scenarios.md, made from the scenario models so that it cannot go stale."""
+"""The page docs/scenarios.md, made from the scenario models so that it cannot go stale.
+
+Every installed plug-in's section is on it; the page that ships has those that ship.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from cosim.plugins import MECHANISMS
 from cosim.scenario import Scenario
 
 _HEAD = """# Scenario files
@@ -22,16 +26,31 @@ written out, and `cosim schema` prints the JSON schema for editors. This page is
 """
 
 
-def markdown() -> str:
-    """The page: one table per section, one row per field."""
+def markdown(shipped_only: bool = False) -> str:
+    """Return the page: one table per section, one row per field.
+
+    Parameters
+    ----------
+    shipped_only : bool
+        Leave out sections of plug-ins that other packages declare.
+    """
+    owners = {name: MECHANISMS.package(name) for name in MECHANISMS.names}
+    foreign = {name: owner for name, owner in owners.items() if owner != "cosim"}
     parts = [_HEAD]
     for path, model in _sections("", Scenario):
+        package = foreign.get(path.split(".")[0].removesuffix("[]"))
+        if package and shipped_only:
+            continue
         title = f"`{path}`" if path else "Top level"
         if path and (kind := model.model_fields.get("kind")) is not None:
             title += f" of kind {_type_name(kind.annotation)}"
+        if package:
+            title += f" (package {package})"
         parts.append(f"\n## {title}\n\n{_first_line(model)}\n\n")
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
         for name, field in model.model_fields.items():
+            if not path and shipped_only and name in foreign:
+                continue
             cells = (f"`{name}`", _type(field), _default(field), field.description or "")
             parts.append("| " + " | ".join(cells) + " |\n")
     return "".join(parts)
@@ -80,6 +99,8 @@ def _type_name(annotation: Any) -> str:
         )
     if origin is dict:
         return "mapping"
+    if origin is tuple:
+        return f"list, each {_type_name(typing.get_args(annotation)[0])}"
     name = str(getattr(annotation, "__name__", annotation))
     plain = {
         "str": "text",

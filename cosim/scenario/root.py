@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
 import yaml
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, create_model, model_validator
 
 from cosim.attacks.settings import AttackSettings, check_attack
 from cosim.clock import DeliveryClock
-from cosim.mechanisms.flexibility_market.settings import DsoSettings
-from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.errors import ScenarioError
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
+from cosim.scenario.explaining import explained
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
+from cosim.scenario.overrides import put
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
 from cosim.scenario.time import TimeSettings
 from cosim.settings import Model
 
+if TYPE_CHECKING:
+    from cosim.mechanisms.flexibility_market.settings import DsoSettings
+    from cosim.mechanisms.local_market.settings import MarketSettings
+
 M = TypeVar("M", bound=Model)
 
 
 class ScenarioBase(Model):
-    """Sections that every run has."""
+    """Sections that every run has.
+
+    Parameters
+    ----------
+    **fields
+        Fields as in a scenario file (docs/scenarios.md); a section is a mapping or its model.
+
+    Raises
+    ------
+    ScenarioError
+        If they do not describe a scenario; names the field and, for an unknown one, the nearest
+        known name.
+    """
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the name of the result folder"
@@ -38,13 +57,89 @@ class ScenarioBase(Model):
     time: TimeSettings
     grid: GridSettings
     prosumers: ProsumerSettings = ProsumerSettings()
-    market: MarketSettings = MarketSettings()
     ledger: LedgerSettings = LedgerSettings()
-    dso: DsoSettings = DsoSettings()
     attack: AttackSettings | None = Field(
         None, discriminator="kind", description="who attacks, and how (docs/attacks.md)"
     )
     simulators: tuple[ForeignSimulator, ...] = ()
+
+    if TYPE_CHECKING:  # sections of mechanisms that every run has
+        market: MarketSettings
+        dso: DsoSettings
+
+    _file: Path | None = PrivateAttr(None)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise explained(error, None, type(self)) from error
+
+    def __eq__(self, other: object) -> bool:
+        """Two scenarios are equal if their fields are, wherever they come from."""
+        return isinstance(other, ScenarioBase) and self.__dict__ == other.__dict__
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], file: str | Path | None = None) -> Self:
+        """Return the scenario that fields describe.
+
+        Parameters
+        ----------
+        fields : mapping
+            As a scenario file has them.
+        file : str or Path, optional
+            Where they come from; named in errors, and grids are looked up from there.
+
+        Raises
+        ------
+        ScenarioError
+            If they do not describe a scenario; names the file and the field.
+        """
+        if file is None:
+            return cls(**{str(name): value for name, value in fields.items()})
+        try:
+            scenario = cls.model_validate({str(name): value for name, value in fields.items()})
+        except ScenarioError as error:
+            raise ScenarioError(
+                error.problem, file=file, field=error.field, remedy=error.remedy
+            ) from error
+        scenario._file = Path(file).absolute()  # also after a change of the working directory
+        return scenario
+
+    @property
+    def file(self) -> Path | None:
+        """Path of the file it was read from; None for one made in Python."""
+        return self._file
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a changed scenario; this one stays as it is.
+
+        Parameters
+        ----------
+        **changes
+            New values by field. A mapping is merged into its section, and its keys may be dotted;
+            everything else, lists included, replaces what is there. None removes an optional
+            section. What follows from other fields by default (``ledger.confirmations``) follows
+            again, unless it was given.
+
+        Returns
+        -------
+        Scenario
+            Looked up from the same file.
+
+        Raises
+        ------
+        ScenarioError
+            If a field is unknown or its value cannot be used; names the field.
+
+        Examples
+        --------
+        >>> scenario.replace(seed=7, market={"pricing": "mcafee"})  # doctest: +SKIP
+        """
+        fields = self.model_dump(exclude_unset=True)
+        for name, value in changes.items():
+            put(fields, name.split("."), value, self._file, name)
+        return type(self).of(fields, self._file)
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
@@ -192,18 +287,26 @@ class ScenarioBase(Model):
 
 def _with_sections() -> Any:
     """Scenario with a section for every installed mechanism."""
-    sections: dict[str, Any] = {
-        name: (kind.settings_type | None, Field(None, description=kind.summary))
-        for name, kind in MECHANISMS.every().items()
-        if name not in ScenarioBase.model_fields
-    }
-    return create_model("Scenario", __base__=ScenarioBase, __doc__="One run.", **sections)
+    sections: dict[str, Any] = {}
+    for name, kind in MECHANISMS.every().items():
+        settings = kind.settings_type
+        sections[name] = (
+            (settings, Field(settings(), description=kind.summary))
+            if kind.is_default
+            else (settings | None, Field(None, description=kind.summary))
+        )
+    return create_model("Scenario", __base__=ScenarioBase, __doc__=_SUMMARY, **sections)
+
+
+_SUMMARY = "One run."
 
 
 if TYPE_CHECKING:
 
     class Scenario(ScenarioBase):
         """One run."""
+
+        def __init__(self, **fields: Any) -> None: ...
 
 else:
     Scenario = _with_sections()

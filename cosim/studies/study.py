@@ -22,12 +22,11 @@ from pydantic import Field, ValidationError
 from cosim.errors import ScenarioError
 from cosim.report.indicators import Indicators
 from cosim.scenario import Scenario, read_fields, scenario_of
-from cosim.scenario.loading import explained
+from cosim.scenario.explaining import explained
+from cosim.scenario.loading import STUDY
+from cosim.scenario.overrides import put
 from cosim.settings import Model
 from cosim.studies.expectations import Expectation, nearest, parse_expectation
-
-STUDY = "study"
-"""The section of a scenario file that makes it a study."""
 
 Overrides = dict[str, Any]
 
@@ -277,36 +276,9 @@ def _merged(
                     field=where,
                     remedy="leave it out: runs are named after their variant and axes",
                 )
-            _put(merged, key.split("."), value, file, where)
+            put(merged, key.split("."), value, file, where)
     merged["name"] = f"{name}.{run}"
     return merged
-
-
-def _put(node: Any, path: Sequence[str], value: Any, file: Path, where: str) -> None:
-    """Put a value at a path into nested fields, merging mappings."""
-    key: Any = path[0]
-    if isinstance(node, list):
-        if not key.isdigit() or int(key) >= len(node):
-            raise ScenarioError(
-                f"{key!r} is no place in a list of {len(node)}",
-                file=file,
-                field=where,
-                remedy="give a place counted from 0, or the whole list",
-            )
-        key = int(key)
-    elif key not in node:
-        node[key] = None
-    if len(path) > 1:
-        if not isinstance(node[key], dict | list):
-            node[key] = {}
-        _put(node[key], path[1:], value, file, where)
-    elif isinstance(value, Mapping):
-        if not isinstance(node[key], dict):
-            node[key] = {}
-        for inner, own in value.items():
-            _put(node[key], str(inner).split("."), own, file, where)
-    else:
-        node[key] = copy.deepcopy(value)
 
 
 def _in_run(run: str, error: ScenarioError, file: Path) -> ScenarioError:

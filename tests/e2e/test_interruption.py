@@ -31,14 +31,15 @@ INTERVALS = 40
 TALKING = """
 import sys
 from cosim import cli
+from cosim.cli import running
 
-tell = cli._RunProgress.tell
+tell = running._RunProgress.tell
 
 def told(self, interval, violated):
     tell(self, interval, violated)
     print("interval", interval, file=sys.stderr, flush=True)
 
-cli._RunProgress.tell = told
+running._RunProgress.tell = told
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -47,7 +47,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, screen: list[str]) -> Case:
         from rich.console import Console
 
         recorded = Console(width=80, record=True, file=io.StringIO())
-        patch.setattr("cosim.cli.Console", lambda: recorded)
+        patch.setattr("cosim.cli.running.Console", lambda: recorded)
         assert main(["run", str(file), "--out", str(folder / "run")]) == 0
     screen.append(recorded.export_text())
     return Case(folder / "run", frozenset())

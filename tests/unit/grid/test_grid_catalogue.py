@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pandapower as pp
@@ -200,3 +201,44 @@ def test_a_network_of_another_pandapower_gets_the_columns_of_this_one(grid_folde
     edit_network(grid_folder, forget_columns)
     columns = open_grid(grid_folder).net.load.columns
     assert columns.to_list() == pp.create_empty_network().load.columns.to_list()
+
+
+def test_a_grid_is_looked_up_near_the_scenario_first(grid_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "study"
+    name = "1-LV-rural1--1-sw"
+    shipped = open_grid(name, study).folder
+    places = [tmp_path / name, study / "grids" / name, study / name]
+    for place in places:  # each goes before those that were made before it
+        shutil.copytree(grid_folder, place)
+        assert open_grid(name, study).folder == place
+    assert open_grid(name).folder == tmp_path / name
+    assert shipped not in places
+
+
+def test_a_path_is_relative_to_the_scenario_or_to_the_working_folder(
+    grid_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "studies" / "one"
+    study.mkdir(parents=True)
+    shutil.copytree(grid_folder, tmp_path / "own" / "feeder")
+    assert open_grid("own/feeder", study).folder == tmp_path / "own" / "feeder"
+    shutil.copytree(grid_folder, tmp_path / "studies" / "feeder")
+    assert open_grid("../feeder", study).folder == tmp_path / "studies" / "feeder"
+    assert open_grid(tmp_path / "own" / "feeder", study).name == "feeder"
+
+
+def test_an_unknown_grid_says_every_place_where_it_was_looked_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "study"
+    with pytest.raises(GridDataError) as caught:
+        open_grid("feeder", study)
+    shipped = open_grid("1-LV-rural1--1-sw").folder.parent
+    places = [study / "feeder", study / "grids" / "feeder", tmp_path / "feeder", shipped / "feeder"]
+    assert ", ".join(map(str, places)) in caught.value.problem
+    assert caught.value.field == "grid.network"
+    with pytest.raises(GridDataError) as caught:
+        open_grid("own/feeder")
+    assert str(tmp_path / "own" / "feeder") in caught.value.problem
+    assert str(shipped) not in caught.value.problem

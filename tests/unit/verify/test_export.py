@@ -11,12 +11,12 @@ from eth_account import Account as Signer
 from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
+from cosim.chain.roles import key_ring, sender_names
 from cosim.cli import EXIT_USER, main
 from cosim.errors import ResultFolderError, UserError
 from cosim.evm.accounts import account
 from cosim.evm.engine import CHAIN_ID
 from cosim.evm.hashing import keccak
-from cosim.chain.roles import key_ring, sender_names
 from cosim.verify.export import PURSE_WEI, export_transactions
 
 

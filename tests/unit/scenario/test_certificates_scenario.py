@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from cosim.runs.community import count_services
 
 from cosim.errors import ScenarioError
 from cosim.mechanisms.green_certificates.terms import certificate_terms
-from cosim.runs.community import count_services
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[2] / "scenarios" / "green_certificates.yaml"
+FILE = Path(__file__).parents[3] / "scenarios" / "green_certificates.yaml"
 
 
 def scenario(certificates: dict[str, Any] | None, **time: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from cosim.cli import EXIT_USER, main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cosim.chain.finality import nakamoto_probability, reversal_probability
 from cosim.cli import EXIT_USER, main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FEW = ["--share", "0.1", "0.25", "--confirmations", "1", "6", "--races", "2000"]
 
 

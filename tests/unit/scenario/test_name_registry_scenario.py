@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from cosim.runs.community import count_services
 
 from cosim.errors import ScenarioError
 from cosim.mechanisms.membership import members
-from cosim.runs.community import count_services
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[2] / "scenarios" / "name_registry.yaml"
+FILE = Path(__file__).parents[3] / "scenarios" / "name_registry.yaml"
 
 
 def scenario(name_registry: dict[str, Any] | None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import cosim
-import cosim.cli
 import cosim.runs.experiment
+import cosim.scenario.loading
 from cosim.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER, main
 from cosim.errors import (
     EngineError,
@@ -168,14 +168,14 @@ def test_scenarios_that_come_with_cosim_are_found_by_name(
     (own / "attacks").mkdir(parents=True)
     shutil.copy(file, own / "attacks" / "spam.yaml")
     shutil.copy(file, own / "small.yaml")
-    monkeypatch.setattr(cosim.cli, "folder", lambda kind: own)
+    monkeypatch.setattr(cosim.scenario.loading, "folder", lambda kind: own)
     (_, found, _), _ = called(given)
     assert found == own / ("small.yaml" if given == "small" else "attacks/spam.yaml")
 
 
 def test_a_name_outside_of_the_scenarios_is_not_one_of_them(file, tmp_path, monkeypatch, capsys):
     (tmp_path / "own").mkdir()
-    monkeypatch.setattr(cosim.cli, "folder", lambda kind: tmp_path / "own")
+    monkeypatch.setattr(cosim.scenario.loading, "folder", lambda kind: tmp_path / "own")
     assert main(["run", "../small"]) == EXIT_USER
     assert "../small" in capsys.readouterr().err
 

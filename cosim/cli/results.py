@@ -1,23 +1,28 @@
-"""Commands about results that others shall believe: ``verify``, ``export-transactions``."""
+"""Commands about a result folder: ``report``, ``verify``, ``export-transactions``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from cosim.cli.options import EXIT_FAILED, positive, tell_slow_engine
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
 
-EXIT_FAILED = 1
 
-
-def add_publishing(commands: Any) -> None:
+def add_results(commands: Any) -> None:
     """Add the commands to those of the command line."""
+    report = commands.add_parser("report", help="write the report of a result folder anew")
+    report.add_argument("result", type=Path, metavar="RESULT")
+    report.add_argument(
+        "--figures", type=Path, metavar="DIR", help="also draw a study's figures there, as SVG"
+    )
+    report.set_defaults(run=_report)
+
     verify = commands.add_parser("verify", help="check a result folder without trusting its author")
     verify.add_argument("result", type=Path, metavar="RESULT")
     verify.add_argument(
@@ -49,6 +54,29 @@ def add_publishing(commands: Any) -> None:
     export.add_argument("--max-fee-gwei", type=float, help="for a node with a base fee")
     export.add_argument("--force", action="store_true", help="replace an earlier export there")
     export.set_defaults(run=_export_transactions)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from cosim.studies.results import is_study_folder
+
+    if is_study_folder(options.result):
+        from cosim.studies.report import write_study_figures, write_study_report
+
+        print(f"report: {write_study_report(options.result)}")
+        if options.figures:
+            for figure in write_study_figures(options.result, options.figures):
+                print(f"figure: {figure}")
+        return 0
+    if options.figures:
+        raise UserError(
+            "is the result of one run; --figures draws those of a study",
+            file=options.result,
+            remedy="give the folder of a study, or leave --figures out",
+        )
+    from cosim.report.report import write_report
+
+    print(f"report: {write_report(options.result)}")
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -107,23 +135,3 @@ def _export_transactions(options: argparse.Namespace) -> int:
     )
     print(f"export: {done.folder}")
     return 0
-
-
-def tell_slow_engine(*names: str) -> None:
-    """Say once on stderr what ``auto`` among engines costs, where a faster one is missing."""
-    from cosim.evm.engine import slow_engine_note
-
-    note = slow_engine_note() if AUTO in names else None
-    if note is not None:
-        print(f"cosim: {note}", file=sys.stderr)
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-positive.__name__ = "whole number"  # argparse names it in its message

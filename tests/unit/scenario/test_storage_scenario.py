@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from cosim.runs.community import count_services
 
 from cosim.errors import GridDataError, ScenarioError
 from cosim.mechanisms.community_storage.setup import shared_battery
-from cosim.runs.community import count_services
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[2] / "scenarios" / "community_storage.yaml"
+FILE = Path(__file__).parents[3] / "scenarios" / "community_storage.yaml"
 NAMES = ("roof", "flat", "cabin", "shared")
 
 

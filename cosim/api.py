@@ -1,0 +1,377 @@
+"""The Python interface: play a scenario, open a result."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import difflib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cosim.errors import Interrupted, ResultFolderError, UserError
+from cosim.results.manifest import TABLES_FOLDER, read_manifest
+from cosim.results.reader import Results
+from cosim.results.schemas import all_tables
+from cosim.scenario import Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cosim.evm.options import NodeSettings
+    from cosim.runs.experiment import Progress, RunResult
+    from cosim.verify.verification import Verification
+
+T = TypeVar("T")
+
+
+def run(
+    scenario: Scenario | str | Path,
+    out: str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    node: NodeSettings | str | None = None,
+    resume: bool = False,
+) -> Result:
+    """Play a scenario and write its result folder.
+
+    Works in a script, in a notebook, in a thread and in a worker process. Where the thread that
+    calls has a running event loop, as in a notebook, the run is played in a thread of its own.
+
+    Parameters
+    ----------
+    scenario : Scenario or str or Path
+        A scenario, or what :func:`cosim.load_scenario` takes.
+    out : str or Path, optional
+        Result folder to be; default: ``results/<name>`` in the working directory.
+    force : bool
+        Replace an earlier result there, once this run is finished.
+    progress : callable, optional
+        Told of every interval that is recorded, and whether its schedules violated a limit:
+        ``progress(interval, violated)``.
+    node : NodeSettings or str, optional
+        The node, or its URL, if the scenario's engine is ``rpc``.
+    resume : bool
+        Go on where a run on a node stopped.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UserError
+        For anything that the caller can mend (file, field, remedy); nothing is left behind.
+    RunError
+        If the run's numbers cannot be trusted; nothing is left behind.
+    Interrupted
+        A ``KeyboardInterrupt``: the intervals until then are in its ``folder``.
+    KeyboardInterrupt
+        Before the first interval was settled; nothing is left behind.
+
+    Examples
+    --------
+    >>> result = cosim.run(cosim.load_scenario("quickstart"))  # doctest: +SKIP
+    """
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    folder = Path("results") / scenario.name if out is None else Path(out)
+    settings = _node(scenario, node, resume)
+
+    stop = threading.Event()
+
+    def play() -> RunResult:
+        # imported once the arguments are known to be sound: pandapower takes seconds
+        from cosim.runs.experiment import run_scenario
+        from cosim.simulators.recorder import RunInterrupted
+
+        def tell(interval: int, violated: bool) -> None:
+            if progress is not None:
+                progress(interval, violated)
+            if stop.is_set():
+                raise RunInterrupted(f"stopped after interval {interval}")
+
+        return run_scenario(
+            scenario,
+            scenario.file or _NO_FILE,
+            folder,
+            force=force,
+            progress=tell,
+            node=settings,
+            resume=resume,
+        )
+
+    try:
+        done = _with_a_loop_of_its_own(play, stop)
+    except UserError as error:
+        if error.file != str(_NO_FILE):
+            raise
+        raise type(error)(error.problem, field=error.field, remedy=error.remedy) from error
+    if stop.is_set() or not done.complete:
+        raise Interrupted(done.intervals_done, done.folder)
+    return Result(done.folder)
+
+
+def open_result(folder: str | Path) -> Result:
+    """Open the result folder of a run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As :func:`cosim.run` and ``cosim run`` name it.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ResultFolderError
+        If it is no result folder, or that of a study.
+    """
+    return Result(folder)
+
+
+class Result:
+    """The result folder of a run; each part is read when it is first asked for.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : dict
+        How the folder came to be: versions, hashes, contracts, timing (docs/results.md).
+
+    Raises
+    ------
+    ResultFolderError
+        If it is no result folder, or that of a study.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        if runs := self.manifest.get("runs"):
+            raise ResultFolderError(
+                f"is the result of a study of {len(runs)} runs, not of one",
+                file=self.folder,
+                remedy=f"open one of its runs, e.g. {self.folder / 'runs' / runs[0]['name']}",
+            )
+        self._results = Results(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Result({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show what the run was and its first numbers, in a notebook."""
+        rows = {
+            "scenario": self.scenario.description or self.scenario.name,
+            "start": f"{self.scenario.time.start}",
+            "intervals": f"{self.manifest['intervals_done']} of {self.manifest['intervals']}, "
+            f"{self.scenario.time.step_s} s each",
+        }
+        rows |= {
+            name: f"{value:,.6g}"
+            for name, value in self.indicators.items()
+            if isinstance(value, int | float) and name in _SHOWN
+        }
+        rows["report"] = str(self.report)
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'>{escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<strong>{escape(self.name)}</strong><table>{cells}</table>"
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return str(self.manifest["name"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every interval was run; not if the run was interrupted."""
+        return bool(self.manifest["complete"])
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario as run, every default written out.
+
+        Raises
+        ------
+        ScenarioError
+            If this version of cosim, or of a plug-in, does not know its fields.
+        """
+        return load_scenario(self.folder / "scenario.yaml")
+
+    @property
+    def network(self) -> Any:
+        """The pandapower network; its ``sgen`` are the connection points, idle (docs/grids.md)."""
+        return self._results.network
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """Start of each interval, in the profiles' time."""
+        return self._results.times
+
+    @property
+    def report(self) -> Path:
+        """The report, a page that works offline."""
+        return self.folder / "report.html"
+
+    @property
+    def indicators(self) -> Mapping[str, Any]:
+        """What the run is judged by, by name (docs/results.md)."""
+        return MappingProxyType(self.manifest["indicators"])
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables, in the order of docs/results.md."""
+        there = {file.stem for file in (self.folder / TABLES_FOLDER).glob("*.parquet")}
+        return tuple(name for name in all_tables() if name in there)
+
+    def frame(
+        self, table: str, columns: Sequence[str] | None = None, *, time: bool = False
+    ) -> pd.DataFrame:
+        """Return a table; rows of intervals that an interruption left unsettled are left out.
+
+        Parameters
+        ----------
+        table : str
+            One of :attr:`tables`.
+        columns : sequence of str, optional
+            Columns to read; default: all. Units and signs: docs/results.md.
+        time : bool
+            Add a column ``time``, in the profiles' time: after ``interval`` its start (of the
+            set-up, interval -1: one step before the first), or else the Unix time of the row.
+
+        Returns
+        -------
+        DataFrame
+            The caller's own. Text comes as categories.
+
+        Raises
+        ------
+        ResultFolderError
+            If there is no such table or column; names the nearest.
+        UserError
+            If a time is asked of a table that has none.
+        """
+        if table not in self.tables:
+            raise self._unknown("table", table, self.tables)
+        known = [column.name for column in all_tables()[table].columns]
+        wanted = known if columns is None else list(columns)
+        for column in wanted:
+            if column not in known:
+                raise self._unknown(f"column in the table {table}", column, known)
+        return self._results.frame(table, wanted, time=time).copy()
+
+    def _unknown(self, what: str, given: str, known: Sequence[str]) -> ResultFolderError:
+        near = difflib.get_close_matches(given, known, n=1)
+        return ResultFolderError(
+            f"there is no {what} named {given!r}",
+            file=self.folder,
+            remedy=f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}",
+        )
+
+    def verify(self, **options: Any) -> Verification:
+        """Check the folder without trusting who made it (docs/verify.md).
+
+        Parameters
+        ----------
+        **options
+            As :func:`cosim.verify.verification.verify` takes them: ``engine``, ``url``, ``every``,
+            ``jobs``, ``parts``.
+
+        Returns
+        -------
+        Verification
+            ``passed``, and every check with its differences.
+
+        Raises
+        ------
+        UserError
+            If the engine cannot be used.
+        """
+        from cosim.verify.verification import verify
+
+        return verify(self.folder, **options)
+
+
+_NO_FILE = Path("(no file)")
+"""Stands for the file of a scenario that was made in Python."""
+
+_SHOWN = (
+    "prosumers",
+    "traded_kwh",
+    "mean_price_eur_per_kwh",
+    "self_sufficiency",
+    "cost_eur",
+    "baseline_cost_eur",
+    "running_gas",
+)
+"""Indicators in the short view of a result."""
+
+
+def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> NodeSettings | None:
+    """Settings of the node, where the scenario's engine is one."""
+    on_a_node = scenario.ledger.engine == "rpc"
+    if on_a_node and node is None:
+        raise UserError(
+            "engine rpc needs a node",
+            field="node",
+            remedy="give its URL, e.g. cosim.run(..., node='http://127.0.0.1:8545')",
+        )
+    if not on_a_node and (node is not None or resume):
+        raise UserError(
+            f"node and resume are for runs on a node, and the engine is {scenario.ledger.engine}",
+            field="ledger.engine",
+            remedy="scenario.replace(ledger={'engine': 'rpc'})",
+        )
+    if isinstance(node, str):
+        from cosim.evm.options import NodeSettings
+
+        return NodeSettings(node)
+    return node
+
+
+def _with_a_loop_of_its_own(play: Callable[[], T], stop: threading.Event) -> T:
+    """Play here, or in another thread if an event loop runs in this one: mosaik needs its own.
+
+    In this thread the run itself looks at signals; another one is asked to stop by the event, and
+    by a second interrupt at once.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return play()
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(play())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=work, name="cosim.run")
+    thread.start()
+    while True:
+        try:
+            return outcome.result()
+        except KeyboardInterrupt:
+            if outcome.done():
+                raise
+            if stop.is_set() and thread.ident is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+                )
+            stop.set()

@@ -1,0 +1,172 @@
+"""Command ``run``: a scenario or a study."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, positive, tell_slow_engine
+from cosim.errors import UserError
+from cosim.plugins.evm_engine import builds_blocks, engine_names
+
+if TYPE_CHECKING:
+    from cosim.evm.options import NodeSettings
+
+NODE_URL = "COSIM_NODE_URL"
+"""Environment variable with the URL of the node."""
+
+
+def add_run(commands: Any) -> None:
+    """Add the command to those of the command line."""
+    run = commands.add_parser("run", help="run a scenario and write its result folder")
+    run.add_argument(
+        "scenario",
+        type=Path,
+        metavar="SCENARIO",
+        help="a scenario or study file (YAML), or the name of one that comes with cosim",
+    )
+    run.add_argument("--out", type=Path, help="result folder [results/<scenario name>]")
+    run.add_argument("--engine", choices=engine_names(), help="EVM engine [as the scenario]")
+    run.add_argument("--url", help=f"of the node of engine rpc [{NODE_URL} in the environment]")
+    run.add_argument(
+        "--timeout", type=float, default=20.0, help="wait so long for an answer of the node [20 s]"
+    )
+    run.add_argument(
+        "--patience", type=float, default=60.0, help="try so long before the node is gone [60 s]"
+    )
+    run.add_argument(
+        "--resume", action="store_true", help="go on where a run on a node (rpc) stopped"
+    )
+    run.add_argument("--force", action="store_true", help="replace an earlier result there")
+    run.add_argument(
+        "--jobs", type=positive, metavar="N", help="runs of a study at once [one per core]"
+    )
+    run.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from cosim.scenario import load_scenario
+    from cosim.scenario.loading import find_scenario
+    from cosim.studies.study import is_study
+
+    file = find_scenario(options.scenario)
+    if is_study(file):
+        return _run_study(options, file)
+    scenario = load_scenario(file)
+    if options.engine:
+        scenario = scenario.replace(ledger={"engine": options.engine})
+    out = options.out or Path("results") / scenario.name
+    node = _node(options, scenario.ledger.engine)
+    # imported after the scenario is known to be sound: pandapower takes seconds to import
+    from cosim.mechanisms.supply_contract.gas_comparison import print_gas_comparison
+    from cosim.report.summary import print_summary
+    from cosim.runs.experiment import run_scenario
+
+    console = Console()
+    tell_slow_engine(scenario.ledger.engine)
+    begin = time.monotonic()
+    with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
+        result = run_scenario(
+            scenario,
+            file,
+            out,
+            force=options.force,
+            progress=progress.tell,
+            node=node,
+            resume=options.resume,
+        )
+    print_summary(result.indicators, console)
+    print_gas_comparison(result.folder, console)
+    state = "complete" if result.complete else "INCOMPLETE (interrupted)"
+    console.print(
+        f"{scenario.name}: {state}, {result.intervals_done} of {scenario.time.intervals} intervals "
+        f"in {time.monotonic() - begin:.1f} s"
+    )
+    console.print(f"result: {result.folder}", soft_wrap=True)
+    console.print(f"report: {result.report}", soft_wrap=True)
+    return 0 if result.complete else EXIT_INTERRUPTED
+
+
+def _run_study(options: argparse.Namespace, file: Path) -> int:
+    from cosim.studies.study import load_study
+
+    if builds_blocks(options.engine) or options.url or options.resume:
+        raise UserError(
+            "is a study, and a node can play one run only",
+            file=file,
+            remedy="leave out --engine rpc, --url and --resume, or run a scenario.yaml of its runs",
+        )
+    study = load_study(file, {"ledger.engine": options.engine} if options.engine else None)
+    # imported after the study is known to be sound: pandapower takes seconds to import
+    from cosim.studies.runner import run_study
+    from cosim.studies.screen import StudyProgress, print_study
+
+    console = Console()
+    begin = time.monotonic()
+    tell_slow_engine(*(one.scenario.ledger.engine for one in study.runs))
+    out = options.out or Path("results") / study.name
+    with StudyProgress(console, study) as progress:
+        result = run_study(
+            study, out, jobs=options.jobs, force=options.force, progress=progress.tell
+        )
+    print_study(result, console)
+    console.print(f"{study.name}: {len(result.runs)} runs in {time.monotonic() - begin:.1f} s")
+    console.print(f"result: {result.folder}", soft_wrap=True)
+    console.print(f"report: {result.report}", soft_wrap=True)
+    return 0 if result.as_expected else EXIT_FAILED
+
+
+def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
+    """Where the node is, if the engine is one."""
+    url = options.url or os.environ.get(NODE_URL)
+    if not builds_blocks(engine):
+        if options.url or options.resume:
+            raise UserError(
+                f"--url and --resume are for runs on a node, and the engine is {engine}",
+                remedy="add --engine rpc",
+            )
+        return None
+    if not url:
+        raise UserError(
+            f"engine {engine} needs the URL of a node",
+            remedy=f"give it with --url or in {NODE_URL}, e.g. http://127.0.0.1:8545 of "
+            "anvil --no-mining",
+        )
+    from cosim.evm.options import NodeSettings
+
+    return NodeSettings(url, options.timeout, options.patience)
+
+
+class _RunProgress:
+    """A progress bar with the interval, violations so far, and time left."""
+
+    def __init__(self, console: Console, name: str, n_intervals: int) -> None:
+        self._violated = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("interval {task.completed}/{task.total}"),
+            TextColumn("{task.fields[violated]} with violations"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task(name, total=n_intervals, violated=0)
+
+    def tell(self, interval: int, violated: bool) -> None:
+        self._violated += violated
+        self._bar.update(self._task, completed=interval + 1, violated=self._violated)
+
+    def __enter__(self) -> _RunProgress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._bar.__exit__(None, None, None)
