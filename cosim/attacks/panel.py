@@ -1,7 +1,8 @@
-"""The report's words and charts about an attack."""
+"""An attack in a report and in a study."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cosim.attacks.indicators import (
+    AttackIndicators,
     attack_indicators,
     attack_parties,
     attack_settings,
@@ -28,9 +30,11 @@ from cosim.report.chart_style import (
     two_rows,
     zero_line,
 )
+from cosim.report.comparison import MONEY_BARS, Bar, Comparison, indicator
 from cosim.report.costs import money_by_role
-from cosim.report.series import StageSeries
-from cosim.report.summary import number
+from cosim.report.panel import ReportPart, Tile
+from cosim.report.series import StageSeries, stage_series
+from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import eur_from_ueur
 
@@ -49,38 +53,63 @@ ROUNDING_KWH = 0.1
 
 
 def attack_name(settings: AttackSettings) -> str:
-    """Kind of an attack as people read it, and whether it took place."""
+    """Return the kind of an attack in words, and whether it took place."""
     name = settings.kind.replace("_", " ")
     return name if settings.active else f"{name}, not active"
 
 
-def attack_groups(results: Results, delivered: StageSeries) -> list[dict[str, Any]]:
-    """The group of charts on an attack; none in a run without one."""
+def attack_part(results: Results) -> ReportPart:
+    """Return the part in a report of a run with a section ``attack``."""
     settings = attack_settings(results)
-    if settings is None:
-        return []
-    return [
-        {
-            "key": "attack",
-            "title": f"Attack: {attack_name(settings)}",
-            "charts": [
-                _money(results),
-                _meters(results, settings),
-                _grid(results, settings, delivered),
-            ],
-        }
-    ]
+    return ReportPart(
+        key="attack",
+        title=f"Attack: {attack_name(settings)}",
+        tiles=(_tile(results, attack_indicators(results)),),
+        figures=(
+            _money(results),
+            _meters(results, settings),
+            _grid(results, settings, stage_series(results, "delivered")),
+        ),
+        definitions=(ATTACK_DEFINITION,),
+    )
+
+
+def _tile(results: Results, i: AttackIndicators) -> Tile:
+    """Tile of the victims' cost, or else of the attackers'."""
+    who, cost = "victims", i.victims_cost_eur
+    if cost is None:
+        who, cost = "attackers", i.attackers_cost_eur
+    supplier_eur = eur_from_ueur(int(money_by_role(results)["supplier"].sum()))
+    note = (
+        f"attackers {number(i.attackers_cost_eur, 'EUR', 2)}, "
+        f"others {number(i.others_cost_eur, 'EUR', 2)}; "
+        f"the supplier received {number(supplier_eur, 'EUR', 2)}; "
+        f"{number(i.unaccounted_kwh, 'kWh', 2)} not accounted for, "
+        f"{number(i.undelivered_flexibility_kwh, 'kWh', 2)} of flexibility not delivered, "
+        f"{number(i.attack_fees_eur, 'EUR', 2)} of fees for the attack"
+    )
+    return Tile(f"Cost of the {who}", note, number(cost, "EUR", 2))
+
+
+def attack_comparison() -> Comparison:
+    """Return costs by party in the runs of a study."""
+    parties = (
+        Bar("Attackers, cost", indicator("attackers_cost_eur"), place=1),
+        Bar("Victims, cost", indicator("victims_cost_eur"), place=2),
+        Bar("Other prosumers, cost", indicator("others_cost_eur"), place=3),
+    )
+    return Comparison(bars=(replace(MONEY_BARS, panels=parties),))
 
 
 def _money(results: Results) -> Chart:
     """Bars of what each party paid."""
-    values = attack_indicators(results)
+    i = attack_indicators(results)
     sides = attack_parties(results)
     roles = money_by_role(results).sum()
     rows = [
-        (f"attackers ({len(sides.attackers)})", values["attackers_cost_eur"], BEFORE),
-        (f"victims ({len(sides.victims)})", values["victims_cost_eur"], PINK),
-        ("other prosumers", values["others_cost_eur"], AMBER),
+        (f"attackers ({len(sides.attackers)})", i.attackers_cost_eur, BEFORE),
+        (f"victims ({len(sides.victims)})", i.victims_cost_eur, PINK),
+        ("other prosumers", i.others_cost_eur, AMBER),
         ("supplier", -eur_from_ueur(int(roles["supplier"])), AFTER),
         ("DSO", -eur_from_ueur(int(roles["dso"])), GREEN),
     ]

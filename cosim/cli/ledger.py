@@ -39,7 +39,7 @@ def _gas(options: argparse.Namespace) -> int:
 
     engine = create_engine(options.engine)
     if options.figure:
-        from cosim.report.gas_chart import clearing_chart
+        from cosim.mechanisms.local_market.clearing_chart import clearing_chart
 
         options.figure.write_text(
             clearing_chart(as_csv(measure_clearing(engine))), encoding="utf-8"

@@ -12,29 +12,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from cosim.plugins.reported import Reported
 from cosim.settings import Model
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cosim.gas.bench import GasUse
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
     from cosim.replay.checks import MechanismChecks
-    from cosim.report.panel import ReportPart
     from cosim.results.columns import Table
-    from cosim.results.reader import Results
     from cosim.scenario import Scenario
 
 S = TypeVar("S", bound=Model)
 
 
-class Mechanism(ABC, Generic[S]):
+class Mechanism(Reported, ABC, Generic[S]):
     """What a community agrees on by contract, registered under ``cosim.mechanisms``.
 
-    One object stands for one section of one scenario.
+    One object stands for one section of one scenario. What it adds to indicators, costs and reports
+    are the hooks of :class:`~cosim.plugins.reported.Reported`.
 
     Attributes
     ----------
@@ -107,21 +105,6 @@ class Mechanism(ABC, Generic[S]):
 
     def checks(self) -> MechanismChecks | None:
         """Return what ``cosim verify`` recomputes of its tables; None for nothing of its own."""
-        return None
-
-    def indicators(self, results: Results) -> dict[str, Any]:
-        """Return its indicators of a result by name; names are the same for every result."""
-        return {}
-
-    def costs_ueur(self, results: Results) -> pd.Series | None:
-        """Return what each prosumer received from it less what it paid, fees included. [µEUR]
-
-        None where the table ``settlement`` says it all.
-        """
-        return None
-
-    def report(self, results: Results) -> ReportPart | None:
-        """Return its charts, tiles, tables and definitions in the report; None for none."""
         return None
 
     # --- without a run ---

@@ -1,7 +1,7 @@
 """Small multiples: one description of panels, drawn by the browser or as an image.
 
 A report is interactive and drawn by plotly; a page of the documentation needs an image, which
-:mod:`cosim.report.panels_svg` makes of the same description.
+:mod:`cosim.report.images` makes of the same description.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cosim.report.chart_style import (
     round_ticks,
     styled,
 )
-from cosim.report.summary import number
+from cosim.report.text import number
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
@@ -34,7 +34,7 @@ LOG_SPAN = 8.0
 
 
 def colour(k: int) -> str:
-    """Colour of the k-th line or bar; after the last the first again."""
+    """Return the colour of the k-th line or bar; after the last the first again."""
     return PALETTE[k % len(PALETTE)]
 
 
@@ -142,7 +142,7 @@ class PanelFigure:
 
 
 def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
-    """Figures that have anything to show, each with the panels that have."""
+    """Return figures that have anything to show, each with the panels that have."""
     kept = []
     for figure in figures:
         panels = tuple(
@@ -156,7 +156,7 @@ def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
 
 
 def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
-    """One panel as a plotly figure; its legend and title belong to the page."""
+    """Return one panel as a plotly figure; its legend and title belong to the page."""
     drawn = go.Figure()
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
         points = [(x, y) for x, y in series.points if y is not None]
@@ -235,12 +235,12 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
 
 
 def tick_text(value: float) -> str:
-    """A value on the horizontal axis; millions as such."""
+    """Return a value on the horizontal axis as text; millions as such."""
     return f"{value / 1e6:g} M" if abs(value) >= 1e6 else f"{value:g}"
 
 
 def marker_sizes(panel: Panel) -> list[float]:
-    """Diameters of lines' dots: the earlier ones larger, so that equal values hide nobody."""
+    """Return diameters of lines' dots: earlier ones larger, so that equal values hide nobody."""
     later = 0
     sizes: list[float] = []
     for series in reversed(panel.series):
@@ -256,7 +256,7 @@ def x_ticks(figure: PanelFigure) -> list[float]:
 
 
 def place_labels(figure: PanelFigure) -> list[str]:
-    """What stands below bars: nothing while colours tell them apart, else their numbers."""
+    """Return labels below bars: nothing while colours tell them apart, else their numbers."""
     n = len(figure.x_values)
     return [""] * n if n <= len(PALETTE) else [str(k + 1) for k in range(n)]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.report.gas_chart import clearing_chart
-from cosim.report.line_chart import Line, log_chart
+from cosim.mechanisms.local_market.clearing_chart import clearing_chart
+from cosim.report.images import Line, log_chart
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"

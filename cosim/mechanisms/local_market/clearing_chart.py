@@ -1,4 +1,4 @@
-"""What clearing costs a participant, as an image for the documentation."""
+"""Gas of clearing by form, as an image for the documentation."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import csv
 import io
 
 from cosim.report.chart_style import AFTER, BEFORE, GREEN
-from cosim.report.line_chart import Line, log_chart
+from cosim.report.images import Line, log_chart
 
 _COLOURS = {"on chain": BEFORE, "verified": AFTER, "committed": GREEN}
 
 
 def clearing_chart(table: str) -> str:
-    """Draw gas per participant over the number of orders, by form of clearing.
+    """Return gas per participant over the number of orders, by form of clearing, as SVG.
 
     Parameters
     ----------
     table : str
         CSV with the columns ``form``, ``orders``, ``filled``, ``clearing_gas``, ``claims_gas`` and
         ``gas_per_participant``, as ``cosim gas --csv`` prints it. Rows without a fill are left out.
-
-    Returns
-    -------
-    str
-        An SVG document.
     """
     rows = [row for row in csv.DictReader(io.StringIO(table)) if int(row["filled"])]
     lines = []

@@ -1,0 +1,198 @@
+"""The flexibility market in a report and in a study: energy, payments, penalties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from cosim.mechanisms.flexibility_market.indicators import (
+    FlexibilityIndicators,
+    flexibility_indicators,
+)
+from cosim.plugins.reported import Reported
+from cosim.report.chart_style import (
+    AFTER,
+    BEFORE,
+    GREEN,
+    SKY,
+    Chart,
+    TimeAxis,
+    filled,
+    styled,
+    two_rows,
+)
+from cosim.report.comparison import (
+    MONEY_BARS,
+    Bar,
+    Bars,
+    Column,
+    Comparison,
+    Measure,
+    indicator,
+)
+from cosim.report.panel import ReportPart, Tile
+from cosim.report.series import per_interval
+from cosim.report.text import number
+from cosim.results.reader import Results
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH
+
+DEFINITIONS = (
+    (
+        "Flexibility",
+        "Energy over all requests of the DSO, up and down; an offer repeated in a later request of "
+        "the same interval counts again. Delivered: the awarded part that the meter confirms "
+        "against the baseline. Cost: payments less penalties for what was not delivered.",
+    ),
+)
+
+
+class FlexibilityReported(Reported):
+    """Hooks of the flexibility market."""
+
+    settling_methods: ClassVar[tuple[str, ...]] = (
+        "FlexibilityMarket.settle",
+        "FlexibilityMarket.closeRequest",
+    )
+
+    @classmethod
+    def indicators_type(cls) -> type[FlexibilityIndicators]:
+        """Return their declaration."""
+        return FlexibilityIndicators
+
+    @classmethod
+    def comparison(cls) -> Comparison:
+        """Return flexibility bought in the runs of a study."""
+        return flexibility_comparison()
+
+    def indicators(self, results: Results) -> FlexibilityIndicators:
+        """Return energy and money of a result."""
+        return flexibility_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return the flexibility's part of a report."""
+        return flexibility_part(results)
+
+
+def flexibility_part(results: Results) -> ReportPart:
+    """Return the flexibility's part of a report."""
+    dso = results.scenario["dso"]
+    terms = "none procured in this scenario"
+    if dso["procure"]:
+        terms = (
+            f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
+            f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+        )
+    return ReportPart(
+        key="flexibility",
+        title="Flexibility",
+        facts=(("Flexibility", terms),),
+        tiles=flexibility_tiles(flexibility_indicators(results)),
+        figures=(flexibility_chart(results),),
+        definitions=DEFINITIONS,
+    )
+
+
+def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
+    """Return tiles of energy and cost."""
+    return (
+        Tile(
+            "Flexibility delivered",
+            f"of {number(i.flexibility_awarded_kwh, 'kWh')} awarded, "
+            f"{number(i.flexibility_offered_kwh, 'kWh')} offered, "
+            f"{i.flexibility_requests} requests",
+            number(i.flexibility_delivered_kwh, "kWh"),
+        ),
+        Tile(
+            "Cost of flexibility to the DSO",
+            f"{number(i.flexibility_paid_eur, 'EUR', 2)} paid, "
+            f"{number(i.penalties_eur, 'EUR', 2)} penalties received",
+            number(i.flexibility_cost_eur, "EUR", 2),
+        ),
+    )
+
+
+def flexibility_comparison() -> Comparison:
+    """Return flexibility bought in the runs of a study."""
+    awarded, delivered = (indicator(f"flexibility_{name}_kwh") for name in ("awarded", "delivered"))
+    cost = indicator("flexibility_cost_eur")
+    return Comparison(
+        columns=(
+            Column(10, "Flexibility bought", "kWh", "flexibility\nbought\n[kWh]", 1, awarded),
+            Column(20, "its cost", "EUR", "its\ncost\n[EUR]", 2, cost),
+        ),
+        measures=(
+            Measure(
+                "flexibility",
+                "Flexibility bought",
+                "Awarded by the DSO. Dashed: delivered.",
+                "kWh",
+                1,
+                awarded,
+                delivered,
+                "delivered",
+            ),
+            Measure(
+                "flexibility_cost",
+                "Cost of flexibility to the DSO",
+                "Paid less penalties received.",
+                "EUR",
+                2,
+                cost,
+            ),
+        ),
+        bars=(
+            Bars(
+                "flexibility",
+                "Flexibility",
+                "Bought: awarded by the DSO.",
+                "kWh",
+                1,
+                (Bar("Bought", awarded), Bar("Delivered", delivered)),
+                same_scale=True,
+            ),
+            replace(MONEY_BARS, panels=(Bar("DSO, flexibility", cost, place=5),)),
+        ),
+    )
+
+
+def flexibility_chart(results: Results) -> Chart:
+    """Draw flexibility offered, awarded and delivered, and what the DSO paid."""
+    rows = results.frame("flexibility")
+    chart = Chart(
+        "flexibility",
+        "Flexibility: offered, awarded, delivered, paid",
+        "Energy per interval over all requests, up (net injection raised) positive, down negative; "
+        "below, payments by the DSO and penalties paid to it.",
+        None,
+        "The DSO requested no flexibility in this run: nothing was offered, awarded or paid.",
+        wide=True,
+    )
+    if rows.empty:
+        return chart
+    axis = TimeAxis(results)
+    sign = np.where(rows["direction"] == "up", 1.0, -1.0)
+    figure = two_rows([0.65, 0.35])
+    for column, name, colour in (
+        ("offered_wh", "offered [kWh]", "#cbd2d9"),
+        ("awarded_wh", "awarded [kWh]", SKY),
+        ("delivered_wh", "delivered [kWh]", AFTER),
+    ):
+        up, down = (
+            per_interval(results, rows["interval"], rows[column] * (sign == s), s / WH_PER_KWH)
+            for s in (1.0, -1.0)
+        )
+        for values, label in ((up, "up"), (down, "down")):
+            if np.any(values):
+                figure.add_trace(
+                    axis.bars(values, f"{name[:-6]} {label} [kWh]", colour), row=1, col=1
+                )
+    for column, name, colour, side in (
+        ("paid_ueur", "paid [EUR]", GREEN, 1),
+        ("penalty_ueur", "penalties [EUR]", BEFORE, -1),
+    ):
+        values = per_interval(results, rows["interval"], rows[column], side / UEUR_PER_EUR)
+        figure.add_trace(axis.bars(values, name, colour), row=2, col=1)
+    figure.update_layout(barmode="overlay")
+    return filled(chart, styled(figure, ["energy [kWh]", "money [EUR]"], 440))
