@@ -75,12 +75,11 @@ def ledger_part(results: Results, indicators: Indicators) -> ReportPart:
         key="ledger",
         title="Ledger",
         tiles=ledger_tiles(indicators, confirmations(results)),
-        # charts that may be empty stand side by side
         figures=(
-            gas_chart(results),
             block_chart(results),
             finality_chart(results),
             fee_chart(results),
+            gas_chart(results),
         ),
         definitions=(*LEDGER_DEFINITIONS, *((REVERSAL_DEFINITION,) if is_work else ())),
     )
@@ -149,6 +148,7 @@ def gas_chart(results: Results) -> Chart:
         None,
         "No transaction was sent in this run.",
         over_time=False,
+        wide=True,
     )
     if gas.empty:
         return chart
@@ -258,6 +258,7 @@ def fee_chart(results: Results) -> Chart:
         "Fees for each delivery interval, of prosumers and of everybody." + below,
         None,
         "No fees were paid in this run: base fee and tips are 0.",
+        wide=True,
     )
     total = fees_eur(results).to_numpy(dtype=np.float64)
     if not total.any():

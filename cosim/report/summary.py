@@ -34,8 +34,7 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
         limits.add_row(KIND_LABELS[kind], *(number(value, "", 0) for value in minutes))
     out.print(limits)
     rest = Table(
-        title=f"{indicators.prosumers} accounts in the local market, "
-        f"{indicators.intervals} intervals",
+        title=f"{indicators.prosumers} accounts settled, {indicators.intervals} intervals",
         title_justify="left",
         show_header=False,
     )

@@ -164,8 +164,8 @@ def test_costs_count_bills_and_start_from_what_was_metered(
     costs = costs_by_prosumer(Results(case.folder))
     received = members.groupby("prosumer")[["credited_ueur", "billed_ueur", "fees_ueur"]].sum()
     own = received.credited_ueur - received.billed_ueur - received.fees_ueur
-    assert costs.storage_ueur[own.index].tolist() == own.tolist()
-    assert costs.storage_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
+    assert costs.other_ueur[own.index].tolist() == own.tolist()
+    assert costs.other_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
     assert costs.baseline_cost_ueur[BATTERY] > 0  # alone, the battery buys dear and sells cheap
 
 
