@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,10 @@ from cosim.attacks.indicators import (
     AttackIndicators,
     attack_indicators,
     attack_parties,
-    attack_settings,
     unaccounted_kwh,
 )
 from cosim.attacks.settings import AttackSettings
+from cosim.plugins.reported import Reported
 from cosim.report.chart_style import (
     AFTER,
     AMBER,
@@ -30,7 +30,7 @@ from cosim.report.chart_style import (
     two_rows,
     zero_line,
 )
-from cosim.report.comparison import MONEY_BARS, Bar, Comparison, indicator
+from cosim.report.comparison import MONEY, Comparison, Shown, indicator
 from cosim.report.costs import money_by_role
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import StageSeries, stage_series
@@ -58,20 +58,37 @@ def attack_name(settings: AttackSettings) -> str:
     return name if settings.active else f"{name}, not active"
 
 
-def attack_part(results: Results) -> ReportPart:
-    """Return the part in a report of a run with a section ``attack``."""
-    settings = attack_settings(results)
-    return ReportPart(
-        key="attack",
-        title=f"Attack: {attack_name(settings)}",
-        tiles=(_tile(results, attack_indicators(results)),),
-        figures=(
+_COSTS = (
+    Shown("Attackers, cost", indicator("attackers_cost_eur"), place=1),
+    Shown("Victims, cost", indicator("victims_cost_eur"), place=2),
+    Shown("Other prosumers, cost", indicator("others_cost_eur"), place=3),
+)
+
+
+class AttackReported(Reported[AttackSettings]):
+    """Attack on a run."""
+
+    indicators_type: ClassVar = AttackIndicators
+    comparison: ClassVar = Comparison(figures=(replace(MONEY, values=_COSTS),))
+
+    def indicators(self, results: Results) -> AttackIndicators:
+        """Return money by party, and energy that does not add up."""
+        return attack_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its tile, charts and definition."""
+        figures = (
             _money(results),
-            _meters(results, settings),
-            _grid(results, settings, stage_series(results, "delivered")),
-        ),
-        definitions=(ATTACK_DEFINITION,),
-    )
+            _meters(results, self.settings),
+            _grid(results, self.settings, stage_series(results, "delivered")),
+        )
+        return ReportPart(
+            key="attack",
+            title=f"Attack: {attack_name(self.settings)}",
+            tiles=(_tile(results, self.indicators(results)),),
+            figures=figures,
+            definitions=(ATTACK_DEFINITION,),
+        )
 
 
 def _tile(results: Results, i: AttackIndicators) -> Tile:
@@ -89,16 +106,6 @@ def _tile(results: Results, i: AttackIndicators) -> Tile:
         f"{number(i.attack_fees_eur, 'EUR', 2)} of fees for the attack"
     )
     return Tile(f"Cost of the {who}", note, number(cost, "EUR", 2))
-
-
-def attack_comparison() -> Comparison:
-    """Return costs by party in the runs of a study."""
-    parties = (
-        Bar("Attackers, cost", indicator("attackers_cost_eur"), place=1),
-        Bar("Victims, cost", indicator("victims_cost_eur"), place=2),
-        Bar("Other prosumers, cost", indicator("others_cost_eur"), place=3),
-    )
-    return Comparison(bars=(replace(MONEY_BARS, panels=parties),))
 
 
 def _money(results: Results) -> Chart:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from cosim.plugins.reported import Reported
 from cosim.settings import Model
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Model)
 
 
-class Mechanism(Reported, ABC, Generic[S]):
+class Mechanism(ABC, Generic[S]):
     """What a community agrees on by contract, registered under ``cosim.mechanisms``.
 
-    One object stands for one section of one scenario. What it adds to indicators, costs and reports
-    are the hooks of :class:`~cosim.plugins.reported.Reported`.
+    One object stands for one section of one scenario.
 
     Attributes
     ----------
@@ -106,6 +105,11 @@ class Mechanism(Reported, ABC, Generic[S]):
     def checks(self) -> MechanismChecks | None:
         """Return what ``cosim verify`` recomputes of its tables; None for nothing of its own."""
         return None
+
+    @classmethod
+    def reported(cls) -> type[Reported[Any]]:
+        """Return the class that reads its part of a result: indicators, costs, report."""
+        return Reported
 
     # --- without a run ---
 

@@ -1,9 +1,9 @@
-"""Hooks of what is read out of a result folder: indicators, costs, report, comparison of runs."""
+"""Reading of a result folder by subject: indicators, costs, report, comparison of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,32 +13,38 @@ if TYPE_CHECKING:
     from cosim.report.panel import ReportPart, TableFigure
     from cosim.results.reader import Results
 
+S = TypeVar("S")
 
-class Reported:
-    """Subject of a run that results and reports speak of: a mechanism, or an attack.
 
-    Every hook does nothing by default. Methods of the class need no run.
+class Reported(Generic[S]):
+    """Subject that results and reports of a run speak of: a mechanism, or an attack.
+
+    Every hook does nothing by default.
+
+    Parameters
+    ----------
+    settings : Model
+        Its section of the scenario as run.
 
     Attributes
     ----------
     settling_methods : tuple of str
         ``Contract.method`` of transactions after which an interval's money is where it belongs.
+    indicators_type : type of IndicatorSet or None
+        Declaration of its indicators.
+    comparison : Comparison or None
+        Its columns and figures in a study.
     """
 
     settling_methods: ClassVar[tuple[str, ...]] = ()
+    indicators_type: ClassVar[type[IndicatorSet] | None] = None
+    comparison: ClassVar[Comparison | None] = None
 
-    @classmethod
-    def indicators_type(cls) -> type[IndicatorSet] | None:
-        """Return the declaration of its indicators; None if it has none."""
-        return None
-
-    @classmethod
-    def comparison(cls) -> Comparison | None:
-        """Return its columns and figures in a study; None for none."""
-        return None
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
 
     def indicators(self, results: Results) -> IndicatorSet | None:
-        """Return its indicators of a result, of :meth:`indicators_type`; None for none."""
+        """Return its indicators of a result, of its ``indicators_type``; None for none."""
         return None
 
     def costs(self, results: Results) -> pd.DataFrame | None:

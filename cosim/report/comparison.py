@@ -42,30 +42,15 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A figure over the axes of a study: lines of a value, and perhaps dashed ones of another."""
-
-    key: str
-    title: str
-    caption: str
-    unit: str
-    digits: int
-    value: Value
-    dashed: Value | None = None
-    dashes: str = ""
-    from_zero: bool = True
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A panel of a figure by runs.
+class Shown:
+    """A value in a figure: a panel by runs; over axes the line, or the dashed line, of each run.
 
     Parameters
     ----------
     title : str
     value : callable
     limit : str
-        Name of a limit of the grid in a scenario, drawn into it.
+        Name of a limit of the grid in a scenario, drawn into its panel.
     place : float
         Panels stand in the order of their places.
     """
@@ -77,18 +62,24 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Bars:
-    """A figure by runs. Subjects may add panels to one of another: those of a key are one figure.
+class Figure:
+    """A figure of a study.
+
+    Subjects may add values to a figure of another: those of a key are one figure, and the words of
+    the first count.
 
     Parameters
     ----------
-    key, title, caption, unit, digits
-        As of a :class:`Measure`; those of the first subject count.
-    panels : tuple of Bar
+    key, title, caption, unit : str
+    digits : int
+    values : tuple of Shown
+        Over axes the first is a line, and the second a dashed one.
+    over : str
+        Where it is drawn: over ``axes``, by ``runs``, or ``both``.
     kind : str
-        ``bars`` stand on zero, ``dots`` need not.
+        By runs: ``bars`` stand on zero, ``dots`` need not.
     same_scale : bool
-        Whether all panels have one vertical scale.
+        By runs: whether all panels have one vertical scale.
     """
 
     key: str
@@ -96,9 +87,10 @@ class Bars:
     caption: str
     unit: str
     digits: int
-    panels: tuple[Bar, ...]
+    values: tuple[Shown, ...]
+    over: Literal["axes", "runs", "both"] = "both"
     kind: Literal["bars", "dots"] = "bars"
-    same_scale: bool = False
+    same_scale: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,20 +98,21 @@ class Comparison:
     """Columns and figures that one subject adds to a study."""
 
     columns: Sequence[Column] = ()
-    measures: Sequence[Measure] = ()
-    bars: Sequence[Bars] = ()
+    figures: Sequence[Figure] = ()
 
 
-MONEY_BARS = Bars(
+MONEY = Figure(
     "money",
     "Money",
     "What each group paid over the run, less what it received; the supplier: what it received. "
     "Every panel has its own scale.",
     "EUR",
     2,
-    panels=(
-        Bar("All prosumers, cost", indicator("cost_eur"), place=4),
-        Bar("Supplier, received", indicator("supplier_received_eur"), place=6),
+    (
+        Shown("All prosumers, cost", indicator("cost_eur"), place=4),
+        Shown("Supplier, received", indicator("supplier_received_eur"), place=6),
     ),
+    over="runs",
+    same_scale=False,
 )
-"""Costs of every run, to which subjects add panels of their own."""
+"""Costs of every run, to which subjects add values of their own."""

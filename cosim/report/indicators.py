@@ -169,7 +169,7 @@ class Indicators(IndicatorSet):
 
 def known_indicators() -> dict[str, Meaning]:
     """Return unit and definition of every indicator that a run may have, by name."""
-    kinds = [kind.indicators_type() for kind in subject_types()]
+    kinds = [kind.indicators_type for kind in subject_types()]
     return Indicators.meanings() | {
         name: meaning for kind in kinds if kind for name, meaning in kind.meanings().items()
     }

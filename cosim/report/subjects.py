@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     from cosim.results.reader import Results
 
 
-def _core() -> tuple[type[Reported], ...]:
-    """Subjects of every run that are no plug-in yet."""
+def _core() -> dict[str, type[Reported[Any]]]:
+    """Subjects of every run that are no plug-in yet, by their section."""
     from cosim.mechanisms.flexibility_market.panel import FlexibilityReported
     from cosim.mechanisms.local_market.panel import LocalMarketReported
 
-    return LocalMarketReported, FlexibilityReported
+    return {"market": LocalMarketReported, "dso": FlexibilityReported}
 
 
-def subject_types() -> tuple[type[Reported], ...]:
+def _ranked() -> list[tuple[str, type[Mechanism[Any]]]]:
+    return sorted(MECHANISMS.every().items(), key=lambda item: item[1].rank)
+
+
+def subject_types() -> list[type[Reported[Any]]]:
     """Return every subject that a run may have, in the order of reports."""
-    from cosim.attacks.reported import AttackReported
+    from cosim.attacks.panel import AttackReported
 
-    return (*_core(), *sorted(MECHANISMS.every().values(), key=lambda t: t.rank), AttackReported)
+    return [*_core().values(), *(kind.reported() for _, kind in _ranked()), AttackReported]
 
 
-def subjects(results: Results) -> tuple[Reported, ...]:
+def subjects(results: Results) -> list[Reported[Any]]:
     """Return the subjects of a run, by rank and the attack last.
 
     Raises
@@ -38,16 +42,17 @@ def subjects(results: Results) -> tuple[Reported, ...]:
     ResultFolderError
         If a section of the scenario is not one of this version.
     """
-    from cosim.attacks.reported import AttackReported
+    from cosim.attacks.indicators import attack_settings
+    from cosim.attacks.panel import AttackReported
 
-    found: list[Mechanism[Any]] = []
-    for name, kind in MECHANISMS.every().items():
+    found = [kind(results.scenario.get(name)) for name, kind in _core().items()]
+    for name, kind in _ranked():
         section = results.scenario.get(name, {} if kind.is_default else None)
         if section is not None:
-            found.append(kind(_settings(results, name, kind, section)))
-    found.sort(key=lambda mechanism: mechanism.rank)
-    attack = [AttackReported()] if results.scenario.get("attack") is not None else []
-    return (*(kind() for kind in _core()), *found, *attack)
+            found.append(kind.reported()(_settings(results, name, kind, section)))
+    if results.scenario.get("attack") is not None:
+        found.append(AttackReported(attack_settings(results)))
+    return found
 
 
 def _settings(results: Results, name: str, kind: type[Mechanism[Any]], section: Any) -> Any:

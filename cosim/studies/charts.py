@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from cosim.report.comparison import (
-    MONEY_BARS,
-    Bar,
-    Bars,
+    MONEY,
     Column,
     Comparison,
+    Figure,
     Indicators,
-    Measure,
+    Shown,
     indicator,
 )
 from cosim.report.panels import Panel, PanelFigure, Series, colour, present
@@ -33,102 +32,83 @@ def curtailed_kwh(indicators: Indicators) -> float | None:
 SCHEDULED, RELIEVED, DELIVERED = (
     indicator(f"violations.{stage}.any.minutes") for stage in ("scheduled", "relieved", "delivered")
 )
-_CURTAILED = (
-    "curtailed",
-    "Energy curtailed by order",
-    "Injection and consumption that the DSO ordered off without a market.",
-    "kWh",
-    1,
-)
+_TRAFO_LOADING = indicator("highest_trafo_loading_percent")
+_COST_SHORT = "cost per\nprosumer\n[EUR]"
 _BEYOND = "At least one bus, line or transformer is beyond its limit."
-_BUSES = "Over all buses and intervals, but for buses that the upstream grid holds."
+_LIMITS = "Minutes with a violated limit"
 
 EVERY_RUN = Comparison(
     columns=(
         Column(30, "Curtailed", "kWh", "cur-\ntailed\n[kWh]", 1, curtailed_kwh),
-        Column(
-            60,
-            "Cost per prosumer",
-            "EUR",
-            "cost per\nprosumer\n[EUR]",
-            2,
-            indicator("mean_cost_eur"),
-        ),
+        Column(60, "Cost per prosumer", "EUR", _COST_SHORT, 2, indicator("mean_cost_eur")),
     ),
-    measures=(
-        Measure(
+    figures=(
+        MONEY,
+        Figure(
             "violation_minutes_scheduled",
-            "Minutes with a violated limit, schedule before flexibility",
+            f"{_LIMITS}, schedule before flexibility",
             _BEYOND,
             "min",
             0,
-            SCHEDULED,
+            (Shown("", SCHEDULED),),
+            over="axes",
         ),
-        Measure(
+        Figure(
             "violation_minutes_delivered",
-            "Minutes with a violated limit, delivered",
+            f"{_LIMITS}, delivered",
             "What is left after flexibility and curtailment, with what the devices really did.",
             "min",
             0,
-            DELIVERED,
+            (Shown("", DELIVERED),),
+            over="axes",
         ),
-        Measure(*_CURTAILED, curtailed_kwh),
-        Measure(
+        Figure(
             "voltage",
             "Highest and lowest voltage, delivered",
-            f"{_BUSES} Dashed: lowest.",
-            "pu",
-            4,
-            indicator("highest_vm_pu"),
-            indicator("lowest_vm_pu"),
-            "lowest",
-            from_zero=False,
-        ),
-    ),
-    bars=(
-        MONEY_BARS,
-        Bars(
-            "voltage",
-            "Voltage, delivered",
-            f"{_BUSES} The scales do not begin at zero.",
+            "Over all buses and intervals, but for buses that the upstream grid holds. The scales "
+            "do not begin at zero.",
             "pu",
             4,
             (
-                Bar("Highest", indicator("highest_vm_pu"), "vm_max_pu"),
-                Bar("Lowest", indicator("lowest_vm_pu"), "vm_min_pu"),
+                Shown("Highest", indicator("highest_vm_pu"), "vm_max_pu"),
+                Shown("Lowest", indicator("lowest_vm_pu"), "vm_min_pu"),
             ),
             kind="dots",
+            same_scale=False,
         ),
-        Bars(
+        Figure(
             "loading",
             "Highest loading, delivered",
             "Of all elements and intervals.",
             "%",
             1,
             (
-                Bar("Lines", indicator("highest_line_loading_percent"), "line_loading_percent"),
-                Bar(
-                    "Transformers",
-                    indicator("highest_trafo_loading_percent"),
-                    "trafo_loading_percent",
-                ),
+                Shown("Lines", indicator("highest_line_loading_percent"), "line_loading_percent"),
+                Shown("Transformers", _TRAFO_LOADING, "trafo_loading_percent"),
             ),
-            same_scale=True,
+            over="runs",
         ),
-        Bars(
+        Figure(
             "violations",
-            "Minutes with a violated limit",
+            _LIMITS,
             _BEYOND,
             "min",
             0,
             (
-                Bar("Before flexibility", SCHEDULED),
-                Bar("After flexibility", RELIEVED),
-                Bar("Delivered", DELIVERED),
+                Shown("Before flexibility", SCHEDULED),
+                Shown("After flexibility", RELIEVED),
+                Shown("Delivered", DELIVERED),
             ),
-            same_scale=True,
+            over="runs",
         ),
-        Bars(*_CURTAILED, (Bar("", curtailed_kwh),)),
+        Figure(
+            "curtailed",
+            "Energy curtailed by order",
+            "Injection and consumption that the DSO ordered off without a market.",
+            "kWh",
+            1,
+            (Shown("", curtailed_kwh),),
+        ),
     ),
 )
 """Columns and figures of every study; minutes of violation have columns of their own."""
@@ -136,17 +116,17 @@ EVERY_RUN = Comparison(
 
 def comparisons() -> list[Comparison]:
     """Return what every run has, then what each subject adds."""
-    added = (kind.comparison() for kind in subject_types())
-    return [EVERY_RUN, *(each for each in added if each is not None)]
+    return [EVERY_RUN, *(kind.comparison for kind in subject_types() if kind.comparison)]
 
 
-def _all_bars() -> list[Bars]:
-    """Figures by runs, each with the panels of all subjects."""
-    found: dict[str, Bars] = {}
-    for bars in (bars for each in comparisons() for bars in each.bars):
-        first = found.get(bars.key, replace(bars, panels=()))
-        panels = sorted((*first.panels, *bars.panels), key=lambda bar: bar.place)
-        found[bars.key] = replace(first, panels=tuple(panels))
+def _figures(over: str) -> list[Figure]:
+    """Figures over axes or by runs, each with the values of all subjects."""
+    found: dict[str, Figure] = {}
+    for figure in (figure for each in comparisons() for figure in each.figures):
+        if figure.over in (over, "both"):
+            first = found.get(figure.key, replace(figure, values=()))
+            values = sorted((*first.values, *figure.values), key=lambda shown: shown.place)
+            found[figure.key] = replace(first, values=tuple(values))
     return list(found.values())
 
 
@@ -176,9 +156,8 @@ def study_figures(
         None,
     )
     if across is None:
-        return present([_bars(runs, bars, limits or {}) for bars in _all_bars()])
-    measures = (measure for each in comparisons() for measure in each.measures)
-    return present([_lines(runs, across, measure) for measure in measures])
+        return present([_bars(runs, figure, limits or {}) for figure in _figures("runs")])
+    return present([_lines(runs, across, figure) for figure in _figures("axes")])
 
 
 def _coordinates(run: FinishedRun, across: str) -> list[tuple[str, Any]]:
@@ -187,7 +166,7 @@ def _coordinates(run: FinishedRun, across: str) -> list[tuple[str, Any]]:
     return variant + [(axis, value) for axis, value in run.values.items() if axis != across]
 
 
-def _lines(runs: Sequence[FinishedRun], across: str, measure: Measure) -> PanelFigure:
+def _lines(runs: Sequence[FinishedRun], across: str, figure: Figure) -> PanelFigure:
     lines: dict[str, None] = {}
     panels: dict[str, dict[str, list[FinishedRun]]] = {}
     legend_title = ""
@@ -200,59 +179,58 @@ def _lines(runs: Sequence[FinishedRun], across: str, measure: Measure) -> PanelF
         panels.setdefault(title, {}).setdefault(line, []).append(run)
     colours = {line: colour(k) for k, line in enumerate(lines)}
     return PanelFigure(
-        key=measure.key,
-        title=measure.title,
-        caption=measure.caption,
+        key=figure.key,
+        title=figure.title,
+        caption=figure.caption,
         panels=tuple(
-            Panel(title, tuple(_series(members, across, measure, colours)))
+            Panel(title, tuple(_series(members, across, figure, colours)))
             for title, members in panels.items()
         ),
         kind="lines",
         x_title=across,
-        unit=measure.unit,
-        digits=measure.digits,
+        unit=figure.unit,
+        digits=figure.digits,
         legend_title="" if legend_title == VARIANT else legend_title,
-        dashes=measure.dashes,
-        from_zero=measure.from_zero,
+        dashes=figure.values[1].title.lower() if len(figure.values) > 1 else "",
+        from_zero=figure.kind == "bars",
     )
 
 
 def _series(
     members: Mapping[str, Sequence[FinishedRun]],
     across: str,
-    measure: Measure,
+    figure: Figure,
     colours: Mapping[str, str],
 ) -> list[Series]:
     found = []
     for line, runs in members.items():
         ordered = sorted(runs, key=lambda run: run.values[across])
-        for value, dashed in ((measure.dashed, True), (measure.value, False)):
-            if value is not None:
-                points = tuple((run.values[across], value(run.indicators)) for run in ordered)
-                found.append(Series(line, points, colours[line], dashed))
+        for place, shown in reversed([*enumerate(figure.values[:2])]):
+            points = tuple((run.values[across], shown.value(run.indicators)) for run in ordered)
+            found.append(Series(line, points, colours[line], dashed=place == 1))
     return found
 
 
-def _bars(runs: Sequence[FinishedRun], bars: Bars, limits: Mapping[str, float]) -> PanelFigure:
+def _bars(runs: Sequence[FinishedRun], figure: Figure, limits: Mapping[str, float]) -> PanelFigure:
     return PanelFigure(
-        key=bars.key,
-        title=bars.title,
-        caption=bars.caption,
+        key=figure.key,
+        title=figure.title,
+        caption=figure.caption,
         panels=tuple(
             Panel(
-                bar.title,
+                shown.title,
                 tuple(
-                    Series(run.name, ((float(k), bar.value(run.indicators)),), colour(k))
+                    Series(run.name, ((float(k), shown.value(run.indicators)),), colour(k))
                     for k, run in enumerate(runs)
                 ),
-                limits.get(bar.limit),
+                limits.get(shown.limit),
             )
-            for bar in bars.panels
+            for shown in figure.values
         ),
-        kind=bars.kind,
+        kind=figure.kind,
         x_title="",
-        unit=bars.unit,
-        digits=bars.digits,
-        same_scale=bars.same_scale,
-        from_zero=bars.kind == "bars",
+        unit=figure.unit,
+        digits=figure.digits,
+        same_scale=figure.same_scale,
+        from_zero=figure.kind == "bars",
     )

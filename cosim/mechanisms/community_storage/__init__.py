@@ -8,13 +8,9 @@ from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from cosim.mechanisms.community_storage.indicators import StorageIndicators
+    from cosim.mechanisms.community_storage.panel import StorageReported
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
-    from cosim.report.panel import ReportPart
-    from cosim.results.reader import Results
     from cosim.scenario import Scenario
 
 
@@ -40,26 +36,8 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
         return StorageService.deploy(deployment, scenario.clock(), setup)
 
     @classmethod
-    def indicators_type(cls) -> type[StorageIndicators]:
-        """Return the declaration of its indicators."""
-        from cosim.mechanisms.community_storage.indicators import StorageIndicators
+    def reported(cls) -> type[StorageReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.community_storage.panel import StorageReported
 
-        return StorageIndicators
-
-    def indicators(self, results: Results) -> StorageIndicators:
-        """Return energy, losses and bills of a run."""
-        from cosim.mechanisms.community_storage.indicators import storage_indicators
-
-        return storage_indicators(results, self.settings.name)
-
-    def report(self, results: Results) -> ReportPart:
-        """Return the battery in a report."""
-        from cosim.mechanisms.community_storage.panel import storage_part
-
-        return storage_part(results, self.settings.name)
-
-    def costs(self, results: Results) -> pd.DataFrame:
-        """Return bills, fees and allocated energy."""
-        from cosim.mechanisms.community_storage.indicators import storage_costs
-
-        return storage_costs(results, self.settings.name)
+        return StorageReported

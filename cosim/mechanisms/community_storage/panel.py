@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from cosim.mechanisms.community_storage.indicators import storage_indicators
+from cosim.mechanisms.community_storage.indicators import (
+    StorageIndicators,
+    storage_costs,
+    storage_indicators,
+)
+from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
+from cosim.plugins.reported import Reported
 from cosim.report.chart_style import (
     AFTER,
     AMBER,
@@ -30,25 +36,33 @@ DEFINITION = (
 )
 
 
-def storage_part(results: Results, battery: str) -> ReportPart:
-    """Return the part in a report of the battery at a connection point."""
-    i = storage_indicators(results, battery)
-    tile = Tile(
-        "Discharged from the shared battery",
-        f"{number(i.storage_charged_kwh, 'kWh')} charged, "
-        f"{number(i.storage_loss_kwh, 'kWh', 2)} lost and "
-        f"{number(i.storage_billed_eur, 'EUR', 2)} billed for it; without the battery "
-        f"self-consumption {percent(i.self_consumption_without_storage)}, "
-        f"self-sufficiency {percent(i.self_sufficiency_without_storage)}",
-        number(i.storage_discharged_kwh, "kWh"),
-    )
-    return ReportPart(
-        key="storage",
-        title="Shared battery",
-        tiles=(tile,),
-        figures=(storage_chart(results, battery),),
-        definitions=(DEFINITION,),
-    )
+class StorageReported(Reported[CommunityStorageSettings]):
+    """Shared battery of a run."""
+
+    indicators_type: ClassVar = StorageIndicators
+
+    def indicators(self, results: Results) -> StorageIndicators:
+        """Return energy, losses and bills."""
+        return storage_indicators(results, self.settings.name)
+
+    def costs(self, results: Results) -> pd.DataFrame:
+        """Return bills, fees and allocated energy."""
+        return storage_costs(results, self.settings.name)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its tile, chart and definition."""
+        i = self.indicators(results)
+        tile = Tile(
+            "Discharged from the shared battery",
+            f"{number(i.storage_charged_kwh, 'kWh')} charged, "
+            f"{number(i.storage_loss_kwh, 'kWh', 2)} lost and "
+            f"{number(i.storage_billed_eur, 'EUR', 2)} billed for it; without the battery "
+            f"self-consumption {percent(i.self_consumption_without_storage)}, "
+            f"self-sufficiency {percent(i.self_sufficiency_without_storage)}",
+            number(i.storage_discharged_kwh, "kWh"),
+        )
+        chart = storage_chart(results, self.settings.name)
+        return ReportPart("storage", "Shared battery", (), (tile,), (chart,), (DEFINITION,))
 
 
 def storage_chart(results: Results, battery: str) -> Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,15 +23,7 @@ from cosim.report.chart_style import (
     styled,
     two_rows,
 )
-from cosim.report.comparison import (
-    MONEY_BARS,
-    Bar,
-    Bars,
-    Column,
-    Comparison,
-    Measure,
-    indicator,
-)
+from cosim.report.comparison import MONEY, Column, Comparison, Figure, Shown, indicator
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
 from cosim.report.text import number
@@ -48,50 +40,66 @@ DEFINITIONS = (
 )
 
 
-class FlexibilityReported(Reported):
-    """Hooks of the flexibility market."""
+_AWARDED = indicator("flexibility_awarded_kwh")
+_COST = indicator("flexibility_cost_eur")
 
-    settling_methods: ClassVar[tuple[str, ...]] = (
-        "FlexibilityMarket.settle",
-        "FlexibilityMarket.closeRequest",
-    )
+COMPARISON = Comparison(
+    columns=(
+        Column(10, "Flexibility bought", "kWh", "flexibility\nbought\n[kWh]", 1, _AWARDED),
+        Column(20, "its cost", "EUR", "its\ncost\n[EUR]", 2, _COST),
+    ),
+    figures=(
+        Figure(
+            "flexibility",
+            "Flexibility bought",
+            "Awarded by the DSO, and what of it was delivered.",
+            "kWh",
+            1,
+            (
+                Shown("Bought", _AWARDED),
+                Shown("Delivered", indicator("flexibility_delivered_kwh")),
+            ),
+        ),
+        Figure(
+            "flexibility_cost",
+            "Cost of flexibility to the DSO",
+            "Paid less penalties received.",
+            "EUR",
+            2,
+            (Shown("", _COST),),
+            over="axes",
+        ),
+        replace(MONEY, values=(Shown("DSO, flexibility", _COST, place=5),)),
+    ),
+)
 
-    @classmethod
-    def indicators_type(cls) -> type[FlexibilityIndicators]:
-        """Return their declaration."""
-        return FlexibilityIndicators
 
-    @classmethod
-    def comparison(cls) -> Comparison:
-        """Return flexibility bought in the runs of a study."""
-        return flexibility_comparison()
+class FlexibilityReported(Reported[Any]):
+    """Flexibility market of a run."""
+
+    settling_methods: ClassVar = ("FlexibilityMarket.settle", "FlexibilityMarket.closeRequest")
+    indicators_type: ClassVar = FlexibilityIndicators
+    comparison: ClassVar = COMPARISON
 
     def indicators(self, results: Results) -> FlexibilityIndicators:
-        """Return energy and money of a result."""
+        """Return energy and money."""
         return flexibility_indicators(results)
 
     def report(self, results: Results) -> ReportPart:
-        """Return the flexibility's part of a report."""
-        return flexibility_part(results)
-
-
-def flexibility_part(results: Results) -> ReportPart:
-    """Return the flexibility's part of a report."""
-    dso = results.scenario["dso"]
-    terms = "none procured in this scenario"
-    if dso["procure"]:
-        terms = (
-            f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
-            f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+        """Return its fact, tiles, chart and definition."""
+        dso = results.scenario["dso"]
+        terms = "none procured in this scenario"
+        if dso["procure"]:
+            terms = f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
+            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+        return ReportPart(
+            key="flexibility",
+            title="Flexibility",
+            facts=(("Flexibility", terms),),
+            tiles=flexibility_tiles(self.indicators(results)),
+            figures=(flexibility_chart(results),),
+            definitions=DEFINITIONS,
         )
-    return ReportPart(
-        key="flexibility",
-        title="Flexibility",
-        facts=(("Flexibility", terms),),
-        tiles=flexibility_tiles(flexibility_indicators(results)),
-        figures=(flexibility_chart(results),),
-        definitions=DEFINITIONS,
-    )
 
 
 def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
@@ -109,50 +117,6 @@ def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
             f"{number(i.flexibility_paid_eur, 'EUR', 2)} paid, "
             f"{number(i.penalties_eur, 'EUR', 2)} penalties received",
             number(i.flexibility_cost_eur, "EUR", 2),
-        ),
-    )
-
-
-def flexibility_comparison() -> Comparison:
-    """Return flexibility bought in the runs of a study."""
-    awarded, delivered = (indicator(f"flexibility_{name}_kwh") for name in ("awarded", "delivered"))
-    cost = indicator("flexibility_cost_eur")
-    return Comparison(
-        columns=(
-            Column(10, "Flexibility bought", "kWh", "flexibility\nbought\n[kWh]", 1, awarded),
-            Column(20, "its cost", "EUR", "its\ncost\n[EUR]", 2, cost),
-        ),
-        measures=(
-            Measure(
-                "flexibility",
-                "Flexibility bought",
-                "Awarded by the DSO. Dashed: delivered.",
-                "kWh",
-                1,
-                awarded,
-                delivered,
-                "delivered",
-            ),
-            Measure(
-                "flexibility_cost",
-                "Cost of flexibility to the DSO",
-                "Paid less penalties received.",
-                "EUR",
-                2,
-                cost,
-            ),
-        ),
-        bars=(
-            Bars(
-                "flexibility",
-                "Flexibility",
-                "Bought: awarded by the DSO.",
-                "kWh",
-                1,
-                (Bar("Bought", awarded), Bar("Delivered", delivered)),
-                same_scale=True,
-            ),
-            replace(MONEY_BARS, panels=(Bar("DSO, flexibility", cost, place=5),)),
         ),
     )
 

@@ -10,10 +10,8 @@ from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.green_certificates.indicators import CertificateIndicators
+    from cosim.mechanisms.green_certificates.panel import CertificatesReported
     from cosim.mechanisms.play import Service
-    from cosim.report.panel import ReportPart
-    from cosim.results.reader import Results
     from cosim.scenario import Scenario
 
 
@@ -51,20 +49,8 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
         return CertificatesService.deploy(deployment, scenario.clock(), terms)
 
     @classmethod
-    def indicators_type(cls) -> type[CertificateIndicators]:
-        """Return the declaration of its indicators."""
-        from cosim.mechanisms.green_certificates.indicators import CertificateIndicators
+    def reported(cls) -> type[CertificatesReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.green_certificates.panel import CertificatesReported
 
-        return CertificateIndicators
-
-    def indicators(self, results: Results) -> CertificateIndicators:
-        """Return energy that certificates prove in a run."""
-        from cosim.mechanisms.green_certificates.indicators import certificate_indicators
-
-        return certificate_indicators(results)
-
-    def report(self, results: Results) -> ReportPart:
-        """Return the certificates in a report."""
-        from cosim.mechanisms.green_certificates.panel import certificate_part
-
-        return certificate_part(results)
+        return CertificatesReported

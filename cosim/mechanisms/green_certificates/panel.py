@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import plotly.graph_objects as go
 
-from cosim.mechanisms.green_certificates.indicators import by_hour, certificate_indicators
+from cosim.mechanisms.green_certificates.indicators import (
+    CertificateIndicators,
+    by_hour,
+    certificate_indicators,
+)
+from cosim.mechanisms.green_certificates.settings import CertificateSettings
+from cosim.plugins.reported import Reported
 from cosim.report.chart_style import AFTER, AMBER, GREEN, MILLISECONDS, SKY, Chart, styled
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.text import number, percent
@@ -21,24 +29,28 @@ DEFINITION = (
 )
 
 
-def certificate_part(results: Results) -> ReportPart:
-    """Return the certificates' part of a report."""
-    i = certificate_indicators(results)
-    tile = Tile(
-        "Consumption matched hour by hour",
-        f"{percent(i.hourly_matching_limit)} had everybody bought; certificates without an "
-        f"hour would claim {percent(i.run_matching)}; "
-        f"{number(i.certificates_issued_kwh, 'kWh', 0)} certified, "
-        f"{number(i.certificates_sold_kwh, 'kWh', 0)} sold",
-        percent(i.hourly_matching),
-    )
-    return ReportPart(
-        key="certificates",
-        title="Certificates",
-        tiles=(tile,),
-        figures=(certificates_chart(results),),
-        definitions=(DEFINITION,),
-    )
+class CertificatesReported(Reported[CertificateSettings]):
+    """Certificates of a run."""
+
+    indicators_type: ClassVar = CertificateIndicators
+
+    def indicators(self, results: Results) -> CertificateIndicators:
+        """Return energy that certificates prove."""
+        return certificate_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return their tile, chart and definition."""
+        i = self.indicators(results)
+        tile = Tile(
+            "Consumption matched hour by hour",
+            f"{percent(i.hourly_matching_limit)} had everybody bought; certificates without an "
+            f"hour would claim {percent(i.run_matching)}; "
+            f"{number(i.certificates_issued_kwh, 'kWh', 0)} certified, "
+            f"{number(i.certificates_sold_kwh, 'kWh', 0)} sold",
+            percent(i.hourly_matching),
+        )
+        chart = certificates_chart(results)
+        return ReportPart("certificates", "Certificates", (), (tile,), (chart,), (DEFINITION,))
 
 
 def certificates_chart(results: Results) -> Chart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,7 +24,7 @@ from cosim.report.chart_style import (
     styled,
     two_rows,
 )
-from cosim.report.comparison import Bar, Bars, Column, Comparison, Indicators, Measure, indicator
+from cosim.report.comparison import Column, Comparison, Figure, Indicators, Shown, indicator
 from cosim.report.ledger import confirmations
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
@@ -51,44 +51,67 @@ DEFINITIONS = (
 )
 
 
-class LocalMarketReported(Reported):
-    """Hooks of the local market."""
+def orders_missed_percent(indicators: Indicators) -> float | None:
+    """Return the share of orders that came too late for their interval. [%]"""
+    share = indicators.get("orders_missed_share")
+    return None if share is None else 100 * share
 
-    settling_methods: ClassVar[tuple[str, ...]] = (
+
+COMPARISON = Comparison(
+    columns=(
+        Column(40, "Orders late", "", "orders\nlate", 0, indicator("orders.late")),
+        Column(50, "Welfare", "EUR", "welfare\n[EUR]", 2, indicator("welfare_eur")),
+    ),
+    figures=(
+        Figure(
+            "welfare",
+            "Welfare of the trades",
+            "Buyers' value less sellers' cost by their limit prices. Possible: had every order "
+            "been in time.",
+            "EUR",
+            2,
+            (
+                Shown("Reached", indicator("welfare_eur")),
+                Shown("Possible", indicator("welfare_possible_eur")),
+            ),
+        ),
+        Figure(
+            "orders_missed",
+            "Orders that missed their interval",
+            "Share of all orders sent that no block before the gate took.",
+            "%",
+            1,
+            (Shown("", orders_missed_percent),),
+        ),
+    ),
+)
+
+
+class LocalMarketReported(Reported[Any]):
+    """Local market of a run."""
+
+    settling_methods: ClassVar = (
         "LocalMarket.report",
         "LocalMarket.settleSilent",
         "LocalMarket.claimFill",
     )
-
-    @classmethod
-    def indicators_type(cls) -> type[MarketIndicators]:
-        """Return their declaration."""
-        return MarketIndicators
-
-    @classmethod
-    def comparison(cls) -> Comparison:
-        """Return orders and welfare of the runs of a study."""
-        return market_comparison()
+    indicators_type: ClassVar = MarketIndicators
+    comparison: ClassVar = COMPARISON
 
     def indicators(self, results: Results) -> MarketIndicators:
-        """Return orders, trades and welfare of a result."""
+        """Return orders, trades and welfare."""
         return market_indicators(results)
 
     def report(self, results: Results) -> ReportPart:
-        """Return the market's part of a report."""
-        return market_part(results)
-
-
-def market_part(results: Results) -> ReportPart:
-    """Return the market's part of a report."""
-    return ReportPart(
-        key="market",
-        title="Local market",
-        facts=_facts(results),
-        tiles=market_tiles(market_indicators(results), confirmations(results)),
-        figures=(market_chart(results), latency_chart(results), missed_chart(results)),
-        definitions=DEFINITIONS,
-    )
+        """Return its facts, tiles, charts and definitions."""
+        return ReportPart(
+            key="market",
+            title="Local market",
+            facts=_facts(results),
+            tiles=market_tiles(self.indicators(results), confirmations(results)),
+            figures=(market_chart(results), latency_chart(results), missed_chart(results)),
+            definitions=DEFINITIONS,
+        )
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
@@ -155,50 +178,6 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
         fee = number(i.fee_eur_per_kwh_traded, "EUR/kWh", 4)
         found.append(Tile("Fees per kWh traded", "transaction fees of prosumers", fee))
     return found
-
-
-def market_comparison() -> Comparison:
-    """Return orders and welfare of the runs of a study."""
-    reached, possible = indicator("welfare_eur"), indicator("welfare_possible_eur")
-    welfare = (
-        "welfare",
-        "Welfare of the trades",
-        "Buyers' value less sellers' cost by their limit prices. {}: had every order been in time.",
-    )
-    missed = (
-        "orders_missed",
-        "Orders that missed their interval",
-        "Share of all orders sent that no block before the gate took.",
-    )
-    key, title, caption = welfare
-    return Comparison(
-        columns=(
-            Column(40, "Orders late", "", "orders\nlate", 0, indicator("orders.late")),
-            Column(50, "Welfare", "EUR", "welfare\n[EUR]", 2, reached),
-        ),
-        measures=(
-            Measure(key, title, caption.format("Dashed"), "EUR", 2, reached, possible, "possible"),
-            Measure(*missed, "%", 1, orders_missed_percent),
-        ),
-        bars=(
-            Bars(
-                key,
-                title,
-                caption.format("Possible"),
-                "EUR",
-                2,
-                (Bar("Reached", reached), Bar("Possible", possible)),
-                same_scale=True,
-            ),
-            Bars(*missed, "%", 1, (Bar("", orders_missed_percent),)),
-        ),
-    )
-
-
-def orders_missed_percent(indicators: Indicators) -> float | None:
-    """Return the share of orders that came too late for their interval. [%]"""
-    share = indicators.get("orders_missed_share")
-    return None if share is None else 100 * share
 
 
 def market_chart(results: Results) -> Chart:

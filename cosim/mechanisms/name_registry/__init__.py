@@ -10,10 +10,8 @@ from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
-    from cosim.mechanisms.name_registry.indicators import NameIndicators
+    from cosim.mechanisms.name_registry.panel import NamesReported
     from cosim.mechanisms.play import Service
-    from cosim.report.panel import ReportPart
-    from cosim.results.reader import Results
     from cosim.scenario import Scenario
 
 
@@ -54,20 +52,8 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         return NamesService.deploy(deployment, scenario.clock(), terms)
 
     @classmethod
-    def indicators_type(cls) -> type[NameIndicators]:
-        """Return the declaration of its indicators."""
-        from cosim.mechanisms.name_registry.indicators import NameIndicators
+    def reported(cls) -> type[NamesReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.name_registry.panel import NamesReported
 
-        return NameIndicators
-
-    def indicators(self, results: Results) -> NameIndicators:
-        """Return names and fees of a run."""
-        from cosim.mechanisms.name_registry.indicators import name_indicators
-
-        return name_indicators(results)
-
-    def report(self, results: Results) -> ReportPart:
-        """Return the registry in a report."""
-        from cosim.mechanisms.name_registry.panel import name_part
-
-        return name_part(results)
+        return NamesReported

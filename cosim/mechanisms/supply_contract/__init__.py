@@ -11,9 +11,7 @@ from cosim.plugins.mechanism import Mechanism
 if TYPE_CHECKING:
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Service
-    from cosim.mechanisms.supply_contract.indicators import SupplyIndicators
-    from cosim.report.panel import ReportPart, TableFigure
-    from cosim.results.reader import Results
+    from cosim.mechanisms.supply_contract.panel import SupplyReported
     from cosim.scenario import Scenario
 
 
@@ -65,26 +63,8 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
         return SupplyService.deploy(deployment, scenario.clock(), setup)
 
     @classmethod
-    def indicators_type(cls) -> type[SupplyIndicators]:
-        """Return the declaration of its indicators."""
-        from cosim.mechanisms.supply_contract.indicators import SupplyIndicators
+    def reported(cls) -> type[SupplyReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.supply_contract.panel import SupplyReported
 
-        return SupplyIndicators
-
-    def indicators(self, results: Results) -> SupplyIndicators:
-        """Return energy and money of the bills of a run."""
-        from cosim.mechanisms.supply_contract.indicators import supply_indicators
-
-        return supply_indicators(results)
-
-    def report(self, results: Results) -> ReportPart:
-        """Return the bills in a report."""
-        from cosim.mechanisms.supply_contract.panel import supply_part
-
-        return supply_part(results)
-
-    def text_tables(self, results: Results) -> Sequence[TableFigure]:
-        """Return gas as published and in the run; nothing before the first bill."""
-        from cosim.mechanisms.supply_contract.gas_comparison import gas_figure
-
-        return () if results.frame("supply").empty else (gas_figure(results),)
+        return SupplyReported

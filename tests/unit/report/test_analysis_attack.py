@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cosim.attacks.indicators import attack_indicators, unaccounted_kwh
-from cosim.attacks.reported import AttackReported
+from cosim.attacks.panel import AttackReported
 from cosim.report.indicators import compute_indicators
 from cosim.report.report import render
 from cosim.results.reader import Results
@@ -34,7 +34,7 @@ def attacked(write: Write, attack: dict[str, Any], **options: Any) -> Results:
 
 
 def test_without_the_section_there_are_none(results: Results) -> None:
-    own = set(AttackReported.indicators_type().meanings())
+    own = set(AttackReported.indicators_type.meanings())
     assert len(own) == 6
     assert not own & set(compute_indicators(results).as_dict())
     page = render(results)

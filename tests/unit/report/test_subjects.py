@@ -14,6 +14,7 @@ import yaml
 
 from cosim.errors import ResultFolderError
 from cosim.plugins.mechanism import Mechanism
+from cosim.plugins.reported import Reported
 from cosim.report import subjects
 from cosim.report.comparison import Column, Comparison, indicator
 from cosim.report.costs import costs_by_prosumer, money_by_role
@@ -47,25 +48,13 @@ class ParkingSettings(Model):
     fee_eur: float = 1.5
 
 
-class Parking(Mechanism[ParkingSettings]):
-    """A mechanism that cosim does not know: the house pays the solar house for parking."""
+class ParkingReported(Reported[ParkingSettings]):
+    """The house pays the solar house for parking."""
 
-    section: ClassVar[str] = "parking"
-    title: ClassVar[str] = "Parking"
-    summary: ClassVar[str] = "parking"
-    settings_type = ParkingSettings
-
-    def deploy(self, deployment: Any, scenario: Any) -> Any:
-        raise NotImplementedError("only results are read here")
-
-    @classmethod
-    def indicators_type(cls) -> type[ParkingIndicators]:
-        return ParkingIndicators
-
-    @classmethod
-    def comparison(cls) -> Comparison:
-        paid = indicator("parking_paid_eur")
-        return Comparison(columns=(Column(0, "Parking", "EUR", "parking\n[EUR]", 2, paid),))
+    indicators_type: ClassVar = ParkingIndicators
+    comparison: ClassVar = Comparison(
+        columns=(Column(0, "Parking", "EUR", "parking\n[EUR]", 2, indicator("parking_paid_eur")),)
+    )
 
     def indicators(self, results: Results) -> ParkingIndicators:
         return ParkingIndicators(self.settings.fee_eur)
@@ -93,6 +82,22 @@ class Parking(Mechanism[ParkingSettings]):
         return (TableFigure("places", "Places of the car park", ("Counted at noon.",), (table,)),)
 
 
+class Parking(Mechanism[ParkingSettings]):
+    """A mechanism that cosim does not know."""
+
+    section: ClassVar[str] = "parking"
+    title: ClassVar[str] = "Parking"
+    summary: ClassVar[str] = "parking"
+    settings_type = ParkingSettings
+
+    def deploy(self, deployment: Any, scenario: Any) -> Any:
+        raise NotImplementedError("only results are read here")
+
+    @classmethod
+    def reported(cls) -> type[ParkingReported]:
+        return ParkingReported
+
+
 @pytest.fixture
 def parking(another_result: Write, monkeypatch: pytest.MonkeyPatch) -> Results:
     """The two houses' result with a section that a foreign mechanism reads."""
@@ -112,13 +117,13 @@ def test_every_indicator_has_a_unit_a_definition_and_a_place_in_the_docs() -> No
         assert meaning.unit, name
         assert meaning.definition, name
         assert name in documented
-    declared = [Indicators, *(t for k in subject_types() if (t := k.indicators_type()))]
+    declared = [Indicators, *(t for k in subject_types() if (t := k.indicators_type))]
     names = [name for kind in declared for name in kind.meanings()]
     assert len(names) == len(set(names)) > 70
 
 
 def test_every_field_is_declared() -> None:
-    for kind in (Indicators, *(t for k in subject_types() if (t := k.indicators_type()))):
+    for kind in (Indicators, *(t for k in subject_types() if (t := k.indicators_type))):
         fields: set[str] = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
         assert fields - set(kind.meanings()) <= {"parts"}
 
