@@ -6,7 +6,8 @@ import csv
 import io
 
 from cosim.report.chart_style import AFTER, AMBER, BEFORE, GREEN, PINK, SKY
-from cosim.report.images import Line, log_chart
+from cosim.report.images import log_chart
+from cosim.report.panels import Series
 
 _COLOURS = (GREEN, AFTER, BEFORE, AMBER, PINK, SKY)
 
@@ -32,10 +33,10 @@ def finality_chart(table: str) -> str:
             for column in ("exact", "nakamoto", "monte_carlo")
         )
         name = f"{100 * float(share):g} %"
-        lines.append(Line(f"{name}, exact", exact, colour, dotted=False))
-        lines.append(Line(f"{name}, Nakamoto", nakamoto, colour, dashed=True, dotted=False))
+        lines.append(Series(f"{name}, exact", exact, colour, dotted=False))
+        lines.append(Series(f"{name}, Nakamoto", nakamoto, colour, dashed=True, dotted=False))
         if races:
-            lines.append(Line("", races, colour, joined=False))
+            lines.append(Series("", races, colour, joined=False))
     return log_chart(
         "An attacker's share of the hash power; dots: the model's races",
         "confirmations",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cosim.report import svg
 from cosim.report.chart_style import INK, round_ticks
@@ -127,41 +126,16 @@ def _tick(value: float) -> str:
     return f"{value:,.6g}".replace(",", "\u202f").replace("-", "−")
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of a chart on a logarithmic axis.
-
-    Parameters
-    ----------
-    name : str
-        Written at its right end; nothing if empty.
-    points : sequence of (float, float)
-        Above 0 where the axis is logarithmic.
-    colour : str
-        As in CSS.
-    dashed : bool
-    dotted, joined : bool
-        Whether its points are marked by dots, and joined by a line.
-    """
-
-    name: str
-    points: Sequence[tuple[float, float]]
-    colour: str
-    dashed: bool = False
-    dotted: bool = True
-    joined: bool = True
-
-
 def log_chart(
-    title: str, x_title: str, y_title: str, lines: Sequence[Line], linear_x: bool = False
+    title: str, x_title: str, y_title: str, lines: Sequence[Series], linear_x: bool = False
 ) -> str:
     """Return lines over logarithmic axes as an SVG document.
 
     Parameters
     ----------
     title, x_title, y_title : str
-    lines : sequence of Line
-        Ticks of the horizontal axis stand at their values there.
+    lines : sequence of Series
+        Each with its name at its right end; ticks of the horizontal axis stand at their values.
     linear_x : bool
         Whether the horizontal axis is linear instead, so that exponentials are straight lines.
 
@@ -172,8 +146,9 @@ def log_chart(
     """
     width, height = 760, 440
     left, top, right, bottom = 74, 62, width - 190, height - 52
-    xs = sorted({x for line in lines for x, _ in line.points})
-    ys = [y for line in lines for _, y in line.points]
+    placed = [[(x, y) for x, y in line.points if y is not None] for line in lines]
+    xs = sorted({x for points in placed for x, _ in points})
+    ys = [y for points in placed for _, y in points]
     if not xs or (xs[0] <= 0 and not linear_x) or min(ys) <= 0:
         raise ValueError("logarithmic axes need points above 0")
     first, last = math.floor(math.log10(min(ys))), math.ceil(math.log10(max(ys)))
@@ -189,12 +164,12 @@ def log_chart(
     parts = [svg.text(left, 24, title, size=15), svg.text(16, top - 14, y_title)]
     parts += plot.x_axis({x: _plain(x) for x in xs}, x_title)
     parts += plot.y_axis({y: _plain(y) for y in decades})
-    named = [line for line in lines if line.name]
-    label_ys = _spread([plot.y(line.points[-1][1]) for line in named], 17)
-    for line in lines:
-        parts += plot.line(line.points, line.colour, line.dashed) if line.joined else ()
-        parts += plot.dots(line.points, line.colour) if line.dotted else ()
-    for line, y in zip(named, label_ys, strict=True):
+    for line, points in zip(lines, placed, strict=True):
+        parts += plot.line(points, line.colour, line.dashed) if line.joined else ()
+        parts += plot.dots(points, line.colour) if line.dotted else ()
+    ends = [(line, plot.y(points[-1][1])) for line, points in zip(lines, placed, strict=True)]
+    named = [(line, y) for line, y in ends if line.name]
+    for (line, _), y in zip(named, _spread([y for _, y in named], 17), strict=True):
         parts.append(svg.text(right + 10, y + 4, line.name, colour=line.colour))
     return svg.document(width, height, title, parts)
 

@@ -10,9 +10,8 @@ from cosim.report.checks import violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
 from cosim.report.energy import KWH_PER_MWH, community_power
 from cosim.report.extremes import extreme_indicators
-from cosim.report.gas import gas_indicators
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
-from cosim.report.ledger import ledger_indicators
+from cosim.report.ledger import gas_indicators, ledger_indicators
 from cosim.report.subjects import subject_types, subjects
 from cosim.report.text import number, percent, risks, span, times
 from cosim.results.reader import Results

@@ -17,9 +17,15 @@ from cosim.report.chart_style import (
     styled,
     two_rows,
 )
-from cosim.report.gas import GAS_COLUMNS, gas_by_method
 from cosim.report.indicators import Indicators
-from cosim.report.ledger import confirmations, fees_eur, settlement_finality, start_s
+from cosim.report.ledger import (
+    GAS_COLUMNS,
+    confirmations,
+    fees_eur,
+    gas_by_method,
+    settlement_finality,
+    start_s,
+)
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
 from cosim.report.text import confirmations_text, number, on_top, percent, risks

@@ -46,18 +46,22 @@ class Series:
     ----------
     name : str
         In the legend.
-    points : tuple of (float, float or None)
+    points : sequence of (float, float or None)
         Horizontal and vertical value; of bars and dots the place and its value. Nothing is drawn
         where there is no value.
     colour : str
     dashed : bool
         A line that goes with another of the same colour; it has no legend entry of its own.
+    dotted, joined : bool
+        Whether dots mark its points, and a line joins them, in a chart of lines alone.
     """
 
     name: str
-    points: tuple[tuple[float, float | None], ...]
+    points: Sequence[tuple[float, float | None]]
     colour: str
     dashed: bool = False
+    dotted: bool = True
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -163,47 +167,33 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
         if not points:
             continue
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        text = [number(y, figure.unit, figure.digits) for y in ys]
         name = f"{series.name} {figure.dashes}".strip() if series.dashed else series.name
+        label = f"{figure.legend_title} {name}".strip() or figure.title
         common: dict[str, Any] = {
             "x": xs,
             "y": ys,
             "name": name,
-            "customdata": text,
+            "customdata": [number(y, figure.unit, figure.digits) for y in ys],
+            "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
             "showlegend": False,
         }
-        if figure.kind == "bars":
-            drawn.add_bar(
-                **common,
-                marker={"color": series.colour},
-                width=0.72,
-                text=[number(y, "", figure.digits) for y in ys],
-                textposition="outside",
-                cliponaxis=False,
-                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
-            )
-        elif figure.kind == "dots":
-            drawn.add_scatter(
-                **common,
-                mode="markers+text",
-                marker={"color": series.colour, "size": 11},
-                text=[number(y, "", figure.digits) for y in ys],
-                textposition="top center",
-                cliponaxis=False,
-                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
-            )
-        else:
-            label = f"{figure.legend_title} {name}".strip()
+        if figure.kind == "lines":
+            dash, width = ("dash", 1.5) if series.dashed else ("solid", 2)
             drawn.add_scatter(
                 **common,
                 mode="lines+markers",
-                line={
-                    "color": series.colour,
-                    "width": 1.5 if series.dashed else 2,
-                    "dash": "dash" if series.dashed else "solid",
-                },
+                line={"color": series.colour, "width": width, "dash": dash},
                 marker={"size": size, "color": series.colour},
-                hovertemplate=f"{label or figure.title}: %{{customdata}}<extra></extra>",
+            )
+            continue
+        common |= {"text": [number(y, "", figure.digits) for y in ys], "cliponaxis": False}
+        marker: dict[str, Any] = {"color": series.colour}
+        if figure.kind == "bars":
+            drawn.add_bar(**common, marker=marker, width=0.72, textposition="outside")
+        else:
+            marker["size"] = 11
+            drawn.add_scatter(
+                **common, mode="markers+text", marker=marker, textposition="top center"
             )
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
     below = 44 if figure.kind == "lines" else 24

@@ -6,7 +6,8 @@ import csv
 import io
 
 from cosim.report.chart_style import AFTER, BEFORE, GREEN
-from cosim.report.images import Line, log_chart
+from cosim.report.images import log_chart
+from cosim.report.panels import Series
 
 _COLOURS = {"on chain": BEFORE, "verified": AFTER, "committed": GREEN}
 
@@ -26,10 +27,10 @@ def clearing_chart(table: str) -> str:
         own = [row for row in rows if row["form"] == form]
         claims = any(int(row["claims_gas"]) for row in own)
         whole = [(float(row["orders"]), float(row["gas_per_participant"])) for row in own]
-        lines.append(Line(f"{form}, with claims" if claims else form, whole, _COLOURS[form]))
+        lines.append(Series(f"{form}, with claims" if claims else form, whole, _COLOURS[form]))
         if claims:
             clearing = [(n := float(row["orders"]), float(row["clearing_gas"]) / n) for row in own]
-            lines.append(Line(f"{form}, without claims", clearing, _COLOURS[form], dashed=True))
+            lines.append(Series(f"{form}, without claims", clearing, _COLOURS[form], dashed=True))
     return log_chart(
         "Clearing an interval, about half of the orders filled",
         "orders in the interval",

@@ -33,15 +33,7 @@ _TRANSACTIONS = (
 
 
 class OwnGas(NamedTuple):
-    """Gas of a method or deployment in a run.
-
-    Parameters
-    ----------
-    gas : float
-        On average over the calls.
-    calls : int
-        How many were done.
-    """
+    """Gas of a method or deployment in a run, on average over its calls, and their number."""
 
     gas: float
     calls: int
@@ -85,12 +77,7 @@ def gas_figure(results: Results) -> TableFigure:
 
 
 def run_gas(results: Results) -> RunGas:
-    """Return gas and price of gas of a run, from its tables ``transactions`` and ``blocks``.
-
-    Parameters
-    ----------
-    results : Results
-    """
+    """Return gas and price of gas of a run, from its tables ``transactions`` and ``blocks``."""
     every = results.frame("transactions", _TRANSACTIONS)
     gas = every["gas_used"].to_numpy(dtype=np.float64)
     paid_wei = float((gas_price_wei(results, every) * gas).sum() / gas.sum()) if len(gas) else 0.0
@@ -111,17 +98,7 @@ def run_gas(results: Results) -> RunGas:
 
 
 def comparison_tables(run: RunGas) -> tuple[TextTable, TextTable]:
-    """Return methods and deployments, as published and in a run.
-
-    Parameters
-    ----------
-    run : RunGas
-
-    Returns
-    -------
-    tuple of TextTable
-        Methods, then deployments.
-    """
+    """Return methods and deployments, as published and in a run."""
     at_published = f"EUR at {published_gas.GAS_PRICE_GWEI} gwei"
     methods = TextTable(
         "Gas of the supply contract by method",
@@ -158,12 +135,7 @@ def comparison_tables(run: RunGas) -> tuple[TextTable, TextTable]:
 
 
 def notes(run: RunGas) -> list[str]:
-    """Return the meaning of the columns, and where the published table contradicts itself.
-
-    Parameters
-    ----------
-    run : RunGas
-    """
+    """Return the meaning of the columns, and where the published table contradicts itself."""
     return [
         "Then: as published, by rules of 2018 and without optimiser. Now: the same code in whole "
         "transactions by today's rules, optimised. Ours: this run's transactions, on average.",
