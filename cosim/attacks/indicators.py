@@ -1,4 +1,4 @@
-"""What an attack cost whom, and what it did to meters and to flexibility.
+"""Costs of an attack by party, and its effect on meters and flexibility.
 
 Everything is read from the tables of the run; who is attacker and who is victim follows from the
 scenario's section ``attack``, also when it is not active. The difference between two runs, with and
@@ -7,31 +7,42 @@ without the attack, is what the attack did.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import TypeAdapter
 
-from cosim.attacks.settings import AttackSettings, Parties, parties
 from cosim.report.costs import costs_by_prosumer
+from cosim.report.indicator import IndicatorSet, Meaning
+from cosim.report.ledger import gas_price_wei
 from cosim.results.reader import Results
+from cosim.scenario.attack import AttackSettings, Parties, parties
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur, fee_ueur
 
-ATTACK_INDICATORS = (
-    "attackers_cost_eur",
-    "victims_cost_eur",
-    "others_cost_eur",
-    "attack_fees_eur",
-    "unaccounted_kwh",
-    "undelivered_flexibility_kwh",
-)
+
+@dataclass(frozen=True)
+class AttackIndicators(IndicatorSet):
+    """Money by party, and energy that does not add up; costs are paid less received, with fees."""
+
+    attackers_cost_eur: Annotated[float | None, Meaning("EUR", "of attackers, if there are any")]
+    victims_cost_eur: Annotated[float | None, Meaning("EUR", "of victims, if there are any")]
+    others_cost_eur: Annotated[float | None, Meaning("EUR", "of other prosumers, if any")]
+    attack_fees_eur: Annotated[
+        float, Meaning("EUR", "fees of accounts of nobody on the grid, part of the attackers' cost")
+    ]
+    unaccounted_kwh: Annotated[
+        float, Meaning("kWh", "through the transformers, less losses, less all settled readings")
+    ]
+    undelivered_flexibility_kwh: Annotated[
+        float, Meaning("kWh", "awarded and not confirmed by a meter")
+    ]
 
 
-def attack_settings(results: Results) -> AttackSettings | None:
-    """Section ``attack`` of the scenario as run; None without one."""
-    section = results.scenario_fields.get("attack")
-    return None if section is None else _adapter().validate_python(section)
+def attack_settings(results: Results) -> AttackSettings:
+    """Return the section ``attack`` of a run that has one."""
+    return _adapter().validate_python(results.scenario_fields["attack"])
 
 
 @cache
@@ -40,64 +51,55 @@ def _adapter() -> TypeAdapter[AttackSettings]:
 
 
 def attack_parties(results: Results) -> Parties:
-    """Who attacks and who is attacked, among the members of the local market."""
-    settings = attack_settings(results)
+    """Return who attacks and who is attacked, among the members of the local market."""
     names = [str(name) for name in results.frame("settlement")["prosumer"].unique()]
-    return Parties((), ()) if settings is None else parties(settings, names)
+    return parties(attack_settings(results), names)
 
 
-def attack_indicators(results: Results) -> dict[str, Any]:
-    """Money by party, and energy that does not add up; all None without a section ``attack``.
-
-    Returns
-    -------
-    dict of str to float or None
-        ``attackers_cost_eur``, ``victims_cost_eur``, ``others_cost_eur``: what they paid less what
-        they received, fees included, None where a party has nobody. ``attack_fees_eur``: of
-        accounts that belong to nobody on the grid, part of the attackers' cost.
-        ``unaccounted_kwh``: drawn through the transformers, less losses, less what the settled
-        readings add up to. ``undelivered_flexibility_kwh``: awarded and not confirmed by a meter.
-        [EUR, kWh]
-    """
-    settings = attack_settings(results)
-    if settings is None:
-        return dict.fromkeys(ATTACK_INDICATORS)
+def attack_indicators(results: Results) -> AttackIndicators:
+    """Return the indicators of the attack of a run with a section ``attack``."""
     sides = attack_parties(results)
     costs = costs_by_prosumer(results)["cost_ueur"]
     fees_ueur = strangers_fees_ueur(results)
     is_attacker, is_victim = (costs.index.isin(side) for side in (sides.attackers, sides.victims))
-    has_attacker = bool(sides.attackers) or settings.kind == "spam"
-    flexibility = results.frame("flexibility", ("interval", "awarded_wh", "delivered_wh"))
+    has_attacker = bool(sides.attackers) or attack_settings(results).kind == "spam"
+    others = costs[~(is_attacker | is_victim)]
+    flexibility = results.frame("flexibility")
     undelivered_wh = int((flexibility["awarded_wh"] - flexibility["delivered_wh"]).sum())
-    return {
-        "attackers_cost_eur": _eur(costs[is_attacker].sum() + fees_ueur) if has_attacker else None,
-        "victims_cost_eur": _eur(costs[is_victim].sum()) if is_victim.any() else None,
-        "others_cost_eur": _others(costs[~(is_attacker | is_victim)]),
-        "attack_fees_eur": _eur(fees_ueur),
-        "unaccounted_kwh": float(unaccounted_kwh(results).sum()),
-        "undelivered_flexibility_kwh": undelivered_wh / WH_PER_KWH,
-    }
+    return AttackIndicators(
+        attackers_cost_eur=_eur(costs[is_attacker].sum() + fees_ueur) if has_attacker else None,
+        victims_cost_eur=_eur(costs[is_victim].sum()) if is_victim.any() else None,
+        others_cost_eur=_eur(others.sum()) if len(others) else None,
+        attack_fees_eur=_eur(fees_ueur),
+        unaccounted_kwh=float(unaccounted_kwh(results).sum()),
+        undelivered_flexibility_kwh=undelivered_wh / WH_PER_KWH,
+    )
 
 
 def strangers_fees_ueur(results: Results) -> int:
-    """Fees of accounts that created a contract which is none of the community's. [µEUR]"""
-    numbers = ["block", "gas_used", "max_fee_wei", "tip_wei"]
-    rows = results.frame("transactions", ["interval", "sender", "to", "contract", *numbers])
+    """Return fees of accounts that created a contract which is none of the community's. [µEUR]"""
+    columns = (
+        "block",
+        "interval",
+        "sender",
+        "to",
+        "contract",
+        "gas_used",
+        "max_fee_wei",
+        "tip_wei",
+    )
+    rows = results.frame("transactions", columns)
     strangers = rows.loc[rows["to"].isna() & rows["contract"].isna(), "sender"].unique()
-    theirs = rows.loc[rows["sender"].isin(strangers) & (rows["interval"] >= 0), numbers]
-    blocks = results.frame("blocks", ("block", "base_fee_wei"))
-    base_fee_wei = dict(zip(blocks["block"].tolist(), blocks["base_fee_wei"].tolist(), strict=True))
-    total_wei = 0
-    for block, gas_used, max_fee_wei, tip_wei in theirs.to_numpy().tolist():
-        # the price of gas is the base fee and the tip, and never more than the sender's maximum
-        total_wei += gas_used * min(base_fee_wei[block] + tip_wei, max_fee_wei)
+    theirs = rows[rows["sender"].isin(strangers) & (rows["interval"] >= 0)]
+    prices_wei = gas_price_wei(results, theirs).tolist()
+    total_wei = sum(g * p for g, p in zip(theirs["gas_used"].tolist(), prices_wei, strict=True))
     return fee_ueur(total_wei, float(results.scenario_fields["ledger"]["eur_per_eth"]))
 
 
 def unaccounted_kwh(results: Results) -> pd.Series:
-    """Energy that the grid took and no reading accounts for, by interval. [kWh]
+    """Return energy that the grid took and no reading accounts for, by interval. [kWh]
 
-    What a DSO would look for: the transformers' measurement less technical losses, as the power
+    A DSO would look for this: the transformers' measurement less technical losses, as the power
     flow gives them, less the sum of all readings. Positive when readings are too low. Rounding
     leaves up to half a Wh per meter. Without a solved power flow it is missing.
     """
@@ -109,10 +111,6 @@ def unaccounted_kwh(results: Results) -> pd.Series:
     readings_wh = pd.concat([settled, elsewhere]).groupby("interval")["metered_wh"].sum()
     kwh = drawn_mw * results.step_h * (WH_PER_MWH / WH_PER_KWH) + readings_wh / WH_PER_KWH
     return pd.Series(kwh.reindex(range(results.n_intervals)), name="unaccounted_kwh")
-
-
-def _others(costs: pd.Series) -> float | None:
-    return _eur(costs.sum()) if len(costs) else None
 
 
 def _eur(amount_ueur: Any) -> float:

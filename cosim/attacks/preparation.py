@@ -16,7 +16,17 @@ from cosim.attacks.deviations import (
 )
 from cosim.attacks.front_running import FrontRunning as LastOrder
 from cosim.attacks.reorganisation import Takeover
-from cosim.attacks.settings import (
+from cosim.attacks.silence import SilentMeters
+from cosim.attacks.spam import Spam as BlockFiller
+from cosim.chain.consensus import Consensus
+from cosim.errors import ScenarioError
+from cosim.evm.accounts import account
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.interference import LedgerAttack
+from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.metering.readings import FalseMeters, Meters
+from cosim.scenario import Scenario
+from cosim.scenario.attack import (
     AttackSettings,
     Censorship,
     Collusion,
@@ -28,16 +38,6 @@ from cosim.attacks.settings import (
     Spam,
     named,
 )
-from cosim.attacks.silence import SilentMeters
-from cosim.attacks.spam import Spam as BlockFiller
-from cosim.chain.consensus import Consensus
-from cosim.errors import ScenarioError
-from cosim.evm.accounts import account
-from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.interference import LedgerAttack
-from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.metering.readings import FalseMeters, Meters
-from cosim.scenario import Scenario
 from cosim.scenario.ledger import FINAL_AT_ONCE
 from cosim.units import WEI_PER_ETH, BoolArray, ueur_from_eur, wei_from_gwei
 

@@ -44,7 +44,7 @@ def _gas(options: argparse.Namespace) -> int:
     if options.figure or options.csv:
         csv = "\n".join(sweep.csv(create_engine(options.engine)) for sweep in sweeps)
     if options.figure:
-        from cosim.report.gas_chart import clearing_chart
+        from cosim.mechanisms.local_market.clearing_chart import clearing_chart
 
         options.figure.write_text(clearing_chart(csv), encoding="utf-8")
         print(f"figure: {options.figure}")

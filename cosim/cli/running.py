@@ -64,8 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     out = options.out or Path("results") / scenario.name
     node = _node(options, scenario.ledger.engine)
     # imported after the scenario is known to be sound: pandapower takes seconds to import
-    from cosim.mechanisms.supply_contract.gas_comparison import print_gas_comparison
-    from cosim.report.summary import print_summary
+    from cosim.report.summary import print_summary, print_tables
+    from cosim.results.reader import Results
     from cosim.runs.experiment import run_scenario
 
     console = Console()
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
             resume=options.resume,
         )
     print_summary(result.indicators, console)
-    print_gas_comparison(result.folder, console)
+    print_tables(Results(result.folder), console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
     console.print(
         f"{scenario.name}: {state}, {result.intervals_done} of {scenario.time.intervals} intervals "

@@ -14,18 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from cosim.plugins.reported import Reported
 from cosim.settings import Model
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
-    from cosim.report.panel import ReportPart
     from cosim.results.columns import Table
-    from cosim.results.reader import Results
     from cosim.scenario import Scenario
 
 S = TypeVar("S", bound=Model)
@@ -109,20 +106,10 @@ class Mechanism(ABC, Generic[S]):
         """Return what ``cosim verify`` recomputes of its tables; None for nothing of its own."""
         return None
 
-    def indicators(self, results: Results) -> dict[str, Any]:
-        """Return its indicators of a result by name; names are the same for every result."""
-        return {}
-
-    def costs_ueur(self, results: Results) -> pd.Series | None:
-        """Return what each prosumer received from it less what it paid, fees included. [µEUR]
-
-        None where the table ``settlement`` says it all.
-        """
-        return None
-
-    def report(self, results: Results) -> ReportPart | None:
-        """Return its charts, tiles, tables and definitions in the report; None for none."""
-        return None
+    @classmethod
+    def reported(cls) -> type[Reported[Any]]:
+        """Return the class that reads its part of a result: indicators, costs, report."""
+        return Reported
 
     # --- without a run ---
 

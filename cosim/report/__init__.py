@@ -1,6 +1,7 @@
-"""What a result folder says: indicators, the summary in the terminal, and the HTML report.
+"""Reading of a result folder: indicators, the summary in the terminal, and the HTML report.
 
-``tables`` reads the folder, ``indicators`` and ``costs`` condense it to numbers, ``series`` to time
-series, ``summary`` prints; ``report`` draws, with ``network_map`` for the grid, ``charts`` for the
-rest and ``templates/`` for the page.
+``indicators`` and ``costs`` condense the tables to numbers, ``series`` to time series; ``summary``
+prints them. ``report`` builds the page of parts: those of every run (``grid_panel``,
+``money_panel``, ``ledger_panel``) and those of its mechanisms and of its attack, which ``subjects``
+finds. ``panels`` and ``images`` draw figures of studies and of the documentation.
 """

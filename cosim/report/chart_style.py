@@ -1,4 +1,4 @@
-"""How the report's charts look: colours, time axis, limits."""
+"""Style of the report's charts: colours, time axis, limits."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Who paid what to whom, and what it would have been without a market.
+"""Payments between the roles of a run, and what prosumers would have paid without a market.
 
 The baseline settles the same metered energy with the supplier alone: consumption at the retail
 price, rounded up, feed-in at the feed-in price, rounded down, interval by interval. It says what
-the market moved, not how people would have behaved without it. Energy that a shared battery
-allocated counts where it was metered; its losses are bills of its members, and what shares cost is
-no cost of the run.
+the market moved, not how people would have behaved without it. Energy that an agreement allocated
+counts where it was metered; its costs are those of the run, but what shares cost is not.
 """
 
 from __future__ import annotations
@@ -13,17 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cosim.mechanisms.community_storage.indicators import physical_wh, storage_ueur
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, IntArray, ueur_from_eur
 
 ROLES = ("prosumers", "supplier", "dso", "fees")
 
+RELATIONS = ("traded_ueur", "supplier_ueur", "flexibility_ueur", "fees_ueur")
+"""Columns of ``settlement`` by other party; fees are paid, positive. [µEUR]"""
+
 
 def baseline_ueur(
     metered_wh: npt.ArrayLike, retail_ueur_per_kwh: int, feed_in_ueur_per_kwh: int
 ) -> IntArray:
-    """What the supplier alone would charge for metered energy. [µEUR]
+    """Return what the supplier alone would charge for metered energy. [µEUR]
 
     Parameters
     ----------
@@ -43,15 +45,43 @@ def baseline_ueur(
     return np.asarray(paid - earned, dtype=np.int64)
 
 
+def other_costs(results: Results) -> pd.DataFrame:
+    """Return what every subject moved beyond the table ``settlement``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :meth:`cosim.plugins.reported.Reported.costs` says, of all subjects together.
+    """
+    none = pd.DataFrame(
+        {"interval": [], "prosumer": [], "received_ueur": [], "fees_ueur": [], "allocated_wh": []}
+    )
+    parts = [part for each in subjects(results) if (part := each.costs(results)) is not None]
+    rows = pd.concat(parts) if parts else none
+    return rows.astype(
+        dict.fromkeys(("interval", "received_ueur", "fees_ueur", "allocated_wh"), "int64")
+    )
+
+
+def physical_wh(results: Results) -> pd.Series:
+    """Return net injection that each row of ``settlement`` measured, before allocation. [Wh]"""
+    settled = results.frame("settlement")
+    keys = ["interval", "prosumer"]
+    allocated = other_costs(results).astype({"prosumer": str}).groupby(keys)["allocated_wh"].sum()
+    rows = pd.MultiIndex.from_frame(settled[keys].astype({"prosumer": str}))
+    moved = allocated.reindex(rows).fillna(0).to_numpy(dtype=np.int64)
+    return pd.Series(settled["metered_wh"] - moved)
+
+
 def costs_by_prosumer(results: Results) -> pd.DataFrame:
-    """Cost of each prosumer over the run, and its baseline.
+    """Return the cost of each prosumer over the run, and its baseline.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``prosumer``, with ``traded_ueur``, ``supplier_ueur``, ``flexibility_ueur``
-        and ``storage_ueur`` (received positive), ``fees_ueur`` (paid positive), ``cost_ueur`` and
-        ``baseline_cost_ueur`` (paid positive). [µEUR]
+        and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` (paid
+        positive), ``cost_ueur`` and ``baseline_cost_ueur`` (paid positive). [µEUR]
     """
     rows = results.frame("settlement")
     market = results.scenario_fields["market"]
@@ -63,21 +93,16 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
             ueur_from_eur(market["feed_in_eur_per_kwh"]),
         ),
     )
-    columns = [
-        "traded_ueur",
-        "supplier_ueur",
-        "flexibility_ueur",
-        "fees_ueur",
-        "cost_ueur",
-        "baseline_cost_ueur",
-    ]
+    columns = [*RELATIONS, "cost_ueur", "baseline_cost_ueur"]
     costs = rows.groupby("prosumer", observed=True)[columns].sum()
-    received = storage_ueur(results).reindex(costs.index).fillna(0).astype("int64")
-    return costs.assign(storage_ueur=received, cost_ueur=costs.cost_ueur - received)
+    others = other_costs(results).astype({"prosumer": str}).set_index("prosumer")
+    received = (others["received_ueur"] - others["fees_ueur"]).groupby(level=0).sum()
+    received = received.reindex(costs.index).fillna(0).astype("int64")
+    return costs.assign(other_ueur=received, cost_ueur=costs.cost_ueur - received)
 
 
 def money_by_role(results: Results) -> pd.DataFrame:
-    """What each role received in each interval; a row adds up to zero.
+    """Return what each role received in each interval; a row adds up to zero.
 
     Returns
     -------
@@ -86,21 +111,12 @@ def money_by_role(results: Results) -> pd.DataFrame:
         as a group, the supplier (its bills and the rounding left over by the market), the DSO, and
         the producers of blocks, who receive the prosumers' fees. [µEUR]
     """
+    intervals = range(results.n_intervals)
     rows = results.frame("settlement")
-    sums = (
-        rows.groupby("interval")[["traded_ueur", "supplier_ueur", "flexibility_ueur", "fees_ueur"]]
-        .sum()
-        .reindex(range(results.n_intervals), fill_value=0)
-    )
-    beside = results.frame("storage").groupby("interval")["fees_ueur"].sum()
-    sums["fees_ueur"] += beside.reindex(sums.index, fill_value=0)
+    sums = rows.groupby("interval")[list(RELATIONS)].sum().reindex(intervals, fill_value=0)
+    others = other_costs(results).groupby("interval")["fees_ueur"].sum()
+    fees = sums.fees_ueur + others.reindex(intervals, fill_value=0)
     supplier = -(sums.traded_ueur + sums.supplier_ueur)
     dso = -sums.flexibility_ueur
-    return pd.DataFrame(
-        {
-            "prosumers": -(supplier + dso + sums.fees_ueur),
-            "supplier": supplier,
-            "dso": dso,
-            "fees": sums.fees_ueur,
-        }
-    )
+    prosumers = -(supplier + dso + fees)
+    return pd.DataFrame({"prosumers": prosumers, "supplier": supplier, "dso": dso, "fees": fees})

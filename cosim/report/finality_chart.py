@@ -1,4 +1,4 @@
-"""How confirmations protect a transaction, as an image for the documentation."""
+"""Protection by confirmations, as an image for the documentation."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import csv
 import io
 
 from cosim.report.chart_style import AFTER, AMBER, BEFORE, GREEN, PINK, SKY
-from cosim.report.line_chart import Line, log_chart
+from cosim.report.images import log_chart
+from cosim.report.panels import Series
 
 _COLOURS = (GREEN, AFTER, BEFORE, AMBER, PINK, SKY)
 
 
 def finality_chart(table: str) -> str:
-    """Draw the probability of a reversal over the confirmations, by the attacker's share.
+    """Return the probability of a reversal over the confirmations, by the attacker's share, as SVG.
 
     Parameters
     ----------
     table : str
         CSV with the columns ``share``, ``confirmations``, ``exact``, ``nakamoto`` and
         ``monte_carlo``, as ``cosim reversal --csv`` prints it. What no race found has no dot.
-
-    Returns
-    -------
-    str
-        An SVG document.
     """
     rows = list(csv.DictReader(io.StringIO(table)))
     lines = []
@@ -37,10 +33,10 @@ def finality_chart(table: str) -> str:
             for column in ("exact", "nakamoto", "monte_carlo")
         )
         name = f"{100 * float(share):g} %"
-        lines.append(Line(f"{name}, exact", exact, colour, dotted=False))
-        lines.append(Line(f"{name}, Nakamoto", nakamoto, colour, dashed=True, dotted=False))
+        lines.append(Series(f"{name}, exact", exact, colour, dotted=False))
+        lines.append(Series(f"{name}, Nakamoto", nakamoto, colour, dashed=True, dotted=False))
         if races:
-            lines.append(Line("", races, colour, joined=False))
+            lines.append(Series("", races, colour, joined=False))
     return log_chart(
         "An attacker's share of the hash power; dots: the model's races",
         "confirmations",

@@ -1,4 +1,4 @@
-"""What the ledger let through, how fast, how full its blocks were, and what it cost.
+"""Gas, use of blocks, fees and finality on the ledger of a run.
 
 Times are read from the recorded chain, whatever its blocks' times are. A transaction is final when
 ``ledger.confirmations`` blocks lie on top of its own; where the chain ends before that, it is not
@@ -15,17 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from cosim.chain.finality import reversal_probability
+from cosim.report.indicator import ratio
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
-from cosim.units import WEI_PER_ETH, WH_PER_KWH, FloatArray, IntArray, eur_from_ueur
+from cosim.units import WEI_PER_ETH, FloatArray, IntArray, eur_from_ueur
 
 ATTACKER_SHARES_PERCENT = (10, 20, 30)
 """Shares of the hash power for which a run says how probable a reversal is."""
-
-SETTLING_METHODS = {
-    "LocalMarket": ("report", "settleSilent", "claimFill"),
-    "FlexibilityMarket": ("settle", "closeRequest"),
-}
-"""Transactions after which an interval's money is where it belongs."""
 
 _TRANSACTIONS = (
     "block",
@@ -40,23 +36,8 @@ _TRANSACTIONS = (
 """Columns of the table, the same for everything here, so that it is read once."""
 
 
-@dataclass(frozen=True)
-class OrderTimes:
-    """How long orders took.
-
-    Parameters
-    ----------
-    n_orders : int
-        All that were sent, missed ones among them.
-    inclusion_s : (n_included,) float
-        From sending to the block that includes it, in the order of the table. [s]
-    confirmation_s : (n_confirmed,) float
-        From sending to the last confirmation, of those that have it on record. [s]
-    """
-
-    n_orders: int
-    inclusion_s: FloatArray
-    confirmation_s: FloatArray
+GAS_COLUMNS = ("interval", "to", "contract", "method", "gas_used", "status")
+"""Columns of ``transactions`` that :func:`gas_by_method` needs."""
 
 
 @dataclass(frozen=True)
@@ -80,71 +61,89 @@ class Finality:
 
 
 def ledger_indicators(results: Results) -> dict[str, Any]:
-    """Latency of orders, missed ones, use of blocks, fees and finality.
-
-    Returns
-    -------
-    dict
-        The fields of :class:`cosim.report.indicators.Indicators` of these names.
-    """
-    times, ledger = order_times(results), results.scenario_fields["ledger"]
-    orders = results.frame("orders", ("interval", "energy_wh", "status"))
-    missed = orders.loc[orders["status"] == "late", "energy_wh"]
-    is_work = ledger.get("consensus") == "proof_of_work"
+    """Return use of blocks, fees, finality and the risk of a reversal, by name."""
+    paid_ueur = int(results.frame("settlement")["fees_ueur"].sum())
     return {
-        "order_latency_s": _distribution(times.inclusion_s),
-        "order_confirmation_s": _distribution(times.confirmation_s)
-        if confirmations(results)
-        else None,
-        "orders_missed": len(missed),
-        "orders_missed_share": len(missed) / len(orders) if len(orders) else None,
-        "orders_missed_kwh": float(missed.sum()) / WH_PER_KWH,
         **_block_usage(results),
-        **_fees(results),
-        **_settlement(results),
-        "reversal_probability": {
-            f"share_{percent}_percent": reversal_probability(percent / 100, confirmations(results))
-            for percent in ATTACKER_SHARES_PERCENT
-        }
-        if is_work
-        else None,
+        "prosumer_fees_eur": eur_from_ueur(paid_ueur),
+        "ledger_fees_eur": float(fees_eur(results).sum()),
+        **_finality(results),
+        "reversal_probability": _reversal_probabilities(results),
     }
 
 
+def gas_indicators(results: Results, prosumers: int) -> dict[str, Any]:
+    """Return gas before the first interval, since, per prosumer, and by method."""
+    rows = results.frame("transactions", GAS_COLUMNS)
+    running = int(rows.loc[rows["interval"] >= 0, "gas_used"].sum())
+    return {
+        "setup_gas": int(rows.loc[rows["interval"] < 0, "gas_used"].sum()),
+        "running_gas": running,
+        "gas_per_prosumer_and_interval": ratio(running, prosumers * results.n_intervals),
+        "gas_by_method": {
+            str(name): {
+                "transactions": int(row.transactions),
+                "reverted": int(row.reverted),
+                "gas": int(row.gas),
+                "mean_gas": float(row.gas / row.transactions),
+            }
+            for name, row in gas_by_method(rows).iterrows()
+        },
+    }
+
+
+def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
+    """Return gas of transactions by what they call.
+
+    Parameters
+    ----------
+    transactions : pandas.DataFrame
+        With the columns of :data:`GAS_COLUMNS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``contract.method``, the most expensive first, with ``transactions``,
+        ``reverted``, ``gas`` and ``setup``: whether all of them precede the first interval.
+    """
+    contract = transactions["contract"].astype(object).fillna("(unknown)")
+    method = transactions["method"].astype(object)
+    method = method.fillna(transactions["to"].isna().map({True: "(create)", False: "(unknown)"}))
+    rows = pd.DataFrame(
+        {
+            "call": contract + "." + method,
+            "gas": transactions["gas_used"],
+            "reverted": transactions["status"] == 0,
+            "setup": transactions["interval"] < 0,
+        }
+    )
+    grouped = rows.groupby("call").agg(
+        transactions=("gas", "size"),
+        reverted=("reverted", "sum"),
+        gas=("gas", "sum"),
+        setup=("setup", "all"),
+    )
+    return grouped.sort_values("gas", ascending=False, kind="stable")
+
+
 def confirmations(results: Results) -> int:
-    """How many blocks users of the run wait for."""
+    """Return how many blocks users of the run wait for."""
     return int(results.scenario_fields["ledger"].get("confirmations") or 0)
 
 
-def order_times(results: Results) -> OrderTimes:
-    """How long the orders of a run took to be included and confirmed.
-
-    An order that the contract refused is included all the same.
-    """
-    orders = results.frame("orders", ("interval", "sent_at_s", "block"))
-    chain = _Blocks(results)
-    sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
-    block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
-    inclusion_s, confirmation_s = (
-        chain.timestamp_s(block + depth) - sent_s for depth in (0, confirmations(results))
-    )
-    return OrderTimes(
-        len(orders),
-        inclusion_s[~np.isnan(inclusion_s)],
-        confirmation_s[~np.isnan(confirmation_s)],
-    )
-
-
 def settlement_finality(results: Results) -> Finality:
-    """When the settlement of each interval became final."""
+    """Return when the settlement of each interval became final."""
     rows = results.frame("transactions", _TRANSACTIONS)
+    rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
     settles = pd.Series(False, index=rows.index)
-    for contract, methods in SETTLING_METHODS.items():
-        settles |= (rows["contract"] == contract) & rows["method"].isin(methods)
-    rows = rows[settles & (rows["interval"] >= 0) & (rows["status"] == 1)]
+    for subject in subjects(results):
+        for name in subject.settling_methods:
+            contract, method = name.split(".")
+            settles |= (rows["contract"] == contract) & (rows["method"] == method)
+    rows = rows[settles]
     last = rows.groupby("interval")["block"].max()
     interval = last.index.to_numpy(dtype=np.int64)
-    chain = _Blocks(results)
+    chain = BlockTimes(results)
     final_s = chain.timestamp_s(last.to_numpy(dtype=np.float64) + confirmations(results))
     is_final = ~np.isnan(final_s)
     final_s[~is_final] = chain.end_s
@@ -153,40 +152,52 @@ def settlement_finality(results: Results) -> Finality:
 
 
 def start_s(results: Results) -> float:
-    """Start of the first delivery interval on the ledger's clock, Unix time. [s]"""
+    """Return the start of the first delivery interval on the ledger's clock, Unix time. [s]"""
     start = pd.Timestamp(results.scenario_fields["time"]["start"])
     return float(start.timestamp())  # without a zone it is UTC, as on the ledger
 
 
 def order_window_s(results: Results) -> tuple[float, float]:
-    """When the order window of the first interval opens and closes, Unix time. [s]"""
+    """Return when the order window of the first interval opens and closes, Unix time. [s]"""
     market = results.scenario_fields["market"]
     first = start_s(results)
     return first - market["order_lead_s"], first - market["gate_closure_s"]
 
 
 def fees_eur(results: Results) -> pd.Series:
-    """Fees of all transactions by interval, whoever paid them; 0 where there are none. [EUR]
+    """Return fees of all transactions by interval, whoever paid them; 0 where there are none. [EUR]
 
-    Every transaction pays its gas at base fee and effective tip (EIP-1559). The set-up is left out.
+    Every transaction pays its gas at base fee and effective tip (EIP-1559); the set-up is left out.
     """
     rows = results.frame("transactions", _TRANSACTIONS)
     rows = rows[rows["interval"] >= 0]
-    blocks = results.frame("blocks", ("block", "base_fee_wei")).set_index("block")["base_fee_wei"]
-    base_wei = blocks.reindex(rows["block"]).fillna(0).to_numpy(dtype=np.int64)
-    tip_wei = np.minimum(rows["tip_wei"], rows["max_fee_wei"] - base_wei)
     # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
-    paid = rows["gas_used"].to_numpy(dtype=np.float64) * (base_wei + tip_wei.to_numpy())
+    paid = rows["gas_used"].to_numpy(dtype=np.float64) * gas_price_wei(results, rows)
     price = float(results.scenario_fields["ledger"]["eur_per_eth"])
     by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
     return by_interval.reindex(range(results.n_intervals), fill_value=0.0) / WEI_PER_ETH * price
 
 
-class _Blocks:
+def gas_price_wei(results: Results, transactions: pd.DataFrame) -> IntArray:
+    """Return what each transaction paid per gas: base fee and tip, at most its maximum. [wei]
+
+    Parameters
+    ----------
+    results : Results
+    transactions : pandas.DataFrame
+        With ``block``, ``max_fee_wei`` and ``tip_wei``.
+    """
+    blocks = results.frame("blocks").set_index("block")["base_fee_wei"]
+    base_wei = blocks.reindex(transactions["block"]).fillna(0).to_numpy(dtype=np.int64)
+    price_wei = np.minimum(base_wei + transactions["tip_wei"], transactions["max_fee_wei"])
+    return np.asarray(price_wei, dtype=np.int64)
+
+
+class BlockTimes:
     """Timestamps of blocks by number."""
 
     def __init__(self, results: Results) -> None:
-        blocks = results.frame("blocks", ("block", "timestamp_s")).sort_values("block")
+        blocks = results.frame("blocks").sort_values("block")
         self._number = blocks["block"].to_numpy(dtype=np.float64)
         self._timestamp_s = blocks["timestamp_s"].to_numpy(dtype=np.float64)
 
@@ -205,7 +216,8 @@ class _Blocks:
         return found
 
 
-def _distribution(values_s: FloatArray) -> dict[str, float] | None:
+def distribution(values_s: FloatArray) -> dict[str, float] | None:
+    """Return mean, median, 95th percentile and largest of some times; None of none. [s]"""
     if not len(values_s):
         return None
     return {
@@ -216,11 +228,11 @@ def _distribution(values_s: FloatArray) -> dict[str, float] | None:
     }
 
 
-def _block_usage(results: Results) -> dict[str, float | None]:
-    """Gas of gas limit, from the first order window to the last transaction that counts."""
+def _block_usage(results: Results) -> dict[str, Any]:
+    """Return gas of gas limit, from the first order window to the last transaction that counts."""
     sent = results.frame("transactions", _TRANSACTIONS)
     last = sent.loc[sent["interval"] >= 0, "block"].max()
-    blocks = results.frame("blocks", ("block", "timestamp_s", "gas_used", "gas_limit"))
+    blocks = results.frame("blocks")
     opens_s, closes_s = order_window_s(results)
     blocks = blocks[(blocks["timestamp_s"] > opens_s) & (blocks["block"] <= last)]
     if blocks.empty:
@@ -238,19 +250,8 @@ def _block_usage(results: Results) -> dict[str, float | None]:
     }
 
 
-def _fees(results: Results) -> dict[str, float | None]:
-    paid_ueur = int(results.frame("settlement", ("interval", "fees_ueur"))["fees_ueur"].sum())
-    traded_wh = int(results.frame("trades", ("interval", "energy_wh"))["energy_wh"].sum())
-    return {
-        "prosumer_fees_eur": eur_from_ueur(paid_ueur),
-        "ledger_fees_eur": float(fees_eur(results).sum()),
-        "fee_eur_per_kwh_traded": eur_from_ueur(paid_ueur) / (traded_wh / WH_PER_KWH)
-        if traded_wh
-        else None,
-    }
-
-
-def _settlement(results: Results) -> dict[str, Any]:
+def _finality(results: Results) -> dict[str, Any]:
+    """Return the time until settlements are final, and how many are not final in time."""
     found = settlement_finality(results)
     is_late = ~found.is_final | (found.after_s > results.step_s)
     n = len(found.interval)
@@ -262,4 +263,18 @@ def _settlement(results: Results) -> dict[str, Any]:
         if n
         else None,
         "intervals_not_final": int(is_late.sum()),
+    }
+
+
+def _reversal_probabilities(results: Results) -> dict[str, float] | None:
+    """Return the probability of a reversal by the attacker's share; None but under proof of work.
+
+    Of a transaction that has its confirmations, as
+    :func:`cosim.chain.finality.reversal_probability` defines it. [-]
+    """
+    if results.scenario_fields["ledger"].get("consensus") != "proof_of_work":
+        return None
+    return {
+        f"share_{percent}_percent": reversal_probability(percent / 100, confirmations(results))
+        for percent in ATTACKER_SHARES_PERCENT
     }

@@ -80,7 +80,7 @@ def _base64(array: npt.NDArray[Any]) -> str:
 
 
 def geometry(results: Results, stage: StageSeries) -> dict[str, Any]:
-    """Where everything is drawn.
+    """Place everything in the drawing.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every report page is made of: templates, plotly.js, and data inside of the page."""
+"""Parts of every report page: templates, plotly.js, and data inside of the page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Small multiples: one description of panels, drawn by the browser or as an image.
 
 A report is interactive and drawn by plotly; a page of the documentation needs an image, which
-:mod:`cosim.report.panels_svg` makes of the same description.
+:mod:`cosim.report.images` makes of the same description.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cosim.report.chart_style import (
     round_ticks,
     styled,
 )
-from cosim.report.summary import number
+from cosim.report.text import number
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
@@ -34,7 +34,7 @@ LOG_SPAN = 8.0
 
 
 def colour(k: int) -> str:
-    """Colour of the k-th line or bar; after the last the first again."""
+    """Return the colour of the k-th line or bar; after the last the first again."""
     return PALETTE[k % len(PALETTE)]
 
 
@@ -46,18 +46,22 @@ class Series:
     ----------
     name : str
         In the legend.
-    points : tuple of (float, float or None)
+    points : sequence of (float, float or None)
         Horizontal and vertical value; of bars and dots the place and its value. Nothing is drawn
         where there is no value.
     colour : str
     dashed : bool
         A line that goes with another of the same colour; it has no legend entry of its own.
+    dotted, joined : bool
+        Whether dots mark its points, and a line joins them, in a chart of lines alone.
     """
 
     name: str
-    points: tuple[tuple[float, float | None], ...]
+    points: Sequence[tuple[float, float | None]]
     colour: str
     dashed: bool = False
+    dotted: bool = True
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class PanelFigure:
 
 
 def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
-    """Figures that have anything to show, each with the panels that have."""
+    """Return figures that have anything to show, each with the panels that have."""
     kept = []
     for figure in figures:
         panels = tuple(
@@ -156,54 +160,40 @@ def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
 
 
 def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
-    """One panel as a plotly figure; its legend and title belong to the page."""
+    """Return one panel as a plotly figure; its legend and title belong to the page."""
     drawn = go.Figure()
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
         points = [(x, y) for x, y in series.points if y is not None]
         if not points:
             continue
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        text = [number(y, figure.unit, figure.digits) for y in ys]
         name = f"{series.name} {figure.dashes}".strip() if series.dashed else series.name
+        label = f"{figure.legend_title} {name}".strip() or figure.title
         common: dict[str, Any] = {
             "x": xs,
             "y": ys,
             "name": name,
-            "customdata": text,
+            "customdata": [number(y, figure.unit, figure.digits) for y in ys],
+            "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
             "showlegend": False,
         }
-        if figure.kind == "bars":
-            drawn.add_bar(
-                **common,
-                marker={"color": series.colour},
-                width=0.72,
-                text=[number(y, "", figure.digits) for y in ys],
-                textposition="outside",
-                cliponaxis=False,
-                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
-            )
-        elif figure.kind == "dots":
-            drawn.add_scatter(
-                **common,
-                mode="markers+text",
-                marker={"color": series.colour, "size": 11},
-                text=[number(y, "", figure.digits) for y in ys],
-                textposition="top center",
-                cliponaxis=False,
-                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
-            )
-        else:
-            label = f"{figure.legend_title} {name}".strip()
+        if figure.kind == "lines":
+            dash, width = ("dash", 1.5) if series.dashed else ("solid", 2)
             drawn.add_scatter(
                 **common,
                 mode="lines+markers",
-                line={
-                    "color": series.colour,
-                    "width": 1.5 if series.dashed else 2,
-                    "dash": "dash" if series.dashed else "solid",
-                },
+                line={"color": series.colour, "width": width, "dash": dash},
                 marker={"size": size, "color": series.colour},
-                hovertemplate=f"{label or figure.title}: %{{customdata}}<extra></extra>",
+            )
+            continue
+        common |= {"text": [number(y, "", figure.digits) for y in ys], "cliponaxis": False}
+        marker: dict[str, Any] = {"color": series.colour}
+        if figure.kind == "bars":
+            drawn.add_bar(**common, marker=marker, width=0.72, textposition="outside")
+        else:
+            marker["size"] = 11
+            drawn.add_scatter(
+                **common, mode="markers+text", marker=marker, textposition="top center"
             )
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
     below = 44 if figure.kind == "lines" else 24
@@ -235,12 +225,12 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
 
 
 def tick_text(value: float) -> str:
-    """A value on the horizontal axis; millions as such."""
+    """Return a value on the horizontal axis as text; millions as such."""
     return f"{value / 1e6:g} M" if abs(value) >= 1e6 else f"{value:g}"
 
 
 def marker_sizes(panel: Panel) -> list[float]:
-    """Diameters of lines' dots: the earlier ones larger, so that equal values hide nobody."""
+    """Return diameters of lines' dots: earlier ones larger, so that equal values hide nobody."""
     later = 0
     sizes: list[float] = []
     for series in reversed(panel.series):
@@ -256,7 +246,7 @@ def x_ticks(figure: PanelFigure) -> list[float]:
 
 
 def place_labels(figure: PanelFigure) -> list[str]:
-    """What stands below bars: nothing while colours tell them apart, else their numbers."""
+    """Return labels below bars: nothing while colours tell them apart, else their numbers."""
     n = len(figure.x_values)
     return [""] * n if n <= len(PALETTE) else [str(k + 1) for k in range(n)]
 

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
-from cosim.attacks.panel import ATTACK_DEFINITION, attack_groups
 from cosim.errors import ResultFolderError
-from cosim.mechanisms.community_storage.indicators import storage_chart
-from cosim.mechanisms.green_certificates.indicators import certificates_chart
-from cosim.mechanisms.supply_contract.gas_comparison import (
-    TextTable,
-    comparison_tables,
-    has_supply_contract,
-    notes,
-    run_gas,
-)
-from cosim.report import charts
 from cosim.report.chart_style import Chart, round_ticks
 from cosim.report.checks import STAGE_LABELS
-from cosim.report.indicators import (
-    GAS_COLUMNS,
-    Indicators,
-    compute_indicators,
-    gas_by_method,
-)
-from cosim.report.ledger import confirmations
-from cosim.report.ledger_charts import ledger_charts
-from cosim.report.ledger_text import ledger_definitions, ledger_tiles
+from cosim.report.grid_panel import grid_part, offender_rows
+from cosim.report.indicators import Indicators, compute_indicators
+from cosim.report.ledger_panel import ledger_part
+from cosim.report.money_panel import money_part
 from cosim.report.network_map import (
     LOADING_STEPS_PER_PERCENT,
     VM_STEPS_PER_PU,
@@ -41,17 +28,9 @@ from cosim.report.network_map import (
     worst_interval,
 )
 from cosim.report.page import page_template, plotly_js, script_json, template
-from cosim.report.report_text import (
-    CERTIFICATE_DEFINITION,
-    DEFINITIONS,
-    MONEY_COLUMNS,
-    STORAGE_DEFINITION,
-    key_facts,
-    money_rows,
-    offender_rows,
-    tiles,
-)
+from cosim.report.panel import ReportPart
 from cosim.report.series import StageSeries, offenders, stage_series
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 
 REPORT = "report.html"
@@ -84,7 +63,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def render(results: Results) -> str:
-    """The report as HTML. It does not depend on the clock: one result, one text."""
+    """Return the report as HTML. It does not depend on the clock: one result, one text."""
     if results.n_intervals == 0:
         raise ResultFolderError(
             "holds no interval that was settled, so there is nothing to report",
@@ -94,10 +73,14 @@ def render(results: Results) -> str:
     indicators = compute_indicators(results)
     before, after = stage_series(results, "scheduled"), stage_series(results, "delivered")
     shown = shown_intervals(before, after)
-    groups = _chart_groups(results, before, after)
+    parts = [
+        grid_part(results, indicators, before, after),
+        money_part(results, indicators),
+        *_subject_parts(results),
+        ledger_part(results, indicators),
+    ]
     listed = offenders(results)
     manifest = results.manifest
-    gas_tables, gas_notes = _gas_comparison(results)
     page = page_template("report.html.j2")
     return page.render(
         name=manifest["name"],
@@ -105,18 +88,14 @@ def render(results: Results) -> str:
         complete=manifest["complete"],
         intervals=manifest["intervals"],
         intervals_done=manifest["intervals_done"],
-        facts=key_facts(results, indicators),
-        tiles=[*tiles(indicators), *ledger_tiles(indicators, confirmations(results))],
+        facts=[*key_facts(results, indicators), *(fact for part in parts for fact in part.facts)],
+        tiles=[tile for part in parts for tile in part.tiles],
         n_shown=len(shown),
         map_note=_map_note(len(shown), results.n_intervals),
         offenders=offender_rows(listed[:OFFENDERS_MAX]),
         offenders_left_out=max(0, len(listed) - OFFENDERS_MAX),
-        groups=groups,
-        money_columns=MONEY_COLUMNS,
-        money_rows=money_rows(results),
-        gas_tables=gas_tables,
-        gas_notes=gas_notes,
-        definitions=_definitions(indicators),
+        groups=[part for part in parts if part.figures],
+        definitions=[definition for part in parts for definition in part.definitions],
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],
@@ -125,29 +104,56 @@ def render(results: Results) -> str:
         page_js=Markup(template("page.js")),
         plotly_js=Markup(plotly_js()),
         map_data=script_json(_map_data(results, before, after, shown)),
-        chart_data=script_json(_figures(groups)),
+        chart_data=script_json(_figures(parts)),
     )
 
 
-def _gas_comparison(results: Results) -> tuple[tuple[TextTable, ...], list[str]]:
-    """The published gas table beside the run's, and notes; none in a run without the contract."""
-    if not has_supply_contract(results):
-        return (), []
-    run = run_gas(results)
-    return comparison_tables(run), notes(run)
-
-
-def _definitions(indicators: Indicators) -> list[tuple[str, str]]:
-    has_certificates = indicators.certificates_issued_kwh is not None
-    has_storage = indicators.storage_charged_kwh is not None
-    has_attack = indicators.attack_fees_eur is not None
+def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
+    """Return what was run, for the head of the report."""
+    scenario, net = results.scenario_fields, results.network
+    ledger, difference = scenario["ledger"], indicators.largest_difference_vm_pu
+    end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
+    strategies = ", ".join(
+        f"{strategy['name']} {100 * strategy['share']:g} %"
+        for strategy in scenario["prosumers"]["strategies"]
+    )
+    elements = (
+        (net.bus, "bus", "buses"),
+        (net.line, "line", "lines"),
+        (net.trafo, "transformer", "transformers"),
+    )
     return [
-        *DEFINITIONS,
-        *ledger_definitions(indicators),
-        *([CERTIFICATE_DEFINITION] if has_certificates else []),
-        *([STORAGE_DEFINITION] if has_storage else []),
-        *([ATTACK_DEFINITION] if has_attack else []),
+        ("Network", PurePath(scenario["grid"]["network"]).name),
+        ("Size", ", ".join(_count(len(table), *words) for table, *words in elements)),
+        ("Period", f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"),
+        ("Intervals", f"{results.n_intervals} of {results.step_s / 60:g} min"),
+        ("Bidding strategies", strategies),
+        (
+            "Ledger",
+            f"{results.manifest['chain'].get('engine', ledger['engine'])}, a block every {ledger['block_time_s']} s, at most "
+            f"{ledger['block_gas_limit'] / 1e6:g} million gas each",
+        ),
+        (
+            "Power flow",
+            scenario["grid"]["power_flow"]
+            + ("" if difference is None else f", within {difference:.1e} pu of the reference"),
+        ),
     ]
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
+
+
+def _subject_parts(results: Results) -> list[ReportPart]:
+    """Return the parts of mechanisms and of an attack, with the tables that they also print."""
+    found = []
+    for subject in subjects(results):
+        part = subject.report(results)
+        if part is not None:
+            figures = (*part.figures, *subject.text_tables(results))
+            found.append(replace(part, figures=figures))
+    return found
 
 
 def _map_note(n_shown: int, n_intervals: int) -> str:
@@ -187,66 +193,10 @@ def _map_data(
     }
 
 
-def _chart_groups(
-    results: Results, before: StageSeries, after: StageSeries
-) -> list[dict[str, Any]]:
-    transactions = results.frame("transactions", GAS_COLUMNS)
-    return [
-        {
-            "key": "grid",
-            "title": "Grid",
-            "charts": [
-                charts.voltage_chart(results, before, after),
-                charts.loading_chart(results, before, after),
-            ],
-        },
-        {
-            "key": "market",
-            "title": "Market and flexibility",
-            "charts": [
-                charts.market_chart(results),
-                charts.flexibility_chart(results),
-                charts.curtailment_chart(results),
-                charts.energy_chart(results),
-            ],
-        },
-        {
-            "key": "money",
-            "title": "Money",
-            "charts": [charts.money_chart(results), charts.cost_chart(results)],
-        },
-        *_certificates(results),
-        *_storage(results),
-        *attack_groups(results, after),
-        {
-            "key": "ledger",
-            "title": "Ledger",
-            "charts": [
-                charts.gas_chart(results, gas_by_method(transactions)),
-                charts.block_chart(results),
-                *ledger_charts(results),
-            ],
-        },
-    ]
-
-
-def _certificates(results: Results) -> list[dict[str, Any]]:
-    """The group of charts on certificates; none in a run without them."""
-    if results.frame("certificates").empty:
-        return []
-    chart = certificates_chart(results)
-    return [{"key": "certificates", "title": "Certificates", "charts": [chart]}]
-
-
-def _storage(results: Results) -> list[dict[str, Any]]:
-    """The group of charts on a shared battery; none in a run without one."""
-    if results.frame("storage").empty:
-        return []
-    return [{"key": "storage", "title": "Shared battery", "charts": [storage_chart(results)]}]
-
-
-def _figures(groups: list[dict[str, Any]]) -> dict[str, Any]:
-    every: list[Chart] = [chart for group in groups for chart in group["charts"]]
+def _figures(parts: Iterable[ReportPart]) -> dict[str, Any]:
     return {
-        chart.key: json.loads(chart.figure.to_json()) for chart in every if chart.figure is not None
+        figure.key: json.loads(figure.figure.to_json())
+        for part in parts
+        for figure in part.figures
+        if isinstance(figure, Chart) and figure.figure is not None
     }

@@ -48,7 +48,7 @@ class ElementSeries:
 
 @dataclass(frozen=True)
 class StageSeries:
-    """What the grid checks of one stage found: buses' voltages, branches' loadings."""
+    """Results of the grid checks of one stage: buses' voltages, branches' loadings."""
 
     bus: ElementSeries
     line: ElementSeries

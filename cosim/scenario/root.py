@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, create_model, model_validator
 
-from cosim.attacks.settings import AttackSettings, check_attack
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
+from cosim.scenario.attack import AttackSettings, check_attack
 from cosim.scenario.explaining import explained
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings

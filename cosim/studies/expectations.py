@@ -82,7 +82,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an expectation.
+    """Outcome of an expectation.
 
     Parameters
     ----------

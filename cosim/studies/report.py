@@ -7,17 +7,17 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from cosim.report.images import panels_svg
 from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panels import plotly_panel
-from cosim.report.panels_svg import panels_svg
 from cosim.report.report import REPORT
 from cosim.results.manifest import RUNS_FOLDER
 from cosim.studies.charts import study_figures
 from cosim.studies.results import grid_limits, read_runs
 from cosim.studies.text import (
-    HEADINGS,
     STAGE_HEADINGS,
     axis_headings,
+    columns,
     expectation_rows,
     run_rows,
 )
@@ -60,7 +60,7 @@ def write_study_report(folder: str | Path) -> Path:
         axes=axis_headings(runs),
         has_variants=any(run.variant for run in runs),
         stages=STAGE_HEADINGS,
-        headings=HEADINGS,
+        headings=[(column.heading, column.unit) for column in columns(runs)],
         rows=run_rows(runs),
         impossible=manifest["impossible"],
         figures=figures,

@@ -49,7 +49,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study leaves behind.
+    """Folder, runs and outcomes of a study.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from rich.table import Table
 from cosim.studies.runner import StudyResult
 from cosim.studies.study import Study
 from cosim.studies.text import (
-    SHORT_HEADINGS,
     axis_headings,
+    columns,
     expectation_rows,
     run_rows,
     short_cells,
@@ -44,7 +44,7 @@ def print_study(result: StudyResult, console: Console) -> None:
         table.add_column("variant", no_wrap=True)
     for heading in axes:
         table.add_column(escape(heading.replace("_", "_\n")), justify="right", no_wrap=True)
-    for heading in SHORT_HEADINGS:
+    for heading in ("limits\nviolated\n[min]", *(c.short for c in columns(result.runs))):
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for row, run in zip(run_rows(result.runs), result.runs, strict=True):
         variant = [escape(run.variant)] if has_variants else []

@@ -13,14 +13,14 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from cosim.errors import ScenarioError
-from cosim.report.indicators import Indicators
+from cosim.report.indicators import known_indicators
 from cosim.scenario import Scenario, read_fields, scenario_of
 from cosim.scenario.explaining import explained
 from cosim.scenario.loading import STUDY
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class StudySettings(Model):
-    """What is varied, and what is expected of it."""
+    """Variations of a scenario, and what is expected of them."""
 
     expectation: str = Field("", description="what is expected, in one line for the report")
     expect: tuple[str, ...] = Field((), description="comparisons of indicators that are checked")
@@ -326,7 +326,7 @@ def _expectations(
 
 def _indicators_known(expectation: Expectation) -> None:
     """Refuse an indicator that no run has; what stands below it is known after the run only."""
-    known = [field.name for field in fields(Indicators)]
+    known = list(known_indicators())
     for reference in expectation.references:
         first = reference.indicator.split(".")[0]
         if first not in known:

@@ -1,4 +1,4 @@
-"""The words and numbers of a study's report: the table of runs, and what was expected."""
+"""Words and numbers of a study's report: the table of runs, and what was expected."""
 
 from __future__ import annotations
 
@@ -6,46 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cosim.report.summary import number
-from cosim.studies.charts import curtailed_kwh, indicator
+from cosim.report.comparison import Column
+from cosim.report.text import number
+from cosim.studies.charts import DELIVERED, RELIEVED, SCHEDULED, comparisons
 from cosim.studies.results import FinishedRun
 from cosim.studies.study import axis_labels, value_text
 
 STAGE_HEADINGS = ("before", "after", "delivered")
 """Of the minutes with violated limits, the first cells of a row."""
 
-HEADINGS = (
-    ("Flexibility bought", "kWh"),
-    ("its cost", "EUR"),
-    ("Curtailed", "kWh"),
-    ("Orders late", ""),
-    ("Welfare", "EUR"),
-    ("Cost per prosumer", "EUR"),
-)
-"""Of the other cells: words and unit."""
 
-SHORT_HEADINGS = (
-    "limits\nviolated\n[min]",
-    "flexibility\nbought\n[kWh]",
-    "its\ncost\n[EUR]",
-    "cur-\ntailed\n[kWh]",
-    "orders\nlate",
-    "welfare\n[EUR]",
-    "cost per\nprosumer\n[EUR]",
-)
-"""Of :func:`short_cells`."""
-
-_CELLS = (
-    (0, indicator("violations.scheduled.any.minutes")),
-    (0, indicator("violations.relieved.any.minutes")),
-    (0, indicator("violations.delivered.any.minutes")),
-    (1, indicator("flexibility_awarded_kwh")),
-    (2, indicator("flexibility_cost_eur")),
-    (1, curtailed_kwh),
-    (0, indicator("orders.late")),
-    (2, indicator("welfare_eur")),
-    (2, indicator("mean_cost_eur")),
-)
+def columns(runs: Sequence[FinishedRun]) -> list[Column]:
+    """Return columns of the table of runs that have a value in any of them, but for the minutes."""
+    every = (column for each in comparisons() for column in each.columns)
+    shown = [c for c in every if any(c.value(run.indicators) is not None for run in runs)]
+    return sorted(shown, key=lambda column: column.place)
 
 
 @dataclass(frozen=True)
@@ -68,24 +43,26 @@ class ExpectationRow:
 
 
 def axis_headings(runs: Sequence[FinishedRun]) -> list[str]:
-    """Headings of the axes: the last part of their fields."""
+    """Return headings of the axes: the last part of their fields."""
     return list(axis_labels(tuple(runs[0].values)).values())
 
 
 def short_cells(row: RunRow) -> list[str]:
-    """The same as a run's cells, for a narrow screen: the minutes of the three stages in one."""
+    """Return a run's cells for a narrow screen: the minutes of the three stages in one."""
     before, after, delivered, *rest = row.cells
     return [f"{before}→{after}→{delivered}", *rest]
 
 
 def run_rows(runs: Sequence[FinishedRun]) -> list[RunRow]:
-    """Every run as a row, called by its variant, or by its number where there are none."""
+    """Return every run as a row, called by its variant, or by its number where there are none."""
+    cells = [(0, value) for value in (SCHEDULED, RELIEVED, DELIVERED)]
+    cells += [(column.digits, column.value) for column in columns(runs)]
     return [
         RunRow(
             run.name,
             run.variant or str(k),
             [_axis_text(value) for value in run.values.values()],
-            [number(value(run.indicators), "", digits) for digits, value in _CELLS],
+            [number(value(run.indicators), "", digits) for digits, value in cells],
         )
         for k, run in enumerate(runs, start=1)
     ]
@@ -97,7 +74,7 @@ def _axis_text(value: Any) -> str:
 
 
 def expectation_rows(outcomes: Sequence[Mapping[str, Any]]) -> list[ExpectationRow]:
-    """Every expectation with its figures."""
+    """Return every expectation with its figures."""
     return [
         ExpectationRow(
             outcome["text"],
@@ -110,7 +87,7 @@ def expectation_rows(outcomes: Sequence[Mapping[str, Any]]) -> list[ExpectationR
 
 
 def figure(value: float) -> str:
-    """A number with six digits that count."""
+    """Return a number with six digits that count."""
     if value == int(value) and abs(value) < 1e15:
         return number(value, "", 0)
     return f"{value:.6g}".replace("-", "−")

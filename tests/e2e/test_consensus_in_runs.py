@@ -104,7 +104,7 @@ def test_confirmations_cost_the_dso_its_time(short_scenario: Build, tmp_path: Pa
         ledger = {"consensus": "proof_of_stake", "confirmations": confirmations}
         (tmp_path / str(confirmations)).mkdir()
         result, _ = played(short_scenario(2, ledger=ledger), tmp_path / str(confirmations))
-        bought.append(result.indicators.flexibility_awarded_kwh)
+        bought.append(result.indicators["flexibility_awarded_kwh"])
         curtailed.append(result.indicators.curtailed_injection_kwh)
         assert result.indicators.violations["delivered"]["any"]["minutes"] == 0
     # 180 s are 15 blocks; a clearing and a round with six confirmations each need 28
@@ -119,7 +119,7 @@ def test_small_blocks_make_orders_miss_the_gate(short_scenario: Build, tmp_path:
     market = {"gate_closure_s": 300, "metering_s": 240, "order_lead_s": 480}
     scenario = short_scenario(2, ledger=ledger, market=market, dso={"max_rounds": 1})
     result, tables = played(scenario, tmp_path)
-    assert result.indicators.orders["late"] > 0
+    assert result.indicators["orders"]["late"] > 0
     blocks = tables["blocks"]
     opens_s = scenario.clock().window_opens_s(0)
     assert set(blocks.gas_limit[blocks.timestamp_s > opens_s]) == {500_000}

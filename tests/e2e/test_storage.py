@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from result_folders import Case, table_bytes
 
-from cosim.mechanisms.community_storage.indicators import physical_wh
 from cosim.mechanisms.community_storage.play import SOC_TOLERANCE_WH
-from cosim.report.costs import costs_by_prosumer
+from cosim.report.costs import costs_by_prosumer, physical_wh
 from cosim.report.indicators import Indicators
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
@@ -165,8 +164,8 @@ def test_costs_count_bills_and_start_from_what_was_metered(
     costs = costs_by_prosumer(Results(case.folder))
     received = members.groupby("prosumer")[["credited_ueur", "billed_ueur", "fees_ueur"]].sum()
     own = received.credited_ueur - received.billed_ueur - received.fees_ueur
-    assert costs.storage_ueur[own.index].tolist() == own.tolist()
-    assert costs.storage_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
+    assert costs.other_ueur[own.index].tolist() == own.tolist()
+    assert costs.other_ueur.sum() == -case.tables["storage"].fees_ueur.sum()
     assert costs.baseline_cost_ueur[BATTERY] > 0  # alone, the battery buys dear and sells cheap
 
 
@@ -190,5 +189,5 @@ def test_sharing_raises_self_consumption_and_shortens_violations(
     assert indicators.self_sufficiency > alone.self_sufficiency + 0.15
     minutes = [i.violations["scheduled"]["trafo"]["minutes"] for i in (indicators, alone)]
     assert minutes == [45.0, 75.0]
-    assert indicators.flexibility_cost_eur < alone.flexibility_cost_eur
+    assert indicators["flexibility_cost_eur"] < alone["flexibility_cost_eur"]
     assert np.isclose(alone.storage_loss_kwh or 0.0, 24 * STANDBY_WH / 1_000)

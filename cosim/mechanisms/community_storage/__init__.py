@@ -10,6 +10,7 @@ from cosim.plugins.mechanism import Mechanism
 
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
+    from cosim.mechanisms.community_storage.panel import StorageReported
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
@@ -51,3 +52,10 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
         from cosim.mechanisms.community_storage.checks import StorageChecks
 
         return StorageChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[StorageReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.community_storage.panel import StorageReported
+
+        return StorageReported

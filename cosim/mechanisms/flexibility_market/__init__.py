@@ -11,6 +11,7 @@ from cosim.plugins.mechanism import Mechanism
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.flexibility_market.panel import FlexibilityReported
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
@@ -64,3 +65,10 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         from cosim.mechanisms.flexibility_market.checks import FlexibilityChecks
 
         return FlexibilityChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[FlexibilityReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.flexibility_market.panel import FlexibilityReported
+
+        return FlexibilityReported

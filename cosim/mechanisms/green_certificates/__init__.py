@@ -12,6 +12,7 @@ from cosim.units import SECONDS_PER_HOUR
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.green_certificates.panel import CertificatesReported
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
@@ -64,3 +65,10 @@ class GreenCertificatesMechanism(Mechanism[CertificateSettings]):
         from cosim.mechanisms.green_certificates.checks import CertificateChecks
 
         return CertificateChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[CertificatesReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.green_certificates.panel import CertificatesReported
+
+        return CertificatesReported

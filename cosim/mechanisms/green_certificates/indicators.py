@@ -1,4 +1,4 @@
-"""What certificates prove: consumption matched hour by hour, against a claim over the whole run.
+"""Proof by certificates: consumption matched hour by hour, against a claim over the whole run.
 
 With issued certificates I(h), consumption C(h) and retired certificates R(h), each summed over all
 members in every delivery hour h,
@@ -13,20 +13,22 @@ The difference of the last two is energy that was produced in other hours than i
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-import plotly.graph_objects as go
+import pandas as pd
 
-from cosim.report.chart_style import AFTER, AMBER, GREEN, MILLISECONDS, SKY, Chart, styled
+from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
+from cosim.report.text import number, percent
 from cosim.results.reader import Results
-from cosim.units import SECONDS_PER_HOUR, WH_PER_KWH, eur_from_ueur
+from cosim.units import WH_PER_KWH, eur_from_ueur
 
 SUMS = ("issued_wh", "consumed_wh", "sold_wh", "retired_wh", "held_wh", "paid_ueur")
 
 
-def by_hour(results: Results) -> Any:
-    """Sums over all members, a row per delivery hour.
+def by_hour(results: Results) -> pd.DataFrame:
+    """Return sums over all members, a row per delivery hour.
 
     Parameters
     ----------
@@ -35,82 +37,50 @@ def by_hour(results: Results) -> Any:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``hour`` (Unix time / 3600), with the columns of :data:`SUMS`; empty without
-        certificates.
+        Indexed by ``hour`` (Unix time / 3600), with the columns of :data:`SUMS`.
     """
     rows = results.frame("certificates", ("interval", "hour", *SUMS))
     return rows.groupby("hour")[list(SUMS)].sum()
 
 
-def certificate_indicators(results: Results) -> dict[str, Any]:
-    """Indicators of the certificates, as the module's docstring defines them.
+@dataclass(frozen=True)
+class CertificateIndicators(IndicatorSet):
+    """Indicators of certificates, as the module's docstring defines them."""
 
-    Returns
-    -------
-    dict of str to float or None
-        Empty without certificates; None without consumption to divide by. [kWh, EUR, -]
-    """
+    certificates_issued_kwh: Annotated[float, Meaning("kWh", "over all delivery hours")]
+    certificates_sold_kwh: Annotated[float, Meaning("kWh", "over all delivery hours")]
+    certificates_retired_kwh: Annotated[float, Meaning("kWh", "over all delivery hours")]
+    certificates_paid_eur: Annotated[float, Meaning("EUR", "by buyers")]
+    hourly_matching: Annotated[float | None, Meaning("-", "consumption proved hour by hour")]
+    hourly_matching_limit: Annotated[float | None, Meaning("-", "the same, had everybody bought")]
+    run_matching: Annotated[float | None, Meaning("-", "claimed over the run, without hours")]
+
+    def rows(self) -> Rows:
+        """Return what the terminal's summary shows of them."""
+        return [
+            (
+                "Certificates issued / sold / retired",
+                f"{number(self.certificates_issued_kwh)} / {number(self.certificates_sold_kwh)} / "
+                f"{number(self.certificates_retired_kwh, 'kWh')}",
+            ),
+            ("Consumption matched hour by hour", percent(self.hourly_matching)),
+            ("… had everybody bought", percent(self.hourly_matching_limit)),
+            ("… claimed over the whole run, without hours", percent(self.run_matching)),
+        ]
+
+
+def certificate_indicators(results: Results) -> CertificateIndicators:
+    """Return the indicators of the certificates of a run."""
     hours = by_hour(results)
-    if hours.empty:
-        return {}
     issued, consumed = hours["issued_wh"], hours["consumed_wh"]
-    total_wh = int(consumed.sum())
-
-    def share(energy_wh: int) -> float | None:
-        return energy_wh / total_wh if total_wh else None
-
-    return {
-        "certificates_issued_kwh": int(issued.sum()) / WH_PER_KWH,
-        "certificates_sold_kwh": int(hours["sold_wh"].sum()) / WH_PER_KWH,
-        "certificates_retired_kwh": int(hours["retired_wh"].sum()) / WH_PER_KWH,
-        "certificates_paid_eur": eur_from_ueur(int(hours["paid_ueur"].sum())),
-        "hourly_matching": share(int(hours["retired_wh"].sum())),
-        "hourly_matching_limit": share(int(np.minimum(issued, consumed).sum())),
-        "run_matching": share(min(int(issued.sum()), total_wh)),
-    }
-
-
-def certificates_chart(results: Results) -> Chart:
-    """Certificates and consumption of every delivery hour."""
-    hours = by_hour(results)
-    starts = hours.index.to_numpy()
-    ends_h = np.append(starts, starts[-1:] + 1)
-    times = (ends_h * (SECONDS_PER_HOUR * MILLISECONDS)).astype("datetime64[ms]").astype(str)
-    kwh = hours / WH_PER_KWH
-    own = kwh["retired_wh"] - kwh["sold_wh"]
-    figure = go.Figure()
-    for values, name, colour in (
-        (own, "retired by the producer [kWh]", GREEN),
-        (kwh["sold_wh"], "sold and retired by the buyer [kWh]", SKY),
-        (kwh["held_wh"], "left over [kWh]", AMBER),
-    ):
-        figure.add_trace(
-            go.Bar(
-                x=times[:-1].tolist(),
-                y=np.round(values.to_numpy(), 4),
-                name=name,
-                marker={"color": colour, "line": {"width": 0}},
-                offset=0,
-                width=SECONDS_PER_HOUR * MILLISECONDS,
-            )
-        )
-    consumed = kwh["consumed_wh"].to_numpy()
-    figure.add_trace(
-        go.Scatter(
-            x=times.tolist(),
-            y=np.round(np.append(consumed, consumed[-1:]), 4),
-            name="consumption [kWh]",
-            mode="lines",
-            line={"color": AFTER, "width": 2, "shape": "hv"},
-        )
-    )
-    figure.update_layout(barmode="stack")
-    return Chart(
-        "certificates",
-        "Certificates by delivery hour",
-        "A bar is the certified PV generation of an hour. What the members retired proves as much "
-        "of the consumption of the same hour; what is left over proves nothing, however much is "
-        "consumed at other hours.",
-        styled(figure, ["energy [kWh]"]),
-        wide=True,
+    sums = {name: int(hours[name].sum()) for name in SUMS}
+    total_wh = sums["consumed_wh"]
+    return CertificateIndicators(
+        certificates_issued_kwh=sums["issued_wh"] / WH_PER_KWH,
+        certificates_sold_kwh=sums["sold_wh"] / WH_PER_KWH,
+        certificates_retired_kwh=sums["retired_wh"] / WH_PER_KWH,
+        certificates_paid_eur=eur_from_ueur(sums["paid_ueur"]),
+        hourly_matching=ratio(sums["retired_wh"], total_wh),
+        hourly_matching_limit=ratio(int(np.minimum(issued, consumed).sum()), total_wh),
+        run_matching=ratio(min(sums["issued_wh"], total_wh), total_wh),
     )

@@ -11,6 +11,7 @@ from cosim.plugins.mechanism import Mechanism
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.local_market.panel import LocalMarketReported
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
@@ -65,3 +66,10 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
         from cosim.mechanisms.local_market.checks import LocalMarketChecks
 
         return LocalMarketChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[LocalMarketReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.local_market.panel import LocalMarketReported
+
+        return LocalMarketReported

@@ -1,4 +1,4 @@
-"""What the local market's trades were worth, and what they could have been worth.
+"""Welfare of the local market's trades, reached and possible.
 
 The welfare of an interval is the buyers' value of what they bought less the sellers' cost of what
 they sold, both by the limit prices of their orders: ``sum over bids (p_i q_i) - sum over asks
@@ -9,44 +9,35 @@ that is what late, rejected and unrevealed orders, and pricing rules that trade 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import pandas as pd
 
-from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
 
 
-def welfare_indicators(results: Results) -> dict[str, Any]:
-    """Welfare of all trades, the largest that the orders sent allowed, and the supplier's income.
+def welfare_eur(orders: pd.DataFrame) -> tuple[float, float]:
+    """Return the welfare of all trades, and the largest that the orders sent allowed. [EUR]
 
-    Returns
-    -------
-    dict of str to float
-        ``welfare_eur``; ``welfare_possible_eur``, had every order been in the book of its interval;
-        ``supplier_received_eur``, in the local market and for imbalance. [EUR]
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        Rows of the table ``orders``. The largest is what could be traded, had every order been in
+        the book of its interval.
     """
-    orders = results.frame(
-        "orders", ("interval", "side", "energy_wh", "price_ueur_per_kwh", "filled_wh")
-    )
     is_sell = (orders["side"] == "sell").to_numpy()
     price = orders["price_ueur_per_kwh"].to_numpy(dtype=np.int64)
     filled_wh = orders["filled_wh"].to_numpy(dtype=np.int64)
+    energy_wh = orders["energy_wh"].to_numpy()
     reached = int(np.where(is_sell, -filled_wh * price, filled_wh * price).sum())
     possible = sum(
-        largest_welfare(is_sell[rows], orders["energy_wh"].to_numpy()[rows], price[rows])
+        largest_welfare(is_sell[rows], energy_wh[rows], price[rows])
         for rows in orders.groupby("interval").indices.values()
     )
-    sums = results.frame("settlement", ("traded_ueur", "supplier_ueur")).sum()
-    return {
-        "welfare_eur": _eur(reached),
-        "welfare_possible_eur": _eur(possible),
-        "supplier_received_eur": eur_from_ueur(-int(sums["traded_ueur"] + sums["supplier_ueur"])),
-    }
+    return _eur(reached), _eur(possible)
 
 
 def largest_welfare(is_sell: object, energy_wh: object, price_ueur_per_kwh: object) -> int:
-    """Largest welfare of one interval's orders: the area between demand and supply.
+    """Return the largest welfare of one interval's orders: the area between demand and supply.
 
     Parameters
     ----------
@@ -76,7 +67,7 @@ def largest_welfare(is_sell: object, energy_wh: object, price_ueur_per_kwh: obje
 
 
 def _side(prices: IntArray, energies: IntArray, descending: bool) -> tuple[IntArray, IntArray]:
-    """Prices of one side in merit order, and the energies at which each order ends."""
+    """Return prices of one side in merit order, and the energies at which each order ends."""
     order = np.argsort(-prices if descending else prices, kind="stable")
     return prices[order], np.cumsum(energies[order])
 

@@ -12,6 +12,7 @@ from cosim.plugins.mechanism import Mechanism
 if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
+    from cosim.mechanisms.name_registry.panel import NamesReported
     from cosim.mechanisms.play import Play
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
@@ -67,3 +68,10 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         from cosim.mechanisms.name_registry.checks import NameChecks
 
         return NameChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[NamesReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.name_registry.panel import NamesReported
+
+        return NamesReported

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.mechanisms.supply_contract.panel import SupplyReported
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
     from cosim.scenario import Scenario
@@ -78,3 +79,10 @@ class SupplyContractMechanism(Mechanism[SupplyContractSettings]):
         from cosim.mechanisms.supply_contract.checks import SupplyChecks
 
         return SupplyChecks(self.settings)
+
+    @classmethod
+    def reported(cls) -> type[SupplyReported]:
+        """Return the class that reads its part of a result."""
+        from cosim.mechanisms.supply_contract.panel import SupplyReported
+
+        return SupplyReported

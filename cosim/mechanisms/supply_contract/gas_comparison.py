@@ -1,4 +1,4 @@
-"""The published gas table of a supply contract, with a run's own transactions beside it.
+"""The published gas table of a supply contract, against a run's own transactions.
 
 Published gas is by the rules of 2018 and without optimiser; what the same code costs now is in a
 column of its own. Our figures are whole transactions of the run, averaged over the calls that were
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from cosim.mechanisms.supply_contract import published_gas
-from cosim.report.summary import number
+from cosim.report.ledger import gas_price_wei
+from cosim.report.panel import TableFigure, TextTable
+from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import WEI_PER_GWEI
 
@@ -34,15 +33,7 @@ _TRANSACTIONS = (
 
 
 class OwnGas(NamedTuple):
-    """Gas of a method or deployment in a run.
-
-    Parameters
-    ----------
-    gas : float
-        On average over the calls.
-    calls : int
-        How many were done.
-    """
+    """Gas of a method or deployment in a run, on average over its calls, and their number."""
 
     gas: float
     calls: int
@@ -50,7 +41,7 @@ class OwnGas(NamedTuple):
 
 @dataclass(frozen=True)
 class RunGas:
-    """What a run's transactions with the published contracts cost.
+    """Gas and price of a run's transactions with the published contracts.
 
     Parameters
     ----------
@@ -73,33 +64,23 @@ class RunGas:
     block_gas_limit: int
 
 
-@dataclass(frozen=True)
-class TextTable:
-    """A table as people read it; the first column is text, the others are numbers."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def has_supply_contract(results: Results) -> bool:
-    """Whether anybody bought by a supply contract in a run."""
-    return not results.frame("supply", ("interval", "period")).empty
+def gas_figure(results: Results) -> TableFigure:
+    """Return both tables and their notes, for the report and the terminal."""
+    run = run_gas(results)
+    return TableFigure(
+        "supply-gas",
+        "Gas of the supply contract, as published and here",
+        notes(run),
+        comparison_tables(run),
+        wide=True,
+    )
 
 
 def run_gas(results: Results) -> RunGas:
-    """Gas and price of gas of a run, from its tables ``transactions`` and ``blocks``.
-
-    Parameters
-    ----------
-    results : Results
-    """
+    """Return gas and price of gas of a run, from its tables ``transactions`` and ``blocks``."""
     every = results.frame("transactions", _TRANSACTIONS)
-    base = results.frame("blocks", ("block", "base_fee_wei")).set_index("block")["base_fee_wei"]
-    base_wei = base.reindex(every["block"]).to_numpy()
-    tip_wei = np.minimum(every["tip_wei"].to_numpy(), every["max_fee_wei"].to_numpy() - base_wei)
-    gas = every["gas_used"].to_numpy()
-    paid_wei = float(((base_wei + tip_wei) * gas).sum() / gas.sum()) if len(gas) else 0.0
+    gas = every["gas_used"].to_numpy(dtype=np.float64)
+    paid_wei = float((gas_price_wei(results, every) * gas).sum() / gas.sum()) if len(gas) else 0.0
     done = every[every["status"] == 1]
     contracts = {row.contract for row in published_gas.DEPLOYMENTS}
     done = done[done["contract"].isin(contracts)].astype({"contract": str})
@@ -117,17 +98,7 @@ def run_gas(results: Results) -> RunGas:
 
 
 def comparison_tables(run: RunGas) -> tuple[TextTable, TextTable]:
-    """Methods and deployments, as published and in a run.
-
-    Parameters
-    ----------
-    run : RunGas
-
-    Returns
-    -------
-    tuple of TextTable
-        Methods, then deployments.
-    """
+    """Return methods and deployments, as published and in a run."""
     at_published = f"EUR at {published_gas.GAS_PRICE_GWEI} gwei"
     methods = TextTable(
         "Gas of the supply contract by method",
@@ -163,48 +134,8 @@ def comparison_tables(run: RunGas) -> tuple[TextTable, TextTable]:
     return methods, deployments
 
 
-def comparison_csv(run: RunGas) -> str:
-    """Both tables as one, for other programs: gas on average, amounts in EUR.
-
-    Parameters
-    ----------
-    run : RunGas
-    """
-    lines = [
-        "contract,method,gas_then,calls_then,eur_then,gas_now,gas,calls,eur_published,eur_here"
-    ]
-    rows = [
-        (row.contract, row.method, row.gas, row.calls, row.eur_cents, row.gas_now)
-        for row in published_gas.METHODS
-    ]
-    rows += [
-        (row.contract, "deploy", row.gas, 1, row.eur_cents, row.gas_now)
-        for row in published_gas.DEPLOYMENTS
-    ]
-    for contract, method, gas, calls, cents, now in rows:
-        is_deployment = method == "deploy"
-        own = (
-            run.deployments.get(contract) if is_deployment else run.methods.get((contract, method))
-        )
-        if own is None:
-            ours = ["", "0", "", ""]
-        else:
-            stated = (published_gas.GAS_PRICE_GWEI, published_gas.EUR_PER_ETH)
-            here = (run.price_gwei, run.eur_per_eth)
-            eur = [f"{published_gas.gas_eur(own.gas, *price):.6f}" for price in (stated, here)]
-            ours = [f"{own.gas:.1f}", str(own.calls), *eur]
-        published = (contract, method, gas, calls, _printed_eur(cents), now)
-        lines.append(",".join(map(str, (*published, *ours))))
-    return "\n".join(lines) + "\n"
-
-
 def notes(run: RunGas) -> list[str]:
-    """What the columns mean, and where the published table contradicts itself.
-
-    Parameters
-    ----------
-    run : RunGas
-    """
+    """Return the meaning of the columns, and where the published table contradicts itself."""
     return [
         "Then: as published, by rules of 2018 and without optimiser. Now: the same code in whole "
         "transactions by today's rules, optimised. Ours: this run's transactions, on average.",
@@ -216,36 +147,8 @@ def notes(run: RunGas) -> list[str]:
     ]
 
 
-def print_gas_comparison(folder: str | Path, console: Console | None = None) -> None:
-    """Print both tables and where the published one contradicts itself; nothing without a contract.
-
-    Parameters
-    ----------
-    folder : str or Path
-        A result folder.
-    console : rich.console.Console, optional
-        Where to; standard output by default.
-    """
-    results = Results(folder)
-    if not has_supply_contract(results):
-        return
-    out = console or Console()
-    run = run_gas(results)
-    for text in comparison_tables(run):
-        table = Table(title=text.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-        table.add_column(text.headings[0], no_wrap=True)
-        for k, heading in enumerate(text.headings[1:], start=1):
-            widest = max(len(word) for word in (*heading.split(), *(row[k] for row in text.rows)))
-            table.add_column(heading, justify="right", width=widest)
-        for row in text.rows:
-            table.add_row(*row)
-        out.print(table, "")
-    for sentence in notes(run):
-        out.print(sentence, highlight=False)
-
-
 def _averages(groups: Any) -> list[tuple[Any, OwnGas]]:
-    """Key, average and number of calls of each group of a column of gas."""
+    """Return key, average and number of calls of each group of a column of gas."""
     averages = groups.agg(["mean", "size"])
     own = map(OwnGas, averages["mean"].astype(float), averages["size"].astype(int))
     return list(zip(averages.index, own, strict=True))
@@ -282,7 +185,7 @@ def _deployment_row(row: published_gas.PublishedDeployment, run: RunGas) -> tupl
 
 
 def _eur(own: OwnGas | None, run: RunGas) -> Sequence[str]:
-    """Cost at the published prices and at the run's, as text."""
+    """Return cost at the published prices and at the run's, as text."""
     prices = (
         (published_gas.GAS_PRICE_GWEI, published_gas.EUR_PER_ETH),
         (run.price_gwei, run.eur_per_eth),

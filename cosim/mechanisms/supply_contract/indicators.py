@@ -1,39 +1,51 @@
-"""What consumers bought by a supply contract in a run."""
+"""Energy and money of a supply contract's bills in a run."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
+from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
+from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, eur_from_ueur
 
-SUPPLY_INDICATORS = (
-    "supply_billed_kwh",
-    "supply_bill_eur",
-    "supply_above_deposit_eur",
-    "supply_estimated_share",
-)
+
+@dataclass(frozen=True)
+class SupplyIndicators(IndicatorSet):
+    """Indicators of a supply contract."""
+
+    supply_billed_kwh: Annotated[float, Meaning("kWh", "of all bills")]
+    supply_bill_eur: Annotated[float, Meaning("EUR", "of all bills")]
+    supply_above_deposit_eur: Annotated[
+        float, Meaning("EUR", "of the bills, what deposits could not pay and became debt")
+    ]
+    supply_estimated_share: Annotated[
+        float | None, Meaning("-", "of the billed energy, for meters that stayed silent")
+    ]
+
+    def rows(self) -> Rows:
+        """Return what the terminal's summary shows of them."""
+        return [
+            (
+                "Billed by supply contract",
+                f"{number(self.supply_billed_kwh, 'kWh')}, "
+                f"{number(self.supply_bill_eur, 'EUR', 2)}",
+            ),
+            ("… above deposits, became debt", number(self.supply_above_deposit_eur, "EUR", 2)),
+            ("… estimated for silent meters", percent(self.supply_estimated_share)),
+        ]
 
 
-def supply_indicators(results: Results) -> dict[str, Any]:
-    """Energy and money of all bills, what deposits could not pay, and how much was estimated.
-
-    Returns
-    -------
-    dict of str to float or None
-        None without a supply contract, and the share without energy to divide by.
-        [kWh, EUR, EUR, -]
-    """
-    columns = ("interval", "estimated", "billed_wh", "bill_ueur", "paid_ueur")
-    rows = results.frame("supply", columns)
-    if rows.empty:
-        return dict.fromkeys(SUPPLY_INDICATORS)
-    billed_wh = int(rows["billed_wh"].sum())
-    bill_ueur, paid_ueur = int(rows["bill_ueur"].sum()), int(rows["paid_ueur"].sum())
-    estimated_wh = int(rows.loc[rows["estimated"], "billed_wh"].sum())
-    return {
-        "supply_billed_kwh": billed_wh / WH_PER_KWH,
-        "supply_bill_eur": eur_from_ueur(bill_ueur),
-        "supply_above_deposit_eur": eur_from_ueur(bill_ueur - paid_ueur),
-        "supply_estimated_share": estimated_wh / billed_wh if billed_wh else None,
-    }
+def supply_indicators(results: Results) -> SupplyIndicators:
+    """Return the indicators of the supply contract of a run."""
+    rows = results.frame("supply", ("interval", "estimated", "billed_wh", "bill_ueur", "paid_ueur"))
+    billed_wh, bill_ueur = int(rows["billed_wh"].sum()), int(rows["bill_ueur"].sum())
+    return SupplyIndicators(
+        supply_billed_kwh=billed_wh / WH_PER_KWH,
+        supply_bill_eur=eur_from_ueur(bill_ueur),
+        supply_above_deposit_eur=eur_from_ueur(bill_ueur - int(rows["paid_ueur"].sum())),
+        supply_estimated_share=ratio(
+            int(rows.loc[rows["estimated"], "billed_wh"].sum()), billed_wh
+        ),
+    )

@@ -7,11 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cosim.mechanisms.supply_contract.gas_comparison import (
-    comparison_csv,
-    comparison_tables,
-    run_gas,
-)
+from cosim.mechanisms.supply_contract import published_gas
+from cosim.mechanisms.supply_contract.gas_comparison import RunGas, comparison_tables, run_gas
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import load_scenario
@@ -20,6 +17,43 @@ ROOT = Path(__file__).parents[3]
 FILE = ROOT / "scenarios" / "supply_contract.yaml"
 REFERENCE = ROOT / "results" / "reference"
 PAGE = ROOT / "docs" / "contracts" / "supplier.md"
+
+
+def comparison_csv(run: RunGas) -> str:
+    """Both tables as one: gas on average, amounts in EUR."""
+    lines = [
+        "contract,method,gas_then,calls_then,eur_then,gas_now,gas,calls,eur_published,eur_here"
+    ]
+    rows = [
+        (row.contract, row.method, row.gas, row.calls, row.eur_cents, row.gas_now)
+        for row in published_gas.METHODS
+    ]
+    rows += [
+        (row.contract, "deploy", row.gas, 1, row.eur_cents, row.gas_now)
+        for row in published_gas.DEPLOYMENTS
+    ]
+    for contract, method, gas, calls, cents, now in rows:
+        is_deployment = method == "deploy"
+        own = (
+            run.deployments.get(contract) if is_deployment else run.methods.get((contract, method))
+        )
+        if own is None:
+            ours = ["", "0", "", ""]
+        else:
+            stated = (published_gas.GAS_PRICE_GWEI, published_gas.EUR_PER_ETH)
+            here = (run.price_gwei, run.eur_per_eth)
+            eur = [f"{published_gas.gas_eur(own.gas, *price):.6f}" for price in (stated, here)]
+            ours = [f"{own.gas:.1f}", str(own.calls), *eur]
+        published = (
+            contract,
+            method,
+            gas,
+            calls,
+            f"{cents / published_gas.CENTS_PER_EUR:.2f}",
+            now,
+        )
+        lines.append(",".join(map(str, (*published, *ours))))
+    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from cosim.report.attack import attack_indicators, unaccounted_kwh
 
-from cosim.attacks.indicators import ATTACK_INDICATORS, attack_indicators, unaccounted_kwh
+from cosim.report.attack_panel import AttackReported
 from cosim.report.indicators import compute_indicators
 from cosim.report.report import render
-from cosim.report.report_text import tiles
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -34,9 +34,13 @@ def attacked(write: Write, attack: dict[str, Any], **options: Any) -> Results:
 
 
 def test_without_the_section_there_are_none(results: Results) -> None:
-    assert attack_indicators(results) == dict.fromkeys(ATTACK_INDICATORS)
-    assert "Attack" not in [tile.title for tile in tiles(compute_indicators(results))]
-    assert 'id="attack-title"' not in render(results)
+    own = set(AttackReported.indicators_type.meanings())
+    assert len(own) == 6
+    assert not own & set(compute_indicators(results).as_dict())
+    page = render(results)
+    assert "Cost of the attackers" not in page
+    assert "Cost of the victims" not in page
+    assert 'id="attack-title"' not in page
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_money_by_party(
     victims: float | None,
     others: float | None,
 ) -> None:
-    found = attack_indicators(attacked(another_result, attack))
+    found = attack_indicators(attacked(another_result, attack)).as_dict()
     for party, expected in (("attackers", attackers), ("victims", victims), ("others", others)):
         value = found[f"{party}_cost_eur"]
         assert value == (None if expected is None else pytest.approx(expected, abs=1e-9))
@@ -66,7 +70,7 @@ def test_energy_that_no_reading_accounts_for(another_result: Write) -> None:
     results = attacked(another_result, {"kind": "silent_meter", "meters": [HOUSE]})
     # nothing drawn from upstream, 0.1 kWh lost; readings -100, +801, -1, -50 Wh
     assert unaccounted_kwh(results).tolist() == pytest.approx([-0.2, 0.701, -0.101, -0.15])
-    assert attack_indicators(results)["unaccounted_kwh"] == pytest.approx(0.25)
+    assert attack_indicators(results).unaccounted_kwh == pytest.approx(0.25)
 
 
 def test_fees_of_who_is_nobody_on_the_grid(another_result: Write) -> None:
@@ -87,8 +91,8 @@ def test_fees_of_who_is_nobody_on_the_grid(another_result: Write) -> None:
     # (50 000 + 100 000) gas at 2e12 wei and 100 000 at 1e12, the most that the third pays
     fees_eur = 4e17 / 1e18 * 2_000
     found = attack_indicators(results)
-    assert found["attack_fees_eur"] == pytest.approx(fees_eur)
-    assert found["attackers_cost_eur"] == pytest.approx(fees_eur)
+    assert found.attack_fees_eur == pytest.approx(fees_eur)
+    assert found.attackers_cost_eur == pytest.approx(fees_eur)
 
 
 def test_report_names_the_attack_and_shades_its_intervals(another_result: Write) -> None:

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cosim.mechanisms.green_certificates.indicators import (
-    by_hour,
-    certificate_indicators,
-    certificates_chart,
-)
+from cosim.mechanisms.green_certificates.indicators import by_hour, certificate_indicators
+from cosim.mechanisms.green_certificates.panel import certificates_chart
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -60,7 +57,7 @@ def test_sums_by_hour(two_hours: Results) -> None:
 
 
 def test_hours_prove_less_than_the_run_claims(two_hours: Results) -> None:
-    assert certificate_indicators(two_hours) == {
+    assert certificate_indicators(two_hours).as_dict() == {
         "certificates_issued_kwh": 2.0,
         "certificates_sold_kwh": 0.5,
         "certificates_retired_kwh": 0.8,
@@ -73,18 +70,20 @@ def test_hours_prove_less_than_the_run_claims(two_hours: Results) -> None:
 
 def test_hours_that_are_not_settled_do_not_count(two_hours: Results) -> None:
     first = Results(two_hours.folder, intervals=7)
-    assert certificate_indicators(first)["hourly_matching"] == 0.8
+    assert certificate_indicators(first).hourly_matching == 0.8
 
 
 def test_without_consumption_there_is_nothing_to_match(tmp_path: Path) -> None:
     results = recorded(tmp_path / "run", [([500, 0], [0, 0], [0, 0])])
     indicators = certificate_indicators(results)
-    assert indicators["certificates_issued_kwh"] == 0.5
-    assert indicators["hourly_matching"] is indicators["run_matching"] is None
+    assert indicators.certificates_issued_kwh == 0.5
+    assert indicators.hourly_matching is indicators.run_matching is None
 
 
-def test_a_run_without_certificates_has_no_indicators_of_them(tmp_path: Path) -> None:
-    assert certificate_indicators(recorded(tmp_path / "run", [])) == {}
+def test_before_the_first_hour_nothing_is_certified(tmp_path: Path) -> None:
+    indicators = certificate_indicators(recorded(tmp_path / "run", []))
+    assert indicators.certificates_issued_kwh == 0
+    assert indicators.hourly_matching_limit is None
 
 
 def test_chart_stacks_an_hours_certificates(two_hours: Results) -> None:

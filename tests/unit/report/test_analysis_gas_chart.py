@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cosim.report.gas_chart import clearing_chart
-from cosim.report.line_chart import Line, log_chart
+from cosim.mechanisms.local_market.clearing_chart import clearing_chart
+from cosim.report.images import log_chart
+from cosim.report.panels import Series
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,7 +52,7 @@ def test_rows_without_a_fill_are_left_out() -> None:
 
 
 def test_equal_factors_are_equal_distances() -> None:
-    image = log_chart("t", "x", "y", [Line("a & b", [(1, 10), (10, 100), (100, 1_000)], "red")])
+    image = log_chart("t", "x", "y", [Series("a & b", ((1, 10), (10, 100), (100, 1_000)), "red")])
     (line,) = points(image)
     (x0, y0), (x1, y1), (x2, y2) = line
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
@@ -62,7 +63,7 @@ def test_equal_factors_are_equal_distances() -> None:
 
 
 def test_names_of_lines_that_end_together_do_not_lie_upon_each_other() -> None:
-    lines = [Line(name, [(1, 5), (2, 5)], "red") for name in ("one", "two")]
+    lines = [Series(name, ((1, 5), (2, 5)), "red") for name in ("one", "two")]
     root = ET.fromstring(log_chart("t", "x", "y", lines))
     places = [float(e.attrib["y"]) for e in root.iter(f"{SVG}text") if e.text in ("one", "two")]
     assert abs(places[0] - places[1]) >= 13
@@ -71,12 +72,12 @@ def test_names_of_lines_that_end_together_do_not_lie_upon_each_other() -> None:
 @pytest.mark.parametrize("line", [[], [(0.0, 1.0)], [(1.0, 0.0)]])
 def test_values_without_a_logarithm_are_refused(line: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        log_chart("t", "x", "y", [Line("a", line, "red")])
+        log_chart("t", "x", "y", [Series("a", tuple(line), "red")])
 
 
 def test_equal_steps_are_equal_distances_on_a_linear_axis() -> None:
-    line = Line("fall", [(0, 1), (5, 0.1), (10, 0.01)], "red", dotted=False)
-    dots = Line("", [(0, 1), (10, 0.02)], "red", joined=False)
+    line = Series("fall", ((0, 1), (5, 0.1), (10, 0.01)), "red", dotted=False)
+    dots = Series("", ((0, 1), (10, 0.02)), "red", joined=False)
     image = log_chart("t", "x", "y", [line, dots], linear_x=True)
     ((x0, y0), (x1, y1), (x2, y2)), *others = points(image)
     assert others == []

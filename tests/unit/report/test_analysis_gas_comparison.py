@@ -1,4 +1,4 @@
-"""The published gas table beside a run's: averages, prices and percentages out of the tables."""
+"""The published gas table against a run's: averages, prices and percentages out of the tables."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cosim.mechanisms.supply_contract.gas_comparison import (
     RunGas,
     comparison_tables,
     notes,
-    print_gas_comparison,
     run_gas,
 )
+from cosim.report.summary import print_tables
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 
@@ -57,7 +57,9 @@ def folder(tmp_path: Path) -> Path:
     """A result with one finalised period, and few transactions."""
     (tmp_path / "tables").mkdir()
     ledger = {"eur_per_eth": 1_000.0, "block_gas_limit": 10_000_000}
-    (tmp_path / "scenario.yaml").write_text(yaml.safe_dump({"ledger": ledger}))
+    consumer = {"name": "LV1.101 Bus 2", "deposit_eur": 5.0}
+    sections = {"ledger": ledger, "supply_contract": {"consumers": [consumer]}}
+    (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(sections))
     keys = ("block", "contract", "method", "gas_used", "max_fee_wei", "tip_wei", "status")
     columns = dict(zip(keys, map(list, zip(*CALLS, strict=True)), strict=True))
     write(tmp_path, "transactions", columns, len(CALLS))
@@ -110,7 +112,7 @@ def test_rows_show_both_prices() -> None:
 def test_printed_whole_on_a_narrow_screen(folder: Path) -> None:
     console = Console(width=80, record=True, file=(folder / "screen").open("w"))
     (folder / "manifest.json").write_text('{"complete": true, "intervals_done": 1}')
-    print_gas_comparison(folder, console)
+    print_tables(Results(folder), console)
     text = console.export_text()
     for cell in ("1\u202f408\u202f078", "863\u202f335", "1.7417", "subscribeUser", "0.434 EUR"):
         assert cell in text
@@ -122,6 +124,6 @@ def test_nothing_without_a_supply_contract(folder: Path) -> None:
     empty = {column.name: [] for column in TABLES["supply"].columns}
     write(folder, "supply", empty, 0)
     console = Console(width=80, record=True, file=(folder / "screen").open("w"))
-    print_gas_comparison(folder, console)
+    print_tables(Results(folder), console)
     assert console.export_text() == ""
     assert pd.read_parquet(folder / "tables" / "supply.parquet").empty

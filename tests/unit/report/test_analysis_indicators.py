@@ -15,7 +15,8 @@ from cosim.report.checks import checks_of_stage, violation_minutes
 from cosim.report.costs import baseline_ueur, costs_by_prosumer, money_by_role
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.series import offenders
-from cosim.report.summary import number, print_summary
+from cosim.report.summary import print_summary
+from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -82,12 +83,12 @@ def test_no_solution_is_a_violation_of_its_own_kind(another_result: Callable[...
 
 
 def test_flexibility_and_curtailment(indicators: Indicators) -> None:
-    assert indicators.flexibility_offered_kwh == 0.3
-    assert indicators.flexibility_awarded_kwh == 0.2
-    assert indicators.flexibility_delivered_kwh == 0.15
-    assert indicators.flexibility_paid_eur == 0.02
-    assert indicators.penalties_eur == 0.005
-    assert indicators.flexibility_cost_eur == 0.015
+    assert indicators["flexibility_offered_kwh"] == 0.3
+    assert indicators["flexibility_awarded_kwh"] == 0.2
+    assert indicators["flexibility_delivered_kwh"] == 0.15
+    assert indicators["flexibility_paid_eur"] == 0.02
+    assert indicators["penalties_eur"] == 0.005
+    assert indicators["flexibility_cost_eur"] == 0.015
     assert indicators.curtailed_injection_kwh == 0.04
     assert indicators.curtailed_consumption_kwh == 0.01
 
@@ -101,10 +102,10 @@ def test_self_supply_counts_what_is_simultaneous(indicators: Indicators) -> None
 
 
 def test_trading_and_losses(indicators: Indicators) -> None:
-    assert indicators.traded_kwh == 0.5
-    assert indicators.mean_price_eur_per_kwh == 0.19
+    assert indicators["traded_kwh"] == 0.5
+    assert indicators["mean_price_eur_per_kwh"] == 0.19
     assert indicators.losses_kwh == pytest.approx(4 * 0.4 / 4)
-    assert indicators.orders == {
+    assert indicators["orders"] == {
         "cleared": 2, "partial": 0, "unmatched": 2, "late": 2, "rejected": 2, "unrevealed": 0,
     }  # fmt: skip
     assert indicators.largest_difference_vm_pu == 2e-9
@@ -185,7 +186,7 @@ def test_without_a_manifest_what_is_delivered_and_settled_counts(
 def test_nothing_to_divide_by_is_none(another_result: Callable[..., Path]) -> None:
     found = compute_indicators(Results(another_result(market=False)))
     assert found.self_sufficiency is None
-    assert found.mean_price_eur_per_kwh is None
+    assert found["mean_price_eur_per_kwh"] is None
     assert found.mean_cost_eur is None
     assert found.gas_per_prosumer_and_interval is None
 

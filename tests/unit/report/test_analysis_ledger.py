@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
+from cosim.mechanisms.local_market.indicators import market_indicators
+from cosim.mechanisms.local_market.panel import latency_chart, market_tiles, missed_chart
+from cosim.report import ledger
 from cosim.report.indicators import compute_indicators
-from cosim.report.ledger import ledger_indicators, settlement_finality
-from cosim.report.ledger_charts import fee_chart, finality_chart, latency_chart, missed_chart
-from cosim.report.ledger_text import ledger_definitions, ledger_tiles
-from cosim.report.summary import summary_rows
+from cosim.report.ledger import settlement_finality
+from cosim.report.ledger_panel import fee_chart, finality_chart, ledger_part, ledger_tiles
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -123,6 +124,11 @@ def recorded(
     }
     (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     return Results(writer.folder, intervals=2)
+
+
+def ledger_indicators(results: Results) -> dict[str, Any]:
+    """Indicators of the ledger, and those of the orders and fees on it."""
+    return ledger.ledger_indicators(results) | market_indicators(results).as_dict()
 
 
 def test_latency_of_included_orders(tmp_path: Path) -> None:
@@ -294,15 +300,21 @@ def test_fee_chart_shows_base_fee_where_there_is_one(tmp_path: Path) -> None:
 def test_report_tells_what_applies(another_result: Callable[..., Path]) -> None:
     results = Results(another_result())
     indicators = compute_indicators(results)
-    titles = [tile.title for tile in ledger_tiles(indicators, 0)]
-    assert titles == [
-        "Order latency", "Orders missed at the gate", "Share of the block used",
-        "Settlement final after",
+    assert [tile.title for tile in ledger_tiles(indicators, 0)] == [
+        "Gas per prosumer and interval", "Share of the block used", "Settlement final after",
     ]  # fmt: skip
-    assert "Reversal" not in dict(ledger_definitions(indicators))
-    rows = dict(summary_rows(indicators))
+    assert [tile.title for tile in market_tiles(market_indicators(results), 0)] == [
+        "Traded between prosumers", "Welfare of the trades", "Order latency",
+        "Orders missed at the gate", "Fees per kWh traded",
+    ]  # fmt: skip
+    assert "Reversal" not in dict(ledger_part(results, indicators).definitions)
+    rows = dict(indicators.rows())
     assert rows["Orders missed at the gate"] == "25.0\u00a0%, 1.0\u00a0kWh"
-    assert not [name for name in rows if "Fees" in name or "Reverted" in name]
+    # 120 µEUR that prosumers paid over 0.5 kWh; the blocks' base fee and tips are 0
+    assert {name: value for name, value in rows.items() if "Fees" in name} == {
+        "Fees of prosumers per kWh traded": "0.0002\u00a0EUR/kWh"
+    }
+    assert not [name for name in rows if "Reverted" in name]
 
 
 def test_report_of_a_run_with_fees_under_proof_of_work(
@@ -312,11 +324,13 @@ def test_report_of_a_run_with_fees_under_proof_of_work(
     scenario = yaml.safe_load((folder / "scenario.yaml").read_text())
     scenario["ledger"] |= {"consensus": "proof_of_work", "confirmations": 1}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
-    indicators = compute_indicators(Results(folder))
-    tiles = {tile.title: tile for tile in ledger_tiles(indicators, 1)}
+    results = Results(folder)
+    indicators = compute_indicators(results)
+    part = ledger_part(results, indicators)
+    tiles = {tile.title: tile for tile in part.tiles}
     assert tiles["Reversal of a trade"].value == "20 / 40 / 60\u00a0%"
     assert "with 1 confirmation," in tiles["Reversal of a trade"].note
-    assert "Reversal" in dict(ledger_definitions(indicators))
-    assert dict(summary_rows(indicators))["Reverted by 10 / 20 / 30 % of hash power"] == (
+    assert "Reversal" in dict(part.definitions)
+    assert dict(indicators.rows())["Reverted by 10 / 20 / 30 % of hash power"] == (
         "20 / 40 / 60\u00a0%"
     )

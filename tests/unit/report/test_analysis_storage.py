@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cosim.mechanisms.community_storage.indicators import (
-    NAMES,
-    physical_wh,
-    storage_chart,
-    storage_indicators,
-    storage_ueur,
-)
-from cosim.report.costs import costs_by_prosumer, money_by_role
+from cosim.mechanisms.community_storage import CommunityStorageMechanism
+from cosim.mechanisms.community_storage.indicators import storage_indicators
+from cosim.mechanisms.community_storage.panel import storage_chart
+from cosim.report.costs import costs_by_prosumer, money_by_role, other_costs, physical_wh
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -87,7 +84,7 @@ def shared(tmp_path: Path) -> Results:
 
 def test_indicators(shared: Results) -> None:
     # own use without the battery: 1.6 of 16 MW at noon, nothing at night; 16 MW are consumed
-    assert storage_indicators(shared) == {
+    assert storage_indicators(shared, "shared").as_dict() == {
         "storage_charged_kwh": 2.0,
         "storage_discharged_kwh": 1.0,
         "storage_loss_kwh": 0.12,
@@ -98,9 +95,8 @@ def test_indicators(shared: Results) -> None:
 
 
 def test_bills_are_the_owners_receipts_and_fees_are_lost(shared: Results) -> None:
-    assert storage_ueur(shared).to_dict() == {"roof": -314, "flat": -200, "shared": 498}
     costs = costs_by_prosumer(shared)
-    assert costs.storage_ueur.to_dict() == {"roof": -314, "flat": -200, "shared": 498}
+    assert costs.other_ueur.to_dict() == {"roof": -314, "flat": -200, "shared": 498}
     assert costs.cost_ueur.to_dict() == {
         "roof": 314 + 4 - 320,
         "flat": 200 + 4 + 240,
@@ -123,7 +119,7 @@ def test_the_baseline_takes_what_was_metered(shared: Results) -> None:
 
 
 def test_chart_shows_members_and_accounts(shared: Results) -> None:
-    charged, discharged, stored = storage_chart(shared).figure.data
+    charged, discharged, stored = storage_chart(shared, "shared").figure.data
     assert list(charged.y) == [2.0, 0.0]
     assert list(discharged.y) == [0.0, -1.0]
     assert list(stored.y)[:2] == [3.9, 2.825]
@@ -131,9 +127,9 @@ def test_chart_shows_members_and_accounts(shared: Results) -> None:
 
 def test_a_run_without_a_shared_battery_has_nothing_of_it(tmp_path: Path) -> None:
     alone = recorded(tmp_path / "alone", with_storage=False)
-    assert storage_indicators(alone) == dict.fromkeys(NAMES)
-    assert storage_ueur(alone).empty
+    assert not [each for each in subjects(alone) if isinstance(each, CommunityStorageMechanism)]
+    assert other_costs(alone).empty
     assert physical_wh(alone).tolist() == [2_000, -400, -10, -600, -2_000, -110]
     costs = costs_by_prosumer(alone)
-    assert costs.storage_ueur.tolist() == [0, 0, 0]
+    assert costs.other_ueur.tolist() == [0, 0, 0]
     assert costs.cost_ueur.tolist() == [4 - 320, 4 + 240, 4 + 6]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cosim.mechanisms.supply_contract.indicators import SUPPLY_INDICATORS, supply_indicators
+from cosim.mechanisms.supply_contract.indicators import supply_indicators
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -43,7 +43,7 @@ def recorded(folder: Path, bills: list[tuple[bool, int, int, int]]) -> Results:
 
 def test_bills_add_up(tmp_path: Path) -> None:
     bills = [(False, 3_000, 900_000, 900_000), (True, 1_000, 300_000, 50_000)]
-    assert supply_indicators(recorded(tmp_path / "run", bills)) == {
+    assert supply_indicators(recorded(tmp_path / "run", bills)).as_dict() == {
         "supply_billed_kwh": pytest.approx(4.0),
         "supply_bill_eur": pytest.approx(1.2),
         "supply_above_deposit_eur": pytest.approx(0.25),
@@ -53,10 +53,11 @@ def test_bills_add_up(tmp_path: Path) -> None:
 
 def test_a_bill_of_nothing_has_no_share(tmp_path: Path) -> None:
     indicators = supply_indicators(recorded(tmp_path / "run", [(False, 0, 0, 0)]))
-    assert indicators["supply_bill_eur"] == 0
-    assert indicators["supply_estimated_share"] is None
+    assert indicators.supply_bill_eur == 0
+    assert indicators.supply_estimated_share is None
 
 
-def test_a_run_without_contract_has_none(tmp_path: Path) -> None:
-    results = recorded(tmp_path / "run", [])
-    assert supply_indicators(results) == dict.fromkeys(SUPPLY_INDICATORS)
+def test_before_the_first_bill_nothing_is_billed(tmp_path: Path) -> None:
+    indicators = supply_indicators(recorded(tmp_path / "run", []))
+    assert set(indicators.as_dict().values()) == {0.0, None}
+    assert indicators.supply_estimated_share is None

@@ -10,7 +10,7 @@ import pytest
 from clearing_welfare import largest_welfare_ueur
 
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.welfare import largest_welfare, welfare_indicators
+from cosim.mechanisms.local_market.welfare import largest_welfare
 from cosim.report.extremes import extreme_indicators
 from cosim.report.indicators import compute_indicators
 from cosim.results.reader import Results
@@ -18,7 +18,7 @@ from cosim.results.writer import TableWriter
 
 
 def test_welfare_of_what_was_filled_and_of_every_order(results: Results) -> None:
-    found = welfare_indicators(results)
+    found = compute_indicators(results)
     # 500 Wh between an ask at 0.08 and a bid at 0.30 EUR/kWh: once of four times
     assert found["welfare_eur"] == pytest.approx(0.11, abs=1e-12)
     assert found["welfare_possible_eur"] == pytest.approx(0.44, abs=1e-12)

@@ -11,11 +11,11 @@ import yaml
 
 from cosim.attacks.deviations import Deviation
 from cosim.attacks.preparation import attacked_blocks, prepare_attack
-from cosim.attacks.settings import Parties, parties
 from cosim.errors import ScenarioError
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.metering.readings import Meters
 from cosim.scenario import Scenario, load_scenario
+from cosim.scenario.attack import Parties, parties
 
 NAMES = ("a", "b", "c")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cosim.report.images import panels_svg
 from cosim.report.panels import Panel, PanelFigure, Series, marker_sizes, plotly_panel
-from cosim.report.panels_svg import panels_svg
 from cosim.results.manifest import flatten
 from cosim.studies.charts import study_figures
 from cosim.studies.results import FinishedRun, study_table, write_study_table
@@ -32,8 +32,7 @@ def grid_of_runs(*variants: str) -> list[FinishedRun]:
             {
                 "welfare_eur": 10.0 - time / 30 + people / 100,
                 "welfare_possible_eur": 12.0,
-                "orders.late": time,
-                "orders.cleared": 100 - time,
+                "orders_missed_share": time / 100,
                 "violations.scheduled.any.minutes": 15.0,
                 "highest_vm_pu": 1.11,
                 "lowest_vm_pu": None,

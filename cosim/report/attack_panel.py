@@ -1,20 +1,21 @@
-"""The report's words and charts about an attack."""
+"""An attack in a report and in a study."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cosim.attacks.indicators import (
+from cosim.plugins.reported import Reported
+from cosim.report.attack import (
+    AttackIndicators,
     attack_indicators,
     attack_parties,
-    attack_settings,
     unaccounted_kwh,
 )
-from cosim.attacks.settings import AttackSettings
 from cosim.report.chart_style import (
     AFTER,
     AMBER,
@@ -28,10 +29,13 @@ from cosim.report.chart_style import (
     two_rows,
     zero_line,
 )
+from cosim.report.comparison import MONEY, Comparison, Shown, indicator
 from cosim.report.costs import money_by_role
-from cosim.report.series import StageSeries
-from cosim.report.summary import number
+from cosim.report.panel import ReportPart, Tile
+from cosim.report.series import StageSeries, stage_series
+from cosim.report.text import number
 from cosim.results.reader import Results
+from cosim.scenario.attack import AttackSettings
 from cosim.units import eur_from_ueur
 
 ATTACK_DEFINITION = (
@@ -49,38 +53,70 @@ ROUNDING_KWH = 0.1
 
 
 def attack_name(settings: AttackSettings) -> str:
-    """Kind of an attack as people read it, and whether it took place."""
+    """Return the kind of an attack in words, and whether it took place."""
     name = settings.kind.replace("_", " ")
     return name if settings.active else f"{name}, not active"
 
 
-def attack_groups(results: Results, delivered: StageSeries) -> list[dict[str, Any]]:
-    """The group of charts on an attack; none in a run without one."""
-    settings = attack_settings(results)
-    if settings is None:
-        return []
-    return [
-        {
-            "key": "attack",
-            "title": f"Attack: {attack_name(settings)}",
-            "charts": [
-                _money(results),
-                _meters(results, settings),
-                _grid(results, settings, delivered),
-            ],
-        }
-    ]
+_COSTS = (
+    Shown("Attackers, cost", indicator("attackers_cost_eur"), place=1),
+    Shown("Victims, cost", indicator("victims_cost_eur"), place=2),
+    Shown("Other prosumers, cost", indicator("others_cost_eur"), place=3),
+)
+
+
+class AttackReported(Reported[AttackSettings]):
+    """Attack on a run."""
+
+    indicators_type: ClassVar = AttackIndicators
+    comparison: ClassVar = Comparison(figures=(replace(MONEY, values=_COSTS),))
+
+    def indicators(self, results: Results) -> AttackIndicators:
+        """Return money by party, and energy that does not add up."""
+        return attack_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its tile, charts and definition."""
+        figures = (
+            _money(results),
+            _meters(results, self.settings),
+            _grid(results, self.settings, stage_series(results, "delivered")),
+        )
+        return ReportPart(
+            key="attack",
+            title=f"Attack: {attack_name(self.settings)}",
+            tiles=(_tile(results, self.indicators(results)),),
+            figures=figures,
+            definitions=(ATTACK_DEFINITION,),
+        )
+
+
+def _tile(results: Results, i: AttackIndicators) -> Tile:
+    """Tile of the victims' cost, or else of the attackers'."""
+    who, cost = "victims", i.victims_cost_eur
+    if cost is None:
+        who, cost = "attackers", i.attackers_cost_eur
+    supplier_eur = eur_from_ueur(int(money_by_role(results)["supplier"].sum()))
+    note = (
+        f"attackers {number(i.attackers_cost_eur, 'EUR', 2)}, "
+        f"others {number(i.others_cost_eur, 'EUR', 2)}; "
+        f"the supplier received {number(supplier_eur, 'EUR', 2)}; "
+        f"{number(i.unaccounted_kwh, 'kWh', 2)} not accounted for, "
+        f"{number(i.undelivered_flexibility_kwh, 'kWh', 2)} of flexibility not delivered, "
+        f"{number(i.attack_fees_eur, 'EUR', 2)} of fees for the attack"
+    )
+    return Tile(f"Cost of the {who}", note, number(cost, "EUR", 2))
 
 
 def _money(results: Results) -> Chart:
     """Bars of what each party paid."""
-    values = attack_indicators(results)
+    i = attack_indicators(results)
     sides = attack_parties(results)
     roles = money_by_role(results).sum()
     rows = [
-        (f"attackers ({len(sides.attackers)})", values["attackers_cost_eur"], BEFORE),
-        (f"victims ({len(sides.victims)})", values["victims_cost_eur"], PINK),
-        ("other prosumers", values["others_cost_eur"], AMBER),
+        (f"attackers ({len(sides.attackers)})", i.attackers_cost_eur, BEFORE),
+        (f"victims ({len(sides.victims)})", i.victims_cost_eur, PINK),
+        ("other prosumers", i.others_cost_eur, AMBER),
         ("supplier", -eur_from_ueur(int(roles["supplier"])), AFTER),
         ("DSO", -eur_from_ueur(int(roles["dso"])), GREEN),
     ]

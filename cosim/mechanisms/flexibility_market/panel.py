@@ -1,0 +1,162 @@
+"""The flexibility market in a report and in a study: energy, payments, penalties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cosim.mechanisms.flexibility_market.indicators import (
+    FlexibilityIndicators,
+    flexibility_indicators,
+)
+from cosim.plugins.reported import Reported
+from cosim.report.chart_style import (
+    AFTER,
+    BEFORE,
+    GREEN,
+    SKY,
+    Chart,
+    TimeAxis,
+    filled,
+    styled,
+    two_rows,
+)
+from cosim.report.comparison import MONEY, Column, Comparison, Figure, Shown, indicator
+from cosim.report.panel import ReportPart, Tile
+from cosim.report.series import per_interval
+from cosim.report.text import number
+from cosim.results.reader import Results
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH
+
+DEFINITIONS = (
+    (
+        "Flexibility",
+        "Energy over all requests of the DSO, up and down; an offer repeated in a later request of "
+        "the same interval counts again. Delivered: the awarded part that the meter confirms "
+        "against the baseline. Cost: payments less penalties for what was not delivered.",
+    ),
+)
+
+
+_AWARDED = indicator("flexibility_awarded_kwh")
+_COST = indicator("flexibility_cost_eur")
+
+COMPARISON = Comparison(
+    columns=(
+        Column(10, "Flexibility bought", "kWh", "flexibility\nbought\n[kWh]", 1, _AWARDED),
+        Column(20, "its cost", "EUR", "its\ncost\n[EUR]", 2, _COST),
+    ),
+    figures=(
+        Figure(
+            "flexibility",
+            "Flexibility bought",
+            "Awarded by the DSO, and what of it was delivered.",
+            "kWh",
+            1,
+            (
+                Shown("Bought", _AWARDED),
+                Shown("Delivered", indicator("flexibility_delivered_kwh")),
+            ),
+        ),
+        Figure(
+            "flexibility_cost",
+            "Cost of flexibility to the DSO",
+            "Paid less penalties received.",
+            "EUR",
+            2,
+            (Shown("", _COST),),
+            over="axes",
+        ),
+        replace(MONEY, values=(Shown("DSO, flexibility", _COST, place=5),)),
+    ),
+)
+
+
+class FlexibilityReported(Reported[Any]):
+    """Flexibility market of a run."""
+
+    settling_methods: ClassVar = ("FlexibilityMarket.settle", "FlexibilityMarket.closeRequest")
+    indicators_type: ClassVar = FlexibilityIndicators
+    comparison: ClassVar = COMPARISON
+
+    def indicators(self, results: Results) -> FlexibilityIndicators:
+        """Return energy and money."""
+        return flexibility_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its fact, tiles, chart and definition."""
+        dso = results.scenario_fields["dso"]
+        terms = "none procured in this scenario"
+        if dso["procure"]:
+            terms = f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
+            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+        return ReportPart(
+            key="flexibility",
+            title="Flexibility",
+            facts=(("Flexibility", terms),),
+            tiles=flexibility_tiles(self.indicators(results)),
+            figures=(flexibility_chart(results),),
+            definitions=DEFINITIONS,
+        )
+
+
+def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
+    """Return tiles of energy and cost."""
+    return (
+        Tile(
+            "Flexibility delivered",
+            f"of {number(i.flexibility_awarded_kwh, 'kWh')} awarded, "
+            f"{number(i.flexibility_offered_kwh, 'kWh')} offered, "
+            f"{i.flexibility_requests} requests",
+            number(i.flexibility_delivered_kwh, "kWh"),
+        ),
+        Tile(
+            "Cost of flexibility to the DSO",
+            f"{number(i.flexibility_paid_eur, 'EUR', 2)} paid, "
+            f"{number(i.penalties_eur, 'EUR', 2)} penalties received",
+            number(i.flexibility_cost_eur, "EUR", 2),
+        ),
+    )
+
+
+def flexibility_chart(results: Results) -> Chart:
+    """Draw flexibility offered, awarded and delivered, and what the DSO paid."""
+    rows = results.frame("flexibility")
+    chart = Chart(
+        "flexibility",
+        "Flexibility: offered, awarded, delivered, paid",
+        "Energy per interval over all requests, up (net injection raised) positive, down negative; "
+        "below, payments by the DSO and penalties paid to it.",
+        None,
+        "The DSO requested no flexibility in this run: nothing was offered, awarded or paid.",
+        wide=True,
+    )
+    if rows.empty:
+        return chart
+    axis = TimeAxis(results)
+    sign = np.where(rows["direction"] == "up", 1.0, -1.0)
+    figure = two_rows([0.65, 0.35])
+    for column, name, colour in (
+        ("offered_wh", "offered [kWh]", "#cbd2d9"),
+        ("awarded_wh", "awarded [kWh]", SKY),
+        ("delivered_wh", "delivered [kWh]", AFTER),
+    ):
+        up, down = (
+            per_interval(results, rows["interval"], rows[column] * (sign == s), s / WH_PER_KWH)
+            for s in (1.0, -1.0)
+        )
+        for values, label in ((up, "up"), (down, "down")):
+            if np.any(values):
+                figure.add_trace(
+                    axis.bars(values, f"{name[:-6]} {label} [kWh]", colour), row=1, col=1
+                )
+    for column, name, colour, side in (
+        ("paid_ueur", "paid [EUR]", GREEN, 1),
+        ("penalty_ueur", "penalties [EUR]", BEFORE, -1),
+    ):
+        values = per_interval(results, rows["interval"], rows[column], side / UEUR_PER_EUR)
+        figure.add_trace(axis.bars(values, name, colour), row=2, col=1)
+    figure.update_layout(barmode="overlay")
+    return filled(chart, styled(figure, ["energy [kWh]", "money [EUR]"], 440))

@@ -1,0 +1,136 @@
+"""Orders, trades and welfare of the local market in a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from cosim.mechanisms.local_market.welfare import welfare_eur
+from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
+from cosim.report.ledger import BlockTimes, confirmations, distribution
+from cosim.report.text import number, percent, times
+from cosim.results.reader import Results
+from cosim.results.schemas import ORDER_STATUSES
+from cosim.units import WH_PER_KWH, FloatArray, eur_from_ueur
+
+_LATENCY = "mean, median, p95 and max from sending an order to "
+_MISSED = "orders that missed the gate (status late)"
+
+
+@dataclass(frozen=True)
+class MarketIndicators(IndicatorSet):
+    """Indicators of the local market."""
+
+    traded_kwh: Annotated[float, Meaning("kWh", "between prosumers")]
+    mean_price_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", "weighted by energy")]
+    welfare_eur: Annotated[
+        float, Meaning("EUR", "buyers' value less sellers' cost of trades, by limit prices")
+    ]
+    welfare_possible_eur: Annotated[float, Meaning("EUR", "the same, had every order been in time")]
+    orders: Annotated[dict[str, int], Meaning("-", "number by status")]
+    order_latency_s: Annotated[
+        dict[str, float] | None, Meaning("s", _LATENCY + "the block that includes it")
+    ]
+    order_confirmation_s: Annotated[
+        dict[str, float] | None, Meaning("s", _LATENCY + "its last confirmation, if any is awaited")
+    ]
+    orders_missed: Annotated[int, Meaning("-", _MISSED)]
+    orders_missed_share: Annotated[float | None, Meaning("-", "of all orders")]
+    orders_missed_kwh: Annotated[float, Meaning("kWh", "their energy")]
+    fee_eur_per_kwh_traded: Annotated[
+        float | None, Meaning("EUR/kWh", "transaction fees of prosumers over energy traded")
+    ]
+
+    def rows(self) -> Rows:
+        """Return what the terminal's summary shows of them."""
+        n_orders = number(sum(self.orders.values()), "", 0)
+        rows = [
+            ("Traded energy", number(self.traded_kwh, "kWh")),
+            ("Mean price", number(self.mean_price_eur_per_kwh, "EUR/kWh", 4)),
+            (
+                "Welfare of trades (possible with every order)",
+                f"{number(self.welfare_eur, '', 2)} "
+                f"({number(self.welfare_possible_eur, '', 2)})\u00a0EUR",
+            ),
+            (
+                "Orders (late, rejected)",
+                f"{n_orders} ({self.orders['late']}, {self.orders['rejected']})",
+            ),
+            ("Order latency, mean / 95 % / longest", times(self.order_latency_s)),
+        ]
+        if self.order_confirmation_s is not None:
+            rows.append(("… to the last confirmation", times(self.order_confirmation_s)))
+        if self.orders_missed:
+            missed = f"{percent(self.orders_missed_share)}, {number(self.orders_missed_kwh, 'kWh')}"
+            rows.append(("Orders missed at the gate", missed))
+        if self.fee_eur_per_kwh_traded:
+            fee = number(self.fee_eur_per_kwh_traded, "EUR/kWh", 4)
+            rows.append(("Fees of prosumers per kWh traded", fee))
+        return rows
+
+
+@dataclass(frozen=True)
+class OrderTimes:
+    """Times that orders took.
+
+    Parameters
+    ----------
+    n_orders : int
+        All that were sent, missed ones among them.
+    inclusion_s : (n_included,) float
+        From sending to the block that includes it, in the order of the table. [s]
+    confirmation_s : (n_confirmed,) float
+        From sending to the last confirmation, of those that have it on record. [s]
+    """
+
+    n_orders: int
+    inclusion_s: FloatArray
+    confirmation_s: FloatArray
+
+
+def market_indicators(results: Results) -> MarketIndicators:
+    """Return the indicators of the local market of a run."""
+    trades = results.frame("trades")
+    energy_wh = int(trades["energy_wh"].sum())
+    worth = float((trades["energy_wh"] * trades["price_ueur_per_kwh"]).sum())
+    price = ratio(worth, energy_wh)
+    fees_ueur = int(results.frame("settlement")["fees_ueur"].sum())
+    orders = results.frame("orders")
+    status = orders["status"]
+    late_wh = orders.loc[status == "late", "energy_wh"]
+    counts, took = status.value_counts(), order_times(results)
+    reached_eur, possible_eur = welfare_eur(orders)
+    return MarketIndicators(
+        traded_kwh=energy_wh / WH_PER_KWH,
+        mean_price_eur_per_kwh=None if price is None else eur_from_ueur(price),
+        welfare_eur=reached_eur,
+        welfare_possible_eur=possible_eur,
+        orders={name: int(counts.get(name, 0)) for name in ORDER_STATUSES},
+        order_latency_s=distribution(took.inclusion_s),
+        order_confirmation_s=distribution(took.confirmation_s) if confirmations(results) else None,
+        orders_missed=len(late_wh),
+        orders_missed_share=ratio(len(late_wh), len(orders)),
+        orders_missed_kwh=float(late_wh.sum()) / WH_PER_KWH,
+        fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
+    )
+
+
+def order_times(results: Results) -> OrderTimes:
+    """Return the times that the orders of a run took to be included and confirmed.
+
+    An order that the contract refused is included all the same.
+    """
+    orders = results.frame("orders")
+    chain = BlockTimes(results)
+    sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
+    block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
+    inclusion_s, confirmation_s = (
+        chain.timestamp_s(block + depth) - sent_s for depth in (0, confirmations(results))
+    )
+    return OrderTimes(
+        len(orders),
+        inclusion_s[~np.isnan(inclusion_s)],
+        confirmation_s[~np.isnan(confirmation_s)],
+    )

@@ -1,0 +1,292 @@
+"""The local market in a report and in a study: price and energy, orders, welfare."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cosim.mechanisms.local_market.indicators import (
+    MarketIndicators,
+    market_indicators,
+    order_times,
+)
+from cosim.plugins.reported import Reported
+from cosim.report.chart_style import (
+    AFTER,
+    BEFORE,
+    GREEN,
+    Chart,
+    TimeAxis,
+    filled,
+    limit_line,
+    styled,
+    two_rows,
+)
+from cosim.report.comparison import Column, Comparison, Figure, Indicators, Shown, indicator
+from cosim.report.ledger import confirmations
+from cosim.report.panel import ReportPart, Tile
+from cosim.report.series import per_interval
+from cosim.report.text import confirmations_text, number, on_top, percent
+from cosim.results.reader import Results
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH, FloatArray
+
+STEPS_MAX = 400
+"""Most steps of a distribution; of more orders, so many quantiles are drawn."""
+
+DEFINITIONS = (
+    (
+        "Welfare",
+        "Buyers' value less sellers' cost of what was traded, both by the limit prices of their "
+        "orders. Possible: the area between demand and supply of every order that was sent, late "
+        "and rejected ones included.",
+    ),
+    (
+        "Order latency",
+        "From the sending of an order to the block that includes it, refused orders among them; "
+        "where users wait for confirmations, also to the block that is the last of these. Missed "
+        "orders (late: no block included them before gate closure) have no latency.",
+    ),
+)
+
+
+def orders_missed_percent(indicators: Indicators) -> float | None:
+    """Return the share of orders that came too late for their interval. [%]"""
+    share = indicators.get("orders_missed_share")
+    return None if share is None else 100 * share
+
+
+COMPARISON = Comparison(
+    columns=(
+        Column(40, "Orders late", "", "orders\nlate", 0, indicator("orders.late")),
+        Column(50, "Welfare", "EUR", "welfare\n[EUR]", 2, indicator("welfare_eur")),
+    ),
+    figures=(
+        Figure(
+            "welfare",
+            "Welfare of the trades",
+            "Buyers' value less sellers' cost by their limit prices. Possible: had every order "
+            "been in time.",
+            "EUR",
+            2,
+            (
+                Shown("Reached", indicator("welfare_eur")),
+                Shown("Possible", indicator("welfare_possible_eur")),
+            ),
+        ),
+        Figure(
+            "orders_missed",
+            "Orders that missed their interval",
+            "Share of all orders sent that no block before the gate took.",
+            "%",
+            1,
+            (Shown("", orders_missed_percent),),
+        ),
+    ),
+)
+
+
+class LocalMarketReported(Reported[Any]):
+    """Local market of a run."""
+
+    settling_methods: ClassVar = (
+        "LocalMarket.report",
+        "LocalMarket.settleSilent",
+        "LocalMarket.claimFill",
+    )
+    indicators_type: ClassVar = MarketIndicators
+    comparison: ClassVar = COMPARISON
+
+    def indicators(self, results: Results) -> MarketIndicators:
+        """Return orders, trades and welfare."""
+        return market_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its facts, tiles, charts and definitions."""
+        return ReportPart(
+            key="market",
+            title="Local market",
+            facts=_facts(results),
+            tiles=market_tiles(self.indicators(results), confirmations(results)),
+            figures=(market_chart(results), latency_chart(results), missed_chart(results)),
+            definitions=DEFINITIONS,
+        )
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    market = results.scenario_fields["market"]
+    accounts = results.frame("settlement")["prosumer"].nunique()
+    return [
+        (
+            "Local market",
+            f"{accounts} accounts, each with a meter; "
+            f"{'sealed' if market['reveal_s'] else 'open'} orders, "
+            f"{market['pricing'].replace('_', ' ')} price, "
+            f"cleared in the form {market['clearing'].replace('_', ' ')}",
+        ),
+        (
+            "Supplier's prices",
+            f"{market['retail_eur_per_kwh']:g} EUR/kWh retail, "
+            f"{market['feed_in_eur_per_kwh']:g} EUR/kWh feed-in",
+        ),
+    ]
+
+
+def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
+    """Return tiles of trades, welfare and orders.
+
+    Parameters
+    ----------
+    i : MarketIndicators
+    waits : int
+        How many blocks users of the ledger wait for.
+    """
+    orders, n_orders = i.orders, number(sum(i.orders.values()), "", 0)
+    latency = "no order was included"
+    if i.order_latency_s is not None:
+        latency = (
+            f"mean, from sending to the block; 95 % within {number(i.order_latency_s['p95'])} s, "
+            f"the last after {number(i.order_latency_s['max'], 's')}"
+        )
+    if i.order_confirmation_s is not None:
+        mean = number(i.order_confirmation_s["mean"], "s")
+        latency += f"; {confirmations_text(waits)} after {mean}"
+    found = [
+        Tile(
+            "Traded between prosumers",
+            f"mean price {number(i.mean_price_eur_per_kwh, 'EUR/kWh', 4)}; "
+            f"{number(orders['cleared'] + orders['partial'], '', 0)} of {n_orders} orders "
+            f"cleared, {orders['late']} late, {orders['rejected']} rejected",
+            number(i.traded_kwh, "kWh"),
+        ),
+        Tile(
+            "Welfare of the trades",
+            f"{number(i.welfare_possible_eur, 'EUR', 2)} possible, had every order been in time",
+            number(i.welfare_eur, "EUR", 2),
+        ),
+        Tile("Order latency", latency, number((i.order_latency_s or {}).get("mean"), "s")),
+        Tile(
+            "Orders missed at the gate",
+            f"{number(i.orders_missed, '', 0)} of {n_orders} orders, "
+            f"{number(i.orders_missed_kwh, 'kWh')}",
+            percent(i.orders_missed_share),
+            tone="violated" if i.orders_missed else "",
+        ),
+    ]
+    if i.fee_eur_per_kwh_traded:
+        fee = number(i.fee_eur_per_kwh_traded, "EUR/kWh", 4)
+        found.append(Tile("Fees per kWh traded", "transaction fees of prosumers", fee))
+    return found
+
+
+def market_chart(results: Results) -> Chart:
+    """Draw clearing price and traded energy."""
+    trades = results.frame("trades", ["interval", "energy_wh", "price_ueur_per_kwh"])
+    chart = Chart(
+        "market",
+        "Local market: price and energy",
+        "Clearing price between the supplier's retail and feed-in price, and the energy that "
+        "prosumers traded with each other. No line where nothing was traded.",
+        None,
+        "No energy was traded between prosumers in this run.",
+    )
+    if trades.empty:
+        return chart
+    axis, market = TimeAxis(results), results.scenario_fields["market"]
+    energy = per_interval(results, trades["interval"], trades["energy_wh"], 1 / WH_PER_KWH)
+    worth = per_interval(
+        results,
+        trades["interval"],
+        trades["energy_wh"] * trades["price_ueur_per_kwh"],
+        1 / WH_PER_KWH / UEUR_PER_EUR,
+    )
+    price = np.divide(worth, energy, out=np.full_like(worth, np.nan), where=energy > 0)
+    figure = two_rows([0.55, 0.45])
+    figure.add_trace(axis.line(price, "clearing price [EUR/kWh]", AFTER), row=1, col=1)
+    for key, text in (("retail_eur_per_kwh", "retail"), ("feed_in_eur_per_kwh", "feed-in")):
+        limit_line(figure, market[key], f"{text} {market[key]:g} EUR/kWh", row=1, col=1)
+    figure.add_trace(axis.bars(energy, "traded energy [kWh]", GREEN), row=2, col=1)
+    figure.update_yaxes(rangemode="tozero")
+    return filled(chart, styled(figure, ["price [EUR/kWh]", "energy [kWh]"], 400))
+
+
+def latency_chart(results: Results) -> Chart:
+    """Draw the distribution of the time that orders take to be included and confirmed."""
+    waits, times = confirmations(results), order_times(results)
+    caption = "Share of all orders sent that a block included within a time"
+    if waits:
+        caption += f", and that had {on_top(waits)}"
+    if len(times.inclusion_s) < times.n_orders:
+        caption += ". What a curve lacks to 100 % missed the gate"
+    chart = Chart(
+        "latency",
+        "Order latency",
+        caption + ".",
+        None,
+        "No order was included in this run.",
+        over_time=False,
+    )
+    if not len(times.inclusion_s):
+        return chart
+    figure = go.Figure()
+    lines = [(times.inclusion_s, "included", AFTER, "solid")]
+    if waits:
+        lines.append((times.confirmation_s, f"with {on_top(waits)}", BEFORE, "dash"))
+    longest_s = max(float(values_s.max(initial=0.0)) for values_s, *_ in lines)
+    for values_s, name, colour, dash in lines:
+        x, y = _steps(values_s, times.n_orders, longest_s)
+        figure.add_trace(
+            go.Scatter(
+                x=np.round(x, 2),
+                y=np.round(y, 3),
+                name=name,
+                mode="lines",
+                line={"color": colour, "width": 2, "shape": "hv", "dash": dash},
+                hovertemplate="%{y:.1f} % within %{x:.1f} s<extra>" + name + "</extra>",
+                showlegend=len(lines) > 1,
+            )
+        )
+    styled(figure, ["share of orders [%]"], over_time=False)
+    figure.update_xaxes(title={"text": "time since sending [s]"}, rangemode="tozero")
+    figure.update_yaxes(range=[0, 103])
+    return filled(chart, figure)
+
+
+def missed_chart(results: Results) -> Chart:
+    """Draw orders that missed the gate."""
+    chart = Chart(
+        "missed",
+        "Orders missed at the gate",
+        "Orders by delivery interval, and those of them that no block included before gate "
+        "closure.",
+        None,
+        "Every order reached a block before gate closure.",
+        wide=True,
+    )
+    orders = results.frame("orders", ("interval", "status"))
+    late = orders.loc[orders["status"] == "late", "interval"]
+    if late.empty:
+        return chart
+    axis, figure = TimeAxis(results), go.Figure()
+    missed = per_interval(results, late, np.ones(len(late)))
+    in_time = per_interval(results, orders["interval"], np.ones(len(orders))) - missed
+    figure.add_trace(axis.bars(missed, "missed", BEFORE))
+    figure.add_trace(axis.bars(in_time, "in time", AFTER))
+    figure.update_layout(barmode="stack")
+    return filled(chart, styled(figure, ["orders"]))
+
+
+def _steps(values_s: FloatArray, n_orders: int, longest_s: float) -> tuple[FloatArray, FloatArray]:
+    """Return times and cumulated shares of all orders in percent, from 0 to a longest time."""
+    times_s = np.sort(values_s)
+    place = np.arange(1, len(times_s) + 1)
+    if len(times_s) > STEPS_MAX:
+        place = np.unique(np.linspace(1, len(times_s), STEPS_MAX).astype(np.int64))
+        times_s = times_s[place - 1]
+    share_percent = 100.0 * place / n_orders
+    last = share_percent[-1:] if len(place) else np.zeros(1)
+    return (
+        np.concatenate([[0.0], times_s, [longest_s]]),
+        np.concatenate([[0.0], share_percent, last]),
+    )

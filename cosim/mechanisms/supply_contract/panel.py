@@ -1,0 +1,40 @@
+"""A supply contract in a report: its bills, and its gas as published and in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from cosim.mechanisms.supply_contract.gas_comparison import gas_figure
+from cosim.mechanisms.supply_contract.indicators import SupplyIndicators, supply_indicators
+from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
+from cosim.plugins.reported import Reported
+from cosim.report.panel import ReportPart, TableFigure, Tile
+from cosim.report.text import number, percent
+from cosim.results.reader import Results
+
+
+class SupplyReported(Reported[SupplyContractSettings]):
+    """Supply contract of a run."""
+
+    indicators_type: ClassVar = SupplyIndicators
+
+    def indicators(self, results: Results) -> SupplyIndicators:
+        """Return energy and money of the bills."""
+        return supply_indicators(results)
+
+    def report(self, results: Results) -> ReportPart:
+        """Return its tile."""
+        i = self.indicators(results)
+        tile = Tile(
+            "Billed by supply contract",
+            f"{number(i.supply_billed_kwh, 'kWh')}, {percent(i.supply_estimated_share)} of it "
+            f"estimated for silent meters; {number(i.supply_above_deposit_eur, 'EUR', 2)} were "
+            "above deposits and became debt",
+            number(i.supply_bill_eur, "EUR", 2),
+        )
+        return ReportPart("supply", "Supply contract", tiles=(tile,))
+
+    def text_tables(self, results: Results) -> Sequence[TableFigure]:
+        """Return gas as published and in the run; nothing before the first bill."""
+        return () if results.frame("supply").empty else (gas_figure(results),)

@@ -1,0 +1,68 @@
+"""Reading of a result folder by subject: indicators, costs, report, comparison of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cosim.report.comparison import Comparison
+    from cosim.report.indicator import IndicatorSet
+    from cosim.report.panel import ReportPart, TableFigure
+    from cosim.results.reader import Results
+
+S = TypeVar("S")
+
+
+class Reported(Generic[S]):
+    """Subject that results and reports of a run speak of: a mechanism, or an attack.
+
+    Every hook does nothing by default.
+
+    Parameters
+    ----------
+    settings : Model
+        Its section of the scenario as run.
+
+    Attributes
+    ----------
+    settling_methods : tuple of str
+        ``Contract.method`` of transactions after which an interval's money is where it belongs.
+    indicators_type : type of IndicatorSet or None
+        Declaration of its indicators.
+    comparison : Comparison or None
+        Its columns and figures in a study.
+    """
+
+    settling_methods: ClassVar[tuple[str, ...]] = ()
+    indicators_type: ClassVar[type[IndicatorSet] | None] = None
+    comparison: ClassVar[Comparison | None] = None
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def indicators(self, results: Results) -> IndicatorSet | None:
+        """Return its indicators of a result, of its ``indicators_type``; None for none."""
+        return None
+
+    def costs(self, results: Results) -> pd.DataFrame | None:
+        """Return what it moved beyond the table ``settlement``; None for nothing.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            Rows by ``interval`` and ``prosumer``: ``received_ueur``, less what was paid and before
+            fees; ``fees_ueur``, paid positive; ``allocated_wh``, put onto the prosumer's meter by
+            agreement, injection positive. [µEUR, µEUR, Wh]
+        """
+        return None
+
+    def report(self, results: Results) -> ReportPart | None:
+        """Return its facts, tiles, charts and definitions in the report; None for none."""
+        return None
+
+    def text_tables(self, results: Results) -> Sequence[TableFigure]:
+        """Return tables that stand in the report and are printed after a run."""
+        return ()
