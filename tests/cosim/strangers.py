@@ -22,9 +22,9 @@ CONSUMPTION = {"attribute": "consumption", "to_entity": POINT, "to_attribute": "
 
 
 @cache
-def grid_of(network: str) -> GridCase:
+def grid_of(network: str, scenario_folder: Path | None = None) -> GridCase:
     """A grid, read once for all tests."""
-    return open_grid(network)
+    return open_grid(network, scenario_folder)
 
 
 def remote(simulator: str) -> str:
