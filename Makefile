@@ -99,9 +99,8 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup browser node analysis-tools lint
+test: setup browser node analysis-tools lint other-python
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
-	@$(MAKE) --no-print-directory other-python
 
 # plays the quickstart on a Python without the fast engine, and compares the bytes of its tables
 other-python: setup

@@ -1,4 +1,4 @@
-"""Play the quickstart on another Python, where the engine is py-evm, and compare every table's bytes.
+"""Play the quickstart on another Python, whose engine is py-evm, and compare all tables' bytes.
 
 Usage: ``python tests/other_python.py OTHER_PYTHON``; called by ``make other-python``.
 """
