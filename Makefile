@@ -11,14 +11,23 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-# the first interpreter that really runs and is new enough
-PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
+# the first interpreter that really runs and is from one version on and below another
+first = $(shell for p in $(1); do \
+	$$p -c 'import sys; sys.exit(not $(2) <= sys.version_info[:2] < $(3))' 2>/dev/null \
 	&& { command -v $$p; break; }; done)
+# one that has wheels of the fast EVM engine, or that uv can bring; else any, for the slow engine
+PYTHON ?= $(or $(call first,python3.11 python3.12 python3 python,(3$(comma) 11),(3$(comma) 13)),\
+	$(shell uv python install --quiet 3.12 2>/dev/null; uv python find 3.12 2>/dev/null),\
+	$(call first,python3.13 python3 python python3.14,(3$(comma) 11),(4$(comma))))
+comma := ,
+OTHER_PYTHON ?= $(call first,python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python),\
+	(3$(comma) 13),(3$(comma) 14))
+OTHER_VENV    = .venv-other
 JOBS   ?= 2
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants contracts
+.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants contracts \
+	other-python
 
 help:
 	@sed -n 's/^# //p' Makefile | head -8
@@ -26,7 +35,7 @@ help:
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "cosim needs Python 3.11 or 3.12 on the PATH, or PYTHON=..." >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "cosim needs Python 3.11 or newer on the PATH, or PYTHON=..." >&2; exit 2; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version); this takes a minute or two"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
@@ -90,8 +99,22 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup browser node analysis-tools lint
+test: setup browser node analysis-tools lint other-python
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# plays the quickstart on a Python without the fast engine, and compares the bytes of its tables
+other-python: setup
+	@if [ -n "$(OTHER_PYTHON)" ]; then \
+	  $(MAKE) --no-print-directory $(OTHER_VENV)/.installed \
+	  && $(BIN)/python tests/other_python.py $(OTHER_VENV)/bin/python; \
+	else echo "SKIPPED the quickstart on another Python: there is no Python 3.13 here"; fi
+
+$(OTHER_VENV)/.installed: requirements.lock pyproject.toml
+	@echo "setting up $(OTHER_VENV) with $$($(OTHER_PYTHON) --version)"
+	@rm -rf $(OTHER_VENV); $(OTHER_PYTHON) -m venv $(OTHER_VENV)
+	@$(OTHER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(OTHER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
 
 bench: setup
 	$(BIN)/python -m benchmarks
@@ -99,10 +122,14 @@ bench: setup
 contracts: setup
 	$(BIN)/python -c "from cosim.evm.contracts import ship_contracts; ship_contracts()"
 
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --quiet --upgrade
+
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --override requirements.overrides.txt --constraint requirements.constraints.txt \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --group inspect --override requirements.overrides.txt \
+	  --constraint requirements.constraints.txt -o requirements.lock
+	$(COMPILE) requirements.inspect.in --no-deps --constraint requirements.lock \
+	  -o cosim/requirements.inspect.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(OTHER_VENV) build dist *.egg-info

@@ -149,7 +149,7 @@ def run_tests(source: str) -> tuple[str, str]:
     import cosim.evm.engine as engine
 
     create = engine.create_engine
-    engine.create_engine = lambda name: create("revm")
+    engine.create_engine = lambda name, options=None: create("revm")
 
     class First:
         """Remembers the test that failed."""

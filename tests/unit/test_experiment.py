@@ -91,6 +91,7 @@ def test_the_manifest_tells_what_was_run_and_what_came_out(short_run):
     }
     blocks = pd.read_parquet(result.folder / "tables" / "blocks.parquet")
     assert manifest["chain"]["last_block"] == blocks.block.max()
+    assert manifest["chain"]["engine"] == "revm"  # what auto took
     assert "engine" not in manifest["chain"]["settings"]
 
 
