@@ -221,7 +221,9 @@ def test_who_is_awarded_is_looked_up():
     session.deployment.lookups.append(lambda i: prosumers[(1, 0, 2)[i]].address)
     assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
     awarded = [
-        session.deployment.client(FlexibilityMarket).offer_of(request.number, account.address).awarded_wh
+        session.deployment.client(FlexibilityMarket)
+        .offer_of(request.number, account.address)
+        .awarded_wh
         for account in prosumers
     ]
     assert awarded == [0, 700, 300]

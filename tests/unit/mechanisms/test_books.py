@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cosim.mechanisms.local_market.books import Arrival, LedgerBalances, MarketBooks, Terms
 
 from cosim.errors import ReconciliationError
 from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
-from cosim.mechanisms.local_market.books import Arrival, LedgerBalances, MarketBooks, Terms
 from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.trades import Trade
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cosim.mechanisms.local_market.books import LedgerBalances, MarketBooks, Terms
 
 from cosim.errors import ReconciliationError
-from cosim.mechanisms.local_market.books import LedgerBalances, MarketBooks, Terms
 from cosim.mechanisms.local_market.orders import Settlement
 from cosim.mechanisms.metering.readings import FalseMeters, Meters
 
