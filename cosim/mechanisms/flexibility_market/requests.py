@@ -236,5 +236,3 @@ class Requests:
             for name, arguments in self.client.events(included)
             if name == "RequestOpened"
         )
-
-
