@@ -66,7 +66,7 @@ class Spam(LedgerAttack):
         self.blocks = blocks
         self.until_delivery = until_delivery
         self.tip_wei = tip_wei
-        self.parts = max(1, int(chain.block_gas_limit * gas_share) // PART_GAS)
+        self.gas_share = gas_share
         self.budget_wei = budget_wei
         self.spent_wei = 0
         self._contract: bytes | None = None
@@ -142,7 +142,7 @@ class Spam(LedgerAttack):
                 base_fee_wei, chain.block_gas_limit, chain.block_gas_limit
             )
         price_wei = base_fee_wei + self.tip_wei
-        parts = self.parts
+        parts = max(1, int(chain.block_gas_limit * self.gas_share) // PART_GAS)
         if self.budget_wei is not None:
             left_wei = max(0, self.budget_wei - self.spent_wei - self._promised_wei)
             parts = min(parts, left_wei // max(1, PART_GAS * price_wei))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -121,6 +121,8 @@ class Play:
 
     timer = StageTimer()
     """Of the run; a session sets it."""
+    answers_for: ClassVar[tuple[str, ...]] = ()
+    """Holders whose tokens :meth:`check_money` checks; a transfer to or from others is listed."""
 
     @property
     def clients(self) -> Sequence[ContractClient]:
@@ -234,16 +236,20 @@ class Play:
         """Return tokens that moved since the last call between holders, as its model expects."""
         return ()
 
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Collection[str]:
-        """Require that its contract holds what it owes; return the holders it answers for.
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
+        """Require that its contract holds what it owes.
 
         Parameters
         ----------
         interval : int
         tokens_ueur : mapping of str to int
             Tokens by holder on the ledger. [µEUR]
+
+        Raises
+        ------
+        ReconciliationError
+            Names the accounts.
         """
-        return ()
 
     def forget(self, interval: int) -> None:
         """Drop what is no longer needed of a settled interval."""

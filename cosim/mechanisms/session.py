@@ -1,7 +1,7 @@
 """The session of a run: every mechanism's part of an interval, stage by stage.
 
-Orders and nominations leave in the order window; after gate closure the interval is cleared; while a
-limit is violated the DSO's decisions are carried out; after delivery meters report and contracts
+Orders and nominations leave in the order window; after gate closure the interval is cleared; while
+a limit is violated the DSO's decisions are carried out; after delivery meters report and contracts
 settle. What the chain includes in time, and what it does not, decides the outcome: a late order is
 an outcome here, never an error.
 """

@@ -32,7 +32,7 @@ Columns = Mapping[str, "npt.NDArray[Any] | Sequence[Any] | str | float | bool | 
 @message("bids", "bidders", To("market", trigger=True), To("recorder"))
 @dataclass(frozen=True)
 class BidsMessage:
-    """What each prosumer nominates, orders and offers."""
+    """Nominations, orders and offers of every prosumer."""
 
     interval: int
     planned_wh: Annotated[IntArray, Field("Wh", "(n,)", "nominated if the order clears in full")]
@@ -77,25 +77,26 @@ class ScheduleMessage:
     """Schedules as they stand on the ledger in one round."""
 
     interval: int
-    round: int
+    round: Annotated[int, Field("-", "()", "of the DSO's, from 0")]
     nominated_wh: Annotated[IntArray, Field("Wh", "(n,)", "schedule before flexibility")]
     activated_wh: Annotated[IntArray, Field("Wh", "(n,)", "awarded, raising positive")]
     curtailed_wh: Annotated[IntArray, Field("Wh", "(n,)", "positive cuts injection")]
     forecast_q_mvar: Annotated[FloatArray, Field("Mvar", "(n,)", "expected reactive injection")]
     curtailable_down_wh: Annotated[IntArray, Field("Wh", "(n,)", "injection that could be cut")]
     curtailable_up_wh: Annotated[IntArray, Field("Wh", "(n,)", "consumption that could be cut")]
-    offers: OffersMessage | None
-    """Answers to the requests of the last decision."""
+    offers: Annotated[
+        OffersMessage | None, Field("-", "()", "answers to the requests of the last decision")
+    ]
     extras: Extras = field(default_factory=Extras)
 
 
 @message("decision", "dso", To("market", trigger=True, weak=True))
 @dataclass(frozen=True)
 class DecisionMessage:
-    """What the DSO asks for, awards, curtails, or that the schedules stand."""
+    """Requests, awards and curtailment of the DSO, or that the schedules stand."""
 
     interval: int
-    accepted: bool
+    accepted: Annotated[bool, Field("-", "()", "whether the schedules stand")]
     request_down_wh: Annotated[int, Field("Wh", "()", "flexibility asked for, lowering")]
     request_up_wh: Annotated[int, Field("Wh", "()", "flexibility asked for, raising")]
     awarded_wh: Annotated[IntArray, Field("Wh", "(m,)", "per offer of the last schedule")]
@@ -127,7 +128,7 @@ class DispatchMessage:
 )
 @dataclass(frozen=True)
 class DeliveryMessage:
-    """What was delivered and metered."""
+    """Delivered power and metered energy."""
 
     interval: int
     p_inject_mw: Annotated[FloatArray, Field("MW", "(n,)", "fed into the grid")]
@@ -138,8 +139,9 @@ class DeliveryMessage:
     external_p_mw: Annotated[
         FloatArray, Field("MW", "(n,)", "fed by another simulator, NaN where none feeds")
     ]
-    parts: Mapping[str, FloatArray]
-    """The devices' columns of table ``prosumers``, (n,) each."""
+    parts: Annotated[
+        Mapping[str, FloatArray], Field("MW", "(n,)", "the devices' columns of table `prosumers`")
+    ]
 
 
 @message("flow", "grid", To("recorder"), To("market", time_shifted=True))
@@ -148,7 +150,7 @@ class FlowMessage:
     """The power flow of what was delivered."""
 
     interval: int
-    converged: bool
+    converged: Annotated[bool, Field("-", "()", "whether the power flow has a solution")]
     delivered_wh: Annotated[
         IntArray, Field("Wh", "(n,)", "energy that the solved grid took from each connection point")
     ]
@@ -165,17 +167,18 @@ class FlowMessage:
 class StageMessage:
     """One check of every element, with the columns of ``grid_checks``."""
 
-    stage: str
-    """scheduled or relieved"""
-    round: int
+    stage: Annotated[str, Field("-", "()", "scheduled or relieved")]
+    round: Annotated[int, Field("-", "()", "of the DSO's, from 0")]
     element: Annotated[StrArray, Field("-", "(e,)", "bus, line, trafo or grid")]
     element_idx: Annotated[IntArray, Field("-", "(e,)", "index in the network")]
     quantity: Annotated[StrArray, Field("-", "(e,)", "vm_pu, loading_percent or convergence")]
-    value: Annotated[FloatArray, Field("as quantity", "(e,)")]
-    limit: Annotated[FloatArray, Field("as quantity", "(e,)")]
-    violated: Annotated[BoolArray, Field("-", "(e,)")]
-    drivers: Sequence[Sequence[str]]
-    """Per violated row, the connection points that drive it, strongest first."""
+    value: Annotated[FloatArray, Field("as quantity", "(e,)", "NaN without convergence")]
+    limit: Annotated[FloatArray, Field("as quantity", "(e,)", "that it must keep")]
+    violated: Annotated[BoolArray, Field("-", "(e,)", "whether it does not")]
+    drivers: Annotated[
+        Sequence[Sequence[str]],
+        Field("-", "", "by violated row, connection points that drive it, strongest first"),
+    ]
 
 
 @message("checks", "dso", To("recorder"))
@@ -183,31 +186,30 @@ class StageMessage:
 class ChecksMessage:
     """Every check that the DSO made in an interval."""
 
-    stages: Sequence[StageMessage]
+    stages: Annotated[Sequence[StageMessage], Field("-", "", "empty if nothing was checked")]
 
 
 @message("prices", "market", To("bidders", time_shifted=True))
 @dataclass(frozen=True)
 class PricesMessage:
-    """What the interval cleared at."""
+    """Price signal and volume of the interval."""
 
     interval: int
     price_ueur_per_kwh: Annotated[int, Field("µEUR/kWh", "()", "0 without trade")]
-    volume_wh: Annotated[int, Field("Wh", "()")]
+    volume_wh: Annotated[int, Field("Wh", "()", "sold, and bought")]
     extras: Extras = field(default_factory=Extras)
 
 
 @message("session", "market", To("recorder", trigger=True))
 @dataclass(frozen=True)
 class SessionMessage:
-    """What happened on the ledger, once per step."""
+    """Rows of tables about the ledger, once per step."""
 
-    tables: Mapping[str, Columns]
-    """Rows by table."""
-    settled: int | None
-    """The interval that was settled now."""
-    schedule: DispatchMessage | None = None
-    """Absent in the step that only settles the last interval."""
+    tables: Annotated[Mapping[str, Columns], Field("-", "", "rows by table and column")]
+    settled: Annotated[int | None, Field("-", "()", "the interval that was settled now")]
+    schedule: Annotated[
+        DispatchMessage | None, Field("-", "()", "absent in the step that only settles")
+    ] = None
 
 
 __all__ = [

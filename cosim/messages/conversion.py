@@ -1,4 +1,4 @@
-"""Messages towards simulators in other processes, and back: plain JSON types, checked on arrival."""
+"""Messages towards other people's simulators, and back: plain dictionaries, checked on arrival."""
 
 from __future__ import annotations
 
@@ -37,19 +37,31 @@ def frozen(message: T) -> T:
 
 def to_json(value: Any) -> Any:
     """Return a message or a value as plain JSON types, for a simulator in another process."""
+    return _plain(value, as_lists=True)
+
+
+def to_dict(value: Any) -> Any:
+    """Return a message as dictionaries of read-only arrays, for a foreign simulator in this one."""
+    return _plain(value, as_lists=False)
+
+
+def _plain(value: Any, *, as_lists: bool) -> Any:
+    def plain(item: Any) -> Any:
+        return _plain(item, as_lists=as_lists)
+
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return value.tolist() if as_lists else value
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Extras):
         names = {kind: name for name, kind in EXTRAS.items()}
-        return {names[type(own)]: to_json(own) for own in value}
+        return {names[type(own)]: plain(own) for own in value}
     if is_dataclass(value):
-        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {key: to_json(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -161,4 +173,4 @@ def _array(dtype: np.dtype[Any], value: Any, where: str, size: int | None) -> np
     return array
 
 
-__all__ = ["frozen", "received", "to_json"]
+__all__ = ["frozen", "received", "to_dict", "to_json"]

@@ -64,7 +64,7 @@ class Extras:
 @extra("storage_nominations")
 @dataclass(frozen=True)
 class StorageNominations:
-    """In bids: what each nominates to a shared battery."""
+    """Nominations to a shared battery, in bids."""
 
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "charging positive")]
 
@@ -72,6 +72,6 @@ class StorageNominations:
 @extra("storage_accounts")
 @dataclass(frozen=True)
 class StorageAccounts:
-    """In prices: what each has stored in a shared battery."""
+    """Accounts of a shared battery, in prices."""
 
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "stored")]

@@ -23,16 +23,15 @@ import mosaik
 
 from cosim.errors import CosimError, ScenarioError, SimulatorError
 from cosim.messages import DeliveryMessage, FlowMessage, PricesMessage
-from cosim.messages.conversion import to_json
 from cosim.messages.declaration import edges, field_types, inputs_of, outputs_of, triggers_of
 from cosim.scenario.simulators import Feed, ForeignSimulator, Reading
 from cosim.simulators.edge import (
     POPULATION,
-    as_is,
     message_conversion,
     mismatch,
     nearest,
     number_conversion,
+    plain_conversion,
     stand_in_refusal,
 )
 from cosim.simulators.foreign import START_TIMEOUT_S, ForeignStarter, describe, starter_of
@@ -298,7 +297,7 @@ class CoSimulation:
             self._child(foreign, reading.from_simulator, reading.from_entity),
             target,
             (reading.from_attribute, reading.attribute),
-            transform=to_json if foreign.python is None else as_is,
+            transform=plain_conversion(foreign),
             **options,
         )
 

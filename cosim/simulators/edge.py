@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cosim.errors import SimulatorError
-from cosim.messages.conversion import received, to_json
+from cosim.messages.conversion import received, to_dict, to_json
 from cosim.scenario.simulators import ForeignSimulator
 
 POPULATION = "population"
@@ -68,7 +68,6 @@ def message_conversion(
     sizes : mapping of str to int
         Sizes of arrays that have another.
     """
-    remote = target is not None and target.python is None
 
     def convert(message: Any) -> Any:
         if source is not None:
@@ -76,7 +75,7 @@ def message_conversion(
                 message = received(attribute, message, n_points, sizes)
             except ValueError as error:
                 raise SimulatorError(source.name, f"sent a wrong message: {error}") from error
-        return to_json(message) if remote else message
+        return message if target is None else plain_conversion(target)(message)
 
     return convert
 
@@ -96,9 +95,9 @@ def number_conversion(foreign: ForeignSimulator, place: str) -> Callable[[Any], 
     return convert
 
 
-def as_is(value: Any) -> Any:
-    """The value itself."""
-    return value
+def plain_conversion(target: ForeignSimulator) -> Callable[[Any], Any]:
+    """Dictionaries of what a simulator of others takes: arrays in this process, else lists."""
+    return to_json if target.python is None else to_dict
 
 
 def mismatch(source: Any, target: Any, pair: tuple[str, str]) -> str:

@@ -10,9 +10,8 @@ import pytest
 from strangers import grid_of
 
 from cosim.results.writer import TableWriter
-from cosim.runs.community import deploy_services
 from cosim.runs.preparation import prepare_ledger, prepare_people
-from cosim.runs.simulation import build_simulation
+from cosim.runs.simulation import Hooks, Prepared, build_simulation
 from cosim.scenario import Scenario
 from cosim.timing import StageTimer
 
@@ -28,19 +27,10 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
         grid = grid_of(scenario.grid.network)
         with TableWriter(tmp_path / "played", force=True) as writer:
             population, bidders = prepare_people(scenario, grid)
-            deployment = prepare_ledger(scenario, FILE, population)
+            deployment, deviation = prepare_ledger(scenario, FILE, population)
             simulation = build_simulation(
-                scenario,
-                FILE,
-                grid,
-                population,
-                bidders,
-                deployment,
-                deploy_services(scenario, deployment),
-                writer,
-                timer,
-                lambda interval, violated: None,
-                lambda: False,
+                Prepared(scenario, FILE, grid, population, bidders, deployment, deviation),
+                Hooks(writer, timer, lambda interval, violated: None, lambda: False),
             )
             try:
                 simulation.world.run()

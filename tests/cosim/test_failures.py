@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,13 +196,14 @@ def test_a_contradictory_entry_is_the_users_error(
 def test_what_ours_raise_surfaces_as_itself(play, short_scenario, tmp_path, monkeypatch):
     honest = DevicesSimulator.play
 
-    def tampered(self, interval, messages, children):
-        outputs = honest(self, interval, messages, children)
-        if interval == 1:
-            metered = outputs["delivery"]["metered_wh"].copy()
-            metered[3] += 1
-            outputs["delivery"] = outputs["delivery"] | {"metered_wh": metered}
-        return outputs
+    def tampered(self, interval, inbox, children):
+        sent = honest(self, interval, inbox, children)
+        if interval != 1:
+            return sent
+        (delivery,) = sent
+        metered = delivery.metered_wh.copy()
+        metered[3] += 1
+        return (replace(delivery, metered_wh=metered),)
 
     monkeypatch.setattr(DevicesSimulator, "play", tampered)
     with pytest.raises(ReconciliationError) as caught:
@@ -211,7 +213,7 @@ def test_what_ours_raise_surfaces_as_itself(play, short_scenario, tmp_path, monk
 
 
 def test_a_type_error_of_ours_is_not_taken_for_mosaiks(play, short_scenario, monkeypatch):
-    def broken(self, interval, messages, children):
+    def broken(self, interval, inbox, children):
         return len(interval)
 
     monkeypatch.setattr(DevicesSimulator, "play", broken)

@@ -48,12 +48,10 @@ def test_market_and_dso_take_turns_until_the_schedules_are_accepted(three_interv
     for interval in range(3):
         decisions = [out["decision"] for k, name, _, out in steps if (k, name) == (interval, "Dso")]
         rounds = [
-            read["schedule"]["round"]
-            for k, name, read, _ in steps
-            if (k, name) == (interval, "Dso")
+            read["schedule"].round for k, name, read, _ in steps if (k, name) == (interval, "Dso")
         ]
         assert rounds == list(range(len(decisions)))
-        assert [d["accepted"] for d in decisions] == [False] * (len(decisions) - 1) + [True]
+        assert [d.accepted for d in decisions] == [False] * (len(decisions) - 1) + [True]
         requested = not tables["flexibility"].query("interval == @interval").empty
         # request, award, recheck of the award: three turns where flexibility is bought
         assert (len(decisions) >= 3) == requested
@@ -71,7 +69,7 @@ def test_devices_act_once_on_the_schedules_that_were_accepted(three_intervals):
         ]
         assert len(dispatched) == 1
         for key in ("nominated_wh", "activated_wh", "curtailed_wh"):
-            np.testing.assert_array_equal(read["dispatch"][key], accepted[key])
+            np.testing.assert_array_equal(getattr(read["dispatch"], key), getattr(accepted, key))
 
 
 def test_readings_and_prices_arrive_one_interval_later(three_intervals):
@@ -87,10 +85,10 @@ def test_readings_and_prices_arrive_one_interval_later(three_intervals):
             ("Market", "delivery"),
             ("Market", "flow"),
         ):
-            assert first[reader][message]["interval"] == interval - 1
+            assert first[reader][message].interval == interval - 1
     soc_mwh = tables["prosumers"].query("interval == 1")["soc_mwh"]
     (read,) = [read for k, name, read, _ in steps if (k, name) == (2, "Bidders")]
-    np.testing.assert_array_equal(read["delivery"]["soc_mwh"], soc_mwh)
+    np.testing.assert_array_equal(read["delivery"].soc_mwh, soc_mwh)
 
 
 def test_last_step_only_settles(three_intervals):

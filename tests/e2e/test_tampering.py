@@ -1,4 +1,4 @@
-"""A run whose ledger, meters and books disagree by one unit stops, and says where."""
+"""A run whose ledger, meters and models disagree by one unit stops, and says where."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import cosim.mechanisms.local_market.order_books
 from cosim.cli import EXIT_FAILED, main
 from cosim.devices.delivery import Devices
 from cosim.grid.catalogue import open_grid
+from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.local_market.session import MarketSession
+from cosim.mechanisms.session import Session
 from cosim.scenario import Scenario
 
 VICTIM = 4
@@ -94,17 +95,17 @@ def test_a_meter_that_counts_other_than_the_devices_feed(
 def test_a_token_minted_in_mid_run(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = MarketSession.settle
+    settle = Session.settle
 
-    def tampered(self: MarketSession, interval: int, metered_wh: Any) -> Any:
+    def tampered(self: Session, interval: int, *delivered: Any) -> Any:
         if interval == INTERVAL:
             deployment = self.deployment
             deployment.token.mint(
                 deployment.issuer.address, deployment.prosumers[VICTIM].address, 1
             )
-        return settle(self, interval, metered_wh)
+        return settle(self, interval, *delivered)
 
-    monkeypatch.setattr(MarketSession, "settle", tampered)
+    monkeypatch.setattr(Session, "settle", tampered)
     message = stopped()
     assert message.startswith(f"interval {INTERVAL}, {names[VICTIM]}: tokens outside the markets")
     assert "1 against 0" in message
@@ -113,15 +114,16 @@ def test_a_token_minted_in_mid_run(
 def test_money_that_leaves_a_market_in_mid_run(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = MarketSession.settle
+    settle = Session.settle
 
-    def tampered(self: MarketSession, interval: int, metered_wh: Any) -> Any:
+    def tampered(self: Session, interval: int, *delivered: Any) -> Any:
         if interval == INTERVAL:
             deployment = self.deployment
-            deployment.flexibility.withdraw(deployment.prosumers[VICTIM].address, 1)
-        return settle(self, interval, metered_wh)
+            market = deployment.client(FlexibilityMarket)
+            market.withdraw(deployment.prosumers[VICTIM].address, 1)
+        return settle(self, interval, *delivered)
 
-    monkeypatch.setattr(MarketSession, "settle", tampered)
+    monkeypatch.setattr(Session, "settle", tampered)
     assert stopped().startswith(f"interval {INTERVAL}, {names[VICTIM]}: ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +23,10 @@ from replay import (
 )
 
 from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.local_market.outcomes import OrderBook
-from cosim.mechanisms.local_market.trading import ClearOffChain
+from cosim.mechanisms.local_market.outcomes import Orders
+from cosim.mechanisms.local_market.trading import Trading
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
-from cosim.units import BoolArray, FloatArray, IntArray
 
 pytestmark = pytest.mark.node
 
@@ -46,27 +46,18 @@ EVERY_INTERVAL = {
 @pytest.fixture
 def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the first prosumer's orders arrive with the block that closes the gate."""
-    trade = MarketSession.trade
+    send = Trading.send
 
-    def trade_late(
-        self: MarketSession,
-        interval: int,
-        is_sell: BoolArray,
-        energy_wh: IntArray,
-        price_ueur_per_kwh: IntArray,
-        sent_fraction: FloatArray,
-        clear_off_chain: ClearOffChain,
-    ) -> OrderBook:
+    def send_late(self: Trading, interval: int, orders: Orders) -> None:
         opens_s = self.clock.window_opens_s(interval)
         closes_s = self.clock.gate_closes_s(interval)
-        sent_fraction = sent_fraction.copy()
+        sent_fraction = orders.sent_fraction.copy()
         sent_fraction[0] = (closes_s - 0.5 * BLOCK_TIME_S - opens_s) / (
             closes_s - 2 * BLOCK_TIME_S - opens_s
         )
-        fields = (is_sell, energy_wh, price_ueur_per_kwh, sent_fraction)
-        return trade(self, interval, *fields, clear_off_chain)
+        send(self, interval, replace(orders, sent_fraction=sent_fraction))
 
-    monkeypatch.setattr(MarketSession, "trade", trade_late)
+    monkeypatch.setattr(Trading, "send", send_late)
 
 
 def report_with_too_little_gas(
@@ -113,7 +104,7 @@ def test_a_node_executes_a_run_as_recorded(
 def test_a_node_executes_every_contract_as_recorded(
     program: str, short_scenario: Callable[..., Scenario], tmp_path: Path
 ) -> None:
-    """One run with all of them: sealed orders, a committed clearing, and what is beside it."""
+    """One run with all of them: sealed orders, a committed clearing, and every other mechanism."""
     supplied, moving = "LV1.101 Bus 10", "LV1.101 Bus 5"
     scenario = short_scenario(
         8,

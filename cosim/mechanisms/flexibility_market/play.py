@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -49,6 +49,8 @@ class FlexibilityMarketPlay(Play):
     market : LocalMarketPlay
         Whose readings deliveries are measured by.
     """
+
+    answers_for = (NAME,)
 
     def __init__(
         self,
@@ -171,7 +173,7 @@ class FlexibilityMarketPlay(Play):
                 self._settle_in_model(interval, request)
         return {"flexibility": flexibility_columns(interval, self._names, requests)}
 
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Collection[str]:
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
         """Balances of contract and model agree, and the contract holds what it owes."""
         free, model = self._free_ueur(), self.model
         check_equal(
@@ -183,7 +185,6 @@ class FlexibilityMarketPlay(Play):
         )
         locked_ueur = model.locked_total_ueur()
         check_held(interval, NAME, tokens_ueur[NAME], model.free_total_ueur(), locked_ueur)
-        return (NAME,)
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,8 +47,6 @@ class Requests:
         self.chain = deployment.chain
         self._deployment = deployment
         self._clock = clock
-        self._award_batch = _batch(award_gas, self.chain.block_gas_limit)
-        self._settle_batch = _batch(settle_gas, self.chain.block_gas_limit)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -144,8 +142,7 @@ class Requests:
         """
         chosen = [int(o) for o in np.flatnonzero(energy_wh)]
         done = []
-        for start in range(0, len(chosen), self._award_batch):
-            batch = chosen[start : start + self._award_batch]
+        for batch in self._batches(chosen, award_gas):
             handle = self.client.award(
                 self._deployment.dso.address,
                 request.number,
@@ -198,8 +195,7 @@ class Requests:
         operator = self._deployment.operator.address
         for request in requests:
             offer_of = {i: o for o, i in enumerate(request.prosumers)}
-            for start in range(0, len(request.prosumers), self._settle_batch):
-                batch = request.prosumers[start : start + self._settle_batch]
+            for batch in self._batches(request.prosumers, settle_gas):
                 handle = self.client.settle(
                     operator,
                     request.number,
@@ -224,6 +220,12 @@ class Requests:
             if step.offer is not None:
                 yield step.offer[0], step.handle
 
+    def _batches(self, rows: Sequence[int], gas: Callable[[int], int]) -> Iterator[Sequence[int]]:
+        """Rows by transaction: as many as fit into half a block, which the set-up does not know."""
+        room = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
+        size = max(1, min(MAX_BATCH, room))
+        return (rows[start : start + size] for start in range(0, len(rows), size))
+
     def _note(self, interval: int, step: _Step) -> None:
         self._steps.setdefault(interval, []).append(step)
 
@@ -234,9 +236,3 @@ class Requests:
             for name, arguments in self.client.events(included)
             if name == "RequestOpened"
         )
-
-
-def _batch(gas: Callable[[int], int], block_gas_limit: int) -> int:
-    """Most accounts in one transaction that still fits into half a block."""
-    room = (block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
-    return max(1, min(MAX_BATCH, room))

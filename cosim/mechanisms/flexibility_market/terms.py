@@ -1,4 +1,4 @@
-"""Terms of the flexibility market as the contract's integers: a section's values, converted once."""
+"""Terms of the flexibility market as the contract's integers: a section, converted once."""
 
 from __future__ import annotations
 

@@ -58,6 +58,8 @@ class LocalMarketPlay(Play):
     terms : MarketTerms
     """
 
+    answers_for = (NAME,)
+
     def __init__(
         self,
         deployment: Deployment,
@@ -201,7 +203,7 @@ class LocalMarketPlay(Play):
             self._settle_model(interval, delivered_wh, statement)
         return {}
 
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Collection[str]:
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
         """Balances of contract and model agree, and the contract holds what it owes."""
         free, model = self._free_ueur(), self.model
         check_equal(
@@ -214,7 +216,6 @@ class LocalMarketPlay(Play):
         free_total_ueur = model.free_total_ueur()
         held_ueur = model.held_total_ueur() - free_total_ueur
         check_held(interval, NAME, tokens_ueur[NAME], free_total_ueur, held_ueur)
-        return (NAME,)
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""

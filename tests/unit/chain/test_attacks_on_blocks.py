@@ -87,6 +87,14 @@ def test_spam_until_delivery_leaves_no_room_after_the_gate() -> None:
     assert included.included_at_s == STARTS_S + 12
 
 
+def test_spam_takes_its_share_of_the_blocks_of_the_run_and_not_of_the_set_up() -> None:
+    ledger = Chain(RevmEngine(), OPENS_S - 24, 12, 30_000_000, initial_base_fee_wei=1_000)
+    spam = spammer(ledger, gas_share=0.5)
+    ledger.block_gas_limit = 1_000_000
+    spam.orders_sent(0, {}, lambda *_: None)
+    assert ledger.drain_records().blocks["gas_used"][-3:] == [480_000] * 3
+
+
 @pytest.mark.parametrize("until_delivery", [False, True])
 def test_spam_keeps_to_its_budget(until_delivery: bool) -> None:
     spent_wei = []

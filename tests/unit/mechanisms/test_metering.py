@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from deployed import Markets, deployed, readings_of, scenario_of
 
 from cosim.errors import ReconciliationError
-from cosim.mechanisms.local_market.books import LedgerBalances, MarketBooks, Terms
-from cosim.mechanisms.local_market.orders import Settlement
 from cosim.mechanisms.metering.readings import FalseMeters, Meters
 
 NAMES = ("liar", "neighbour")
-TERMS = Terms(
-    retail_price_ueur_per_kwh=300_000,
-    feed_in_price_ueur_per_kwh=80_000,
-    penalty_ueur_per_kwh=0,
-    silent_estimate_wh=2_000,
-)
 DELIVERED = np.array([-1_001, -500])
 LIAR = np.array([True, False])
+FALSE = FalseMeters(LIAR, range(2, 4), consumption_factor=0.5)
 
 
-def books(meters: Meters | None = None) -> MarketBooks:
-    held = dict.fromkeys(("liar", "neighbour", "supplier"), 1_000_000)
-    made = MarketBooks(NAMES, TERMS, meters=meters)
-    made.open(
-        LedgerBalances(
-            3_000_000, {"LocalMarket": 3_000_000, "FlexibilityMarket": 0}, held | {"DSO": 0}, {}
-        )
-    )
-    return made
+def settle(meters: Meters | None, interval: int, *reported_wh: int) -> list[int]:
+    """Settle an interval in which nobody trades, and meters report what is given. [Wh]"""
+    scenario = scenario_of(intervals=5)
+    markets = Markets(deployed(scenario, NAMES, n_mechanisms=0, readings=meters), scenario)
+    none = np.zeros(2, dtype=np.int64)
+    markets.trade(interval, none > 0, none, none, np.zeros(2))
+    reporting = markets.market._reporting
+    honest = reporting.report
+
+    def report(k: int, metered_wh: Any) -> Any:
+        return honest(k, np.array(reported_wh) if reported_wh else metered_wh)
+
+    reporting.report = report  # type: ignore[method-assign]
+    statement, _ = markets.settle_readings(interval, readings_of(interval, DELIVERED))
+    assert statement.supplier_ueur.tolist() == (300 * statement.metered_wh).tolist()
+    return list(statement.metered_wh.tolist())
 
 
-def settle(meters: Meters | None, interval: int, *reported_wh: int) -> None:
-    """Settle an interval in which nobody trades, as the contract would."""
-    made = books(meters)
-    made.trade(interval, (), (0, 0), 0, {})
-    made.settle(
-        interval,
-        DELIVERED,
-        np.array(reported_wh),
-        [False, False],
-        {
-            name: Settlement(0, wh, 0, wh * 300, False)
-            for name, wh in zip(NAMES, reported_wh, strict=True)
-        },
-    )
-
-
-def test_a_declared_lie_is_settled() -> None:
-    settle(FalseMeters(LIAR, range(2, 4), consumption_factor=0.5), 3, -500, -500)
+def test_a_declared_lie_is_reported_and_settled() -> None:
+    assert settle(FALSE, 3) == [-500, -500]
+    assert settle(FALSE, 3, -500, -500) == [-500, -500]
 
 
 @pytest.mark.parametrize(
@@ -66,13 +54,12 @@ def test_a_declared_lie_is_settled() -> None:
 def test_any_other_lie_stops_the_run(
     interval: int, reported_wh: tuple[int, int], wrong: str
 ) -> None:
-    meters = FalseMeters(LIAR, range(2, 4), consumption_factor=0.5)
     with pytest.raises(ReconciliationError, match=f"reported energy.*{wrong}"):
-        settle(meters, interval, *reported_wh)
+        settle(FALSE, interval, *reported_wh)
 
 
 def test_honest_meters_report_what_was_delivered() -> None:
-    settle(None, 3, -1_001, -500)
+    assert settle(None, 3) == DELIVERED.tolist()
     with pytest.raises(ReconciliationError, match=r"reported energy.*liar"):
         settle(None, 3, -1_000, -500)
 

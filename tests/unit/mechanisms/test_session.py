@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
-from cosim.mechanisms.local_market.session import MarketSession
+from deployed import ESTIMATE_WH, Markets, deployed, scenario_of
 
-from cosim.chain.chain import Chain
-from cosim.clock import DeliveryClock
-from cosim.evm.engine import create_engine
-from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
+from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
+from cosim.mechanisms.local_market.client import LocalMarket
 
-START = datetime(2024, 6, 1, 12, tzinfo=UTC)
-RETAIL, FEED_IN, PENALTY = 300_000, 80_000, 600_000
-ESTIMATE_WH = 2_000
 RICH = 10**9
 FIRST = 0
 
@@ -31,42 +24,23 @@ def session_of(
     base_fee_wei=0,
     tip_wei=0,
 ):
-    clock = DeliveryClock(
-        start=START,
-        step_s=900,
-        n_intervals=3,
-        order_lead_s=order_lead_s,
-        gate_closure_s=180,
-        metering_s=metering_s,
-        block_time_s=12,
-    )
-    chain = Chain(
-        create_engine("revm"),
-        genesis_s(clock.window_opens_s(0), 12, 30_000_000, n),
-        12,
-        30_000_000,
-        initial_base_fee_wei=base_fee_wei,
-        tip_wei=tip_wei,
+    purse = {"account_eur": 2 * deposit_ueur / 1e6, "deposit_share": 0.5}
+    times = {"order_lead_s": order_lead_s, "metering_s": metering_s}
+    scenario = scenario_of(
+        intervals=3, seed=5, market=purse | times, dso={"budget_eur": dso_ueur / 1e6}
     )
     names = [f"p{i}" for i in range(n)]
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=RETAIL,
-        feed_in_price_ueur_per_kwh=FEED_IN,
-        penalty_ueur_per_kwh=PENALTY,
-        first_delivery_s=clock.start_s,
-        step_s=clock.step_s,
-        order_lead_s=order_lead_s,
-        gate_closure_s=180,
-        metering_s=metering_s,
-        silent_estimate_wh=ESTIMATE_WH,
-        local_deposit_ueur=deposit_ueur,
-        flexibility_deposit_ueur=deposit_ueur,
-        supplier_deposit_ueur=RICH,
-        dso_deposit_ueur=dso_ueur,
+    deployment = deployed(
+        scenario,
+        names,
+        meters=names,
+        n_mechanisms=0,
+        base_fee_wei=base_fee_wei,
+        tip_wei=tip_wei,
     )
-    deployment = deploy_market(chain, 5, names, names, terms)
-    chain.block_gas_limit = gas_limit  # creating the contracts needs more than small tests fill
-    return MarketSession(deployment, clock)
+    # creating the contracts needs more than small tests fill
+    deployment.chain.block_gas_limit = gas_limit
+    return Markets(deployment, scenario)
 
 
 def trade(session, orders, sent=0.0, interval=FIRST):
@@ -136,7 +110,7 @@ def test_full_blocks_make_the_last_orders_late():
     assert len(book.arrived) == 80 - late.sum()
     assert (book.filled_wh[late] == 0).all()
     # and a late order binds nobody
-    free = session.deployment.local_market
+    free = session.deployment.client(LocalMarket)
     people = session.deployment.prosumers
     assert {free.balance_of(people[i].address) for i in np.flatnonzero(late)} == {RICH}
 
@@ -144,7 +118,7 @@ def test_full_blocks_make_the_last_orders_late():
 def test_meters_report_and_what_was_not_traded_goes_to_the_supplier():
     session = session_of(3)
     trade(session, [(False, 1_000, 250_000), (True, 1_000, 150_000), None])
-    settled = session.settle(FIRST, np.array([-1_500, 1_200, -10]))
+    settled, _ = session.settle(FIRST, np.array([-1_500, 1_200, -10]))
     assert settled.contracted_wh.tolist() == [-1_000, 1_000, 0]
     assert settled.metered_wh.tolist() == [-1_500, 1_200, -10]
     assert settled.traded_ueur.tolist() == [-200_000, 200_000, 0]
@@ -157,7 +131,7 @@ def test_silent_meters_are_settled_by_estimate_before_the_next_gate_closes():
     n = 60
     session = session_of(n, metering_s=10)
     trade(session, everybody_sells(n))
-    settled = session.settle(FIRST, np.full(n, 1_000))
+    settled, _ = session.settle(FIRST, np.full(n, 1_000))
     assert settled.estimated.all()
     assert (settled.metered_wh == -ESTIMATE_WH).all()
     # an hour of one block each would make every order of the interval after next late
@@ -170,7 +144,7 @@ def test_meters_that_find_no_room_are_silent_and_the_others_are_not():
     n = 80
     session = session_of(n, gas_limit=2_000_000, metering_s=24)
     trade(session, everybody_sells(n))
-    settled = session.settle(FIRST, np.full(n, 700))
+    settled, _ = session.settle(FIRST, np.full(n, 700))
     assert 0 < settled.estimated.sum() < n
     expected = np.where(settled.estimated, -ESTIMATE_WH, 700)
     assert settled.metered_wh.tolist() == expected.tolist()
@@ -181,20 +155,20 @@ def test_meters_that_find_no_room_are_silent_and_the_others_are_not():
 def test_a_dso_without_money_gets_no_request():
     session = session_of(2, dso_ueur=1_000)
     trade(session, everybody_sells(2))
-    assert session.request(FIRST, -1, 1_000, 500_000) is None
-    assert session.settle(FIRST, np.zeros(2, dtype=np.int64)).requests == ()
+    assert session.request(FIRST, -1, 1_000) is None
+    assert session.settle(FIRST, np.zeros(2, dtype=np.int64))[1]["request"] == []
 
 
 def test_no_request_is_opened_after_delivery_has_started():
     session = session_of(2)
     trade(session, everybody_sells(2))
     session.chain.mine_until(session.clock.delivery_start_s(FIRST))
-    assert session.request(FIRST, -1, 1_000, 500_000) is None
+    assert session.request(FIRST, -1, 1_000) is None
     assert session.chain.pending == 0
 
 
 def flexible(session, energy, price=200_000, baseline=1_000, quantity=10_000):
-    request = session.request(FIRST, -1, quantity, 500_000)
+    request = session.request(FIRST, -1, quantity)
     n = session.n
     session.offer(
         request,
@@ -222,11 +196,10 @@ def test_awards_are_delivered_paid_and_fined():
     assert session.award(request, np.array([800, 0, 600])) == [[0, 2]]
     assert request.awarded_wh == [800, 0, 600]
     # prosumer 0 delivers in full and more, prosumer 2 only 250 Wh
-    settled = session.settle(FIRST, np.array([100, 1_000, 750, 1_000]))
-    (same,) = settled.requests
-    assert same.delivered_wh == [800, 0, 250]
-    assert same.paid_ueur == [160_000, 0, 50_000]
-    assert same.penalty_ueur == [0, 0, 350 * 600]
+    settled, rows = session.settle(FIRST, np.array([100, 1_000, 750, 1_000]))
+    assert rows["delivered_wh"] == [800, 0, 250]
+    assert rows["paid_ueur"] == [160_000, 0, 50_000]
+    assert rows["penalty_ueur"] == [0, 0, 350 * 600]
     assert settled.flexibility_ueur.tolist() == [160_000, 0, 50_000 - 210_000, 0]
 
 
@@ -239,16 +212,18 @@ def test_an_award_beyond_the_request_is_not_taken():
     assert session.award(request, np.array([1_000, 500, 0])) == [[0, 1]]
 
 
-def test_who_is_awarded_is_looked_up_in_the_directory():
+def test_who_is_awarded_is_looked_up():
     session = session_of(3)
     trade(session, everybody_sells(3))
     request = flexible(session, 1_000)
     prosumers = session.deployment.prosumers
-    # a directory that takes the first for the second, and the second for the first
+    # one that takes the first for the second, and the second for the first
     session.deployment.lookups.append(lambda i: prosumers[(1, 0, 2)[i]].address)
     assert session.award(request, np.array([700, 0, 300])) == [[0, 2]]
     awarded = [
-        session.deployment.flexibility.view("offerOf", request.number, account.address)[3]
+        session.deployment.client(FlexibilityMarket).view(
+            "offerOf", request.number, account.address
+        )[3]
         for account in prosumers
     ]
     assert awarded == [0, 700, 300]
@@ -264,8 +239,8 @@ def test_awards_and_settlements_are_split_to_fit_into_blocks():
     batches = session.award(request, np.full(offered, 400))
     assert len(batches) > 1
     assert [o for batch in batches for o in batch] == list(range(offered))
-    settled = session.settle(FIRST, np.full(n, 600))
-    assert settled.requests[0].delivered_wh == [400] * offered
+    _, rows = session.settle(FIRST, np.full(n, 600))
+    assert rows["delivered_wh"] == [400] * offered
 
 
 def test_offers_wait_for_room_while_an_award_still_has_time():
@@ -288,7 +263,7 @@ def test_fees_are_the_gas_of_each_account_at_its_price():
     session.chain.drain_records()
     trade(session, [(True, 1_000, 100_000), None, None])
     flexible(session, [0, 700, 0])
-    settled = session.settle(FIRST, np.zeros(3, dtype=np.int64))
+    settled, _ = session.settle(FIRST, np.zeros(3, dtype=np.int64))
     records = session.chain.drain_records()
     rows, blocks = records.transactions, records.blocks
     base = dict(zip(blocks["block"], blocks["base_fee_wei"], strict=True))
@@ -307,4 +282,4 @@ def test_fees_are_the_gas_of_each_account_at_its_price():
 def test_a_chain_without_fees_charges_none():
     session = session_of(2)
     trade(session, everybody_sells(2))
-    assert session.settle(FIRST, np.zeros(2, dtype=np.int64)).fees_wei == [0, 0]
+    assert session.settle(FIRST, np.zeros(2, dtype=np.int64))[0].fees_wei == [0, 0]

@@ -37,7 +37,7 @@ def test_schedules_do_not_know_a_clearing_that_comes_after_delivery_began():
     assert not book.in_time
     assert book.filled_wh.tolist() == [3_000, 2_000, 2_000, 1_000]
     assert book.scheduled_wh.tolist() == [0, 0, 0, 0]
-    assert session.request(FIRST, -1, 1_000, 300_000) is None  # too late for that, too
+    assert session.request(FIRST, -1, 1_000) is None  # too late for that, too
 
 
 def test_schedules_know_a_clearing_in_time():
@@ -54,7 +54,7 @@ def negotiated():
     session = session_of(4)
     session.chain.begin(Regular(12), horizon_blocks=200)
     book = trade(session, ORDERS, sent=[0.1, 0.3, 0.5, 0.7])
-    request = session.request(FIRST, -1, 1_000, 300_000)
+    request = session.request(FIRST, -1, 1_000)
     session.offer(
         request,
         np.array([0, 500, 400, 0]),
@@ -85,12 +85,14 @@ def test_an_order_that_is_left_behind_comes_too_late(negotiated):
     assert kinds == [(False, None), (True, None)]
     assert after.steps[1].request.prosumers == [2]
     assert after.steps[1].request.awarded_wh == [0]
+    assert after.schedules.contracted_wh.tolist() == [-2_000, 0, 2_000, 0]
+    assert after.schedules.activated_wh.tolist() == [0, 0, 0, 0]
 
 
 def test_awards_that_are_left_behind_are_not_activated(negotiated):
     session, before = negotiated
     dso = session.deployment.dso.address
-    award = session.deployment.flexibility.artifact.selectors["award"]
+    award = session.flexibility.client.artifact.selectors["award"]
     session.chain.mine_until(session.clock.delivery_start_s(FIRST))
     session.chain.reorganise(
         session.chain.replaceable, lambda sent: sent.sender == dso and sent.data[:4] == award
@@ -119,6 +121,6 @@ def test_nothing_is_undone_behind_delivery(negotiated):
     session, _ = negotiated
     assert session.at_delivery(FIRST) is None
     assert session.chain.replaceable == 0
-    settled = session.settle(FIRST, np.array([-3_000, 1_500, 1_700, -1_000]))
-    assert settled.requests[0].delivered_wh == [500, 300]
+    _, rows = session.settle(FIRST, np.array([-3_000, 1_500, 1_700, -1_000]))
+    assert rows["delivered_wh"] == [500, 300]
     assert session.chain.replaceable == 0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
+from deployed import deployed, readings_of, scenario_of
 
-from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError, UserError
-from cosim.evm.engine import create_engine
-from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.play import Statement
 from cosim.mechanisms.supply_contract.play import SupplyContractPlay
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, supply_terms
 
@@ -40,38 +40,27 @@ METERED = np.array(
 )
 
 
-def deployed(
+def supplied(
     setup: SupplySetup = SETUP, clock: DeliveryClock = CLOCK, engine: str = "revm", **ledger: int
 ) -> SupplyContractPlay:
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
-        penalty_ueur_per_kwh=600_000,
-        first_delivery_s=clock.start_s,
-        step_s=clock.step_s,
-        order_lead_s=clock.order_lead_s,
-        gate_closure_s=clock.gate_closure_s,
-        metering_s=clock.metering_s,
-        silent_estimate_wh=2_000,
-        local_deposit_ueur=60_000_000,
-        flexibility_deposit_ueur=40_000_000,
-        supplier_deposit_ueur=10**9,
-        dso_deposit_ueur=10**9,
-    )
-    genesis = genesis_s(clock.window_opens_s(0), 12, 30_000_000, len(POINTS), 1)
-    chain = Chain(create_engine(engine), genesis, 12, 30_000_000, tip_wei=ledger.get("tip_wei", 0))
-    meters = [f"meter {point}" for point in POINTS]
-    deployment: Deployment = deploy_market(chain, 7, POINTS, meters, terms, MEMBERS)
+    scenario = scenario_of(intervals=INTERVALS)
+    deployment = deployed(scenario, POINTS, members=MEMBERS, engine=engine, **ledger)
     return SupplyContractPlay.deploy(deployment, clock, setup)
 
 
-def played(service: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict[str, Any]]:
+def settle(supply: SupplyContractPlay, interval: int, metered_wh: Any) -> Mapping[str, Any]:
+    """Settle what was metered; rows by table."""
+    readings = readings_of(interval, metered_wh)
+    return supply.settle(interval, readings, Statement.empty(len(POINTS)))
+
+
+def played(supply: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict[str, Any]]:
     """Settle intervals as the market does, a little after each; rows of the table."""
     rows: list[dict[str, Any]] = []
-    chain = service._deployment.chain
+    chain = supply._deployment.chain
     for interval in range(intervals):
         chain.mine_until(CLOCK.delivery_start_s(interval + 1) + 24)
-        tables = service.settle(interval, {"metered_wh": METERED[interval % LENGTH]})
+        tables = settle(supply, interval, METERED[interval % LENGTH])
         columns = tables.get("supply", {})
         rows += [
             dict(zip(columns, values, strict=True))
@@ -82,10 +71,10 @@ def played(service: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict
 
 @pytest.mark.parametrize("engine", ["revm", "py-evm"])
 def test_three_periods(engine: str) -> None:
-    service = deployed(engine=engine)
-    tokens = service._deployment.token.balance_of
-    people = service._deployment.prosumers
-    rows = {(row["prosumer"], row["period"]): row for row in played(service)}
+    supply = supplied(engine=engine)
+    tokens = supply._deployment.token.balance_of
+    people = supply._deployment.prosumers
+    rows = {(row["prosumer"], row["period"]): row for row in played(supply)}
     assert set(rows) == {
         ("House 1", 0), ("House 1", 1), ("House 1", 2),
         ("House 3", 0), ("House 3", 1), ("Flat 4", 0),
@@ -110,36 +99,36 @@ def test_three_periods(engine: str) -> None:
     assert [rows["House 1", period]["interval"] for period in range(3)] == [5, 9, 11]
 
     paid_in = sum(row["bill_ueur"] for row in rows.values())
-    assert tokens(service._deployment.supplier.address) == paid_in
+    assert tokens(supply._deployment.supplier.address) == paid_in
     assert tokens(people[2].address) == WALLET - 150_300 - 900_000
     assert tokens(people[3].address) == WALLET - 200_100
-    assert tokens(service.client.address) == 10**6  # House 1 goes on
-    registry = service._deployment.meter_registry
-    valid = [registry.is_valid(meter.address) for meter in service._deployment.meters]
+    assert tokens(supply.client.address) == 10**6  # House 1 goes on
+    registry = supply._deployment.meter_registry
+    valid = [registry.is_valid(meter.address) for meter in supply._deployment.meters]
     assert valid == [True, True, True, False]  # who left has no meter any more
 
 
 def test_transfers_are_what_moved() -> None:
-    service = deployed()
-    tokens = service._deployment.token.balance_of
-    holders = {account.name: account.address for account in service._deployment.prosumers}
+    supply = supplied()
+    tokens = supply._deployment.token.balance_of
+    holders = {account.name: account.address for account in supply._deployment.prosumers}
     holders |= {
-        service._deployment.supplier.name: service._deployment.supplier.address,
-        "Supplier": service.client.address,
+        supply._deployment.supplier.name: supply._deployment.supplier.address,
+        "Supplier": supply.client.address,
     }
     before = {name: tokens(address) for name, address in holders.items()}
-    played(service)
-    for sender, receiver, amount in service.token_transfers():
+    played(supply)
+    for sender, receiver, amount in supply.transfers():
         assert amount > 0
         before[sender] -= amount
         before[receiver] += amount
     assert before == {name: tokens(address) for name, address in holders.items()}
-    assert service.token_transfers() == []
+    assert list(supply.transfers()) == []
 
 
 def test_fees_are_the_consumers_own() -> None:
-    service = deployed(replace(SETUP, eur_per_eth=1_000.0), tip_wei=10**9)
-    rows = played(service)
+    supply = supplied(replace(SETUP, eur_per_eth=1_000.0), tip_wei=10**9)
+    rows = played(supply)
     assert all(row["fees_ueur"] > 0 for row in rows)
     silent = next(row for row in rows if row["estimated"])
     # a payment and a withdrawal, of some 36 000 and 45 000 gas at 1 gwei and 1 000 EUR
@@ -147,39 +136,39 @@ def test_fees_are_the_consumers_own() -> None:
 
 
 def test_meter_whose_declaration_comes_late_is_billed_the_estimate() -> None:
-    service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
-    declare = service.client.declare_period
+    supply = supplied(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
+    declare = supply.client.declare_period
 
     def late(*arguments: Any, **more: Any) -> int:
         """The first declaration leaves when its block has passed, and is withdrawn."""
         delay_s = 10_000 if arguments[1] == 0 else 0
-        sent_at_s = service._deployment.chain.now_s + delay_s
+        sent_at_s = supply._deployment.chain.now_s + delay_s
         return declare(*arguments, sent_at_s=sent_at_s, **more)
 
-    service.client.declare_period = late  # type: ignore[method-assign]
-    rows = played(service)
+    supply.client.declare_period = late  # type: ignore[method-assign]
+    rows = played(supply)
     assert [(row["declared_wh"], row["estimated"], row["billed_wh"]) for row in rows] == [
         (None, True, 3_000),
         (4_000, False, 4_000),
         (4_000, False, 4_000),
     ]
-    assert service._deployment.chain.pending == 0
+    assert supply._deployment.chain.pending == 0
 
 
 def test_late_payments_are_made_later() -> None:
-    service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
-    client, sent = service.client, []
+    supply = supplied(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
+    client, sent = supply.client, []
     pay = client.payment_period
 
     def not_in_time(*arguments: Any, **more: Any) -> int:
         """The first payment leaves when its block has passed, and is withdrawn."""
         sent.append(arguments[1])
         if len(sent) == 1:
-            return pay(*arguments, sent_at_s=service._deployment.chain.now_s + 10_000, **more)
+            return pay(*arguments, sent_at_s=supply._deployment.chain.now_s + 10_000, **more)
         return pay(*arguments, **more)
 
     client.payment_period = not_in_time  # type: ignore[method-assign]
-    rows = played(service)
+    rows = played(supply)
     assert sent == [0, 0, 1, 2]
     assert [(row["period"], row["interval"], row["paid_ueur"]) for row in rows] == [
         (0, 5, 1_200_000),
@@ -189,15 +178,15 @@ def test_late_payments_are_made_later() -> None:
 
 
 def test_price_that_comes_too_late_does_not_hold() -> None:
-    service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
-    set_price, tried = service.client.set_price, []
+    supply = supplied(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
+    set_price, tried = supply.client.set_price, []
 
     def late(*arguments: Any) -> int:
         tried.append(arguments[1:])
-        return set_price(*arguments, sent_at_s=service._deployment.chain.now_s + 10_000)
+        return set_price(*arguments, sent_at_s=supply._deployment.chain.now_s + 10_000)
 
-    service.client.set_price = late  # type: ignore[method-assign]
-    rows = played(service)
+    supply.client.set_price = late  # type: ignore[method-assign]
+    rows = played(supply)
     # in every interval of period 1 in which the price of period 2 could still be set
     assert tried == [(2, 250_001)] * 3
     assert [row["price_ueur_per_kwh"] for row in rows] == [300_000] * 3
@@ -205,25 +194,25 @@ def test_price_that_comes_too_late_does_not_hold() -> None:
 
 def test_meter_of_who_leaves_without_a_refund_goes_too() -> None:
     setup = replace(SETUP, consumers=(Consumer(0, 200_000, leaves_in=0),))
-    service = deployed(setup)
-    rows = played(service)
+    supply = supplied(setup)
+    rows = played(supply)
     assert [(row["refund_ueur"], row["debt_ueur"]) for row in rows] == [(0, 1_000_000)]
-    meter = service._deployment.meters[0].address
-    assert not service._deployment.meter_registry.is_valid(meter)
+    meter = supply._deployment.meters[0].address
+    assert not supply._deployment.meter_registry.is_valid(meter)
 
 
 def test_declaration_settles_what_was_not_paid_before() -> None:
-    service = deployed(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
-    client = service.client
+    supply = supplied(replace(SETUP, consumers=(Consumer(0, 9_000_000),)))
+    client = supply.client
     pay = client.payment_period
 
     def only_at_the_end(*arguments: Any, **more: Any) -> int:
         late = 0 if arguments[1] == 2 else 10_000
-        now_s = service._deployment.chain.now_s
+        now_s = supply._deployment.chain.now_s
         return pay(*arguments, sent_at_s=now_s + late, **more)
 
     client.payment_period = only_at_the_end  # type: ignore[method-assign]
-    rows = played(service)
+    rows = played(supply)
     assert [(row["period"], row["interval"], row["estimated"]) for row in rows] == [
         (0, 7, False),
         (1, 11, False),
@@ -231,32 +220,32 @@ def test_declaration_settles_what_was_not_paid_before() -> None:
     ]
 
 
-def test_books_that_differ_stop_the_run() -> None:
-    service = deployed()
-    played(service, intervals=3)
-    meter = service._deployment.meters[2].name
-    service.model.subscription_of("House 3", meter).deposit_ueur -= 1
-    service._deployment.chain.mine_until(CLOCK.delivery_start_s(4) + 24)
+def test_models_that_differ_stop_the_run() -> None:
+    supply = supplied()
+    played(supply, intervals=3)
+    meter = supply._deployment.meters[2].name
+    supply.model.subscription_of("House 3", meter).deposit_ueur -= 1
+    supply._deployment.chain.mine_until(CLOCK.delivery_start_s(4) + 24)
     with pytest.raises(ReconciliationError, match=r"subscription on the ledger.*House 3"):
-        service.settle(3, {"metered_wh": METERED[3]})
+        settle(supply, 3, METERED[3])
 
 
 def test_energy_that_differs_stops_the_run() -> None:
-    service = deployed()
-    played(service, intervals=4)
-    service._open[0][2].drawn_wh += 1  # what the meter counted, after it declared
-    service._deployment.chain.mine_until(CLOCK.delivery_start_s(5) + 24)
+    supply = supplied()
+    played(supply, intervals=4)
+    supply._open[0][2].drawn_wh += 1  # what the meter counted, after it declared
+    supply._deployment.chain.mine_until(CLOCK.delivery_start_s(5) + 24)
     with pytest.raises(ReconciliationError, match=r"House 3: billed energy .* 501 against 502"):
-        service.settle(4, {"metered_wh": METERED[0]})
+        settle(supply, 4, METERED[0])
 
 
 def test_bill_that_differs_stops_the_run() -> None:
-    service = deployed()
-    played(service, intervals=4)
-    service.model._prices[0] = (0, 299_999)
-    service._deployment.chain.mine_until(CLOCK.delivery_start_s(5) + 24)
+    supply = supplied()
+    played(supply, intervals=4)
+    supply.model._prices[0] = (0, 299_999)
+    supply._deployment.chain.mine_until(CLOCK.delivery_start_s(5) + 24)
     with pytest.raises(ReconciliationError, match="the contract billed"):
-        service.settle(4, {"metered_wh": METERED[0]})
+        settle(supply, 4, METERED[0])
 
 
 @pytest.mark.parametrize("block_s", [7, 13])

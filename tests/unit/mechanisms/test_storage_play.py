@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cosim.mechanisms.local_market.session import MarketSession
+from deployed import bids_of, delivery_of, deployed, flow_of, scenario_of
 
-from cosim.chain.chain import Chain
-from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError
-from cosim.evm.engine import create_engine
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.community_storage.play import CommunityStoragePlay
 from cosim.mechanisms.community_storage.setup import StorageSetup
-from cosim.mechanisms.community_storage.terms import StorageTerms
-from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
-from cosim.units import fee_ueur
+from cosim.mechanisms.local_market.play import LocalMarketPlay
+from cosim.mechanisms.session import Session
+from cosim.messages.extras import StorageAccounts, StorageNominations
+from cosim.timing import StageTimer
+from cosim.units import IntArray, fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "battery")
 BATTERY = 3
@@ -39,73 +39,50 @@ TERMS = StorageTerms(
 
 
 class World:
-    """The service and the local market, played interval by interval."""
+    """The storage and the local market, played interval by interval."""
 
-    def __init__(
-        self,
-        engine: str = "revm",
-        *,
-        deposit: int = DEPOSIT,
-        tip_wei: int = 0,
-        gas: int = 30_000_000,
-    ) -> None:
-        start = datetime(2024, 6, 1, 11, tzinfo=UTC)
-        self.clock = DeliveryClock(start, 900, 20, 600, 180, 240, 12)
-        terms = ContractTerms(
-            retail_price_ueur_per_kwh=300_000,
-            feed_in_price_ueur_per_kwh=80_000,
-            penalty_ueur_per_kwh=600_000,
-            first_delivery_s=self.clock.start_s,
-            step_s=900,
-            order_lead_s=600,
-            gate_closure_s=180,
-            metering_s=240,
-            silent_estimate_wh=2_000,
-            local_deposit_ueur=60_000_000,
-            flexibility_deposit_ueur=40_000_000,
-            supplier_deposit_ueur=10**9,
-            dso_deposit_ueur=10**9,
-        )
-        genesis = genesis_s(self.clock.window_opens_s(0), 12, 30_000_000, len(NAMES), 1)
-        chain = Chain(create_engine(engine), genesis, 12, 30_000_000, tip_wei=tip_wei)
-        meters = [f"meter {name}" for name in NAMES]
-        self.deployment = deploy_market(chain, 7, NAMES, meters, terms)
+    def __init__(self, engine: str = "revm", *, deposit: int = DEPOSIT, tip_wei: int = 0) -> None:
+        scenario = scenario_of(datetime(2024, 6, 1, 11, tzinfo=UTC), 20)
+        self.clock = scenario.clock()
+        self.deployment = deployed(scenario, NAMES, engine=engine, tip_wei=tip_wei)
         setup = StorageSetup(
             TERMS, BATTERY, SHARES, STANDBY_WH, deposit, OWNER_DEPOSIT, eur_per_eth=2_000.0
         )
-        self.service = CommunityStoragePlay.deploy(self.deployment, self.clock, setup)
-        self.session = MarketSession(self.deployment, self.clock)
+        self.storage = CommunityStoragePlay.deploy(self.deployment, self.clock, setup)
+        self.deployment.plays.append(self.storage)
+        self.session = Session(self.deployment, self.clock, 2_000.0, StageTimer())
         self.soc_wh = 0.0
-        chain.block_gas_limit = gas
 
-    def order(self, interval: int, storage_wh: list[int], sent: float | list[float] = 0.0) -> Any:
+    def known_wh(self) -> list[int]:
+        """What everybody knows to be stored."""
+        accounts = self.storage.known().of(StorageAccounts)
+        assert accounts is not None
+        return list(accounts.energy_wh)
+
+    def order(
+        self, interval: int, storage_wh: list[int] | None, sent: float | list[float] = 0.0
+    ) -> IntArray:
         """Nominations, gate closure, and the battery's schedule."""
-        fractions = np.broadcast_to(np.asarray(sent, dtype=float), len(NAMES))
-        bids = {"storage_wh": np.array(storage_wh), "sent_fraction": fractions}
-        self.service.submit(interval, bids)
-        nothing = np.zeros(len(NAMES), dtype=np.int64)
-        self.session.trade(interval, nothing > 0, nothing, nothing, np.zeros(len(NAMES)))
-        self.service.gate_closed(interval)
-        return self.service.scheduled_wh(interval, nothing)
+        own = [] if storage_wh is None else [StorageNominations(np.array(storage_wh))]
+        bids = bids_of(interval, len(NAMES), *own, sent_fraction=sent)
+        return self.session.open(bids).nominated_wh
 
     def deliver(
-        self, interval: int, net_wh: list[int], beside_wh: int = 0, off_soc_wh: float = 0.0
+        self, interval: int, net_wh: list[int], other_wh: int = 0, off_soc_wh: float = 0.0
     ) -> dict[str, Any]:
         """Delivery, reports and settlement; the rows of ``storage`` by prosumer.
 
-        Of the battery's consumption ``beside_wh`` is another's than charging and standby.
+        Of the battery's consumption ``other_wh`` is another's than charging and standby.
         """
-        drawn = -net_wh[BATTERY] - STANDBY_WH - beside_wh
+        drawn = -net_wh[BATTERY] - STANDBY_WH - other_wh
         self.soc_wh += drawn * 0.95 if drawn > 0 else drawn / 0.93
         self.soc_wh += off_soc_wh
         metered = np.array(net_wh, dtype=np.int64)
-        reported = self.service.reported_wh(interval, metered)
-        assert reported.sum() == metered.sum()
-        self.session.settle(interval, reported)
+        assert self.storage.reported_wh(interval, metered).sum() == metered.sum()
         soc = np.zeros(len(NAMES))
         soc[BATTERY] = self.soc_wh / 1e6
-        tables = self.service.settle(interval, {"metered_wh": metered, "soc_mwh": soc})
-        assert list(tables) == ["storage"]
+        delivery = delivery_of(interval, metered, soc_mwh=soc)
+        tables = self.session.settle(interval, delivery, flow_of(interval, metered))
         table = tables["storage"]
         assert table["interval"] == interval
         columns = {k: v for k, v in table.items() if k != "interval"}
@@ -114,11 +91,11 @@ class World:
             for row, name in enumerate(table["prosumer"])
         }
 
-    def play(self, turn: int, storage_wh: list[int], beside_wh: int = 0) -> dict[str, Any]:
+    def play(self, turn: int, storage_wh: list[int], other_wh: int = 0) -> dict[str, Any]:
         """Every other interval, so that one is settled before the next is ordered."""
         scheduled = self.order(2 * turn, storage_wh)
-        net_wh = [0, 0, 0, int(scheduled[BATTERY]) - beside_wh]
-        return self.deliver(2 * turn, net_wh, beside_wh)
+        net_wh = [0, 0, 0, int(scheduled[BATTERY]) - other_wh]
+        return self.deliver(2 * turn, net_wh, other_wh)
 
 
 def test_the_battery_follows_the_accounts_and_the_loss_is_billed() -> None:
@@ -135,7 +112,7 @@ def test_the_battery_follows_the_accounts_and_the_loss_is_billed() -> None:
     assert rows["roof"]["allocated_wh"] == -2_000
     assert (rows["roof"]["billed_ueur"], rows["flat"]["billed_ueur"]) == (5 * 360, 3 * 360)
     assert rows["battery"]["billed_ueur"] == 0  # its two unsold shares
-    assert world.service.known()["storage_wh"].tolist() == [1_900, 950, 0, 0]
+    assert world.known_wh() == [1_900, 950, 0, 0]
     rows = world.play(1, [-930, 500, 0, 0])
     assert rows["roof"]["account_wh"] == 1_900 - 1_000
     assert rows["flat"]["account_wh"] == 950 + 475
@@ -143,7 +120,7 @@ def test_the_battery_follows_the_accounts_and_the_loss_is_billed() -> None:
     assert rows["battery"]["loss_wh"] == -46
     assert rows["battery"]["credited_ueur"] == 2 * 368
     assert rows["roof"]["credited_ueur"] == 5 * 368
-    assert world.service.clients == (world.service.client,)
+    assert world.storage.clients == (world.storage.client,)
 
 
 def test_rounding_does_not_add_up() -> None:
@@ -157,7 +134,7 @@ def test_the_next_schedule_is_made_before_the_last_is_delivered() -> None:
     world = World()
     first = world.order(0, [1_000, 0, 0, 0])
     second = world.order(1, [-500, 400, 0, 0])
-    assert world.service.known()["storage_wh"].tolist() == [950 - 538, 380, 0, 0]
+    assert world.known_wh() == [950 - 538, 380, 0, 0]
     assert second[BATTERY] == -STANDBY_WH + round((538 - 380) * 0.93)
     rows = world.deliver(0, [0, 0, 0, int(first[BATTERY])])
     assert rows["battery"]["account_wh"] == rows["roof"]["account_wh"] == 950
@@ -199,14 +176,15 @@ def test_debts_are_recorded_and_stop_nobody() -> None:
 def test_late_report_of_the_battery_bills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     scheduled = world.order(0, [1_000, 0, 0, 0])
-    settle = world.session.settle
+    market = world.deployment.play(LocalMarketPlay)
+    settle = market.settle
 
-    def slowly(interval: int, metered: Any) -> Any:
-        settled = settle(interval, metered)
+    def slowly(*arguments: Any) -> Any:
+        settled = settle(*arguments)
         world.deployment.chain.mine_until(world.clock.delivery_start_s(1) + 240)
         return settled
 
-    monkeypatch.setattr(world.session, "settle", slowly)
+    monkeypatch.setattr(market, "settle", slowly)
     rows = world.deliver(0, [0, 0, 0, int(scheduled[BATTERY])])
     assert rows["battery"]["loss_wh"] is None
     assert rows["roof"]["billed_ueur"] == 0
@@ -222,14 +200,15 @@ def test_a_battery_that_is_not_what_the_accounts_say_stops_the_run() -> None:
         world.deliver(0, [0, 0, 0, int(scheduled[BATTERY])], off_soc_wh=-3.0)
 
 
-def test_a_loss_that_the_local_market_did_not_settle_stops_the_run() -> None:
+def test_a_loss_that_the_local_market_did_not_settle_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World()
     scheduled = world.order(0, [1_000, 0, 0, 0])
-    metered = np.array([0, 0, 0, int(scheduled[BATTERY])])
-    world.session.settle(0, metered)  # without allocation
-    soc = np.array([0.0, 0.0, 0.0, 950e-6])
+    # without allocation
+    monkeypatch.setattr(world.storage, "reported_wh", lambda interval, metered_wh: metered_wh)
     with pytest.raises(ReconciliationError, match="loss settled in the local market"):
-        world.service.settle(0, {"metered_wh": metered, "soc_mwh": soc})
+        world.deliver(0, [0, 0, 0, int(scheduled[BATTERY])])
 
 
 def test_both_engines_bill_the_same() -> None:
@@ -244,10 +223,6 @@ def test_both_engines_bill_the_same() -> None:
 
 def test_without_nominations_in_the_bids_only_standby_is_billed() -> None:
     world = World()
-    world.service.submit(0, {"sent_fraction": np.zeros(4)})
-    nothing = np.zeros(4, dtype=np.int64)
-    world.session.trade(0, nothing > 0, nothing, nothing, np.zeros(4))
-    world.service.gate_closed(0)
-    assert world.service.scheduled_wh(0, nothing)[BATTERY] == -STANDBY_WH
+    assert world.order(0, None)[BATTERY] == -STANDBY_WH
     rows = world.deliver(0, [0, 0, 0, -STANDBY_WH])
     assert rows["battery"]["loss_wh"] == STANDBY_WH

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deployed import deployed, readings_of, scenario_of
 
-from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError
-from cosim.evm.engine import create_engine
-from cosim.mechanisms.deployment import ContractTerms, deploy_market, genesis_s
 from cosim.mechanisms.green_certificates.play import CertificateTerms, GreenCertificatesPlay
+from cosim.mechanisms.play import Statement
 from cosim.units import fee_ueur
 
 NAMES = ("roof", "flat", "cabin", "shop")
@@ -29,7 +28,7 @@ def clock(start_minute: int = 30, n_intervals: int = 4) -> DeliveryClock:
     return DeliveryClock(start, 900, n_intervals, 600, 180, 240, 12)
 
 
-def service(
+def community(
     when: DeliveryClock | None = None,
     *,
     engine: str = "revm",
@@ -39,25 +38,8 @@ def service(
     tip_wei: int = 0,
 ) -> GreenCertificatesPlay:
     when = when or clock()
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
-        penalty_ueur_per_kwh=600_000,
-        first_delivery_s=when.start_s,
-        step_s=when.step_s,
-        order_lead_s=when.order_lead_s,
-        gate_closure_s=when.gate_closure_s,
-        metering_s=when.metering_s,
-        silent_estimate_wh=2_000,
-        local_deposit_ueur=60_000_000,
-        flexibility_deposit_ueur=40_000_000,
-        supplier_deposit_ueur=10**9,
-        dso_deposit_ueur=10**9,
-    )
-    genesis = genesis_s(when.window_opens_s(0), 12, 30_000_000, len(NAMES), 1)
-    chain = Chain(create_engine(engine), genesis, 12, 30_000_000, tip_wei=tip_wei)
-    meters = [f"meter {name}" for name in NAMES]
-    deployment = deploy_market(chain, 7, NAMES, meters, terms, members)
+    scenario = scenario_of(when.start, when.n_intervals)
+    deployment = deployed(scenario, NAMES, members=members, engine=engine, tip_wei=tip_wei)
     return GreenCertificatesPlay.deploy(
         deployment, when, CertificateTerms(price, LIMITS, deposit, eur_per_eth=2_000.0)
     )
@@ -68,23 +50,20 @@ def delivery(pv_wh: list[int], load_wh: list[int], ev_wh: int = 0) -> dict[str, 
     mw = 4 / 1e6
     zeros = np.zeros(len(NAMES))
     return {
-        "parts": {
-            "pv_p_mw": np.array(pv_wh) * mw,
-            "load_p_mw": np.array(load_wh) * mw,
-            "ev_p_mw": zeros + ev_wh * mw,
-            "heat_pump_p_mw": zeros,
-            "battery_p_mw": zeros + 1.0,
-        }
+        "pv_p_mw": np.array(pv_wh) * mw,
+        "load_p_mw": np.array(load_wh) * mw,
+        "ev_p_mw": zeros + ev_wh * mw,
+        "heat_pump_p_mw": zeros,
+        "battery_p_mw": zeros + 1.0,
     }
 
 
-def settle(
-    running: GreenCertificatesPlay, interval: int, message: dict[str, Any]
-) -> dict[str, Any]:
+def settle(running: GreenCertificatesPlay, interval: int, parts: dict[str, Any]) -> dict[str, Any]:
     """Settle an interval once it is delivered; rows as plain lists."""
     chain = running.client.chain
     chain.mine_until(running._clock.delivery_start_s(interval + 1))
-    tables = running.settle(interval, message)
+    readings = readings_of(interval, np.zeros(len(NAMES)), parts)
+    tables = running.settle(interval, readings, Statement.empty(len(NAMES)))
     if not tables:
         return {}
     assert list(tables) == ["certificates"]
@@ -96,7 +75,7 @@ def settle(
 
 @pytest.mark.parametrize("engine", ["revm", "py-evm"])
 def test_an_hour_by_hand(engine: str) -> None:
-    running = service(engine=engine)
+    running = community(engine=engine)
     assert settle(running, 0, delivery([500, 0, 0, 40], [100, 200, 150, 30])) == {}
     rows = settle(running, 1, delivery([300, 0, 0, 0], [50, 100, 150, 90], ev_wh=10))
     hour = running._clock.start_s // 3_600
@@ -127,21 +106,26 @@ def test_an_hour_by_hand(engine: str) -> None:
 
 
 def test_hours_are_apart_and_the_last_may_be_a_part() -> None:
-    running = service()
+    running = community()
     settle(running, 0, delivery([500, 0, 0, 0], [0, 0, 0, 0]))
     noon = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert noon["held_wh"] == [500, 0, 0, 0]
     assert settle(running, 2, delivery([0, 0, 0, 0], [0, 100, 0, 0])) == {}
     last = settle(running, 3, delivery([30, 0, 0, 0], [0, 0, 0, 0]))
     assert last["hour"] == noon["hour"] + 1
-    assert last["retired_wh"] == [0, 30, 0, 0]  # 70 Wh stay uncovered beside 500 Wh of the hour ago
+    assert last["retired_wh"] == [
+        0,
+        30,
+        0,
+        0,
+    ]  # 70 Wh stay uncovered: 500 Wh are of another hour
     assert last["consumed_wh"] == [0, 100, 0, 0]
     assert running.model.totals_of(noon["hour"]).issued_wh == 0  # forgotten
     assert running.client.totals_of(noon["hour"]).issued_wh == 500
 
 
 def test_sellers_of_one_price_take_turns() -> None:
-    running = service()
+    running = community()
     sold = []
     for interval in range(4):
         rows = settle(running, interval, delivery([60, 0, 0, 60], [0, 50, 0, 0]))
@@ -153,7 +137,7 @@ def test_sellers_of_one_price_take_turns() -> None:
 
 
 def test_too_dear_for_everybody() -> None:
-    running = service(price=PRICE + 6)
+    running = community(price=PRICE + 6)
     settle(running, 0, delivery([500, 0, 0, 0], [10, 100, 100, 100]))
     rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert rows["offered_wh"] == [490, 0, 0, 0]
@@ -163,7 +147,7 @@ def test_too_dear_for_everybody() -> None:
 
 
 def test_buyers_stop_when_their_money_is_gone() -> None:
-    running = service(deposit=200)  # pays for 99 Wh at 2.001 µEUR
+    running = community(deposit=200)  # pays for 99 Wh at 2.001 µEUR
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 0, 0]))
     rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert rows["bought_wh"] == [0, 99, 0, 0]
@@ -171,7 +155,7 @@ def test_buyers_stop_when_their_money_is_gone() -> None:
 
 
 def test_who_is_no_member_has_no_certificates() -> None:
-    running = service(members=(True, False, True, True))
+    running = community(members=(True, False, True, True))
     settle(running, 0, delivery([500, 400, 0, 0], [0, 0, 0, 0]))
     rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     assert rows["prosumer"] == ["roof", "cabin", "shop"]
@@ -179,7 +163,7 @@ def test_who_is_no_member_has_no_certificates() -> None:
 
 
 def test_fees_are_the_customers() -> None:
-    running = service(tip_wei=10**9)
+    running = community(tip_wei=10**9)
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 0, 0]))
     rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
     sent = running.client.chain.drain_records().transactions
@@ -210,7 +194,7 @@ def late(running: GreenCertificatesPlay, function: str, account: bytes) -> Any:
 
 
 def test_meter_that_finds_no_block_certifies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = service()
+    running = community()
     meter = running._deployment.meters[0].address
     with monkeypatch.context() as patch:
         patch.setattr(running.client, "record", late(running, "record", meter))
@@ -223,7 +207,7 @@ def test_meter_that_finds_no_block_certifies_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_purchase_that_finds_no_block_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = service()
+    running = community()
     cabin = running._deployment.prosumers[2].address
     monkeypatch.setattr(running.client, "buy", late(running, "buy", cabin))
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 100, 0]))
@@ -234,7 +218,7 @@ def test_purchase_that_finds_no_block_is_not_made(monkeypatch: pytest.MonkeyPatc
 
 
 def test_offer_that_is_not_taken_back_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = service()
+    running = community()
     roof = running._deployment.prosumers[0].address
     monkeypatch.setattr(running.client, "cancel_offer", late(running, "cancel_offer", roof))
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 0, 0]))
@@ -249,7 +233,7 @@ def test_offer_that_is_not_taken_back_stays(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("what", ["certificates", "money"])
 def test_what_happens_behind_the_models_back_stops_the_run(what: str) -> None:
-    running = service()
+    running = community()
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 0, 0]))
     client, people = running.client, running._deployment.prosumers
     hour = running.model.hour_of(0)
@@ -269,7 +253,7 @@ def test_what_happens_behind_the_models_back_stops_the_run(what: str) -> None:
 
 
 def test_meter_that_recorded_already_stops_the_run() -> None:
-    running = service()
+    running = community()
     deployment = running._deployment
     client = running.client
     client.chain.mine_until(running._clock.delivery_start_s(1))
@@ -282,4 +266,4 @@ def test_meter_that_recorded_already_stops_the_run() -> None:
 
 def test_intervals_must_lie_in_one_hour() -> None:
     with pytest.raises(ContractRevert, match="first delivery not at a whole step"):
-        service(clock(start_minute=10))
+        community(clock(start_minute=10))

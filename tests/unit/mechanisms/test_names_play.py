@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from deployed import deployed, readings_of, scenario_of
 
-from cosim.chain.chain import Chain
 from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError, UserError
-from cosim.evm.engine import create_engine
-from cosim.mechanisms.deployment import ContractTerms, Deployment, deploy_market, genesis_s
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.name_registry.play import NameRegistryPlay, NameTerms, registry_names
-from cosim.mechanisms.play import TokenTransfer
+from cosim.mechanisms.play import Statement, TokenTransfer
 
 POINTS = ("House 1", "House 2", "Flat_3.B")
 MEMBERS = (True, False, True)
@@ -24,27 +24,10 @@ CLOCK = DeliveryClock(datetime(2024, 6, 1, 12, tzinfo=UTC), 900, 3, 600, 180, 24
 
 
 def deployment(engine: str = "revm", points: tuple[str, ...] = POINTS) -> Deployment:
-    terms = ContractTerms(
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
-        penalty_ueur_per_kwh=600_000,
-        first_delivery_s=CLOCK.start_s,
-        step_s=CLOCK.step_s,
-        order_lead_s=CLOCK.order_lead_s,
-        gate_closure_s=CLOCK.gate_closure_s,
-        metering_s=CLOCK.metering_s,
-        silent_estimate_wh=2_000,
-        local_deposit_ueur=60_000_000,
-        flexibility_deposit_ueur=40_000_000,
-        supplier_deposit_ueur=10**9,
-        dso_deposit_ueur=10**9,
-    )
-    genesis = genesis_s(CLOCK.window_opens_s(0), 12, 30_000_000, len(points), 1)
-    chain = Chain(create_engine(engine), genesis, 12, 30_000_000)
-    return deploy_market(chain, 7, points, [f"meter {p}" for p in points], terms, MEMBERS)
+    return deployed(scenario_of(intervals=3), points, members=MEMBERS, engine=engine)
 
 
-def service(engine: str = "revm", **changes: Any) -> NameRegistryPlay:
+def registry(engine: str = "revm", **changes: Any) -> NameRegistryPlay:
     settings: dict[str, Any] = {
         "registration_fee_ueur": FEE,
         "update_fee_ueur": UPDATE,
@@ -58,7 +41,7 @@ def service(engine: str = "revm", **changes: Any) -> NameRegistryPlay:
 def settled(names: NameRegistryPlay, interval: int) -> dict[str, Any]:
     """Let the market settle an interval without orders, then the names."""
     place = names._deployment
-    chain, market = place.chain, place.local_market
+    chain, market = place.chain, place.client(LocalMarket)
     chain.mine_until(CLOCK.gate_closes_s(interval))
     handles = [market.clear(place.operator.address, interval, 0)]
     chain.mine_until(CLOCK.delivery_start_s(interval + 1))
@@ -69,12 +52,13 @@ def settled(names: NameRegistryPlay, interval: int) -> dict[str, Any]:
     ]
     chain.mine_until(chain.now_s + chain.block_time_s)
     market.check_all(handles)
-    return names.settle(interval, {})
+    n = len(POINTS)
+    return dict(names.settle(interval, readings_of(interval, [0] * n), Statement.empty(n)))
 
 
 @pytest.mark.parametrize("engine", ["revm", "py-evm"])
 def test_names_lead_to_who_lives_there(engine: str) -> None:
-    names = service(engine)
+    names = registry(engine)
     old = [account.address for account in names._deployment.prosumers]
     new = names.next_households[1].address
     assert names.names == ("house-1", "house-2", "flat-3.b")
@@ -84,7 +68,7 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert rows["interval"] == [-1, -1, -1]
     assert rows["action"] == ["registered"] * 3
     assert rows["account"] == ["0x" + address.hex() for address in old]
-    assert names.token_transfers() == []
+    assert list(names.transfers()) == []
 
     rows = settled(names, 1)["names"]
     assert rows["prosumer"] == ["House 2"] * 3
@@ -93,12 +77,12 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert rows["account"] == ["0x" + address.hex() for address in (old[1], old[1], new)]
     assert rows["fee_ueur"] == [0, 0, UPDATE]
     assert names._deployment.account_of(1) == new
-    assert names.token_transfers() == [
+    assert list(names.transfers()) == [
         TokenTransfer("next household House 2", "NameRegistry", UPDATE)
     ]
 
     assert settled(names, 2) == {}
-    assert names.token_transfers() == [TokenTransfer("NameRegistry", "DSO", 3 * FEE + UPDATE)]
+    assert list(names.transfers()) == [TokenTransfer("NameRegistry", "DSO", 3 * FEE + UPDATE)]
     token = names._deployment.token
     assert token.balance_of(old[0]) == ACCOUNT - FEE
     assert token.balance_of(new) == ACCOUNT - UPDATE
@@ -106,15 +90,15 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
 
 
 def test_balances_of_a_run_hold_everybody() -> None:
-    names = service()
-    total, tokens, *_ = names._deployment.balances()
-    assert sum(tokens.values()) == total
+    names = registry()
+    tokens = names._deployment.held_ueur()
+    assert sum(tokens.values()) == names._deployment.token.total_supply()
     assert tokens["next household House 2"] == ACCOUNT
     assert tokens["NameRegistry"] == 3 * FEE
 
 
 def test_a_name_that_leads_elsewhere_stops_the_run() -> None:
-    names = service()
+    names = registry()
     place, stranger = names._deployment, bytes(range(20))
     handle = names.client.update_value(place.prosumers[0].address, "house-1", stranger)
     place.chain.mine_until(place.chain.now_s + 12)
@@ -124,7 +108,7 @@ def test_a_name_that_leads_elsewhere_stops_the_run() -> None:
 
 
 def test_a_value_that_the_model_does_not_know_stops_the_run() -> None:
-    names = service()
+    names = registry()
     place = names._deployment
     # the second household is no member: only the comparison of values can see this
     handle = names.client.update_value(place.prosumers[1].address, "house-2", bytes(32))
@@ -136,7 +120,7 @@ def test_a_value_that_the_model_does_not_know_stops_the_run() -> None:
 
 def test_who_cannot_pay_stops_the_set_up() -> None:
     with pytest.raises(ContractRevert, match="euro token: allowance too low"):
-        service(account_ueur=FEE - 1)
+        registry(account_ueur=FEE - 1)
 
 
 def test_points_that_would_share_a_name_are_refused() -> None:
