@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from cosim.errors import ResultFolderError
 from cosim.evm.accounts import account
 from cosim.grid.network_model import NetworkModel, build_network_model
+from cosim.grid.reading import read_network
 from cosim.prosumers.population import assign_meters
 from cosim.results.manifest import TABLES_FOLDER, read_manifest
 from cosim.results.schemas import TABLES
@@ -64,9 +65,7 @@ class Recorded:
     @cached_property
     def network(self) -> Any:
         """The pandapower network as solved."""
-        import pandapower  # takes seconds
-
-        return pandapower.from_json(str(self.folder / "network.json"))
+        return read_network(self.folder / "network.json")
 
     @cached_property
     def model(self) -> NetworkModel:
