@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cosim.plugins.registry import Registry
 
 if TYPE_CHECKING:
+    from cosim.dso.instruments.base import Instrument
+    from cosim.grid.power_flow import PowerFlow
     from cosim.plugins.mechanism import Mechanism
 
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
@@ -20,4 +22,14 @@ MECHANISMS: Registry[Mechanism[Any]] = Registry(
 )
 """What a community agrees on by contract, by the name of its section."""
 
-__all__ = ["MECHANISMS", "Registry"]
+INSTRUMENTS: Registry[Instrument[Any]] = Registry(
+    "cosim.instruments", "cosim.dso.instruments.base:Instrument", "dso.instruments"
+)
+"""What a DSO may do about its grid, by the name in a scenario."""
+
+POWER_FLOW: Registry[PowerFlow] = Registry(
+    "cosim.power_flow", "cosim.grid.power_flow:PowerFlow", "grid.power_flow"
+)
+"""Power-flow engines, by the name in a scenario."""
+
+__all__ = ["INSTRUMENTS", "MECHANISMS", "POWER_FLOW", "Registry"]

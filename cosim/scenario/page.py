@@ -80,6 +80,8 @@ def _type_name(annotation: Any) -> str:
         )
     if origin is dict:
         return "mapping"
+    if origin is tuple:
+        return f"list, each {_type_name(typing.get_args(annotation)[0])}"
     name = str(getattr(annotation, "__name__", annotation))
     plain = {
         "str": "text",
