@@ -7,31 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from cosim.dso.procurement import DsoNetwork, Need, Offers
+from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
 from cosim.messages import OffersMessage, ScheduleMessage
-from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
-
-
-@dataclass(frozen=True)
-class Awards:
-    """Least-cost awards and curtailment, rounded to Wh.
-
-    Attributes
-    ----------
-    awarded_wh : (m,) int64
-        Of each offer. [Wh]
-    curtailed_wh : (n,) int64
-        Positive: injection cut; negative: consumption cut. [Wh]
-    cuts : bool
-        Whether anything is cut, before rounding.
-    converged : bool
-        Whether the power flow after both converged.
-    """
-
-    awarded_wh: IntArray
-    curtailed_wh: IntArray
-    cuts: bool
-    converged: bool
+from cosim.units import FloatArray, IntArray, p_mw_from_wh
 
 
 @dataclass(frozen=True)
@@ -98,7 +76,7 @@ class Round:
 
     def procure(
         self, down_wh: IntArray, up_wh: IntArray, most_down_wh: int, most_up_wh: int
-    ) -> Awards:
+    ) -> Procurement:
         """Award offers at least cost, and curtail what they leave.
 
         Parameters
@@ -109,7 +87,7 @@ class Round:
             Most that the awards of either direction may amount to together. [Wh]
         """
         offers, step_s = self.offers, self.step_s
-        result = self.network.procure(
+        return self.network.procure(
             self.p_mw,
             self.q_mvar,
             Offers(
@@ -122,10 +100,4 @@ class Round:
             p_mw_from_wh(up_wh, step_s),
             float(p_mw_from_wh(most_down_wh, step_s)),
             float(p_mw_from_wh(most_up_wh, step_s)),
-        )
-        return Awards(
-            awarded_wh=energy_wh_from_mw(result.awarded_mw, step_s),
-            curtailed_wh=energy_wh_from_mw(result.curtailed_mw, step_s),
-            cuts=bool(result.curtailed_mw.any()),
-            converged=result.converged,
         )

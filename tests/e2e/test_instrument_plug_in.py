@@ -36,7 +36,7 @@ class ExportLimit(Instrument[ExportLimitOptions]):
         excess_wh = np.minimum(excess_wh, round.curtailable_wh()[0])
         return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
 '''
-P_MAX_KW = 10.0
+P_MAX_KW = 40.0
 START = "import sys; from cosim.cli import main; sys.exit(main())"
 
 
@@ -84,7 +84,7 @@ def test_a_limit_cuts_first_and_the_market_relieves_the_rest(
     most_wh = P_MAX_KW * 1_000 / 4
     over = schedules.nominated_wh > most_wh
     assert over.any()
-    # cut to the limit and not below it; what cuts is told apart from nothing else
+    # cut to the limit and not below it
     assert (schedules.dispatched_wh[over] == most_wh).all()
     cut_wh = (schedules.nominated_wh - most_wh).where(over, 0)
     assert (schedules.curtailed_wh == -cut_wh).all()

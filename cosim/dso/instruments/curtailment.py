@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cosim.dso.instruments.base import Action, Instrument
 from cosim.settings import Model
+from cosim.units import energy_wh_from_mw
 
 if TYPE_CHECKING:
     from cosim.dso.procurement import Assessment
@@ -30,4 +31,5 @@ class CurtailmentInstrument(Instrument[Model]):
         if not assessment.needs_relief or self._tries == LAST_RESORT_TRIES:
             return None
         self._tries += 1
-        return Action(curtailed_wh=round.procure(*round.curtailable_wh(), 0, 0).curtailed_wh)
+        result = round.procure(*round.curtailable_wh(), 0, 0)
+        return Action(curtailed_wh=energy_wh_from_mw(result.curtailed_mw, round.step_s))

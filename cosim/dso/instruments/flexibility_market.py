@@ -66,15 +66,17 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         left_over = any(
             offers.energy_wh[direction == sign].sum() > wh for sign, wh in requested_wh.items()
         )
-        if result.cuts and left_over and self._requests < self.settings.max_rounds:
+        if result.curtailed_mw.any() and left_over and self._requests < self.settings.max_rounds:
             nothing = np.zeros_like(down_wh)
             without = round.procure(nothing, nothing, *most_wh)
             result = without if without.converged else result
-        awarded_wh = np.minimum(result.awarded_wh, offers.energy_wh)
+        awarded_wh = energy_wh_from_mw(result.awarded_mw, round.step_s)
+        awarded_wh = np.minimum(awarded_wh, offers.energy_wh)
         for sign, wh in requested_wh.items():
             _trim(awarded_wh, np.flatnonzero(direction == sign), wh)
         _net_out(awarded_wh, prosumer, direction)
-        return Action(awarded_wh=awarded_wh, curtailed_wh=result.curtailed_wh if cut_rest else None)
+        cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
+        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh)
 
 
 def _trim(awarded_wh: IntArray, own: IntArray, requested_wh: int) -> None:

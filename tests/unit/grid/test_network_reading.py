@@ -14,6 +14,8 @@ from pandapower.timeseries import DFData, OutputWriter
 from cosim.cli import main
 from cosim.errors import GridDataError
 from cosim.grid.reading import read_network
+from cosim.replay.recorded import Recorded
+from cosim.results.reader import Results
 
 MODULE = "marker_of_a_network_file"
 
@@ -263,4 +265,16 @@ def test_the_command_line_refuses_such_a_file(tmp_path, marker, feeder, capsys):
     assert str(file) in said
     assert f"{MODULE}.Marker" in said
     assert not made.exists()
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("reader", [Results, Recorded])
+def test_readers_of_results_refuse_it_too(tmp_path, marker, feeder, reader):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "manifest.json").write_text('{"complete": true}')
+    data = data_of(feeder)
+    in_a_cell(data)
+    written(tmp_path, data)
+    with pytest.raises(GridDataError, match=f"{MODULE}.Marker"):
+        _ = reader(tmp_path).network
     assert not marker.exists()
