@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cosim.grid.limits import GridCheck
-from cosim.grid.network_model import NetworkModel, Topology
 from cosim.grid.power_flow import GridState
-from cosim.grid.sensitivities import Sensitivities, sensitivities
+from cosim.grid.sensitivities import Sensitivities
 from cosim.units import BoolArray, FloatArray
 
 
@@ -55,27 +55,8 @@ class Violation:
     drivers: tuple[Driver, ...]
 
 
-def row_sensitivities(
-    model: NetworkModel,
-    state: GridState,
-    p_mw: FloatArray,
-    q_mvar: FloatArray,
-    rows: BoolArray,
-) -> Sensitivities:
-    """Sensitivities of chosen rows of a grid check, in their order.
-
-    Parameters
-    ----------
-    rows : (k,) bool
-        Over all rows of the check; that of the grid itself is ignored.
-    """
-    topology = model.topology
-    bus, line, trafo = _positions(topology, rows)
-    return sensitivities(model, state, p_mw, q_mvar, bus, line, trafo)
-
-
 def assess(
-    model: NetworkModel,
+    sensitivities: Callable[[GridState, FloatArray, FloatArray, BoolArray], Sensitivities],
     state: GridState,
     check: GridCheck,
     p_inject_mw: npt.ArrayLike,
@@ -86,8 +67,9 @@ def assess(
 
     Parameters
     ----------
-    model : NetworkModel
-        Of the engine that solved the state.
+    sensitivities : callable
+        As :meth:`cosim.grid.power_flow.PowerFlow.sensitivities` of the engine that solved the
+        state.
     state, check : GridState, GridCheck
         Of these injections.
     p_inject_mw, q_inject_mvar : (n_points,) float
@@ -107,7 +89,7 @@ def assess(
         return ()
     p_mw = np.asarray(p_inject_mw, dtype=np.float64)
     q_mvar = np.asarray(q_inject_mvar, dtype=np.float64)
-    slope = row_sensitivities(model, state, p_mw, q_mvar, check.violated).d_p
+    slope = sensitivities(state, p_mw, q_mvar, check.violated).d_p
     contribution = slope * p_mw
     # towards the violation: up at an upper limit, down at a lower one
     sign = np.where(check.value[violated] > check.limit[violated], 1.0, -1.0)
@@ -128,14 +110,3 @@ def assess(
         )
         for i, row in enumerate(violated)
     )
-
-
-def _positions(
-    topology: Topology, rows: BoolArray
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    found, start = [], 0
-    for live in (topology.bus_live, topology.line_live, topology.trafo_live):
-        position = np.flatnonzero(live)
-        found.append(position[rows[start : start + position.size]])
-        start += position.size
-    return found[0], found[1], found[2]

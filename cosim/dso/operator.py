@@ -1,18 +1,20 @@
-"""The DSO's conduct within one interval: check, request, award, curtail, accept."""
+"""The DSO's conduct within one interval: check, let an instrument act, check again, accept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
 
 import numpy as np
 
-from cosim.dso.procurement import Assessment, DsoNetwork, Offers
-from cosim.messages import DecisionMessage, OffersMessage, ScheduleMessage
-from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
-
-LAST_RESORT_TRIES = 2
-"""How often the DSO curtails without the market after its last round, before it accepts what it
-cannot relieve (which is then recorded as violated)."""
+from cosim.dso.instruments.base import Action, Instrument
+from cosim.dso.procurement import Assessment, DsoNetwork
+from cosim.dso.rounds import Round
+from cosim.messages import ChecksMessage, DecisionMessage, Extras, ScheduleMessage
+from cosim.units import IntArray
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class StageCheck:
 
 
 class GridOperator:
-    """Keeps schedules within the grid's limits, interval by interval.
+    """Keeps schedules within the grid's limits, interval by interval, by its instruments.
 
-    In each interval it checks the schedules; asks for flexibility, awards offers at least cost and
-    curtails what they leave; and checks again what the ledger made of it, until the limits hold
-    with their margins or nothing is left to be done.
+    In each round it checks the schedules and asks its instruments in turn; the first that acts
+    decides the round, and the schedules that the ledger made of it are the next round. When none
+    acts, the schedules stand.
 
     Parameters
     ----------
@@ -37,38 +39,31 @@ class GridOperator:
         Model of the network.
     step_s : int
         Length of an interval. [s]
-    procure : bool
-        Whether anything is done about violations.
-    request_margin : float
-        Energy requested beyond the least technical need. [-]
-    max_rounds : int
-        Most rounds of request and award in an interval.
-    curtail : bool
-        Whether it cuts without a market what offers cannot relieve. If not, that stays violated.
+    instruments : sequence of Instrument
+        In the order in which they are asked.
+    names : tuple of str
+        Connection points, (n,).
     """
 
     def __init__(
         self,
         network: DsoNetwork,
         step_s: int,
-        *,
-        procure: bool = True,
-        request_margin: float = 0.5,
-        max_rounds: int = 3,
-        curtail: bool = True,
+        instruments: Sequence[Instrument[Any]] = (),
+        names: tuple[str, ...] = (),
     ) -> None:
         self.network = network
         self.step_s = step_s
-        self.procure = procure
-        self.request_margin = request_margin
-        self.max_rounds = max_rounds
-        self.curtail = curtail
+        self.instruments = tuple(instruments)
+        self.names = names
         self.checks: list[StageCheck] = []
-        self._interval = -1
-        self._requests = 0
-        self._tries = 0
-        self._requested_wh = {-1: 0, 1: 0}  # by direction; what awaits offers
+        self._asked: Instrument[Any] | None = None
         self._curtailed_wh: IntArray = np.zeros(0, dtype=np.int64)
+
+    def announce(self, interval: int) -> Extras:
+        """Return what the instruments announce of an interval before its order window opens."""
+        parts = (one.announce(interval, self.network) for one in self.instruments)
+        return reduce(or_, parts, Extras())
 
     def decide(self, schedule: ScheduleMessage) -> DecisionMessage:
         """Answer the schedules of one round.
@@ -77,138 +72,67 @@ class GridOperator:
         ----------
         schedule : ScheduleMessage
             With offers after a request.
+
+        Returns
+        -------
+        DecisionMessage
+            The one that accepts carries what is announced of the next interval.
         """
-        self._interval = schedule.interval
-        nominated = schedule.nominated_wh
         if schedule.round == 0:
-            self._begin(nominated.size)
-        net_wh = nominated + schedule.activated_wh - schedule.curtailed_wh
-        p_mw, q_mvar = p_mw_from_wh(net_wh, self.step_s), schedule.forecast_q_mvar
-        if any(self._requested_wh.values()):
-            return self._award(schedule, p_mw, q_mvar)
-        assessment = self.network.assess(p_mw, q_mvar)
+            self._begin(schedule)
+        round = Round(schedule, self.network, self.step_s, self.names)
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            return self._decision(schedule, asked.award(round, cut_rest=self._cuts_behind(asked)))
+        assessment = self.network.assess(round.p_mw, round.q_mvar)
         stage = "relieved" if self.checks else "scheduled"
         self.checks.append(StageCheck(stage, len(self.checks), assessment))
-        if not (self.procure and assessment.needs_relief):
-            return self._decision(accepted=True)
-        if self._requests < self.max_rounds:
-            request = self._request(schedule, p_mw, q_mvar)
-            if request is not None:
-                return request
-        if self.curtail and self._tries < LAST_RESORT_TRIES:
-            self._tries += 1
-            return self._award(schedule, p_mw, q_mvar)
-        return self._decision(accepted=True)
+        for instrument in self.instruments:
+            action = instrument.act(round, assessment)
+            if action is not None:
+                self._asked = instrument if action.asks else None
+                return self._decision(schedule, action)
+        announced = Action(extras=self.announce(schedule.interval + 1))
+        return self._decision(schedule, announced, accepted=True)
 
-    def _begin(self, n: int) -> None:
-        self.checks = []
-        self._requests = self._tries = 0
-        self._requested_wh = {-1: 0, 1: 0}
-        self._curtailed_wh = np.zeros(n, dtype=np.int64)
-
-    def _request(
-        self, schedule: ScheduleMessage, p_mw: FloatArray, q_mvar: FloatArray
-    ) -> DecisionMessage | None:
-        """Ask for what the limits need, with a margin; None if nothing that exists would help."""
-        down, up = self._curtailable_wh(schedule)
-        need = self.network.need(
-            p_mw, q_mvar, p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
+    def checks_message(self) -> ChecksMessage:
+        """Return every check of the interval, with the names of who drives a violation."""
+        return ChecksMessage(
+            [
+                stage.assessment.check.message(
+                    stage.stage,
+                    stage.round,
+                    [
+                        [self.names[driver.point] for driver in violation.drivers]
+                        for violation in stage.assessment.violations
+                    ],
+                )
+                for stage in self.checks
+            ]
         )
-        wanted = np.array([need.total_down_mw, need.total_up_mw]) * (1.0 + self.request_margin)
-        down_wh, up_wh = (int(wh) for wh in energy_wh_from_mw(wanted, self.step_s))
-        if not down_wh and not up_wh:
-            return None
-        self._requests += 1
-        self._requested_wh = {-1: down_wh, 1: up_wh}
-        return self._decision(request_down_wh=down_wh, request_up_wh=up_wh)
 
-    def _award(
-        self, schedule: ScheduleMessage, p_mw: FloatArray, q_mvar: FloatArray
-    ) -> DecisionMessage:
-        """Award offers at least cost, no more than was requested, and curtail the rest.
+    def _begin(self, schedule: ScheduleMessage) -> None:
+        self.checks, self._asked = [], None
+        self._curtailed_wh = np.zeros(schedule.nominated_wh.size, dtype=np.int64)
+        for instrument in self.instruments:
+            instrument.begin(schedule.interval)
 
-        When the request is used up while there are more offers, the rest is asked for in another
-        round instead.
-        """
-        requested_wh, self._requested_wh = self._requested_wh, {-1: 0, 1: 0}
-        offers = schedule.offers
-        if offers is None:
-            empty = np.zeros(0, dtype=np.int64)
-            offers = OffersMessage(empty, empty, empty, empty, empty)
-        prosumer, direction = offers.prosumer, offers.direction
-        down, up = self._curtailable_wh(schedule)
-        # what a prosumer offers to do cannot be cut a second time
-        for curtailable, sign in ((down, -1), (up, 1)):
-            own = direction == sign
-            np.subtract.at(curtailable, prosumer[own], offers.energy_wh[own])
-            np.maximum(curtailable, 0, out=curtailable)
-        choice = Offers(
-            prosumer=prosumer,
-            direction=direction,
-            energy_mw=p_mw_from_wh(offers.energy_wh, self.step_s),
-            price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
-        )
-        down_mw, up_mw = p_mw_from_wh(down, self.step_s), p_mw_from_wh(up, self.step_s)
-        most_mw = [float(p_mw_from_wh(requested_wh[sign], self.step_s)) for sign in (-1, 1)]
-        result = self.network.procure(p_mw, q_mvar, choice, down_mw, up_mw, *most_mw)
-        left_over = any(
-            offers.energy_wh[direction == sign].sum() > wh for sign, wh in requested_wh.items()
-        )
-        if result.curtailed_mw.any() and left_over and self._requests < self.max_rounds:
-            none = np.zeros_like(down_mw)
-            without = self.network.procure(p_mw, q_mvar, choice, none, none, *most_mw)
-            result = without if without.converged else result
-        awarded = np.minimum(energy_wh_from_mw(result.awarded_mw, self.step_s), offers.energy_wh)
-        for sign, wh in requested_wh.items():
-            _trim(awarded, np.flatnonzero(direction == sign), wh)
-        _net_out(awarded, prosumer, direction)
-        if self.curtail:
-            self._curtailed_wh = self._curtailed_wh + energy_wh_from_mw(
-                result.curtailed_mw, self.step_s
-            )
-        return self._decision(awarded_wh=awarded)
-
-    def _curtailable_wh(self, schedule: ScheduleMessage) -> tuple[IntArray, IntArray]:
-        """What could still be cut of injection and consumption."""
-        used = schedule.activated_wh - schedule.curtailed_wh
-        return (
-            np.maximum(schedule.curtailable_down_wh - np.maximum(-used, 0), 0),
-            np.maximum(schedule.curtailable_up_wh - np.maximum(used, 0), 0),
-        )
+    def _cuts_behind(self, asked: Instrument[Any]) -> bool:
+        """Whether a last resort stands behind an instrument."""
+        return any(one.last_resort for one in self.instruments[self.instruments.index(asked) + 1 :])
 
     def _decision(
-        self,
-        *,
-        accepted: bool = False,
-        request_down_wh: int = 0,
-        request_up_wh: int = 0,
-        awarded_wh: IntArray | None = None,
+        self, schedule: ScheduleMessage, action: Action, *, accepted: bool = False
     ) -> DecisionMessage:
+        if action.curtailed_wh is not None:
+            self._curtailed_wh = self._curtailed_wh + action.curtailed_wh
+        none = np.zeros(0, dtype=np.int64)
         return DecisionMessage(
-            interval=self._interval,
+            interval=schedule.interval,
             accepted=accepted,
-            request_down_wh=request_down_wh,
-            request_up_wh=request_up_wh,
-            awarded_wh=np.zeros(0, dtype=np.int64) if awarded_wh is None else awarded_wh,
+            request_down_wh=action.request_down_wh,
+            request_up_wh=action.request_up_wh,
+            awarded_wh=none if action.awarded_wh is None else action.awarded_wh,
             curtailed_wh=self._curtailed_wh,
+            extras=action.extras,
         )
-
-
-def _trim(awarded_wh: IntArray, own: IntArray, requested_wh: int) -> None:
-    """Take back what rounding to Wh awarded beyond the request, from the largest awards."""
-    excess = int(awarded_wh[own].sum()) - requested_wh
-    largest = own[np.argsort(-awarded_wh[own], kind="stable")]
-    for offer in largest[: max(excess, 0)]:
-        awarded_wh[offer] -= 1
-
-
-def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:
-    """Cancel awards in both directions to one prosumer: the contract takes only one of them."""
-    for point in np.intersect1d(
-        prosumer[(direction > 0) & (awarded_wh > 0)], prosumer[(direction < 0) & (awarded_wh > 0)]
-    ):
-        up = np.flatnonzero((prosumer == point) & (direction > 0))[0]
-        down = np.flatnonzero((prosumer == point) & (direction < 0))[0]
-        both = min(awarded_wh[up], awarded_wh[down])
-        awarded_wh[up] -= both
-        awarded_wh[down] -= both

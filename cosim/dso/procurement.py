@@ -154,7 +154,7 @@ class DsoNetwork:
         """
         state = self.engine.solve(p_mw, q_mvar)
         checked = check(state, self.limits, self.engine.topology)
-        violations = assess_state(self.engine.model, state, checked, p_mw, q_mvar)
+        violations = assess_state(self.engine.sensitivities, state, checked, p_mw, q_mvar)
         tight = check(state, self.relief_limits, self.engine.topology)
         return Assessment(state, checked, violations, tight.any_violated)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from cosim.dso.congestion import row_sensitivities
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.units import BoolArray, FloatArray, IntArray
@@ -148,8 +147,8 @@ def relieve(
         iteration += 1
         wanted |= _near(checked, limits)
         rows = _rows(checked, limits, wanted)
-        slope = row_sensitivities(
-            engine.model, state, p_mw + actions.change_mw(amount, n_points), q_mvar, wanted
+        slope = engine.sensitivities(
+            state, p_mw + actions.change_mw(amount, n_points), q_mvar, wanted
         ).d_p
         points = np.unique(actions.point)
         room = ROUNDING_MW * np.abs(slope[:, points]).sum(axis=1)
@@ -180,7 +179,7 @@ def relieve(
 
 def _near(checked: GridCheck, limits: Limits) -> BoolArray:
     """Rows that are violated or could become so."""
-    is_bus = checked.quantity == "vm_pu"
+    is_bus = checked.element == "bus"
     near = np.where(is_bus, NEAR_VOLTAGE_PU, NEAR_LOADING_PERCENT)
     rows = np.where(
         is_bus,
@@ -193,7 +192,7 @@ def _near(checked: GridCheck, limits: Limits) -> BoolArray:
 
 
 def _rows(checked: GridCheck, limits: Limits, wanted: BoolArray) -> _Rows:
-    is_bus = (checked.quantity == "vm_pu")[wanted]
+    is_bus = (checked.element == "bus")[wanted]
     value, bound = checked.value[wanted], checked.limit[wanted]
     low = is_bus & (bound == limits.vm_min_pu)
     return _Rows(

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cosim.errors import GridDataError
+from cosim.grid.reading import read_network
 from cosim.grid.validation import (
     ELEMENTS_FILE,
     NETWORK_FILE,
@@ -31,7 +32,6 @@ from cosim.grid.validation import (
     check_sgens,
     read_connection_points,
     read_elements,
-    read_network,
     require,
 )
 from cosim.resources import folder as resource_folder

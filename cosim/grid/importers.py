@@ -25,6 +25,7 @@ from cosim.grid.folder_writer import (
     write_source,
     write_tables,
 )
+from cosim.grid.reading import read_network
 from cosim.grid.validation import (
     ELEMENT_COLUMNS,
     check_elements,
@@ -33,7 +34,6 @@ from cosim.grid.validation import (
     check_profiles,
     read_connection_points,
     read_elements,
-    read_network,
     require,
 )
 from cosim.units import FloatArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class GridCheck:
-    """Every supplied bus, line and transformer against its limit, in flat columns.
+    """Every supplied bus, line and transformer against its limit, in flat columns, phase by phase.
 
     The last row is the grid itself: quantity ``convergence``, value 1 or 0, limit 1. When the power
     flow did not converge, every value is NaN and every row counts as violated: nothing is known
@@ -55,7 +56,8 @@ class GridCheck:
     element_idx : (k,) int64
         pandapower index.
     quantity : (k,) object
-        ``vm_pu``, ``loading_percent`` or ``convergence``.
+        ``vm_pu``, ``loading_percent`` or ``convergence``; of one of several phases ``vm_a_pu``,
+        ``loading_a_percent`` and so on.
     value, limit : (k,) float
         For a bus, the nearer of its two limits.
     violated : (k,) bool
@@ -67,6 +69,30 @@ class GridCheck:
     value: FloatArray
     limit: FloatArray
     violated: BoolArray
+
+    def message(self, stage: str, round: int, drivers: Sequence[Sequence[str]]) -> StageMessage:
+        """Return the check as the recorder takes it.
+
+        Parameters
+        ----------
+        stage : str
+            ``scheduled``, ``relieved`` or ``delivered``.
+        round : int
+        drivers : sequence of sequence of str
+            Names of the connection points behind each violated row, as far as they are known.
+        """
+        unknown = int(self.violated.sum()) - len(drivers)
+        return StageMessage(
+            stage=stage,
+            round=round,
+            element=self.element,
+            element_idx=self.element_idx,
+            quantity=self.quantity,
+            value=self.value,
+            limit=self.limit,
+            violated=self.violated,
+            drivers=[*drivers, *([] for _ in range(unknown))],
+        )
 
     @property
     def any_violated(self) -> bool:
@@ -83,12 +109,13 @@ def check(state: GridState, limits: Limits, topology: Topology) -> GridCheck:
         A single state, not a batch.
     limits : Limits
     topology : Topology
-        Of the engine that solved it.
+        Of the engine that solved it, with its phases.
     """
     element, element_idx, quantity = topology.check_columns
-    vm_pu = state.vm_pu[topology.bus_live]
-    line_percent = state.line_loading_percent[topology.line_live]
-    trafo_percent = state.trafo_loading_percent[topology.trafo_live]
+    # of several phases, each is a row
+    vm_pu = state.vm_pu[topology.bus_live].ravel()
+    line_percent = state.line_loading_percent[topology.line_live].ravel()
+    trafo_percent = state.trafo_loading_percent[topology.trafo_live].ravel()
     n_bus, n_line = vm_pu.size, line_percent.size
     value = np.empty(element.size)
     value[:n_bus] = vm_pu
@@ -130,14 +157,4 @@ def check_delivered(flow: FlowMessage, limits: Limits, topology: Topology) -> St
         losses_mw=np.asarray(flow.losses_mw),
     )
     result = check(state, limits, topology)
-    return StageMessage(
-        stage="delivered",
-        round=0,
-        element=result.element,
-        element_idx=result.element_idx,
-        quantity=result.quantity,
-        value=result.value,
-        limit=result.limit,
-        violated=result.violated,
-        drivers=[[] for _ in range(int(result.violated.sum()))],
-    )
+    return result.message("delivered", 0, [])

@@ -65,6 +65,8 @@ class Topology:
     bus_live, line_live, trafo_live : (n,) bool
         Whether the element is in service and supplied. A dead bus has no voltage (NaN) and a dead
         branch no loading (0); neither is checked against limits.
+    phases : tuple of str
+        Of the engine: ``("abc",)`` balanced.
     """
 
     bus_idx: IntArray
@@ -73,27 +75,34 @@ class Topology:
     bus_live: BoolArray
     line_live: BoolArray
     trafo_live: BoolArray
+    phases: tuple[str, ...] = ("abc",)
+
+    @property
+    def phase_axis(self) -> tuple[int, ...]:
+        """Last axis of a state's arrays by element: none for a balanced engine."""
+        return () if len(self.phases) == 1 else (len(self.phases),)
 
     @cached_property
     def check_columns(self) -> tuple[npt.NDArray[np.object_], IntArray, npt.NDArray[np.object_]]:
-        """Element, element_idx and quantity of every row of a grid check, built once."""
-        counts = [int(m.sum()) for m in (self.bus_live, self.line_live, self.trafo_live)]
-        element = np.array(
-            ["bus"] * counts[0] + ["line"] * counts[1] + ["trafo"] * counts[2] + ["grid"],
-            dtype=object,
-        )
-        element_idx = np.concatenate(
-            [
-                self.bus_idx[self.bus_live],
-                self.line_idx[self.line_live],
-                self.trafo_idx[self.trafo_live],
-                np.zeros(1, dtype=np.int64),
-            ]
-        )
-        quantity = np.array(
-            ["vm_pu"] * counts[0] + ["loading_percent"] * (counts[1] + counts[2]) + ["convergence"],
-            dtype=object,
-        )
+        """Element, element_idx and quantity of every row of a grid check, built once.
+
+        One row per live element and phase, then one of the grid. Quantities of a phase are named as
+        pandapower names them, e.g. ``vm_a_pu``.
+        """
+        volts = [f"vm_{phase}_pu".replace("_abc", "") for phase in self.phases]
+        loads = [f"loading_{phase}_percent".replace("_abc", "") for phase in self.phases]
+        parts = [
+            (name, np.repeat(idx[live], len(self.phases)), labels * int(live.sum()))
+            for name, idx, live, labels in (
+                ("bus", self.bus_idx, self.bus_live, volts),
+                ("line", self.line_idx, self.line_live, loads),
+                ("trafo", self.trafo_idx, self.trafo_live, loads),
+            )
+        ]
+        parts.append(("grid", np.zeros(1, dtype=np.int64), ["convergence"]))
+        element = np.array([name for name, idx, _ in parts for _ in idx], dtype=object)
+        element_idx = np.concatenate([idx for _, idx, _ in parts])
+        quantity = np.array([label for _, _, labels in parts for label in labels], dtype=object)
         for array in (element, element_idx, quantity):
             array.flags.writeable = False
         return element, element_idx, quantity

@@ -13,14 +13,17 @@ every active and reactive injection, without forming those of the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
-from cosim.grid.network_model import ComplexArray, NetworkModel
-from cosim.grid.power_flow import GridState
-from cosim.units import FloatArray, IntArray
+from cosim.grid.network_model import ComplexArray, NetworkModel, Topology
+from cosim.units import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from cosim.grid.power_flow import GridState
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,37 @@ def sensitivities(
     if model.one_point_per_node:
         return Sensitivities(np.ascontiguousarray(d_node_p), np.ascontiguousarray(d_node_q))
     return Sensitivities(d_node_p @ model.incidence.T, d_node_q @ model.incidence.T)
+
+
+def row_sensitivities(
+    model: NetworkModel,
+    state: GridState,
+    p_inject_mw: npt.ArrayLike,
+    q_inject_mvar: npt.ArrayLike,
+    rows: BoolArray,
+) -> Sensitivities:
+    """Sensitivities of chosen rows of a grid check, in their order.
+
+    Parameters
+    ----------
+    model, state, p_inject_mw, q_inject_mvar
+        As of :func:`sensitivities`.
+    rows : (k,) bool
+        Over all rows of the check; that of the grid itself is ignored.
+    """
+    bus, line, trafo = _positions(model.topology, rows)
+    return sensitivities(model, state, p_inject_mw, q_inject_mvar, bus, line, trafo)
+
+
+def _positions(
+    topology: Topology, rows: BoolArray
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    found, start = [], 0
+    for live in (topology.bus_live, topology.line_live, topology.trafo_live):
+        position = np.flatnonzero(live)
+        found.append(position[rows[start : start + position.size]])
+        start += position.size
+    return found[0], found[1], found[2]
 
 
 def _row_gains(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandapower as pp
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,36 +32,6 @@ ELEMENT_COLUMNS = (
     "q_mvar",
     "capacity_mwh",
 )
-
-
-def read_network(file: Path) -> Any:
-    """Read a pandapower network from JSON; ``GridDataError`` if it is none."""
-    require(file)
-    try:
-        net = pp.from_json(str(file))
-    except Exception as error:  # pandapower raises whatever its reader met
-        raise GridDataError(
-            f"cannot be read as a pandapower network: {error}",
-            file=file,
-            remedy="write it with pandapower.to_json",
-        ) from error
-    if not isinstance(net, pp.pandapowerNet):
-        raise GridDataError(
-            "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
-        )
-    _adopt_empty_tables(net)
-    return net
-
-
-def _adopt_empty_tables(net: Any) -> None:
-    """Give element tables without a row the columns of the pandapower that runs.
-
-    A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
-    one) that an earlier one looks up even if there is no load.
-    """
-    for element, table in pp.create_empty_network().items():
-        if isinstance(table, pd.DataFrame) and element in net and net[element].empty:
-            net[element] = table.copy()
 
 
 def read_connection_points(file: Path) -> pd.DataFrame:

@@ -147,8 +147,15 @@ class Play:
     def mark(self) -> None:
         """Remember the model as it is, to come back to it once in :meth:`reread`."""
 
-    def announce(self, interval: int) -> None:
-        """Make known what holds for an interval, before its order window opens."""
+    def announce(self, interval: int, announced: Extras) -> None:
+        """Make known what holds for an interval, before its order window opens.
+
+        Parameters
+        ----------
+        interval : int
+        announced : Extras
+            By the DSO's instruments.
+        """
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send transactions of the order window, each at its own time.

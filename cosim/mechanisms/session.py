@@ -77,6 +77,7 @@ class Session:
         self._members = np.array(deployment.members, dtype=bool)
         self._open: _Interval | None = None
         self._n_reorganisations = 0
+        self.announced = Extras()
         for play in self.plays:
             play.timer = timer
             play.open()
@@ -93,7 +94,7 @@ class Session:
         for play in self.plays:
             if chain.can_reorganise:
                 play.mark()
-            play.announce(interval)
+            play.announce(interval, self.announced)
         # the lower the rank, the later it leaves: a nomination precedes its sender's order
         for play in reversed(self.plays):
             play.submit(interval, bids)
@@ -126,7 +127,10 @@ class Session:
         return self._schedule(state)
 
     def close(
-        self, delivery: DeliveryMessage | None, flow: FlowMessage | None
+        self,
+        decision: DecisionMessage,
+        delivery: DeliveryMessage | None,
+        flow: FlowMessage | None,
     ) -> tuple[DispatchMessage, PricesMessage, SessionMessage]:
         """Dispatch what the DSO accepted, and settle the interval before.
 
@@ -135,10 +139,13 @@ class Session:
 
         Parameters
         ----------
+        decision : DecisionMessage
+            The one that accepts, with what is announced of the next interval.
         delivery, flow : DeliveryMessage, FlowMessage or None
             Of the interval before.
         """
         state, chain = self._opened(), self._chain
+        self.announced = decision.extras
         self._open = None
         interval = state.number
         self._attack.before_delivery(interval)

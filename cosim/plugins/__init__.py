@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cosim.plugins.registry import Registry
 
 if TYPE_CHECKING:
+    from cosim.dso.instruments.base import Instrument
+    from cosim.grid.power_flow import PowerFlow
     from cosim.plugins.evm_engine import EvmEngine
     from cosim.plugins.mechanism import Mechanism
 
@@ -26,4 +28,14 @@ EVM_ENGINES: Registry[EvmEngine] = Registry(
 )
 """What runs the contracts, by the name in the scenario."""
 
-__all__ = ["EVM_ENGINES", "MECHANISMS", "Registry"]
+INSTRUMENTS: Registry[Instrument[Any]] = Registry(
+    "cosim.instruments", "cosim.dso.instruments.base:Instrument", "dso.instruments"
+)
+"""What a DSO may do about its grid, by the name in a scenario."""
+
+POWER_FLOW: Registry[PowerFlow] = Registry(
+    "cosim.power_flow", "cosim.grid.power_flow:PowerFlow", "grid.power_flow"
+)
+"""Power-flow engines, by the name in a scenario."""
+
+__all__ = ["EVM_ENGINES", "INSTRUMENTS", "MECHANISMS", "POWER_FLOW", "Registry"]

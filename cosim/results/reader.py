@@ -98,12 +98,12 @@ class Results:
     @cached_property
     def network(self) -> Any:
         """The pandapower network as solved."""
-        import pandapower  # takes seconds
+        from cosim.grid.reading import read_network  # takes seconds
 
         path = self.folder / "network.json"
         if not path.is_file():
             raise ResultFolderError("is missing", file=path, remedy="run the scenario again")
-        return pandapower.from_json(str(path))
+        return read_network(path)
 
     @property
     def n_intervals(self) -> int:

@@ -12,7 +12,8 @@ from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
 from cosim.grid.limits import Limits, check_delivered
-from cosim.grid.power_flow import PowerFlow, make_power_flow
+from cosim.grid.power_flow import make_power_flow
+from cosim.grid.reference import ReferenceCheck, sample
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
@@ -24,7 +25,7 @@ from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
 from cosim.simulators.devices import DevicesParts, initial_delivery
 from cosim.simulators.dso import DsoParts
-from cosim.simulators.grid import GridParts, ReferenceCheck, initial_flow
+from cosim.simulators.grid import GridParts, initial_flow
 from cosim.simulators.market import MarketParts
 from cosim.simulators.recorder import RecorderParts, RunState
 from cosim.timing import StageTimer
@@ -96,26 +97,24 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     limits = Limits(**scenario.grid.limits.model_dump())
     engine = make_power_flow(scenario.grid.power_flow, grid.net)
     reference_check = ReferenceCheck(
-        _reference(scenario, grid), sample(scenario.time.intervals, scenario.grid.reference_sample)
+        make_power_flow(engine.reference, grid.net),
+        sample(scenario.time.intervals, scenario.grid.reference_sample),
+    )
+    network = DsoNetwork(
+        engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
     )
     operator = GridOperator(
-        DsoNetwork(
-            engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
-        ),
-        scenario.time.step_s,
-        procure=scenario.dso.procure,
-        request_margin=scenario.dso.request_margin,
-        max_rounds=scenario.dso.max_rounds,
-        curtail=scenario.dso.curtail,
+        network, scenario.time.step_s, scenario.dso.made_instruments(), population.names
     )
     session = Session(
         prepared.deployment, scenario.clock(), scenario.ledger.eur_per_eth, hooks.timer
     )
+    session.announced = operator.announce(0)
     devices, state, topology = Devices(population), RunState(), engine.topology
     parts = {
         "bidders": BiddersParts(prepared.bidders, prepared.deviation, scenario.time.intervals),
         "market": MarketParts(session),
-        "dso": DsoParts(operator, population.names),
+        "dso": DsoParts(operator),
         "devices": DevicesParts(devices, prepared.deviation),
         "grid": GridParts(engine, reference_check),
         "recorder": RecorderParts(
@@ -147,15 +146,3 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         hooks.timer,
     )
     return Simulation(world, reference_check, state)
-
-
-def sample(n_intervals: int, size: int) -> tuple[int, ...]:
-    """Intervals to be solved again: evenly spread, the middle of each part of the run."""
-    size = min(size, n_intervals)
-    return tuple(int((i + 0.5) * n_intervals / size) for i in range(size))
-
-
-def _reference(scenario: Scenario, grid: GridCase) -> PowerFlow:
-    """The engine that the run does not use."""
-    other = "fixed-point" if scenario.grid.power_flow == "pandapower" else "pandapower"
-    return make_power_flow(other, grid.net)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cosim.plugins import POWER_FLOW
 from cosim.settings import Model, Positive
 
 
@@ -31,10 +32,18 @@ class GridSettings(Model):
         description="path of a grid folder, from the scenario file's folder or the working "
         "directory, or name of one that comes with cosim (docs/grids.md)"
     )
-    power_flow: Literal["fixed-point", "pandapower"] = Field(
-        "fixed-point", description="engine; the other one is the reference of the sample"
+    power_flow: str = Field(
+        "fixed-point",
+        description="engine: entry point in the group cosim.power_flow (fixed-point, pandapower)",
     )
     reference_sample: Annotated[int, Field(ge=1)] = Field(
-        8, description="how many intervals are re-solved with pandapower and compared"
+        8, description="how many intervals are re-solved with the engine's reference and compared"
     )
     limits: LimitSettings = LimitSettings()
+
+    @field_validator("power_flow")
+    @classmethod
+    def _engine_known(cls, name: str) -> str:
+        if name not in POWER_FLOW.names:
+            raise ValueError(f"no power-flow engine; there are {', '.join(POWER_FLOW.names)}")
+        return name

@@ -42,7 +42,7 @@ class MarketSimulator(PopulationSimulator[MarketParts]):
             decision = inbox.need(DecisionMessage)
             if not decision.accepted:
                 return (session.relieve(decision),)
-            return session.close(delivery, flow)
+            return session.close(decision, delivery, flow)
         if bids is not None and bids.interval == interval:
             return (session.open(bids),)
         return (SessionMessage(session.settle(interval - 1, delivery, flow), interval - 1),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check
 from cosim.grid.power_flow import GridState
+from cosim.grid.sensitivities import row_sensitivities
 from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
@@ -256,7 +258,8 @@ def _check_drivers(
     own: list[list[str]] = [[] for _ in range(len(listed))]
     if case.stage != "delivered":
         own_check = check(state, limits, model.topology)
-        found = assess(model, state, own_check, case.p_mw, case.q_mvar)
+        slopes = partial(row_sensitivities, model)
+        found = assess(slopes, state, own_check, case.p_mw, case.q_mvar)
         for i, violation in enumerate(found[: len(own)]):
             own[i] = [str(names[driver.point]) for driver in violation.drivers]
     for said, wanted, place in zip(listed["drivers"], own, rows_of(listed), strict=True):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from anvil_node import Node, anvil
-from cosim.mechanisms.local_market.session import MarketSession
 from replay import (
     code_hash,
     dumped_storage,

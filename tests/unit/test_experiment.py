@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 import yaml
 
-import cosim.runs.simulation
+import cosim.runs.preparation
 from cosim.errors import PowerFlowMismatchError, ResultFolderError, ScenarioError
-from cosim.grid.power_flow import PandapowerEngine
+from cosim.grid.newton_raphson import PandapowerEngine
+from cosim.grid.reference import sample
 from cosim.mechanisms.local_market.client import clear_gas
+from cosim.plugins import POWER_FLOW
 from cosim.results.writer import TableWriter
 from cosim.runs.experiment import run_scenario
-from cosim.runs.simulation import sample
 
 pytestmark = pytest.mark.xdist_group("experiment")
 
@@ -148,7 +149,7 @@ class NoSolution(PandapowerEngine):
     ],
 )
 def test_engines_that_disagree_stop_the_run(short_scenario, tmp_path, monkeypatch, engine, says):
-    monkeypatch.setattr(cosim.runs.simulation, "_reference", lambda _, grid: engine(grid.net))
+    monkeypatch.setitem(POWER_FLOW._loaded, "pandapower", engine)
     with pytest.raises(PowerFlowMismatchError, match=says):
         run_scenario(short_scenario(2), tmp_path / "scenario.yaml", tmp_path / "result")
     assert folder_is_empty(tmp_path)

@@ -1,17 +1,26 @@
-"""Section ``dso``: how the DSO procures flexibility."""
+"""Section ``dso``: what the DSO does about its grid."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
+from cosim.plugins import INSTRUMENTS
 from cosim.settings import Model, NonNegative, Positive
+
+if TYPE_CHECKING:
+    from cosim.dso.instruments.base import Instrument
 
 
 class DsoSettings(Model):
-    """How the DSO procures flexibility."""
+    """What the DSO does about its grid, and how it procures flexibility."""
 
+    instruments: tuple[str | dict[str, Any], ...] = Field(
+        ("flexibility_market", "curtailment"),
+        description="what it may do, in the order in which it is tried: names of entry points in "
+        "the group cosim.instruments, or mappings of kind and the instrument's own fields",
+    )
     procure: bool = Field(True, description="false: violations are recorded and nothing is done")
     curtail: bool = Field(
         True,
@@ -33,3 +42,43 @@ class DsoSettings(Model):
     max_rounds: Annotated[int, Field(ge=1, le=8)] = Field(
         3, description="most rounds of request, offers and award per interval"
     )
+
+    @model_validator(mode="after")
+    def _instruments_known(self) -> DsoSettings:
+        self._every_instrument()
+        return self
+
+    def made_instruments(self) -> tuple[Instrument[Any], ...]:
+        """Return the instruments of a run, in the order in which they are asked.
+
+        None when nothing is procured, and no last resort when nothing is curtailed.
+        """
+        made = self._every_instrument() if self.procure else ()
+        return tuple(one for one in made if self.curtail or not one.last_resort)
+
+    def _every_instrument(self) -> tuple[Instrument[Any], ...]:
+        return tuple(self._instrument(entry) for entry in self.instruments)
+
+    def _instrument(self, entry: str | dict[str, Any]) -> Instrument[Any]:
+        own = {"kind": entry} if isinstance(entry, str) else dict(entry)
+        name = own.pop("kind", None)
+        if name not in INSTRUMENTS.names:
+            raise ValueError(
+                f"instruments: no instrument {name!r}; there are {', '.join(INSTRUMENTS.names)}"
+            )
+        kind = INSTRUMENTS.load(str(name))
+        shared = kind.settings_type.model_fields.keys() & type(self).model_fields.keys()
+        if given := sorted(shared & own.keys()):
+            raise ValueError(f"instruments: give dso.{given[0]}, which {name} takes, and not here")
+        try:
+            settings = kind.settings_type.model_validate(
+                {field: getattr(self, field) for field in shared} | own
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(kind.settings_type.model_fields) or "none"
+            raise ValueError(
+                f"instruments: {name}.{place}: {first['msg']}; its fields: {known}"
+            ) from error
+        return kind(settings)

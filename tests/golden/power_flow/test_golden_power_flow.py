@@ -27,7 +27,7 @@ def test_case33bw(engine):
     solver = make_power_flow(engine, with_connection_points(published, points))
     state = solver.solve(-loads.p_mw.to_numpy(), -loads.q_mvar.to_numpy())
     assert np.nanmin(state.vm_pu) == pytest.approx(expected["vm_pu_min"], abs=1e-5)
-    lowest = solver.bus_idx[np.nanargmin(state.vm_pu)]
+    lowest = solver.topology.bus_idx[np.nanargmin(state.vm_pu)]
     assert lowest == expected["bus_of_min_counting_from_0"]
     assert float(state.losses_mw) * 1e3 == pytest.approx(expected["losses_kw"], abs=1e-3)
     assert float(state.p_slack_mw) == pytest.approx(expected["import_mw"], abs=1e-6)

@@ -6,14 +6,23 @@ what the DSO decides, as far as a contract would.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
+from cosim.scenario.dso import DsoSettings
 from published_injections import published_injections
+from pydantic import ValidationError
 
-from cosim.dso.operator import LAST_RESORT_TRIES, GridOperator
+from cosim.dso.instruments.base import Action, Instrument
+from cosim.dso.instruments.curtailment import LAST_RESORT_TRIES
+from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
+from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits
-from cosim.grid.power_flow import FixedPointEngine
+from cosim.messages import Extras, OffersMessage, ScheduleMessage
+from cosim.messages.extras import extra
+from cosim.settings import Model
 from cosim.units import energy_wh_from_mw
 
 STEP_S = 900
@@ -31,8 +40,10 @@ def village(rural1):
     )
 
 
-def operator_of(engine, **settings):
-    return GridOperator(DsoNetwork(engine, Limits(), 10.0, 0.003), STEP_S, **settings)
+def operator_of(engine, network=DsoNetwork, **settings):
+    instruments = DsoSettings(**settings).made_instruments()
+    names = tuple(f"home {i}" for i in range(engine.model.n_points))
+    return GridOperator(network(engine, Limits(), 10.0, 0.003), STEP_S, instruments, names)
 
 
 class MarketSide:
@@ -52,16 +63,17 @@ class MarketSide:
 
     def schedule(self):
         injected = np.maximum(self.nominated_wh, 0)
-        return {
-            "round": self.round,
-            "nominated_wh": self.nominated_wh,
-            "activated_wh": self.activated_wh,
-            "curtailed_wh": self.curtailed_wh,
-            "forecast_q_mvar": self.q_mvar,
-            "curtailable_down_wh": injected,
-            "curtailable_up_wh": np.maximum(-self.nominated_wh, 0),
-            "offers": self.offers,
-        }
+        return ScheduleMessage(
+            interval=0,
+            round=self.round,
+            nominated_wh=self.nominated_wh,
+            activated_wh=self.activated_wh,
+            curtailed_wh=self.curtailed_wh,
+            forecast_q_mvar=self.q_mvar,
+            curtailable_down_wh=injected,
+            curtailable_up_wh=np.maximum(-self.nominated_wh, 0),
+            offers=self.offers,
+        )
 
     def carry_out(self, decision):
         self.round += 1
@@ -70,10 +82,10 @@ class MarketSide:
             requested_wh = dict(zip((-1, 1), self.requests[-1], strict=True))
             self.awards.append(decision.awarded_wh)
             for sign in (-1, 1):
-                own = self.offers["direction"] == sign
+                own = self.offers.direction == sign
                 assert decision.awarded_wh[own].sum() <= requested_wh[sign]
                 if self.carries_out:
-                    prosumer = self.offers["prosumer"][own]
+                    prosumer = self.offers.prosumer[own]
                     np.add.at(self.activated_wh, prosumer, sign * decision.awarded_wh[own])
         self.offers = None
         if decision.request_down_wh or decision.request_up_wh:
@@ -83,12 +95,13 @@ class MarketSide:
             prosumer = np.flatnonzero((left > 0) & (self.curtailed_wh == 0))
             if prosumer.size:
                 both = 2 if self.up_too else 1
-                self.offers = {
-                    "prosumer": np.tile(prosumer, both),
-                    "direction": np.repeat([-1, 1][:both], prosumer.size),
-                    "energy_wh": np.tile(left[prosumer], both),
-                    "price_ueur_per_kwh": np.tile(self.price[prosumer], both),
-                }
+                self.offers = OffersMessage(
+                    request=np.zeros(both * prosumer.size, dtype=np.int64),
+                    prosumer=np.tile(prosumer, both),
+                    direction=np.repeat([-1, 1][:both], prosumer.size),
+                    energy_wh=np.tile(left[prosumer], both),
+                    price_ueur_per_kwh=np.tile(self.price[prosumer], both),
+                )
 
     def play(self, operator):
         for _ in range(30):
@@ -141,9 +154,7 @@ def test_what_was_requested_too_little_is_requested_again_before_anything_is_cut
             half = need.total_down_mw / 2
             return type(need)(need.down_mw, need.up_mw, half, 0.0, need.relieved, 1)
 
-    operator = GridOperator(
-        Underestimates(village[0], Limits(), 10.0, 0.003), STEP_S, request_margin=0.0
-    )
+    operator = operator_of(village[0], Underestimates, request_margin=0.0)
     market = MarketSide(village, share=1.0)
     final = market.play(operator)
     assert len(market.requests) == 3
@@ -206,12 +217,8 @@ def test_what_cannot_be_relieved_is_accepted_as_violated_after_the_last_resort(v
     market = MarketSide(village, share=0.0)
     plain = market.schedule
     nothing = np.zeros_like(village[1])
-    market.schedule = lambda: (
-        plain()
-        | {
-            "curtailable_down_wh": nothing.copy(),
-            "curtailable_up_wh": nothing.copy(),
-        }
+    market.schedule = lambda: replace(
+        plain(), curtailable_down_wh=nothing.copy(), curtailable_up_wh=nothing.copy()
     )
     final = market.play(operator)
     assert not final.curtailed_wh.any()
@@ -267,3 +274,158 @@ def test_a_dso_that_may_not_cut_relieves_all_the_same_with_enough_offers(village
     final = market.play(operator)
     assert not final.curtailed_wh.any()
     assert loading(operator)[-1] <= 90.0
+
+
+# --- instruments ---
+
+
+@extra("unit test: agreed limit")
+@dataclass(frozen=True)
+class AgreedLimit:
+    limit_wh: int
+
+
+class LimitOptions(Model):
+    limit_wh: int
+
+
+class ExportLimit(Instrument[LimitOptions]):
+    """Cuts injection above a fixed limit, whether the grid needs it or not."""
+
+    settings_type = LimitOptions
+
+    def announce(self, interval, network):
+        return Extras(AgreedLimit(self.settings.limit_wh + interval))
+
+    def act(self, round, assessment):
+        excess_wh = np.maximum(round.net_wh - self.settings.limit_wh, 0)
+        return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
+
+
+class Silent(Instrument[Model]):
+    """Asks for flexibility and has no answer to offers."""
+
+    def act(self, round, assessment):
+        return Action(request_down_wh=1)
+
+
+def test_the_first_instrument_that_acts_decides_the_round(village):
+    settled = DsoSettings().made_instruments()
+    limit_wh = int(village[1].max()) - 200
+    operator = operator_of(village[0])
+    operator.instruments = (ExportLimit(LimitOptions(limit_wh=limit_wh)), *settled)
+    market = MarketSide(village, share=0.8)
+    first = operator.decide(market.schedule())
+    excess_wh = np.maximum(village[1] - limit_wh, 0)
+    assert excess_wh.sum() == 200
+    np.testing.assert_array_equal(first.curtailed_wh, excess_wh)
+    assert (first.request_down_wh, first.accepted) == (0, False)
+    market.carry_out(first)
+    second = operator.decide(market.schedule())
+    # the transformer is still overloaded: the market behind it is asked, the cut stays in force
+    assert second.request_down_wh > 0
+    np.testing.assert_array_equal(second.curtailed_wh, excess_wh)
+    market.carry_out(second)
+    final = market.play(operator)
+    np.testing.assert_array_equal(final.curtailed_wh, excess_wh)
+    assert market.activated_wh.sum() < 0
+    assert loading(operator)[-1] <= 90.0
+    assert stages(operator) == [("scheduled", 0), ("relieved", 1), ("relieved", 2)]
+
+
+def test_an_instrument_acts_without_any_violation(village):
+    operator = operator_of(village[0], procure=False)
+    operator.instruments = (ExportLimit(LimitOptions(limit_wh=10)),)
+    calm = MarketSide(village)
+    calm.nominated_wh = np.full_like(village[1], 40)
+    final = calm.play(operator)
+    assert final.curtailed_wh.tolist() == [30] * village[1].size
+
+
+def test_the_accepting_decision_carries_what_is_announced_of_the_next_interval(village):
+    operator = operator_of(village[0])
+    operator.instruments = (ExportLimit(LimitOptions(limit_wh=10**9)),)
+    assert operator.announce(0).of(AgreedLimit) == AgreedLimit(10**9)
+    final = MarketSide(village).play(operator)
+    assert final.extras.of(AgreedLimit) == AgreedLimit(10**9 + 1)
+    assert MarketSide(village).play(operator_of(village[0])).extras.of(AgreedLimit) is None
+
+
+def test_who_asks_for_flexibility_must_award_it(village):
+    operator = operator_of(village[0])
+    operator.instruments = (Silent(Model()),)
+    market = MarketSide(village)
+    market.carry_out(operator.decide(market.schedule()))
+    with pytest.raises(NotImplementedError, match="Silent asks for flexibility and awards none"):
+        operator.decide(market.schedule())
+
+
+def test_a_market_with_nothing_behind_it_cuts_nothing_though_curtailment_stands_before(village):
+    scarce = MarketSide(village, share=0.05)
+    operator = operator_of(village[0], instruments=["curtailment", "flexibility_market"])
+    final = scarce.play(operator)
+    # the last resort was asked first and relieved all
+    assert scarce.requests == []
+    assert final.curtailed_wh.sum() > 0
+    alone = MarketSide(village, share=0.05)
+    final = alone.play(operator_of(village[0], instruments=["flexibility_market"]))
+    assert not final.curtailed_wh.any()
+    assert alone.activated_wh.sum() < 0
+
+
+def test_checks_name_who_drives_a_violation(village):
+    operator = operator_of(village[0], procure=False)
+    MarketSide(village).play(operator)
+    (stage,) = operator.checks_message().stages
+    (violation,) = operator.checks[0].assessment.violations
+    assert (stage.stage, stage.round) == ("scheduled", 0)
+    assert list(stage.drivers) == [[f"home {driver.point}" for driver in violation.drivers]]
+    assert stage.violated.sum() == 1
+
+
+def test_without_convergence_everything_is_violated_and_nobody_known_to_drive_it(village):
+    engine, nominated, q_mvar = village
+    operator = operator_of(engine, procure=False)
+    MarketSide((engine, nominated * 100, q_mvar)).play(operator)
+    (stage,) = operator.checks_message().stages
+    assert stage.violated.all()
+    assert list(stage.drivers) == [[]] * stage.violated.size
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds"),
+    [
+        ({}, ["FlexibilityMarketInstrument", "CurtailmentInstrument"]),
+        ({"procure": False}, []),
+        ({"curtail": False}, ["FlexibilityMarketInstrument"]),
+        ({"instruments": []}, []),
+        ({"instruments": ["curtailment"]}, ["CurtailmentInstrument"]),
+        ({"instruments": [{"kind": "curtailment"}], "curtail": False}, []),
+    ],
+)
+def test_instruments_of_a_scenario(settings, kinds):
+    made = DsoSettings(**settings).made_instruments()
+    assert [type(one).__name__ for one in made] == kinds
+
+
+def test_fields_of_the_section_reach_the_instrument_that_has_them():
+    settings = DsoSettings(request_margin=0.25, max_rounds=2)
+    market, _ = settings.made_instruments()
+    assert (market.settings.request_margin, market.settings.max_rounds) == (0.25, 2)
+
+
+@pytest.mark.parametrize(
+    ("instruments", "says"),
+    [
+        (["curtailement"], "no instrument 'curtailement'; there are curtailment, flexibility_m"),
+        ([{"max_rounds": 2}], "no instrument None; there are"),
+        (
+            [{"kind": "curtailment", "limit": 2}],
+            "curtailment.limit: Extra inputs are not permitted",
+        ),
+        ([{"kind": "flexibility_market", "max_rounds": 2}], "give dso.max_rounds, which flexibil"),
+    ],
+)
+def test_an_instrument_that_cannot_be_is_refused_by_name(instruments, says):
+    with pytest.raises(ValidationError, match=says):
+        DsoSettings(instruments=instruments)

@@ -8,8 +8,9 @@ from published_injections import published_injections
 
 from cosim.dso.procurement import DsoNetwork, Offers
 from cosim.dso.relief import ROUNDING_MW
+from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits, check
-from cosim.grid.power_flow import FixedPointEngine, PandapowerEngine
+from cosim.grid.newton_raphson import PandapowerEngine
 
 MARGINS = {"loading_margin_percent": 5.0, "voltage_margin_pu": 0.003}
 
@@ -66,7 +67,7 @@ def test_drivers_of_a_violation_are_those_whose_removal_helps_most(feeder):
     assert found.needs_relief
     worst = max(found.violations[:9], key=lambda v: v.value)
     assert worst.value == pytest.approx(np.nanmax(found.state.vm_pu))
-    at = int(np.flatnonzero(engine.bus_idx == worst.element_idx)[0])
+    at = int(np.flatnonzero(engine.topology.bus_idx == worst.element_idx)[0])
     # one tenth less from each connection point in turn
     less = p_mw * (1.0 - 0.1 * np.eye(p_mw.size))
     fall = found.state.vm_pu[at] - engine.solve_batch(less, np.tile(q_mvar, (p_mw.size, 1))).vm_pu

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from published_injections import published_injections
 
+from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.folder_writer import with_connection_points
 from cosim.grid.limits import Limits, check
-from cosim.grid.power_flow import FixedPointEngine
 from cosim.grid.sensitivities import sensitivities
 
 
@@ -38,7 +38,7 @@ def test_check_has_one_row_per_element_and_finds_what_is_over(noon):
         "grid": 1,
     }
     over = set(found.element_idx[(found.element == "bus") & found.violated])
-    assert over == set(engine.bus_idx[state.vm_pu > 1.1])
+    assert over == set(engine.topology.bus_idx[state.vm_pu > 1.1])
     assert len(over) == 9
     trafo = found.element == "trafo"
     assert found.violated[trafo].tolist() == [True]

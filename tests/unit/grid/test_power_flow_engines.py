@@ -9,8 +9,10 @@ import pytest
 from published_injections import published_injections
 
 from cosim.errors import GridDataError
+from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.folder_writer import with_connection_points
-from cosim.grid.power_flow import FixedPointEngine, PandapowerEngine, make_power_flow
+from cosim.grid.newton_raphson import PandapowerEngine
+from cosim.grid.power_flow import make_power_flow
 
 VOLTAGE_TOLERANCE_PU = 1e-8
 LOADING_TOLERANCE_PERCENT = 1e-5
@@ -52,7 +54,7 @@ def test_batch_equals_single_solves(rural3):
     k = injections.step("2016-05-24T12:00")
     p_mw, q_mvar = injections.p_inject_mw[k : k + 4], injections.q_inject_mvar[k : k + 4]
     batch = engine.solve_batch(p_mw, q_mvar)
-    assert batch.vm_pu.shape == (4, engine.bus_idx.size)
+    assert batch.vm_pu.shape == (4, engine.topology.bus_idx.size)
     for i in range(4):
         single = engine.solve(p_mw[i], q_mvar[i])
         np.testing.assert_allclose(batch.at(i).vm_pu, single.vm_pu, rtol=0, atol=1e-11)
@@ -104,7 +106,7 @@ def test_open_switches_lines_out_of_service_parallel_and_rating_factors(rural3):
     fast, reference = FixedPointEngine(net), PandapowerEngine(net)
     state = fast.solve(p_mw, 0.2 * p_mw)
     assert_same(state, reference.solve(p_mw, 0.2 * p_mw))
-    at = {int(bus): i for i, bus in enumerate(fast.bus_idx)}
+    at = {int(bus): i for i, bus in enumerate(fast.topology.bus_idx)}
     assert np.isnan(state.vm_pu[at[stub]])
     assert state.vm_pu[at[fused]] == state.vm_pu[at[105]]
     assert not fast.topology.bus_live[at[stub]]

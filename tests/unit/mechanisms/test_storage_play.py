@@ -10,9 +10,9 @@ import pytest
 from deployed import bids_of, delivery_of, deployed, flow_of, scenario_of
 
 from cosim.errors import ReconciliationError
-from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.community_storage.play import CommunityStoragePlay
 from cosim.mechanisms.community_storage.setup import StorageSetup
+from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.session import Session
 from cosim.messages.extras import StorageAccounts, StorageNominations

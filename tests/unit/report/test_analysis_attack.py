@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from cosim.report.attack import attack_indicators, unaccounted_kwh
 
+from cosim.report.attack import attack_indicators, unaccounted_kwh
 from cosim.report.attack_panel import AttackReported
 from cosim.report.indicators import compute_indicators
 from cosim.report.report import render

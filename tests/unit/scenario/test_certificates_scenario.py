@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cosim.runs.community import count_services
 
 from cosim.errors import ScenarioError
 from cosim.mechanisms.green_certificates.terms import certificate_terms

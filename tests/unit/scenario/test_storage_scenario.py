@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cosim.runs.community import count_services
 
 from cosim.errors import GridDataError, ScenarioError
 from cosim.mechanisms.community_storage.setup import shared_battery

@@ -1,0 +1,99 @@
+"""The flexibility market: the DSO asks for what its limits need, and awards at least cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import Field
+
+from cosim.dso.instruments.base import Action, Instrument
+from cosim.settings import Model, NonNegative
+from cosim.units import IntArray, energy_wh_from_mw
+
+if TYPE_CHECKING:
+    from cosim.dso.procurement import Assessment
+    from cosim.dso.rounds import Round
+
+
+class FlexibilityMarketOptions(Model):
+    """How much the DSO asks for, and how often."""
+
+    request_margin: NonNegative = Field(0.5, description="energy beyond the technical need [-]")
+    max_rounds: Annotated[int, Field(ge=1)] = Field(3, description="most requests per interval")
+
+
+class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
+    """Requests with a margin; awards; another request while offers are left and help."""
+
+    settings_type = FlexibilityMarketOptions
+
+    def begin(self, interval: int) -> None:
+        """Start with all rounds."""
+        self._requests = 0
+        self._requested_wh = {-1: 0, 1: 0}
+
+    def act(self, round: Round, assessment: Assessment) -> Action | None:
+        """Ask for what the limits need, with a margin; not if nothing that exists would help."""
+        if not assessment.needs_relief or self._requests == self.settings.max_rounds:
+            return None
+        need = round.need(*round.curtailable_wh())
+        wanted = np.array([need.total_down_mw, need.total_up_mw])
+        wanted = wanted * (1.0 + self.settings.request_margin)
+        down_wh, up_wh = (int(wh) for wh in energy_wh_from_mw(wanted, round.step_s))
+        if not down_wh and not up_wh:
+            return None
+        self._requests += 1
+        self._requested_wh = {-1: down_wh, 1: up_wh}
+        return Action(request_down_wh=down_wh, request_up_wh=up_wh)
+
+    def award(self, round: Round, *, cut_rest: bool) -> Action:
+        """Award offers at least cost, no more than was requested, and cut the rest.
+
+        When the request is used up while there are more offers, the rest is asked for in another
+        round instead.
+        """
+        offers, requested_wh = round.offers, self._requested_wh
+        prosumer, direction = offers.prosumer, offers.direction
+        down_wh, up_wh = round.curtailable_wh()
+        # what a prosumer offers to do cannot be cut a second time
+        for curtailable_wh, sign in ((down_wh, -1), (up_wh, 1)):
+            own = direction == sign
+            np.subtract.at(curtailable_wh, prosumer[own], offers.energy_wh[own])
+            np.maximum(curtailable_wh, 0, out=curtailable_wh)
+        most_wh = (requested_wh[-1], requested_wh[1])
+        result = round.procure(down_wh, up_wh, *most_wh)
+        left_over = any(
+            offers.energy_wh[direction == sign].sum() > wh for sign, wh in requested_wh.items()
+        )
+        if result.curtailed_mw.any() and left_over and self._requests < self.settings.max_rounds:
+            nothing = np.zeros_like(down_wh)
+            without = round.procure(nothing, nothing, *most_wh)
+            result = without if without.converged else result
+        awarded_wh = energy_wh_from_mw(result.awarded_mw, round.step_s)
+        awarded_wh = np.minimum(awarded_wh, offers.energy_wh)
+        for sign, wh in requested_wh.items():
+            _trim(awarded_wh, np.flatnonzero(direction == sign), wh)
+        _net_out(awarded_wh, prosumer, direction)
+        cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
+        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh)
+
+
+def _trim(awarded_wh: IntArray, own: IntArray, requested_wh: int) -> None:
+    """Take back what rounding to Wh awarded beyond the request, from the largest awards."""
+    excess = int(awarded_wh[own].sum()) - requested_wh
+    largest = own[np.argsort(-awarded_wh[own], kind="stable")]
+    for offer in largest[: max(excess, 0)]:
+        awarded_wh[offer] -= 1
+
+
+def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:
+    """Cancel awards in both directions to one prosumer: the contract takes only one of them."""
+    for point in np.intersect1d(
+        prosumer[(direction > 0) & (awarded_wh > 0)], prosumer[(direction < 0) & (awarded_wh > 0)]
+    ):
+        up = np.flatnonzero((prosumer == point) & (direction > 0))[0]
+        down = np.flatnonzero((prosumer == point) & (direction < 0))[0]
+        both = min(awarded_wh[up], awarded_wh[down])
+        awarded_wh[up] -= both
+        awarded_wh[down] -= both

@@ -1,0 +1,103 @@
+"""One round of the DSO: schedules as they stand, and what instruments ask of the network model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
+from cosim.messages import OffersMessage, ScheduleMessage
+from cosim.units import FloatArray, IntArray, p_mw_from_wh
+
+
+@dataclass(frozen=True)
+class Round:
+    """Schedules of one round.
+
+    Attributes
+    ----------
+    schedule : ScheduleMessage
+        As it stands on the ledger.
+    network : DsoNetwork
+    step_s : int
+        Length of an interval. [s]
+    names : tuple of str
+        Connection points, (n,).
+    """
+
+    schedule: ScheduleMessage
+    network: DsoNetwork
+    step_s: int
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def net_wh(self) -> IntArray:
+        """Scheduled net injection, flexibility and curtailment included; (n,). [Wh]"""
+        schedule = self.schedule
+        return schedule.nominated_wh + schedule.activated_wh - schedule.curtailed_wh
+
+    @cached_property
+    def p_mw(self) -> FloatArray:
+        """The same as power, (n,). [MW]"""
+        return p_mw_from_wh(self.net_wh, self.step_s)
+
+    @property
+    def q_mvar(self) -> FloatArray:
+        """Expected reactive injection, (n,). [Mvar]"""
+        return self.schedule.forecast_q_mvar
+
+    @cached_property
+    def offers(self) -> OffersMessage:
+        """Offers to the last request; none where nobody offered."""
+        none = np.zeros(0, dtype=np.int64)
+        return self.schedule.offers or OffersMessage(none, none, none, none, none)
+
+    def curtailable_wh(self) -> tuple[IntArray, IntArray]:
+        """Return what could still be cut of injection and consumption, (n,) each. [Wh]"""
+        schedule = self.schedule
+        used = schedule.activated_wh - schedule.curtailed_wh
+        return (
+            np.maximum(schedule.curtailable_down_wh - np.maximum(-used, 0), 0),
+            np.maximum(schedule.curtailable_up_wh - np.maximum(used, 0), 0),
+        )
+
+    def need(self, down_wh: IntArray, up_wh: IntArray) -> Need:
+        """Return the least change of injections that keeps the limits with their margins.
+
+        Parameters
+        ----------
+        down_wh, up_wh : (n,) int64
+            How much each connection point could lower and raise its injection, >= 0. [Wh]
+        """
+        potentials_mw = (p_mw_from_wh(wh, self.step_s) for wh in (down_wh, up_wh))
+        return self.network.need(self.p_mw, self.q_mvar, *potentials_mw)
+
+    def procure(
+        self, down_wh: IntArray, up_wh: IntArray, most_down_wh: int, most_up_wh: int
+    ) -> Procurement:
+        """Award offers at least cost, and curtail what they leave.
+
+        Parameters
+        ----------
+        down_wh, up_wh : (n,) int64
+            Injection and consumption that may be cut. [Wh]
+        most_down_wh, most_up_wh : int
+            Most that the awards of either direction may amount to together. [Wh]
+        """
+        offers, step_s = self.offers, self.step_s
+        return self.network.procure(
+            self.p_mw,
+            self.q_mvar,
+            Offers(
+                prosumer=offers.prosumer,
+                direction=offers.direction,
+                energy_mw=p_mw_from_wh(offers.energy_wh, step_s),
+                price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
+            ),
+            p_mw_from_wh(down_wh, step_s),
+            p_mw_from_wh(up_wh, step_s),
+            float(p_mw_from_wh(most_down_wh, step_s)),
+            float(p_mw_from_wh(most_up_wh, step_s)),
+        )

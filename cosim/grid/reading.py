@@ -1,0 +1,258 @@
+"""Reading a network file: walked as data first, so that nothing unknown in it is ever built.
+
+pandapower writes objects as ``{"_module": ..., "_class": ..., "_object": ...}`` and, when it reads
+a file, imports the module and builds the class; below 3.5.4 of any name. Here every such pair is
+compared with a list before pandapower sees the file, in nested strings too. Rows with a controller,
+which no power flow of a run ever asks, are left out unbuilt.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandapower as pp
+import pandas as pd
+
+from cosim.errors import GridDataError
+from cosim.grid.validation import require
+
+_TABLE = {("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")}
+_NETWORK = ("pandapower.auxiliary", "pandapowerNet")
+# their content is JSON in a string
+_NESTED = _TABLE | {
+    ("pandas.core.series", "Series"),
+    ("pandas", "Series"),
+    ("geopandas.geodataframe", "GeoDataFrame"),
+    # a transformer's impedance may depend on its tap by one of these
+    ("pandapower.control.util.characteristic", "Characteristic"),
+    ("pandapower.control.util.characteristic", "SplineCharacteristic"),
+    ("pandapower.control.util.characteristic", "LogSplineCharacteristic"),
+}
+_VALUES = {
+    "builtins": ("complex", "tuple", "set", "frozenset"),
+    "networkx": ("MultiGraph",),
+    "numpy": (
+        *("array", "bool", "bool_", "float16", "float32", "float64", "complex64", "complex128"),
+        *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+    ),
+    "pandas": ("Index", "RangeIndex", "Int64Index", "Float64Index", "DatetimeIndex"),
+    "shapely": ("Point", "LineString", "Polygon"),
+}
+BUILT = frozenset({_NETWORK} | _NESTED) | {
+    (module, name) for module, names in _VALUES.items() for name in names
+}
+"""Module and class of all that is built: what pandapower writes of tables and their values."""
+UNBUILT = ("pandapower.control.", "pandapower.timeseries.", "pandapower.protection.")
+"""Modules of controllers and of what belongs to them."""
+# whatever else stands next to an object is an argument of what builds it
+_KEYS = frozenset(
+    {"_module", "_class", "_object", "dtype", "orient", "typ", "crs", "columns"}
+    | {"index_name", "index_names", "column_name", "column_names"}
+    | {"is_multiindex", "is_multicolumn"}
+)
+
+
+def read_network(file: Path) -> Any:
+    """Read a pandapower network from JSON.
+
+    Parameters
+    ----------
+    file : Path
+        As ``pandapower.to_json`` writes it.
+
+    Returns
+    -------
+    pandapowerNet
+        Without rows that hold a controller; empty tables have the columns of the pandapower that
+        runs.
+
+    Raises
+    ------
+    GridDataError
+        If the file is missing, is no pandapower network, or holds anything beyond pandapower's own
+        tables and controllers. Then nothing of it was imported or built.
+    """
+    require(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(file, str(error)) from error
+    checked = inspected(text, file)
+    try:
+        net = pp.from_json_string(checked, convert=True)
+    except Exception as error:  # pandapower raises whatever its reader met
+        raise _unreadable(file, str(error)) from error
+    if not isinstance(net, pp.pandapowerNet):
+        raise GridDataError(
+            "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
+        )
+    _adopt_empty_tables(net)
+    return net
+
+
+def inspected(text: str, file: Path) -> str:
+    """Return the JSON of a network as it may be built.
+
+    Parameters
+    ----------
+    text : str
+        JSON.
+    file : Path
+        Named in errors.
+
+    Returns
+    -------
+    str
+        The same data written anew, without controllers: what is built is what was looked at.
+
+    Raises
+    ------
+    GridDataError
+        As :func:`read_network`.
+    """
+    try:
+        return json.dumps(_Walk(file).value(_parsed(text), ""))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(file, str(error)) from error
+
+
+def _unreadable(file: Path, problem: str) -> GridDataError:
+    return GridDataError(
+        f"cannot be read as a pandapower network: {problem}",
+        file=file,
+        remedy="write it with pandapower.to_json",
+    )
+
+
+def _parsed(text: str) -> Any:
+    """JSON of a text in which no key stands twice: readers differ in which of two they take."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise _DuplicateKeyError(f"key {twice!r} stands twice in one object")
+        return found
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+class _Walk:
+    """Walk through the data of one file; nothing of it is imported or built."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def value(self, value: Any, path: str, *, unbuilt: bool = False) -> Any:
+        """Return a value as it may be built.
+
+        Parameters
+        ----------
+        value : any JSON
+        path : str
+            Where it stands, for errors.
+        unbuilt : bool
+            Whether it belongs to what is left out.
+        """
+        if isinstance(value, dict):
+            if "_module" in value or "_class" in value:
+                return self._object(value, path, unbuilt)
+            return {
+                name: self.value(inner, f"{path}.{name}".lstrip("."), unbuilt=unbuilt)
+                for name, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self.value(inner, path, unbuilt=unbuilt) for inner in value]
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
+            try:
+                nested = _parsed(value)
+            except _DuplicateKeyError:
+                raise
+            except ValueError:
+                return value  # a text like any other
+            self.value(nested, path, unbuilt=True)
+        return value
+
+    def _object(self, value: dict[str, Any], path: str, unbuilt: bool) -> dict[str, Any]:
+        pair = (str(value.get("_module")), str(value.get("_class")))
+        named = ".".join(pair)
+        is_controller = _is_controller(value)
+        if pair not in BUILT and not is_controller:
+            raise self._refused(
+                f"holds an object of class {named}, which is none of pandapower's tables and "
+                "controllers; it was not built",
+                path,
+            )
+        if is_controller and not unbuilt:
+            raise self._refused(f"holds a {named} that is no row of a table", path)
+        if more := sorted(value.keys() - _KEYS):
+            raise self._refused(f"gives {named} the unknown argument {more[0]!r}", path)
+        content = value.get("_object")
+        if pair == _NETWORK and not isinstance(content, dict):
+            raise self._refused(f"holds a {named} that is no mapping of tables", path)
+        if pair not in _NESTED and not (is_controller and isinstance(content, str)):
+            rest = {name: inner for name, inner in value.items() if name[:1] != "_"}
+            self.value(rest, path, unbuilt=unbuilt)
+            return {**value, "_object": self.value(content, path, unbuilt=unbuilt)}
+        if not isinstance(content, str):
+            raise self._refused(f"holds a {named} that is no JSON in a text", path)
+        nested = _parsed(content)
+        if pair in _TABLE and isinstance(nested, dict) and value.get("orient") == "split":
+            nested = self._table(nested, path, unbuilt)
+        else:
+            nested = self.value(nested, path, unbuilt=unbuilt)
+        return {**value, "_object": json.dumps(nested)}
+
+    def _table(self, table: dict[str, Any], path: str, unbuilt: bool) -> dict[str, Any]:
+        """A table without the rows that hold a controller."""
+        columns, index, rows = (table.get(part) for part in ("columns", "index", "data"))
+        if not (isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)):
+            raise self._refused("holds a table without columns, index or data", path)
+        kept_index, kept_rows = [], []
+        for number, row in zip(index, rows, strict=True):
+            if not isinstance(row, list):
+                raise self._refused("holds a table with a row that is no list", path)
+            left_out = any(_is_controller(cell) for cell in row)
+            cells = [
+                self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
+                for column, cell in zip(columns, row, strict=True)
+            ]
+            if not left_out:
+                kept_index.append(number)
+                kept_rows.append(cells)
+        return {**table, "index": kept_index, "data": kept_rows}
+
+    def _refused(self, problem: str, path: str) -> GridDataError:
+        return GridDataError(
+            problem,
+            file=self._file,
+            field=path or None,
+            remedy="take a network from a source that you trust, remove the object, and write it "
+            "with pandapower.to_json",
+        )
+
+
+def _is_controller(value: Any) -> bool:
+    """Whether a value is a controller of pandapower, or belongs to one."""
+    if not isinstance(value, dict):
+        return False
+    module, name = str(value.get("_module")), str(value.get("_class"))
+    return module.startswith(UNBUILT) and (module, name) not in BUILT
+
+
+def _adopt_empty_tables(net: Any) -> None:
+    """Give element tables without a row the columns of the pandapower that runs.
+
+    A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
+    one) that an earlier one looks up even if there is no load.
+    """
+    for element, table in pp.create_empty_network().items():
+        if isinstance(table, pd.DataFrame) and element in net and net[element].empty:
+            net[element] = table.copy()

@@ -1,0 +1,82 @@
+"""Comparison of the power flows of a run with another engine's, on a sample of its intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosim.errors import PowerFlowMismatchError
+from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.units import FloatArray
+
+TOLERANCE_PU = 1e-6
+
+
+class ReferenceCheck:
+    """Re-solves a sample of intervals with the reference engine and keeps the largest difference.
+
+    Parameters
+    ----------
+    reference : PowerFlow
+        The engine to compare with.
+    intervals : sequence of int
+        Which intervals are re-solved.
+    tolerance_pu : float
+        Largest voltage difference that is believed. [pu]
+    """
+
+    def __init__(
+        self, reference: PowerFlow, intervals: tuple[int, ...], tolerance_pu: float = TOLERANCE_PU
+    ) -> None:
+        self.reference = reference
+        self.intervals = intervals
+        self.tolerance_pu = tolerance_pu
+        self.done: list[int] = []
+        self.vm_pu = 0.0
+        self.loading_percent = 0.0
+
+    def compare(
+        self, interval: int, p_mw: FloatArray, q_mvar: FloatArray, state: GridState
+    ) -> None:
+        """Compare one interval if it is in the sample.
+
+        Raises
+        ------
+        PowerFlowMismatchError
+            If the engines differ by more than the tolerance, or only one of them converges.
+        """
+        if interval not in self.intervals:
+            return
+        other = self.reference.solve(p_mw, q_mvar)
+        self.done.append(interval)
+        if bool(other.converged) != bool(state.converged):
+            raise PowerFlowMismatchError(
+                f"interval {interval}: only one power-flow engine converges "
+                f"({self.reference.name}: {bool(other.converged)})"
+            )
+        if not state.converged:
+            return
+        vm_pu = float(np.nanmax(np.abs(other.vm_pu - state.vm_pu)))
+        loading = max(
+            (
+                float(np.abs(mine - theirs).max())
+                for mine, theirs in (
+                    (state.line_loading_percent, other.line_loading_percent),
+                    (state.trafo_loading_percent, other.trafo_loading_percent),
+                )
+                if mine.size
+            ),
+            default=0.0,
+        )
+        self.vm_pu = max(self.vm_pu, vm_pu)
+        self.loading_percent = max(self.loading_percent, loading)
+        if vm_pu > self.tolerance_pu:
+            raise PowerFlowMismatchError(
+                f"interval {interval}: voltages differ by {vm_pu:.3g} pu from "
+                f"{self.reference.name}, more than {self.tolerance_pu:g} pu"
+            )
+
+
+def sample(n_intervals: int, size: int) -> tuple[int, ...]:
+    """Intervals to be solved again: evenly spread, the middle of each part of the run."""
+    size = min(size, n_intervals)
+    return tuple(int((i + 0.5) * n_intervals / size) for i in range(size))

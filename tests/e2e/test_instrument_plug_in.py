@@ -1,0 +1,111 @@
+"""An instrument of another package: one module and an entry point, with the market behind it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cosim.scenario import Scenario
+
+MODULE = '''
+"""A fixed limit of what each connection point may feed in, as agreed with everybody."""
+
+import numpy as np
+from pydantic import Field
+
+from cosim.dso.instruments.base import Action, Instrument
+from cosim.settings import Model, NonNegative
+
+
+class ExportLimitOptions(Model):
+    p_max_kw: NonNegative = Field(description="most that a connection point may feed in [kW]")
+
+
+class ExportLimit(Instrument[ExportLimitOptions]):
+    settings_type = ExportLimitOptions
+
+    def act(self, round, assessment):
+        most_wh = int(self.settings.p_max_kw * 1_000 * round.step_s / 3_600)
+        excess_wh = np.maximum(round.net_wh - most_wh, 0)
+        excess_wh = np.minimum(excess_wh, round.curtailable_wh()[0])
+        return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
+'''
+P_MAX_KW = 40.0
+START = "import sys; from cosim.cli import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an installed package that is none of ours."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "export_limit.py").write_text(MODULE)
+    metadata = folder / "export_limit-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: export-limit\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[cosim.instruments]\nexport_limit = export_limit:ExportLimit\n"
+    )
+    return folder
+
+
+def cosim(*arguments: str, package: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-c", START, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(text.replace("- flexibility_market", "- LIMIT\n  - flexibility_market", 1))
+    return file
+
+
+def test_a_limit_cuts_first_and_the_market_relieves_the_rest(
+    tmp_path: Path, package: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    scenario = written(tmp_path, short_scenario(intervals=2).to_yaml())
+    limit = f"{{kind: export_limit, p_max_kw: {P_MAX_KW:g}}}"
+    scenario.write_text(scenario.read_text().replace("LIMIT", limit))
+    result = tmp_path / "result"
+    done = cosim("run", str(scenario), "--out", str(result), package=package)
+    assert done.returncode == 0, done.stderr
+    schedules = pd.read_parquet(result / "tables" / "schedules.parquet")
+    most_wh = P_MAX_KW * 1_000 / 4
+    over = schedules.nominated_wh > most_wh
+    assert over.any()
+    # cut to the limit and not below it
+    assert (schedules.dispatched_wh[over] == most_wh).all()
+    cut_wh = (schedules.nominated_wh - most_wh).where(over, 0)
+    assert (schedules.curtailed_wh == -cut_wh).all()
+    # and the transformer's overload that is left is bought from the others
+    assert (schedules.activated_wh[over] == 0).all()
+    assert (schedules.groupby("interval").activated_wh.sum() < 0).all()
+    checks = pd.read_parquet(result / "tables" / "grid_checks.parquet")
+    assert checks[checks.stage == "scheduled"].violated.any()
+    last = checks[checks["round"] == checks["round"].max()]
+    assert not last.violated.any()
+    verified = cosim("verify", str(result), package=package)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_its_fields_are_checked_when_the_scenario_is_read(
+    tmp_path: Path, package: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    scenario = written(tmp_path, short_scenario(intervals=2).to_yaml())
+    scenario.write_text(scenario.read_text().replace("LIMIT", "{kind: export_limit, p_max: 4}"))
+    done = cosim("run", str(scenario), "--out", str(tmp_path / "result"), package=package)
+    assert done.returncode == 2
+    assert str(scenario) in done.stderr
+    assert "export_limit.p_max_kw: Field required; its fields: p_max_kw" in done.stderr
+    assert not (tmp_path / "result").exists()
