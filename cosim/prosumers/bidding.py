@@ -22,7 +22,6 @@ from cosim.prosumers.settings import (
     ProsumerParameters,
     ProsumerSeeds,
     Tariff,
-    child_seed,
 )
 from cosim.prosumers.strategies import (
     BidContext,
@@ -31,6 +30,7 @@ from cosim.prosumers.strategies import (
     check_orders,
     make_strategy,
 )
+from cosim.seeds import child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.prosumers.population import Population
-from cosim.prosumers.settings import ForecastParameters, child_seed
+from cosim.prosumers.settings import ForecastParameters
+from cosim.seeds import child_seed
 from cosim.units import FloatArray
 
 #: Share of the variance of the PV error that all prosumers have in common: they share the weather.

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cosim.seeds import child_seed
+
 BatteryMode = Literal["self_consumption", "arbitrage"]
 
 
@@ -171,14 +173,3 @@ class ProsumerSeeds:
         """
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         return cls(*(child_seed(root, k) for k in range(4)))
-
-
-def child_seed(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
-    """Child of a seed by its key, as ``SeedSequence.spawn`` makes them, without counting them.
-
-    A counter-free child lets the draws of interval ``k`` be repeated without those before it, so a
-    run that resumes at ``k`` needs no generator state.
-    """
-    return np.random.SeedSequence(
-        entropy=seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size
-    )

@@ -45,10 +45,10 @@ from cosim.prosumers.settings import (
     ScalingFactors,
     StrategyShare,
     Tariff,
-    child_seed,
 )
 from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
+from cosim.seeds import child_seed
 from cosim.units import wei_from_gwei
 
 
