@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cosim.plugins.registry import Registry
 
 if TYPE_CHECKING:
+    from cosim.devices.device import Device
     from cosim.plugins.mechanism import Mechanism
 
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
@@ -20,4 +21,12 @@ MECHANISMS: Registry[Mechanism[Any]] = Registry(
 )
 """What a community agrees on by contract, by the name of its section."""
 
-__all__ = ["MECHANISMS", "Registry"]
+DEVICES: Registry[Device] = Registry(
+    "cosim.devices",
+    "cosim.devices.device:Device",
+    "the column kind of elements.csv",
+    check=lambda device: device.problem(),
+)
+"""Kinds of device at the connection points, by their name in ``elements.csv``."""
+
+__all__ = ["DEVICES", "MECHANISMS", "Registry"]

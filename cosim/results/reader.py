@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,19 +117,26 @@ class Results:
         table : str
             Name of a table in :data:`cosim.results.schemas.TABLES`.
         columns : sequence of str, optional
-            Columns to read; all by default. Text comes as categories.
+            Columns to read; by default all that are there. Text comes as categories.
 
         Raises
         ------
         ResultFolderError
             If the table is missing.
         """
-        known = [column.name for column in TABLES[table].columns]
-        wanted = list(known if columns is None else columns)
+        wanted = list(self.columns(table) if columns is None else columns)
         frame = self._frames.get(table)
         if frame is None or not set(wanted) <= set(frame.columns):
             frame = self._frames[table] = self._read(table, wanted)
         return frame[wanted]
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the names of a table's columns, with those that only some runs have."""
+        declared = TABLES[table]
+        if declared.further:
+            with self._file(table) as path:
+                declared = declared.with_further(pq.read_schema(path).names)
+        return tuple(column.name for column in declared.columns)
 
     def _read(self, table: str, columns: list[str]) -> pd.DataFrame:
         read = self._parquet(table, columns)
@@ -138,11 +146,17 @@ class Results:
         return frame
 
     def _parquet(self, table: str, columns: list[str]) -> Any:
-        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
         text = [c.name for c in TABLES[table].columns if pa.types.is_string(c.type)]
         text = [name for name in text if name in columns and name != "arguments"]
-        try:
+        with self._file(table) as path:
             return pq.read_table(path, columns=columns, read_dictionary=text)
+
+    @contextmanager
+    def _file(self, table: str) -> Iterator[Path]:
+        """A table's file, and an error for what pyarrow makes of it."""
+        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
+        try:
+            yield path
         except (OSError, pa.ArrowException) as error:
             problem = str(error).splitlines()[0]
             raise ResultFolderError(

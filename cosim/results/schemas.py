@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from cosim.devices.catalogue import device_columns, further_columns
 from cosim.results.columns import (
     PROSUMER,
     Column,
@@ -252,17 +253,10 @@ _TABLES = (
             Column("bus", pa.int32(), "-", "index of its bus in network.json"),
             number("p_inject_mw", "MW", "net active power fed into the grid"),
             number("q_inject_mvar", "Mvar", "net reactive power fed into the grid"),
-            number("load_p_mw", "MW", "fixed load, consumption positive"),
-            number("pv_p_mw", "MW", "PV generation after curtailment"),
-            number("pv_curtailed_p_mw", "MW", "PV generation given up"),
-            number("ev_p_mw", "MW", "charging of electric vehicles"),
-            number("heat_pump_p_mw", "MW", "consumption of heat pumps"),
-            number("battery_p_mw", "MW", "battery, charging positive"),
-            number("shed_p_mw", "MW", "consumption that the DSO cut, lost"),
-            number("soc_mwh", "MWh", "energy in the battery at the interval's end"),
-            number("deferred_mwh", "MWh", "consumption put off and still owed at its end"),
+            *(number(c.name, c.unit, c.description) for c in device_columns()),
             wh("metered_wh", "what the meter counted, injection positive"),
         ),
+        tuple(number(c.name, c.unit, c.description) for c in further_columns()),
     ),
     Table(
         "buses",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -142,7 +142,8 @@ class TableWriter:
             Name of a table in :data:`cosim.results.schemas.TABLES`.
         columns : mapping of str to array-like or scalar
             Values by column name, all of one length; a scalar stands for every row. Optional
-            columns may be left out. Addresses and data may be given as ``bytes``. Values are
+            columns may be left out; further columns of the table are in it when the first call for
+            it gives them. Addresses and data may be given as ``bytes``. Values are
             copied.
 
         Raises
@@ -291,14 +292,22 @@ class _TableFile:
 
     def __init__(self, table: Table, path: Path, rows_per_group: int) -> None:
         self._table = table
-        self._schema = table.arrow
-        self._names = tuple(column.name for column in table.columns)
-        self._required = frozenset(c.name for c in table.columns if not c.optional)
+        self._path = path
         self._rows_per_group = rows_per_group
         self._chunks: list[tuple[int, dict[str, Any]]] = []
         self._n_rows = 0
+        self._file: Any = None
+        if not table.further:
+            self._open(())
+
+    def _open(self, given: Container[str]) -> None:
+        """Settle the columns and open the file."""
+        table = self._table = self._table.with_further(given)
+        self._schema = table.arrow
+        self._names = tuple(column.name for column in table.columns)
+        self._required = frozenset(c.name for c in table.columns if not c.optional)
         self._file = pq.ParquetWriter(
-            path,
+            self._path,
             self._schema,
             version="2.6",
             compression="zstd",
@@ -310,6 +319,8 @@ class _TableFile:
 
     def append(self, columns: Mapping[str, Any]) -> None:
         given = columns.keys()
+        if self._file is None:
+            self._open(given)
         if unknown := sorted(given - set(self._names)):
             raise ValueError(f"table {self._table.name!r} has no column {', '.join(unknown)}")
         if missing := sorted(self._required - given):
@@ -351,13 +362,16 @@ class _TableFile:
         return array
 
     def close(self) -> None:
+        if self._file is None:
+            self._open(())
         self._flush(final=True)
         self._file.close()
 
     def discard(self) -> None:
         self._chunks = []
         self._n_rows = 0
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class _Scalar:

@@ -14,10 +14,10 @@ from cosim.clock import DeliveryClock
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
+from cosim.prosumers.settings import ProsumerSettings
 from cosim.scenario.dso import DsoSettings
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
-from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
 from cosim.scenario.time import TimeSettings
 from cosim.settings import Model

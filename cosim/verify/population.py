@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.devices.catalogue import net_injection_mw
 from cosim.devices.delivery import Devices
+from cosim.devices.population import Population
 from cosim.errors import CosimError
 from cosim.grid.catalogue import GridCase
-from cosim.prosumers.population import Population
 from cosim.replay.findings import Check
 from cosim.replay.recorded import Recorded, by_interval
 from cosim.runs.preparation import prepare_grid, prepare_people
@@ -18,19 +19,6 @@ from cosim.units import FloatArray, energy_wh_from_mw
 
 TOLERANCE_MW = 1e-12
 KEY = ["interval", "prosumer"]
-
-PARTS = (
-    "p_inject_mw",
-    "q_inject_mvar",
-    "load_p_mw",
-    "pv_p_mw",
-    "pv_curtailed_p_mw",
-    "ev_p_mw",
-    "heat_pump_p_mw",
-    "battery_p_mw",
-    "shed_p_mw",
-    "soc_mwh",
-)
 
 
 class People:
@@ -65,10 +53,7 @@ class People:
         except (CosimError, OSError) as error:
             self.missing = f"the grid of the scenario cannot be read here ({error})"
             return
-        forecasts = bidders.forecasts
-        self.forecast_q_mvar = (
-            forecasts.pv_q_mvar - forecasts.load_q_mvar - forecasts.flexible_q_mvar
-        )
+        self.forecast_q_mvar = bidders.forecasts.q_inject_mvar
 
 
 def check_devices(recorded: Recorded, people: People) -> Check:
@@ -84,8 +69,7 @@ def check_devices(recorded: Recorded, people: People) -> Check:
         ["interval " + str(i) + ", prosumer " + name for i, name in frame[KEY].to_numpy()],
         dtype=object,
     )
-    net = frame["pv_p_mw"] - frame["load_p_mw"] - frame["ev_p_mw"]
-    net = net - frame["heat_pump_p_mw"] - frame["battery_p_mw"]
+    net = net_injection_mw({str(name): column for name, column in frame.items()})
     check.numbers("prosumers", rows, "p_inject_mw", frame["p_inject_mw"], net, TOLERANCE_MW)
     counted = energy_wh_from_mw(frame["p_inject_mw"], step_s)
     attacked = people.population is None and "attack" in people.missing
@@ -103,11 +87,8 @@ def check_devices(recorded: Recorded, people: People) -> Check:
     check.equal("prosumers", "", "number of rows", len(frame), len(own))
     if len(frame) == len(own):
         check.columns("prosumers", rows, frame, own, KEY)
-        for part in PARTS:
+        for part in own.columns.drop(KEY):
             check.numbers("prosumers", rows, part, frame[part], own[part], TOLERANCE_MW)
-        check.numbers(
-            "prosumers", rows, "deferred_mwh", frame["deferred_mwh"], own["owed_mwh"], TOLERANCE_MW
-        )
     return check
 
 
@@ -121,6 +102,13 @@ def _played(recorded: Recorded, population: Population) -> pd.DataFrame:
             for name in ("nominated", "activated", "curtailed")
         }
         delivery = devices.deliver(interval, wh["nominated"], wh["activated"], -wh["curtailed"])
-        columns = {part: getattr(delivery, part) for part in (*PARTS, "owed_mwh")}
-        parts.append(pd.DataFrame({"interval": interval, "prosumer": names, **columns}))
+        columns = {
+            "interval": interval,
+            "prosumer": names,
+            "p_inject_mw": delivery.p_inject_mw,
+            "q_inject_mvar": delivery.q_inject_mvar,
+            "soc_mwh": delivery.soc_mwh,
+            "deferred_mwh": delivery.owed_mwh,
+        }
+        parts.append(pd.DataFrame(columns | dict(delivery.parts)))
     return pd.concat(parts, ignore_index=True)
