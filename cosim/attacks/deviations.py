@@ -6,17 +6,18 @@ Each deviation holds for some prosumers in some delivery intervals; everything e
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from cosim.prosumers.bidding import Bids
+from cosim.messages import BidsMessage
 from cosim.units import BoolArray, IntArray
 
 
 class Deviation:
     """What a deviation may change; by default nothing."""
 
-    def bids(self, interval: int, bids: Bids) -> Bids:
+    def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
         """What is bid in place of honest bids."""
         return bids
 
@@ -54,7 +55,7 @@ class SmallerPurchases(Deviation):
     intervals: range
     factor: float
 
-    def bids(self, interval: int, bids: Bids) -> Bids:
+    def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
         """Purchases are smaller."""
         if interval not in self.intervals:
             return bids
@@ -83,15 +84,15 @@ class UndeliveredFlexibility(Deviation):
     share: float = 1.0
     price_factor: float = 1.0
 
-    def bids(self, interval: int, bids: Bids) -> Bids:
+    def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
         """Offers are cheaper."""
         if interval not in self.intervals:
             return bids
-        prices = {
+        prices: dict[str, Any] = {
             name: np.where(
                 self.who,
-                np.floor(getattr(bids.potentials, name) * self.price_factor).astype(np.int64),
-                getattr(bids.potentials, name),
+                np.floor(getattr(bids, name) * self.price_factor).astype(np.int64),
+                getattr(bids, name),
             )
             for name in (
                 "flex_down_price_ueur_per_kwh",
@@ -99,7 +100,7 @@ class UndeliveredFlexibility(Deviation):
                 "flex_up_price_ueur_per_kwh",
             )
         }
-        return replace(bids, potentials=replace(bids.potentials, **prices))
+        return replace(bids, **prices)
 
     def followed_wh(self, interval: int, activated_wh: IntArray) -> IntArray:
         """Less than was awarded."""
@@ -130,15 +131,15 @@ class AgreedSales(Deviation):
     price_ueur_per_kwh: int | None = None
     withheld_share: float = 0.0
 
-    def bids(self, interval: int, bids: Bids) -> Bids:
+    def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
         """Sales are dearer, or smaller."""
         if interval not in self.intervals:
             return bids
         sales = self.who & bids.is_sell & (bids.order_wh > 0)
         kept = np.floor(bids.order_wh * (1.0 - self.withheld_share)).astype(np.int64)
-        price = bids.price_ueur_per_kwh
+        price = bids.order_price_ueur_per_kwh
         if self.price_ueur_per_kwh is not None:
             price = np.where(sales, np.maximum(price, self.price_ueur_per_kwh), price)
         return replace(
-            bids, order_wh=np.where(sales, kept, bids.order_wh), price_ueur_per_kwh=price
+            bids, order_wh=np.where(sales, kept, bids.order_wh), order_price_ueur_per_kwh=price
         )

@@ -1,158 +1,111 @@
-"""Battery physics: what one step can charge and discharge, and what it leaves behind.
+"""Home batteries: who has one, and its size, from the scenario.
 
-Power is measured at the grid side and is positive when charging (pandapower ``storage``). One step
-changes the stored energy by ``charge_efficiency * p`` when charging and by
-``p / discharge_efficiency`` when discharging, times the step length.
+A ``storage`` in ``elements.csv`` only says who is the first to get one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from cosim.units import FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Batteries:
-    """Batteries of a population; a capacity of 0 means none.
-
-    Parameters
-    ----------
-    capacity_mwh, soc_min_mwh, soc_initial_mwh : (n,) float
-        Most, least and first stored energy. [MWh]
-    p_max_mw : (n,) float
-        Rating in both directions. [MW]
-    charge_efficiency, discharge_efficiency : (n,) float
-        One-way efficiencies in (0, 1]. [-]
-    """
-
-    capacity_mwh: FloatArray
-    soc_min_mwh: FloatArray
-    soc_initial_mwh: FloatArray
-    p_max_mw: FloatArray
-    charge_efficiency: FloatArray
-    discharge_efficiency: FloatArray
-
-    @property
-    def round_trip_efficiency(self) -> FloatArray:
-        """Share of charged energy that comes back. [-]"""
-        return self.charge_efficiency * self.discharge_efficiency
+from cosim.devices.device import DeviceColumn, Equipment
+from cosim.devices.pv import Photovoltaics
+from cosim.devices.storage import Storage
+from cosim.settings import Fraction, Model, Positive
+from cosim.units import MWH_PER_KWH, BoolArray
 
 
-def power_to_reach_mw(
-    batteries: Batteries, soc_mwh: FloatArray, soc_target_mwh: FloatArray, step_h: float
-) -> FloatArray:
-    """Power that moves the stored energy to a target in one step, whatever the rating.
+class BatterySettings(Model):
+    """Home batteries: who has one and what it can do."""
 
-    Inverse of :func:`next_soc_mwh`.
-
-    Parameters
-    ----------
-    soc_mwh, soc_target_mwh : (n,) float
-        Stored energy at the start and the end of the step. [MWh]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Power, positive when charging. [MW]
-    """
-    stored_mw = (soc_target_mwh - soc_mwh) / step_h
-    return np.where(
-        stored_mw > 0,
-        stored_mw / batteries.charge_efficiency,
-        stored_mw * batteries.discharge_efficiency,
+    share_of_pv_owners: Fraction = Field(0.5, description="share of PV owners with a battery")
+    capacity_kwh: Positive = Field(8.0, description="usable energy [kWh]")
+    p_max_kw: Positive = Field(4.0, description="rating, both ways [kW]")
+    charge_efficiency: Annotated[float, Field(gt=0, le=1)] = Field(0.96, description="one way [-]")
+    discharge_efficiency: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.96, description="one way [-]"
+    )
+    soc_initial: Fraction = Field(0.5, description="state of charge at the start [-]")
+    soc_min: Fraction = Field(0.05, description="least state of charge [-]")
+    mode: Literal["self_consumption", "arbitrage"] = Field(
+        "self_consumption",
+        description="store one's own surplus, or also trade on a price forecast",
     )
 
-
-def charge_limit_mw(batteries: Batteries, soc_mwh: FloatArray, step_h: float) -> FloatArray:
-    """Most power that a step can charge: the rating, or what fills the battery.
-
-    Parameters
-    ----------
-    soc_mwh : (n,) float
-        Stored energy at the start of the step. [MWh]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Power, not negative. [MW]
-    """
-    room_mwh = np.maximum(batteries.capacity_mwh - soc_mwh, 0.0)
-    return np.minimum(batteries.p_max_mw, room_mwh / (batteries.charge_efficiency * step_h))
+    @model_validator(mode="after")
+    def _initial_above_minimum(self) -> BatterySettings:
+        if self.soc_initial < self.soc_min:
+            raise ValueError("soc_initial must not be below soc_min")
+        return self
 
 
-def discharge_limit_mw(batteries: Batteries, soc_mwh: FloatArray, step_h: float) -> FloatArray:
-    """Most power that a step can discharge: the rating, or what empties the battery.
+class Battery(Storage):
+    """Home batteries."""
 
-    Parameters
-    ----------
-    soc_mwh : (n,) float
-        Stored energy at the start of the step. [MWh]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Power as a magnitude, not negative. [MW]
-    """
-    stock_mwh = np.maximum(soc_mwh - batteries.soc_min_mwh, 0.0)
-    return np.minimum(batteries.p_max_mw, stock_mwh * (batteries.discharge_efficiency / step_h))
-
-
-def limit_power_mw(
-    batteries: Batteries, soc_mwh: FloatArray, p_request_mw: FloatArray, step_h: float
-) -> FloatArray:
-    """Nearest power to a request that one step can deliver.
-
-    Parameters
-    ----------
-    soc_mwh : (n,) float
-        Stored energy at the start of the step. [MWh]
-    p_request_mw : (n,) float
-        Wanted power, positive when charging. [MW]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Feasible power, positive when charging. [MW]
-    """
-    limited = np.maximum(p_request_mw, -discharge_limit_mw(batteries, soc_mwh, step_h))
-    return np.minimum(limited, charge_limit_mw(batteries, soc_mwh, step_h))
-
-
-def next_soc_mwh(
-    batteries: Batteries, soc_mwh: FloatArray, p_mw: FloatArray, step_h: float
-) -> FloatArray:
-    """Stored energy at the end of a step of constant, feasible power.
-
-    The result is clipped to the bounds, which removes rounding errors of the last bit only when
-    ``p_mw`` comes from :func:`limit_power_mw`.
-
-    Parameters
-    ----------
-    soc_mwh : (n,) float
-        Stored energy at the start of the step. [MWh]
-    p_mw : (n,) float
-        Feasible power, positive when charging. [MW]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Stored energy. [MWh]
-    """
-    stored_mw = np.where(
-        p_mw > 0, p_mw * batteries.charge_efficiency, p_mw / batteries.discharge_efficiency
+    kind = "storage"
+    title = "batteries"
+    columns = (
+        DeviceColumn("battery_p_mw", "MW", "battery, charging positive", "storage"),
+        DeviceColumn("soc_mwh", "MWh", "energy in the battery at the interval's end"),
     )
-    reached = np.maximum(soc_mwh + stored_mw * step_h, batteries.soc_min_mwh)
-    return np.minimum(reached, batteries.capacity_mwh)
+    rank = 40
+    is_default = True
+    section = "battery"
+    settings_type = BatterySettings
+
+    @classmethod
+    def build(cls, equipment: Equipment) -> Self:
+        """Return batteries of the scenario's size, where owners of PV have one."""
+        settings = equipment.settings
+        if not isinstance(settings, BatterySettings):
+            raise TypeError("batteries need their section")
+        pv = equipment.before[Photovoltaics.kind]
+        if not isinstance(pv, Photovoltaics):
+            raise TypeError("batteries need to know who has PV")
+        owners = draw_battery_owners(
+            pv.rated_mw > 0,
+            equipment.is_there,
+            settings.share_of_pv_owners,
+            np.random.default_rng(equipment.seed),
+        )
+        capacity_mwh = np.where(owners, settings.capacity_kwh * MWH_PER_KWH, 0.0)
+        return cls(
+            capacity_mwh=capacity_mwh,
+            soc_min_mwh=capacity_mwh * settings.soc_min,
+            soc_initial_mwh=capacity_mwh * settings.soc_initial,
+            p_max_mw=np.where(owners, settings.p_max_kw * MWH_PER_KWH, 0.0),
+            charge_efficiency=np.full(len(owners), settings.charge_efficiency),
+            discharge_efficiency=np.full(len(owners), settings.discharge_efficiency),
+            trades=settings.mode == "arbitrage",
+        )
+
+
+def draw_battery_owners(
+    is_pv_owner: BoolArray, has_storage: BoolArray, share: float, rng: np.random.Generator
+) -> BoolArray:
+    """Draw which prosumers have a battery.
+
+    ``share`` of the PV owners, rounded half to even, have one: first those for whom the network
+    has a storage, then others, each group in random order.
+
+    Parameters
+    ----------
+    is_pv_owner, has_storage : (n,) bool
+        Who qualifies, and who comes first.
+    share : float
+        Share of the PV owners. [-]
+    rng : numpy.random.Generator
+        Source of the random order.
+
+    Returns
+    -------
+    (n,) bool
+        Owners.
+    """
+    candidates = rng.permutation(np.flatnonzero(is_pv_owner))
+    ranked = candidates[np.argsort(~has_storage[candidates], kind="stable")]
+    owners = np.zeros(len(is_pv_owner), dtype=bool)
+    owners[ranked[: round(share * len(ranked))]] = True
+    return owners

@@ -3,32 +3,36 @@
 The dispatch of an interval is ``nominated + activated - curtailed`` (net injection). The manager
 uses, in this order,
 
-1. the battery, always. Without activation it therefore absorbs the forecast error: every Wh off the
+1. storages, always. Without activation they therefore absorb the forecast error: every Wh off the
    nomination is settled with the supplier at a price worse than the market's, while storing it
    costs losses only;
-2. postponing the recovery of owed consumption, then putting off EV and heat-pump consumption, if it
-   was activated upwards (``activated > 0``) or its consumption is cut (``curtailed < 0``);
-3. throttling PV, if it was activated downwards (``activated < 0``) or its injection is cut
-   (``curtailed > 0``). The dispatch is then a cap, also for PV beyond the forecast;
+2. postponing the recovery of owed consumption, then putting off deferrable consumption (EV, heat
+   pump), if it was activated upwards (``activated > 0``) or its consumption is cut
+   (``curtailed < 0``);
+3. throttling generators, if it was activated downwards (``activated < 0``) or its injection is cut
+   (``curtailed > 0``). The dispatch is then a cap, also for generation beyond the forecast;
 4. shedding consumption, if that is cut (``curtailed < 0``). The dispatch is then a limit at the
-   connection point that no forecast error softens, the mirror image of the cap. First EV and heat
-   pump, then load. Shed energy is lost, not owed.
+   connection point that no forecast error softens, the mirror image of the cap. First deferrable
+   consumption, then other. Shed energy is lost, not owed.
+
+Devices of one behaviour are used by rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cosim.devices.battery import limit_power_mw, next_soc_mwh
-from cosim.devices.deferral import deferrable_mw, next_owed_mwh, recovery_mw
-from cosim.prosumers.population import Population
+from cosim.devices.catalogue import SHED, net_injection_mw
+from cosim.devices.population import Population
+from cosim.devices.profiled import total
+from cosim.messages import DeliveryMessage
 from cosim.units import (
     SECONDS_PER_HOUR,
+    BoolArray,
     FloatArray,
     IntArray,
     energy_wh_from_mw,
@@ -36,66 +40,39 @@ from cosim.units import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What happened at each connection point in one interval; arrays of shape (n,).
-
-    ``p_inject_mw = pv_p_mw - load_p_mw - ev_p_mw - heat_pump_p_mw - battery_p_mw``, in this order
-    of operations, to the last bit.
-
-    Parameters
-    ----------
-    p_inject_mw, q_inject_mvar : (n,) float
-        Net injection. [MW, Mvar]
-    load_p_mw, ev_p_mw, heat_pump_p_mw : (n,) float
-        Consumption. [MW]
-    pv_p_mw, pv_curtailed_p_mw : (n,) float
-        PV fed in, and PV throttled. [MW]
-    battery_p_mw : (n,) float
-        Positive when charging. [MW]
-    deferred_p_mw : (n,) float
-        EV and heat-pump consumption put off (positive) or caught up (negative). [MW]
-    shed_p_mw : (n,) float
-        Consumption cut and lost. [MW]
-    soc_mwh, owed_mwh : (n,) float
-        Stored energy and owed consumption at the end. [MWh]
-    metered_wh : (n,) int64
-        The meter's reading of the interval: ``p_inject_mw`` as energy. [Wh]
-    external_p_mw : (n,) float
-        ``p_inject_mw`` where another simulator feeds the prosumer, NaN elsewhere. [MW]
-    """
-
-    p_inject_mw: FloatArray
-    q_inject_mvar: FloatArray
-    load_p_mw: FloatArray
-    ev_p_mw: FloatArray
-    heat_pump_p_mw: FloatArray
-    pv_p_mw: FloatArray
-    pv_curtailed_p_mw: FloatArray
-    battery_p_mw: FloatArray
-    deferred_p_mw: FloatArray
-    shed_p_mw: FloatArray
-    soc_mwh: FloatArray
-    owed_mwh: FloatArray
-    metered_wh: IntArray
-    external_p_mw: FloatArray
-
-
 class Devices:
-    """Devices of a population with their state: stored energy and owed consumption.
+    """Energy managers of a population, with the state of its devices.
 
     Parameters
     ----------
     population : Population
-        What they are and what they would do by themselves.
+        Which devices there are, and what they would do by themselves.
+
+    Attributes
+    ----------
+    stored_mwh : dict of str to (n,) float
+        Stored energy by the column of each kind of storage. [MWh]
+    owed_mwh : (n,) float
+        Consumption that was put off and not caught up yet. [MWh]
     """
 
     def __init__(self, population: Population) -> None:
         self.population = population
         self._step_h = population.step_s / SECONDS_PER_HOUR
-        self.soc_mwh: FloatArray = population.batteries.soc_initial_mwh.copy()
+        self.stored_mwh: dict[str, FloatArray] = {
+            storage.soc_column(): storage.soc_initial_mwh.copy() for storage in population.storages
+        }
         self.owed_mwh: FloatArray = np.zeros(population.n)
-        self._flexible_q_per_p = _mean_ratio(population.flexible_q_mvar, population.flexible_p_mw)
+
+    @property
+    def soc_mwh(self) -> FloatArray:
+        """Stored energy of the batteries, (n,). [MWh]"""
+        return self.stored_mwh["soc_mwh"]
+
+    def initial(self) -> DeliveryMessage:
+        """Return what bidders and market know before anything was delivered."""
+        n = self.population.n
+        return self._message(-1, np.zeros(n), np.zeros(n), np.full(n, np.nan), {})
 
     def deliver(
         self,
@@ -104,7 +81,7 @@ class Devices:
         activated_wh: IntArray,
         curtailed_wh: IntArray,
         external_p_mw: FloatArray | None = None,
-    ) -> Delivery:
+    ) -> DeliveryMessage:
         """Deliver one interval and move on to its end.
 
         Parameters
@@ -123,126 +100,127 @@ class Devices:
 
         Returns
         -------
-        Delivery
+        DeliveryMessage
+            Its parts add up to the net injection, by :func:`cosim.devices.catalogue.net_columns`,
+            to the last bit.
         """
-        people, step_h = self.population, self._step_h
-        load, pv = people.load_p_mw[interval], people.pv_p_mw[interval]
-        ev, heat_pump = people.ev_p_mw[interval], people.heat_pump_p_mw[interval]
-        flexible = ev + heat_pump
+        people, deferral, step_h = self.population, self.population.deferral, self._step_h
+        generation = total([device.p_mw[interval] for device in people.generators])
+        load = total([device.p_mw[interval] for device in people.consumers])
+        flexible = deferral.p_mw[interval]
         raise_mw = (activated_wh > 0) | (curtailed_wh < 0)
-        cap_mw = (activated_wh < 0) | (curtailed_wh > 0)
         target = p_mw_from_wh(nominated_wh + activated_wh - curtailed_wh, people.step_s)
 
-        recovery = recovery_mw(people.deferral, self.owed_mwh, flexible, step_h)
-        deferrable = deferrable_mw(people.deferral, self.owed_mwh, flexible, step_h)
-        net = pv - load - flexible - recovery
-        battery = limit_power_mw(people.batteries, self.soc_mwh, net - target, step_h)
-        net = net - battery
+        recovery = deferral.recovery_mw(self.owed_mwh, flexible, step_h)
+        deferrable = deferral.deferrable_mw(self.owed_mwh, flexible, step_h)
+        net = generation - load - flexible - recovery
+        parts: dict[str, FloatArray] = {}
+        for storage in people.storages:
+            soc_mwh = self.stored_mwh[storage.soc_column()]
+            power = storage.limit_power_mw(soc_mwh, net - target, step_h)
+            parts[storage.power_column()] = power
+            net = net - power
         missing = np.maximum(target - net, 0.0)
         postponed = np.where(raise_mw, np.minimum(missing, recovery + deferrable), 0.0)
         deferred = postponed - recovery
         net = net + postponed
-        throttled = np.where(cap_mw, np.minimum(np.maximum(net - target, 0.0), pv), 0.0)
+        q_generated = self._throttle(interval, net - target, activated_wh, curtailed_wh, parts)
         missing = np.where(curtailed_wh < 0, np.maximum(target - net, 0.0), 0.0)
-        shed_flexible = np.minimum(missing, flexible - deferred)
-        shed_load = np.minimum(missing - shed_flexible, load)
-        consumed = flexible - deferred - shed_flexible
-
-        own_q = _reactive_injection(
-            people, interval, pv - throttled, load - shed_load, consumed, self._flexible_q_per_p
-        )
-        parts = {
-            "load_p_mw": load - shed_load,
-            "pv_p_mw": pv - throttled,
-            "pv_curtailed_p_mw": throttled,
-            "battery_p_mw": battery,
-            "deferred_p_mw": deferred,
-            "shed_p_mw": shed_flexible + shed_load,
-            "q_inject_mvar": own_q,
-        }
-        parts["ev_p_mw"], parts["heat_pump_p_mw"] = self._split(ev, heat_pump, consumed)
+        shed = np.minimum(missing, flexible - deferred)
+        consumed = flexible - deferred - shed
+        q_consumed, shed = self._shed(interval, missing, shed, parts)
+        parts[SHED.name] = shed
+        own_q = q_generated - q_consumed - deferral.reactive_mvar(interval, consumed)
+        shared = zip(deferral.members, deferral.shared(interval, consumed), strict=True)
+        parts |= {device.power_column(): power for device, power in shared}
         if external_p_mw is None:
             external_p_mw = np.full(people.n, np.nan)
         else:
-            parts = _replace_external(parts, external_p_mw)
-        p_inject_mw = (
-            parts["pv_p_mw"]
-            - parts["load_p_mw"]
-            - parts["ev_p_mw"]
-            - parts["heat_pump_p_mw"]
-            - parts["battery_p_mw"]
-        )
-        self.soc_mwh = next_soc_mwh(people.batteries, self.soc_mwh, parts["battery_p_mw"], step_h)
-        self.owed_mwh = next_owed_mwh(
-            people.deferral, self.owed_mwh, parts["deferred_p_mw"], step_h
-        )
-        return Delivery(
+            own = np.isnan(external_p_mw)
+            parts = self._replace_external(parts, external_p_mw, own)
+            own_q, deferred = np.where(own, own_q, 0.0), np.where(own, deferred, 0.0)
+        for storage in people.storages:
+            soc, power = storage.soc_column(), parts[storage.power_column()]
+            self.stored_mwh[soc] = storage.next_soc_mwh(self.stored_mwh[soc], power, step_h)
+        self.owed_mwh = deferral.next_owed_mwh(self.owed_mwh, deferred, step_h)
+        return self._message(interval, net_injection_mw(parts), own_q, external_p_mw, parts)
+
+    def _throttle(
+        self,
+        interval: int,
+        excess_mw: FloatArray,
+        activated_wh: IntArray,
+        curtailed_wh: IntArray,
+        parts: dict[str, FloatArray],
+    ) -> FloatArray:
+        """Throttle generators; return the reactive power that they feed in. [Mvar]"""
+        excess_mw = np.maximum(excess_mw, 0.0)
+        reactive = []
+        for device in self.population.generators:
+            cap: BoolArray = (device.is_flexible & (activated_wh < 0)) | (
+                device.is_curtailable & (curtailed_wh > 0)
+            )
+            available = device.p_mw[interval]
+            throttled = np.where(cap, np.minimum(excess_mw, available), 0.0)
+            excess_mw = excess_mw - throttled
+            power, given_up = (column.name for column in device.columns)
+            parts[power], parts[given_up] = available - throttled, throttled
+            reactive.append(device.reactive_mvar(interval, parts[power]))
+        return total(reactive)
+
+    def _shed(
+        self, interval: int, missing: FloatArray, shed: FloatArray, parts: dict[str, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Shed consumers; return their reactive power and all that is shed. [Mvar, MW]"""
+        reactive = []
+        missing = missing - shed
+        for device in self.population.consumers:
+            wanted = device.p_mw[interval]
+            power = wanted
+            if device.is_curtailable:
+                lost = np.minimum(missing, wanted)
+                missing, power, shed = missing - lost, wanted - lost, shed + lost
+            parts[device.power_column()] = power
+            reactive.append(device.reactive_mvar(interval, power))
+        return total(reactive), shed
+
+    def _replace_external(
+        self, parts: Mapping[str, FloatArray], external_p_mw: FloatArray, own: BoolArray
+    ) -> dict[str, FloatArray]:
+        """External prosumers are a load or a plant of their given power, with resting devices."""
+        given = {
+            self.population.consumers[0].power_column(): np.maximum(-external_p_mw, 0.0),
+            self.population.generators[0].power_column(): np.maximum(external_p_mw, 0.0),
+        }
+        return {name: np.where(own, part, given.get(name, 0.0)) for name, part in parts.items()}
+
+    def _message(
+        self,
+        interval: int,
+        p_inject_mw: FloatArray,
+        q_inject_mvar: FloatArray,
+        external_p_mw: FloatArray,
+        parts: Mapping[str, FloatArray],
+    ) -> DeliveryMessage:
+        further = {name: soc for name, soc in self.stored_mwh.items() if name != "soc_mwh"}
+        return DeliveryMessage(
+            interval=interval,
             p_inject_mw=p_inject_mw,
+            q_inject_mvar=q_inject_mvar,
+            metered_wh=energy_wh_from_mw(p_inject_mw, self.population.step_s),
             soc_mwh=self.soc_mwh,
             owed_mwh=self.owed_mwh,
-            metered_wh=energy_wh_from_mw(p_inject_mw, people.step_s),
             external_p_mw=external_p_mw,
-            **parts,
+            parts={**parts, **further},
         )
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Stored energy and owed consumption, as plain arrays."""
-        return {"soc_mwh": self.soc_mwh.copy(), "owed_mwh": self.owed_mwh.copy()}
+        """Return stored energy and owed consumption as plain arrays."""
+        stored = {name: soc.copy() for name, soc in self.stored_mwh.items()}
+        return {**stored, "owed_mwh": self.owed_mwh.copy()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go back to a state that :meth:`state` gave."""
-        self.soc_mwh = np.array(state["soc_mwh"], dtype=np.float64)
-        self.owed_mwh = np.array(state["owed_mwh"], dtype=np.float64)
-
-    def _split(
-        self, ev: FloatArray, heat_pump: FloatArray, consumed: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Share what both consumed: less in proportion to power, more in proportion to headroom."""
-        flexible = ev + heat_pump
-        kept = _ratio(np.minimum(consumed, flexible), flexible)
-        more = np.maximum(consumed - flexible, 0.0)
-        ev_headroom = np.maximum(self.population.ev_rated_mw - ev, 0.0)
-        heat_pump_headroom = np.maximum(self.population.heat_pump_rated_mw - heat_pump, 0.0)
-        ev_more = more * _ratio(ev_headroom, ev_headroom + heat_pump_headroom)
-        return ev * kept + ev_more, heat_pump * kept + (more - ev_more)
-
-
-def _reactive_injection(
-    people: Population,
-    interval: int,
-    pv: FloatArray,
-    load: FloatArray,
-    consumed: FloatArray,
-    flexible_q_per_p: FloatArray,
-) -> FloatArray:
-    """Reactive power follows active power at the profile's power factor of the interval.
-
-    Consumption that is caught up has the mean power factor of the run. [Mvar]
-    """
-    flexible = people.ev_p_mw[interval] + people.heat_pump_p_mw[interval]
-    q_load = people.load_q_mvar[interval] * _ratio(load, people.load_p_mw[interval], 1.0)
-    q_pv = people.pv_q_mvar[interval] * _ratio(pv, people.pv_p_mw[interval], 1.0)
-    kept = _ratio(np.minimum(consumed, flexible), flexible, 1.0)
-    more = np.maximum(consumed - flexible, 0.0)
-    q_flexible = people.flexible_q_mvar[interval] * kept + more * flexible_q_per_p
-    return np.asarray(q_pv - q_load - q_flexible)
-
-
-def _replace_external(
-    parts: Mapping[str, FloatArray], external_p_mw: FloatArray
-) -> dict[str, FloatArray]:
-    """External prosumers are a load or a plant of their given power, with resting devices."""
-    own = np.isnan(external_p_mw)
-    given = {
-        "load_p_mw": np.maximum(-external_p_mw, 0.0),
-        "pv_p_mw": np.maximum(external_p_mw, 0.0),
-    }
-    return {name: np.where(own, part, given.get(name, 0.0)) for name, part in parts.items()}
-
-
-def _ratio(part: FloatArray, whole: FloatArray, otherwise: float = 0.0) -> FloatArray:
-    return np.divide(part, whole, out=np.full_like(whole, otherwise), where=whole > 0)
-
-
-def _mean_ratio(q_mvar: FloatArray, p_mw: FloatArray) -> FloatArray:
-    return _ratio(q_mvar.sum(axis=0), p_mw.sum(axis=0))
+        given = {name: np.array(value, dtype=np.float64) for name, value in state.items()}
+        self.owed_mwh = given.pop("owed_mwh")
+        self.stored_mwh = given

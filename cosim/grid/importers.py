@@ -6,6 +6,7 @@ it has passed the checks of :mod:`cosim.grid.validation`, so that nothing half-w
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,10 @@ from cosim.grid.validation import (
     read_elements,
     require,
 )
+from cosim.plugins import DEVICES
 from cosim.units import FloatArray
 
 CONSTANT = "constant"  # profile of an element whose power does not vary
-EV_PREFIXES = ("HLS_", "APLS_")  # charging at home, at work
-HEAT_PUMP_PREFIXES = ("Air_", "Soil_")
 
 
 def import_simbench(code: str, dest: str | Path) -> Path:
@@ -169,37 +169,38 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
         for row in net[table].itertuples():
             point, size = name_of_bus[int(row.bus)], row.scaling
             p_mw, q_mvar = float(row.p_mw * size), float(row.q_mvar * size)
-            if table == "load":
-                kind = _load_kind(row.profile)
+            if table != "storage":
+                kind = _simbench_kind(table, str(row.profile), str(row.name))
                 rows.append((point, row.name, kind, row.profile, p_mw, q_mvar, 0.0))
-            elif table == "sgen":
-                rows.append((point, row.name, "pv", row.profile, p_mw, q_mvar, 0.0))
             else:
                 pv = str(row.profile).split("_")[1]
                 capacity_mwh = float(row.max_e_mwh)
-                rows.append((point, f"{row.name} PV", "pv", pv, abs(p_mw), 0.0, 0.0))
+                kind = _simbench_kind("sgen", pv, str(row.name))
+                rows.append((point, f"{row.name} PV", kind, pv, abs(p_mw), 0.0, 0.0))
                 joint = (point, row.name, "storage", row.profile, abs(p_mw), 0.0, capacity_mwh)
                 rows.append(joint)
     elements = pd.DataFrame(rows, columns=list(ELEMENT_COLUMNS))
     order = {name: i for i, name in enumerate(points.name)}
     rank = elements.connection_point.map(order)
     elements = elements.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
-    foreign = elements[(elements.kind == "pv") & ~elements.profile.str.match(r"^PV\d")]
-    if len(foreign):
-        raise GridDataError(
-            f"sgens that are not PV: {foreign.name.iloc[0]} with profile {foreign.profile.iloc[0]}",
-            field="sgen.profile",
-            remedy="choose a grid whose generation is PV (SimBench's LV grids)",
-        )
     return points, elements
 
 
-def _load_kind(profile: str) -> str:
-    if profile.startswith(EV_PREFIXES):
-        return "ev"
-    if profile.startswith(HEAT_PUMP_PREFIXES):
-        return "heat_pump"
-    return "load"
+def _simbench_kind(table: str, profile: str, name: str) -> str:
+    """Kind of device by the profile, the longest match of those that a table can hold."""
+    found = {
+        kind: match.end()
+        for kind, device in DEVICES.every().items()
+        if device.network_table == table and (match := re.match(device.simbench_profile, profile))
+    }
+    if not found:
+        raise GridDataError(
+            f"{name} with profile {profile} is of no kind of device that is installed",
+            field=f"{table}.profile",
+            remedy="choose a grid whose generation is PV (SimBench's LV grids), or install a "
+            "package with a device of that profile",
+        )
+    return max(found, key=lambda kind: found[kind])
 
 
 def _simbench_profiles(tables: Any, elements: pd.DataFrame) -> dict[str, Any]:
@@ -213,10 +214,15 @@ def _simbench_profiles(tables: Any, elements: pd.DataFrame) -> dict[str, Any]:
     first = pd.to_datetime(loads["time"].iloc[0], format="%d.%m.%Y %H:%M")
     time = first.to_datetime64() + np.arange(len(loads)) * np.timedelta64(15, "m")
     columns: dict[str, Any] = {"time": time.astype("datetime64[ms]")}
-    for kind, table in (("pv", renewables), ("storage", tables["storage"])):
-        for profile in sorted(set(elements.profile[elements.kind == kind])):
+
+    def in_use(name: str) -> list[str]:
+        own = [kind for kind, device in DEVICES.every().items() if device.network_table == name]
+        return sorted(set(elements.profile[elements.kind.isin(own)]))
+
+    for name, table in (("sgen", renewables), ("storage", tables["storage"])):
+        for profile in in_use(name):
             columns[f"{profile}_p"] = table[profile].to_numpy(np.float64)
-    for profile in sorted(set(elements.profile[elements.kind.isin(["load", "ev", "heat_pump"])])):
+    for profile in in_use("load"):
         columns[f"{profile}_p"] = loads[f"{profile}_pload"].to_numpy(np.float64)
         columns[f"{profile}_q"] = loads[f"{profile}_qload"].to_numpy(np.float64)
     return columns

@@ -14,6 +14,7 @@ from pandapower.topology import unsupplied_buses
 
 from cosim.errors import GridDataError, ProfileError
 from cosim.grid.network_model import check_supported
+from cosim.plugins import DEVICES
 
 NETWORK_FILE = "network.json"
 POINTS_FILE = "connection_points.csv"
@@ -21,7 +22,6 @@ ELEMENTS_FILE = "elements.csv"
 PROFILES_FILE = "profiles.parquet"
 SOURCE_FILE = "SOURCE.md"
 
-KINDS = ("load", "pv", "ev", "heat_pump", "storage")
 POINT_COLUMNS = ("name", "bus")
 ELEMENT_COLUMNS = (
     "connection_point",
@@ -67,7 +67,7 @@ def read_connection_points(file: Path) -> pd.DataFrame:
 
 
 def read_elements(file: Path) -> pd.DataFrame:
-    """Read the table of loads, PV, EVs, heat pumps and storages; see docs/grids.md."""
+    """Read the table of devices; see docs/grids.md."""
     needed = [column for column in ELEMENT_COLUMNS if column not in ("name", "capacity_mwh")]
     table = _read_csv(file, needed)
     if "name" not in table:
@@ -164,13 +164,13 @@ def check_elements(
             field="connection_point",
             remedy=f"use names of {POINTS_FILE}",
         )
-    unknown = sorted(set(elements.kind) - set(KINDS))
+    unknown = sorted(set(elements.kind) - set(DEVICES.names))
     if unknown:
         raise GridDataError(
             f"unknown kinds: {some(unknown)}",
             file=file,
             field="kind",
-            remedy=f"one of {', '.join(KINDS)}",
+            remedy=f"one of {', '.join(DEVICES.names)}, or install the package that brings it",
         )
     for column in ("p_mw", "capacity_mwh"):
         negative = elements[elements[column] < 0]
@@ -181,8 +181,9 @@ def check_elements(
                 field=column,
                 remedy="give magnitudes; the kind says whether it feeds in or consumes",
             )
-    # a battery is modelled; its published profile, if any, is for comparison
-    driven = elements[(elements.kind != "storage") | (elements.profile != "")]
+    # a storage is modelled; its published profile, if any, is for comparison
+    modelled = {name for name, device in DEVICES.every().items() if not device.has_profile}
+    driven = elements[~elements.kind.isin(modelled) | (elements.profile != "")]
     needed = {f"{profile}_p" for profile in driven.profile}
     needed |= {f"{profile}_q" for profile in driven.profile[driven.q_mvar != 0]}
     missing = sorted(needed - profile_columns)

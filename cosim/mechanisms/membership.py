@@ -8,8 +8,8 @@ import numpy as np
 
 from cosim.errors import ScenarioError
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
-from cosim.prosumers.settings import child_seed
 from cosim.scenario import Scenario
+from cosim.seeds import child_seed
 
 _PARTICIPANTS_SEED = 17
 """Key among the children of the scenario's seed."""

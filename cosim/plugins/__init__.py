@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cosim.plugins.registry import Registry
 
 if TYPE_CHECKING:
+    from cosim.devices.device import Device
     from cosim.dso.instruments.base import Instrument
     from cosim.grid.power_flow import PowerFlow
     from cosim.plugins.evm_engine import EvmEngine
@@ -38,4 +39,12 @@ POWER_FLOW: Registry[PowerFlow] = Registry(
 )
 """Power-flow engines, by the name in a scenario."""
 
-__all__ = ["EVM_ENGINES", "INSTRUMENTS", "MECHANISMS", "POWER_FLOW", "Registry"]
+DEVICES: Registry[Device] = Registry(
+    "cosim.devices",
+    "cosim.devices.device:Device",
+    "the column kind of elements.csv",
+    check=lambda device: device.problem(),
+)
+"""Kinds of device at the connection points, by their name in ``elements.csv``."""
+
+__all__ = ["DEVICES", "EVM_ENGINES", "INSTRUMENTS", "MECHANISMS", "POWER_FLOW", "Registry"]

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cosim.devices.battery import Batteries, charge_limit_mw, discharge_limit_mw
-from cosim.devices.deferral import deferrable_mw, recovery_mw
+from cosim.devices.population import Population
+from cosim.devices.profiled import total
+from cosim.devices.storage import Storage
+from cosim.messages import BidsMessage, Extras
+from cosim.messages.extras import StorageNominations
 from cosim.prosumers.community_battery import SharedBattery, nominate_wh
 from cosim.prosumers.forecasts import Forecasts
-from cosim.prosumers.planning import BatteryPlan, plan_arbitrage, plan_self_consumption
-from cosim.prosumers.population import Population
-from cosim.prosumers.potentials import Potentials, Reach, find_potentials
+from cosim.prosumers.planning import StoragePlan, joint_plan, plan_storages
+from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
-from cosim.prosumers.settings import (
-    FlexibilityCosts,
-    ProsumerParameters,
-    ProsumerSeeds,
-    Tariff,
-    child_seed,
-)
+from cosim.prosumers.settings import ProsumerSeeds, ProsumerSettings, Tariff
 from cosim.prosumers.strategies import (
     BidContext,
     StrategySetup,
@@ -31,57 +28,8 @@ from cosim.prosumers.strategies import (
     check_orders,
     make_strategy,
 )
+from cosim.seeds import child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
-
-
-@dataclass(frozen=True, slots=True)
-class Bids:
-    """What the population wants in one interval; arrays of shape (n,), net injection positive.
-
-    Parameters
-    ----------
-    forecast_wh : (n,) int64
-        Expected net energy without battery and without catching up. [Wh]
-    planned_wh : (n,) int64
-        Nominated if the order clears in full. [Wh]
-    firm_wh : (n,) int64
-        Nominated if it does not clear at all. [Wh]
-    is_sell : (n,) bool
-        Side of the order.
-    order_wh : (n,) int64
-        Energy of the order; 0 for none. [Wh]
-    price_ueur_per_kwh : (n,) int64
-        Its limit price; 0 without order. [µEUR/kWh]
-    sent_at : (n,) float
-        When the order leaves, as a fraction of the order window in [0, 1).
-    q_inject_mvar : (n,) float
-        Expected reactive injection. [Mvar]
-    potentials : Potentials
-        Flexibility on offer, and limits of curtailment.
-    storage_wh : (n,) int64
-        Nominated to a shared battery, charging positive. Orders are for the rest. [Wh]
-    """
-
-    forecast_wh: IntArray
-    planned_wh: IntArray
-    firm_wh: IntArray
-    is_sell: BoolArray
-    order_wh: IntArray
-    price_ueur_per_kwh: IntArray
-    sent_at: FloatArray
-    q_inject_mvar: FloatArray
-    potentials: Potentials
-    storage_wh: IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """One interval's forecast; EV and heat pump together. [MW, Mvar]"""
-
-    load_p_mw: FloatArray
-    flexible_p_mw: FloatArray
-    pv_p_mw: FloatArray
-    q_inject_mvar: FloatArray
 
 
 class Bidders:
@@ -93,14 +41,12 @@ class Bidders:
         Who bids.
     forecasts : Forecasts
         Of the same shape as the population's profiles.
-    parameters : ProsumerParameters
-        Battery mode and strategies.
+    settings : ProsumerSettings
+        Strategies.
     tariff : Tariff
         The supplier's prices.
     seeds : ProsumerSeeds
         Seeds of send times and strategies.
-    costs : FlexibilityCosts, optional
-        Wear and discomfort.
     shared : SharedBattery, optional
         A battery that members share. At its own connection point nobody orders or offers.
 
@@ -114,27 +60,35 @@ class Bidders:
         self,
         population: Population,
         forecasts: Forecasts,
-        parameters: ProsumerParameters,
+        settings: ProsumerSettings,
         tariff: Tariff,
         seeds: ProsumerSeeds,
-        costs: FlexibilityCosts | None = None,
         shared: SharedBattery | None = None,
     ) -> None:
         self.population = population
         self.forecasts = forecasts
         self.tariff = tariff
-        self.costs = costs or FlexibilityCosts()
         self.shared = shared
-        self._mode = parameters.battery.mode
         self._step_h = population.step_s / SECONDS_PER_HOUR
         self._send_seed = seeds.send_times
         self._strategy_seed = seeds.strategies
-        demand_mw = population.load_p_mw + population.flexible_p_mw
+        self._storages = population.storages
+        # nobody plans a shared battery for itself, nor orders and offers at its connection point
+        self._at_shared = np.zeros(population.n, dtype=bool)
+        if shared is not None:
+            self._at_shared[shared.point] = True
+            self._storages = _idle(self._storages, self._at_shared)
+        self._throttling_ueur_per_kwh = np.zeros(population.n, dtype=np.int64)
+        for device in population.generators:
+            cost = np.where(device.rated_mw > 0, device.cost_ueur_per_kwh, 0)
+            self._throttling_ueur_per_kwh = np.maximum(self._throttling_ueur_per_kwh, cost)
+        supply_mw = total([device.p_mw for device in population.generators])
+        demand_mw = total([device.p_mw for device in population.consumers])
+        demand_mw = demand_mw + population.deferral.p_mw
         self.price_forecast = PriceForecast(
-            prior_prices(demand_mw.sum(axis=1), population.pv_p_mw.sum(axis=1), tariff),
-            population.step_s,
+            prior_prices(demand_mw.sum(axis=1), supply_mw.sum(axis=1), tariff), population.step_s
         )
-        shares = parameters.strategies
+        shares = settings.strategies
         self.strategy_of = assign_strategies(
             population.n,
             [share.share for share in shares],
@@ -163,7 +117,8 @@ class Bidders:
         last_price_ueur_per_kwh: int | None = None,
         external_p_mw: FloatArray | None = None,
         storage_wh: IntArray | None = None,
-    ) -> Bids:
+        stored_mwh: Mapping[str, FloatArray] = MappingProxyType({}),
+    ) -> BidsMessage:
         """Plan one interval and price its orders.
 
         Parameters
@@ -171,7 +126,7 @@ class Bidders:
         interval : int
             The delivery interval.
         soc_mwh, owed_mwh : (n,) float
-            Stored energy and owed consumption at the end of the interval before. [MWh]
+            Energy in the batteries and owed consumption at the end of the interval before. [MWh]
         last_price_ueur_per_kwh : int, optional
             What the interval before cleared at; None if nothing was traded. [µEUR/kWh]
         external_p_mw : (n,) float, optional
@@ -179,61 +134,93 @@ class Bidders:
             are expected to repeat it and have nothing to control. [MW]
         storage_wh : (n,) int64, optional
             What each has stored in the shared battery; None for nothing. [Wh]
+        stored_mwh : mapping of str to (n,) float, optional
+            Stored energy of other kinds of storage than batteries, by column. [MWh]
 
         Returns
         -------
-        Bids
+        BidsMessage
         """
         if interval > 0 and last_price_ueur_per_kwh is not None:
             self.price_forecast.update(interval - 1, last_price_ueur_per_kwh)
-        expected = self._expect(interval, external_p_mw)
-        batteries, deferral = self.population.batteries, self.population.deferral
+        f, deferral, step_h, step_s = (
+            self.forecasts,
+            self.population.deferral,
+            self._step_h,
+            self.population.step_s,
+        )
+        generated_mw, consumed_mw = f.generated_mw[interval], f.consumed_mw[interval]
+        flexible_mw, q_mvar = f.flexible_mw[interval], f.q_inject_mvar[interval]
+        storages, nobody = self._storages, self._at_shared
         if external_p_mw is not None:
-            batteries, owed_mwh = _without_external(batteries, owed_mwh, external_p_mw)
-        if self.shared is not None:
-            batteries = _without_battery(batteries, self.shared.point)
-        recovery = recovery_mw(deferral, owed_mwh, expected.flexible_p_mw, self._step_h)
-        forecast_mw = expected.pv_p_mw - expected.load_p_mw - expected.flexible_p_mw
-        inflexible_mw = forecast_mw - recovery
-        plan = self._plan(interval, batteries, soc_mwh, inflexible_mw)
-        firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, self.population.step_s)
-        planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, self.population.step_s)
+            external = ~np.isnan(external_p_mw)
+            nobody = nobody | external
+            storages, owed_mwh = _idle(storages, external), np.where(external, 0.0, owed_mwh)
+            generated_mw = np.where(external, np.maximum(external_p_mw, 0.0), generated_mw)
+            consumed_mw = np.where(external, np.maximum(-external_p_mw, 0.0), consumed_mw)
+            flexible_mw, q_mvar = (np.where(external, 0.0, own) for own in (flexible_mw, q_mvar))
+        recovery = deferral.recovery_mw(owed_mwh, flexible_mw, step_h)
+        deferrable = deferral.deferrable_mw(owed_mwh, flexible_mw, step_h)
+        inflexible_mw = generated_mw - consumed_mw - flexible_mw - recovery
+        every_mwh = {**stored_mwh, "soc_mwh": soc_mwh}
+        socs = [every_mwh[storage.soc_column()] for storage in storages]
+        plans = plan_storages(
+            storages,
+            socs,
+            inflexible_mw,
+            step_h,
+            lambda: self.price_forecast.coming_day(interval),
+            self.tariff.retail_price_ueur_per_kwh,
+        )
+        plan = joint_plan(plans)
+        firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, step_s)
+        planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, step_s)
         stored_wh = self._store(firm_wh, planned_wh, storage_wh)
         traded_wh = planned_wh - stored_wh
         order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
-        reach = Reach(
-            pv_p_mw=expected.pv_p_mw,
-            load_p_mw=expected.load_p_mw,
-            flexible_p_mw=expected.flexible_p_mw,
-            recovery_p_mw=recovery,
-            deferrable_p_mw=deferrable_mw(deferral, owed_mwh, expected.flexible_p_mw, self._step_h),
-            charge_limit_mw=charge_limit_mw(batteries, soc_mwh, self._step_h),
-            discharge_limit_mw=discharge_limit_mw(batteries, soc_mwh, self._step_h),
-            battery_low_mw=np.minimum(plan.firm_p_mw, plan.planned_p_mw),
-            battery_high_mw=np.maximum(plan.firm_p_mw, plan.planned_p_mw),
-            net_low_wh=np.minimum(firm_wh, planned_wh),
+        order_wh[self._at_shared] = price[self._at_shared] = 0
+        reaches = [
+            Reach.of(storage, own, soc, step_h)
+            for storage, own, soc in zip(storages, plans, socs, strict=True)
+        ]
+        lower_wh, lower_price, lower_if_sold = lowering(
+            np.where(nobody, 0.0, f.throttleable_mw[interval]),
+            self._throttling_ueur_per_kwh,
+            reaches,
+            np.minimum(firm_wh, planned_wh),
+            self.tariff,
+            step_h,
         )
-        potentials = find_potentials(
-            reach, batteries.round_trip_efficiency, self.tariff, self.costs, self._step_h
+        raise_wh, raise_price = raising(
+            np.where(nobody, 0.0, deferrable + recovery),
+            deferral.discomfort_ueur_per_kwh,
+            reaches,
+            self.tariff,
+            step_h,
         )
-        if external_p_mw is not None:
-            potentials = _uncontrolled(potentials, ~np.isnan(external_p_mw))
-        if self.shared is not None:
-            at_battery = np.arange(self.population.n) == self.shared.point
-            potentials = _uncontrolled(potentials, at_battery)
-            order_wh = np.where(at_battery, 0, order_wh)
-            price = np.where(at_battery, 0, price)
-        return Bids(
-            forecast_wh=energy_wh_from_mw(forecast_mw, self.population.step_s),
+        cut_down_wh, cut_up_wh = curtailable(
+            np.where(nobody, 0.0, f.cuttable_mw[interval]),
+            np.where(nobody, 0.0, f.sheddable_mw[interval] + flexible_mw + recovery),
+            reaches,
+            step_h,
+        )
+        return BidsMessage(
+            interval=interval,
             planned_wh=planned_wh,
             firm_wh=firm_wh,
-            is_sell=traded_wh > 0,
             order_wh=order_wh,
-            price_ueur_per_kwh=price,
-            sent_at=self._rng(self._send_seed, interval).random(self.population.n),
-            q_inject_mvar=expected.q_inject_mvar,
-            potentials=potentials,
-            storage_wh=stored_wh,
+            is_sell=traded_wh > 0,
+            order_price_ueur_per_kwh=price,
+            sent_fraction=self._rng(self._send_seed, interval).random(self.population.n),
+            forecast_q_mvar=q_mvar,
+            flex_down_wh=lower_wh,
+            flex_up_wh=raise_wh,
+            flex_down_price_ueur_per_kwh=lower_price,
+            flex_down_price_if_sold_ueur_per_kwh=lower_if_sold,
+            flex_up_price_ueur_per_kwh=raise_price,
+            curtailable_down_wh=cut_down_wh,
+            curtailable_up_wh=cut_up_wh,
+            extras=Extras(StorageNominations(stored_wh)),
         )
 
     def _store(
@@ -259,42 +246,8 @@ class Bidders:
         for s, strategy in enumerate(self._strategies):
             strategy.restore(_with_prefix(state, f"strategy.{s}."))
 
-    def _expect(self, interval: int, external_p_mw: FloatArray | None) -> _Expected:
-        f = self.forecasts
-        load, flexible, pv = (
-            series[interval] for series in (f.load_p_mw, f.flexible_p_mw, f.pv_p_mw)
-        )
-        q_mvar = f.pv_q_mvar[interval] - f.load_q_mvar[interval] - f.flexible_q_mvar[interval]
-        if external_p_mw is not None:
-            own = np.isnan(external_p_mw)
-            load = np.where(own, load, np.maximum(-external_p_mw, 0.0))
-            pv = np.where(own, pv, np.maximum(external_p_mw, 0.0))
-            flexible = np.where(own, flexible, 0.0)
-            q_mvar = np.where(own, q_mvar, 0.0)
-        return _Expected(load, flexible, pv, q_mvar)
-
-    def _plan(
-        self, interval: int, batteries: Batteries, soc_mwh: FloatArray, inflexible_mw: FloatArray
-    ) -> BatteryPlan:
-        if self._mode == "self_consumption":
-            return plan_self_consumption(
-                batteries,
-                soc_mwh,
-                inflexible_mw,
-                self._step_h,
-                self.tariff.retail_price_ueur_per_kwh,
-            )
-        return plan_arbitrage(
-            batteries,
-            soc_mwh,
-            inflexible_mw,
-            self._step_h,
-            self.price_forecast.coming_day(interval),
-            self.costs.wear_ueur_per_kwh,
-        )
-
     def _price(
-        self, interval: int, plan: BatteryPlan, planned_wh: IntArray, last_price: int | None
+        self, interval: int, plan: StoragePlan, planned_wh: IntArray, last_price: int | None
     ) -> tuple[IntArray, IntArray]:
         """Orders of all strategies. [Wh, µEUR/kWh]"""
         is_sell, energy_wh = planned_wh > 0, np.abs(planned_wh)
@@ -329,28 +282,10 @@ class Bidders:
         return np.random.default_rng(child_seed(seed, *key))
 
 
-def _without_external(
-    batteries: Batteries, owed_mwh: FloatArray, external_p_mw: FloatArray
-) -> tuple[Batteries, FloatArray]:
-    """Batteries and debts that external prosumers do not use."""
-    own = np.isnan(external_p_mw)
-    idle = replace(batteries, p_max_mw=np.where(own, batteries.p_max_mw, 0.0))
-    return idle, np.where(own, owed_mwh, 0.0)
-
-
-def _without_battery(batteries: Batteries, point: int) -> Batteries:
-    """Batteries of those who plan for themselves: one connection point's is not its own."""
-    p_max_mw = batteries.p_max_mw.copy()
-    p_max_mw[point] = 0.0
-    return replace(batteries, p_max_mw=p_max_mw)
-
-
-def _uncontrolled(potentials: Potentials, external: BoolArray) -> Potentials:
-    return Potentials(
-        **{
-            name: np.where(external, 0, getattr(potentials, name))
-            for name in Potentials.__dataclass_fields__
-        }
+def _idle(storages: tuple[Storage, ...], where: BoolArray) -> tuple[Storage, ...]:
+    """Storages that have no power at some connection points."""
+    return tuple(
+        replace(storage, p_max_mw=np.where(where, 0.0, storage.p_max_mw)) for storage in storages
     )
 
 

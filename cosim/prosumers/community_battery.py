@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cosim.prosumers.population import Population
+from cosim.devices.battery import Battery
+from cosim.devices.load import Load
+from cosim.devices.population import Population
 from cosim.units import WH_PER_MWH, FloatArray, IntArray, p_mw_from_wh
 
 _PERMILLE = 1_000
@@ -68,23 +70,22 @@ def with_shared_battery(population: Population, shared: SharedBattery) -> Popula
     Population
         Read-only arrays.
     """
-    i, own = shared.point, population.batteries
-    power_mw = float(p_mw_from_wh(shared.power_wh, population.step_s))
-    load_p_mw = population.load_p_mw.copy()
-    load_p_mw[:, i] = p_mw_from_wh(shared.standby_wh, population.step_s)
-    load_p_mw.setflags(write=False)
-    batteries = replace(
+    i, own, load = shared.point, population.of(Battery), population.of(Load)
+    p_mw = load.p_mw.copy()
+    p_mw[:, i] = p_mw_from_wh(shared.standby_wh, population.step_s)
+    p_mw.setflags(write=False)
+    battery = replace(
         own,
         capacity_mwh=_set(own.capacity_mwh, i, shared.capacity_wh / WH_PER_MWH),
         soc_min_mwh=_set(own.soc_min_mwh, i, 0.0),
         soc_initial_mwh=_set(own.soc_initial_mwh, i, 0.0),
-        p_max_mw=_set(own.p_max_mw, i, power_mw),
+        p_max_mw=_set(own.p_max_mw, i, float(p_mw_from_wh(shared.power_wh, population.step_s))),
         charge_efficiency=_set(own.charge_efficiency, i, shared.charge_permille / _PERMILLE),
         discharge_efficiency=_set(
             own.discharge_efficiency, i, shared.discharge_permille / _PERMILLE
         ),
     )
-    return replace(population, load_p_mw=load_p_mw, batteries=batteries)
+    return population.replaced(replace(load, p_mw=p_mw), battery)
 
 
 def nominate_wh(

@@ -1,9 +1,9 @@
 """The table of what stands at the connection points, checked row by row.
 
-A row of ``elements.csv`` is ``connection_point, kind, profile, p_mw, q_mvar`` with ``kind`` one of
-``load``, ``pv``, ``ev``, ``heat_pump``, ``storage``; ``p_mw`` and ``q_mvar`` are ratings that the
-relative profiles ``<profile>_p`` and ``<profile>_q`` multiply. A ``storage`` row has no time
-series: it says that the network's authors put a battery there.
+A row of ``elements.csv`` is ``connection_point, kind, profile, p_mw, q_mvar`` with a registered
+kind of device; ``p_mw`` and ``q_mvar`` are ratings that the relative profiles ``<profile>_p`` and
+``<profile>_q`` multiply. A row of a kind without profile, such as ``storage``, has a rating and, in
+a column ``capacity_mwh``, an energy content.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cosim.devices.catalogue import registered
 from cosim.errors import GridDataError
 
-KINDS = ("load", "pv", "ev", "heat_pump", "storage")
 COLUMNS = ("connection_point", "kind", "profile", "p_mw", "q_mvar")
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One load, PV plant, EV charger, heat pump or storage.
+    """One device at a connection point.
 
     Parameters
     ----------
     connection_point : str
         Where it is.
     kind : str
-        One of :data:`KINDS`.
+        A registered one.
     profile : str
-        Name of its profile; "" for a storage.
+        Name of its profile; "" for a kind without.
     p_mw, q_mvar : float
         Ratings that the relative profiles multiply. [MW, Mvar]
+    capacity_mwh : float
+        Energy content of a storage. [MWh]
     """
 
     connection_point: str
@@ -42,6 +44,7 @@ class Element:
     profile: str
     p_mw: float
     q_mvar: float
+    capacity_mwh: float = 0.0
 
     @property
     def p_column(self) -> str:
@@ -89,24 +92,27 @@ def read_elements(
         if column not in table.columns:
             raise refuse("column is missing", column, "add it")
     known = set(connection_point_names)
+    has_profile = {device.kind: device.has_profile for device in registered()}
+    cells = [table[column].tolist() for column in COLUMNS]
+    cells.append(table["capacity_mwh"].tolist() if "capacity_mwh" in table else [0.0] * len(table))
     elements = []
-    for line, cells in enumerate(
-        zip(*(table[column].tolist() for column in COLUMNS), strict=True), start=2
-    ):
-        point, kind, profile, p_mw, q_mvar = cells
+    for line, row in enumerate(zip(*cells, strict=True), start=2):
+        point, kind, profile, p_mw, q_mvar, capacity_mwh = row
         if point not in known:
             raise refuse(
                 f"line {line}: '{point}' is no connection point",
                 "connection_point",
                 "use a name from connection_points.csv",
             )
-        if kind not in KINDS:
+        if kind not in has_profile:
             raise refuse(
-                f"line {line}: unknown kind '{kind}'", "kind", f"one of {', '.join(KINDS)}"
+                f"line {line}: unknown kind '{kind}'",
+                "kind",
+                f"one of {', '.join(has_profile)}, or install the package that brings it",
             )
         # an empty cell of a CSV file is NaN in pandas
         profile = profile if isinstance(profile, str) else ""
-        if kind != "storage":
+        if has_profile[kind]:
             if not profile:
                 raise refuse(
                     f"line {line}: a {kind} without a profile",
@@ -119,15 +125,18 @@ def read_elements(
                 )
             if not np.isfinite(q_mvar):
                 raise refuse(f"line {line}: q_mvar is {q_mvar}", "q_mvar", "give Mvar, or 0")
-        elements.append(Element(point, kind, profile, float(p_mw), float(q_mvar)))
+        elements.append(
+            Element(point, kind, profile, float(p_mw), float(q_mvar), float(capacity_mwh))
+        )
     return tuple(elements)
 
 
 def profile_columns(elements: Collection[Element]) -> tuple[str, ...]:
     """Columns of the profiles file that elements need, each once, in the order of first use."""
+    with_profile = {device.kind for device in registered() if device.has_profile}
     used: list[str] = []
     for element in elements:
-        if element.kind != "storage":
+        if element.kind in with_profile:
             used.append(element.p_column)
             if element.q_mvar:
                 used.append(element.q_column)

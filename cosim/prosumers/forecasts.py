@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cosim.prosumers.population import Population
-from cosim.prosumers.settings import ForecastParameters, child_seed
+from cosim.devices.population import Population
+from cosim.devices.profiled import Series, ratio, total
+from cosim.prosumers.settings import ForecastSettings
+from cosim.seeds import child_seed
 from cosim.units import FloatArray
 
-#: Share of the variance of the PV error that all prosumers have in common: they share the weather.
-PV_COMMON_VARIANCE = 0.5
+Forecast = tuple[FloatArray, FloatArray]
+"""Active and reactive power of a kind, (T, n) each. [MW, Mvar]"""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """Forecasts made one interval ahead, for every interval of a run.
+    """Forecasts made one interval ahead, for every interval of a run; powers are magnitudes.
 
     Parameters
     ----------
-    load_p_mw, flexible_p_mw, pv_p_mw : (T, n) float
-        Load, EV and heat pump together, and available PV, as magnitudes. [MW]
-    load_q_mvar, flexible_q_mvar, pv_q_mvar : (T, n) float
-        Reactive power at the power factor of the interval's profile. [Mvar]
+    generated_mw, consumed_mw, flexible_mw : (T, n) float
+        All generation, all consumption that cannot wait, and all that can. [MW]
+    throttleable_mw, cuttable_mw : (T, n) float
+        Generation that owners offer to throttle, and that the DSO may cut. [MW]
+    sheddable_mw : (T, n) float
+        Consumption that cannot wait and that the DSO may cut. [MW]
+    q_inject_mvar : (T, n) float
+        Net reactive injection, at the power factors of the interval's profiles. [Mvar]
     """
 
-    load_p_mw: FloatArray
-    load_q_mvar: FloatArray
-    flexible_p_mw: FloatArray
-    flexible_q_mvar: FloatArray
-    pv_p_mw: FloatArray
-    pv_q_mvar: FloatArray
+    generated_mw: FloatArray
+    consumed_mw: FloatArray
+    flexible_mw: FloatArray
+    throttleable_mw: FloatArray
+    cuttable_mw: FloatArray
+    sheddable_mw: FloatArray
+    q_inject_mvar: FloatArray
 
 
 def autoregressive_noise(
@@ -41,7 +49,7 @@ def autoregressive_noise(
     autocorrelation: float,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Stationary AR(1) noise: ``e(k) = a e(k-1) + sqrt(1 - a²) s z(k)``, ``e(0) = s z(0)``.
+    """Draw stationary AR(1) noise: ``e(k) = a e(k-1) + sqrt(1 - a²) s z(k)``, ``e(0) = s z(0)``.
 
     The first intervals do not depend on how many follow.
 
@@ -70,7 +78,7 @@ def autoregressive_noise(
 
 
 def make_forecasts(
-    population: Population, parameters: ForecastParameters, seed: np.random.SeedSequence
+    population: Population, parameters: ForecastSettings, seed: np.random.SeedSequence
 ) -> Forecasts:
     """Forecast every interval of a run, each from the interval before it.
 
@@ -78,10 +86,10 @@ def make_forecasts(
 
         forecast(k) = max(0, 1 + e(k)) * ((1 - w) * p(k) + w * p(k-1)),   p(-1) = p(0)
 
-    where ``e`` is :func:`autoregressive_noise`, drawn for each prosumer and kind. Half the variance
-    of the PV error is common to all prosumers (:data:`PV_COMMON_VARIANCE`), so that their errors do
-    not cancel out in the sum. Forecasts stay within physical bounds: not above the rating of PV, EV
-    and heat pump, and no PV while its profile is zero.
+    where ``e`` is :func:`autoregressive_noise`, drawn for each prosumer and kind; consumption that
+    can wait counts as one kind. A kind may have a part of the variance in common to all prosumers
+    (half of it with PV), so that their errors do not cancel out in the sum. Forecasts stay within
+    physical bounds: not above a rating, and no generation while its profile is zero.
 
     ``p(k-1)`` is what the devices wanted, not what flexibility made of it: an energy manager knows
     what it has switched off.
@@ -90,7 +98,7 @@ def make_forecasts(
     ----------
     population : Population
         Prosumers and their profiles.
-    parameters : ForecastParameters
+    parameters : ForecastSettings
         Persistence, noise and autocorrelation.
     seed : numpy.random.SeedSequence
         Seed of the noise; each kind draws from its own child.
@@ -100,40 +108,58 @@ def make_forecasts(
     Forecasts
         Read-only arrays.
     """
-    generators = [np.random.default_rng(child_seed(seed, kind)) for kind in range(4)]
-    shape = population.load_p_mw.shape
 
-    def noise(kind: int, columns: int) -> FloatArray:
+    def noise(key: tuple[int, ...], columns: int) -> FloatArray:
         return autoregressive_noise(
-            shape[0], columns, parameters.noise, parameters.autocorrelation, generators[kind]
+            population.n_intervals,
+            columns,
+            parameters.noise,
+            parameters.autocorrelation,
+            np.random.default_rng(child_seed(seed, *key)),
         )
 
-    def expect(actual: FloatArray, error: FloatArray) -> FloatArray:
+    def expect(series: Series) -> Forecast:
+        error, common = noise(series.noise_key(), population.n), series.common_variance
+        if common:
+            error = np.sqrt(1.0 - common) * error
+            error = np.sqrt(common) * noise(series.common_noise_key(), 1) + error
+        actual = series.p_mw
         previous = np.concatenate((actual[:1], actual[:-1]))
         blend = (1.0 - parameters.persistence) * actual + parameters.persistence * previous
-        return np.asarray(blend * np.maximum(1.0 + error, 0.0))
+        expected = series.bounded(blend * np.maximum(1.0 + error, 0.0))
+        return expected, series.q_mvar * ratio(expected, actual, 1.0)
 
-    pv_error = np.sqrt(PV_COMMON_VARIANCE) * noise(2, 1)
-    pv_error = pv_error + np.sqrt(1.0 - PV_COMMON_VARIANCE) * noise(3, shape[1])
-    flexible = population.flexible_p_mw
-    load_fc = expect(population.load_p_mw, noise(0, shape[1]))
-    flexible_fc = np.minimum(expect(flexible, noise(1, shape[1])), population.deferral.p_rated_mw)
-    pv_fc = np.minimum(expect(population.pv_p_mw, pv_error), population.pv_rated_mw)
-    pv_fc = np.where(population.pv_p_mw > 0, pv_fc, 0.0)
+    generation = [expect(device) for device in population.generators]
+    consumption = [expect(device) for device in population.consumers]
+    flexible_mw, flexible_q_mvar = expect(population.deferral)
+    generated_mw = total([p_mw for p_mw, _ in generation])
+    consumed_mw = total([p_mw for p_mw, _ in consumption])
+
+    def of(kinds: Sequence[Forecast], whole_mw: FloatArray, chosen: Sequence[bool]) -> FloatArray:
+        if all(chosen):
+            return whole_mw
+        own = [p_mw for (p_mw, _), is_in in zip(kinds, chosen, strict=True) if is_in]
+        return total(own or [np.zeros_like(whole_mw)])
+
     return Forecasts(
-        load_p_mw=_frozen(load_fc),
-        load_q_mvar=_frozen(_reactive(population.load_q_mvar, population.load_p_mw, load_fc)),
-        flexible_p_mw=_frozen(flexible_fc),
-        flexible_q_mvar=_frozen(_reactive(population.flexible_q_mvar, flexible, flexible_fc)),
-        pv_p_mw=_frozen(pv_fc),
-        pv_q_mvar=_frozen(_reactive(population.pv_q_mvar, population.pv_p_mw, pv_fc)),
+        generated_mw=_frozen(generated_mw),
+        consumed_mw=_frozen(consumed_mw),
+        flexible_mw=_frozen(flexible_mw),
+        throttleable_mw=_frozen(
+            of(generation, generated_mw, [d.is_flexible for d in population.generators])
+        ),
+        cuttable_mw=_frozen(
+            of(generation, generated_mw, [d.is_curtailable for d in population.generators])
+        ),
+        sheddable_mw=_frozen(
+            of(consumption, consumed_mw, [d.is_curtailable for d in population.consumers])
+        ),
+        q_inject_mvar=_frozen(
+            total([q_mvar for _, q_mvar in generation])
+            - total([q_mvar for _, q_mvar in consumption])
+            - flexible_q_mvar
+        ),
     )
-
-
-def _reactive(q_mvar: FloatArray, p_mw: FloatArray, forecast_mw: FloatArray) -> FloatArray:
-    """Reactive power of a forecast at the actual power factor; the actual one without power."""
-    ratio = np.divide(forecast_mw, p_mw, out=np.ones_like(p_mw), where=p_mw > 0)
-    return np.asarray(q_mvar * ratio)
 
 
 def _frozen(values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What the battery is planned to do in the coming interval.
+"""Plan of the storages for the coming interval.
 
 A plan has two sides. The *firm* side happens whether or not the order is matched; the *planned*
 side is what the prosumer nominates if its order clears in full. With an order that clears in part,
@@ -12,16 +12,13 @@ but not firm.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cosim.devices.battery import (
-    Batteries,
-    charge_limit_mw,
-    discharge_limit_mw,
-    limit_power_mw,
-)
+from cosim.devices.profiled import total
+from cosim.devices.storage import Storage
 from cosim.units import FloatArray
 
 #: Intervals in the cheapest quarter of the day may charge, in the dearest quarter discharge.
@@ -30,15 +27,15 @@ DEAR_QUANTILE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class BatteryPlan:
-    """Battery power of an interval, positive when charging.
+class StoragePlan:
+    """Power of a storage in an interval, positive when charging.
 
     Parameters
     ----------
     firm_p_mw, planned_p_mw : (n,) float
         If the order does not clear at all, and if it clears in full. [MW]
     buy_below_ueur_per_kwh, sell_above_ueur_per_kwh : (n,) float
-        Prices at which traded battery energy breaks even. [µEUR/kWh]
+        Prices at which traded energy of the storage breaks even. [µEUR/kWh]
     """
 
     firm_p_mw: FloatArray
@@ -47,90 +44,123 @@ class BatteryPlan:
     sell_above_ueur_per_kwh: FloatArray
 
 
-def self_consumption_power_mw(
-    batteries: Batteries, soc_mwh: FloatArray, p_inflexible_mw: FloatArray, step_h: float
-) -> FloatArray:
-    """Charge a surplus, discharge to cover a deficit, within limits.
+def plan_storages(
+    storages: Sequence[Storage],
+    stored_mwh: Sequence[FloatArray],
+    p_inflexible_mw: FloatArray,
+    step_h: float,
+    expected_ueur_per_kwh: Callable[[], FloatArray],
+    retail_price_ueur_per_kwh: float,
+) -> list[StoragePlan]:
+    """Plan each storage with what those before it leave.
+
+    Parameters
+    ----------
+    storages : sequence of Storage
+    stored_mwh : sequence of (n,) float
+        Stored energy of each. [MWh]
+    p_inflexible_mw : (n,) float
+        Expected net injection without storages. [MW]
+    step_h : float
+        Step length. [h]
+    expected_ueur_per_kwh : callable
+        Gives the prices expected of the coming intervals, this one first. [µEUR/kWh]
+    retail_price_ueur_per_kwh : float
+        Price that stored energy saves. [µEUR/kWh]
+    """
+    plans = []
+    for storage, soc_mwh in zip(storages, stored_mwh, strict=True):
+        if storage.trades:
+            plan = plan_arbitrage(
+                storage, soc_mwh, p_inflexible_mw, step_h, expected_ueur_per_kwh()
+            )
+        else:
+            plan = plan_self_consumption(
+                storage, soc_mwh, p_inflexible_mw, step_h, retail_price_ueur_per_kwh
+            )
+        p_inflexible_mw = p_inflexible_mw - plan.firm_p_mw
+        plans.append(plan)
+    return plans
+
+
+def joint_plan(plans: Sequence[StoragePlan]) -> StoragePlan:
+    """Add plans up; break-even prices are the strictest among the storages that trade."""
+    if len(plans) == 1:
+        return plans[0]
+    idle = [plan.planned_p_mw == plan.firm_p_mw for plan in plans]
+    buy = [np.where(i, np.inf, p.buy_below_ueur_per_kwh) for i, p in zip(idle, plans, strict=True)]
+    sell = [np.where(i, 0, p.sell_above_ueur_per_kwh) for i, p in zip(idle, plans, strict=True)]
+    buy_below, nobody = np.minimum.reduce(buy), np.logical_and.reduce(idle)
+    return StoragePlan(
+        firm_p_mw=total([plan.firm_p_mw for plan in plans]),
+        planned_p_mw=total([plan.planned_p_mw for plan in plans]),
+        buy_below_ueur_per_kwh=np.where(nobody, plans[0].buy_below_ueur_per_kwh, buy_below),
+        sell_above_ueur_per_kwh=np.maximum.reduce(sell),
+    )
+
+
+def plan_self_consumption(
+    storage: Storage,
+    soc_mwh: FloatArray,
+    p_inflexible_mw: FloatArray,
+    step_h: float,
+    retail_price_ueur_per_kwh: float,
+) -> StoragePlan:
+    """Plan a storage that never trades: it charges a surplus and covers a deficit, within limits.
 
     Parameters
     ----------
     soc_mwh : (n,) float
         Stored energy. [MWh]
-    p_inflexible_mw : (n,) float
-        Expected net injection without the battery. [MW]
-    step_h : float
-        Step length. [h]
-
-    Returns
-    -------
-    (n,) float
-        Battery power, positive when charging. [MW]
+    p_inflexible_mw, step_h, retail_price_ueur_per_kwh
+        As in :func:`plan_storages`.
     """
-    return limit_power_mw(batteries, soc_mwh, p_inflexible_mw, step_h)
-
-
-def plan_self_consumption(
-    batteries: Batteries,
-    soc_mwh: FloatArray,
-    p_inflexible_mw: FloatArray,
-    step_h: float,
-    retail_price_ueur_per_kwh: float,
-) -> BatteryPlan:
-    """Plan of a battery that never trades: firm and planned are the same.
-
-    Parameters
-    ----------
-    soc_mwh, p_inflexible_mw, step_h
-        As in :func:`self_consumption_power_mw`.
-    retail_price_ueur_per_kwh : float
-        Value of stored energy: what it saves. [µEUR/kWh]
-    """
-    power = self_consumption_power_mw(batteries, soc_mwh, p_inflexible_mw, step_h)
+    power = storage.limit_power_mw(soc_mwh, p_inflexible_mw, step_h)
     value = np.full(len(power), float(retail_price_ueur_per_kwh))
-    return BatteryPlan(power, power, value, value)
+    return StoragePlan(power, power, value, value)
 
 
 def plan_arbitrage(
-    batteries: Batteries,
+    storage: Storage,
     soc_mwh: FloatArray,
     p_inflexible_mw: FloatArray,
     step_h: float,
     expected_ueur_per_kwh: FloatArray,
-    wear_ueur_per_kwh: float,
-) -> BatteryPlan:
-    """Plan of a battery that buys in the cheap part of the coming day and sells in the dear part.
+) -> StoragePlan:
+    """Plan a storage that buys in the cheap part of the coming day and sells in the dear part.
 
     With the day's cheap and dear quantiles ``c`` and ``d`` of the expected prices, the round-trip
     efficiency ``r`` and the wear ``w`` of each direction, charging breaks even below ``r * (d - w)
-    - w`` and discharging above ``(c + w) / r + w``. The battery charges when the price expected now
+    - w`` and discharging above ``(c + w) / r + w``. The storage charges when the price expected now
     is at most ``c`` and below the first, discharges when it is at least ``d`` and above the second,
     and follows self-consumption otherwise, as on days whose spread does not pay for losses and
     wear.
 
     Parameters
     ----------
-    soc_mwh, p_inflexible_mw, step_h
-        As in :func:`self_consumption_power_mw`.
+    soc_mwh : (n,) float
+        Stored energy. [MWh]
+    p_inflexible_mw, step_h
+        As in :func:`plan_storages`.
     expected_ueur_per_kwh : (at least 1,) float
         Prices expected of the coming intervals, this one first. [µEUR/kWh]
-    wear_ueur_per_kwh : float
-        Battery wear per kWh of each direction. [µEUR/kWh]
     """
-    firm = self_consumption_power_mw(batteries, soc_mwh, p_inflexible_mw, step_h)
+    firm = storage.limit_power_mw(soc_mwh, p_inflexible_mw, step_h)
+    wear_ueur_per_kwh = storage.wear_ueur_per_kwh
     now = float(expected_ueur_per_kwh[0])
     ordered = np.sort(expected_ueur_per_kwh)
     cheap, dear = _quantile(ordered, CHEAP_QUANTILE), _quantile(ordered, DEAR_QUANTILE)
-    efficiency = batteries.round_trip_efficiency
+    efficiency = storage.round_trip_efficiency
     buy_below = efficiency * (dear - wear_ueur_per_kwh) - wear_ueur_per_kwh
     sell_above = (cheap + wear_ueur_per_kwh) / efficiency + wear_ueur_per_kwh
     planned = firm
     if now <= cheap:
-        charge = np.maximum(firm, charge_limit_mw(batteries, soc_mwh, step_h))
+        charge = np.maximum(firm, storage.charge_limit_mw(soc_mwh, step_h))
         planned = np.where(now < buy_below, charge, firm)
     elif now >= dear:
-        discharge = np.minimum(firm, -discharge_limit_mw(batteries, soc_mwh, step_h))
+        discharge = np.minimum(firm, -storage.discharge_limit_mw(soc_mwh, step_h))
         planned = np.where(now > sell_above, discharge, firm)
-    return BatteryPlan(firm, planned, buy_below, sell_above)
+    return StoragePlan(firm, planned, buy_below, sell_above)
 
 
 def _quantile(ordered: FloatArray, share: float) -> float:

@@ -1,121 +1,131 @@
-"""Parameters of a population, as plain frozen values.
-
-Field names and defaults are those of a scenario's ``prosumers`` section, so that a section maps to
-its class field by field.
-"""
+"""Section ``prosumers`` of a scenario, and what else a population is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
-BatteryMode = Literal["self_consumption", "arbitrage"]
+from cosim.devices.catalogue import registered
+from cosim.seeds import child_seed
+from cosim.settings import Fraction, Model, NonNegative
 
-
-@dataclass(frozen=True, slots=True)
-class ScalingFactors:
-    """Factors on the network's published powers. [-]"""
-
-    load: float = 1.0
-    pv: float = 1.0
-    ev: float = 1.0
-    heat_pump: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class BatteryParameters:
-    """Home batteries: who has one and what it can do.
-
-    Parameters
-    ----------
-    share_of_pv_owners : float
-        Share of PV owners with a battery. [-]
-    capacity_kwh : float
-        Energy it can hold. [kWh]
-    p_max_kw : float
-        Rating, both ways, at the grid side of the converter. [kW]
-    charge_efficiency, discharge_efficiency : float
-        One-way efficiencies. [-]
-    soc_initial, soc_min : float
-        State of charge at the start, and the least one, as a share of the capacity. [-]
-    mode : str
-        ``self_consumption`` or ``arbitrage``.
-    """
-
-    share_of_pv_owners: float = 0.5
-    capacity_kwh: float = 8.0
-    p_max_kw: float = 4.0
-    charge_efficiency: float = 0.96
-    discharge_efficiency: float = 0.96
-    soc_initial: float = 0.5
-    soc_min: float = 0.05
-    mode: BatteryMode = "self_consumption"
+M = TypeVar("M", bound=Model)
 
 
-@dataclass(frozen=True, slots=True)
-class DeferralParameters:
-    """How much EV and heat-pump consumption may be put off.
-
-    Parameters
-    ----------
-    share_of_power : float
-        Deferrable share of the momentary power. [-]
-    energy_max_kwh : float
-        Most energy owed per prosumer. [kWh]
-    """
-
-    share_of_power: float = 0.5
-    energy_max_kwh: float = 4.0
+_FURTHER = {name for d in registered() if not d.is_default for name in (d.kind, d.section)}
 
 
-@dataclass(frozen=True, slots=True)
-class ForecastParameters:
-    """Error model of the forecasts; see :func:`cosim.prosumers.forecasts.make_forecasts`.
+class _OfDevices(Model):
+    """Fields of devices; those of other packages' devices are written out where they are used."""
 
-    Parameters
-    ----------
-    persistence : float
-        Weight of the last measured value against the profile of the interval. [-]
-    noise : float
-        Standard deviation relative to power. [-]
-    autocorrelation : float
-        AR(1) coefficient of the noise per interval. [-]
-    """
-
-    persistence: float = 0.1
-    noise: float = 0.03
-    autocorrelation: float = 0.7
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = serialize(self).items()
+        return {name: field for name, field in fields if field is not None or name not in _FURTHER}
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyShare:
-    """A bidding strategy by name, the share of prosumers that follow it, and its options."""
-
-    name: str = "truthful"
-    share: float = 1.0
-    options: Mapping[str, Any] = field(default_factory=dict)
+class _Scaling(_OfDevices):
+    def of(self, kind: str) -> float:
+        """Return the factor of a kind of device; 1 where none is given. [-]"""
+        given = getattr(self, kind, None)
+        return 1.0 if given is None else float(given)
 
 
-@dataclass(frozen=True, slots=True)
-class ProsumerParameters:
-    """Who lives on the grid: all of the above, and the meters.
+def _scaling() -> Iterator[tuple[str, Any]]:
+    for device in registered():
+        description = f"{device.title} [-]"
+        if device.has_profile and device.is_default:
+            yield device.kind, (NonNegative, Field(1.0, description=description))
+        elif device.has_profile:
+            yield device.kind, (NonNegative | None, Field(None, description=description))
 
-    Parameters
-    ----------
-    meters : mapping of str to str
-        Meter of a connection point, by name; a connection point that is not listed has one of its
-        own, ``meter-<name>``.
-    """
 
-    scaling: ScalingFactors = ScalingFactors()
-    battery: BatteryParameters = BatteryParameters()
-    deferral: DeferralParameters = DeferralParameters()
-    forecast: ForecastParameters = ForecastParameters()
-    strategies: tuple[StrategyShare, ...] = (StrategyShare(),)
-    meters: Mapping[str, str] = field(default_factory=dict)
+def _sections() -> Iterator[tuple[str, Any]]:
+    for device in sorted(registered(), key=lambda device: device.section):
+        if (kind := device.settings_type) is not None:
+            yield device.section, (kind, kind()) if device.is_default else (kind | None, None)
+
+
+if TYPE_CHECKING:
+
+    class ScalingSettings(_Scaling):
+        """Factors on the network's published powers."""
+
+    class _DeviceSections(_OfDevices):
+        scaling: ScalingSettings = ScalingSettings()
+else:
+    ScalingSettings = create_model(
+        "ScalingSettings",
+        __base__=_Scaling,
+        __doc__="Factors on the network's published powers.",
+        **dict(_scaling()),
+    )
+    _DeviceSections = create_model(
+        "_DeviceSections",
+        __base__=_OfDevices,
+        scaling=(ScalingSettings, ScalingSettings()),
+        **dict(_sections()),
+    )
+
+
+class ForecastSettings(Model):
+    """Error model: persistence of the deviation plus autocorrelated noise."""
+
+    persistence: Fraction = Field(
+        0.1, description="weight of the last metered value against the profile of the interval"
+    )
+    noise: NonNegative = Field(0.03, description="standard deviation relative to power [-]")
+    autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.7, description="AR(1) coefficient of the noise per interval [-]"
+    )
+
+
+class StrategySettings(Model):
+    """A bidding strategy and the share of prosumers that follow it."""
+
+    name: str = Field("truthful", description="entry point in the group cosim.strategies")
+    share: Fraction = Field(1.0, description="of all prosumers [-]")
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of the strategy")
+
+
+class ProsumerSettings(_DeviceSections):
+    """Who lives on the grid."""
+
+    forecast: ForecastSettings = ForecastSettings()
+    strategies: tuple[StrategySettings, ...] = (StrategySettings(),)
+    participants: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="how many connection points join the local market, drawn at random; the others "
+        "have the supplier alone, and no flexibility to sell; default: all",
+    )
+    meters: dict[str, str] = Field(
+        default_factory=dict,
+        description="meter of a connection point, by name; default: one of its own",
+    )
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> ProsumerSettings:
+        total = sum(strategy.share for strategy in self.strategies)
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"shares of strategies add up to {total:g}, not 1")
+        return self
+
+    def section(self, kind: type[M]) -> M:
+        """Return the section of a device by its type; its defaults where it has none."""
+        for name in type(self).model_fields:
+            if isinstance(found := getattr(self, name), kind):
+                return found
+        return kind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,27 +145,10 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
-class FlexibilityCosts:
-    """What it costs a prosumer to deviate from its plan, besides lost or bought energy.
-
-    Parameters
-    ----------
-    wear_ueur_per_kwh : int
-        Battery wear per kWh charged, and again per kWh discharged. The default of 0.03 EUR/kWh is
-        a battery of 360 EUR per kWh of capacity that lasts 6 000 full cycles. [µEUR/kWh]
-    discomfort_ueur_per_kwh : int
-        Compensation asked for putting off consumption. [µEUR/kWh]
-    """
-
-    wear_ueur_per_kwh: int = 30_000
-    discomfort_ueur_per_kwh: int = 50_000
-
-
-@dataclass(frozen=True, slots=True)
 class ProsumerSeeds:
     """Independent seeds, so that one model's draws never shift another's."""
 
-    batteries: np.random.SeedSequence
+    devices: np.random.SeedSequence
     forecasts: np.random.SeedSequence
     send_times: np.random.SeedSequence
     strategies: np.random.SeedSequence
@@ -171,14 +164,3 @@ class ProsumerSeeds:
         """
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         return cls(*(child_seed(root, k) for k in range(4)))
-
-
-def child_seed(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
-    """Child of a seed by its key, as ``SeedSequence.spawn`` makes them, without counting them.
-
-    A counter-free child lets the draws of interval ``k`` be repeated without those before it, so a
-    run that resumes at ``k`` needs no generator state.
-    """
-    return np.random.SeedSequence(
-        entropy=seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size
-    )

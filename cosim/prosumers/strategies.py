@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import ScenarioError
-from cosim.prosumers.settings import StrategyShare, Tariff
+from cosim.prosumers.settings import StrategySettings, Tariff
 from cosim.units import BoolArray, IntArray
 
 GROUP = "cosim.strategies"
@@ -245,7 +245,7 @@ def load_strategy(name: str) -> type[Strategy]:
     return loaded
 
 
-def make_strategy(share: StrategyShare, setup: StrategySetup) -> Strategy:
+def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
     """Load a strategy and give it its options.
 
     Raises

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 FORMAT_VERSION = "1"
@@ -54,11 +55,28 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its name, what a row is, and its columns in order."""
+    """One table.
+
+    Parameters
+    ----------
+    name : str
+    row : str
+        Meaning of a row.
+    columns : tuple of Column
+        In their order.
+    further : tuple of Column
+        Columns that come after them in results of runs that give them.
+    """
 
     name: str
     row: str
     columns: tuple[Column, ...]
+    further: tuple[Column, ...] = ()
+
+    def with_further(self, given: Container[str]) -> Table:
+        """Return the table with those of its further columns that are given."""
+        own = tuple(column for column in self.further if column.name in given)
+        return replace(self, columns=self.columns + own, further=())
 
     @property
     def arrow(self) -> Any:

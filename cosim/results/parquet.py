@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,22 @@ class TableFile:
 
     def __init__(self, table: Table, path: Path, rows_per_group: int) -> None:
         self._table = table
-        self._schema = table.arrow
-        self._names = tuple(column.name for column in table.columns)
-        self._required = frozenset(c.name for c in table.columns if not c.optional)
+        self._path = path
         self._rows_per_group = rows_per_group
         self._chunks: list[tuple[int, dict[str, Any]]] = []
         self._n_rows = 0
+        self._file: Any = None
+        if not table.further:
+            self._open(())
+
+    def _open(self, given: Container[str]) -> None:
+        """Settle the columns and open the file."""
+        table = self._table = self._table.with_further(given)
+        self._schema = table.arrow
+        self._names = tuple(column.name for column in table.columns)
+        self._required = frozenset(c.name for c in table.columns if not c.optional)
         self._file = pq.ParquetWriter(
-            path,
+            self._path,
             self._schema,
             version="2.6",
             compression="zstd",
@@ -50,6 +58,8 @@ class TableFile:
     def append(self, columns: Mapping[str, Any]) -> None:
         """Add rows, as :meth:`cosim.results.writer.TableWriter.append` takes them."""
         given = columns.keys()
+        if self._file is None:
+            self._open(given)
         if unknown := sorted(given - set(self._names)):
             raise ValueError(f"table {self._table.name!r} has no column {', '.join(unknown)}")
         if missing := sorted(self._required - given):
@@ -92,6 +102,8 @@ class TableFile:
 
     def close(self) -> None:
         """Write what is buffered and close the file."""
+        if self._file is None:
+            self._open(())
         self._flush(final=True)
         self._file.close()
 
@@ -99,7 +111,8 @@ class TableFile:
         """Close the file without what is buffered."""
         self._chunks = []
         self._n_rows = 0
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class _Scalar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,7 +170,7 @@ class Results:
         UserError
             If there is no such table, or a time is asked of a table that has none.
         """
-        schema = _schema(table)
+        schema = self.schema(table)
         wanted = [c.name for c in schema.columns] if columns is None else list(columns)
         clock = _clock(schema) if time else None
         needed = wanted if clock is None or clock in wanted else [clock, *wanted]
@@ -182,6 +183,15 @@ class Results:
             chosen = chosen.copy()
             chosen.insert(place, "time", self._time(frame[clock]))
         return chosen
+
+    def schema(self, table: str) -> Table:
+        """Return what a table is, with the columns that only some runs have."""
+        declared = _schema(table)
+        if not declared.further:
+            return declared
+        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
+        with _naming(path):
+            return declared.with_further(pq.read_schema(path).names)
 
     def _time(self, clock: pd.Series) -> pd.Series:
         """Return the time that intervals, or Unix times, stand for."""
@@ -212,7 +222,7 @@ class Results:
             As :meth:`frame`.
         """
         if table not in self._whole:
-            schema = _schema(table)
+            schema = self.schema(table)
             self._whole[table] = _as_frame(self.arrow(table), schema)
         return self._whole[table]
 
@@ -225,15 +235,22 @@ class Results:
             If it cannot be read.
         """
         path = self.folder / TABLES_FOLDER / f"{table}.parquet"
-        try:
+        with _naming(path):
             return pq.read_table(path, columns=columns, **options)
-        except (OSError, pa.ArrowException) as error:
-            problem = str(error).splitlines()[0]
-            raise ResultFolderError(
-                f"cannot be read: {problem}",
-                file=path,
-                remedy="run the scenario again with this version of cosim",
-            ) from error
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in what pyarrow makes of it."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        problem = str(error).splitlines()[0]
+        raise ResultFolderError(
+            f"cannot be read: {problem}",
+            file=path,
+            remedy="run the scenario again with this version of cosim",
+        ) from error
 
 
 def _schema(table: str) -> Table:

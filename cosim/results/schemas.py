@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosim.devices.catalogue import device_columns, further_columns
 from cosim.plugins import MECHANISMS
 from cosim.results.columns import (
     PROSUMER,
@@ -50,19 +51,6 @@ _ROUND = index(
     "round",
     "0 before any flexibility; from 1, after so many request and award rounds",
 )
-
-DEVICES = (
-    number("load_p_mw", "MW", "fixed load, consumption positive"),
-    number("pv_p_mw", "MW", "PV generation after curtailment"),
-    number("pv_curtailed_p_mw", "MW", "PV generation given up"),
-    number("ev_p_mw", "MW", "charging of electric vehicles"),
-    number("heat_pump_p_mw", "MW", "consumption of heat pumps"),
-    number("battery_p_mw", "MW", "battery, charging positive"),
-    number("shed_p_mw", "MW", "consumption that the DSO cut, lost"),
-    number("soc_mwh", "MWh", "energy in the battery at the interval's end"),
-    number("deferred_mwh", "MWh", "consumption put off and still owed at its end"),
-)
-"""Columns of the devices in the table ``prosumers``."""
 
 CORE = (
     Table(
@@ -136,9 +124,10 @@ CORE = (
             index("bus", "index of its bus in network.json"),
             number("p_inject_mw", "MW", "net active power fed into the grid"),
             number("q_inject_mvar", "Mvar", "net reactive power fed into the grid"),
-            *DEVICES,
+            *(number(c.name, c.unit, c.description) for c in device_columns()),
             wh("metered_wh", "what the meter counted, injection positive"),
         ),
+        tuple(number(c.name, c.unit, c.description) for c in further_columns()),
     ),
     Table(
         "buses",

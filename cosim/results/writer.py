@@ -139,7 +139,8 @@ class TableWriter:
             Name of one of the tables.
         columns : mapping of str to array-like or scalar
             Values by column name, all of one length; a scalar stands for every row. Optional
-            columns may be left out. Addresses and data may be given as ``bytes``. Values are
+            columns may be left out; further columns of the table are in it when the first call for
+            it gives them. Addresses and data may be given as ``bytes``. Values are
             copied.
 
         Raises

@@ -17,6 +17,7 @@ from cosim.chain.blocks import Background
 from cosim.chain.chain import Chain, FeeStrategy
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
+from cosim.devices.population import Population
 from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -34,21 +35,12 @@ from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
 from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.population import Population, build_population
+from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
-from cosim.prosumers.settings import (
-    BatteryParameters,
-    DeferralParameters,
-    ForecastParameters,
-    ProsumerParameters,
-    ProsumerSeeds,
-    ScalingFactors,
-    StrategyShare,
-    Tariff,
-    child_seed,
-)
+from cosim.prosumers.settings import ProsumerSeeds, Tariff
 from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
+from cosim.seeds import child_seed
 from cosim.units import wei_from_gwei
 
 
@@ -62,14 +54,6 @@ def prepare_grid(scenario: Scenario) -> GridCase:
 def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
     """Prosumers with their profiles, and their agents."""
     settings = scenario.prosumers
-    parameters = ProsumerParameters(
-        scaling=ScalingFactors(**settings.scaling.model_dump()),
-        battery=BatteryParameters(**settings.battery.model_dump()),
-        deferral=DeferralParameters(**settings.deferral.model_dump()),
-        forecast=ForecastParameters(**settings.forecast.model_dump()),
-        strategies=tuple(StrategyShare(**s.model_dump()) for s in settings.strategies),
-        meters=dict(settings.meters),
-    )
     names = tuple(grid.connection_points["name"].astype(str))
     elements_file = grid.folder / "elements.csv"
     elements = read_elements(grid.elements, names, elements_file)
@@ -84,10 +68,10 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
     population = build_population(
         elements,
         names,
-        parameters,
+        settings,
         profiles,
         scenario.time.step_s,
-        np.random.default_rng(seeds.batteries),
+        seeds.devices,
         elements_file=elements_file,
         profiles_file=grid.profiles_file,
     )
@@ -96,8 +80,8 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
         population = with_shared_battery(population, shared)
     terms = MarketTerms.of(scenario.market)
     tariff = Tariff(terms.retail_price_ueur_per_kwh, terms.feed_in_price_ueur_per_kwh)
-    forecasts = make_forecasts(population, parameters.forecast, seeds.forecasts)
-    return population, Bidders(population, forecasts, parameters, tariff, seeds, shared=shared)
+    forecasts = make_forecasts(population, settings.forecast, seeds.forecasts)
+    return population, Bidders(population, forecasts, settings, tariff, seeds, shared=shared)
 
 
 SETUP_GAS_LIMIT = 30_000_000

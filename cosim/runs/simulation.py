@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cosim.attacks.deviations import Deviation
 from cosim.devices.delivery import Devices
+from cosim.devices.population import Population
 from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
@@ -18,12 +19,11 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
-from cosim.prosumers.population import Population
 from cosim.results.writer import TableWriter
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
-from cosim.simulators.devices import DevicesParts, initial_delivery
+from cosim.simulators.devices import DevicesParts
 from cosim.simulators.dso import DsoParts
 from cosim.simulators.grid import GridParts, initial_flow
 from cosim.simulators.market import MarketParts
@@ -136,7 +136,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
             n_intervals=scenario.time.intervals,
             parts=parts,
             initial=(
-                initial_delivery(devices),
+                devices.initial(),
                 initial_flow(topology, population.n),
                 PricesMessage(interval=-1, price_ueur_per_kwh=0, volume_wh=0),
             ),

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from cosim.attacks.deviations import Deviation
-from cosim.messages import BidsMessage, DeliveryMessage, Extras, PricesMessage
-from cosim.messages.extras import StorageAccounts, StorageNominations
-from cosim.prosumers.bidding import Bidders, Bids
+from cosim.messages import DeliveryMessage, PricesMessage
+from cosim.messages.extras import StorageAccounts
+from cosim.prosumers.bidding import Bidders
 from cosim.simulators.base import Children, Inbox, PopulationSimulator
 
 
@@ -56,27 +56,6 @@ class BiddersSimulator(PopulationSimulator[BiddersParts]):
             int(cleared.price_ueur_per_kwh) if cleared.volume_wh > 0 else None,
             None if np.isnan(external).all() else external,
             None if accounts is None else accounts.energy_wh,
+            delivery.parts,
         )
-        return (_message(interval, self.parts.deviation.bids(interval, bids)),)
-
-
-def _message(interval: int, bids: Bids) -> BidsMessage:
-    potentials = bids.potentials
-    return BidsMessage(
-        interval=interval,
-        planned_wh=bids.planned_wh,
-        firm_wh=bids.firm_wh,
-        order_wh=bids.order_wh,
-        is_sell=bids.is_sell,
-        order_price_ueur_per_kwh=bids.price_ueur_per_kwh,
-        sent_fraction=bids.sent_at,
-        forecast_q_mvar=bids.q_inject_mvar,
-        flex_down_wh=potentials.flex_down_wh,
-        flex_up_wh=potentials.flex_up_wh,
-        flex_down_price_ueur_per_kwh=potentials.flex_down_price_ueur_per_kwh,
-        flex_down_price_if_sold_ueur_per_kwh=potentials.flex_down_price_if_sold_ueur_per_kwh,
-        flex_up_price_ueur_per_kwh=potentials.flex_up_price_ueur_per_kwh,
-        curtailable_down_wh=potentials.curtailable_down_wh,
-        curtailable_up_wh=potentials.curtailable_up_wh,
-        extras=Extras(StorageNominations(bids.storage_wh)),
-    )
+        return (self.parts.deviation.bids(interval, bids),)

@@ -9,38 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cosim.attacks.deviations import Deviation
-from cosim.devices.delivery import Delivery, Devices
-from cosim.messages import DeliveryMessage, DispatchMessage
-from cosim.messages.conversion import frozen
+from cosim.devices.delivery import Devices
+from cosim.messages import DispatchMessage
 from cosim.simulators.base import Children, Inbox, PopulationSimulator
 
 CHILD = "ConnectionPoint"
-PARTS = (
-    "load_p_mw",
-    "pv_p_mw",
-    "pv_curtailed_p_mw",
-    "ev_p_mw",
-    "heat_pump_p_mw",
-    "battery_p_mw",
-    "shed_p_mw",
-)
-
-
-def initial_delivery(devices: Devices) -> DeliveryMessage:
-    """Return what bidders and market know before anything was delivered."""
-    n = devices.population.n
-    return frozen(
-        DeliveryMessage(
-            interval=-1,
-            p_inject_mw=np.zeros(n),
-            q_inject_mvar=np.zeros(n),
-            metered_wh=np.zeros(n, dtype=np.int64),
-            soc_mwh=devices.soc_mwh.copy(),
-            owed_mwh=devices.owed_mwh.copy(),
-            external_p_mw=np.full(n, np.nan),
-            parts={},
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +49,7 @@ class DevicesSimulator(PopulationSimulator[DevicesParts]):
         """Take the devices."""
         self.parts = parts
         self._row = {name: i for i, name in enumerate(parts.devices.population.names)}
-        self._last = initial_delivery(parts.devices)
+        self._last = parts.devices.initial()
 
     def child_entities(self) -> list[dict[str, Any]]:
         """One per connection point."""
@@ -103,25 +76,11 @@ class DevicesSimulator(PopulationSimulator[DevicesParts]):
                 external[self._row[eid]] = power.get("P_gen[MW]", 0.0) - power.get(
                     "P_load[MW]", 0.0
                 )
-        delivery = self.parts.devices.deliver(
+        self._last = self.parts.devices.deliver(
             interval,
             dispatch.nominated_wh,
             self.parts.deviation.followed_wh(interval, dispatch.activated_wh),
             dispatch.curtailed_wh,
             external,
         )
-        self._last = _message(interval, delivery)
         return (self._last,)
-
-
-def _message(interval: int, delivery: Delivery) -> DeliveryMessage:
-    return DeliveryMessage(
-        interval=interval,
-        p_inject_mw=delivery.p_inject_mw,
-        q_inject_mvar=delivery.q_inject_mvar,
-        metered_wh=delivery.metered_wh,
-        soc_mwh=delivery.soc_mwh,
-        owed_mwh=delivery.owed_mwh,
-        external_p_mw=delivery.external_p_mw,
-        parts={part: getattr(delivery, part) for part in PARTS},
-    )

@@ -10,12 +10,12 @@ import pandas as pd
 from cosim.chain.blocks import Background, next_base_fee_wei
 from cosim.chain.consensus import BlockPlan
 from cosim.mechanisms.deployment import genesis_s
-from cosim.prosumers.settings import child_seed
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
 from cosim.replay.replay import Replayed
 from cosim.results.reader import Results, rows_of
 from cosim.runs.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT, consensus_of
+from cosim.seeds import child_seed
 from cosim.units import wei_from_gwei
 
 

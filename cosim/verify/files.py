@@ -76,6 +76,7 @@ def check_tables(results: Results) -> Check:
 
 
 def _check_table(check: Check, table: Table, read: Any) -> None:
+    table = table.with_further(read.column_names)
     columns = [column.name for column in table.columns]
     check.equal(table.name, "", "columns", read.column_names, columns)
     for column in table.columns:

@@ -8,24 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.devices.catalogue import net_injection_mw
 from cosim.devices.delivery import Devices
+from cosim.devices.population import Population
 from cosim.errors import CosimError
 from cosim.grid.catalogue import GridCase
 from cosim.grid.network_model import NetworkModel, build_network_model
-from cosim.prosumers.population import Population
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
 from cosim.results.reader import Results, by_interval
-from cosim.results.schemas import DEVICES
 from cosim.runs.preparation import prepare_grid, prepare_people
 from cosim.units import FloatArray, energy_wh_from_mw
 
 TOLERANCE_MW = 1e-12
 KEY = ["interval", "prosumer"]
-
-PARTS = ("p_inject_mw", "q_inject_mvar", *(column.name for column in DEVICES))
-_OF_DELIVERY = {"deferred_mwh": "owed_mwh"}
-"""Names of parts in a delivery, where they differ."""
 
 
 class RebuiltPopulation:
@@ -64,10 +60,7 @@ class RebuiltPopulation:
         except (CosimError, OSError) as error:
             self.missing = f"the grid of the scenario cannot be read here ({error})"
             return
-        forecasts = bidders.forecasts
-        self.forecast_q_mvar = (
-            forecasts.pv_q_mvar - forecasts.load_q_mvar - forecasts.flexible_q_mvar
-        )
+        self.forecast_q_mvar = bidders.forecasts.q_inject_mvar
 
     @cached_property
     def model(self) -> NetworkModel:
@@ -89,8 +82,7 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
         ["interval " + str(i) + ", prosumer " + name for i, name in frame[KEY].to_numpy()],
         dtype=object,
     )
-    net = frame["pv_p_mw"] - frame["load_p_mw"] - frame["ev_p_mw"]
-    net = net - frame["heat_pump_p_mw"] - frame["battery_p_mw"]
+    net = net_injection_mw({str(name): column for name, column in frame.items()})
     check.numbers("prosumers", rows, "p_inject_mw", frame["p_inject_mw"], net, TOLERANCE_MW)
     counted = energy_wh_from_mw(frame["p_inject_mw"], step_s)
     attacked = rebuilt.population is None and "attack" in rebuilt.missing
@@ -108,7 +100,7 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
     check.equal("prosumers", "", "number of rows", len(frame), len(own))
     if len(frame) == len(own):
         check.columns("prosumers", rows, frame, own, KEY)
-        for part in PARTS:
+        for part in own.columns.drop(KEY):
             check.numbers("prosumers", rows, part, frame[part], own[part], TOLERANCE_MW)
     return check
 
@@ -123,6 +115,13 @@ def _played(results: Results, population: Population) -> pd.DataFrame:
             for name in ("nominated", "activated", "curtailed")
         }
         delivery = devices.deliver(interval, wh["nominated"], wh["activated"], -wh["curtailed"])
-        columns = {part: getattr(delivery, _OF_DELIVERY.get(part, part)) for part in PARTS}
-        parts.append(pd.DataFrame({"interval": interval, "prosumer": names, **columns}))
+        columns = {
+            "interval": interval,
+            "prosumer": names,
+            "p_inject_mw": delivery.p_inject_mw,
+            "q_inject_mvar": delivery.q_inject_mvar,
+            "soc_mwh": delivery.soc_mwh,
+            "deferred_mwh": delivery.owed_mwh,
+        }
+        parts.append(pd.DataFrame(columns | dict(delivery.parts)))
     return pd.concat(parts, ignore_index=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.mechanisms.green_certificates.settings import CertificateSettings
-from cosim.prosumers.settings import child_seed
 from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
+from cosim.seeds import child_seed
 from cosim.units import ueur_from_eur, ueur_per_kwh_from_eur_per_mwh
 
 _BUYERS_SEED = 16

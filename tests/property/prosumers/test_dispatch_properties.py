@@ -1,24 +1,27 @@
 """Whatever is dispatched, energy balances and devices stay within their physics."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cosim.devices.battery import Battery, BatterySettings
+from cosim.devices.deferral import DeferralSettings
 from cosim.devices.delivery import Devices
+from cosim.devices.ev import ElectricVehicles
+from cosim.devices.heat_pump import HeatPumps
+from cosim.devices.load import Load
+from cosim.devices.population import Population
+from cosim.devices.pv import Photovoltaics
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.elements import Element
 from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.population import Population, build_population
+from cosim.prosumers.population import build_population
 from cosim.prosumers.settings import (
-    BatteryParameters,
-    DeferralParameters,
-    ForecastParameters,
-    ProsumerParameters,
+    ForecastSettings,
     ProsumerSeeds,
-    StrategyShare,
+    ProsumerSettings,
+    StrategySettings,
     Tariff,
 )
 
@@ -29,12 +32,12 @@ seeds = st.integers(0, 2**32 - 1)
 modes = st.sampled_from(["self_consumption", "arbitrage"])
 
 
-def parameters(mode: str = "self_consumption") -> ProsumerParameters:
-    return ProsumerParameters(
-        battery=BatteryParameters(mode=mode, share_of_pv_owners=0.7, capacity_kwh=3.0),
-        deferral=DeferralParameters(energy_max_kwh=1.0),
-        forecast=ForecastParameters(persistence=0.0, noise=0.0),
-        strategies=(StrategyShare("zero_intelligence"),),
+def parameters(mode: str = "self_consumption") -> ProsumerSettings:
+    return ProsumerSettings(
+        battery=BatterySettings(mode=mode, share_of_pv_owners=0.7, capacity_kwh=3.0),
+        deferral=DeferralSettings(energy_max_kwh=1.0),
+        forecast=ForecastSettings(persistence=0.0, noise=0.0),
+        strategies=(StrategySettings(name="zero_intelligence"),),
     )
 
 
@@ -51,11 +54,12 @@ def random_population(rng: np.random.Generator, mode: str = "self_consumption") 
                 profile = f"{kind}{rng.integers(3)}"
                 elements.append(Element(name, kind, profile, rng.uniform(0, 0.02), 0.001))
     elements.append(Element(names[0], "load", "load0", 0.002, 0.0))
-    return build_population(elements, names, parameters(mode), profiles, STEP_S, rng)
+    seed = np.random.SeedSequence(int(rng.integers(2**32)))
+    return build_population(elements, names, parameters(mode), profiles, STEP_S, seed)
 
 
 def random_state(devices: Devices, rng: np.random.Generator) -> None:
-    batteries, deferral = devices.population.batteries, devices.population.deferral
+    batteries, deferral = devices.population.of(Battery), devices.population.deferral
     level = rng.choice([0.0, 0.3, 0.999, 1.0], devices.population.n)
     devices.restore(
         {
@@ -73,7 +77,7 @@ def test_energy_balances_for_any_dispatch(seed):
     people = random_population(rng)
     devices = Devices(people)
     random_state(devices, rng)
-    batteries = people.batteries
+    batteries = people.of(Battery)
     for k in range(people.n_intervals):
         soc, owed = devices.soc_mwh, devices.owed_mwh
         nominated, activated, curtailed = (
@@ -81,42 +85,41 @@ def test_energy_balances_for_any_dispatch(seed):
         )
         d = devices.deliver(k, nominated, activated, curtailed)
         # the meter reads what is fed in, to the last bit
-        parts = d.pv_p_mw - d.load_p_mw - d.ev_p_mw - d.heat_pump_p_mw - d.battery_p_mw
-        np.testing.assert_array_equal(d.p_inject_mw, parts)
+        pv, load, ev, heat_pump, battery = (
+            d.parts[f"{name}_p_mw"] for name in ("pv", "load", "ev", "heat_pump", "battery")
+        )
+        throttled, shed = d.parts["pv_curtailed_p_mw"], d.parts["shed_p_mw"]
+        np.testing.assert_array_equal(d.p_inject_mw, pv - load - ev - heat_pump - battery)
         assert np.abs(d.metered_wh - d.p_inject_mw * 250_000).max() <= 0.5 + 1e-6
         # nothing appears or vanishes
-        np.testing.assert_allclose(d.pv_p_mw + d.pv_curtailed_p_mw, people.pv_p_mw[k])
-        wanted = people.load_p_mw[k] + people.flexible_p_mw[k]
-        served = d.load_p_mw + d.ev_p_mw + d.heat_pump_p_mw
-        np.testing.assert_allclose(
-            served + d.shed_p_mw + d.deferred_p_mw, wanted, rtol=1e-9, atol=1e-15
-        )
-        np.testing.assert_allclose(
-            devices.owed_mwh - owed, d.deferred_p_mw * STEP_H, rtol=1e-9, atol=1e-15
-        )
+        np.testing.assert_allclose(pv + throttled, people.of(Photovoltaics).p_mw[k])
+        wanted = people.of(Load).p_mw[k] + people.deferral.p_mw[k]
+        served = load + ev + heat_pump
+        deferred = (devices.owed_mwh - owed) / STEP_H
+        np.testing.assert_allclose(served + shed + deferred, wanted, rtol=1e-9, atol=1e-15)
         stored = np.where(
-            d.battery_p_mw > 0,
-            d.battery_p_mw * batteries.charge_efficiency,
-            d.battery_p_mw / batteries.discharge_efficiency,
+            battery > 0,
+            battery * batteries.charge_efficiency,
+            battery / batteries.discharge_efficiency,
         )
         np.testing.assert_allclose(devices.soc_mwh - soc, stored * STEP_H, rtol=1e-9, atol=1e-15)
         # and everything stays within its physics
         assert (devices.soc_mwh >= batteries.soc_min_mwh).all()
         assert (devices.soc_mwh <= batteries.capacity_mwh).all()
-        for part in (d.pv_p_mw, d.pv_curtailed_p_mw, d.load_p_mw, d.shed_p_mw):
+        for part in (pv, throttled, load, shed):
             assert part.min() >= 0
-        assert min(d.ev_p_mw.min(), d.heat_pump_p_mw.min()) >= -1e-15
-        assert (d.ev_p_mw <= people.ev_rated_mw + 1e-15).all()
-        assert (d.heat_pump_p_mw <= people.heat_pump_rated_mw + 1e-15).all()
+        assert min(ev.min(), heat_pump.min()) >= -1e-15
+        assert (ev <= people.of(ElectricVehicles).rated_mw + 1e-15).all()
+        assert (heat_pump <= people.of(HeatPumps).rated_mw + 1e-15).all()
         assert (devices.owed_mwh <= people.deferral.energy_max_mwh + 1e-15).all()
         # nobody is throttled, put off or shed who was not asked
         up, down = (activated > 0) | (curtailed < 0), (activated < 0) | (curtailed > 0)
-        assert not d.pv_curtailed_p_mw[~down].any()
-        assert (d.deferred_p_mw[~up] <= 0).all()
-        assert not d.shed_p_mw[curtailed >= 0].any()
+        assert not throttled[~down].any()
+        assert (deferred[~up] <= 0).all()
+        assert not shed[curtailed >= 0].any()
         # the dispatch is a cap on the way down, and a floor when consumption is cut
         dispatched = nominated + activated - curtailed
-        assert ((d.metered_wh <= dispatched) | (d.pv_p_mw < 1e-15))[down].all()
+        assert ((d.metered_wh <= dispatched) | (pv < 1e-15))[down].all()
         assert ((d.metered_wh >= dispatched) | (served < 1e-15))[curtailed < 0].all()
 
 
@@ -136,7 +139,7 @@ def test_potentials_are_delivered_when_forecasts_are_right(seed, mode, filled_sh
     )
     for k in range(people.n_intervals):
         bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, int(rng.integers(80_000, 300_000)))
-        offered = bids.potentials
+        offered = bids
         filled = np.floor(bids.order_wh * filled_share)
         part = np.divide(filled, bids.order_wh, out=np.zeros(people.n), where=bids.order_wh > 0)
         nominated = np.rint(bids.firm_wh + (bids.planned_wh - bids.firm_wh) * part).astype(np.int64)
@@ -164,7 +167,7 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
         people,
         make_forecasts(
             people,
-            replace(parameters().forecast, noise=0.3),
+            ForecastSettings(persistence=0.0, noise=0.3),
             ProsumerSeeds.spawn(seed).forecasts,
         ),
         parameters(mode),
@@ -172,7 +175,7 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
         ProsumerSeeds.spawn(seed),
     )
     bids = bidders.bid(0, devices.soc_mwh, devices.owed_mwh)
-    offered = bids.potentials
+    offered = bids
     for energy, price, least in (
         (offered.flex_down_wh, offered.flex_down_price_ueur_per_kwh, 80_000),
         (offered.flex_down_wh, offered.flex_down_price_if_sold_ueur_per_kwh, 300_000),
@@ -183,14 +186,16 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
     bought_back = offered.flex_down_price_if_sold_ueur_per_kwh
     assert (offered.flex_down_price_ueur_per_kwh <= bought_back).all()
     assert (bids.order_wh == np.abs(bids.planned_wh)).all()
-    in_budget = (bids.price_ueur_per_kwh >= 80_000) & (bids.price_ueur_per_kwh <= 300_000)
+    in_budget = (bids.order_price_ueur_per_kwh >= 80_000) & (
+        bids.order_price_ueur_per_kwh <= 300_000
+    )
     assert (in_budget | (bids.order_wh == 0)).all()
 
 
 @pytest.mark.parametrize("mode", ["self_consumption", "arbitrage"])
 def test_a_run_resumed_from_its_state_is_the_same(mode):
     people = random_population(np.random.default_rng(1), mode)
-    forecasts = make_forecasts(people, ForecastParameters(), ProsumerSeeds.spawn(1).forecasts)
+    forecasts = make_forecasts(people, ForecastSettings(), ProsumerSeeds.spawn(1).forecasts)
 
     def actors():
         seeds = ProsumerSeeds.spawn(1)
@@ -200,9 +205,9 @@ def test_a_run_resumed_from_its_state_is_the_same(mode):
         readings = []
         for k in intervals:
             bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, 100_000 + 10_000 * k)
-            up = bids.potentials.flex_up_wh if k == 2 else np.zeros_like(bids.order_wh)
+            up = bids.flex_up_wh if k == 2 else np.zeros_like(bids.order_wh)
             delivery = devices.deliver(k, bids.planned_wh, up, np.zeros_like(up))
-            readings.append((bids.price_ueur_per_kwh, delivery.p_inject_mw))
+            readings.append((bids.order_price_ueur_per_kwh, delivery.p_inject_mw))
         return readings
 
     whole = play(*actors(), range(6))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cosim.devices.battery import Battery
+from cosim.devices.load import Load
+from cosim.devices.population import Population
 from cosim.mechanisms.community_storage.model import credited_wh, debited_wh
+from cosim.messages import BidsMessage
+from cosim.messages.extras import StorageNominations
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import SharedBattery, nominate_wh, with_shared_battery
 from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.population import Population
 from cosim.prosumers.settings import (
-    ForecastParameters,
-    ProsumerParameters,
+    ForecastSettings,
     ProsumerSeeds,
+    ProsumerSettings,
     Tariff,
 )
+from cosim.units import IntArray
 
 SHARED = SharedBattery(
     point=4,  # where nothing else stands
@@ -88,47 +93,53 @@ def test_a_battery_that_is_off_gets_nothing() -> None:
 
 def test_population_gets_an_empty_battery_and_its_standby(population: Population) -> None:
     shared = with_shared_battery(population, SHARED)
-    assert np.allclose(shared.load_p_mw[:, 4], 100e-6)  # 25 Wh in a quarter of an hour
-    assert np.array_equal(shared.load_p_mw[:, :4], population.load_p_mw[:, :4])
-    batteries = shared.batteries
+    assert np.allclose(shared.of(Load).p_mw[:, 4], 100e-6)  # 25 Wh in a quarter of an hour
+    assert np.array_equal(shared.of(Load).p_mw[:, :4], population.of(Load).p_mw[:, :4])
+    batteries = shared.of(Battery)
     assert batteries.capacity_mwh[4] == 0.01
     assert batteries.p_max_mw[4] == 0.01
     assert batteries.soc_initial_mwh[4] == batteries.soc_min_mwh[4] == 0.0
     assert (batteries.charge_efficiency[4], batteries.discharge_efficiency[4]) == (0.95, 0.93)
-    assert np.array_equal(batteries.p_max_mw[:4], population.batteries.p_max_mw[:4])
-    assert population.batteries.capacity_mwh[4] == 0.0
+    assert np.array_equal(batteries.p_max_mw[:4], population.of(Battery).p_max_mw[:4])
+    assert population.of(Battery).capacity_mwh[4] == 0.0
+
+
+def stored(bids: BidsMessage) -> IntArray:
+    """Nominations to the shared battery. [Wh]"""
+    nominations = bids.extras.of(StorageNominations)
+    assert nominations is not None
+    return nominations.energy_wh
 
 
 def bidders(population: Population, tariff: Tariff, shared: SharedBattery | None) -> Bidders:
     seeds = ProsumerSeeds.spawn(5)
     if shared is not None:
         population = with_shared_battery(population, shared)
-    forecasts = make_forecasts(population, ForecastParameters(noise=0.0), seeds.forecasts)
-    return Bidders(population, forecasts, ProsumerParameters(), tariff, seeds, shared=shared)
+    forecasts = make_forecasts(population, ForecastSettings(noise=0.0), seeds.forecasts)
+    return Bidders(population, forecasts, ProsumerSettings(), tariff, seeds, shared=shared)
 
 
 def test_orders_are_for_what_is_left(population: Population, tariff: Tariff) -> None:
-    soc, owed = population.batteries.soc_initial_mwh, np.zeros(5)
+    soc, owed = population.of(Battery).soc_initial_mwh, np.zeros(5)
     without = bidders(population, tariff, None).bid(2, soc, owed)
-    assert without.storage_wh.tolist() == [0] * 5
+    assert stored(without).tolist() == [0] * 5
     shared = bidders(population, tariff, SHARED)
-    stored = np.array([200, 0, 0, 0, 0])
-    bids = shared.bid(2, soc, owed, storage_wh=stored)
+    accounts = np.array([200, 0, 0, 0, 0])
+    bids = shared.bid(2, soc, owed, storage_wh=accounts)
     assert bids.planned_wh[:4].tolist() == without.planned_wh[:4].tolist()
-    assert bids.storage_wh[0] == -186  # 200 Wh at 930 permille
-    assert bids.storage_wh[1] == min(without.planned_wh[1], 1_000)
-    assert bids.storage_wh[1] > 0
-    assert bids.storage_wh[[2, 4]].tolist() == [0, 0]
+    assert stored(bids)[0] == -186  # 200 Wh at 930 permille
+    assert stored(bids)[1] == min(without.planned_wh[1], 1_000)
+    assert stored(bids)[1] > 0
+    assert stored(bids)[[2, 4]].tolist() == [0, 0]
     signed = np.where(bids.is_sell, bids.order_wh, -bids.order_wh)
-    assert signed[:4].tolist() == (bids.planned_wh - bids.storage_wh)[:4].tolist()
+    assert signed[:4].tolist() == (bids.planned_wh - stored(bids))[:4].tolist()
 
 
 def test_at_the_battery_nobody_orders_or_offers(population: Population, tariff: Tariff) -> None:
     soc = np.array([0.0, 0.0, 0.004, 0.0, 0.005])
     bids = bidders(population, tariff, SHARED).bid(2, soc, np.zeros(5))
-    assert bids.order_wh[4] == bids.price_ueur_per_kwh[4] == 0
+    assert bids.order_wh[4] == bids.order_price_ueur_per_kwh[4] == 0
     assert bids.planned_wh[4] == -25  # its energy manager does not discharge for standby
-    potentials = bids.potentials
     for name in ("flex_up_wh", "flex_down_wh", "curtailable_up_wh", "curtailable_down_wh"):
-        assert getattr(potentials, name)[4] == 0
-    assert potentials.flex_up_wh[2] > 0
+        assert getattr(bids, name)[4] == 0
+    assert bids.flex_up_wh[2] > 0

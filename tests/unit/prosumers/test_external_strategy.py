@@ -17,13 +17,14 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cosim-str
 PROGRAM = """
 import json
 import numpy as np
-from cosim.prosumers.settings import StrategyShare, Tariff
+from cosim.prosumers.settings import StrategySettings, Tariff
 from cosim.prosumers.strategies import (
     BidContext, StrategySetup, check_orders, known_strategies, make_strategy,
 )
 
 setup = StrategySetup(("seller", "buyer"), 900, Tariff(300_000, 80_000), np.random.default_rng(0))
-strategy = make_strategy(StrategyShare("price_follower", 1.0, {"margin": 0.1, "share": 0.5}), setup)
+share = StrategySettings(name="price_follower", options={"margin": 0.1, "share": 0.5})
+strategy = make_strategy(share, setup)
 
 def bid(last_price):
     context = BidContext(

@@ -3,20 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cosim.devices.battery import Battery, BatterySettings
 from cosim.prosumers import strategies
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.settings import (
-    BatteryParameters,
-    FlexibilityCosts,
-    ForecastParameters,
+    ForecastSettings,
     ProsumerSeeds,
-    StrategyShare,
+    StrategySettings,
 )
 from cosim.prosumers.strategies import LimitOrders, Strategy
+from cosim.units import energy_wh_from_mw
 
 SEEDS = ProsumerSeeds.spawn(11)
-PERFECT = ForecastParameters(persistence=0.0, noise=0.0)
+PERFECT = ForecastSettings(persistence=0.0, noise=0.0)
 CONSUMER, PV_OWNER, BATTERY_OWNER, HEAT_PUMP_OWNER, EMPTY = range(5)
 
 
@@ -24,15 +24,17 @@ CONSUMER, PV_OWNER, BATTERY_OWNER, HEAT_PUMP_OWNER, EMPTY = range(5)
 def make_bidders(make_population, parameters, tariff):
     """Bidders whose forecasts are right; keyword arguments replace parameters."""
 
-    def make(**changes):
+    def make(unworn=False, **changes):
         population = make_population(**changes)
+        if unworn:
+            battery = replace(population.of(Battery), wear_ueur_per_kwh=0)
+            population = population.replaced(battery)
         return Bidders(
             population,
             make_forecasts(population, PERFECT, SEEDS.forecasts),
-            replace(parameters, **changes),
+            parameters.model_copy(update=changes),
             tariff,
             SEEDS,
-            FlexibilityCosts(wear_ueur_per_kwh=30_000, discomfort_ueur_per_kwh=50_000),
         )
 
     return make
@@ -40,31 +42,40 @@ def make_bidders(make_population, parameters, tariff):
 
 def bid(bidders, interval, **arguments):
     people = bidders.population
-    state = {"soc_mwh": people.batteries.soc_initial_mwh, "owed_mwh": np.zeros(people.n)}
+    state = {"soc_mwh": people.of(Battery).soc_initial_mwh, "owed_mwh": np.zeros(people.n)}
     return bidders.bid(interval, **{**state, **arguments})
 
 
+def forecast_wh(bidders, interval):
+    """Expected net energy without battery and without catching up. [Wh]"""
+    f = bidders.forecasts
+    net_mw = f.generated_mw - f.consumed_mw - f.flexible_mw
+    return energy_wh_from_mw(net_mw[interval], bidders.population.step_s)
+
+
 def test_forecast_and_plan_of_an_interval(make_bidders):
-    bids = bid(make_bidders(), 1)
+    bidders = make_bidders()
+    bids = bid(bidders, 1)
     # quarter hours of: -4 kW; 5 - 2 kW; 3 - 2 kW, stored; -2 - 2.5 - 2 kW; nothing
-    assert bids.forecast_wh.tolist() == [-1000, 750, 250, -1625, 0]
+    assert forecast_wh(bidders, 1).tolist() == [-1000, 750, 250, -1625, 0]
     assert bids.planned_wh.tolist() == [-1000, 750, 0, -1625, 0]
     assert bids.firm_wh.tolist() == bids.planned_wh.tolist()
     assert bids.is_sell.tolist() == [False, True, False, False, False]
     assert bids.order_wh.tolist() == [1000, 750, 0, 1625, 0]
-    assert ((bids.price_ueur_per_kwh > 0) == (bids.order_wh > 0)).all()
-    assert bids.q_inject_mvar == pytest.approx([-0.0004, 0, 0, -0.001, 0])
+    assert ((bids.order_price_ueur_per_kwh > 0) == (bids.order_wh > 0)).all()
+    assert bids.forecast_q_mvar == pytest.approx([-0.0004, 0, 0, -0.001, 0])
 
 
 def test_owed_consumption_is_nominated_as_recovery(make_bidders):
     owed = np.array([0, 0, 0, 0.0005, 0])
-    bids = bid(make_bidders(), 1, owed_mwh=owed)
-    assert bids.forecast_wh[HEAT_PUMP_OWNER] == -1625
+    bidders = make_bidders()
+    bids = bid(bidders, 1, owed_mwh=owed)
+    assert forecast_wh(bidders, 1)[HEAT_PUMP_OWNER] == -1625
     assert bids.planned_wh[HEAT_PUMP_OWNER] == -1625 - 500
 
 
 def test_potentials_of_pv(make_bidders):
-    potentials = bid(make_bidders(), 1).potentials
+    potentials = bid(make_bidders(), 1)
     # 5 kW of PV, less 1 Wh for rounding
     assert potentials.flex_down_wh[PV_OWNER] == 1249
     assert potentials.curtailable_down_wh[PV_OWNER] == 1249
@@ -77,7 +88,7 @@ def test_potentials_of_pv(make_bidders):
 
 
 def test_potentials_of_a_battery(make_bidders):
-    potentials = bid(make_bidders(), 1).potentials
+    potentials = bid(make_bidders(), 1)
     # it plans to charge 1 kW: 3 kW more, and 3 kW of PV; 1 kW less and 4 kW discharging
     assert potentials.flex_down_wh[BATTERY_OWNER] == 1499
     assert potentials.flex_up_wh[BATTERY_OWNER] == 1249
@@ -90,7 +101,7 @@ def test_potentials_of_a_battery(make_bidders):
 
 
 def test_potentials_of_flexible_consumption(make_bidders):
-    potentials = bid(make_bidders(), 1).potentials
+    potentials = bid(make_bidders(), 1)
     # half of 4.5 kW; all consumption: 6.5 kW
     assert potentials.flex_up_wh[HEAT_PUMP_OWNER] == 561
     assert potentials.curtailable_up_wh[HEAT_PUMP_OWNER] == 1624
@@ -100,14 +111,13 @@ def test_potentials_of_flexible_consumption(make_bidders):
 
 def test_owed_energy_limits_what_can_be_put_off(make_bidders):
     owed = np.array([0, 0, 0, 0.0009, 0])
-    potentials = bid(make_bidders(), 1, owed_mwh=owed).potentials
+    potentials = bid(make_bidders(), 1, owed_mwh=owed)
     # 100 Wh more may be owed, and the recovery of 900 Wh can wait
     assert potentials.flex_up_wh[HEAT_PUMP_OWNER] == 999
 
 
 def test_arbitrage_is_planned_but_not_firm(make_bidders):
-    bidders = make_bidders(battery=_battery(mode="arbitrage"))
-    bidders.costs = FlexibilityCosts(wear_ueur_per_kwh=0)
+    bidders = make_bidders(unworn=True, battery=_battery(mode="arbitrage"))
     bidders.price_forecast.update(1, 300_000)
     bidders.price_forecast.update(2, 80_000)
     bids = bid(bidders, 1)
@@ -115,10 +125,10 @@ def test_arbitrage_is_planned_but_not_firm(make_bidders):
     assert bids.firm_wh[BATTERY_OWNER] == 0
     assert bids.planned_wh[BATTERY_OWNER] == 1250
     # flexibility holds for both: nothing is left to discharge if the order clears
-    assert bids.potentials.flex_up_wh[BATTERY_OWNER] == 0
-    assert bids.potentials.flex_down_wh[BATTERY_OWNER] == 749 + 750
+    assert bids.flex_up_wh[BATTERY_OWNER] == 0
+    assert bids.flex_down_wh[BATTERY_OWNER] == 749 + 750
     # and what can be cut does not count on a discharge that may not be traded
-    assert bids.potentials.curtailable_down_wh[BATTERY_OWNER] == 749
+    assert bids.curtailable_down_wh[BATTERY_OWNER] == 749
 
 
 def test_price_of_the_last_interval_is_learnt(make_bidders):
@@ -131,21 +141,26 @@ def test_price_of_the_last_interval_is_learnt(make_bidders):
 
 def test_send_times_are_spread_over_the_window_and_repeatable(make_bidders):
     first, again = bid(make_bidders(), 1), bid(make_bidders(), 1)
-    np.testing.assert_array_equal(first.sent_at, again.sent_at)
-    assert len(np.unique(first.sent_at)) == 5
-    assert ((first.sent_at >= 0) & (first.sent_at < 1)).all()
-    assert not np.array_equal(bid(make_bidders(), 2).sent_at, first.sent_at)
+    np.testing.assert_array_equal(first.sent_fraction, again.sent_fraction)
+    assert len(np.unique(first.sent_fraction)) == 5
+    assert ((first.sent_fraction >= 0) & (first.sent_fraction < 1)).all()
+    assert not np.array_equal(bid(make_bidders(), 2).sent_fraction, first.sent_fraction)
 
 
 def test_bids_do_not_depend_on_earlier_calls(make_bidders):
-    mixed = (StrategyShare("truthful", 0.4), StrategyShare("zero_intelligence", 0.6))
+    mixed = (
+        StrategySettings(name="truthful", share=0.4),
+        StrategySettings(name="zero_intelligence", share=0.6),
+    )
     whole, late = make_bidders(strategies=mixed), make_bidders(strategies=mixed)
     bid(whole, 0)
     bid(whole, 1, last_price_ueur_per_kwh=150_000)
     late.restore(whole.state())
     expected = bid(whole, 2, last_price_ueur_per_kwh=160_000)
     actual = bid(late, 2, last_price_ueur_per_kwh=160_000)
-    np.testing.assert_array_equal(actual.price_ueur_per_kwh, expected.price_ueur_per_kwh)
+    np.testing.assert_array_equal(
+        actual.order_price_ueur_per_kwh, expected.order_price_ueur_per_kwh
+    )
     np.testing.assert_array_equal(
         late.price_forecast.state()["history"], whole.price_forecast.state()["history"]
     )
@@ -157,9 +172,9 @@ def test_external_prosumer_repeats_itself_and_controls_nothing(make_bidders):
     bids = bid(make_bidders(), 1, external_p_mw=external, owed_mwh=owed)
     assert bids.planned_wh.tolist() == [-1000, 750, 1800, -900, 0]
     for name in ("flex_down_wh", "flex_up_wh", "curtailable_down_wh", "curtailable_up_wh"):
-        values = getattr(bids.potentials, name)
+        values = getattr(bids, name)
         assert values[BATTERY_OWNER] == values[HEAT_PUMP_OWNER] == 0
-    assert bids.potentials.flex_down_wh[PV_OWNER] == 1249
+    assert bids.flex_down_wh[PV_OWNER] == 1249
 
 
 def test_strategies_see_only_their_followers_and_keep_state(make_bidders, monkeypatch):
@@ -180,13 +195,16 @@ def test_strategies_see_only_their_followers_and_keep_state(make_bidders, monkey
             self.calls = state["calls"]
 
     monkeypatch.setitem(strategies.BUILTIN, "counting", Counting)
-    shares = (StrategyShare("counting", 0.6), StrategyShare("truthful", 0.4))
+    shares = (
+        StrategySettings(name="counting", share=0.6),
+        StrategySettings(name="truthful", share=0.4),
+    )
     bidders = make_bidders(strategies=shares)
     assert np.bincount(bidders.strategy_of).tolist() == [3, 2]
     bids = bid(bidders, 1)
     abstaining = bidders.strategy_of == 0
     assert not bids.order_wh[abstaining].any()
-    assert not bids.price_ueur_per_kwh[abstaining].any()
+    assert not bids.order_price_ueur_per_kwh[abstaining].any()
     np.testing.assert_array_equal(bids.order_wh[~abstaining], np.abs(bids.planned_wh[~abstaining]))
     assert bidders.state()["strategy.0.calls"].tolist() == [1]
     other = make_bidders(strategies=shares)
@@ -196,7 +214,7 @@ def test_strategies_see_only_their_followers_and_keep_state(make_bidders, monkey
 
 
 def _battery(**changes):
-    base = BatteryParameters(
+    base = BatterySettings(
         charge_efficiency=0.9, discharge_efficiency=0.8, soc_min=0.1, share_of_pv_owners=0.5
     )
-    return replace(base, **changes)
+    return base.model_copy(update=changes)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cosim.devices.battery import Batteries
+from cosim.devices.battery import Battery
 from cosim.prosumers.planning import plan_arbitrage, plan_self_consumption
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 
@@ -10,8 +12,8 @@ STEP_H = 0.25
 DAY = np.array([100_000.0, 150_000.0, 200_000.0, 250_000.0])
 
 
-def batteries(n: int) -> Batteries:
-    return Batteries(
+def batteries(n: int) -> Battery:
+    return Battery(
         capacity_mwh=np.full(n, 0.008),
         soc_min_mwh=np.zeros(n),
         soc_initial_mwh=np.full(n, 0.004),
@@ -28,10 +30,9 @@ def test_self_consumption_stores_surplus_and_covers_deficit():
     np.testing.assert_array_equal(plan.firm_p_mw, plan.planned_p_mw)
 
 
-def plan(order: list[int], net_mw: float, wear: float = 0.0):
-    return plan_arbitrage(
-        batteries(1), np.array([0.004]), np.array([net_mw]), STEP_H, DAY[order], wear
-    )
+def plan(order: list[int], net_mw: float, wear: int = 0):
+    battery = replace(batteries(1), wear_ueur_per_kwh=wear)
+    return plan_arbitrage(battery, np.array([0.004]), np.array([net_mw]), STEP_H, DAY[order])
 
 
 def test_arbitrage_charges_when_cheap_beyond_the_surplus():
@@ -55,10 +56,10 @@ def test_arbitrage_rests_in_between():
 
 def test_arbitrage_rests_when_the_spread_does_not_pay_for_wear():
     # buying breaks even below 0.9 * (212 500 - w) - w: 96 250 at w = 50 000, under today's 100 000
-    resting = plan([0, 1, 2, 3], 0.001, wear=50_000.0)
+    resting = plan([0, 1, 2, 3], 0.001, wear=50_000)
     assert resting.buy_below_ueur_per_kwh == pytest.approx([96_250])
     np.testing.assert_array_equal(resting.planned_p_mw, resting.firm_p_mw)
-    still = plan([0, 1, 2, 3], 0.001, wear=48_000.0)
+    still = plan([0, 1, 2, 3], 0.001, wear=48_000)
     assert still.planned_p_mw == pytest.approx([0.004])
 
 

@@ -4,10 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cosim.devices.battery import Battery, draw_battery_owners
+from cosim.devices.ev import ElectricVehicles
+from cosim.devices.heat_pump import HeatPumps
+from cosim.devices.load import Load
+from cosim.devices.pv import Photovoltaics
 from cosim.errors import GridDataError, ProfileError, ScenarioError
 from cosim.prosumers.elements import Element, profile_columns, read_elements
-from cosim.prosumers.population import assign_meters, build_population, draw_battery_owners
-from cosim.prosumers.settings import ProsumerParameters, ScalingFactors
+from cosim.prosumers.population import assign_meters, build_population
+from cosim.prosumers.settings import ProsumerSettings, ScalingSettings
 
 ROW = {
     "connection_point": "house",
@@ -21,40 +26,50 @@ ROW = {
 
 def test_elements_of_one_connection_point_add_up(population):
     pv_owner = population.names.index("pv_owner")
-    np.testing.assert_allclose(population.load_p_mw[:, pv_owner], [0.001, 0.002, 0.0005, 0.001])
-    np.testing.assert_allclose(population.pv_p_mw[:, pv_owner], [0.0, 0.005, 0.010, 0.004])
+    np.testing.assert_allclose(population.of(Load).p_mw[:, pv_owner], [0.001, 0.002, 0.0005, 0.001])
+    np.testing.assert_allclose(
+        population.of(Photovoltaics).p_mw[:, pv_owner], [0.0, 0.005, 0.010, 0.004]
+    )
     owner = population.names.index("heat_pump_owner")
-    np.testing.assert_allclose(population.ev_p_mw[:, owner], [0.0, 0.002, 0.006, 0.0])
-    np.testing.assert_allclose(population.heat_pump_p_mw[:, owner], [0.002, 0.0025, 0.001, 0.0])
-    np.testing.assert_allclose(population.flexible_q_mvar[:, owner], [0.0008, 0.001, 0.0004, 0.0])
-    assert population.deferral.p_rated_mw[owner] == pytest.approx(0.015)
-    assert population.load_q_mvar[1, 0] == pytest.approx(0.0004)
+    np.testing.assert_allclose(
+        population.of(ElectricVehicles).p_mw[:, owner], [0.0, 0.002, 0.006, 0.0]
+    )
+    np.testing.assert_allclose(population.of(HeatPumps).p_mw[:, owner], [0.002, 0.0025, 0.001, 0.0])
+    np.testing.assert_allclose(population.deferral.q_mvar[:, owner], [0.0008, 0.001, 0.0004, 0.0])
+    assert population.deferral.rated_mw[owner] == pytest.approx(0.015)
+    assert population.of(Load).q_mvar[1, 0] == pytest.approx(0.0004)
 
 
 def test_connection_point_without_elements_does_nothing(population):
     empty = population.names.index("empty")
-    for series in (population.load_p_mw, population.pv_p_mw, population.flexible_p_mw):
+    for series in (
+        population.of(Load).p_mw,
+        population.of(Photovoltaics).p_mw,
+        population.deferral.p_mw,
+    ):
         assert not series[:, empty].any()
 
 
 def test_scaling_multiplies_power_and_rating(make_population):
-    scaled = make_population(scaling=ScalingFactors(load=2.0, pv=3.0, ev=4.0, heat_pump=5.0))
+    scaled = make_population(scaling=ScalingSettings(load=2.0, pv=3.0, ev=4.0, heat_pump=5.0))
     plain = make_population()
-    np.testing.assert_allclose(scaled.load_p_mw, 2 * plain.load_p_mw)
-    np.testing.assert_allclose(scaled.load_q_mvar, 2 * plain.load_q_mvar)
-    np.testing.assert_allclose(scaled.pv_p_mw, 3 * plain.pv_p_mw)
-    np.testing.assert_allclose(scaled.ev_p_mw, 4 * plain.ev_p_mw)
-    np.testing.assert_allclose(scaled.flexible_q_mvar, 5 * plain.flexible_q_mvar)
-    assert scaled.deferral.p_rated_mw.max() == pytest.approx(4 * 0.010 + 5 * 0.005)
+    np.testing.assert_allclose(scaled.of(Load).p_mw, 2 * plain.of(Load).p_mw)
+    np.testing.assert_allclose(scaled.of(Load).q_mvar, 2 * plain.of(Load).q_mvar)
+    np.testing.assert_allclose(scaled.of(Photovoltaics).p_mw, 3 * plain.of(Photovoltaics).p_mw)
+    np.testing.assert_allclose(
+        scaled.of(ElectricVehicles).p_mw, 4 * plain.of(ElectricVehicles).p_mw
+    )
+    np.testing.assert_allclose(scaled.deferral.q_mvar, 5 * plain.deferral.q_mvar)
+    assert scaled.deferral.rated_mw.max() == pytest.approx(4 * 0.010 + 5 * 0.005)
 
 
 def test_battery_goes_to_the_storage_of_the_network_first(population):
     owner = population.names.index("battery_owner")
-    assert np.flatnonzero(population.batteries.capacity_mwh).tolist() == [owner]
-    assert population.batteries.capacity_mwh[owner] == pytest.approx(0.008)
-    assert population.batteries.soc_min_mwh[owner] == pytest.approx(0.0008)
-    assert population.batteries.soc_initial_mwh[owner] == pytest.approx(0.004)
-    assert population.batteries.p_max_mw[owner] == pytest.approx(0.004)
+    assert np.flatnonzero(population.of(Battery).capacity_mwh).tolist() == [owner]
+    assert population.of(Battery).capacity_mwh[owner] == pytest.approx(0.008)
+    assert population.of(Battery).soc_min_mwh[owner] == pytest.approx(0.0008)
+    assert population.of(Battery).soc_initial_mwh[owner] == pytest.approx(0.004)
+    assert population.of(Battery).p_max_mw[owner] == pytest.approx(0.004)
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.3, 4), (0.5, 6), (1.0, 13)])
@@ -79,7 +94,7 @@ def test_battery_owners_depend_on_the_seed_only():
 
 def test_population_cannot_be_written_to(population):
     with pytest.raises(ValueError, match="read-only"):
-        population.pv_p_mw[0, 0] = 1.0
+        population.of(Photovoltaics).p_mw[0, 0] = 1.0
 
 
 def test_tiny_negative_values_are_noise():
@@ -87,13 +102,13 @@ def test_tiny_negative_values_are_noise():
     people = build_population(
         [Element(ROW["connection_point"], "load", "H0-A", 0.002, 0.001)],
         ["house"],
-        ProsumerParameters(),
+        ProsumerSettings(),
         profiles,
         900,
-        np.random.default_rng(0),
+        np.random.SeedSequence(0),
     )
-    assert people.load_p_mw[1, 0] == 0.0
-    assert people.load_q_mvar[1, 0] == pytest.approx(-0.0003)
+    assert people.of(Load).p_mw[1, 0] == 0.0
+    assert people.of(Load).q_mvar[1, 0] == pytest.approx(-0.0003)
 
 
 def test_negative_profile_names_file_and_column():
@@ -101,10 +116,10 @@ def test_negative_profile_names_file_and_column():
         build_population(
             [Element("house", "load", "H0-A", 0.002, 0.0)],
             ["house"],
-            ProsumerParameters(),
+            ProsumerSettings(),
             {"H0-A_p": np.array([1.0, -0.5])},
             900,
-            np.random.default_rng(0),
+            np.random.SeedSequence(0),
             profiles_file="grids/x/profiles.parquet",
         )
     assert caught.value.field == "H0-A_p"
@@ -116,10 +131,10 @@ def test_network_without_consumption_or_generation():
         build_population(
             [Element("house", "storage", "", 0.002, 0.0)],
             ["house"],
-            ProsumerParameters(),
+            ProsumerSettings(),
             {},
             900,
-            np.random.default_rng(0),
+            np.random.SeedSequence(0),
         )
 
 

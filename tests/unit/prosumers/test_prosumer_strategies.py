@@ -5,7 +5,7 @@ import pytest
 
 from cosim.errors import ScenarioError
 from cosim.prosumers import strategies
-from cosim.prosumers.settings import StrategyShare
+from cosim.prosumers.settings import StrategySettings
 from cosim.prosumers.strategies import (
     BidContext,
     LimitOrders,
@@ -118,7 +118,7 @@ def test_unknown_strategy_lists_the_known_ones():
 
 def test_unknown_option_lists_the_options(setup):
     with pytest.raises(ScenarioError, match="'greed'") as caught:
-        make_strategy(StrategyShare("truthful", 1.0, {"greed": 1}), setup)
+        make_strategy(StrategySettings(options={"greed": 1}), setup)
     assert "its options: preference" in caught.value.remedy
 
 

@@ -1,21 +1,24 @@
 import numpy as np
 import pytest
 
-from cosim.devices.battery import (
-    Batteries,
-    charge_limit_mw,
-    discharge_limit_mw,
-    limit_power_mw,
-    next_soc_mwh,
-    power_to_reach_mw,
-)
+from cosim.devices.battery import Battery
 
 STEP_H = 0.25
 
 
-def batteries(n: int = 1) -> Batteries:
+def power_to_reach_mw(battery: Battery, soc_mwh, target_mwh, step_h):
+    """Power that moves the stored energy to a target in one step, whatever the rating. [MW]"""
+    stored_mw = (target_mwh - soc_mwh) / step_h
+    return np.where(
+        stored_mw > 0,
+        stored_mw / battery.charge_efficiency,
+        stored_mw * battery.discharge_efficiency,
+    )
+
+
+def batteries(n: int = 1) -> Battery:
     """8 kWh, 4 kW, 90 % in, 80 % out, at least 0.8 kWh."""
-    return Batteries(
+    return Battery(
         capacity_mwh=np.full(n, 0.008),
         soc_min_mwh=np.full(n, 0.0008),
         soc_initial_mwh=np.full(n, 0.004),
@@ -27,21 +30,21 @@ def batteries(n: int = 1) -> Batteries:
 
 def test_limits_in_the_middle_are_the_rating():
     soc = np.array([0.004])
-    assert charge_limit_mw(batteries(), soc, STEP_H) == pytest.approx([0.004])
-    assert discharge_limit_mw(batteries(), soc, STEP_H) == pytest.approx([0.004])
+    assert batteries().charge_limit_mw(soc, STEP_H) == pytest.approx([0.004])
+    assert batteries().discharge_limit_mw(soc, STEP_H) == pytest.approx([0.004])
 
 
 def test_limits_near_the_ends_are_what_fits():
     # room of 0.09 kWh takes 0.1 kWh from the grid: 0.4 kW over a quarter of an hour
-    assert charge_limit_mw(batteries(), np.array([0.00791]), STEP_H) == pytest.approx([0.0004])
+    assert batteries().charge_limit_mw(np.array([0.00791]), STEP_H) == pytest.approx([0.0004])
     # 0.1 kWh above the minimum gives 0.08 kWh to the grid: 0.32 kW
-    assert discharge_limit_mw(batteries(), np.array([0.0009]), STEP_H) == pytest.approx([0.00032])
+    assert batteries().discharge_limit_mw(np.array([0.0009]), STEP_H) == pytest.approx([0.00032])
 
 
 def test_step_loses_what_the_efficiencies_say():
     soc = np.array([0.004, 0.004, 0.004])
     power = np.array([0.004, -0.004, 0.0])
-    reached = next_soc_mwh(batteries(3), soc, power, STEP_H)
+    reached = batteries(3).next_soc_mwh(soc, power, STEP_H)
     assert reached == pytest.approx([0.004 + 0.0009, 0.004 - 0.00125, 0.004])
 
 
@@ -49,13 +52,13 @@ def test_power_to_reach_is_the_inverse_of_a_step():
     soc, target = np.array([0.004, 0.004]), np.array([0.0047, 0.0031])
     power = power_to_reach_mw(batteries(2), soc, target, STEP_H)
     assert power[0] > 0 > power[1]
-    assert next_soc_mwh(batteries(2), soc, power, STEP_H) == pytest.approx(target)
+    assert batteries(2).next_soc_mwh(soc, power, STEP_H) == pytest.approx(target)
 
 
 def test_no_battery_has_no_power():
-    none = Batteries(*(np.zeros(1) for _ in range(4)), np.full(1, 0.9), np.full(1, 0.9))
-    assert limit_power_mw(none, np.zeros(1), np.array([0.004]), STEP_H) == [0.0]
-    assert limit_power_mw(none, np.zeros(1), np.array([-0.004]), STEP_H) == [0.0]
+    none = Battery(*(np.zeros(1) for _ in range(4)), np.full(1, 0.9), np.full(1, 0.9))
+    assert none.limit_power_mw(np.zeros(1), np.array([0.004]), STEP_H) == [0.0]
+    assert none.limit_power_mw(np.zeros(1), np.array([-0.004]), STEP_H) == [0.0]
 
 
 def test_round_trip_efficiency():

@@ -1,0 +1,31 @@
+"""Photovoltaic plants."""
+
+from __future__ import annotations
+
+from cosim.devices.device import DeviceColumn
+from cosim.devices.profiled import Generator
+
+
+class Photovoltaics(Generator):
+    """PV plants; half the variance of their forecast errors is the weather that all share."""
+
+    kind = "pv"
+    title = "PV"
+    columns = (
+        DeviceColumn("pv_p_mw", "MW", "PV generation after curtailment", "generation"),
+        DeviceColumn("pv_curtailed_p_mw", "MW", "PV generation given up"),
+    )
+    rank = 10
+    is_default = True
+    simbench_profile = r"PV\d"
+    common_variance = 0.5
+
+    @classmethod
+    def noise_key(cls) -> tuple[int, ...]:
+        """Return the key of the seed of the forecast error."""
+        return (3,)
+
+    @classmethod
+    def common_noise_key(cls) -> tuple[int, ...]:
+        """Return the key of the seed of the weather."""
+        return (2,)
