@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cosim.gas.cases import GasCases
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.messages.agreements import SharedBattery
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
     from cosim.scenario import Scenario
@@ -87,6 +88,24 @@ class Mechanism(ABC, Generic[S]):
     def outsiders(self, scenario: Scenario) -> Sequence[str]:
         """Return connection points that it keeps out of the local market."""
         return ()
+
+    def added_points(self) -> Sequence[tuple[str, str | None]]:
+        """Return connection points that it adds to the grid: their names, and those of the buses.
+
+        Without a bus it is the low-voltage busbar of the transformer.
+        """
+        return ()
+
+    def shared_battery(self, scenario: Scenario, names: Sequence[str]) -> SharedBattery | None:
+        """Return a battery that members share behind a point that it added; None for none.
+
+        Parameters
+        ----------
+        scenario : Scenario
+        names : sequence of str
+            Connection points, the added ones among them.
+        """
+        return None
 
     @abstractmethod
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:

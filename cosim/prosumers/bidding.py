@@ -14,21 +14,16 @@ from cosim.devices.population import Population
 from cosim.devices.profiled import total
 from cosim.devices.storage import Storage
 from cosim.messages import BidsMessage, Extras
+from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
-from cosim.prosumers.community_battery import SharedBattery, nominate_wh
+from cosim.prosumers.community_battery import nominate_wh
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, joint_plan, plan_storages
 from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
-from cosim.prosumers.settings import ProsumerSeeds, ProsumerSettings, Tariff
-from cosim.prosumers.strategies import (
-    BidContext,
-    StrategySetup,
-    assign_strategies,
-    check_orders,
-    make_strategy,
-)
-from cosim.seeds import child_seed
+from cosim.prosumers.strategies import BidContext, StrategySetup, check_orders, make_strategy
+from cosim.scenario.prosumers import ProsumerSeeds, ProsumerSettings, Tariff
+from cosim.seeds import assign_shares, child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
 
 
@@ -89,7 +84,7 @@ class Bidders:
             prior_prices(demand_mw.sum(axis=1), supply_mw.sum(axis=1), tariff), population.step_s
         )
         shares = settings.strategies
-        self.strategy_of = assign_strategies(
+        self.strategy_of = assign_shares(
             population.n,
             [share.share for share in shares],
             np.random.default_rng(child_seed(seeds.strategies, 0)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from cosim.devices.population import Population
 from cosim.devices.profiled import Series, ratio, total
-from cosim.prosumers.settings import ForecastSettings
+from cosim.scenario.prosumers import ForecastSettings
 from cosim.seeds import child_seed
 from cosim.units import FloatArray
 

@@ -15,9 +15,9 @@ from cosim.devices.catalogue import registered
 from cosim.devices.deferral import Deferrable, Deferral, DeferralSettings
 from cosim.devices.device import Device, Equipment
 from cosim.devices.population import Population
-from cosim.errors import GridDataError, ProfileError, ScenarioError
+from cosim.errors import GridDataError, ProfileError
 from cosim.prosumers.elements import Element
-from cosim.prosumers.settings import ProsumerSettings
+from cosim.scenario.prosumers import ProsumerSettings, assign_meters
 from cosim.seeds import child_seed
 from cosim.units import FloatArray
 
@@ -125,41 +125,6 @@ def build_population(
         devices=tuple(devices.values()),
         deferral=Deferral.of(deferrable, settings.section(DeferralSettings)),
     )
-
-
-def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str, ...]:
-    """Meter of each connection point, every one its own.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Connection points.
-    meters : mapping of str to str
-        Meters by connection point; ``meter-<name>`` for those not listed.
-
-    Raises
-    ------
-    ScenarioError
-        If a listed connection point is unknown, or two share a meter.
-    """
-    for name in meters:
-        if name not in names:
-            raise ScenarioError(
-                f"'{name}' is no connection point of the network",
-                field="prosumers.meters",
-                remedy="use a name from the network's connection_points.csv",
-            )
-    assigned = tuple(meters.get(name, f"meter-{name}") for name in names)
-    customer_of: dict[str, str] = {}
-    for name, meter in zip(names, assigned, strict=True):
-        if meter in customer_of:
-            raise ScenarioError(
-                f"two prosumers on one meter: '{customer_of[meter]}' and '{name}' share '{meter}'",
-                field="prosumers.meters",
-                remedy=f"give '{name}' a meter of its own",
-            )
-        customer_of[meter] = name
-    return assigned
 
 
 class _Profiles:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cosim.devices.storage import Storage
 from cosim.prosumers.planning import StoragePlan
-from cosim.prosumers.settings import Tariff
+from cosim.scenario.prosumers import Tariff
 from cosim.units import WH_PER_MWH, BoolArray, FloatArray, IntArray
 
 #: Schedules are rounded twice, forecast to plan and plan to contract, by half a Wh each.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.prosumers.settings import Tariff
+from cosim.scenario.prosumers import Tariff
 from cosim.units import SECONDS_PER_HOUR, FloatArray
 
 HOURS_PER_DAY = 24

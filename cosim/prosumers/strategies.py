@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import ScenarioError
-from cosim.prosumers.settings import StrategySettings, Tariff
+from cosim.scenario.prosumers import StrategySettings, Tariff
 from cosim.units import BoolArray, IntArray
 
 GROUP = "cosim.strategies"
@@ -264,32 +264,6 @@ def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
             remedy=f"its options: {', '.join(accepted) or 'none'}",
         ) from error
     return cls(setup, **share.options)
-
-
-def assign_strategies(
-    n: int, shares: Sequence[float], rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Who follows which strategy: exact shares by largest remainder, in random order.
-
-    Parameters
-    ----------
-    n : int
-        Number of prosumers.
-    shares : sequence of float
-        Share of each strategy; they add up to 1. [-]
-    rng : numpy.random.Generator
-        Source of the order.
-
-    Returns
-    -------
-    (n,) int64
-        Index into ``shares`` of each prosumer.
-    """
-    exact = np.asarray(shares, dtype=np.float64) * n
-    counts = np.floor(exact + 1e-9).astype(np.int64)
-    by_remainder = np.argsort(-(exact - counts), kind="stable")
-    counts[by_remainder[: n - int(counts.sum())]] += 1
-    return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), counts))
 
 
 def check_orders(name: str, context: BidContext, orders: LimitOrders) -> LimitOrders:

@@ -6,9 +6,9 @@ from functools import cached_property
 
 from cosim.chain.roles import key_ring
 from cosim.evm.accounts import account
-from cosim.prosumers.population import assign_meters
 from cosim.results.reader import Results
 from cosim.scenario import Scenario
+from cosim.scenario.prosumers import assign_meters
 
 
 class Participants:

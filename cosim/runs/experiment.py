@@ -34,7 +34,7 @@ from cosim.runs.preparation import (
     node_engine,
     prepare_grid,
     prepare_ledger,
-    prepare_people,
+    prepare_prosumers,
 )
 from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
@@ -128,7 +128,7 @@ def run_scenario(
     ):
         with timer.measure("set-up"), _naming(scenario_file):
             grid = prepare_grid(scenario)
-            population, bidders = prepare_people(scenario, grid)
+            population, bidders = prepare_prosumers(scenario, grid)
             engine = None
             if node is not None:
                 engine = stack.enter_context(

@@ -25,8 +25,6 @@ from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point
-from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
-from cosim.mechanisms.community_storage.setup import shared_battery
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.terms import MarketTerms
@@ -37,22 +35,23 @@ from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
-from cosim.prosumers.settings import ProsumerSeeds, Tariff
-from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
-from cosim.seeds import child_seed
+from cosim.scenario.prosumers import ProsumerSeeds, Tariff
+from cosim.seeds import assign_shares, child_seed
 from cosim.units import wei_from_gwei
 
 
 def prepare_grid(scenario: Scenario) -> GridCase:
-    """The network, with a connection point for a shared battery."""
+    """Return the network, with the connection points that mechanisms add."""
     grid = open_grid(scenario.grid.network, scenario.file.parent if scenario.file else None)
-    storage = scenario.section(CommunityStorageSettings)
-    return grid if storage is None else with_connection_point(grid, storage.name, storage.bus)
+    for mechanism in scenario.mechanisms():
+        for name, bus in mechanism.added_points():
+            grid = with_connection_point(grid, name, bus)
+    return grid
 
 
-def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
-    """Prosumers with their profiles, and their agents."""
+def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
+    """Return prosumers with their profiles, and their agents."""
     settings = scenario.prosumers
     names = tuple(grid.connection_points["name"].astype(str))
     elements_file = grid.folder / "elements.csv"
@@ -75,7 +74,8 @@ def prepare_people(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidd
         elements_file=elements_file,
         profiles_file=grid.profiles_file,
     )
-    shared = shared_battery(scenario, names)
+    found = (each.shared_battery(scenario, names) for each in scenario.mechanisms())
+    shared = next((battery for battery in found if battery is not None), None)
     if shared is not None:
         population = with_shared_battery(population, shared)
     terms = MarketTerms.of(scenario.market)
@@ -131,7 +131,7 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
     shares = [strategy.share for strategy in ledger.fee_strategies]
     if not shares:
         return
-    followed = assign_strategies(
+    followed = assign_shares(
         len(prosumers),
         [*shares, max(0.0, 1.0 - sum(shares))],
         np.random.default_rng(child_seed(root, _FEES_SEED)),

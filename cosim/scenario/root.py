@@ -15,12 +15,12 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
-from cosim.prosumers.settings import ProsumerSettings
 from cosim.scenario.attack import AttackSettings, check_attack
 from cosim.scenario.explaining import explained
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
 from cosim.scenario.overrides import put
+from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
 from cosim.scenario.time import TimeSettings
 from cosim.settings import Model

@@ -17,7 +17,7 @@ from cosim.grid.network_model import NetworkModel, build_network_model
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
 from cosim.results.reader import Results, by_interval
-from cosim.runs.preparation import prepare_grid, prepare_people
+from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.units import FloatArray, energy_wh_from_mw
 
 TOLERANCE_MW = 1e-12
@@ -56,7 +56,7 @@ class RebuiltPopulation:
             if reason is not None:
                 self.missing = reason
                 return
-            self.population, bidders = prepare_people(results.scenario, self.grid)
+            self.population, bidders = prepare_prosumers(results.scenario, self.grid)
         except (CosimError, OSError) as error:
             self.missing = f"the grid of the scenario cannot be read here ({error})"
             return

@@ -10,7 +10,7 @@ import pytest
 from strangers import grid_of
 
 from cosim.results.writer import TableWriter
-from cosim.runs.preparation import prepare_ledger, prepare_people
+from cosim.runs.preparation import prepare_ledger, prepare_prosumers
 from cosim.runs.simulation import Hooks, Prepared, build_simulation
 from cosim.scenario import Scenario
 from cosim.timing import StageTimer
@@ -26,7 +26,7 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
         timer = StageTimer()
         grid = grid_of(scenario.grid.network)
         with TableWriter(tmp_path / "played", force=True) as writer:
-            population, bidders = prepare_people(scenario, grid)
+            population, bidders = prepare_prosumers(scenario, grid)
             deployment, deviation = prepare_ledger(scenario, FILE, population)
             simulation = build_simulation(
                 Prepared(scenario, FILE, grid, population, bidders, deployment, deviation),

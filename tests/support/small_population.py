@@ -12,7 +12,7 @@ from cosim.devices.deferral import DeferralSettings
 from cosim.devices.population import Population
 from cosim.prosumers.elements import Element
 from cosim.prosumers.population import build_population
-from cosim.prosumers.settings import ProsumerSettings, Tariff
+from cosim.scenario.prosumers import ProsumerSettings, Tariff
 
 STEP_S = 900
 NAMES = ("consumer", "pv_owner", "battery_owner", "heat_pump_owner", "empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cosim.mechanisms.community_storage.panel import StorageReported
     from cosim.mechanisms.deployment import Deployment
     from cosim.mechanisms.play import Play
+    from cosim.messages.agreements import SharedBattery
     from cosim.replay.checks import MechanismChecks
     from cosim.results.columns import Table
     from cosim.scenario import Scenario
@@ -31,6 +33,16 @@ class CommunityStorageMechanism(Mechanism[CommunityStorageSettings]):
     rank: ClassVar[int] = 30
     tables: ClassVar[tuple[Table, ...]] = TABLES
     contracts: ClassVar[tuple[str, ...]] = ("CommunityStorage",)
+
+    def added_points(self) -> Sequence[tuple[str, str | None]]:
+        """Return the battery's connection point."""
+        return ((self.settings.name, self.settings.bus),)
+
+    def shared_battery(self, scenario: Scenario, names: Sequence[str]) -> SharedBattery:
+        """Return what bidders and devices know of the battery."""
+        from cosim.mechanisms.community_storage.setup import shared_battery
+
+        return shared_battery(scenario, self.settings, names)
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the storage and let members buy their shares."""

@@ -15,7 +15,7 @@ from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import Deployment, mine_all
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.membership import members
-from cosim.prosumers.community_battery import SharedBattery
+from cosim.messages.agreements import SharedBattery
 from cosim.scenario import Scenario
 from cosim.units import SECONDS_PER_HOUR, ueur_from_eur, wh_from_kwh
 
@@ -101,12 +101,15 @@ def deploy_storage(
     return client
 
 
-def shared_battery(scenario: Scenario, names: Sequence[str]) -> SharedBattery | None:
-    """The battery that members share, None without one.
+def shared_battery(
+    scenario: Scenario, settings: CommunityStorageSettings, names: Sequence[str]
+) -> SharedBattery:
+    """Return what bidders and devices know of the battery that members share.
 
     Parameters
     ----------
     scenario : Scenario
+    settings : CommunityStorageSettings
     names : sequence of str
         Connection points, the battery's among them.
 
@@ -115,9 +118,6 @@ def shared_battery(scenario: Scenario, names: Sequence[str]) -> SharedBattery | 
     ScenarioError
         If a member is no connection point.
     """
-    settings = scenario.section(CommunityStorageSettings)
-    if settings is None:
-        return None
     terms = _storage_terms(scenario, settings)
     shares = np.array(_shares(scenario, settings, names), dtype=np.int64)
     return SharedBattery(

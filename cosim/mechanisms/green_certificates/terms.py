@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.mechanisms.green_certificates.settings import CertificateSettings
-from cosim.prosumers.strategies import assign_strategies
 from cosim.scenario import Scenario
-from cosim.seeds import child_seed
+from cosim.seeds import assign_shares, child_seed
 from cosim.units import ueur_from_eur, ueur_per_kwh_from_eur_per_mwh
 
 _BUYERS_SEED = 16
@@ -54,7 +53,7 @@ def certificate_terms(
     shares = [buyers.share for buyers in settings.buyers]
     limits = [ueur_per_kwh_from_eur_per_mwh(buyers.limit_eur_per_mwh) for buyers in settings.buyers]
     seed = child_seed(np.random.SeedSequence(scenario.seed), _BUYERS_SEED)
-    group_of = assign_strategies(
+    group_of = assign_shares(
         len(joined), [*shares, max(0.0, 1.0 - sum(shares))], np.random.default_rng(seed)
     )
     return CertificateTerms(

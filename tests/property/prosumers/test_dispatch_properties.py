@@ -17,7 +17,7 @@ from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.elements import Element
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import build_population
-from cosim.prosumers.settings import (
+from cosim.scenario.prosumers import (
     ForecastSettings,
     ProsumerSeeds,
     ProsumerSettings,

@@ -10,11 +10,12 @@ from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.mechanisms.community_storage.model import credited_wh, debited_wh
 from cosim.messages import BidsMessage
+from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
 from cosim.prosumers.bidding import Bidders
-from cosim.prosumers.community_battery import SharedBattery, nominate_wh, with_shared_battery
+from cosim.prosumers.community_battery import nominate_wh, with_shared_battery
 from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.settings import (
+from cosim.scenario.prosumers import (
     ForecastSettings,
     ProsumerSeeds,
     ProsumerSettings,

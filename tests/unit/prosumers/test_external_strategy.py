@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cosim-str
 PROGRAM = """
 import json
 import numpy as np
-from cosim.prosumers.settings import StrategySettings, Tariff
+from cosim.scenario.prosumers import StrategySettings, Tariff
 from cosim.prosumers.strategies import (
     BidContext, StrategySetup, check_orders, known_strategies, make_strategy,
 )

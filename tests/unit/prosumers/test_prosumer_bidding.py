@@ -7,12 +7,12 @@ from cosim.devices.battery import Battery, BatterySettings
 from cosim.prosumers import strategies
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.forecasts import make_forecasts
-from cosim.prosumers.settings import (
+from cosim.prosumers.strategies import LimitOrders, Strategy
+from cosim.scenario.prosumers import (
     ForecastSettings,
     ProsumerSeeds,
     StrategySettings,
 )
-from cosim.prosumers.strategies import LimitOrders, Strategy
 from cosim.units import energy_wh_from_mw
 
 SEEDS = ProsumerSeeds.spawn(11)

@@ -8,7 +8,7 @@ from cosim.devices.pv import Photovoltaics
 from cosim.prosumers.elements import Element
 from cosim.prosumers.forecasts import autoregressive_noise, make_forecasts
 from cosim.prosumers.population import build_population
-from cosim.prosumers.settings import ForecastSettings, ProsumerSeeds, ProsumerSettings
+from cosim.scenario.prosumers import ForecastSettings, ProsumerSeeds, ProsumerSettings
 
 SEED = ProsumerSeeds.spawn(5).forecasts
 

@@ -11,8 +11,8 @@ from cosim.devices.load import Load
 from cosim.devices.pv import Photovoltaics
 from cosim.errors import GridDataError, ProfileError, ScenarioError
 from cosim.prosumers.elements import Element, profile_columns, read_elements
-from cosim.prosumers.population import assign_meters, build_population
-from cosim.prosumers.settings import ProsumerSettings, ScalingSettings
+from cosim.prosumers.population import build_population
+from cosim.scenario.prosumers import ProsumerSettings, ScalingSettings, assign_meters
 
 ROW = {
     "connection_point": "house",

@@ -5,18 +5,18 @@ import pytest
 
 from cosim.errors import ScenarioError
 from cosim.prosumers import strategies
-from cosim.prosumers.settings import StrategySettings
 from cosim.prosumers.strategies import (
     BidContext,
     LimitOrders,
     StrategySetup,
     Truthful,
     ZeroIntelligence,
-    assign_strategies,
     check_orders,
     load_strategy,
     make_strategy,
 )
+from cosim.scenario.prosumers import StrategySettings
+from cosim.seeds import assign_shares
 
 N = 6
 
@@ -161,7 +161,7 @@ def test_builtin_names_cannot_be_taken_over(monkeypatch):
     [(10, [0.5, 0.5], [5, 5]), (10, [0.34, 0.33, 0.33], [4, 3, 3]), (7, [0.1, 0.9], [1, 6])],
 )
 def test_shares_are_exact_by_largest_remainder(n, shares, counts):
-    assigned = assign_strategies(n, shares, np.random.default_rng(0))
+    assigned = assign_shares(n, shares, np.random.default_rng(0))
     assert np.bincount(assigned, minlength=len(shares)).tolist() == counts
 
 

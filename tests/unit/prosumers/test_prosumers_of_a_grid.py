@@ -15,7 +15,7 @@ from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
-from cosim.prosumers.settings import (
+from cosim.scenario.prosumers import (
     ProsumerSeeds,
     ProsumerSettings,
     ScalingSettings,

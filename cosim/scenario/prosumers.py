@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from cosim.devices.catalogue import registered
+from cosim.errors import ScenarioError
 from cosim.seeds import child_seed
 from cosim.settings import Fraction, Model, NonNegative
 
@@ -164,3 +165,38 @@ class ProsumerSeeds:
         """
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         return cls(*(child_seed(root, k) for k in range(4)))
+
+
+def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the meter of each connection point, every one its own.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Connection points.
+    meters : mapping of str to str
+        Meters by connection point; ``meter-<name>`` for those not listed.
+
+    Raises
+    ------
+    ScenarioError
+        If a listed connection point is unknown, or two share a meter.
+    """
+    for name in meters:
+        if name not in names:
+            raise ScenarioError(
+                f"'{name}' is no connection point of the network",
+                field="prosumers.meters",
+                remedy="use a name from the network's connection_points.csv",
+            )
+    assigned = tuple(meters.get(name, f"meter-{name}") for name in names)
+    customer_of: dict[str, str] = {}
+    for name, meter in zip(names, assigned, strict=True):
+        if meter in customer_of:
+            raise ScenarioError(
+                f"two prosumers on one meter: '{customer_of[meter]}' and '{name}' share '{meter}'",
+                field="prosumers.meters",
+                remedy=f"give '{name}' a meter of its own",
+            )
+        customer_of[meter] = name
+    return assigned
