@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from functools import cache
-from typing import TypeVar
+from typing import Any
 
 from cosim.devices.deferral import OWED
 from cosim.devices.device import Device, DeviceColumn, Role
 from cosim.plugins import DEVICES
-
-A = TypeVar("A")
 
 SHED = DeviceColumn("shed_p_mw", "MW", "consumption that the DSO cut, lost")
 
@@ -44,43 +42,23 @@ def net_columns() -> tuple[DeviceColumn, ...]:
     return tuple(column for device in devices for column in device.columns if column.sign)
 
 
-def net_injection_mw(columns: Mapping[str, A]) -> A:
+def net_injection_mw(columns: Mapping[str, Any]) -> Any:
     """Add up the net injection from columns of table ``prosumers``; those not there are left out.
 
     The order of operations is that of the energy managers, so that the sum is theirs to the last
     bit. [MW]
     """
-    total = None
-    for column in net_columns():
-        if column.name in columns:
-            part = columns[column.name]
-            if total is None:
-                total = part if column.sign > 0 else -part  # type: ignore[operator]
-            else:
-                total = total + part if column.sign > 0 else total - part  # type: ignore[operator]
-    if total is None:
-        raise ValueError("no column of a device")
+    parts = [(c.sign, columns[c.name]) for c in net_columns() if c.name in columns]
+    sign, total = parts[0]
+    total = sign * total
+    for sign, part in parts[1:]:
+        total = total + part if sign > 0 else total - part
     return total
 
 
 def columns_of(role: Role, present: Container[str]) -> tuple[str, ...]:
-    """Return the names of columns of a role, among those that are present."""
+    """Return the names of columns of power of a role, among those that are present."""
     return tuple(c.name for c in net_columns() if c.role == role and c.name in present)
-
-
-def generation_columns(present: Container[str]) -> tuple[str, ...]:
-    """Return the names of columns of what generates, positive, among those present. [MW]"""
-    return columns_of("generation", present)
-
-
-def consumption_columns(present: Container[str]) -> tuple[str, ...]:
-    """Return the names of columns of what consumes, positive, without storages. [MW]"""
-    return columns_of("consumption", present)
-
-
-def storage_columns(present: Container[str]) -> tuple[str, ...]:
-    """Return the names of columns of storages, charging positive. [MW]"""
-    return columns_of("storage", present)
 
 
 @cache

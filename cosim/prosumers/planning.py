@@ -90,12 +90,16 @@ def joint_plan(plans: Sequence[StoragePlan]) -> StoragePlan:
     idle = [plan.planned_p_mw == plan.firm_p_mw for plan in plans]
     buy = [np.where(i, np.inf, p.buy_below_ueur_per_kwh) for i, p in zip(idle, plans, strict=True)]
     sell = [np.where(i, 0, p.sell_above_ueur_per_kwh) for i, p in zip(idle, plans, strict=True)]
-    buy_below, nobody = np.minimum.reduce(buy), np.logical_and.reduce(idle)
+    first, nobody = plans[0], np.logical_and.reduce(idle)
     return StoragePlan(
         firm_p_mw=total([plan.firm_p_mw for plan in plans]),
         planned_p_mw=total([plan.planned_p_mw for plan in plans]),
-        buy_below_ueur_per_kwh=np.where(nobody, plans[0].buy_below_ueur_per_kwh, buy_below),
-        sell_above_ueur_per_kwh=np.maximum.reduce(sell),
+        buy_below_ueur_per_kwh=np.where(
+            nobody, first.buy_below_ueur_per_kwh, np.minimum.reduce(buy)
+        ),
+        sell_above_ueur_per_kwh=np.where(
+            nobody, first.sell_above_ueur_per_kwh, np.maximum.reduce(sell)
+        ),
     )
 
 

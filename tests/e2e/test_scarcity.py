@@ -15,7 +15,8 @@ from result_folders import KEY, Tables
 
 from cosim.cli import main
 from cosim.evm.accounts import account
-from cosim.prosumers.bidding import Bidders, Bids
+from cosim.messages import BidsMessage
+from cosim.prosumers.bidding import Bidders
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
@@ -183,7 +184,7 @@ SMALL_BLOCKS = 520_000
 class Plans:
     """What the bidders meant to do, by interval."""
 
-    bids: dict[int, Bids] = field(default_factory=dict)
+    bids: dict[int, BidsMessage] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     kept = Plans()
     bid = Bidders.bid
 
-    def noted(self: Bidders, interval: int, *state: Any) -> Bids:
+    def noted(self: Bidders, interval: int, *state: Any) -> BidsMessage:
         kept.bids[interval] = bid(self, interval, *state)
         return kept.bids[interval]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from cosim.scenario.dso import DsoSettings
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from published_injections import published_injections
 from pydantic import ValidationError
 

@@ -9,7 +9,6 @@ import pandapower as pp
 import pandapower.control as control
 import pandas as pd
 import pytest
-from cosim.replay.recorded import Recorded
 from pandapower.timeseries import DFData, OutputWriter
 
 from cosim.cli import main
@@ -268,13 +267,12 @@ def test_the_command_line_refuses_such_a_file(tmp_path, marker, feeder, capsys):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("reader", [Results, Recorded])
-def test_readers_of_results_refuse_it_too(tmp_path, marker, feeder, reader):
+def test_the_reader_of_results_refuses_it_too(tmp_path, marker, feeder):
     (tmp_path / "tables").mkdir()
     (tmp_path / "manifest.json").write_text('{"complete": true}')
     data = data_of(feeder)
     in_a_cell(data)
     written(tmp_path, data)
     with pytest.raises(GridDataError, match=f"{MODULE}.Marker"):
-        _ = reader(tmp_path).network
+        _ = Results(tmp_path).network
     assert not marker.exists()

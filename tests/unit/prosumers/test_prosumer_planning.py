@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from cosim.devices.battery import Battery
-from cosim.prosumers.planning import plan_arbitrage, plan_self_consumption
+from cosim.prosumers.planning import (
+    StoragePlan,
+    joint_plan,
+    plan_arbitrage,
+    plan_self_consumption,
+    plan_storages,
+)
+from cosim.prosumers.potentials import lowering
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 
 STEP_H = 0.25
@@ -61,6 +68,40 @@ def test_arbitrage_rests_when_the_spread_does_not_pay_for_wear():
     np.testing.assert_array_equal(resting.planned_p_mw, resting.firm_p_mw)
     still = plan([0, 1, 2, 3], 0.001, wear=48_000)
     assert still.planned_p_mw == pytest.approx([0.004])
+
+
+def test_a_second_storage_takes_what_the_first_leaves():
+    plans = plan_storages(
+        (batteries(1), batteries(1)),
+        [np.array([0.004])] * 2,
+        np.array([0.006]),
+        STEP_H,
+        lambda: DAY,
+        300_000,
+    )
+    assert [plan.firm_p_mw[0] for plan in plans] == pytest.approx([0.004, 0.002])
+    assert joint_plan(plans).planned_p_mw == pytest.approx([0.006])
+
+
+def test_joint_prices_are_the_strictest_of_those_that_trade():
+    def trading(planned: list[float], buy: float, sell: float) -> StoragePlan:
+        return StoragePlan(np.zeros(3), np.array(planned), np.full(3, buy), np.full(3, sell))
+
+    # both trade, the second one, neither
+    first, second = trading([1, 0, 0], 100.0, 300.0), trading([1, 1, 0], 90.0, 310.0)
+    joint = joint_plan([first, second])
+    np.testing.assert_array_equal(joint.buy_below_ueur_per_kwh, [90.0, 90.0, 100.0])
+    np.testing.assert_array_equal(joint.sell_above_ueur_per_kwh, [310.0, 310.0, 300.0])
+    np.testing.assert_array_equal(joint.planned_p_mw, [2, 1, 0])
+
+
+def test_throttling_asks_for_its_cost(tariff):
+    def price(cost: int) -> int:
+        net_wh, costs = np.array([10_000]), np.array([cost])
+        return lowering(np.array([0.01]), costs, (), net_wh, tariff, STEP_H)[1][0]
+
+    assert price(0) == 80_000
+    assert price(1_500) == 81_500
 
 
 def test_prior_lies_between_feed_in_and_retail_by_the_balance(tariff):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,18 @@ import pytest
 import yaml
 
 from cosim.errors import GridDataError, ScenarioError
-from cosim.mechanisms.community_storage.setup import shared_battery
+from cosim.messages.agreements import SharedBattery
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
 FILE = Path(__file__).parents[3] / "scenarios" / "community_storage.yaml"
 NAMES = ("roof", "flat", "cabin", "shared")
+
+
+def shared_battery(built: Scenario, names: Sequence[str]) -> SharedBattery | None:
+    """The battery that any mechanism of a scenario adds."""
+    found = [each.shared_battery(built, names) for each in built.mechanisms()]
+    return next((battery for battery in found if battery is not None), None)
 
 
 def count_chosen(built: Scenario) -> int:
