@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from cosim.errors import PowerFlowMismatchError
-from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.errors import PowerFlowMismatchError, UserError
+from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
+from cosim.plugins import POWER_FLOW
 from cosim.units import FloatArray
 
 TOLERANCE_PU = 1e-6
@@ -74,6 +77,31 @@ class ReferenceCheck:
                 f"interval {interval}: voltages differ by {vm_pu:.3g} pu from "
                 f"{self.reference.name}, more than {self.tolerance_pu:g} pu"
             )
+
+
+def make_reference(engine: PowerFlow, net: Any) -> PowerFlow:
+    """Return the engine that another one names as its reference.
+
+    Parameters
+    ----------
+    engine : PowerFlow
+    net : pandapowerNet
+        Of which the engine was made.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine, or it solves other phases.
+    """
+    name, known = engine.reference, POWER_FLOW.names
+    if name not in known or POWER_FLOW.load(name).phases != engine.phases:
+        raise UserError(
+            f"engine {engine.name} names the reference {name!r}, which is no engine of the phases "
+            f"{', '.join(engine.phases)}",
+            field="grid.power_flow",
+            remedy="install an engine of that name, or choose another engine: " + ", ".join(known),
+        )
+    return make_power_flow(name, net)
 
 
 def sample(n_intervals: int, size: int) -> tuple[int, ...]:

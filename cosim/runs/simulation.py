@@ -14,7 +14,7 @@ from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
 from cosim.grid.limits import Limits, check_delivered
 from cosim.grid.power_flow import make_power_flow
-from cosim.grid.reference import ReferenceCheck, sample
+from cosim.grid.reference import ReferenceCheck, make_reference, sample
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
@@ -97,7 +97,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     limits = Limits(**scenario.grid.limits.model_dump())
     engine = make_power_flow(scenario.grid.power_flow, grid.net)
     reference_check = ReferenceCheck(
-        make_power_flow(engine.reference, grid.net),
+        make_reference(engine, grid.net),
         sample(scenario.time.intervals, scenario.grid.reference_sample),
     )
     network = DsoNetwork(

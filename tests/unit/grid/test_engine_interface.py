@@ -10,11 +10,11 @@ from published_injections import published_injections
 from pydantic import ValidationError
 
 from cosim.dso.procurement import DsoNetwork
-from cosim.errors import PowerFlowMismatchError
+from cosim.errors import PowerFlowMismatchError, UserError
 from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits, check, check_delivered
 from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow, no_state
-from cosim.grid.reference import ReferenceCheck
+from cosim.grid.reference import ReferenceCheck, make_reference
 from cosim.grid.sensitivities import Sensitivities
 from cosim.plugins import POWER_FLOW
 from cosim.scenario.grid import GridSettings
@@ -166,3 +166,13 @@ def test_phases_are_compared_with_a_reference_one_by_one(noon):
         PowerFlowMismatchError, match="interval 0: voltages differ by 2e-06 pu from"
     ):
         ReferenceCheck(Off(engine.balanced), (0,)).compare(0, p_mw, q_mvar, state)
+
+
+@pytest.mark.parametrize("name", ["pandapower", "nowhere"])
+def test_a_reference_must_be_there_and_have_the_same_phases(noon, rural1, name, monkeypatch):
+    engine = noon[0]
+    monkeypatch.setattr(Unbalanced, "reference", name)
+    with pytest.raises(UserError, match=f"unbalanced names the reference '{name}'.* a, b, c") as e:
+        make_reference(engine, rural1.net)
+    assert e.value.field == "grid.power_flow"
+    assert make_reference(engine.balanced, rural1.net).name == "pandapower"
