@@ -30,13 +30,13 @@ LEDGER_PARTS = {
     "events for the session": ("cosim.chain.client:ContractClient.events",),
     "records for the tables": ("cosim.chain.chain:Chain.drain_records",),
     "columns for the tables": (
-        "cosim.simulators.market:orders_columns",
-        "cosim.simulators.market:trades_columns",
-        "cosim.simulators.market:settlement_columns",
-        "cosim.simulators.market:flexibility_columns",
-        "cosim.simulators.market:ledger_tables",
+        "cosim.mechanisms.local_market.play:orders_columns",
+        "cosim.mechanisms.local_market.play:trades_columns",
+        "cosim.mechanisms.session:settlement_columns",
+        "cosim.mechanisms.flexibility_market.play:flexibility_columns",
+        "cosim.mechanisms.session:ledger_tables",
     ),
-    "balances from storage": ("cosim.mechanisms.deployment:Deployment.balances",),
+    "balances from storage": ("cosim.mechanisms.deployment:Deployment.read",),
 }
 """Functions whose own time makes up the ledger stage."""
 

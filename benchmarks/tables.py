@@ -58,8 +58,7 @@ def number(value: float | None, digits: int = 2) -> str:
 STAGES = (
     ("bidding", "bidding"),
     ("ledger", "ledger"),
-    ("books", "books (models, reconciliation)"),
-    ("services", "contracts beside the market"),
+    ("models", "contract models, reconciliation"),
     ("clearing check", "clearing check (DSO)"),
     ("devices", "devices"),
     ("power flow", "power flow"),

@@ -55,7 +55,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def run_figures(engine: str, ledger_s: float, **changes: Any) -> dict[str, Any]:
-    seconds = {"ledger": ledger_s, "books": 0.5, "mosaik": 0.5, "set-up": 3.0, "publishing": 2.0}
+    seconds = {"ledger": ledger_s, "models": 0.5, "mosaik": 0.5, "set-up": 3.0, "publishing": 2.0}
     return {
         "engine": engine,
         "intervals": 10,
@@ -76,7 +76,7 @@ def test_a_stage_inside_another_pauses_it(clock: Clock) -> None:
         clock.now = 1
         with timer.measure("ledger"):
             clock.now = 3
-            with timer.measure("books"):
+            with timer.measure("models"):
                 clock.now = 10
             clock.now = 14
         with timer.measure("ledger"):
@@ -85,8 +85,8 @@ def test_a_stage_inside_another_pauses_it(clock: Clock) -> None:
     clock.now = 100  # in no stage
     with timer.measure("indicators"):
         clock.now = 101
-    assert timer.seconds == {"run": 6, "ledger": 7, "books": 7, "indicators": 1}
-    assert timer.cpu_seconds == {"run": 3, "ledger": 3.5, "books": 3.5, "indicators": 0.5}
+    assert timer.seconds == {"run": 6, "ledger": 7, "models": 7, "indicators": 1}
+    assert timer.cpu_seconds == {"run": 3, "ledger": 3.5, "models": 3.5, "indicators": 0.5}
 
 
 def test_a_stage_that_fails_is_counted_and_closed(clock: Clock) -> None:
@@ -106,7 +106,7 @@ def test_a_stage_that_fails_is_counted_and_closed(clock: Clock) -> None:
 
 
 def test_stages_add_up_to_the_interval() -> None:
-    per_interval = stage_ms({"ledger": 2.0, "books": 0.5, "mosaik": 0.5, "set-up": 9.0}, 10)
+    per_interval = stage_ms({"ledger": 2.0, "models": 0.5, "mosaik": 0.5, "set-up": 9.0}, 10)
     assert per_interval["ledger"] == 200
     assert per_interval["bidding"] == 0
     assert per_interval["interval"] == 300
@@ -157,9 +157,9 @@ def test_power_flows_are_compared_to_the_single_solve() -> None:
 
 
 def test_markdown_has_one_line_a_row() -> None:
-    table = Table("t", ("stage", "cost [ms]"), [("ledger", "1.00"), ("books", "2.00")], ("n",))
+    table = Table("t", ("stage", "cost [ms]"), [("ledger", "1.00"), ("models", "2.00")], ("n",))
     assert table.markdown() == (
-        "### t\n\n| stage | cost [ms] |\n|---|--:|\n| ledger | 1.00 |\n| books | 2.00 |\n\nn\n"
+        "### t\n\n| stage | cost [ms] |\n|---|--:|\n| ledger | 1.00 |\n| models | 2.00 |\n\nn\n"
     )
     assert len(table.rich().columns) == 2
 
