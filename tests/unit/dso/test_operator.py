@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from published_injections import published_injections
 from pydantic import ValidationError
 
@@ -20,6 +19,7 @@ from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits
+from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.messages import Extras, OffersMessage, ScheduleMessage
 from cosim.messages.extras import extra
 from cosim.settings import Model
