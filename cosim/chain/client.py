@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from cosim.chain.blocks import Included
@@ -11,7 +12,7 @@ from cosim.chain.deployment import deploy
 from cosim.chain.functions import Argument, Inputs, Static, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text, unpack_values
-from cosim.evm.contracts import Artifact, compile_contract
+from cosim.evm.contracts import Artifact, compile_contract, compile_source
 
 
 class ContractClient:
@@ -29,6 +30,8 @@ class ContractClient:
 
     contract: ClassVar[str]
     """Name of the contract's source file without suffix."""
+    sources: ClassVar[Path | None] = None
+    """Folder of the source; None for a contract that comes with cosim."""
 
     def __init__(self, chain: Chain, address: bytes, artifact: Artifact) -> None:
         self.chain = chain
@@ -66,14 +69,20 @@ class ContractClient:
         ContractRevert
             If the constructor refuses.
         """
-        artifact = compile_contract(cls.contract)
+        artifact = cls._compiled()
         arguments = constructor_arguments(artifact, terms, by_name)
         return cls(chain, deploy(chain, artifact, sender, *arguments), artifact)
 
     @classmethod
+    def _compiled(cls) -> Artifact:
+        if cls.sources is None:
+            return compile_contract(cls.contract)
+        return compile_source(cls.sources / f"{cls.contract}.vy")
+
+    @classmethod
     def at(cls, chain: Chain, address: bytes) -> Self:
         """Client of a contract that is deployed already."""
-        artifact = compile_contract(cls.contract)
+        artifact = cls._compiled()
         chain.register(address, artifact)
         return cls(chain, address, artifact)
 

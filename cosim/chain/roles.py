@@ -1,7 +1,7 @@
 """Roles of a run, and keys of everybody who can send a transaction in it.
 
-They follow from the scenario's seed and the names of the prosumers alone, so that a result folder is
-enough to sign its transactions again. They are test keys: whoever knows the seed has them.
+They follow from the scenario's seed and the names of the prosumers alone, so that a result folder
+is enough to sign its transactions again. They are test keys: whoever knows the seed has them.
 """
 
 from __future__ import annotations

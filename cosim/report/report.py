@@ -117,6 +117,7 @@ def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]
         f"{strategy['name']} {100 * strategy['share']:g} %"
         for strategy in scenario["prosumers"]["strategies"]
     )
+    engine = results.manifest["chain"].get("engine", ledger["engine"])
     elements = (
         (net.bus, "bus", "buses"),
         (net.line, "line", "lines"),
@@ -130,7 +131,7 @@ def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]
         ("Bidding strategies", strategies),
         (
             "Ledger",
-            f"{results.manifest['chain'].get('engine', ledger['engine'])}, a block every {ledger['block_time_s']} s, at most "
+            f"{engine}, a block every {ledger['block_time_s']} s, at most "
             f"{ledger['block_gas_limit'] / 1e6:g} million gas each",
         ),
         (

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from cosim.chain.functions import Transaction, View
 from cosim.mechanisms.escrow_client import EscrowClient
 
 SOURCES = Path(__file__).parents[1] / "contracts"
 
-ANNOUNCE_GAS = 80_000
-CHARGE_GAS = 60_000
-CHARGE_GAS_PER_ACCOUNT = 90_000
 MAX_BATCH = 128
 
 
@@ -21,7 +19,12 @@ class NetworkCharges(EscrowClient):
     contract: ClassVar[str] = "NetworkCharges"
     sources: ClassVar[Path | None] = SOURCES
 
-    def charge(self, sender: bytes, interval: int, accounts: list[bytes]) -> int:
-        """Charge accounts for a metered interval, at most 128 at once; return the handle."""
-        gas = CHARGE_GAS + CHARGE_GAS_PER_ACCOUNT * len(accounts)
-        return self.send(sender, "charge", interval, accounts, gas=gas)
+    deposit = Transaction(110_000)
+    withdraw = Transaction(100_000)
+    announce = Transaction(80_000)
+    """Set the charge of an interval, once. Sent by the DSO."""
+    charge = Transaction(lambda n_accounts: 60_000 + 90_000 * n_accounts)
+    """Charge accounts, at most 128 at once, for what they drew in a metered interval."""
+
+    debt_of = View(int)
+    """What an account still owes the DSO. [µEUR]"""

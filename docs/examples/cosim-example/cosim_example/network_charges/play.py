@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cosim_example.network_charges.client import ANNOUNCE_GAS, MAX_BATCH, NetworkCharges
-from cosim_example.network_charges.model import Charged, NetworkChargesModel
-from cosim_example.network_charges.settings import NetworkChargeSettings
-
 from cosim.chain.client import ContractClient
 from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
@@ -15,8 +11,11 @@ from cosim.mechanisms.deployment import Deployment, mine_all
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.play import Play, Readings, Statement
 from cosim.mechanisms.reconciliation import check_equal
-from cosim.messages import Columns
+from cosim.messages import Columns, Extras
 from cosim.units import ueur_from_eur
+from cosim_example.network_charges.client import MAX_BATCH, NetworkCharges
+from cosim_example.network_charges.model import Charged, NetworkChargesModel
+from cosim_example.network_charges.settings import NetworkChargeSettings
 
 NAME = NetworkCharges.contract
 
@@ -76,12 +75,12 @@ class NetworkChargesPlay(Play):
         for name in self._names.values():
             self.model.deposit(name, amount_ueur)
 
-    def announce(self, interval: int) -> None:
+    def announce(self, interval: int, announced: Extras) -> None:
         """Let the DSO announce the charge of an interval."""
         is_peak = self._clock.wall_time(interval).hour in self._peak_hours
         charge = self._peak_ueur_per_kwh if is_peak else self._off_peak_ueur_per_kwh
         dso = self._deployment.dso.address
-        handle = self.client.send(dso, "announce", interval, charge, gas=ANNOUNCE_GAS)
+        handle = self.client.announce(dso, interval, charge)
         confirmed(self.client, handle)
         self.model.announce(interval, charge)
 
@@ -114,7 +113,6 @@ class NetworkChargesPlay(Play):
                 "charged_ueur": [one.charged_ueur for one in charged],
                 "paid_ueur": [one.paid_ueur for one in charged],
                 "debt_ueur": [self.model.debt_ueur[name] for name in in_model],
-                "fees_ueur": 0,
             }
         }
 

@@ -15,6 +15,5 @@ NETWORK_CHARGES = Table(
         ueur("charged_ueur", "charged for it, positive"),
         ueur("paid_ueur", "paid now, older debts among it"),
         ueur("debt_ueur", "still owed to the DSO after it"),
-        ueur("fees_ueur", "transaction fees paid for it; the operator pays them, so 0"),
     ),
 )
