@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 def play(python: str, folder: Path) -> dict[str, bytes]:
     """Tables of the quickstart as one interpreter writes them."""
     begin = time.monotonic()
-    command = [python, "-m", "cosim.cli", "run", str(ROOT / "scenarios" / "quickstart.yaml")]
+    program = str(Path(python).with_name("cosim"))
+    command = [program, "run", str(ROOT / "scenarios" / "quickstart.yaml")]
     done = subprocess.run([*command, "--out", str(folder)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"the quickstart fails on {python}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
