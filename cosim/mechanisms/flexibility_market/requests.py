@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -220,7 +220,7 @@ class Requests:
             if step.offer is not None:
                 yield step.offer[0], step.handle
 
-    def _batches(self, rows: Sequence[int], gas: Callable[[int], int]) -> Iterator[Sequence[int]]:
+    def _batches(self, rows: list[int], gas: Callable[[int], int]) -> Iterator[list[int]]:
         """Rows by transaction: as many as fit into half a block, which the set-up does not know."""
         room = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
         size = max(1, min(MAX_BATCH, room))
