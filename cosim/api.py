@@ -268,7 +268,7 @@ class Result:
         """
         if table not in self.tables:
             raise self._unknown("table", table, self.tables)
-        known = [column.name for column in all_tables()[table].columns]
+        known = [column.name for column in self._results.schema(table).columns]
         wanted = known if columns is None else list(columns)
         for column in wanted:
             if column not in known:
