@@ -26,7 +26,7 @@ OWED = DeviceColumn("deferred_mwh", "MWh", "consumption put off and still owed a
 
 
 class DeferralSettings(Model):
-    """How much EV and heat-pump consumption may be put off, to be caught up later."""
+    """Consumption of EVs and heat pumps that may be put off, to be caught up later."""
 
     share_of_power: Fraction = Field(0.5, description="deferrable share of the momentary power")
     energy_max_kwh: NonNegative = Field(4.0, description="most energy owed per prosumer [kWh]")
@@ -43,7 +43,7 @@ class Deferrable(ProfiledDevice):
 
 @dataclass(frozen=True)
 class Deferral(Series):
-    """What a population may put off, over all its deferrable devices.
+    """Consumption that a population may put off, over all its deferrable devices.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Deferral(Series):
     def deferrable_mw(
         self, owed_mwh: FloatArray, p_flexible_mw: FloatArray, step_h: float
     ) -> FloatArray:
-        """Return the power that can be newly put off, besides postponing the recovery.
+        """Return the power that can be newly put off, apart from postponing the recovery.
 
         Parameters
         ----------

@@ -85,7 +85,7 @@ class Generator(ProfiledDevice):
     is_flexible, is_curtailable : bool
         Whether its owner offers to throttle it, and whether the DSO may cut it.
     cost_ueur_per_kwh : int
-        Cost of throttling besides the lost feed-in. [µEUR/kWh]
+        Cost of throttling on top of the lost feed-in. [µEUR/kWh]
     """
 
     column_roles: ClassVar[tuple[Role, ...]] = ("generation", "")

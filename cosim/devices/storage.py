@@ -29,7 +29,7 @@ class Storage(Device):
     charge_efficiency, discharge_efficiency : (n,) float
         One-way efficiencies in (0, 1]. [-]
     trades : bool
-        Whether it trades on a price forecast, besides storing its owner's surplus.
+        Whether it trades on a price forecast, on top of storing its owner's surplus.
     wear_ueur_per_kwh : int
         Wear per kWh charged, and again per kWh discharged. The default of 0.03 EUR/kWh is a battery
         of 360 EUR per kWh of capacity that lasts 6 000 full cycles. [µEUR/kWh]

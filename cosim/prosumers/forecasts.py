@@ -1,4 +1,4 @@
-"""What prosumers expect of the next interval: the truth, persistence and autocorrelated noise."""
+"""Forecasts of the next interval: the truth, persistence and autocorrelated noise."""
 
 from __future__ import annotations
 

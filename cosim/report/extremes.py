@@ -19,7 +19,7 @@ EXTREMES = (
 
 
 def extreme_indicators(results: Results) -> dict[str, Any]:
-    """Highest and lowest bus voltage and highest loadings, scheduled and delivered.
+    """Return highest and lowest bus voltage and highest loadings, scheduled and delivered.
 
     Buses that the upstream grid holds at a given voltage are left out, and so are intervals
     without a power-flow solution: ``violations`` counts those.

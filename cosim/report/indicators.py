@@ -147,7 +147,7 @@ class Indicators(IndicatorSet):
         ]
 
     def _ledger_rows(self) -> Rows:
-        """Rows of the ledger; those that do not apply to the run are left out."""
+        """Return rows of the ledger; those that do not apply to the run are left out."""
         usage = (self.block_usage_mean, self.order_window_block_usage_mean, self.block_usage_max)
         rows = [
             ("Gas per prosumer and interval", number(self.gas_per_prosumer_and_interval, "", 0)),

@@ -42,7 +42,7 @@ GAS_COLUMNS = ("interval", "to", "contract", "method", "gas_used", "status")
 
 @dataclass(frozen=True)
 class Finality:
-    """When each interval's settlement became final.
+    """Time at which each interval's settlement became final.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class BlockTimes:
         return float(self._timestamp_s[-1]) if len(self._timestamp_s) else np.nan
 
     def timestamp_s(self, number: FloatArray) -> FloatArray:
-        """Timestamps of blocks; NaN for a missing number and for blocks not on record. [s]"""
+        """Return timestamps of blocks; NaN for a missing number and what is not on record. [s]"""
         found = np.full(len(number), np.nan)
         if len(self._number):
             place = np.minimum(np.searchsorted(self._number, number), len(self._number) - 1)

@@ -150,7 +150,7 @@ def gas_chart(results: Results) -> Chart:
         "gas",
         "Gas by contract method",
         f"Whole-transaction gas over {results.n_intervals} intervals, reverted transactions "
-        "included; transactions × mean gas beside each bar. Orange: set-up only.",
+        "included; transactions × mean gas at each bar. Orange: set-up only.",
         None,
         "No transaction was sent in this run.",
         over_time=False,

@@ -1,4 +1,4 @@
-"""Writes ``report.html``: one file, without any other, that tells what a run found."""
+"""The report of a run, ``report.html``: one file that needs no other."""
 
 from __future__ import annotations
 
