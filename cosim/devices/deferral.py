@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from cosim.devices.device import DeviceColumn, Role
-from cosim.devices.profiled import ProfiledDevice, Series, ratio, total
+from cosim.devices.profiled import ProfiledDevice, Series, frozen, ratio, total
 from cosim.settings import Fraction, Model, NonNegative
 from cosim.units import MWH_PER_KWH, FloatArray
 
@@ -68,12 +68,12 @@ class Deferral(Series):
         has_any = rated_mw > 0
         energy_max_mwh = settings.energy_max_kwh * MWH_PER_KWH
         return cls(
-            p_mw=_frozen(total([device.p_mw for device in members])),
-            q_mvar=_frozen(total([device.q_mvar for device in members])),
-            rated_mw=_frozen(rated_mw),
+            p_mw=frozen(total([device.p_mw for device in members])),
+            q_mvar=frozen(total([device.q_mvar for device in members])),
+            rated_mw=frozen(rated_mw),
             members=tuple(members),
-            share_of_power=_frozen(np.where(has_any, settings.share_of_power, 0.0)),
-            energy_max_mwh=_frozen(np.where(has_any, energy_max_mwh, 0.0)),
+            share_of_power=frozen(np.where(has_any, settings.share_of_power, 0.0)),
+            energy_max_mwh=frozen(np.where(has_any, energy_max_mwh, 0.0)),
         )
 
     @classmethod
@@ -128,13 +128,11 @@ class Deferral(Series):
 
         Parameters
         ----------
-        owed_mwh : (n,) float
-            Energy owed at the start of the step. [MWh]
+        owed_mwh, step_h
+            As in :meth:`recovery_mw`.
         deferred_p_mw : (n,) float
             Put off (positive, at most :meth:`deferrable_mw`) or caught up (negative, at least minus
             :meth:`recovery_mw`). [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------
@@ -177,8 +175,3 @@ class Deferral(Series):
             parts.append(device.p_mw[interval] * kept + share)
             left = left - share
         return [*parts, self.members[-1].p_mw[interval] * kept + left]
-
-
-def _frozen(array: FloatArray) -> FloatArray:
-    array.setflags(write=False)
-    return array

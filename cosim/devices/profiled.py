@@ -23,6 +23,13 @@ def ratio(part: FloatArray, whole: FloatArray, otherwise: float = 0.0) -> FloatA
     return np.divide(part, whole, out=np.full_like(whole, otherwise), where=whole > 0)
 
 
+def frozen(values: FloatArray) -> FloatArray:
+    """Return values as a contiguous array that cannot be written to."""
+    array = np.ascontiguousarray(values)
+    array.setflags(write=False)
+    return array
+
+
 @dataclass(frozen=True)
 class Series:
     """Power over a run, as magnitudes.

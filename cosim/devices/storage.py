@@ -112,12 +112,10 @@ class Storage(Device):
 
         Parameters
         ----------
-        soc_mwh : (n,) float
-            Stored energy at the start of the step. [MWh]
+        soc_mwh, step_h
+            As in :meth:`charge_limit_mw`.
         p_request_mw : (n,) float
             Wanted power, positive when charging. [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------
@@ -135,12 +133,10 @@ class Storage(Device):
 
         Parameters
         ----------
-        soc_mwh : (n,) float
-            Stored energy at the start of the step. [MWh]
+        soc_mwh, step_h
+            As in :meth:`charge_limit_mw`.
         p_mw : (n,) float
             Feasible power, positive when charging. [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------

@@ -164,7 +164,7 @@ def sha256(file: Path) -> str:
 
 
 def _find(path: Path, scenario_folder: Path | None) -> Path:
-    """Find the folder of a grid: near the scenario, from where one works, or one that ships."""
+    """Find the folder of a grid: near the scenario, in the working directory, or a shipped one."""
     places = [path]
     if not path.is_absolute():
         if scenario_folder is not None:

@@ -121,7 +121,13 @@ def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool 
         separators=".\u202f",
         modebar={"bgcolor": "rgba(255,255,255,0.9)", "color": "#7b8794", "activecolor": INK},
     )
-    axis = {"gridcolor": GRID, "linecolor": "#9aa5b1", "zeroline": False, "ticks": "outside"}
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": "#9aa5b1",
+        "zeroline": False,
+        "ticks": "outside",
+        "title_font_size": 13,
+    }
     figure.update_xaxes(**axis)
     if over_time:
         figure.update_xaxes(
@@ -161,7 +167,7 @@ def zero_line(figure: Any) -> None:
 
 
 def filled(chart: Chart, figure: Any) -> Chart:
-    """The chart with its figure."""
+    """Return the chart with its figure."""
     return replace(chart, figure=figure)
 
 

@@ -254,14 +254,9 @@ def _finality(results: Results) -> dict[str, Any]:
     """Return the time until settlements are final, and how many are not final in time."""
     found = settlement_finality(results)
     is_late = ~found.is_final | (found.after_s > results.step_s)
-    n = len(found.interval)
+    times_s = distribution(found.after_s)
     return {
-        "settlement_finality_s": {
-            "mean": float(found.after_s.mean()),
-            "max": float(found.after_s.max()),
-        }
-        if n
-        else None,
+        "settlement_finality_s": times_s and {key: times_s[key] for key in ("mean", "max")},
         "intervals_not_final": int(is_late.sum()),
     }
 
