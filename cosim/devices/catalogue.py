@@ -1,4 +1,4 @@
-"""Which kinds of device there are, and their columns, by what they do to the net injection.
+"""Kinds of device that there are, and their columns by their part in the net injection.
 
 Everywhere but in this folder a device is met through these functions. Columns of devices that come
 with cosim are in every result, those of others where the run's grid has such elements: give the

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from cosim.devices.device import DeviceColumn, Role
-from cosim.devices.profiled import ProfiledDevice, Series, ratio, total
+from cosim.devices.profiled import ProfiledDevice, Series, frozen, ratio, total
 from cosim.settings import Fraction, Model, NonNegative
 from cosim.units import MWH_PER_KWH, FloatArray
 
@@ -26,7 +26,7 @@ OWED = DeviceColumn("deferred_mwh", "MWh", "consumption put off and still owed a
 
 
 class DeferralSettings(Model):
-    """How much EV and heat-pump consumption may be put off, to be caught up later."""
+    """Consumption of EVs and heat pumps that may be put off, to be caught up later."""
 
     share_of_power: Fraction = Field(0.5, description="deferrable share of the momentary power")
     energy_max_kwh: NonNegative = Field(4.0, description="most energy owed per prosumer [kWh]")
@@ -43,7 +43,7 @@ class Deferrable(ProfiledDevice):
 
 @dataclass(frozen=True)
 class Deferral(Series):
-    """What a population may put off, over all its deferrable devices.
+    """Consumption that a population may put off, over all its deferrable devices.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ class Deferral(Series):
         has_any = rated_mw > 0
         energy_max_mwh = settings.energy_max_kwh * MWH_PER_KWH
         return cls(
-            p_mw=_frozen(total([device.p_mw for device in members])),
-            q_mvar=_frozen(total([device.q_mvar for device in members])),
-            rated_mw=_frozen(rated_mw),
+            p_mw=frozen(total([device.p_mw for device in members])),
+            q_mvar=frozen(total([device.q_mvar for device in members])),
+            rated_mw=frozen(rated_mw),
             members=tuple(members),
-            share_of_power=_frozen(np.where(has_any, settings.share_of_power, 0.0)),
-            energy_max_mwh=_frozen(np.where(has_any, energy_max_mwh, 0.0)),
+            share_of_power=frozen(np.where(has_any, settings.share_of_power, 0.0)),
+            energy_max_mwh=frozen(np.where(has_any, energy_max_mwh, 0.0)),
         )
 
     @classmethod
@@ -106,7 +106,7 @@ class Deferral(Series):
     def deferrable_mw(
         self, owed_mwh: FloatArray, p_flexible_mw: FloatArray, step_h: float
     ) -> FloatArray:
-        """Return the power that can be newly put off, besides postponing the recovery.
+        """Return the power that can be newly put off, apart from postponing the recovery.
 
         Parameters
         ----------
@@ -128,13 +128,11 @@ class Deferral(Series):
 
         Parameters
         ----------
-        owed_mwh : (n,) float
-            Energy owed at the start of the step. [MWh]
+        owed_mwh, step_h
+            As in :meth:`recovery_mw`.
         deferred_p_mw : (n,) float
             Put off (positive, at most :meth:`deferrable_mw`) or caught up (negative, at least minus
             :meth:`recovery_mw`). [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------
@@ -177,8 +175,3 @@ class Deferral(Series):
             parts.append(device.p_mw[interval] * kept + share)
             left = left - share
         return [*parts, self.members[-1].p_mw[interval] * kept + left]
-
-
-def _frozen(array: FloatArray) -> FloatArray:
-    array.setflags(write=False)
-    return array

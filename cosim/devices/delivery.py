@@ -1,4 +1,4 @@
-"""What devices really deliver: every energy manager follows its dispatch within its physics.
+"""Delivery of devices: every energy manager follows its dispatch within its physics.
 
 The dispatch of an interval is ``nominated + activated - curtailed`` (net injection). The manager
 uses, in this order,
@@ -104,18 +104,19 @@ class Devices:
             Its parts add up to the net injection, by :func:`cosim.devices.catalogue.net_columns`,
             to the last bit.
         """
-        people, deferral, step_h = self.population, self.population.deferral, self._step_h
-        generation = total([device.p_mw[interval] for device in people.generators])
-        load = total([device.p_mw[interval] for device in people.consumers])
+        population, step_h = self.population, self._step_h
+        deferral = population.deferral
+        generation = total([device.p_mw[interval] for device in population.generators])
+        load = total([device.p_mw[interval] for device in population.consumers])
         flexible = deferral.p_mw[interval]
         raise_mw = (activated_wh > 0) | (curtailed_wh < 0)
-        target = p_mw_from_wh(nominated_wh + activated_wh - curtailed_wh, people.step_s)
+        target = p_mw_from_wh(nominated_wh + activated_wh - curtailed_wh, population.step_s)
 
         recovery = deferral.recovery_mw(self.owed_mwh, flexible, step_h)
         deferrable = deferral.deferrable_mw(self.owed_mwh, flexible, step_h)
         net = generation - load - flexible - recovery
         parts: dict[str, FloatArray] = {}
-        for storage in people.storages:
+        for storage in population.storages:
             soc_mwh = self.stored_mwh[storage.soc_column()]
             power = storage.limit_power_mw(soc_mwh, net - target, step_h)
             parts[storage.power_column()] = power
@@ -134,12 +135,12 @@ class Devices:
         shared = zip(deferral.members, deferral.shared(interval, consumed), strict=True)
         parts |= {device.power_column(): power for device, power in shared}
         if external_p_mw is None:
-            external_p_mw = np.full(people.n, np.nan)
+            external_p_mw = np.full(population.n, np.nan)
         else:
             own = np.isnan(external_p_mw)
             parts = self._replace_external(parts, external_p_mw, own)
             own_q, deferred = np.where(own, own_q, 0.0), np.where(own, deferred, 0.0)
-        for storage in people.storages:
+        for storage in population.storages:
             soc, power = storage.soc_column(), parts[storage.power_column()]
             self.stored_mwh[soc] = storage.next_soc_mwh(self.stored_mwh[soc], power, step_h)
         self.owed_mwh = deferral.next_owed_mwh(self.owed_mwh, deferred, step_h)
@@ -187,7 +188,7 @@ class Devices:
     def _replace_external(
         self, parts: Mapping[str, FloatArray], external_p_mw: FloatArray, own: BoolArray
     ) -> dict[str, FloatArray]:
-        """External prosumers are a load or a plant of their given power, with resting devices."""
+        """Make external prosumers a load or plant of their given power, with resting devices."""
         given = {
             self.population.consumers[0].power_column(): np.maximum(-external_p_mw, 0.0),
             self.population.generators[0].power_column(): np.maximum(external_p_mw, 0.0),

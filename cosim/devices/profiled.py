@@ -23,6 +23,13 @@ def ratio(part: FloatArray, whole: FloatArray, otherwise: float = 0.0) -> FloatA
     return np.divide(part, whole, out=np.full_like(whole, otherwise), where=whole > 0)
 
 
+def frozen(values: FloatArray) -> FloatArray:
+    """Return values as a contiguous array that cannot be written to."""
+    array = np.ascontiguousarray(values)
+    array.setflags(write=False)
+    return array
+
+
 @dataclass(frozen=True)
 class Series:
     """Power over a run, as magnitudes.
@@ -85,7 +92,7 @@ class Generator(ProfiledDevice):
     is_flexible, is_curtailable : bool
         Whether its owner offers to throttle it, and whether the DSO may cut it.
     cost_ueur_per_kwh : int
-        Cost of throttling besides the lost feed-in. [µEUR/kWh]
+        Cost of throttling on top of the lost feed-in. [µEUR/kWh]
     """
 
     column_roles: ClassVar[tuple[Role, ...]] = ("generation", "")

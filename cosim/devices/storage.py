@@ -29,7 +29,7 @@ class Storage(Device):
     charge_efficiency, discharge_efficiency : (n,) float
         One-way efficiencies in (0, 1]. [-]
     trades : bool
-        Whether it trades on a price forecast, besides storing its owner's surplus.
+        Whether it trades on a price forecast, on top of storing its owner's surplus.
     wear_ueur_per_kwh : int
         Wear per kWh charged, and again per kWh discharged. The default of 0.03 EUR/kWh is a battery
         of 360 EUR per kWh of capacity that lasts 6 000 full cycles. [µEUR/kWh]
@@ -112,12 +112,10 @@ class Storage(Device):
 
         Parameters
         ----------
-        soc_mwh : (n,) float
-            Stored energy at the start of the step. [MWh]
+        soc_mwh, step_h
+            As in :meth:`charge_limit_mw`.
         p_request_mw : (n,) float
             Wanted power, positive when charging. [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------
@@ -135,12 +133,10 @@ class Storage(Device):
 
         Parameters
         ----------
-        soc_mwh : (n,) float
-            Stored energy at the start of the step. [MWh]
+        soc_mwh, step_h
+            As in :meth:`charge_limit_mw`.
         p_mw : (n,) float
             Feasible power, positive when charging. [MW]
-        step_h : float
-            Step length. [h]
 
         Returns
         -------

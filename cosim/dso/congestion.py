@@ -1,4 +1,4 @@
-"""Violations of a schedule, and which connection points drive them."""
+"""Violations of a schedule, and the connection points that drive them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def assess(
     q_inject_mvar: npt.ArrayLike,
     n_drivers: int = 5,
 ) -> tuple[Violation, ...]:
-    """Violations of a checked state with their drivers.
+    """Return violations of a checked state with their drivers.
 
     Parameters
     ----------

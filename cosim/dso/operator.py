@@ -27,7 +27,7 @@ class StageCheck:
 
 
 class GridOperator:
-    """Keeps schedules within the grid's limits, interval by interval, by its instruments.
+    """DSO that keeps schedules within the grid's limits by its instruments.
 
     In each round it checks the schedules and asks its instruments in turn; the first that acts
     decides the round, and the schedules that the ledger made of it are the next round. When none
@@ -118,7 +118,7 @@ class GridOperator:
             instrument.begin(schedule.interval)
 
     def _cuts_behind(self, asked: Instrument[Any]) -> bool:
-        """Whether a last resort stands behind an instrument."""
+        """Return True if a last resort stands behind an instrument."""
         return any(one.last_resort for one in self.instruments[self.instruments.index(asked) + 1 :])
 
     def _decision(

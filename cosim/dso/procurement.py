@@ -165,7 +165,7 @@ class DsoNetwork:
         down_potential_mw: npt.ArrayLike,
         up_potential_mw: npt.ArrayLike,
     ) -> Need:
-        """Least total change that relieves the network, to size requests.
+        """Find the least total change that relieves the network, to size requests.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ def _floats(values: npt.ArrayLike) -> FloatArray:
 
 
 def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float) -> Actions:
-    """One action per connection point and direction that has any potential."""
+    """Return an action per connection point and direction that has any potential."""
     down, up = np.flatnonzero(down_mw > 0.0), np.flatnonzero(up_mw > 0.0)
     return Actions(
         point=np.concatenate([down, up]).astype(np.int64),
@@ -265,7 +265,7 @@ def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float) -> Actions:
 
 
 def _split(actions: Actions, amount_mw: FloatArray, n_points: int) -> tuple[FloatArray, FloatArray]:
-    """(n_points,) amounts down and up."""
+    """Return amounts down and up, (n_points,) each."""
     down, up = np.zeros(n_points), np.zeros(n_points)
     lowers = actions.direction < 0
     np.add.at(down, actions.point[lowers], amount_mw[lowers])

@@ -59,7 +59,7 @@ class Actions:
     together: tuple[tuple[float, BoolArray], ...] = ()
 
     def change_mw(self, amount_mw: FloatArray, n_points: int) -> FloatArray:
-        """(n_points,) change of injection by the actions taken. [MW]"""
+        """Return the change of injection by the actions taken, (n_points,). [MW]"""
         change = np.zeros(n_points)
         np.add.at(change, self.point, self.direction * amount_mw)
         return change
@@ -67,7 +67,7 @@ class Actions:
 
 @dataclass(frozen=True)
 class Relief:
-    """What to do, and the AC state after it.
+    """Actions to take, and the AC state after them.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ def relieve(
 
 
 def _near(checked: GridCheck, limits: Limits) -> BoolArray:
-    """Rows that are violated or could become so."""
+    """Return rows that are violated or could become so."""
     is_bus = checked.element == "bus"
     near = np.where(is_bus, NEAR_VOLTAGE_PU, NEAR_LOADING_PERCENT)
     rows = np.where(
@@ -208,7 +208,7 @@ def _rows(checked: GridCheck, limits: Limits, wanted: BoolArray) -> _Rows:
 def _programme(
     rows: _Rows, room: FloatArray, effect: FloatArray, amount: FloatArray, actions: Actions
 ) -> tuple[FloatArray, bool]:
-    """Cheapest amounts within the linearised limits, and whether there are any.
+    """Return the cheapest amounts within the linearised limits, and if there are any.
 
     In kW and percent, so that coefficients are of order one for HiGHS' absolute tolerances.
     """
@@ -271,7 +271,7 @@ def _step(
     amount: FloatArray,
     proposal: FloatArray,
 ) -> tuple[FloatArray, GridState]:
-    """The proposal, or as much of the way to it as converges."""
+    """Return the proposal, or as much of the way to it as converges."""
     share = 1.0
     while share > 1e-3:
         taken = proposal if share == 1.0 else amount + share * (proposal - amount)
@@ -285,7 +285,7 @@ def _step(
 def _towards_convergence(
     engine: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray, actions: Actions
 ) -> tuple[FloatArray, GridState]:
-    """Least equal share of all power-reducing actions that gives a state to start from."""
+    """Find the least share of all power-reducing actions that gives a state to start from."""
     reducing = np.sign(p_mw)[actions.point] == -actions.direction
     full = np.where(reducing, actions.max_mw, 0.0)
     total = np.zeros(p_mw.size)
@@ -308,7 +308,7 @@ def _towards_convergence(
 
 
 def _better(found: Relief, best: Relief | None, actions: Actions) -> Relief:
-    """Within limits beats outside; then the later outside, or the cheaper inside."""
+    """Prefer within limits to outside; then the later outside, or the cheaper inside."""
     if best is None or (found.within_limits and not best.within_limits):
         return found
     if best.within_limits and not found.within_limits:

@@ -1,4 +1,4 @@
-"""Grid folders: what they hold, which there are, and what makes one unusable.
+"""Grid folders: a list of those there are, and one read and checked.
 
 A grid folder holds ``network.json`` (pandapower, one ``sgen`` per connection point),
 ``connection_points.csv``, ``elements.csv``, ``profiles.parquet`` and ``SOURCE.md``; docs/grids.md
@@ -94,7 +94,7 @@ class GridCase:
 
 
 def list_grids(base: Path | None = None) -> list[GridInfo]:
-    """Grids that come with cosim, or those in another folder of grid folders.
+    """List grids that come with cosim, or those in another folder of grid folders.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
 
 
 def sha256(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Return the SHA-256 of a file, hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _find(path: Path, scenario_folder: Path | None) -> Path:
-    """Folder of a grid: near the scenario, from the working directory, or one that ships."""
+    """Find the folder of a grid: near the scenario, in the working directory, or a shipped one."""
     places = [path]
     if not path.is_absolute():
         if scenario_folder is not None:

@@ -110,7 +110,7 @@ class FixedPointEngine(BalancedEngine):
         return _masked(state, converged)
 
     def _node_power(self, p_mw: FloatArray, q_mvar: FloatArray) -> ComplexArray:
-        """Complex power injected at each node. [pu]"""
+        """Return complex power injected at each node. [pu]"""
         s = (p_mw + 1j * q_mvar) / self.model.base_mva
         if not self.model.one_point_per_node:
             s = s @ self.model.incidence
@@ -141,7 +141,7 @@ class FixedPointEngine(BalancedEngine):
 
 
 def _blocked(matrix: ComplexArray) -> ComplexArray:
-    """A matrix as a stack of row blocks, each small enough for one thread, padded with zeros."""
+    """Stack a matrix's row blocks, each small enough for one thread, padded with zeros."""
     n_rows, n_columns = matrix.shape
     n_block = max(1, _UNTHREADED // max(n_columns, 1))
     n_blocks = max(1, -(-n_rows // n_block))
@@ -151,7 +151,7 @@ def _blocked(matrix: ComplexArray) -> ComplexArray:
 
 
 def _masked(state: GridState, converged: BoolArray) -> GridState:
-    """The batch with NaN wherever a state did not converge, dead branches included."""
+    """Return the batch with NaN wherever a state did not converge, dead branches included."""
     arrays = []
     for field in fields(GridState)[1:]:
         array = np.array(getattr(state, field.name))

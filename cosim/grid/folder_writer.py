@@ -70,7 +70,7 @@ def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
 
 
 def free_folder(dest: str | Path) -> Path:
-    """The path, unless something is there already (``GridDataError``)."""
+    """Return the path, unless something is there already (``GridDataError``)."""
     path = Path(dest)
     if path.exists():
         raise GridDataError(
@@ -97,7 +97,7 @@ def publish(write: Callable[[Path], None], dest: Path) -> Path:
 def write_tables(
     folder: Path, net: Any, points: pd.DataFrame, elements: pd.DataFrame, columns: dict[str, Any]
 ) -> None:
-    """Network, connection points, elements and profiles in their files."""
+    """Write network, connection points, elements and profiles into their files."""
     pp.to_json(net, str(folder / NETWORK_FILE))
     points.to_csv(folder / POINTS_FILE, index=False, lineterminator="\n")
     elements.to_csv(folder / ELEMENTS_FILE, index=False, lineterminator="\n")
@@ -111,7 +111,7 @@ def write_tables(
 
 
 def write_source(folder: Path, lines: list[str]) -> None:
-    """``SOURCE.md``: the lines given, then the digest of each file."""
+    """Write ``SOURCE.md``: the lines given, then the digest of each file."""
     files = (NETWORK_FILE, POINTS_FILE, ELEMENTS_FILE, PROFILES_FILE)
     digests = [f"| `{file}` | `{sha256(folder / file)}` |" for file in files]
     text = [*lines, "", "## Files", "", "| file | SHA-256 |", "|---|---|", *digests]

@@ -1,6 +1,6 @@
-"""Making a grid folder: from SimBench, or from a user's own pandapower network.
+"""Import of a grid folder from SimBench, or from a user's own pandapower network.
 
-Both importers write to a temporary folder beside the destination and rename it when everything in
+Both importers write to a temporary folder next to the destination and rename it when everything in
 it has passed the checks of :mod:`cosim.grid.validation`, so that nothing half-written remains.
 """
 
@@ -187,7 +187,7 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _simbench_kind(table: str, profile: str, name: str) -> str:
-    """Kind of device by the profile, the longest match of those that a table can hold."""
+    """Return the kind of device by profile, the longest match of those of a table."""
     found = {
         kind: match.end()
         for kind, device in DEVICES.every().items()
@@ -204,7 +204,7 @@ def _simbench_kind(table: str, profile: str, name: str) -> str:
 
 
 def _simbench_profiles(tables: Any, elements: pd.DataFrame) -> dict[str, Any]:
-    """Columns of the profiles in use, on an even time index.
+    """Return columns of the profiles in use, on an even time index.
 
     SimBench labels its steps in local time with an hour missing in March and one repeated in
     October, while the steps themselves are even. The index here counts quarter hours from the

@@ -16,7 +16,7 @@ from cosim.units import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Limits:
-    """What the grid may carry.
+    """Limits of voltage and loading.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Limits:
     trafo_loading_percent: float = 100.0
 
     def tightened(self, loading_margin_percent: float, voltage_margin_pu: float) -> Limits:
-        """The same limits with a distance kept from each. [%, pu]"""
+        """Return the same limits with a distance kept from each. [%, pu]"""
         return Limits(
             vm_min_pu=self.vm_min_pu + voltage_margin_pu,
             vm_max_pu=self.vm_max_pu - voltage_margin_pu,
@@ -96,7 +96,7 @@ class GridCheck:
 
     @property
     def any_violated(self) -> bool:
-        """Whether any limit is violated."""
+        """True if any limit is violated."""
         return bool(self.violated.any())
 
 

@@ -26,7 +26,7 @@ from cosim.units import BoolArray, FloatArray, IntArray
 
 ComplexArray = npt.NDArray[np.complex128]
 
-# what a network may hold besides the sgens that stand for its connection points
+# what a network may hold apart from the sgens that stand for its connection points
 SUPPORTED_TABLES = frozenset(
     {"bus", "line", "trafo", "switch", "ext_grid", "sgen", "shunt", "impedance"}
 )
@@ -56,7 +56,7 @@ POWER_FLOW_TABLES = (
 
 @dataclass(frozen=True)
 class Topology:
-    """Which elements a power-flow result speaks about, in pandapower's index order.
+    """Elements of a power-flow result, in pandapower's index order.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class NetworkModel:
 
     @cached_property
     def one_point_per_node(self) -> bool:
-        """Whether nodes and connection points are the same thing in the same order."""
+        """True if nodes and connection points are the same in the same order."""
         return bool(np.array_equal(self.node_of_point, np.arange(self.v_idle.size))) and (
             self.v_idle.size == self.n_points
         )
@@ -170,7 +170,7 @@ class NetworkModel:
 
     @cached_property
     def rows(self) -> dict[str, slice]:
-        """Where each kind of output lies among the rows of ``out_gain``."""
+        """Place of each kind of output among the rows of ``out_gain``."""
         sizes = {
             "bus": self.topology.bus_idx.size,
             "line_from": self.topology.line_idx.size,
@@ -269,7 +269,7 @@ def build_network_model(net: Any) -> NetworkModel:
 
 
 def _branch_rows(net: Any, internal: Any, element: str) -> tuple[IntArray, BoolArray]:
-    """Row in Yf and Yt of each branch of one kind, and whether it has one."""
+    """Return the row in Yf and Yt of each branch of one kind, and if it has one."""
     size = len(net[element])
     if element not in net._pd2ppc_lookups["branch"]:
         return np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)

@@ -14,7 +14,7 @@ from cosim.grid.catalogue import GridCase
 
 
 def low_voltage_busbar(net: Any) -> int:
-    """Bus behind the first transformer in service, on its low-voltage side.
+    """Return the bus behind the first transformer in service, on its low-voltage side.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def low_voltage_busbar(net: Any) -> int:
 
 
 def with_connection_point(case: GridCase, name: str, bus: str | None = None) -> GridCase:
-    """A grid with one more connection point, the last in order.
+    """Return a grid with one more connection point, the last in order.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def _unreadable(file: Path, problem: str) -> GridDataError:
 
 
 def _parsed(text: str) -> Any:
-    """JSON of a text in which no key stands twice: readers differ in which of two they take."""
+    """Read JSON in which no key stands twice: readers differ in which of two they take."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -211,7 +211,7 @@ class _Walk:
         return {**value, "_object": json.dumps(nested)}
 
     def _table(self, table: dict[str, Any], path: str, unbuilt: bool) -> dict[str, Any]:
-        """A table without the rows that hold a controller."""
+        """Return a table without the rows that hold a controller."""
         columns, index, rows = (table.get(part) for part in ("columns", "index", "data"))
         if not (isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)):
             raise self._refused("holds a table without columns, index or data", path)
@@ -240,7 +240,7 @@ class _Walk:
 
 
 def _is_controller(value: Any) -> bool:
-    """Whether a value is a controller of pandapower, or belongs to one."""
+    """Return True for a controller of pandapower, or what belongs to one."""
     if not isinstance(value, dict):
         return False
     module, name = str(value.get("_module")), str(value.get("_class"))

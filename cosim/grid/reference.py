@@ -15,7 +15,7 @@ TOLERANCE_PU = 1e-6
 
 
 class ReferenceCheck:
-    """Re-solves a sample of intervals with the reference engine and keeps the largest difference.
+    """Sample of intervals solved again by the reference engine, and the largest difference.
 
     Parameters
     ----------
@@ -105,6 +105,6 @@ def make_reference(engine: PowerFlow, net: Any) -> PowerFlow:
 
 
 def sample(n_intervals: int, size: int) -> tuple[int, ...]:
-    """Intervals to be solved again: evenly spread, the middle of each part of the run."""
+    """Return intervals to be solved again: evenly spread, the middle of each part of the run."""
     size = min(size, n_intervals)
     return tuple(int((i + 0.5) * n_intervals / size) for i in range(size))

@@ -1,4 +1,4 @@
-"""How voltages and loadings move with injections: exact AC sensitivities at an operating point.
+"""Exact AC sensitivities of voltages and loadings to injections at an operating point.
 
 At a solved state the node currents are ``I = conj(S / V)`` and the node voltages ``V = w + Z I``.
 Differentiating, with ``D = conj(S / V^2)``,
@@ -53,7 +53,7 @@ def sensitivities(
     line: IntArray,
     trafo: IntArray,
 ) -> Sensitivities:
-    """Exact linearisation of the power flow at a converged state.
+    """Linearise the power flow exactly at a converged state.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def row_sensitivities(
     q_inject_mvar: npt.ArrayLike,
     rows: BoolArray,
 ) -> Sensitivities:
-    """Sensitivities of chosen rows of a grid check, in their order.
+    """Return sensitivities of chosen rows of a grid check, in their order.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _row_gains(
     line: IntArray,
     trafo: IntArray,
 ) -> ComplexArray:
-    """(k, n_nodes): d|row| = Re(gain dI) for each row asked for."""
+    """Return the gains of d|row| = Re(gain dI) for each row asked for, (k, n_nodes)."""
     rows = model.rows
     chosen = [bus + rows["bus"].start]
     for position, ends in ((line, ("line_from", "line_to")), (trafo, ("trafo_hv", "trafo_lv"))):

@@ -209,7 +209,7 @@ def check_profiles(file: Path) -> set[str]:
 
 
 def check_profile_table(table: Any, file: Path) -> set[str]:
-    """The same for a table that was read already."""
+    """Refuse the same in a table that was read already."""
     if "time" not in table.column_names or not pa.types.is_timestamp(table["time"].type):
         raise GridDataError(
             "has no column 'time' of timestamps", file=file, field="time", remedy="add one"
@@ -292,7 +292,7 @@ def _rows(table: pd.DataFrame) -> Any:
 
 
 def some(names: Any, limit: int = 5) -> str:
-    """The first few of many names."""
+    """Return the first few of many names."""
     listed = list(names)
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more

@@ -221,14 +221,14 @@ class Bidders:
     def _store(
         self, firm_wh: IntArray, planned_wh: IntArray, storage_wh: IntArray | None
     ) -> IntArray:
-        """Nominations to the shared battery. [Wh]"""
+        """Return nominations to the shared battery. [Wh]"""
         if self.shared is None:
             return np.zeros_like(planned_wh)
         account_wh = np.zeros_like(planned_wh) if storage_wh is None else storage_wh
         return nominate_wh(self.shared, firm_wh, planned_wh, account_wh)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """What the bidders have learnt, as plain arrays: prices, and the strategies' own."""
+        """Return what was learnt, as plain arrays: prices, and the strategies' own."""
         state = {f"price.{key}": value for key, value in self.price_forecast.state().items()}
         for s, strategy in enumerate(self._strategies):
             for key, value in strategy.state().items():
@@ -244,7 +244,7 @@ class Bidders:
     def _price(
         self, interval: int, plan: StoragePlan, planned_wh: IntArray, last_price: int | None
     ) -> tuple[IntArray, IntArray]:
-        """Orders of all strategies. [Wh, µEUR/kWh]"""
+        """Return orders of all strategies. [Wh, µEUR/kWh]"""
         is_sell, energy_wh = planned_wh > 0, np.abs(planned_wh)
         traded_mw = plan.planned_p_mw - plan.firm_p_mw
         traded_wh = energy_wh_from_mw(
@@ -278,7 +278,7 @@ class Bidders:
 
 
 def _idle(storages: tuple[Storage, ...], where: BoolArray) -> tuple[Storage, ...]:
-    """Storages that have no power at some connection points."""
+    """Return storages without power at some connection points."""
     return tuple(
         replace(storage, p_max_mw=np.where(where, 0.0, storage.p_max_mw)) for storage in storages
     )

@@ -1,4 +1,4 @@
-"""A battery that members share: its place in the population, and what members nominate.
+"""A battery that members share: its place in the population, and its nominations.
 
 The battery has a connection point of its own, whose energy manager follows what the members
 nominate. Policy of a member, before it orders anything in the local market:
@@ -27,7 +27,7 @@ _LEAST_WH = 10
 
 
 def with_shared_battery(population: Population, shared: SharedBattery) -> Population:
-    """The population with the battery, empty, behind its connection point.
+    """Return the population with the battery, empty, behind its connection point.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def with_shared_battery(population: Population, shared: SharedBattery) -> Popula
 def nominate_wh(
     shared: SharedBattery, firm_wh: IntArray, planned_wh: IntArray, account_wh: IntArray
 ) -> IntArray:
-    """What members nominate for one interval.
+    """Return what members nominate for one interval.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def read_elements(
 
 
 def profile_columns(elements: Collection[Element]) -> tuple[str, ...]:
-    """Columns of the profiles file that elements need, each once, in the order of first use."""
+    """Return columns of the profiles file that elements need, in the order of first use."""
     with_profile = {device.kind for device in registered() if device.has_profile}
     used: list[str] = []
     for element in elements:

@@ -1,4 +1,4 @@
-"""What prosumers expect of the next interval: the truth, persistence and autocorrelated noise."""
+"""Forecasts of the next interval: the truth, persistence and autocorrelated noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.devices.population import Population
-from cosim.devices.profiled import Series, ratio, total
+from cosim.devices.profiled import Series, frozen, ratio, total
 from cosim.scenario.prosumers import ForecastSettings
 from cosim.seeds import child_seed
 from cosim.units import FloatArray
@@ -142,27 +142,21 @@ def make_forecasts(
         return total(own or [np.zeros_like(whole_mw)])
 
     return Forecasts(
-        generated_mw=_frozen(generated_mw),
-        consumed_mw=_frozen(consumed_mw),
-        flexible_mw=_frozen(flexible_mw),
-        throttleable_mw=_frozen(
+        generated_mw=frozen(generated_mw),
+        consumed_mw=frozen(consumed_mw),
+        flexible_mw=frozen(flexible_mw),
+        throttleable_mw=frozen(
             of(generation, generated_mw, [d.is_flexible for d in population.generators])
         ),
-        cuttable_mw=_frozen(
+        cuttable_mw=frozen(
             of(generation, generated_mw, [d.is_curtailable for d in population.generators])
         ),
-        sheddable_mw=_frozen(
+        sheddable_mw=frozen(
             of(consumption, consumed_mw, [d.is_curtailable for d in population.consumers])
         ),
-        q_inject_mvar=_frozen(
+        q_inject_mvar=frozen(
             total([q_mvar for _, q_mvar in generation])
             - total([q_mvar for _, q_mvar in consumption])
             - flexible_q_mvar
         ),
     )
-
-
-def _frozen(values: FloatArray) -> FloatArray:
-    array = np.ascontiguousarray(values)
-    array.setflags(write=False)
-    return array

@@ -168,7 +168,7 @@ def plan_arbitrage(
 
 
 def _quantile(ordered: FloatArray, share: float) -> float:
-    """Linear quantile of sorted values; a tenth of the time of ``numpy.quantile``."""
+    """Return the linear quantile of sorted values, in a tenth of ``numpy.quantile``'s time."""
     position = share * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)

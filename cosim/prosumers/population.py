@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from cosim.devices.catalogue import registered
 from cosim.devices.deferral import Deferrable, Deferral, DeferralSettings
 from cosim.devices.device import Device, Equipment
 from cosim.devices.population import Population
+from cosim.devices.profiled import frozen
 from cosim.errors import GridDataError, ProfileError
 from cosim.prosumers.elements import Element
 from cosim.scenario.prosumers import ProsumerSettings, assign_meters
@@ -103,10 +103,10 @@ def build_population(
         # the battery's draw is the oldest: it has the seed itself, others have children of it
         key = () if kind.is_default else tuple(kind.kind.encode())
         equipment = Equipment(
-            p_mw=_frozen(p_mw),
-            q_mvar=_frozen(q_mvar),
-            rated_mw=_frozen(np.maximum(rated_mw, p_mw.max(axis=0, initial=0.0))),
-            capacity_mwh=_frozen(capacity_mwh),
+            p_mw=frozen(p_mw),
+            q_mvar=frozen(q_mvar),
+            rated_mw=frozen(np.maximum(rated_mw, p_mw.max(axis=0, initial=0.0))),
+            capacity_mwh=frozen(capacity_mwh),
             is_there=is_there,
             settings=None if kind.settings_type is None else settings.section(kind.settings_type),
             seed=child_seed(seed, *key),
@@ -160,9 +160,3 @@ class _Profiles:
                 )
             self._magnitudes[name] = np.maximum(relative, 0.0)
         return self._magnitudes[name]
-
-
-def _frozen(values: npt.ArrayLike) -> FloatArray:
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    array.setflags(write=False)
-    return array

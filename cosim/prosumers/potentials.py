@@ -1,4 +1,4 @@
-"""How far a prosumer can deviate from its plan, and what it asks for it.
+"""Deviations from its plan that a prosumer can offer, and their prices.
 
 Conservative throughout: a potential holds for every schedule between the firm and the planned one,
 and is rounded down past the rounding of schedules, so that a prosumer whose forecast is right
@@ -76,7 +76,7 @@ def lowering(
     throttleable_mw : (n,) float
         Expected generation that can be throttled. [MW]
     throttling_ueur_per_kwh : (n,) int64
-        Cost of throttling besides the lost feed-in. [µEUR/kWh]
+        Cost of throttling on top of the lost feed-in. [µEUR/kWh]
     storages : sequence of Reach
     net_low_wh : (n,) int64
         Smaller net injection of firm and planned schedule. [Wh]
@@ -167,7 +167,7 @@ def curtailable(
 
 
 def _whole_wh(p_mw: FloatArray, step_h: float) -> IntArray:
-    """Energy of a step, rounded down past the rounding of schedules."""
+    """Return the energy of a step, rounded down past the rounding of schedules."""
     whole = np.floor(p_mw * (step_h * WH_PER_MWH)).astype(np.int64)
     return np.maximum(whole - ROUNDING_WH, 0)
 

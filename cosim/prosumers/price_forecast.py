@@ -1,4 +1,4 @@
-"""What prosumers expect the market to clear at: a prior, then the last days by time of day."""
+"""Expected clearing prices: a prior, then the last days by time of day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAYS_REMEMBERED = 3
 
 
 def prior_prices(demand_mw: FloatArray, supply_mw: FloatArray, tariff: Tariff) -> FloatArray:
-    """Prices before the market has cleared: between feed-in and retail by the community's balance.
+    """Return prices before the market has cleared: from feed-in to retail by the balance.
 
     ``feed_in + (retail - feed_in) * demand / (demand + supply)``: near the feed-in price when PV
     abounds, at the retail price when there is none.
@@ -79,12 +79,12 @@ class PriceForecast:
         self._mean[slot] = np.mean(known[~np.isnan(known)])
 
     def expected(self, interval: int) -> float:
-        """Price expected of an interval. [µEUR/kWh]"""
+        """Return the price expected of an interval. [µEUR/kWh]"""
         learnt = self._mean[interval % self.slots]
         return float(self._prior[interval] if np.isnan(learnt) else learnt)
 
     def coming_day(self, interval: int) -> FloatArray:
-        """Prices expected of a day from an interval on, or to the end of the run.
+        """Return prices expected of a day from an interval on, or to the end of the run.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class PriceForecast:
         return np.where(np.isnan(learnt), prior, learnt)
 
     def state(self) -> dict[str, FloatArray]:
-        """What it has learnt."""
+        """Return what it has learnt."""
         return {"history": self._history.copy(), "mean": self._mean.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Read the window of a run out of a file of time series, and refuse what cannot be trusted."""
+"""The window of a run in a file of time series, refused where it cannot be trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_window(
     intervals: int,
     step_s: int,
 ) -> dict[str, FloatArray]:
-    """Values of some columns over the intervals of a run.
+    """Read some columns over the intervals of a run.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _time_ns(time: pd.Series[Any], file: Path) -> np.ndarray[Any, np.dtype[np.in
 
 
 def _step_s(time_ns: np.ndarray[Any, np.dtype[np.int64]], file: Path) -> int:
-    """The most frequent distance of two time stamps, the shorter one if tied. [s]"""
+    """Return the most frequent distance of two time stamps, the shorter one if tied. [s]"""
     if time_ns.size < 2:
         raise ProfileError(
             f"holds {time_ns.size} rows, too few to have a time step",
@@ -185,7 +185,7 @@ def _rows(
     profile_step_s: int,
     file: Path,
 ) -> slice:
-    """Rows of the window, every one of them present."""
+    """Return the rows of the window, every one of them present."""
     step = pd.Timedelta(seconds=profile_step_s)
     first, last = pd.Timestamp(int(time_ns[0])), pd.Timestamp(int(time_ns[-1])) + step
     end = start + n_rows * step

@@ -1,4 +1,4 @@
-"""How prosumers price their orders; others plug in through the entry points ``cosim.strategies``.
+"""Bidding strategies, which price prosumers' orders; others plug in by entry points.
 
 A strategy sees what its followers are about to trade and names a limit price for each, and may
 offer less than all of it. See docs/strategies.md for how to write one.
@@ -27,7 +27,7 @@ FIELD = "prosumers.strategies"
 
 @dataclass(frozen=True)
 class StrategySetup:
-    """What a strategy knows before the first interval.
+    """Followers, prices and draws of a strategy, known before the first interval.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class StrategySetup:
 
 @dataclass(frozen=True)
 class BidContext:
-    """What a strategy knows when it bids for one interval. Arrays are read-only.
+    """State of the market and of the followers for a bid of one interval, with read-only arrays.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class BidContext:
     energy_wh : (m,) int64
         What each has to trade, 0 for nothing. [Wh]
     battery_wh : (m,) int64
-        How much of it goes into or comes out of the battery only because it is traded. [Wh]
+        Part of it that goes into or comes out of the battery only because it is traded. [Wh]
     battery_price_ueur_per_kwh : (m,) int64
         Price at which that part breaks even: the most to pay when buying, the least to ask when
         selling. [µEUR/kWh]
@@ -84,7 +84,7 @@ class BidContext:
 
 @dataclass(frozen=True)
 class LimitOrders:
-    """What a strategy answers.
+    """Orders of a strategy for one interval.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Strategy(ABC):
         """Price the orders of one interval."""
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """What it has learnt, for a checkpoint; strategies without memory keep this default."""
+        """Return what it has learnt, for a checkpoint; without memory keep this default."""
         return {}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:  # noqa: B027
@@ -155,7 +155,7 @@ class Truthful(Strategy):
         self._sell_value = tariff.feed_in_price_ueur_per_kwh + given_up.astype(np.int64)
 
     def bid(self, context: BidContext) -> LimitOrders:
-        """Value of each order, rounded towards the prosumer's good: asks up, bids down."""
+        """Ask or offer each value, rounded towards the prosumer's good: asks up, bids down."""
         value = np.where(context.is_sell, self._sell_value, self._buy_value)
         energy = np.maximum(context.energy_wh, 1)
         gain = context.battery_wh * (context.battery_price_ueur_per_kwh - value)
@@ -179,7 +179,7 @@ class ZeroIntelligence(Strategy):
     """
 
     def bid(self, context: BidContext) -> LimitOrders:
-        """Uniform integer prices."""
+        """Draw uniform integer prices."""
         tariff = self.setup.tariff
         price = context.rng.integers(
             tariff.feed_in_price_ueur_per_kwh,
@@ -194,7 +194,7 @@ BUILTIN: dict[str, type[Strategy]] = {"truthful": Truthful, "zero_intelligence":
 
 
 def known_strategies() -> tuple[str, ...]:
-    """Names that a scenario can use: built-in ones, and those of installed packages."""
+    """Return names that a scenario can use: built-in ones, and those of installed packages."""
     return tuple(sorted({*BUILTIN, *(point.name for point in entry_points(group=GROUP))}))
 
 

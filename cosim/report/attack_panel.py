@@ -53,7 +53,7 @@ ROUNDING_KWH = 0.1
 
 
 def attack_name(settings: AttackSettings) -> str:
-    """Return the kind of an attack in words, and whether it took place."""
+    """Return the kind of an attack in words, and if it did not take place."""
     name = settings.kind.replace("_", " ")
     return name if settings.active else f"{name}, not active"
 
@@ -92,7 +92,7 @@ class AttackReported(Reported[AttackSettings]):
 
 
 def _tile(results: Results, i: AttackIndicators) -> Tile:
-    """Tile of the victims' cost, or else of the attackers'."""
+    """Return the tile of the victims' cost, or else of the attackers'."""
     who, cost = "victims", i.victims_cost_eur
     if cost is None:
         who, cost = "attackers", i.attackers_cost_eur
@@ -109,7 +109,7 @@ def _tile(results: Results, i: AttackIndicators) -> Tile:
 
 
 def _money(results: Results) -> Chart:
-    """Bars of what each party paid."""
+    """Draw what each party paid."""
     i = attack_indicators(results)
     sides = attack_parties(results)
     roles = money_by_role(results).sum()
@@ -144,7 +144,7 @@ def _money(results: Results) -> Chart:
 
 
 def _grid(results: Results, settings: AttackSettings, delivered: StageSeries) -> Chart:
-    """Voltage and loading as delivered, with the attacked intervals shaded."""
+    """Draw voltage and loading as delivered, with the attacked intervals shaded."""
     axis, limits = TimeAxis(results), results.scenario_fields["grid"]["limits"]
     buses = delivered.bus.without(results.network["ext_grid"]["bus"].to_numpy())
     figure = two_rows([0.5, 0.5])
@@ -180,7 +180,7 @@ def _grid(results: Results, settings: AttackSettings, delivered: StageSeries) ->
 
 
 def _meters(results: Results, settings: AttackSettings) -> Chart:
-    """Bars of the energy that no reading accounts for."""
+    """Draw the energy that no reading accounts for."""
     axis, figure = TimeAxis(results), go.Figure()
     missing = unaccounted_kwh(results).to_numpy()
     figure.add_trace(axis.bars(missing, "not accounted for [kWh]", AMBER, showlegend=True))

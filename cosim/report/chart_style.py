@@ -55,7 +55,7 @@ class Chart:
 
 
 class TimeAxis:
-    """Adds traces whose values hold for whole intervals.
+    """Traces whose values hold for whole intervals.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class TimeAxis:
         self._step_ms = results.step_s * MILLISECONDS
 
     def line(self, values: FloatArray, name: str, colour: str, **options: Any) -> Any:
-        """A stepped line; the last value is held to the end of its interval."""
+        """Return a stepped line; the last value is held to the end of its interval."""
         style = {"color": colour, "width": options.pop("width", 2), "shape": "hv"}
         if "dash" in options:
             style["dash"] = options.pop("dash")
@@ -85,7 +85,7 @@ class TimeAxis:
         )
 
     def bars(self, values: FloatArray, name: str, colour: str, **options: Any) -> Any:
-        """Bars as wide as their intervals."""
+        """Return bars as wide as their intervals."""
         return go.Bar(
             x0=self._start,
             dx=self._step_ms,
@@ -121,7 +121,13 @@ def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool 
         separators=".\u202f",
         modebar={"bgcolor": "rgba(255,255,255,0.9)", "color": "#7b8794", "activecolor": INK},
     )
-    axis = {"gridcolor": GRID, "linecolor": "#9aa5b1", "zeroline": False, "ticks": "outside"}
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": "#9aa5b1",
+        "zeroline": False,
+        "ticks": "outside",
+        "title_font_size": 13,
+    }
     figure.update_xaxes(**axis)
     if over_time:
         figure.update_xaxes(
@@ -138,7 +144,7 @@ def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool 
 
 
 def limit_line(figure: Any, value: float, text: str, **options: Any) -> None:
-    """A dashed line with its meaning."""
+    """Draw a dashed line with its meaning."""
     figure.add_hline(
         y=value,
         line={"color": INK, "width": 1.3, "dash": "dash"},
@@ -149,24 +155,24 @@ def limit_line(figure: Any, value: float, text: str, **options: Any) -> None:
 
 
 def two_rows(heights: list[float]) -> Any:
-    """Two plots above each other with one time axis; heights are shares."""
+    """Return two plots above each other with one time axis; heights are shares."""
     return make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.07
     )
 
 
 def zero_line(figure: Any) -> None:
-    """A thin line at zero."""
+    """Draw a thin line at zero."""
     figure.add_hline(y=0.0, line={"color": INK, "width": 1})
 
 
 def filled(chart: Chart, figure: Any) -> Chart:
-    """The chart with its figure."""
+    """Return the chart with its figure."""
     return replace(chart, figure=figure)
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers in a range, four to nine of them."""
+    """Return round numbers in a range, four to nine of them."""
     rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)

@@ -33,7 +33,7 @@ STAGE_LABELS = {
 
 
 def checks_of_stage(results: Results, stage: str) -> pd.DataFrame:
-    """Rows of ``grid_checks`` that stand for a stage, one per interval and element.
+    """Return rows of ``grid_checks`` that stand for a stage, one per interval and element.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def checks_of_stage(results: Results, stage: str) -> pd.DataFrame:
 
 
 def violation_kind(checks: pd.DataFrame) -> pd.Series:
-    """Kind of each violated row, missing where nothing is violated.
+    """Return the kind of each violated row, missing where nothing is violated.
 
     A value that is not a number means that there is no solution, whatever the element.
     """
@@ -74,7 +74,7 @@ def violation_kind(checks: pd.DataFrame) -> pd.Series:
 
 
 def violation_minutes(results: Results, stage: str) -> dict[str, dict[str, float]]:
-    """Minutes of violation of a stage by kind.
+    """Return minutes of violation of a stage by kind.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 The baseline settles the same metered energy with the supplier alone: consumption at the retail
 price, rounded up, feed-in at the feed-in price, rounded down, interval by interval. It says what
-the market moved, not how people would have behaved without it. Energy that an agreement allocated
-counts where it was metered; its costs are those of the run, but what shares cost is not.
+the market moved, not how prosumers would have behaved without it. Energy that an agreement
+allocated counts where it was metered; its costs are those of the run, but what shares cost is not.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Self-consumption and self-sufficiency follow Luthander et al., Applied Energy 142 (2015) 80-94,
 doi:10.1016/j.apenergy.2014.12.028, eqs. 1-4, for the community as a whole: with the sums over all
-prosumers of PV generation P(t), of consumption L(t) (fixed load, EV, heat pump) and of battery
-power B(t) (charging positive), the energy used by the community itself is
+prosumers of generation P(t), of consumption L(t) and of storages' power B(t) (charging positive),
+each over every device of that role, the energy used by the community itself is
 ``M(t) = min(L(t), max(P(t) - B(t), 0))``, self-consumption ``sum M / sum P`` and self-sufficiency
-``sum M / sum L``. Batteries count as behind the meter: what they charge is not available, what they
-discharge is, whatever it was charged from; a battery that ends emptier than it began therefore adds
-to both.
+``sum M / sum L``. Storages count as behind the meter: what they charge is not available, what they
+discharge is, whatever it was charged from; one that ends emptier than it began therefore adds to
+both.
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosim.devices.catalogue import columns_of
+from cosim.devices.device import Role
 from cosim.report.indicator import ratio
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, WH_PER_MWH, FloatArray
 
 KWH_PER_MWH = WH_PER_MWH / WH_PER_KWH
-
-GENERATION = ("pv_p_mw",)
-CONSUMPTION = ("load_p_mw", "ev_p_mw", "heat_pump_p_mw")
-STORAGE = ("battery_p_mw",)
-"""Columns of ``prosumers`` by what they are. [MW]"""
 
 
 @dataclass(frozen=True)
@@ -69,14 +66,13 @@ def community_power(results: Results, without: Collection[str] = ()) -> Communit
     without : collection of str
         Connection points to leave out.
     """
-    columns = [*GENERATION, *CONSUMPTION, *STORAGE]
     rows = results.frame("prosumers")
     if without:
         rows = rows[~rows["prosumer"].isin(list(without))]
-    sums = rows.groupby("interval")[columns].sum()
+    by_interval = rows.groupby("interval")
 
-    def total(names: tuple[str, ...]) -> FloatArray:
-        first, *others = (sums[name] for name in names)
-        return np.asarray(sum(others, first).to_numpy(), dtype=np.float64)
+    def total(role: Role) -> FloatArray:
+        columns = columns_of(role, rows.columns)
+        return sum((by_interval[c].sum().to_numpy() for c in columns), np.zeros(len(by_interval)))
 
-    return CommunityPower(total(GENERATION), total(CONSUMPTION), total(STORAGE))
+    return CommunityPower(total("generation"), total("consumption"), total("storage"))

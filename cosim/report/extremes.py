@@ -9,17 +9,9 @@ import numpy as np
 from cosim.report.checks import checks_of_stage
 from cosim.results.reader import Results
 
-EXTREMES = (
-    "highest_vm_pu",
-    "lowest_vm_pu",
-    "highest_line_loading_percent",
-    "highest_trafo_loading_percent",
-)
-"""Of what was delivered; ``scheduled_`` before a name: of the schedules before flexibility."""
-
 
 def extreme_indicators(results: Results) -> dict[str, Any]:
-    """Highest and lowest bus voltage and highest loadings, scheduled and delivered.
+    """Return highest and lowest bus voltage and highest loadings, scheduled and delivered.
 
     Buses that the upstream grid holds at a given voltage are left out, and so are intervals
     without a power-flow solution: ``violations`` counts those.
@@ -27,8 +19,9 @@ def extreme_indicators(results: Results) -> dict[str, Any]:
     Returns
     -------
     dict of str to float or None
-        By the names of :data:`EXTREMES`, with and without ``scheduled_``; None without a value.
-        [pu, %]
+        ``highest_vm_pu``, ``lowest_vm_pu``, ``highest_line_loading_percent`` and
+        ``highest_trafo_loading_percent`` as delivered, and with ``scheduled_`` before the name of
+        the schedules before flexibility; None without a value. [pu, %]
     """
     held = np.unique(results.network.ext_grid["bus"].to_numpy())
     found: dict[str, float | None] = {}

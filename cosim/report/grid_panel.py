@@ -20,14 +20,14 @@ from cosim.report.chart_style import (
     zero_line,
 )
 from cosim.report.checks import KIND_LABELS, KINDS
-from cosim.report.energy import CONSUMPTION, GENERATION, STORAGE
+from cosim.report.energy import community_power
 from cosim.report.indicators import Indicators
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import Offender, StageSeries, per_interval
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.results.schemas import STAGES
-from cosim.units import WH_PER_KWH, FloatArray
+from cosim.units import WH_PER_KWH
 
 KW_PER_MW = 1_000
 VM_PAD_PU = 0.015
@@ -54,8 +54,8 @@ GRID_DEFINITIONS = (
     (
         "Self-consumption and self-sufficiency",
         "Of the community as a whole (Luthander et al. 2015, doi:10.1016/j.apenergy.2014.12.028): "
-        "with PV generation P, consumption L (load, EV, heat pump) and battery charging B summed "
-        "over all prosumers in each interval, own use is M = min(L, max(P − B, 0)); "
+        "with generation P, consumption L and charging of storages B summed over all devices of "
+        "all prosumers in each interval, own use is M = min(L, max(P − B, 0)); "
         "self-consumption is ΣM / ΣP, self-sufficiency ΣM / ΣL.",
     ),
 )
@@ -116,7 +116,7 @@ def grid_tiles(i: Indicators) -> list[Tile]:
         Tile(
             "Self-sufficiency",
             f"self-consumption {percent(i.self_consumption)}; "
-            f"{number(i.generation_kwh, 'kWh', 0)} PV, "
+            f"{number(i.generation_kwh, 'kWh', 0)} generated, "
             f"{number(i.consumption_kwh, 'kWh', 0)} consumed",
             percent(i.self_sufficiency),
         ),
@@ -250,24 +250,22 @@ def curtailment_chart(results: Results) -> Chart:
 
 def energy_chart(results: Results) -> Chart:
     """Draw the power of the community behind and at the meters."""
-    rows = results.frame("prosumers")
-
-    def kw(*columns: str) -> FloatArray:
-        parts = (per_interval(results, rows["interval"], rows[c], KW_PER_MW) for c in columns)
-        return np.asarray(sum(parts), dtype=np.float64)
-
-    pv, consumption, battery = kw(*GENERATION), kw(*CONSUMPTION), kw(*STORAGE)
+    rows, power = results.frame("prosumers"), community_power(results)
+    net_mw = per_interval(results, rows["interval"], rows["p_inject_mw"])
     axis, figure = TimeAxis(results), go.Figure()
-    figure.add_trace(axis.line(pv, "PV generation [kW]", AMBER))
-    figure.add_trace(axis.line(consumption, "consumption [kW]", BEFORE, dash="dash"))
-    if battery.any():
-        figure.add_trace(axis.line(battery, "battery charging [kW]", PINK, dash="dot"))
-    figure.add_trace(axis.line(kw("p_inject_mw"), "net injection [kW]", AFTER))
+    for power_mw, name, colour, dash in (
+        (power.generation_mw, "generation [kW]", AMBER, "solid"),
+        (power.consumption_mw, "consumption [kW]", BEFORE, "dash"),
+        (power.storage_mw, "charging of storages [kW]", PINK, "dot"),
+        (net_mw, "net injection [kW]", AFTER, "solid"),
+    ):
+        if power_mw.any() or power_mw is not power.storage_mw:
+            figure.add_trace(axis.line(power_mw * KW_PER_MW, name, colour, dash=dash))
     zero_line(figure)
     return Chart(
         "energy",
         "Power of the community",
-        "Sum over all prosumers as delivered: PV after curtailment, consumption with EV and heat "
-        "pumps, batteries (charging positive), and what all of them fed into the grid.",
+        "Sum over all prosumers as delivered: generation after curtailment, consumption, storages "
+        "(charging positive), and what all of them fed into the grid.",
         styled(figure, ["power [kW]"]),
     )

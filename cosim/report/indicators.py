@@ -48,8 +48,8 @@ class Indicators(IndicatorSet):
     ]
     curtailed_injection_kwh: Annotated[float, _CURTAILED]
     curtailed_consumption_kwh: Annotated[float, _CURTAILED]
-    generation_kwh: Annotated[float, Meaning("kWh", "PV generation after curtailment")]
-    consumption_kwh: Annotated[float, Meaning("kWh", "load, EV and heat pumps")]
+    generation_kwh: Annotated[float, Meaning("kWh", "of all that generates, after curtailment")]
+    consumption_kwh: Annotated[float, Meaning("kWh", "of all that consumes, storages apart")]
     self_consumption: Annotated[float | None, Meaning("-", "own use of generation")]
     self_sufficiency: Annotated[float | None, Meaning("-", "own use of consumption")]
     cost_eur: Annotated[float, Meaning("EUR", "paid by all prosumers together")]
@@ -147,7 +147,7 @@ class Indicators(IndicatorSet):
         ]
 
     def _ledger_rows(self) -> Rows:
-        """Rows of the ledger; those that do not apply to the run are left out."""
+        """Return rows of the ledger; those that do not apply to the run are left out."""
         usage = (self.block_usage_mean, self.order_window_block_usage_mean, self.block_usage_max)
         rows = [
             ("Gas per prosumer and interval", number(self.gas_per_prosumer_and_interval, "", 0)),

@@ -42,7 +42,7 @@ GAS_COLUMNS = ("interval", "to", "contract", "method", "gas_used", "status")
 
 @dataclass(frozen=True)
 class Finality:
-    """When each interval's settlement became final.
+    """Time at which each interval's settlement became final.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class BlockTimes:
         return float(self._timestamp_s[-1]) if len(self._timestamp_s) else np.nan
 
     def timestamp_s(self, number: FloatArray) -> FloatArray:
-        """Timestamps of blocks; NaN for a missing number and for blocks not on record. [s]"""
+        """Return timestamps of blocks; NaN for a missing number and what is not on record. [s]"""
         found = np.full(len(number), np.nan)
         if len(self._number):
             place = np.minimum(np.searchsorted(self._number, number), len(self._number) - 1)
@@ -254,14 +254,9 @@ def _finality(results: Results) -> dict[str, Any]:
     """Return the time until settlements are final, and how many are not final in time."""
     found = settlement_finality(results)
     is_late = ~found.is_final | (found.after_s > results.step_s)
-    n = len(found.interval)
+    times_s = distribution(found.after_s)
     return {
-        "settlement_finality_s": {
-            "mean": float(found.after_s.mean()),
-            "max": float(found.after_s.max()),
-        }
-        if n
-        else None,
+        "settlement_finality_s": times_s and {key: times_s[key] for key in ("mean", "max")},
         "intervals_not_final": int(is_late.sum()),
     }
 

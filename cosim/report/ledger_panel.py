@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from cosim.report.chart_style import (
@@ -30,7 +31,7 @@ from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
 from cosim.report.text import confirmations_text, number, on_top, percent, risks
 from cosim.results.reader import Results
-from cosim.units import UEUR_PER_EUR, WEI_PER_GWEI, FloatArray
+from cosim.units import UEUR_PER_EUR, WEI_PER_GWEI, FloatArray, IntArray
 
 BLOCK_LIMIT_SHOWN_PERCENT = 30.0
 """Fuller blocks than this are shown against the limit; emptier ones would vanish below it."""
@@ -150,7 +151,7 @@ def gas_chart(results: Results) -> Chart:
         "gas",
         "Gas by contract method",
         f"Whole-transaction gas over {results.n_intervals} intervals, reverted transactions "
-        "included; transactions × mean gas beside each bar. Orange: set-up only.",
+        "included; transactions × mean gas at each bar. Orange: set-up only.",
         None,
         "No transaction was sent in this run.",
         over_time=False,
@@ -187,10 +188,7 @@ def gas_chart(results: Results) -> Chart:
 
 def block_chart(results: Results) -> Chart:
     """Draw how full the blocks were."""
-    blocks = results.frame("blocks", ["timestamp_s", "gas_used", "gas_limit"])
-    interval = np.floor((blocks["timestamp_s"] - start_s(results)) / results.step_s).to_numpy()
-    inside = (interval >= 0) & (interval < results.n_intervals)
-    blocks, interval = blocks[inside], interval[inside].astype(np.int64)
+    blocks, interval = _blocks_by_interval(results)
     chart = Chart(
         "blocks",
         "Block usage",
@@ -204,9 +202,7 @@ def block_chart(results: Results) -> Chart:
     usage = 100.0 * (blocks["gas_used"] / blocks["gas_limit"]).to_numpy()
     fullest = np.full(results.n_intervals, np.nan)
     np.fmax.at(fullest, interval, usage)
-    count = np.bincount(interval, minlength=results.n_intervals)
-    total = np.bincount(interval, weights=usage, minlength=results.n_intervals)
-    mean = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    mean = _mean_by_interval(results, interval, usage)
     axis, figure = TimeAxis(results), go.Figure()
     figure.add_trace(axis.line(fullest, "fullest block [%]", BEFORE))
     figure.add_trace(axis.line(mean, "mean [%]", AFTER, dash="dot"))
@@ -286,11 +282,22 @@ def fee_chart(results: Results) -> Chart:
 
 def _base_fee_gwei(results: Results) -> FloatArray:
     """Return the mean base fee during each interval; NaN where there is no block. [gwei]"""
+    blocks, interval = _blocks_by_interval(results)
+    gwei = blocks["base_fee_wei"].to_numpy() / WEI_PER_GWEI
+    return _mean_by_interval(results, interval, gwei)
+
+
+def _blocks_by_interval(results: Results) -> tuple[pd.DataFrame, IntArray]:
+    """Return the blocks during the run, and the delivery interval of each by the ledger's clock."""
     blocks = results.frame("blocks")
-    k = np.floor((blocks["timestamp_s"] - start_s(results)) / results.step_s).to_numpy()
-    inside = (k >= 0) & (k < results.n_intervals)
-    gwei = blocks["base_fee_wei"].to_numpy()[inside] / WEI_PER_GWEI
-    number = np.bincount(k[inside].astype(np.int64), minlength=results.n_intervals)
-    total = np.bincount(k[inside].astype(np.int64), gwei, results.n_intervals)
-    mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
-    return np.asarray(mean, dtype=np.float64)
+    interval = np.floor((blocks["timestamp_s"] - start_s(results)) / results.step_s).to_numpy()
+    inside = (interval >= 0) & (interval < results.n_intervals)
+    return blocks[inside], interval[inside].astype(np.int64)
+
+
+def _mean_by_interval(results: Results, interval: IntArray, values: FloatArray) -> FloatArray:
+    """Return the mean of each interval's values; NaN where there is none."""
+    count = np.bincount(interval, minlength=results.n_intervals)
+    total = per_interval(results, interval, values)
+    mean: FloatArray = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return mean

@@ -29,7 +29,7 @@ MONEY_DEFINITIONS = (
         "Cost: paid less received in the local market, with the supplier and from the DSO, and "
         "transaction fees. Baseline: the same metered energy settled with the supplier alone, "
         "consumption at the retail price and feed-in at the feed-in price, interval by interval. "
-        "The baseline keeps what people did; it is not a run without a market.",
+        "The baseline keeps what prosumers did; it is not a run without a market.",
     ),
 )
 

@@ -36,7 +36,7 @@ MAP_VALUES_MAX = 2_000_000
 
 
 def shown_intervals(before: StageSeries, after: StageSeries) -> IntArray:
-    """Intervals on the map's slider: all, or those with most violations when there are too many.
+    """Return intervals on the map: all, or those with most violations if there are too many.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def shown_intervals(before: StageSeries, after: StageSeries) -> IntArray:
 
 
 def pack_stage(stage: StageSeries, intervals: IntArray) -> dict[str, str]:
-    """State of a stage for the page: ``bus``, ``line``, ``trafo`` and their violations."""
+    """Return a stage's state for the page: ``bus``, ``line``, ``trafo`` and their violations."""
     packed = {}
     for name, part, steps in (
         ("bus", stage.bus, VM_STEPS_PER_PU),
@@ -171,7 +171,7 @@ def _coordinates(results: Results, net: Any) -> dict[int, FloatArray]:
 
 
 def _course(geo: Any) -> FloatArray | None:
-    """Points of a line's own course; none when the network has none for it."""
+    """Return points of a line's own course; none when the network has none for it."""
     if not isinstance(geo, str) or not geo:
         return None
     points = np.array([point[:2] for point in json.loads(geo)["coordinates"]], dtype=np.float64)
@@ -183,7 +183,7 @@ def _projection(
     courses: dict[int, FloatArray | None],
     left_out: set[int],
 ) -> Callable[[FloatArray], FloatArray]:
-    """Equirectangular projection onto the drawing, north up.
+    """Return the equirectangular projection onto the drawing, north up.
 
     Buses that are drawn elsewhere than they lie are left out of what must fit.
     """
@@ -203,7 +203,7 @@ def _projection(
 
 
 def _view(points: FloatArray) -> list[float]:
-    """Left, top, width and height of what is drawn, with a margin."""
+    """Return left, top, width and height of what is drawn, with a margin."""
     low, high = points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN
     size = np.maximum(high - low, _SIZE_MIN)
     corner = (low + high - size) / 2
@@ -211,7 +211,7 @@ def _view(points: FloatArray) -> list[float]:
 
 
 def _feeding_only(net: Any) -> set[int]:
-    """HV buses of transformers to which nothing but external grids is connected otherwise."""
+    """Return HV buses of transformers that feed from nothing but external grids."""
     ends = [*net.line["from_bus"], *net.line["to_bus"], *net.trafo["lv_bus"]]
     return {int(bus) for bus in net.trafo["hv_bus"]} - {int(bus) for bus in ends}
 
@@ -219,7 +219,7 @@ def _feeding_only(net: Any) -> set[int]:
 def _draw_transformers_apart(net: Any, position: dict[int, FloatArray]) -> None:
     """Give every transformer the length of its symbol.
 
-    The feeding bus of a grid is drawn beside the bus that it feeds, on the side where fewest lines
+    The feeding bus of a grid is drawn next to the bus that it feeds, on the side where fewest lines
     leave, wherever it may lie; so is an HV bus that lies on its LV bus.
     """
     feeding = _feeding_only(net)
@@ -246,7 +246,7 @@ def _neighbours(net: Any, bus: int) -> list[int]:
 
 
 def _widest_gap(angles: list[float]) -> float:
-    """Middle of the widest gap between directions; upwards when there are none. [rad]"""
+    """Return the middle of the widest gap between directions; upwards if there are none. [rad]"""
     if not angles:
         return -np.pi / 2
     ordered = np.sort(np.mod(angles, 2 * np.pi))
@@ -264,7 +264,7 @@ def _bus_switches(net: Any, at: Any) -> list[list[list[float]]]:
 
 
 def worst_interval(before: StageSeries) -> int:
-    """Interval with most violated elements, among equals the one with the highest loading."""
+    """Return the interval with most violated elements, among equals the most loaded one."""
     loading = np.fmax(before.line.reduced("max"), before.trafo.reduced("max"))
     loading = np.where(np.isnan(loading), -1.0, loading)
     return int(np.lexsort((loading, before.n_violated))[-1])

@@ -12,22 +12,22 @@ from markupsafe import Markup
 
 
 def page_template(name: str) -> Template:
-    """A page of :mod:`cosim.report` to be filled; text is escaped, a missing name refused."""
+    """Return a page's template, which escapes text and refuses a missing name."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string(template(name))
 
 
 def template(name: str) -> str:
-    """Text of a file in ``templates/``."""
+    """Return the text of a file in ``templates/``."""
     return resources.files("cosim.report").joinpath("templates", name).read_text("utf-8")
 
 
 def script_json(data: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the script element it stands in."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
 
 def plotly_js() -> str:
-    """plotly.js as it comes with the package."""
+    """Return plotly.js as it comes with the package."""
     return str(plotly.offline.get_plotlyjs())

@@ -124,12 +124,12 @@ class PanelFigure:
 
     @property
     def log_x(self) -> bool:
-        """Whether the horizontal axis is logarithmic."""
+        """True for a logarithmic horizontal axis."""
         xs = self.x_values
         return self.kind == "lines" and xs[0] > 0 and xs[-1] / xs[0] >= LOG_SPAN
 
     def y_range(self, panel: Panel) -> tuple[float, float]:
-        """Vertical range of a panel, with room around the values."""
+        """Return the vertical range of a panel, with space around the values."""
         shown = self.panels if self.same_scale else (panel,)
         values = [y for p in shown for s in p.series for _, y in s.points if y is not None] + [
             p.limit for p in shown if p.limit is not None
@@ -230,7 +230,7 @@ def tick_text(value: float) -> str:
 
 
 def marker_sizes(panel: Panel) -> list[float]:
-    """Return diameters of lines' dots: earlier ones larger, so that equal values hide nobody."""
+    """Return diameters of lines' dots: earlier ones larger, so that equal values hide none."""
     later = 0
     sizes: list[float] = []
     for series in reversed(panel.series):
@@ -240,7 +240,7 @@ def marker_sizes(panel: Panel) -> list[float]:
 
 
 def x_ticks(figure: PanelFigure) -> list[float]:
-    """The values on the horizontal axis; round numbers where there are many."""
+    """Return the values on the horizontal axis; round numbers where there are many."""
     xs = figure.x_values
     return xs if len(xs) <= 7 or figure.log_x else round_ticks(xs[0], xs[-1])
 

@@ -1,4 +1,4 @@
-"""Writes ``report.html``: one file, without any other, that tells what a run found."""
+"""The report of a run, ``report.html``: one file that needs no other."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]
 
 
 def _count(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
+    return f"{n}\u00a0{one if n == 1 else many}"
 
 
 def _subject_parts(results: Results) -> list[ReportPart]:

@@ -33,12 +33,12 @@ class ElementSeries:
     violated: BoolArray
 
     def without(self, idx: npt.ArrayLike) -> ElementSeries:
-        """The series of the elements that are not listed."""
+        """Return the series of the elements that are not listed."""
         kept = ~np.isin(self.idx, idx)
         return ElementSeries(self.idx[kept], self.value[:, kept], self.violated[:, kept])
 
     def reduced(self, function: str) -> FloatArray:
-        """``min``, ``median`` or ``max`` over the elements of each interval, NaN where unsolved."""
+        """Return ``min``, ``median`` or ``max`` over elements by interval, NaN where unsolved."""
         found = np.full(len(self.value), np.nan)
         solved = ~np.isnan(self.value).all(axis=1)
         if solved.any():
@@ -62,7 +62,7 @@ class StageSeries:
 
 
 def stage_series(results: Results, stage: str) -> StageSeries:
-    """Grid checks of a stage as arrays."""
+    """Return the grid checks of a stage as arrays."""
     checks = checks_of_stage(results, stage)
     return StageSeries(
         bus=_dense(results, checks, "bus", "vm_pu"),
@@ -87,7 +87,7 @@ def _dense(results: Results, checks: pd.DataFrame, element: str, quantity: str) 
 def per_interval(
     results: Results, intervals: npt.ArrayLike, values: npt.ArrayLike, scale: float = 1.0
 ) -> FloatArray:
-    """Sum of values by interval.
+    """Return the sum of values by interval.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Offender:
 
 
 def offenders(results: Results, n_drivers: int = 3) -> list[Offender]:
-    """Elements with violated limits, the longest violated before flexibility first.
+    """Return elements with violated limits, the longest violated before flexibility first.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def offenders(results: Results, n_drivers: int = 3) -> list[Offender]:
 
 
 def element_name(results: Results, element: str, idx: int) -> str:
-    """Name of an element with its index, as people read it."""
+    """Return the name of an element with its index."""
     word = {"bus": "Bus", "line": "Line", "trafo": "Transformer"}.get(element)
     if word is None:
         return "Whole network"

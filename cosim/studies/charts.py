@@ -120,7 +120,7 @@ def comparisons() -> list[Comparison]:
 
 
 def _figures(over: str) -> list[Figure]:
-    """Figures over axes or by runs, each with the values of all subjects."""
+    """Return figures over axes or by runs, each with the values of all subjects."""
     found: dict[str, Figure] = {}
     for figure in (figure for each in comparisons() for figure in each.figures):
         if figure.over in (over, "both"):
@@ -133,7 +133,7 @@ def _figures(over: str) -> list[Figure]:
 def study_figures(
     runs: Sequence[FinishedRun], limits: Mapping[str, float] | None = None
 ) -> list[PanelFigure]:
-    """Figures of a study: lines if an axis has numbers, else bars by run.
+    """Return the figures of a study: lines if an axis has numbers, else bars by run.
 
     Parameters
     ----------

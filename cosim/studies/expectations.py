@@ -237,7 +237,7 @@ def _value(terms: Sequence[Term], indicators: Mapping[str, Mapping[str, float | 
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """The known name that comes nearest, as a hint; a few of the known ones if none is near."""
+    """Return a hint: the nearest known name, or a few of the known ones if none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -1,4 +1,4 @@
-"""Writes a study's ``report.html``, and its figures as images."""
+"""The report of a study, ``report.html``, and its figures as images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_study_report(folder: str | Path) -> Path:
     -------
     Path
         ``report.html``: self-contained, without any request to the network; it links to the runs'
-        own reports beside it.
+        own reports.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class FinishedRun:
 
 
 def study_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """One row per run: ``run``, ``variant``, the axes by their fields, and every indicator.
+    """Return one row per run: ``run``, ``variant``, the axes by field, and every indicator.
 
     An axis whose values are not all numbers is a column of text. An indicator that a run lacks, or
     that has no value, is missing.
@@ -69,7 +69,7 @@ def write_study_table(folder: Path, runs: Sequence[FinishedRun]) -> None:
 
 
 def read_runs(folder: str | Path) -> tuple[dict[str, Any], list[FinishedRun]]:
-    """The manifest of a study, and its runs with the indicators of their own manifests.
+    """Return the manifest of a study, and its runs with the indicators of their own manifests.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def read_runs(folder: str | Path) -> tuple[dict[str, Any], list[FinishedRun]]:
 
 
 def grid_limits(folder: str | Path, runs: Sequence[FinishedRun]) -> dict[str, float]:
-    """The limits of the grid that all runs have in common, by their names in a scenario."""
+    """Return the limits of the grid that all runs share, by their names in a scenario."""
     scenarios = [Results(Path(folder) / RUNS_FOLDER / run.name).scenario_fields for run in runs]
     limits = [scenario["grid"]["limits"] for scenario in scenarios]
     return {
@@ -106,7 +106,7 @@ def grid_limits(folder: str | Path, runs: Sequence[FinishedRun]) -> dict[str, fl
 
 
 def is_study_folder(folder: str | Path) -> bool:
-    """Whether a folder is that of a study.
+    """Return True for the folder of a study.
 
     Raises
     ------
@@ -117,12 +117,12 @@ def is_study_folder(folder: str | Path) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value on an axis is a number; truth is none."""
+    """Return True for a number on an axis; truth is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _series(values: list[Any]) -> pd.Series:
-    """Integers stay integers where every run has one."""
+    """Return a column; integers stay integers where every run has one."""
     if all(isinstance(value, int) for value in values):
         return pd.Series(values, dtype="int64")
     if all(value is None or isinstance(value, int | float) for value in values):

@@ -1,4 +1,4 @@
-"""Plays the runs of a study in parallel and puts its folder together.
+"""Parallel runs of a study, and its folder.
 
 Every run is a process's whole work: nothing that a run computes depends on which process plays it,
 how many there are, or which is done first. The folder appears under its name only when every run
@@ -70,7 +70,7 @@ class StudyResult:
 
     @property
     def as_expected(self) -> bool:
-        """Whether every expectation is met."""
+        """True if every expectation is met."""
         return all(outcome.met for outcome in self.outcomes)
 
 
@@ -133,7 +133,7 @@ def run_study(
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -176,7 +176,7 @@ class _Failure:
         return cls("bug", traceback.format_exc())
 
     def error(self, name: str) -> Exception:
-        """The error that names the run."""
+        """Return the error, naming the run."""
         if self.kind == "user":
             return UserError(
                 f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
@@ -186,7 +186,7 @@ class _Failure:
 
 
 def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, _Failure]:
-    """Play runs one after the other; gives those that were skipped."""
+    """Play runs one after the other; return those that were skipped."""
     done = 0
     skipped: dict[str, _Failure] = {}
     for n_runs, task in enumerate(tasks):
@@ -213,7 +213,7 @@ def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[s
 def _play_in_processes(
     tasks: Sequence[_Task], at_once: int, skip: bool, progress: Progress
 ) -> dict[str, _Failure]:
-    """Play runs in processes; gives those that were skipped."""
+    """Play runs in processes; return those that were skipped."""
     skipped: dict[str, _Failure] = {}
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("q", 0), context.Event()
@@ -252,7 +252,7 @@ def _begin(done: Any, stop: Any) -> None:
 
 
 def _play(task: _Task) -> _Failure | bool:
-    """Play a run in a worker: whether it is complete, or why it failed."""
+    """Play a run in a worker; return if it is complete, or why it failed."""
     assert _shared is not None
     done, stop = _shared
     asked = False
@@ -289,7 +289,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[ImpossibleRun]:
-    """Runs whose set-up refused them."""
+    """Return the runs that their set-up refused."""
     for run in study.runs:
         if run.name in failures:
             failure = failures[run.name]
@@ -338,7 +338,7 @@ def _manifest(
 
 @contextmanager
 def _pending(target: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its place, or is gone if there was an error."""
+    """Give a new folder that replaces the target, or is gone if there was an error."""
     folder = target.with_name(target.name + ".partial")
     lock = claim(folder)
     try:

@@ -1,4 +1,4 @@
-"""Section ``study`` of a scenario file: which runs it stands for.
+"""Section ``study`` of a scenario file, and the runs that it stands for.
 
 A run's fields are those of the file with the overrides of its variant and its values on the axes
 put in: mappings are merged, everything else is replaced. Keys may be dotted, and a number in a
@@ -112,7 +112,7 @@ class Study:
 
 
 def is_study(path: str | Path) -> bool:
-    """Whether a scenario file is a study.
+    """Return True for a scenario file that is a study.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
 
 
 def axis_labels(fields: Sequence[str]) -> dict[str, str]:
-    """Short names of axes: the last part of the field, or the whole where that is ambiguous."""
+    """Return short names of axes: the last part of the field, or all where that is ambiguous."""
     last = [field.rsplit(".", 1)[-1] for field in fields]
     return {
         field: short if last.count(short) == 1 else field.replace(".", "_")
@@ -185,7 +185,7 @@ def axis_labels(fields: Sequence[str]) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
-    """A value on an axis as one word or JSON."""
+    """Return a value on an axis as one word or JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float | str) else json.dumps(value)
@@ -215,7 +215,7 @@ def _settings(data: Any, file: Path) -> StudySettings:
 
 
 def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, dict[str, Any]]]:
-    """Name, variant and values on the axes of every run."""
+    """Return name, variant and values on the axes of every run."""
     labels = axis_labels(tuple(settings.axes))
     axes = [
         [
@@ -242,7 +242,7 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON knows it: YAML also has times, which become text."""
+    """Return a value as JSON knows it: YAML also has times, which become text."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, Mapping):
@@ -251,7 +251,7 @@ def _plain(value: Any) -> Any:
 
 
 def _word(value: Any, place: int) -> str:
-    """A value as a part of a folder's name; values that are no single word are counted."""
+    """Return a value as part of a folder's name; what is no single word is counted."""
     text = value_text(value)
     if isinstance(value, Mapping | list | tuple) or value is None:
         return str(place + 1)
@@ -265,7 +265,7 @@ def _merged(
     changes: Sequence[tuple[Mapping[str, Any], str]],
     file: Path,
 ) -> dict[str, Any]:
-    """The fields of one run."""
+    """Return the fields of one run."""
     merged = copy.deepcopy(dict(base))
     for overrides, where in changes:
         for key, value in overrides.items():

@@ -20,7 +20,7 @@ S = TypeVar("S", bound=Model)
 
 @dataclass(frozen=True)
 class Action:
-    """What the DSO does in a round; what is not named is not done.
+    """Action of the DSO in a round; what is not named is not done.
 
     An action that asks for flexibility is followed by the offers to it, which go to
     :meth:`Instrument.award` of the instrument that asked.
@@ -47,12 +47,12 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Whether it asks for flexibility."""
+        """True if it asks for flexibility."""
         return bool(self.request_down_wh or self.request_up_wh)
 
 
 class Instrument(ABC, Generic[S]):
-    """What a DSO may do about its grid, registered under ``cosim.instruments``.
+    """Instrument of a DSO for its grid, registered under ``cosim.instruments``.
 
     A scenario lists instruments by name (``dso.instruments``). In every round the schedules are
     checked and each instrument is asked in turn: the first that acts decides the round. When none

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cosim.dso.rounds import Round
 
 LAST_RESORT_TRIES = 2
-"""How often it cuts in an interval before it leaves the schedules as they are (which is then
+"""Number of cuts in an interval before it leaves the schedules as they are (which is then
 recorded as violated)."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FlexibilityMarketOptions(Model):
-    """How much the DSO asks for, and how often."""
+    """Size and number of the DSO's requests."""
 
     request_margin: NonNegative = Field(0.5, description="energy beyond the technical need [-]")
     max_rounds: Annotated[int, Field(ge=1)] = Field(3, description="most requests per interval")

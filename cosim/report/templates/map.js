@@ -1,6 +1,6 @@
 "use strict";
 // Two drawings of the grid that share one time. Colours: Cynthia Brewer's purple-orange and purples,
-// which people of every colour vision tell apart; a violated limit is shown by an outline as well.
+// told apart with every kind of colour vision; a violated limit is shown by an outline as well.
 const GridMap = (() => {
   const NS = "http://www.w3.org/2000/svg";
   const NO_VALUE = 65535;

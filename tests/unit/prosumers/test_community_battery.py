@@ -1,4 +1,4 @@
-"""What members nominate to a shared battery, and its place in the population and in the bids."""
+"""Nominations of members to a shared battery, and its place in the population and in the bids."""
 
 from __future__ import annotations
 

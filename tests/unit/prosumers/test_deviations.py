@@ -1,4 +1,4 @@
-"""What dishonest prosumers bid and deliver, and that all others do as before."""
+"""Bids and deliveries of dishonest prosumers; all others do as before."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def make_bidders(make_population, parameters, tariff):
 
 
 def bid(bidders, interval, **arguments):
-    people = bidders.population
-    state = {"soc_mwh": people.of(Battery).soc_initial_mwh, "owed_mwh": np.zeros(people.n)}
+    population = bidders.population
+    state = {"soc_mwh": population.of(Battery).soc_initial_mwh, "owed_mwh": np.zeros(population.n)}
     return bidders.bid(interval, **{**state, **arguments})
 
 

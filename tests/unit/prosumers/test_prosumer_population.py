@@ -99,7 +99,7 @@ def test_population_cannot_be_written_to(population):
 
 def test_tiny_negative_values_are_noise():
     profiles = {"H0-A_p": np.array([1.0, -1e-5]), "H0-A_q": np.array([1.0, -0.3])}
-    people = build_population(
+    population = build_population(
         [Element(ROW["connection_point"], "load", "H0-A", 0.002, 0.001)],
         ["house"],
         ProsumerSettings(),
@@ -107,8 +107,8 @@ def test_tiny_negative_values_are_noise():
         900,
         np.random.SeedSequence(0),
     )
-    assert people.of(Load).p_mw[1, 0] == 0.0
-    assert people.of(Load).q_mvar[1, 0] == pytest.approx(-0.0003)
+    assert population.of(Load).p_mw[1, 0] == 0.0
+    assert population.of(Load).q_mvar[1, 0] == pytest.approx(-0.0003)
 
 
 def test_negative_profile_names_file_and_column():

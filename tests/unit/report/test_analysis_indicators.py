@@ -205,7 +205,7 @@ def test_a_folder_that_is_no_result_is_named(tmp_path: Path) -> None:
         (None, 1, "—"),
     ],
 )
-def test_numbers_as_people_read_them(value: float | None, digits: int, text: str) -> None:
+def test_numbers_as_text(value: float | None, digits: int, text: str) -> None:
     assert number(value, "kWh", digits) == text
 
 

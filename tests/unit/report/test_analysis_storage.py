@@ -15,7 +15,7 @@ from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
-PEOPLE = ["roof", "flat", "shared"]
+MEMBERS = ["roof", "flat", "shared"]
 
 
 def recorded(folder: Path, with_storage: bool = True) -> Results:
@@ -29,7 +29,7 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
             writer.append(
                 "storage",
                 {
-                    "interval": k, "prosumer": PEOPLE, "shares": [5, 4, 1],
+                    "interval": k, "prosumer": MEMBERS, "shares": [5, 4, 1],
                     "nominated_wh": nominated[k], "accepted": accepted[k],
                     "allocated_wh": [-nominated[k][0], -nominated[k][1], nominated[k][2]],
                     "account_wh": [1_900, 2_000 - 1_075 * k, 3_900 - 1_075 * k],
@@ -45,7 +45,7 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
         writer.append(
             "prosumers",
             {
-                "interval": k, "prosumer": PEOPLE, "bus": [1, 2, 3], "p_inject_mw": zeros,
+                "interval": k, "prosumer": MEMBERS, "bus": [1, 2, 3], "p_inject_mw": zeros,
                 "q_inject_mvar": zeros, "load_p_mw": load[k], "pv_p_mw": power[k],
                 "pv_curtailed_p_mw": zeros, "ev_p_mw": zeros, "heat_pump_p_mw": zeros,
                 "battery_p_mw": battery[k], "shed_p_mw": zeros, "soc_mwh": zeros,
@@ -55,7 +55,7 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
         writer.append(
             "settlement",
             {
-                "interval": k, "prosumer": PEOPLE, "contracted_wh": 0, "metered_wh": settled[k],
+                "interval": k, "prosumer": MEMBERS, "contracted_wh": 0, "metered_wh": settled[k],
                 "imbalance_wh": settled[k], "traded_ueur": 0,
                 "supplier_ueur": [160, -120, -3], "flexibility_ueur": 0, "fees_ueur": 2,
                 "estimated": False,

@@ -16,7 +16,7 @@ from cosim.studies.charts import study_figures
 from cosim.studies.results import FinishedRun, study_table, write_study_table
 
 SVG = "{http://www.w3.org/2000/svg}"
-TIME, PEOPLE = "ledger.block_time_s", "prosumers.participants"
+TIME, PARTICIPANTS = "ledger.block_time_s", "prosumers.participants"
 
 
 def texts(document: str) -> list[str]:
@@ -26,11 +26,11 @@ def texts(document: str) -> list[str]:
 def grid_of_runs(*variants: str) -> list[FinishedRun]:
     return [
         FinishedRun(
-            f"{variant}_{time}_{people}",
+            f"{variant}_{time}_{participants}",
             variant,
-            {TIME: time, PEOPLE: people},
+            {TIME: time, PARTICIPANTS: participants},
             {
-                "welfare_eur": 10.0 - time / 30 + people / 100,
+                "welfare_eur": 10.0 - time / 30 + participants / 100,
                 "welfare_possible_eur": 12.0,
                 "orders_missed_share": time / 100,
                 "violations.scheduled.any.minutes": 15.0,
@@ -38,7 +38,7 @@ def grid_of_runs(*variants: str) -> list[FinishedRun]:
                 "lowest_vm_pu": None,
             },
         )
-        for variant, time, people in itertools.product(variants or ("",), (60, 12), (40, 118))
+        for variant, time, participants in itertools.product(variants or ("",), (60, 12), (40, 118))
     ]
 
 
@@ -67,7 +67,7 @@ def test_lines_over_the_first_axis_with_numbers() -> None:
     figures = {figure.key: figure for figure in study_figures(grid_of_runs())}
     assert set(figures) == {"violation_minutes_scheduled", "welfare", "orders_missed", "voltage"}
     welfare = figures["welfare"]
-    assert (welfare.kind, welfare.x_title, welfare.legend_title) == ("lines", TIME, PEOPLE)
+    assert (welfare.kind, welfare.x_title, welfare.legend_title) == ("lines", TIME, PARTICIPANTS)
     (panel,) = welfare.panels
     solid = {series.name: series.points for series in panel.series if not series.dashed}
     assert solid == {
@@ -82,7 +82,7 @@ def test_lines_over_the_first_axis_with_numbers() -> None:
 
 def test_variants_are_lines_and_the_next_axis_makes_panels() -> None:
     figure = study_figures(grid_of_runs("honest", "attacked"))[0]
-    assert [panel.title for panel in figure.panels] == [f"{PEOPLE} 40", f"{PEOPLE} 118"]
+    assert [panel.title for panel in figure.panels] == [f"{PARTICIPANTS} 40", f"{PARTICIPANTS} 118"]
     assert [name for name, _ in figure.legend] == ["honest", "attacked"]
     assert len({colour for _, colour in figure.legend}) == 2
 
@@ -112,9 +112,15 @@ def test_the_image_places_points_on_its_axes() -> None:
     figures = {figure.key: figure for figure in study_figures(grid_of_runs())}
     image = panels_svg(figures["welfare"])
     shown = texts(image)
-    assert {"Welfare of the trades", "[EUR]", TIME, f"{PEOPLE}:", "40", "118", "possible"} <= set(
-        shown
-    )
+    assert {
+        "Welfare of the trades",
+        "[EUR]",
+        TIME,
+        f"{PARTICIPANTS}:",
+        "40",
+        "118",
+        "possible",
+    } <= set(shown)
     assert {"12", "60"} <= set(shown)
     lines = [
         [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
@@ -125,7 +131,7 @@ def test_the_image_places_points_on_its_axes() -> None:
     for (x0, y0), (x1, y1) in drawn:
         assert x0 < x1
         assert y0 < y1, "less welfare is further down"
-    # 118 people trade more than 40 everywhere
+    # 118 prosumers trade more than 40 everywhere
     assert drawn[1][0][1] < drawn[0][0][1]
 
 

@@ -1,0 +1,92 @@
+"""Power of a community whose table has columns of another package's devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cosim.devices import catalogue
+from cosim.devices.device import DeviceColumn
+from cosim.devices.profiled import Consumer, Generator
+from cosim.devices.storage import Storage
+from cosim.report.energy import community_power
+from cosim.report.grid_panel import energy_chart
+from cosim.results.reader import Results
+
+
+class Turbines(Generator):
+    kind = "turbine"
+    columns = (
+        DeviceColumn("turbine_p_mw", "MW", "generation of turbines", "generation"),
+        DeviceColumn("turbine_curtailed_p_mw", "MW", "water spilled"),
+    )
+
+
+class Pumps(Consumer):
+    kind = "pump"
+    columns = (DeviceColumn("pump_p_mw", "MW", "pumps", "consumption"),)
+
+
+class Flywheels(Storage):
+    kind = "flywheel"
+    columns = (
+        DeviceColumn("flywheel_p_mw", "MW", "flywheels", "storage"),
+        DeviceColumn("flywheel_soc_mwh", "MWh", "energy in them"),
+    )
+
+
+TABLE = pd.DataFrame(
+    {
+        "interval": [0, 0, 1, 1], "prosumer": ["mill", "flat", "mill", "flat"],
+        "p_inject_mw": [0.003, -0.001, 0.002, -0.002],
+        "load_p_mw": [0.0, 0.001, 0.0, 0.002], "pv_p_mw": [0.001, 0.0, 0.0, 0.0],
+        "turbine_p_mw": [0.004, 0.0, 0.004, 0.0], "turbine_curtailed_p_mw": [0.1, 0.0, 0.0, 0.0],
+        "pump_p_mw": [0.001, 0.0, 0.003, 0.0],
+        "flywheel_p_mw": [0.001, 0.0, -0.001, 0.0], "flywheel_soc_mwh": [0.1, 0.0, 0.2, 0.0],
+    }
+)  # fmt: skip
+"""Two intervals of an hour, without the batteries that come with cosim. [MW, MWh]"""
+
+
+@pytest.fixture
+def table(
+    another_result: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Results]:
+    kinds = (*catalogue.registered(), Turbines, Pumps, Flywheels)
+    monkeypatch.setattr(catalogue, "registered", lambda: kinds)
+    catalogue.net_columns.cache_clear()
+    results = Results(another_result(), intervals=2)
+    frame = results.frame
+    monkeypatch.setattr(
+        results, "frame", lambda name, *a, **k: TABLE if name == "prosumers" else frame(name, *a)
+    )
+    yield results
+    catalogue.net_columns.cache_clear()
+
+
+def test_devices_of_another_package_count(table: Results) -> None:
+    power = community_power(table)
+    assert power.generation_mw.tolist() == [0.005, 0.004]
+    assert power.consumption_mw.tolist() == [0.002, 0.005]
+    assert power.storage_mw.tolist() == [0.001, -0.001]
+    assert power.self_consumption == pytest.approx((0.002 + 0.005) / 0.009)
+    assert power.self_sufficiency == pytest.approx(1.0)
+
+
+def test_a_connection_point_is_left_out_with_all_its_devices(table: Results) -> None:
+    power = community_power(table, without=["mill"])
+    assert power.generation_mw.tolist() == [0.0, 0.0]
+    assert power.consumption_mw.tolist() == [0.001, 0.002]
+
+
+def test_the_chart_shows_them(table: Results) -> None:
+    lines = {line.name: [*line.y[:2]] for line in energy_chart(table).figure.data}
+    assert lines == {
+        "generation [kW]": [5.0, 4.0],
+        "consumption [kW]": [2.0, 5.0],
+        "charging of storages [kW]": [1.0, -1.0],
+        "net injection [kW]": [2.0, 0.0],
+    }
