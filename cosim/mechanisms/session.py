@@ -46,7 +46,7 @@ class _Interval:
 
 
 class Session:
-    """Plays the mechanisms of a run, one interval after the other.
+    """Mechanisms of a run, played one interval after the other.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Session:
         self._treasury = Treasury(deployment, self.plays)
 
     def is_open(self, interval: int) -> bool:
-        """Whether an interval is cleared and its schedules are not accepted yet."""
+        """Tell if an interval is cleared and its schedules are not accepted yet."""
         return self._open is not None and self._open.number == interval
 
     def open(self, bids: BidsMessage) -> ScheduleMessage:

@@ -31,14 +31,14 @@ NAME = FlexibilityMarket.contract
 
 @dataclass
 class _Interval:
-    """What is on offer in one interval, and what was offered."""
+    """Flexibility that prosumers have in one interval, and their offers of the round."""
 
     bids: BidsMessage
     offers: list[tuple[Request, int]] = field(default_factory=list)
 
 
 class FlexibilityMarketPlay(Play):
-    """The DSO's requests, and what prosumers offer, in a run.
+    """The DSO's requests and prosumers' offers in a run.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class FlexibilityMarketPlay(Play):
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Deposits of the members and of the DSO."""
+        """Return the deposits of the members and of the DSO."""
         terms, deployment = self.terms, self._deployment
         amounts = [
             *(Deposit(one.address, terms.prosumer_deposit_ueur) for one in deployment.joined),
@@ -174,7 +174,7 @@ class FlexibilityMarketPlay(Play):
         return {"flexibility": flexibility_columns(interval, self._names, requests)}
 
     def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
-        """Balances of contract and model agree, and the contract holds what it owes."""
+        """Require equal balances in contract and model, and tokens of the sum that is owed."""
         free, model = self._free_ueur(), self.model
         check_equal(
             interval,

@@ -1,4 +1,4 @@
-"""Clearing of the order books in three forms: on chain, verified, and committed with claims."""
+"""Clearing of an interval in three forms: on chain, verified, and committed with claims."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, crosses
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.fill_tree import FillTree, root_of_proof
-from cosim.mechanisms.local_market.order_books import Interval, OrderBooks
+from cosim.mechanisms.local_market.interval_orders import Interval, IntervalOrders
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH, MAX_VOLUME_WH, Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
 
@@ -19,8 +19,8 @@ _FORM_TEXTS = {
 }
 
 
-class ClearedBooks(OrderBooks):
-    """Order books and their clearing.
+class ClearedIntervals(IntervalOrders):
+    """Orders of every interval and their clearing.
 
     *On chain* and *verified* have one result and are one function here. *Committed* takes a root
     and prices on trust until the challenge window is over; a challenge puts the true clearing in
@@ -29,7 +29,7 @@ class ClearedBooks(OrderBooks):
 
     @property
     def form(self) -> ClearingForm:
-        """Where the clearing is computed."""
+        """Form of clearing."""
         return self.terms.form
 
     def clearing(self, interval: int) -> Clearing | None:

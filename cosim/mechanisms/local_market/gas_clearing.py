@@ -91,7 +91,7 @@ def member(k: int) -> str:
 
 
 def book(n: int, crossing: bool = True) -> list[Order]:
-    """Orders of which about half are filled, or none: bids and asks by turns, prices in no order.
+    """Return orders of which about half are filled, or none: bids and asks by turns, unsorted.
 
     Bids fall and asks rise evenly over one range of prices, so that they cross in its middle.
     """
@@ -181,7 +181,7 @@ class ClearingBench:
 def measure_clearing(
     engine: Engine, sizes: Sequence[int] = SIZES, forms: Sequence[str] = tuple(FORMS)
 ) -> list[ClearingGas]:
-    """Gas of clearing in every form, with about half of the orders filled, and without any trade.
+    """Measure clearing in every form, with about half of the orders filled and without any trade.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def measure_clearing(
 
 
 def as_csv(rows: Iterable[ClearingGas]) -> str:
-    """Clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
+    """Return clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CLEARING_COLUMNS)
@@ -230,7 +230,7 @@ def as_csv(rows: Iterable[ClearingGas]) -> str:
 
 
 def as_section(clearing: Iterable[ClearingGas]) -> str:
-    """Part of the page docs/gas.md."""
+    """Return the part of the page docs/gas.md."""
     rows = [
         (
             row.form,

@@ -2,14 +2,14 @@
 
 Membership and time are the contract's to check; the model is told what was accepted, keeps the same
 balances, and refuses with the contract's own text what its money and state do not allow. It builds
-on accounts with dues to the supplier, order books and clearing, in ``accounts``, ``order_books``
-and ``clearing_forms``.
+on accounts with dues to the supplier, orders and their clearing, in ``accounts``,
+``interval_orders`` and ``clearing_forms``.
 """
 
 from __future__ import annotations
 
-from cosim.mechanisms.local_market.clearing_forms import ClearedBooks
-from cosim.mechanisms.local_market.order_books import Interval, escrow_ueur
+from cosim.mechanisms.local_market.clearing_forms import ClearedIntervals
+from cosim.mechanisms.local_market.interval_orders import Interval, escrow_ueur
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -56,11 +56,11 @@ def settle_reading(
     return Settlement(contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated)
 
 
-class LocalMarketModel(ClearedBooks):
+class LocalMarketModel(ClearedIntervals):
     """State of the local market."""
 
     def reading_of(self, interval: int, account: str) -> Reading | None:
-        """Reading that the account's interval was settled with, if it was."""
+        """Return the reading that the account's interval was settled with, if it was."""
         return self._interval(interval).readings.get(account)
 
     def locked_of(self, interval: int, account: str) -> int:

@@ -1,4 +1,4 @@
-"""Orders of an interval, and what the ledger made of them."""
+"""Orders of an interval as they were sent, and as the ledger cleared them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Orders:
 
 @dataclass(frozen=True)
 class OrderBook:
-    """What became of the orders of one interval; arrays of shape (n,).
+    """Order book of one interval as the ledger cleared it; arrays of shape (n,).
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ NAME = LocalMarket.contract
 
 @dataclass
 class _Interval:
-    """Orders of one interval, and what became of them."""
+    """Orders of one interval, with their clearing and trades."""
 
     bids: BidsMessage
     sent: Orders
@@ -93,13 +93,13 @@ class LocalMarketPlay(Play):
         return (self.client,)
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
-        """Reading that a prosumer's interval was settled with, if it was."""
+        """Return the reading that a prosumer's interval was settled with, if it was."""
         return self.model.reading_of(interval, name)
 
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Deposits of the members, the supplier, and the operator's bonds."""
+        """Return the deposits of the members, of the supplier, and for the operator's bonds."""
         terms, deployment = self.terms, self._deployment
         amounts = [
             *(Deposit(one.address, terms.local_deposit_ueur) for one in deployment.joined),
@@ -152,7 +152,7 @@ class LocalMarketPlay(Play):
         self._book(interval, self._trading.close(interval))
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
-        """What is filled moves a schedule from its firm towards its planned side."""
+        """Move schedules from their firm towards their planned side, by what is filled."""
         state, orders = self._intervals[interval], self._orders(interval)
         bids = state.bids
         nominated = schedule_wh(
@@ -175,7 +175,7 @@ class LocalMarketPlay(Play):
         return orders.price_ueur_per_kwh, orders.volume_wh
 
     def rows(self, interval: int) -> Mapping[str, Columns]:
-        """Rows of orders and trades."""
+        """Return the rows of orders and trades."""
         state, orders = self._intervals[interval], self._orders(interval)
         return {
             "orders": orders_columns(interval, self._names, state.sent, orders, self.terms.rule),
@@ -204,7 +204,7 @@ class LocalMarketPlay(Play):
         return {}
 
     def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
-        """Balances of contract and model agree, and the contract holds what it owes."""
+        """Require equal balances in contract and model, and tokens of the sum that is owed."""
         free, model = self._free_ueur(), self.model
         check_equal(
             interval,

@@ -30,7 +30,7 @@ def clear_again(
     ----------
     model : LocalMarketModel
     operator : str
-        Who commits to a clearing.
+        Account that commits to a clearing.
     interval : int
     arrived : sequence of Order
         Orders that the contract took, in the order of the chain.

@@ -18,7 +18,7 @@ Names = np.ndarray[Any, Any]
 def orders_columns(
     interval: int, names: Names, sent: Orders, orders: OrderBook, rule: PricingRule
 ) -> Columns:
-    """Rows of ``orders``: every order that was sent, whatever became of it."""
+    """Return the rows of ``orders``: every order that was sent, whatever became of it."""
     rows = np.flatnonzero(sent.energy_wh)
     prices = np.where(sent.is_sell, orders.sell_price_ueur_per_kwh, orders.buy_price_ueur_per_kwh)
     if rule is PricingRule.PAY_AS_BID:
@@ -41,7 +41,7 @@ def orders_columns(
 
 
 def trades_columns(interval: int, trades: Sequence[Trade]) -> Columns:
-    """Rows of ``trades``."""
+    """Return the rows of ``trades``."""
     return {
         "interval": interval,
         "buyer": [trade.buyer for trade in trades],

@@ -49,7 +49,7 @@ class MarketTerms:
 
     @classmethod
     def of(cls, market: MarketSettings) -> MarketTerms:
-        """Terms of a scenario's section."""
+        """Convert a scenario's section."""
         account_ueur = ueur_from_eur(market.account_eur)
         return cls(
             retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
@@ -68,5 +68,5 @@ class MarketTerms:
 
     @property
     def bonds_ueur(self) -> int:
-        """What the market operator deposits for its bonds. [µEUR]"""
+        """Deposit of the market operator for its bonds. [µEUR]"""
         return BONDS * self.clearing_bond_ueur if self.form is ClearingForm.COMMITTED else 0

@@ -31,7 +31,7 @@ ClearBook = Callable[[Sequence[Order | None]], Clearing]
 
 @dataclass
 class _Sent:
-    """What was sent for one interval; handles and commitments by prosumer."""
+    """Transactions of one interval; handles and commitments by prosumer."""
 
     what: Orders
     sent_at_s: FloatArray
@@ -54,7 +54,7 @@ class _Sent:
 
 
 class Trading:
-    """Sends and clears the orders of one interval after the other.
+    """Orders of a run on the ledger: sent and cleared one interval after the other.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Trading:
         return Order(self.names[i], *self._sent[interval].order(interval, i)[1:])
 
     def read(self, interval: int) -> OrderBook:
-        """What the chain says now of the orders of an interval that was cleared."""
+        """Read the orders of an interval that was cleared, as the chain holds them now."""
         sent = self._sent[interval]
         status, reason, block = self._statuses(sent)
         arrived, revealed = self._arrivals(sent, status)

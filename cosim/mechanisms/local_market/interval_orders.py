@@ -1,4 +1,4 @@
-"""Order books of the local market, open or sealed, interval by interval."""
+"""Orders of the local market, open or sealed, interval by interval."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Interval:
         self.commitments.append(commitment)
 
 
-class OrderBooks(SupplierAccounts):
+class IntervalOrders(SupplierAccounts):
     """Orders of every interval, with their escrow and deposits.
 
     Parameters
