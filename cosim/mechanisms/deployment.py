@@ -164,7 +164,8 @@ class Deployment:
         deposits: dict[bytes, list[tuple[EscrowClient, int]]] = {}
         for play in self.plays:
             for address, amount_ueur in play.deposits():
-                deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
+                if amount_ueur:
+                    deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
         handles = [
             token.mint(issuer, address, sum(amount for _, amount in own))
             for address, own in deposits.items()

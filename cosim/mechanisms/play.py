@@ -132,7 +132,7 @@ class Play:
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Return what accounts pay into its contract at the start; for those always deployed."""
+        """Return deposits in its contract at the start, where it is always deployed; 0 for none."""
         return ()
 
     def enrol(self) -> Collection[int]:

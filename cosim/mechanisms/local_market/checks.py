@@ -12,10 +12,9 @@ import pandas as pd
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.local_market.clearing import Clearing, clear
+from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import LATE, Order
-from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
@@ -25,12 +24,12 @@ from cosim.mechanisms.local_market.settlement_checks import (
     check_settlement,
     order_fees_wei,
 )
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History, Sent
 from cosim.results.reader import Results, rows_of
-from cosim.units import ueur_from_eur
 
 NOT_INCLUDED = "not included before gate closure"
 NOT_REVEALED = "not revealed in time"
@@ -107,14 +106,9 @@ class OrderChecks:
     @cached_property
     def cleared(self) -> dict[int, Clearing]:
         """Clearing of each interval's orders."""
-        market = self.settings
+        terms = MarketTerms.of(self.settings)
         return {
-            interval: clear(
-                list(book.values()),
-                PricingRule(market.pricing),
-                retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-                feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-            )
+            interval: terms.clear(list(book.values()))
             for interval, book in self.order_books.items()
         }
 

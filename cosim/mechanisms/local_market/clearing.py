@@ -50,6 +50,11 @@ class Clearing:
     rule: PricingRule = PricingRule.MIDPOINT
 
     @property
+    def outcome(self) -> tuple[int, int, int]:
+        """Both prices and the volume, as the contract is told them. [µEUR/kWh, Wh]"""
+        return self.buy_price_ueur_per_kwh, self.sell_price_ueur_per_kwh, self.volume_wh
+
+    @property
     def price_ueur_per_kwh(self) -> int:
         """Price that buyers pay, the one price of the rules with one price. [µEUR/kWh]"""
         return self.buy_price_ueur_per_kwh

@@ -145,12 +145,7 @@ class ClearedIntervals(IntervalOrders):
             committed.buy_price_ueur_per_kwh,
             committed.sell_price_ueur_per_kwh,
             committed.volume_wh,
-        ) == (
-            self.fill_tree(interval).root,
-            true.buy_price_ueur_per_kwh,
-            true.sell_price_ueur_per_kwh,
-            true.volume_wh,
-        )
+        ) == (self.fill_tree(interval).root, *true.outcome)
         self._require(not is_right, "clearing is right")
         self._receive(challenger, committed.bond_ueur or 0)
         state.committed = None

@@ -12,7 +12,7 @@ from cosim.evm.engine import Engine
 from cosim.evm.hashing import keccak
 from cosim.gas.bench import Bench, account
 from cosim.gas.tables import markdown_table, number
-from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.gas_community import CHALLENGE_S, Community
@@ -108,15 +108,6 @@ def book(n: int, crossing: bool = True) -> list[Order]:
     return orders
 
 
-def outcome(clearing: Clearing) -> tuple[int, int, int]:
-    """Prices and volume as the contract is told them."""
-    return (
-        clearing.buy_price_ueur_per_kwh,
-        clearing.sell_price_ueur_per_kwh,
-        clearing.volume_wh,
-    )
-
-
 class ClearingBench:
     """A community of one form with members, whose intervals are cleared one after the other.
 
@@ -165,11 +156,11 @@ class ClearingBench:
             receipt = market.do(sender, "clear", interval)
         elif self.form == "verified":
             ranked = pack_ranking(ranking(orders)) if crossing else []
-            receipt = market.do(sender, "clearVerified", interval, ranked, *outcome(clearing))
+            receipt = market.do(sender, "clearVerified", interval, ranked, *clearing.outcome)
         else:
             tree = FillTree(clearing.fills_wh, keccak)
             root = tree.root if crossing else bytes(32)
-            receipt = market.do(sender, "commitClearing", interval, root, *outcome(clearing))
+            receipt = market.do(sender, "commitClearing", interval, root, *clearing.outcome)
             community.bench.at(community.bench.now_s + CHALLENGE_S + 1)
             # buyers first: sellers are paid out of what buyers paid in
             for k in sorted(filled, key=lambda k: (orders[k].is_sell, k)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.units import ueur_from_eur, wh_from_kwh
@@ -64,6 +65,15 @@ class MarketTerms:
             account_ueur=account_ueur,
             local_deposit_ueur=round(account_ueur * market.deposit_share),
             supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+        )
+
+    def clear(self, book: Book) -> Clearing:
+        """Compute the clearing of an order book under the rule and the supplier's prices."""
+        return clear(
+            book,
+            self.rule,
+            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
         )
 
     @property
