@@ -53,11 +53,9 @@ def as_json(uses: Iterable[GasUse]) -> str:
 
 def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[Table, Table]:
     """Return the figures as tables for the console: all of them, and those published before."""
-    table = Table(
-        title="Gas of whole transactions",
-        caption="A function's own row: a batch of one, clearing of 100 orders, about half filled.",
-        title_justify="left",
-        caption_justify="left",
+    table = _table(
+        "Gas of whole transactions",
+        "A function's own row: a batch of one, clearing of 100 orders, about half filled.",
     )
     table.add_column("contract", no_wrap=True)
     table.add_column("method", overflow="fold")
@@ -68,11 +66,9 @@ def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[
             table.add_section()
         table.add_row(use.contract if use.contract != before else "", use.method, number(use.gas))
         before = use.contract
-    compared = Table(
-        title="Against the published contracts",
-        caption="Then: as published. Today: the same code in whole transactions by current rules.",
-        title_justify="left",
-        caption_justify="left",
+    compared = _table(
+        "Against the published contracts",
+        "Then: as published. Today: the same code in whole transactions by current rules.",
     )
     compared.add_column("transaction", overflow="fold")
     for heading in ("ours", "today", "then"):
@@ -88,6 +84,10 @@ def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[
                 known.beyond,
             )
     return table, compared
+
+
+def _table(title: str, caption: str) -> Table:
+    return Table(title=title, caption=caption, title_justify="left", caption_justify="left")
 
 
 def as_markdown(

@@ -126,7 +126,7 @@ class OrderChecks:
             for key in prices:
                 check.equal("events", row, key, event.arguments[key], getattr(own, key, 0))
             if event.name == "ClearingCommitted" and own is not None:
-                root = "0x" + FillTree(own.fills_wh, keccak).root.hex()
+                root = "0x" + FillTree(own.fills_wh).root.hex()
                 check.equal("events", row, "root", event.arguments["root"], root)
         for event in self.history.of(MARKET, "OrderFilled", "FillClaimed"):
             interval = event.arguments["interval"]

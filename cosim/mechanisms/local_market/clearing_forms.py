@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, crosses
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.fill_tree import FillTree, root_of_proof
@@ -42,7 +41,7 @@ class ClearedIntervals(IntervalOrders):
 
     def fill_tree(self, interval: int) -> FillTree:
         """Tree of the fills that clearing the interval's book gives."""
-        return FillTree(self.clear_book(interval).fills_wh, keccak)
+        return FillTree(self.clear_book(interval).fills_wh)
 
     def filled_wh_of(self, interval: int, account: str) -> int:
         """Fill of an account's order: 0 before clearing, or before it is claimed. [Wh]"""
@@ -64,14 +63,6 @@ class ClearedIntervals(IntervalOrders):
         """Bond held for a committed clearing. [µEUR]"""
         committed = self._interval(interval).committed
         return 0 if committed is None else committed.bond_ueur or 0
-
-    def pots_total_ueur(self) -> int:
-        """Sum of ``pot_of`` over all intervals kept. [µEUR]"""
-        return sum(self.pot_of(interval) for interval in self._intervals)
-
-    def bonds_total_ueur(self) -> int:
-        """Sum of ``bond_of`` over all intervals kept. [µEUR]"""
-        return sum(self.bond_of(interval) for interval in self._intervals)
 
     def clear(self, interval: int) -> Clearing:
         """Clear an interval, on chain or verified; the supplier gets the surplus.
@@ -173,7 +164,7 @@ class ClearedIntervals(IntervalOrders):
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
         self._require(account not in state.readings, "already reported")
-        is_proven = root_of_proof(index, filled_wh, proof, keccak) == committed.root
+        is_proven = root_of_proof(index, filled_wh, proof) == committed.root
         self._require(is_proven, "not in the root")
         self._require(filled_wh <= order.energy_wh, "fill above the order")
         self._require(filled_wh == 0 or committed.fits(order), "price beyond the order")

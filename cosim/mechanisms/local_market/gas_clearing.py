@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cosim.evm.engine import Engine
-from cosim.evm.hashing import keccak
 from cosim.gas.bench import Bench, account
 from cosim.gas.tables import markdown_table, number
 from cosim.mechanisms.local_market.clearing import clear, ranking
@@ -158,7 +157,7 @@ class ClearingBench:
             ranked = pack_ranking(ranking(orders)) if crossing else []
             receipt = market.do(sender, "clearVerified", interval, ranked, *clearing.outcome)
         else:
-            tree = FillTree(clearing.fills_wh, keccak)
+            tree = FillTree(clearing.fills_wh)
             root = tree.root if crossing else bytes(32)
             receipt = market.do(sender, "commitClearing", interval, root, *clearing.outcome)
             community.bench.at(community.bench.now_s + CHALLENGE_S + 1)

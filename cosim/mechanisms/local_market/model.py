@@ -42,12 +42,9 @@ def settle_reading(
     Settlement
     """
     contracted_wh = trade_ueur = 0
-    if order is not None and order.is_sell:
-        contracted_wh = filled_wh
-        trade_ueur = amount_earned_ueur(filled_wh, price_ueur_per_kwh)
-    elif order is not None:
-        contracted_wh = -filled_wh
-        trade_ueur = -amount_due_ueur(filled_wh, price_ueur_per_kwh)
+    if order is not None:
+        contracted_wh = filled_wh if order.is_sell else -filled_wh
+        trade_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
     residual_wh = reading.net_wh - contracted_wh
     if residual_wh < 0:
         supplier_ueur = -amount_due_ueur(-residual_wh, retail_price_ueur_per_kwh)
@@ -77,20 +74,15 @@ class LocalMarketModel(ClearedIntervals):
     def locked_total_ueur(self) -> int:
         """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
         return sum(
-            self._released_ueur(state, account)
-            for state in self._intervals.values()
+            self.locked_of(interval, account)
+            for interval, state in self._intervals.items()
             for account in state.accounts
-            if account not in state.readings
         )
 
     def held_total_ueur(self) -> int:
         """Tokens that the market must hold: free, locked, in pots and as bonds. [µEUR]"""
-        return (
-            self.free_total_ueur()
-            + self.locked_total_ueur()
-            + self.pots_total_ueur()
-            + self.bonds_total_ueur()
-        )
+        committed = sum(self.pot_of(k) + self.bond_of(k) for k in self._intervals)
+        return self.free_total_ueur() + self.locked_total_ueur() + committed
 
     def report(self, interval: int, account: str, net_wh: int) -> Settlement:
         """Settle an account's interval by its meter.
@@ -169,7 +161,4 @@ class LocalMarketModel(ClearedIntervals):
             return self.terms.sealed_deposit_ueur
         escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
         filled_wh = self._filled_wh(state, state.index_of[account])
-        price = self._price_ueur_per_kwh(state, order)
-        if order.is_sell:
-            return escrow + amount_earned_ueur(filled_wh, price)
-        return escrow - amount_due_ueur(filled_wh, price)
+        return escrow + order.proceeds_ueur(filled_wh, self._price_ueur_per_kwh(state, order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,8 @@ def orders_columns(
 
 
 def trades_columns(interval: int, trades: Sequence[Trade]) -> Columns:
-    """Return the rows of ``trades``."""
-    return {
-        "interval": interval,
-        "buyer": [trade.buyer for trade in trades],
-        "seller": [trade.seller for trade in trades],
-        "energy_wh": [trade.energy_wh for trade in trades],
-        "price_ueur_per_kwh": [trade.price_ueur_per_kwh for trade in trades],
-        "amount_ueur": [trade.amount_ueur for trade in trades],
-        "sell_price_ueur_per_kwh": [trade.sell_price_ueur_per_kwh for trade in trades],
-        "earned_ueur": [trade.earned_ueur for trade in trades],
+    """Return the rows of ``trades``, which are a trade's fields."""
+    names = [field.name for field in fields(Trade)]
+    return {"interval": interval} | {
+        name: [getattr(trade, name) for trade in trades] for name in names
     }

@@ -206,7 +206,7 @@ class Trading:
             )
         ]
         market, fills_wh = self.market, sent.off_chain.fills_wh
-        tree = FillTree(fills_wh, keccak)
+        tree = FillTree(fills_wh)
         # less than a block apart, so that they are included in this order
         stagger_s = self.clock.block_time_s / (len(claimants) + 1)
         handles = [
@@ -318,7 +318,7 @@ class Trading:
             ]
             done = sent.off_chain = self.terms.clear(book)
             if self.terms.form is ClearingForm.COMMITTED:
-                root = FillTree(done.fills_wh, keccak).root
+                root = FillTree(done.fills_wh).root
                 sent.clearing = market.commit_clearing(operator, interval, root, *done.outcome)
             else:
                 sent.clearing = market.clear_verified(

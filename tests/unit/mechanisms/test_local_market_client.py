@@ -184,7 +184,7 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     orders, clearing = book(n)
     place(market, orders)
     local, fills = market.local, clearing.fills_wh
-    tree = FillTree(fills, keccak)
+    tree = FillTree(fills)
     market.done(local.commit_clearing(OPERATOR, 0, tree.root, *result(clearing)))
     assert local.view("rootOf", 0) == [tree.root]
     committer, committed_at_s = local.view("commitmentOf", 0)
