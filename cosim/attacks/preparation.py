@@ -14,6 +14,7 @@ from cosim.attacks.deviations import (
     SmallerPurchases,
     UndeliveredFlexibility,
 )
+from cosim.attacks.false_meters import FalseMeters
 from cosim.attacks.front_running import FrontRunning as LastOrder
 from cosim.attacks.reorganisation import Takeover
 from cosim.attacks.silence import SilentMeters
@@ -24,7 +25,7 @@ from cosim.evm.accounts import account
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.metering.readings import FalseMeters, Meters
+from cosim.mechanisms.metering.readings import Meters
 from cosim.scenario import Scenario
 from cosim.scenario.attack import (
     AttackSettings,

@@ -1,4 +1,4 @@
-"""Sends transactions to contracts on an engine and notes what those of interest cost."""
+"""Bench of gas: contracts on an engine, and the gas of the transactions of interest."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GasUse(NamedTuple):
 
 @functools.cache
 def account(name: str) -> bytes:
-    """Address of an account, the same on every engine, without zero bytes.
+    """Return the address of an account, the same on every engine, without zero bytes.
 
     A zero byte of calldata costs 4 gas and any other 16, so figures would depend on names.
     """
@@ -105,7 +105,7 @@ class Deployed:
         return gas
 
     def ask(self, view: str, *arguments: Value) -> list[Any]:
-        """Answer of a view."""
+        """Return the answer of a view."""
         data = self.artifact.selectors[view] + pack_mixed(*arguments)
         output = self.bench.engine.call(account("reader"), self.address, data)
         entry = self.artifact.functions[self.artifact.selectors[view]]

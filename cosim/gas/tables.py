@@ -46,18 +46,16 @@ the transaction before touched is warm there. No transaction of its own can be t
 
 
 def as_json(uses: Iterable[GasUse]) -> str:
-    """A list of ``{contract, method, gas}``."""
+    """Return a list of ``{contract, method, gas}``."""
     rows = ",\n".join(f"  {json.dumps(use._asdict())}" for use in uses)
     return f"[\n{rows}\n]\n"
 
 
 def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[Table, Table]:
-    """The figures as tables for the console: all of them, and those that have been published."""
-    table = Table(
-        title="Gas of whole transactions",
-        caption="A function's own row: a batch of one, clearing of 100 orders, about half filled.",
-        title_justify="left",
-        caption_justify="left",
+    """Return the figures as tables for the console: all of them, and those published before."""
+    table = _table(
+        "Gas of whole transactions",
+        "A function's own row: a batch of one, clearing of 100 orders, about half filled.",
     )
     table.add_column("contract", no_wrap=True)
     table.add_column("method", overflow="fold")
@@ -68,11 +66,9 @@ def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[
             table.add_section()
         table.add_row(use.contract if use.contract != before else "", use.method, number(use.gas))
         before = use.contract
-    compared = Table(
-        title="Against the published contracts",
-        caption="Then: as published. Today: the same code in whole transactions by current rules.",
-        title_justify="left",
-        caption_justify="left",
+    compared = _table(
+        "Against the published contracts",
+        "Then: as published. Today: the same code in whole transactions by current rules.",
     )
     compared.add_column("transaction", overflow="fold")
     for heading in ("ours", "today", "then"):
@@ -90,10 +86,14 @@ def screen_tables(uses: Sequence[GasUse], published: PublishedFigures) -> tuple[
     return table, compared
 
 
+def _table(title: str, caption: str) -> Table:
+    return Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+
+
 def as_markdown(
     uses: Sequence[GasUse], published: PublishedFigures, sections: Sequence[str]
 ) -> str:
-    """The page docs/gas.md, with sections of its own for what was measured by size."""
+    """Return the page docs/gas.md, with sections of its own for what was measured by size."""
     parts = [_INTRODUCTION, _PUBLISHED, _published_table(uses, published)]
     for contract in dict.fromkeys(use.contract for use in uses):
         rows = [(_marked(use.method), number(use.gas)) for use in uses if use.contract == contract]
@@ -103,7 +103,7 @@ def as_markdown(
 
 
 def number(value: float) -> str:
-    """Digits in groups of three, parted by spaces."""
+    """Return digits in groups of three, parted by spaces."""
     return f"{value:,.0f}".replace(",", " ")
 
 
@@ -125,6 +125,6 @@ def _published_table(uses: Iterable[GasUse], published: PublishedFigures) -> str
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Table of a page."""
+    """Return a table of a page."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

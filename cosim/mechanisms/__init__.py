@@ -1,1 +1,1 @@
-"""What a community agrees on by contract: one folder each, contract and model run side by side."""
+"""Agreements of a community by contract: one folder each, contract and model side by side."""

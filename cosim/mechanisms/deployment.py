@@ -1,4 +1,4 @@
-"""Sets a run's contracts up: deploys them, issues money, registers meters, makes deposits.
+"""Set-up of a run's contracts: deployment, money, registered meters, deposits.
 
 Everything happens in ordinary transactions before the first order window opens.
 """
@@ -112,7 +112,7 @@ class Deployment:
         return [account for account, joins in pairs if joins]
 
     def account_of(self, i: int) -> bytes:
-        """Account that is awarded and settled for a prosumer, by position; 20 bytes."""
+        """Return the account that is awarded and settled for a prosumer, by position; 20 bytes."""
         return self.lookups[-1](i) if self.lookups else self.prosumers[i].address
 
     def holders(self) -> dict[str, bytes]:
@@ -164,7 +164,8 @@ class Deployment:
         deposits: dict[bytes, list[tuple[EscrowClient, int]]] = {}
         for play in self.plays:
             for address, amount_ueur in play.deposits():
-                deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
+                if amount_ueur:
+                    deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
         handles = [
             token.mint(issuer, address, sum(amount for _, amount in own))
             for address, own in deposits.items()
@@ -190,7 +191,7 @@ class Deployment:
 
 
 def _escrow_of(play: Play) -> EscrowClient:
-    """The contract of a play that takes deposits."""
+    """Return the contract of a play that takes deposits."""
     for client in play.clients:
         if isinstance(client, EscrowClient):
             return client
@@ -198,16 +199,16 @@ def _escrow_of(play: Play) -> EscrowClient:
 
 
 def genesis_s(
-    first_window_s: int, block_time_s: int, block_gas_limit: int, n: int, n_services: int = 0
+    first_window_s: int, block_time_s: int, block_gas_limit: int, n: int, n_mechanisms: int = 0
 ) -> int:
-    """Timestamp of block 0, so that the set-up is done when the first order window opens. [s]
+    """Return the time of block 0, so that the set-up ends before the first order window. [s]
 
     A whole number of blocks before the window, so that windows and gate closures that are
     multiples of the block time fall on blocks.
     """
-    gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n * (1 + n_services)
+    gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n * (1 + n_mechanisms)
     # one block a contract; the rest by gas, twice over because blocks are never packed full
-    blocks = DEPLOYMENTS + 8 * (1 + n_services) + 2 * (gas // block_gas_limit + 1)
+    blocks = DEPLOYMENTS + 8 * (1 + n_mechanisms) + 2 * (gas // block_gas_limit + 1)
     return first_window_s - blocks * block_time_s
 
 

@@ -1,4 +1,4 @@
-"""Shared by the clients of contracts with ``escrow_accounts.vy``: money in, money out, balance."""
+"""Base of the clients of contracts with ``escrow_accounts.vy``: money in, money out, balance."""
 
 from __future__ import annotations
 

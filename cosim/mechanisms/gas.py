@@ -18,7 +18,7 @@ def every_case() -> list[GasCases]:
 
 
 def measure_methods(engine: Engine) -> list[GasUse]:
-    """Gas of every deployment and every state-changing method, on a fresh engine.
+    """Measure the gas of every deployment and every state-changing method, on a fresh engine.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Who joins the local market, and who is kept out of it."""
+"""Members of the local market, and prosumers that are kept out of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTICIPANTS_SEED = 17
 
 
 def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
-    """Which prosumers join the local market.
+    """Tell of each prosumer if it joins the local market.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
 
 
 def _no_participants(scenario: Scenario, eligible: Sequence[str]) -> set[str]:
-    """Who is left out where a scenario wants fewer participants; fewer are always among more.
+    """Draw those left out where a scenario wants fewer participants; fewer are among more.
 
     A shared battery always takes part: it has to report to the market.
     """

@@ -64,7 +64,7 @@ class Schedules:
 
 @dataclass(frozen=True)
 class Readings:
-    """What is known of a delivered interval when it is settled.
+    """Delivery and readings of an interval, when it is settled.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Readings:
 
 @dataclass
 class Statement:
-    """What mechanisms settled of one interval, (n,) each; every one adds its part.
+    """Accounts of one interval, (n,) each, to which every mechanism adds what it settled.
 
     Money is positive when the prosumer receives it. [Wh, µEUR, wei]
     """
@@ -98,7 +98,7 @@ class Statement:
 
     @classmethod
     def empty(cls, n: int) -> Statement:
-        """Statement of an interval of which nothing is settled yet."""
+        """Return the statement of an interval of which nothing is settled yet."""
         return cls(
             contracted_wh=np.zeros(n, dtype=np.int64),
             metered_wh=np.zeros(n, dtype=np.int64),
@@ -132,7 +132,7 @@ class Play:
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Return what accounts pay into its contract at the start; for those always deployed."""
+        """Return deposits in its contract at the start, where it is always deployed; 0 for none."""
         return ()
 
     def enrol(self) -> Collection[int]:

@@ -1,4 +1,4 @@
-"""Nothing is lost: energy and money of every interval balance to the integer, or the run stops.
+"""Balance of energy and money: every interval closes to the integer, or the run stops.
 
 Each function compares two sides of one identity and raises
 :class:`~cosim.errors.ReconciliationError`, which names the interval, the accounts that differ and
@@ -159,7 +159,7 @@ def check_held(
     interval : int
         Delivery interval.
     contract : str
-        Which contract.
+        Its name.
     held_ueur : int
         Its token balance. [µEUR]
     free_ueur, locked_ueur : int

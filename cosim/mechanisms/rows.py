@@ -18,7 +18,7 @@ Names = np.ndarray[Any, Any]
 def settlement_columns(
     interval: int, names: Names, members: BoolArray, statement: Statement, eur_per_eth: float
 ) -> Columns:
-    """Rows of ``settlement``: one account per member of the local market."""
+    """Return the rows of ``settlement``: one account per member of the local market."""
     rows = {
         "prosumer": names,
         "contracted_wh": statement.contracted_wh,
@@ -34,7 +34,7 @@ def settlement_columns(
 
 
 def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
-    """Rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
+    """Return the rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
     transactions = dict(records.transactions)
     transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
     for unrecorded in ("fee_wei", "label"):

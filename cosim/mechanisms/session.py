@@ -9,7 +9,7 @@ an outcome here, never an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class _Interval:
 
 
 class Session:
-    """Plays the mechanisms of a run, one interval after the other.
+    """Mechanisms of a run, played one interval after the other.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Session:
         self._treasury = Treasury(deployment, self.plays)
 
     def is_open(self, interval: int) -> bool:
-        """Whether an interval is cleared and its schedules are not accepted yet."""
+        """Tell if an interval is cleared and its schedules are not accepted yet."""
         return self._open is not None and self._open.number == interval
 
     def open(self, bids: BidsMessage) -> ScheduleMessage:
@@ -113,13 +113,7 @@ class Session:
         state = self._opened()
         state.round += 1
         state.offers = None
-        before = state.schedules
-        schedules = Schedules(
-            before.contracted_wh,
-            before.nominated_wh,
-            before.activated_wh,
-            decision.curtailed_wh,
-        )
+        schedules = replace(state.schedules, curtailed_wh=decision.curtailed_wh)
         for play in self.plays:
             schedules = play.relieve(state.number, decision, schedules)
             state.offers = play.offers(state.number) or state.offers
@@ -154,7 +148,14 @@ class Session:
             for play in self.plays:
                 state.schedules = play.reread(interval, state.schedules)
         chain.checkpoint()
-        dispatch = DispatchMessage(interval, *_arrays(state.schedules))
+        decided = state.schedules
+        dispatch = DispatchMessage(
+            interval,
+            decided.contracted_wh,
+            decided.nominated_wh,
+            decided.activated_wh,
+            decided.curtailed_wh,
+        )
         tables: dict[str, Columns] = {}
         for play in self.plays:
             tables |= play.rows(interval)
@@ -224,12 +225,3 @@ class Session:
             if found is not None:
                 price_ueur_per_kwh, volume_wh = found
         return PricesMessage(interval, price_ueur_per_kwh, volume_wh, known)
-
-
-def _arrays(schedules: Schedules) -> tuple[np.ndarray, ...]:
-    return (
-        schedules.contracted_wh,
-        schedules.nominated_wh,
-        schedules.activated_wh,
-        schedules.curtailed_wh,
-    )

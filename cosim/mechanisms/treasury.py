@@ -10,7 +10,7 @@ from cosim.mechanisms.reconciliation import check_equal, check_total
 
 
 class Treasury:
-    """Tokens of every holder, as they should be.
+    """Tokens that every holder should have.
 
     Nobody issues or withdraws tokens during a run: money moves inside contracts, whose mechanisms
     answer for it, and between holders as mechanisms say.

@@ -101,7 +101,7 @@ class Cleared:
     @property
     def tree(self) -> FillTree:
         """Tree of the fills."""
-        return FillTree(self.clearing.fills_wh, keccak)
+        return FillTree(self.clearing.fills_wh)
 
     def place(self, world: MarketWorld) -> None:
         """Place the orders in interval 0, and close its gate."""

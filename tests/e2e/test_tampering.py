@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from result_folders import contents
 
-import cosim.mechanisms.local_market.order_books
+import cosim.mechanisms.local_market.terms
 from cosim.cli import EXIT_FAILED, main
 from cosim.devices.delivery import Devices
 from cosim.grid.catalogue import open_grid
@@ -130,7 +130,7 @@ def test_money_that_leaves_a_market_in_mid_run(
 def test_a_fill_that_contract_and_model_see_differently(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clear = cosim.mechanisms.local_market.order_books.clear
+    clear = cosim.mechanisms.local_market.terms.clear
     changed: list[str] = []
 
     def tampered(orders: Any, *rule: Any, **prices: Any) -> Clearing:
@@ -143,7 +143,7 @@ def test_a_fill_that_contract_and_model_see_differently(
         changed.append(orders[filled[0]].account)
         return replace(clearing, fills_wh=tuple(fills))
 
-    monkeypatch.setattr(cosim.mechanisms.local_market.order_books, "clear", tampered)
+    monkeypatch.setattr(cosim.mechanisms.local_market.terms, "clear", tampered)
     message = stopped()
     assert changed[0] in names
     assert message.startswith(f"interval 0, {changed[0]}: fill of the contract")

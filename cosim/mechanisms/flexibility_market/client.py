@@ -10,7 +10,7 @@ from cosim.mechanisms.escrow_client import EscrowClient
 MAX_BATCH = 256
 
 
-# gas limits: what the methods use at most (docs/ledger.md), and room for other states
+# gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
 def award_gas(n_offers: int) -> int:
     """Gas limit that awarding so many offers needs."""
     return 80_000 + 40_000 * n_offers

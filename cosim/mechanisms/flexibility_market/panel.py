@@ -86,7 +86,7 @@ class FlexibilityReported(Reported[Any]):
         return flexibility_indicators(results)
 
     def report(self, results: Results) -> ReportPart:
-        """Return its fact, tiles, chart and definition."""
+        """Return its terms, tiles, chart and definition."""
         dso = results.scenario_fields["dso"]
         terms = "none procured in this scenario"
         if dso["procure"]:

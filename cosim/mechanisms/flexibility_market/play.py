@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.model import (
     FlexibilityMarketModel,
@@ -21,24 +20,22 @@ from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.rows import flexibility_columns
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
-from cosim.mechanisms.play import Deposit, Play, Readings, Schedules, Statement
-from cosim.mechanisms.reconciliation import check_equal, check_held
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
+from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, DecisionMessage, OffersMessage
 from cosim.units import IntArray
-
-NAME = FlexibilityMarket.contract
 
 
 @dataclass
 class _Interval:
-    """What is on offer in one interval, and what was offered."""
+    """Flexibility that prosumers have in one interval, and their offers of the round."""
 
     bids: BidsMessage
     offers: list[tuple[Request, int]] = field(default_factory=list)
 
 
-class FlexibilityMarketPlay(Play):
-    """The DSO's requests, and what prosumers offer, in a run.
+class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel]):
+    """The DSO's requests and prosumers' offers in a run.
 
     Parameters
     ----------
@@ -50,7 +47,8 @@ class FlexibilityMarketPlay(Play):
         Whose readings deliveries are measured by.
     """
 
-    answers_for = (NAME,)
+    answers_for = (FlexibilityMarket.contract,)
+    free_of = "escrow._free_of"
 
     def __init__(
         self,
@@ -59,46 +57,28 @@ class FlexibilityMarketPlay(Play):
         terms: FlexibilityTerms,
         market: LocalMarketPlay,
     ) -> None:
-        self.client = deployment.client(FlexibilityMarket)
+        super().__init__(
+            deployment,
+            deployment.client(FlexibilityMarket),
+            FlexibilityMarketModel(deployment.dso.name, terms.penalty_ueur_per_kwh),
+            (deployment.supplier, deployment.dso),
+        )
         self.terms = terms
-        self.model = FlexibilityMarketModel(deployment.dso.name, terms.penalty_ueur_per_kwh)
-        self._deployment = deployment
-        self._chain = deployment.chain
         self._market = market
         self._requests = Requests(deployment, clock)
-        self._names = np.array([account.name for account in deployment.prosumers], dtype=object)
-        self._members = np.array(deployment.members, dtype=bool)
-        payers = (*deployment.prosumers, deployment.supplier, deployment.dso)
-        self._payers = {account.name: account.address for account in payers}
         self._intervals: dict[int, _Interval] = {}
-        self._marked: FlexibilityMarketModel | None = None
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The market."""
-        return (self.client,)
 
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Deposits of the members and of the DSO."""
+        """Return the deposits of the members and of the DSO."""
         terms, deployment = self.terms, self._deployment
-        amounts = [
+        return [
             *(Deposit(one.address, terms.prosumer_deposit_ueur) for one in deployment.joined),
             Deposit(deployment.dso.address, terms.dso_deposit_ueur),
         ]
-        return [deposit for deposit in amounts if deposit.amount_ueur]
-
-    def open(self) -> None:
-        """Take over the deposits."""
-        for name, amount_ueur in self._free_ueur().items():
-            self.model.deposit(name, amount_ueur)
 
     # --- before delivery ---
-
-    def mark(self) -> None:
-        """Remember the model, to come back to it once."""
-        self._marked = copy.deepcopy(self.model)
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Note what members could offer: nothing is sent before the DSO asks."""
@@ -137,9 +117,7 @@ class FlexibilityMarketPlay(Play):
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Follow in the model what the chain holds after a reorganisation."""
         steps = self._requests.reread(interval)
-        if self._marked is None:
-            raise ValueError("there is no mark to go back to")
-        self.model, self._marked = self._marked, None
+        self._back_to_mark()
         activated_wh = np.zeros_like(schedules.activated_wh)
         for step in steps:
             request = step.request
@@ -164,27 +142,11 @@ class FlexibilityMarketPlay(Play):
             for o, i in enumerate(request.prosumers):
                 received_ueur = request.paid_ueur[o] - request.penalty_ueur[o]
                 statement.flexibility_ueur[i] += received_ueur
-        for i, handle in self._requests.paid_by(interval):
-            included = self._chain.included(handle)
-            if included is not None:
-                statement.fees_wei[i] += included.fee_wei
+        self._add_fees(statement, self._requests.paid_by(interval))
         with self.timer.measure("models"):
             for request in requests:
                 self._settle_in_model(interval, request)
         return {"flexibility": flexibility_columns(interval, self._names, requests)}
-
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
-        """Balances of contract and model agree, and the contract holds what it owes."""
-        free, model = self._free_ueur(), self.model
-        check_equal(
-            interval,
-            free,
-            {name: model.balance_of(name) for name in free},
-            f"balance in {NAME} [µEUR]",
-            "balance of the model [µEUR]",
-        )
-        locked_ueur = model.locked_total_ueur()
-        check_held(interval, NAME, tokens_ueur[NAME], model.free_total_ueur(), locked_ueur)
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""
@@ -289,6 +251,5 @@ class FlexibilityMarketPlay(Play):
             "flexibility settled by the model",
         )
 
-    def _free_ueur(self) -> dict[str, int]:
-        """Free balance of everybody with an account in the market. [µEUR]"""
-        return self._deployment.read(self.client, "escrow._free_of", self._payers)
+    def _locked_ueur(self) -> int:
+        return self.model.locked_total_ueur()

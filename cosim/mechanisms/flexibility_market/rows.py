@@ -14,7 +14,7 @@ Names = np.ndarray[Any, Any]
 
 
 def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]) -> Columns:
-    """Rows of ``flexibility``: every offer to every request."""
+    """Return the rows of ``flexibility``: every offer to every request."""
     offers = [(request, o) for request in requests for o in range(len(request.prosumers))]
     return {
         "interval": interval,

@@ -1,4 +1,4 @@
-"""Section ``dso``: what the DSO does about its grid."""
+"""Section ``dso``: instruments of the DSO, and its terms for flexibility."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DsoSettings(Model):
-    """What the DSO does about its grid, and how it procures flexibility."""
+    """Instruments of the DSO about its grid, and its terms for flexibility."""
 
     instruments: tuple[str | dict[str, Any], ...] = Field(
         ("flexibility_market", "curtailment"),

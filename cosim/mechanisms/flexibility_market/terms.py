@@ -30,7 +30,7 @@ class FlexibilityTerms:
 
     @classmethod
     def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
-        """Terms of a scenario's section; prosumers deposit what the local market leaves them."""
+        """Convert a scenario's section; prosumers deposit what the local market leaves them."""
         return cls(
             penalty_ueur_per_kwh=ueur_from_eur(dso.penalty_eur_per_kwh),
             price_cap_ueur_per_kwh=ueur_from_eur(dso.price_cap_eur_per_kwh),

@@ -12,10 +12,9 @@ import pandas as pd
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.local_market.clearing import Clearing, clear
+from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import LATE, Order
-from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
@@ -25,12 +24,12 @@ from cosim.mechanisms.local_market.settlement_checks import (
     check_settlement,
     order_fees_wei,
 )
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History, Sent
 from cosim.results.reader import Results, rows_of
-from cosim.units import ueur_from_eur
 
 NOT_INCLUDED = "not included before gate closure"
 NOT_REVEALED = "not revealed in time"
@@ -87,8 +86,8 @@ class OrderChecks:
         return self.history.participants.prosumer_of
 
     @cached_property
-    def books(self) -> dict[int, dict[str, Order | None]]:
-        """By interval: orders that the contract took, by account in the order of arrival.
+    def order_books(self) -> dict[int, dict[str, Order | None]]:
+        """Orders that the contract took: by interval, then by account in the order of arrival.
 
         None where a sealed order was never revealed.
         """
@@ -106,21 +105,16 @@ class OrderChecks:
 
     @cached_property
     def cleared(self) -> dict[int, Clearing]:
-        """Clearing of each interval's book."""
-        market = self.settings
+        """Clearing of each interval's orders."""
+        terms = MarketTerms.of(self.settings)
         return {
-            interval: clear(
-                list(book.values()),
-                PricingRule(market.pricing),
-                retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-                feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
-            )
-            for interval, book in self.books.items()
+            interval: terms.clear(list(book.values()))
+            for interval, book in self.order_books.items()
         }
 
     def filled_wh(self, interval: int) -> dict[str, int]:
         """Fills of an interval by account. [Wh]"""
-        return dict(zip(self.books[interval], self.cleared[interval].fills_wh, strict=True))
+        return dict(zip(self.order_books[interval], self.cleared[interval].fills_wh, strict=True))
 
     def check_clearing(self) -> Check:
         """Compare prices, volume and fills on the chain with a clearing by the exact model."""
@@ -132,7 +126,7 @@ class OrderChecks:
             for key in prices:
                 check.equal("events", row, key, event.arguments[key], getattr(own, key, 0))
             if event.name == "ClearingCommitted" and own is not None:
-                root = "0x" + FillTree(own.fills_wh, keccak).root.hex()
+                root = "0x" + FillTree(own.fills_wh).root.hex()
                 check.equal("events", row, "root", event.arguments["root"], root)
         for event in self.history.of(MARKET, "OrderFilled", "FillClaimed"):
             interval = event.arguments["interval"]
@@ -190,7 +184,7 @@ class OrderChecks:
                 row = self._recorded.get((interval, name))
                 fields = {key: getattr(row, key, None) for key in _TERMS}
             filled_wh, price = 0, None
-            order = self.books.get(interval, {}).get(name)
+            order = self.order_books.get(interval, {}).get(name)
             if status == "unmatched" and order is not None:
                 filled_wh = self.filled_wh(interval)[name]
                 if filled_wh:
@@ -210,7 +204,7 @@ class OrderChecks:
 
     @cached_property
     def _first_orders(self) -> dict[tuple[int, str], Sent]:
-        """Order of each prosumer: what the contract took, or else what it refused first.
+        """Order of each prosumer: the one that the contract took, or else the first it refused.
 
         Others than prosumers may call the contract, and prosumers more than once; neither is an
         order.
@@ -232,7 +226,7 @@ class OrderChecks:
         return {(row.interval, row.prosumer): row for row in rows}
 
     def _check_commitments(self, check: Check) -> None:
-        """Revealed orders hash to what was committed; others to what their table says."""
+        """Compare commitments with revealed orders, and others with the table's."""
         seed = self.history.scenario.seed
         for (interval, name), sent in self._first_orders.items():
             said = self._recorded.get((interval, name))
@@ -255,7 +249,7 @@ class OrderChecks:
         """Pair the fills again, to the µEUR, and compare who bought of whom."""
         frame = self.history.results.table("trades")
         rows: list[dict[str, Any]] = []
-        for interval, book in sorted(self.books.items()):
+        for interval, book in sorted(self.order_books.items()):
             trades = pair_trades(list(book.values()), self.cleared[interval])
             rows += [
                 {"interval": interval, "place": place, **asdict(trade)}

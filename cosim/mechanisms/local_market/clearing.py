@@ -17,7 +17,6 @@ from cosim.mechanisms.local_market.pricing import (
     set_price_ueur_per_kwh,
     taker_price_ueur_per_kwh,
 )
-from cosim.units import amount_due_ueur, amount_earned_ueur
 
 Book = Sequence[Order | None]
 
@@ -48,6 +47,11 @@ class Clearing:
     fills_wh: tuple[int, ...]
     surplus_ueur: int
     rule: PricingRule = PricingRule.MIDPOINT
+
+    @property
+    def outcome(self) -> tuple[int, int, int]:
+        """Both prices and the volume, as the contract is told them. [µEUR/kWh, Wh]"""
+        return self.buy_price_ueur_per_kwh, self.sell_price_ueur_per_kwh, self.volume_wh
 
     @property
     def price_ueur_per_kwh(self) -> int:
@@ -144,15 +148,11 @@ def clear(
                 retail_price_ueur_per_kwh,
                 feed_in_price_ueur_per_kwh,
             )
-    surplus_ueur = 0
-    for k, order in enumerate(book):
-        if order is not None:
-            price = price_of(order, rule, buy_price, sell_price)
-            filled_wh = fills.get(k, 0)
-            if order.is_sell:
-                surplus_ueur -= amount_earned_ueur(filled_wh, price)
-            else:
-                surplus_ueur += amount_due_ueur(filled_wh, price)
+    surplus_ueur = -sum(
+        order.proceeds_ueur(fills.get(k, 0), price_of(order, rule, buy_price, sell_price))
+        for k, order in enumerate(book)
+        if order is not None
+    )
     fills_wh = tuple(fills.get(k, 0) for k in range(len(book)))
     return Clearing(buy_price, sell_price, volume_wh, fills_wh, surplus_ueur, rule)
 

@@ -1,14 +1,13 @@
-"""Clearing of the order books in three forms: on chain, verified, and committed with claims."""
+"""Clearing of an interval in three forms: on chain, verified, and committed with claims."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing, crosses
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.fill_tree import FillTree, root_of_proof
-from cosim.mechanisms.local_market.order_books import Interval, OrderBooks
+from cosim.mechanisms.local_market.interval_orders import Interval, IntervalOrders
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH, MAX_VOLUME_WH, Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
 
@@ -19,8 +18,8 @@ _FORM_TEXTS = {
 }
 
 
-class ClearedBooks(OrderBooks):
-    """Order books and their clearing.
+class ClearedIntervals(IntervalOrders):
+    """Orders of every interval and their clearing.
 
     *On chain* and *verified* have one result and are one function here. *Committed* takes a root
     and prices on trust until the challenge window is over; a challenge puts the true clearing in
@@ -29,7 +28,7 @@ class ClearedBooks(OrderBooks):
 
     @property
     def form(self) -> ClearingForm:
-        """Where the clearing is computed."""
+        """Form of clearing."""
         return self.terms.form
 
     def clearing(self, interval: int) -> Clearing | None:
@@ -42,7 +41,7 @@ class ClearedBooks(OrderBooks):
 
     def fill_tree(self, interval: int) -> FillTree:
         """Tree of the fills that clearing the interval's book gives."""
-        return FillTree(self.clear_book(interval).fills_wh, keccak)
+        return FillTree(self.clear_book(interval).fills_wh)
 
     def filled_wh_of(self, interval: int, account: str) -> int:
         """Fill of an account's order: 0 before clearing, or before it is claimed. [Wh]"""
@@ -64,14 +63,6 @@ class ClearedBooks(OrderBooks):
         """Bond held for a committed clearing. [µEUR]"""
         committed = self._interval(interval).committed
         return 0 if committed is None else committed.bond_ueur or 0
-
-    def pots_total_ueur(self) -> int:
-        """Sum of ``pot_of`` over all intervals kept. [µEUR]"""
-        return sum(self.pot_of(interval) for interval in self._intervals)
-
-    def bonds_total_ueur(self) -> int:
-        """Sum of ``bond_of`` over all intervals kept. [µEUR]"""
-        return sum(self.bond_of(interval) for interval in self._intervals)
 
     def clear(self, interval: int) -> Clearing:
         """Clear an interval, on chain or verified; the supplier gets the surplus.
@@ -145,12 +136,7 @@ class ClearedBooks(OrderBooks):
             committed.buy_price_ueur_per_kwh,
             committed.sell_price_ueur_per_kwh,
             committed.volume_wh,
-        ) == (
-            self.fill_tree(interval).root,
-            true.buy_price_ueur_per_kwh,
-            true.sell_price_ueur_per_kwh,
-            true.volume_wh,
-        )
+        ) == (self.fill_tree(interval).root, *true.outcome)
         self._require(not is_right, "clearing is right")
         self._receive(challenger, committed.bond_ueur or 0)
         state.committed = None
@@ -178,7 +164,7 @@ class ClearedBooks(OrderBooks):
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
         self._require(account not in state.readings, "already reported")
-        is_proven = root_of_proof(index, filled_wh, proof, keccak) == committed.root
+        is_proven = root_of_proof(index, filled_wh, proof) == committed.root
         self._require(is_proven, "not in the root")
         self._require(filled_wh <= order.energy_wh, "fill above the order")
         self._require(filled_wh == 0 or committed.fits(order), "price beyond the order")

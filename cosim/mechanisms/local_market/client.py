@@ -19,7 +19,7 @@ INDEXES_PER_WORD = 16
 INDEX_BITS = 16
 
 
-# gas limits: what the methods use at most (docs/ledger.md), and room for other states
+# gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
 def clear_gas(n_orders: int) -> int:
     """Gas limit that clearing so many orders on chain needs."""
     return _CLEAR_GAS + 13_000 * n_orders

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from cosim.mechanisms.local_market.clearing import price_of
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
 @dataclass
@@ -65,10 +64,7 @@ class CommittedClearing:
 
     def amount_ueur(self, order: Order, filled_wh: int) -> int:
         """Proceeds of a fill, negative for a buyer. [µEUR]"""
-        price = self.price_of(order)
-        if order.is_sell:
-            return amount_earned_ueur(filled_wh, price)
-        return -amount_due_ueur(filled_wh, price)
+        return order.proceeds_ueur(filled_wh, self.price_of(order))
 
     def claim(self, index: int, order: Order, filled_wh: int) -> int:
         """Book a claim that was found right.

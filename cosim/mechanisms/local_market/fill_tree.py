@@ -2,26 +2,24 @@
 
 Leaf k is the hash of the arrival index k and the fill of that order, both as 32-byte numbers, for
 every index, also where nothing was filled. The leaves are followed by zeros up to a power of two;
-a parent is the hash of its two children. The hash function, on chain Keccak-256, is passed in.
+a parent is the hash of its two children. The hash is Keccak-256.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-HashFunction = Callable[[bytes], bytes]
+from cosim.evm.hashing import keccak
 
 _NO_LEAF = bytes(32)
 
 
-def leaf(index: int, filled_wh: int, keccak: HashFunction) -> bytes:
+def leaf(index: int, filled_wh: int) -> bytes:
     """Leaf of an arrival index and its fill [Wh]."""
     return keccak(index.to_bytes(32, "big") + filled_wh.to_bytes(32, "big"))
 
 
-def root_of_proof(
-    index: int, filled_wh: int, proof: Sequence[bytes], keccak: HashFunction
-) -> bytes:
+def root_of_proof(index: int, filled_wh: int, proof: Sequence[bytes]) -> bytes:
     """Root that a fill and its proof lead to.
 
     Parameters
@@ -32,10 +30,8 @@ def root_of_proof(
         Its fill. [Wh]
     proof : sequence of bytes
         Neighbours from the leaf up, 32 bytes each.
-    keccak : callable
-        Hash of bytes.
     """
-    node = leaf(index, filled_wh, keccak)
+    node = leaf(index, filled_wh)
     for neighbour in proof:
         node = keccak(neighbour + node) if index & 1 else keccak(node + neighbour)
         index >>= 1
@@ -49,12 +45,10 @@ class FillTree:
     ----------
     fills_wh : sequence of int
         Fill of every order by arrival index. [Wh]
-    keccak : callable
-        Hash of bytes.
     """
 
-    def __init__(self, fills_wh: Sequence[int], keccak: HashFunction) -> None:
-        level = [leaf(k, filled_wh, keccak) for k, filled_wh in enumerate(fills_wh)]
+    def __init__(self, fills_wh: Sequence[int]) -> None:
+        level = [leaf(k, filled_wh) for k, filled_wh in enumerate(fills_wh)]
         size = 1 << max(len(level) - 1, 0).bit_length()
         level += [_NO_LEAF] * (size - len(level))
         self._n_leaves = len(fills_wh)

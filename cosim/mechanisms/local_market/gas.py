@@ -15,7 +15,6 @@ from cosim.mechanisms.local_market.gas_clearing import (
     book,
     measure_clearing,
     member,
-    outcome,
 )
 from cosim.mechanisms.local_market.gas_community import (
     CHALLENGE_S,
@@ -128,7 +127,7 @@ def _challenge(bench: Bench) -> None:
     for order in orders:
         community.order(order.account, 0, order.is_sell, order.energy_wh, order.price_ueur_per_kwh)
     community.close_gate(0)
-    market.do("liar", "commitClearing", 0, keccak(b"gas: wrong root"), *outcome(clear(orders)))
+    market.do("liar", "commitClearing", 0, keccak(b"gas: wrong root"), *clear(orders).outcome)
     bench.at(bench.now_s + CHALLENGE_S - 1)
     market.measure(member(0), "challengeClearing", 0, pack_ranking(ranking(orders)))
     community.deliver(0)

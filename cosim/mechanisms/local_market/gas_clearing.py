@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cosim.evm.engine import Engine
-from cosim.evm.hashing import keccak
 from cosim.gas.bench import Bench, account
 from cosim.gas.tables import markdown_table, number
-from cosim.mechanisms.local_market.clearing import Clearing, clear, ranking
+from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.gas_community import CHALLENGE_S, Community
@@ -91,7 +90,7 @@ def member(k: int) -> str:
 
 
 def book(n: int, crossing: bool = True) -> list[Order]:
-    """Orders of which about half are filled, or none: bids and asks by turns, prices in no order.
+    """Return orders of which about half are filled, or none: bids and asks by turns, unsorted.
 
     Bids fall and asks rise evenly over one range of prices, so that they cross in its middle.
     """
@@ -106,15 +105,6 @@ def book(n: int, crossing: bool = True) -> list[Order]:
             price = _BID_BELOW_ASKS
         orders.append(Order(member(k), is_sell, 500 + k * 397 % 1_000, price))
     return orders
-
-
-def outcome(clearing: Clearing) -> tuple[int, int, int]:
-    """Prices and volume as the contract is told them."""
-    return (
-        clearing.buy_price_ueur_per_kwh,
-        clearing.sell_price_ueur_per_kwh,
-        clearing.volume_wh,
-    )
 
 
 class ClearingBench:
@@ -165,11 +155,11 @@ class ClearingBench:
             receipt = market.do(sender, "clear", interval)
         elif self.form == "verified":
             ranked = pack_ranking(ranking(orders)) if crossing else []
-            receipt = market.do(sender, "clearVerified", interval, ranked, *outcome(clearing))
+            receipt = market.do(sender, "clearVerified", interval, ranked, *clearing.outcome)
         else:
-            tree = FillTree(clearing.fills_wh, keccak)
+            tree = FillTree(clearing.fills_wh)
             root = tree.root if crossing else bytes(32)
-            receipt = market.do(sender, "commitClearing", interval, root, *outcome(clearing))
+            receipt = market.do(sender, "commitClearing", interval, root, *clearing.outcome)
             community.bench.at(community.bench.now_s + CHALLENGE_S + 1)
             # buyers first: sellers are paid out of what buyers paid in
             for k in sorted(filled, key=lambda k: (orders[k].is_sell, k)):
@@ -181,7 +171,7 @@ class ClearingBench:
 def measure_clearing(
     engine: Engine, sizes: Sequence[int] = SIZES, forms: Sequence[str] = tuple(FORMS)
 ) -> list[ClearingGas]:
-    """Gas of clearing in every form, with about half of the orders filled, and without any trade.
+    """Measure clearing in every form, with about half of the orders filled and without any trade.
 
     Parameters
     ----------
@@ -210,7 +200,7 @@ def measure_clearing(
 
 
 def as_csv(rows: Iterable[ClearingGas]) -> str:
-    """Clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
+    """Return clearing gas as CSV with the columns :data:`CLEARING_COLUMNS`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CLEARING_COLUMNS)
@@ -230,7 +220,7 @@ def as_csv(rows: Iterable[ClearingGas]) -> str:
 
 
 def as_section(clearing: Iterable[ClearingGas]) -> str:
-    """Part of the page docs/gas.md."""
+    """Return the part of the page docs/gas.md."""
     rows = [
         (
             row.form,

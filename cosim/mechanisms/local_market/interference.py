@@ -1,4 +1,4 @@
-"""Where an attack may act in the market session of an interval; by default nowhere."""
+"""Points of an interval at which an attack may act; by default it does nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class LedgerAttack:
     """Hooks that the session calls, in the order in which they come in an interval."""
 
     def holds_back(self, interval: int) -> Collection[int]:
-        """Prosumers, by position, whose orders do not leave at their time but wait."""
+        """Return prosumers, by position, whose orders do not leave at their time but wait."""
         return ()
 
     def orders_sent(self, interval: int, held: Mapping[int, Order], send: SendOrder) -> None:
-        """All orders are on their way but those held back; blocks may be mined up to gate closure.
+        """Act when all orders but those held back are sent; it may mine blocks up to gate closure.
 
         Parameters
         ----------
@@ -31,8 +31,8 @@ class LedgerAttack:
         """
 
     def before_delivery(self, interval: int) -> None:
-        """The schedules are accepted, and delivery has not started."""
+        """Act when the schedules are accepted, and delivery has not started."""
 
     def is_silent(self, interval: int, i: int) -> bool:
-        """Whether the meter of a prosumer, by position, does not report an interval."""
+        """Tell if the meter of a prosumer, by position, does not report an interval."""
         return False

@@ -2,14 +2,14 @@
 
 Membership and time are the contract's to check; the model is told what was accepted, keeps the same
 balances, and refuses with the contract's own text what its money and state do not allow. It builds
-on accounts with dues to the supplier, order books and clearing, in ``accounts``, ``order_books``
-and ``clearing_forms``.
+on accounts with dues to the supplier, orders and their clearing, in ``accounts``,
+``interval_orders`` and ``clearing_forms``.
 """
 
 from __future__ import annotations
 
-from cosim.mechanisms.local_market.clearing_forms import ClearedBooks
-from cosim.mechanisms.local_market.order_books import Interval, escrow_ueur
+from cosim.mechanisms.local_market.clearing_forms import ClearedIntervals
+from cosim.mechanisms.local_market.interval_orders import Interval, escrow_ueur
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -42,12 +42,9 @@ def settle_reading(
     Settlement
     """
     contracted_wh = trade_ueur = 0
-    if order is not None and order.is_sell:
-        contracted_wh = filled_wh
-        trade_ueur = amount_earned_ueur(filled_wh, price_ueur_per_kwh)
-    elif order is not None:
-        contracted_wh = -filled_wh
-        trade_ueur = -amount_due_ueur(filled_wh, price_ueur_per_kwh)
+    if order is not None:
+        contracted_wh = filled_wh if order.is_sell else -filled_wh
+        trade_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
     residual_wh = reading.net_wh - contracted_wh
     if residual_wh < 0:
         supplier_ueur = -amount_due_ueur(-residual_wh, retail_price_ueur_per_kwh)
@@ -56,11 +53,11 @@ def settle_reading(
     return Settlement(contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated)
 
 
-class LocalMarketModel(ClearedBooks):
+class LocalMarketModel(ClearedIntervals):
     """State of the local market."""
 
     def reading_of(self, interval: int, account: str) -> Reading | None:
-        """Reading that the account's interval was settled with, if it was."""
+        """Return the reading that the account's interval was settled with, if it was."""
         return self._interval(interval).readings.get(account)
 
     def locked_of(self, interval: int, account: str) -> int:
@@ -77,20 +74,15 @@ class LocalMarketModel(ClearedBooks):
     def locked_total_ueur(self) -> int:
         """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
         return sum(
-            self._released_ueur(state, account)
-            for state in self._intervals.values()
+            self.locked_of(interval, account)
+            for interval, state in self._intervals.items()
             for account in state.accounts
-            if account not in state.readings
         )
 
     def held_total_ueur(self) -> int:
         """Tokens that the market must hold: free, locked, in pots and as bonds. [µEUR]"""
-        return (
-            self.free_total_ueur()
-            + self.locked_total_ueur()
-            + self.pots_total_ueur()
-            + self.bonds_total_ueur()
-        )
+        committed = sum(self.pot_of(k) + self.bond_of(k) for k in self._intervals)
+        return self.free_total_ueur() + self.locked_total_ueur() + committed
 
     def report(self, interval: int, account: str, net_wh: int) -> Settlement:
         """Settle an account's interval by its meter.
@@ -169,7 +161,4 @@ class LocalMarketModel(ClearedBooks):
             return self.terms.sealed_deposit_ueur
         escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
         filled_wh = self._filled_wh(state, state.index_of[account])
-        price = self._price_ueur_per_kwh(state, order)
-        if order.is_sell:
-            return escrow + amount_earned_ueur(filled_wh, price)
-        return escrow - amount_due_ueur(filled_wh, price)
+        return escrow + order.proceeds_ueur(filled_wh, self._price_ueur_per_kwh(state, order))

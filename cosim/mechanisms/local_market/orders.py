@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.units import amount_due_ueur, amount_earned_ueur
+
 MAX_ORDERS = 512
 MAX_ENERGY_WH = 2**32 - 1
 MAX_VOLUME_WH = 2**41 - 1  # of 512 orders
@@ -33,6 +35,12 @@ class Order:
     is_sell: bool
     energy_wh: int
     price_ueur_per_kwh: int
+
+    def proceeds_ueur(self, filled_wh: int, price_ueur_per_kwh: int) -> int:
+        """Return the proceeds of a fill at a price, negative for a buyer. [µEUR]"""
+        if self.is_sell:
+            return amount_earned_ueur(filled_wh, price_ueur_per_kwh)
+        return -amount_due_ueur(filled_wh, price_ueur_per_kwh)
 
 
 @dataclass(frozen=True, slots=True)

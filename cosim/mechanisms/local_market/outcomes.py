@@ -1,4 +1,4 @@
-"""Orders of an interval, and what the ledger made of them."""
+"""Orders of an interval as they were sent, and as the ledger cleared them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Orders:
 
 @dataclass(frozen=True)
 class OrderBook:
-    """What became of the orders of one interval; arrays of shape (n,).
+    """Order book of one interval as the ledger cleared it; arrays of shape (n,).
 
     Parameters
     ----------
@@ -88,24 +88,3 @@ class OrderBook:
     def price_ueur_per_kwh(self) -> int:
         """Price signal: between what buyers paid and what sellers earned. [µEUR/kWh]"""
         return (self.buy_price_ueur_per_kwh + self.sell_price_ueur_per_kwh) // 2
-
-
-@dataclass(frozen=True)
-class OffChainClearing:
-    """What the market operator cleared off chain.
-
-    Parameters
-    ----------
-    ranking : tuple of int
-        Arrival indexes of the revealed orders in merit order, bids first.
-    buy_price_ueur_per_kwh, sell_price_ueur_per_kwh, volume_wh : int
-        As in :class:`OrderBook`.
-    fills_wh : tuple of int
-        Fill of every order by arrival index. [Wh]
-    """
-
-    ranking: tuple[int, ...]
-    buy_price_ueur_per_kwh: int
-    sell_price_ueur_per_kwh: int
-    volume_wh: int
-    fills_wh: tuple[int, ...]

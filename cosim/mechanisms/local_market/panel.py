@@ -103,18 +103,18 @@ class LocalMarketReported(Reported[Any]):
         return market_indicators(results)
 
     def report(self, results: Results) -> ReportPart:
-        """Return its facts, tiles, charts and definitions."""
+        """Return its terms, tiles, charts and definitions."""
         return ReportPart(
             key="market",
             title="Local market",
-            facts=_facts(results),
+            facts=_terms(results),
             tiles=market_tiles(self.indicators(results), confirmations(results)),
             figures=(market_chart(results), latency_chart(results), missed_chart(results)),
             definitions=DEFINITIONS,
         )
 
 
-def _facts(results: Results) -> list[tuple[str, str]]:
+def _terms(results: Results) -> list[tuple[str, str]]:
     market = results.scenario_fields["market"]
     accounts = results.frame("settlement")["prosumer"].nunique()
     return [

@@ -6,20 +6,18 @@ fills, settlements and balances.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cosim.chain.blocks import Included
-from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.clearing import Clearing
+from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order, Reading, Settlement
+from cosim.mechanisms.local_market.orders import Reading, Settlement
 from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
 from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
@@ -29,17 +27,15 @@ from cosim.mechanisms.local_market.schedule import schedule_wh
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
-from cosim.mechanisms.play import Deposit, Play, Readings, Schedules, Statement
-from cosim.mechanisms.reconciliation import check_equal, check_held, check_metering
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
+from cosim.mechanisms.reconciliation import check_equal, check_metering
 from cosim.messages import BidsMessage, Columns
 from cosim.units import IntArray
-
-NAME = LocalMarket.contract
 
 
 @dataclass
 class _Interval:
-    """Orders of one interval, and what became of them."""
+    """Orders of one interval, with their clearing and trades."""
 
     bids: BidsMessage
     sent: Orders
@@ -47,7 +43,7 @@ class _Interval:
     trades: tuple[Trade, ...] = ()
 
 
-class LocalMarketPlay(Play):
+class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     """The community's double auction in a run.
 
     Parameters
@@ -58,7 +54,8 @@ class LocalMarketPlay(Play):
     terms : MarketTerms
     """
 
-    answers_for = (NAME,)
+    answers_for = (LocalMarket.contract,)
+    free_of = "accounts._free_of"
 
     def __init__(
         self,
@@ -66,48 +63,35 @@ class LocalMarketPlay(Play):
         clock: DeliveryClock,
         terms: MarketTerms,
     ) -> None:
-        self.client = deployment.client(LocalMarket)
-        self.terms = terms
-        self.model = LocalMarketModel(deployment.supplier.name, terms)
-        self._deployment = deployment
-        self._chain = deployment.chain
-        self._meters = deployment.readings
-        self._names = np.array([account.name for account in deployment.prosumers], dtype=object)
-        self._members = np.array(deployment.members, dtype=bool)
-        self._trading = Trading(
-            deployment, clock, self._clear_orders, terms.form.value, terms.reveal_s
+        supplier = deployment.supplier
+        super().__init__(
+            deployment,
+            deployment.client(LocalMarket),
+            LocalMarketModel(supplier.name, terms),
+            (supplier, deployment.dso, deployment.operator),
         )
+        self.terms = terms
+        self._meters = deployment.readings
+        self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
-        payers = (*deployment.prosumers, deployment.supplier, deployment.dso, deployment.operator)
-        self._payers = {account.name: account.address for account in payers}
         self._intervals: dict[int, _Interval] = {}
-        self._marked: LocalMarketModel | None = None
-
-    def _clear_orders(self, book: Sequence[Order | None]) -> Clearing:
-        return self.model.clear_orders(book)
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The market."""
-        return (self.client,)
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
-        """Reading that a prosumer's interval was settled with, if it was."""
+        """Return the reading that a prosumer's interval was settled with, if it was."""
         return self.model.reading_of(interval, name)
 
     # --- before the first interval ---
 
     def deposits(self) -> Sequence[Deposit]:
-        """Deposits of the members, the supplier, and the operator's bonds."""
+        """Return the deposits of the members, of the supplier, and for the operator's bonds."""
         terms, deployment = self.terms, self._deployment
-        amounts = [
+        return [
             *(Deposit(one.address, terms.local_deposit_ueur) for one in deployment.joined),
             Deposit(deployment.supplier.address, terms.supplier_deposit_ueur),
             # several bonds: an interval's is locked until it is settled, after later ones cleared
             Deposit(deployment.operator.address, terms.bonds_ueur),
         ]
-        return [deposit for deposit in amounts if deposit.amount_ueur]
 
     def enrol(self) -> Collection[int]:
         """Let the members join with their meters."""
@@ -118,16 +102,7 @@ class LocalMarketPlay(Play):
             if joins
         ]
 
-    def open(self) -> None:
-        """Take over the deposits."""
-        for name, amount_ueur in self._free_ueur().items():
-            self.model.deposit(name, amount_ueur)
-
     # --- before delivery ---
-
-    def mark(self) -> None:
-        """Remember the model, to come back to it once."""
-        self._marked = copy.deepcopy(self.model)
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send the members' orders."""
@@ -152,7 +127,7 @@ class LocalMarketPlay(Play):
         self._book(interval, self._trading.close(interval))
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
-        """What is filled moves a schedule from its firm towards its planned side."""
+        """Move schedules from their firm towards their planned side, by what is filled."""
         state, orders = self._intervals[interval], self._orders(interval)
         bids = state.bids
         nominated = schedule_wh(
@@ -163,9 +138,7 @@ class LocalMarketPlay(Play):
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Clear again in the model what the chain holds after a reorganisation."""
         orders = self._trading.restore(interval)
-        if self._marked is None:
-            raise ValueError("there is no mark to go back to")
-        self.model, self._marked = self._marked, None
+        self._back_to_mark()
         self._book(interval, orders)
         return self.schedule(interval, schedules)
 
@@ -175,7 +148,7 @@ class LocalMarketPlay(Play):
         return orders.price_ueur_per_kwh, orders.volume_wh
 
     def rows(self, interval: int) -> Mapping[str, Columns]:
-        """Rows of orders and trades."""
+        """Return the rows of orders and trades."""
         state, orders = self._intervals[interval], self._orders(interval)
         return {
             "orders": orders_columns(interval, self._names, state.sent, orders, self.terms.rule),
@@ -192,30 +165,13 @@ class LocalMarketPlay(Play):
         reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
         handles, settling = self._reporting.report(interval, reported_wh)
         self._read_settlements(settling, statement)
-        for i, handle in (*self._trading.paid_by(interval), *handles.items()):
-            included = self._chain.included(handle)
-            if included is not None:
-                statement.fees_wei[i] += included.fee_wei
+        self._add_fees(statement, (*self._trading.paid_by(interval), *handles.items()))
         self._trading.forget(interval)
         with self.timer.measure("models"):
             claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
             self._settle_model(interval, delivered_wh, statement)
         return {}
-
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
-        """Balances of contract and model agree, and the contract holds what it owes."""
-        free, model = self._free_ueur(), self.model
-        check_equal(
-            interval,
-            free,
-            {name: model.balance_of(name) for name in free},
-            f"balance in {NAME} [µEUR]",
-            "balance of the model [µEUR]",
-        )
-        free_total_ueur = model.free_total_ueur()
-        held_ueur = model.held_total_ueur() - free_total_ueur
-        check_held(interval, NAME, tokens_ueur[NAME], free_total_ueur, held_ueur)
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""
@@ -238,9 +194,8 @@ class LocalMarketPlay(Play):
             operator = self._deployment.operator.name
             state.trades = clear_again(self.model, operator, interval, arrived, orders)
 
-    def _free_ueur(self) -> dict[str, int]:
-        """Free balance of everybody with an account in the market. [µEUR]"""
-        return self._deployment.read(self.client, "accounts._free_of", self._payers)
+    def _locked_ueur(self) -> int:
+        return self.model.held_total_ueur() - self.model.free_total_ueur()
 
     def _read_settlements(self, settling: Iterable[Included], statement: Statement) -> None:
         columns = {

@@ -31,12 +31,12 @@ class PricingRule(Enum):
 
     @property
     def sets_price(self) -> bool:
-        """Orders are price takers: a bid must be at the retail price, an ask at 0."""
+        """Tell if orders are price takers: a bid must be at the retail price, an ask at 0."""
         return self.number >= PricingRule.MID_MARKET_RATE.number
 
 
 class ClearingForm(Enum):
-    """Where a clearing is computed; the values are the names in a scenario.
+    """Form of clearing, by the place of its computation; the values are the names in a scenario.
 
     ``ON_CHAIN``: the contract sorts and clears. ``VERIFIED``: anyone submits the merit order and
     the contract checks it in one pass. ``COMMITTED``: a Merkle root of the fills goes on chain, can

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
@@ -30,7 +29,7 @@ def clear_again(
     ----------
     model : LocalMarketModel
     operator : str
-        Who commits to a clearing.
+        Account that commits to a clearing.
     interval : int
     arrived : sequence of Order
         Orders that the contract took, in the order of the chain.
@@ -102,7 +101,7 @@ def _clear(model: LocalMarketModel, operator: str, interval: int, orders: OrderB
     model.commit_clearing(
         interval,
         operator,
-        FillTree(clearing.fills_wh, keccak).root,
+        FillTree(clearing.fills_wh).root,
         orders.buy_price_ueur_per_kwh,
         orders.sell_price_ueur_per_kwh,
         orders.volume_wh,

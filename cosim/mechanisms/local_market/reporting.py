@@ -13,7 +13,7 @@ from cosim.units import IntArray
 
 
 class Reporting:
-    """Lets the meters of the members report, one interval after the other.
+    """Readings of the members' meters on the ledger, one interval after the other.
 
     Parameters
     ----------

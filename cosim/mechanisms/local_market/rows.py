@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ Names = np.ndarray[Any, Any]
 def orders_columns(
     interval: int, names: Names, sent: Orders, orders: OrderBook, rule: PricingRule
 ) -> Columns:
-    """Rows of ``orders``: every order that was sent, whatever became of it."""
+    """Return the rows of ``orders``: every order that was sent, whatever became of it."""
     rows = np.flatnonzero(sent.energy_wh)
     prices = np.where(sent.is_sell, orders.sell_price_ueur_per_kwh, orders.buy_price_ueur_per_kwh)
     if rule is PricingRule.PAY_AS_BID:
@@ -41,14 +42,8 @@ def orders_columns(
 
 
 def trades_columns(interval: int, trades: Sequence[Trade]) -> Columns:
-    """Rows of ``trades``."""
-    return {
-        "interval": interval,
-        "buyer": [trade.buyer for trade in trades],
-        "seller": [trade.seller for trade in trades],
-        "energy_wh": [trade.energy_wh for trade in trades],
-        "price_ueur_per_kwh": [trade.price_ueur_per_kwh for trade in trades],
-        "amount_ueur": [trade.amount_ueur for trade in trades],
-        "sell_price_ueur_per_kwh": [trade.sell_price_ueur_per_kwh for trade in trades],
-        "earned_ueur": [trade.earned_ueur for trade in trades],
+    """Return the rows of ``trades``, which are a trade's fields."""
+    names = [field.name for field in fields(Trade)]
+    return {"interval": interval} | {
+        name: [getattr(trade, name) for trade in trades] for name in names
     }

@@ -23,7 +23,7 @@ KEY = ["interval", "prosumer"]
 
 
 def check_settlement(history: History) -> Check:
-    """Energy and money of every account and interval, from events; fees from gas and price."""
+    """Compare energy and money of every account with events, fees with gas and price."""
     method = "from IntervalSettled, MeterReported, OfferSettled, and gas"
     return history.compare("settlement", KEY, method, _settled(history))
 
@@ -70,7 +70,7 @@ def order_fees_wei(history: History) -> Amounts:
 
 
 def check_schedules(history: History) -> Check:
-    """Schedules against orders, activations, and their own sum; each prosumer once an interval."""
+    """Compare schedules with orders, activations and their sum; each prosumer once an interval."""
     check = Check("schedules", "from fills and awards; dispatched as their sum")
     frame = history.results.table("schedules")
     index = pd.MultiIndex.from_frame(frame[KEY])

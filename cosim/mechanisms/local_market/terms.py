@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.units import ueur_from_eur, wh_from_kwh
@@ -49,7 +50,7 @@ class MarketTerms:
 
     @classmethod
     def of(cls, market: MarketSettings) -> MarketTerms:
-        """Terms of a scenario's section."""
+        """Convert a scenario's section."""
         account_ueur = ueur_from_eur(market.account_eur)
         return cls(
             retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
@@ -66,7 +67,16 @@ class MarketTerms:
             supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
         )
 
+    def clear(self, book: Book) -> Clearing:
+        """Compute the clearing of an order book under the rule and the supplier's prices."""
+        return clear(
+            book,
+            self.rule,
+            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
+        )
+
     @property
     def bonds_ueur(self) -> int:
-        """What the market operator deposits for its bonds. [µEUR]"""
+        """Deposit of the market operator for its bonds. [µEUR]"""
         return BONDS * self.clearing_bond_ueur if self.form is ClearingForm.COMMITTED else 0

@@ -7,7 +7,7 @@ challenged it, every fill is claimed with a proof before the meters report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,16 +22,15 @@ from cosim.mechanisms.local_market.clearing import Clearing, ranking
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import LATE, Order
-from cosim.mechanisms.local_market.outcomes import OffChainClearing, OrderBook, Orders
+from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
+from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import FloatArray, IntArray
-
-ClearBook = Callable[[Sequence[Order | None]], Clearing]
-"""Clears orders in the order of arrival; None where one was never revealed."""
 
 
 @dataclass
 class _Sent:
-    """What was sent for one interval; handles and commitments by prosumer."""
+    """Transactions of one interval; handles and commitments by prosumer."""
 
     what: Orders
     sent_at_s: FloatArray
@@ -39,8 +38,7 @@ class _Sent:
     commitments: dict[int, bytes] = field(default_factory=dict)
     reveals: dict[int, int] = field(default_factory=dict)
     clearing: int = -1
-    off_chain: OffChainClearing | None = None
-    tree: FillTree | None = None
+    off_chain: Clearing | None = None
     known_at_s: int = 0
 
     def order(self, interval: int, i: int) -> tuple[int, bool, int, int]:
@@ -54,28 +52,16 @@ class _Sent:
 
 
 class Trading:
-    """Sends and clears the orders of one interval after the other.
+    """Orders of a run on the ledger: sent and cleared one interval after the other.
 
     Parameters
     ----------
     deployment : Deployment
     clock : DeliveryClock
-    clear : callable
-        What the market operator clears by itself, to submit it or commit to it.
-    form : {"on_chain", "verified", "committed"}
-        Of clearing.
-    reveal_s : int
-        How long after gate closure sealed orders are revealed; 0 when orders are open. [s]
+    terms : MarketTerms
     """
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        clock: DeliveryClock,
-        clear: ClearBook,
-        form: str = "on_chain",
-        reveal_s: int = 0,
-    ) -> None:
+    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: MarketTerms) -> None:
         self.attack = deployment.attack
         self.chain = deployment.chain
         self.market = deployment.client(LocalMarket)
@@ -84,9 +70,7 @@ class Trading:
         self.accounts = tuple(account.address for account in deployment.prosumers)
         self.n = len(self.accounts)
         self.clock = clock
-        self.form = form
-        self.reveal_s = reveal_s
-        self._clear_book = clear
+        self.terms = terms
         self._keys = tuple(account.private_key for account in deployment.prosumers)
         self._index = {address: i for i, address in enumerate(self.accounts)}
         self._sent: dict[int, _Sent] = {}
@@ -121,7 +105,7 @@ class Trading:
         """
         sent = self._sent[interval]
         self._drop_missing(sent.orders)
-        if self.reveal_s:
+        if self.terms.reveal_s:
             self._reveal(interval, sent)
         self._clear(interval, sent)
         sent.known_at_s = self.chain.now_s
@@ -132,7 +116,7 @@ class Trading:
         return Order(self.names[i], *self._sent[interval].order(interval, i)[1:])
 
     def read(self, interval: int) -> OrderBook:
-        """What the chain says now of the orders of an interval that was cleared."""
+        """Read the orders of an interval that was cleared, as the chain holds them now."""
         sent = self._sent[interval]
         status, reason, block = self._statuses(sent)
         arrived, revealed = self._arrivals(sent, status)
@@ -162,7 +146,7 @@ class Trading:
             volume_wh=volume_wh,
             arrived=arrived,
             revealed=revealed,
-            commitments=tuple(sent.commitments[i] for i in arrived) if self.reveal_s else (),
+            commitments=tuple(sent.commitments[i] for i in arrived) if self.terms.reveal_s else (),
             in_time=sent.known_at_s <= self.clock.delivery_start_s(interval),
         )
 
@@ -207,7 +191,8 @@ class Trading:
             If the contract refused a claim.
         """
         sent = self._sent.get(interval)
-        if sent is None or sent.tree is None or sent.off_chain is None:
+        form = self.terms.form
+        if sent is None or sent.off_chain is None or form is not ClearingForm.COMMITTED:
             return ()
         included = self.chain.included(sent.clearing)
         logged = self.market.events(included) if included is not None else ()
@@ -221,6 +206,7 @@ class Trading:
             )
         ]
         market, fills_wh = self.market, sent.off_chain.fills_wh
+        tree = FillTree(fills_wh)
         # less than a block apart, so that they are included in this order
         stagger_s = self.clock.block_time_s / (len(claimants) + 1)
         handles = [
@@ -229,7 +215,7 @@ class Trading:
                 interval,
                 self.accounts[i],
                 fills_wh[k],
-                sent.tree.proof(k),
+                tree.proof(k),
                 sent_at_s=self.chain.now_s + place * stagger_s,
             )
             for place, (k, i) in enumerate(claimants)
@@ -243,7 +229,7 @@ class Trading:
         """Send a prosumer's order, or a commitment to it."""
         sent.sent_at_s[i] = sent_at_s
         account, order = self.accounts[i], sent.order(interval, i)
-        if self.reveal_s:
+        if self.terms.reveal_s:
             sent.commitments[i] = self.market.sealed(account, *order, self._salt(interval, i))
             sent.orders[i] = self.market.commit_order(
                 account, interval, sent.commitments[i], sent_at_s=sent_at_s
@@ -269,7 +255,7 @@ class Trading:
             )
             for i in arrived
         }
-        self.chain.mine_until(closes + self.reveal_s)
+        self.chain.mine_until(closes + self.terms.reveal_s)
         self.chain.mine_blocks(self.chain.confirmations)
         self._drop_missing(sent.reveals)
 
@@ -322,37 +308,23 @@ class Trading:
     def _clear(self, interval: int, sent: _Sent) -> None:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
-        if self.form == "on_chain":
+        if self.terms.form is ClearingForm.ON_CHAIN:
             sent.clearing = market.clear(operator, interval, len(self._arrived(sent)))
         else:
-            done = sent.off_chain = self._clear_off_chain(interval, sent)
-            prices = (done.buy_price_ueur_per_kwh, done.sell_price_ueur_per_kwh)
-            if self.form == "committed":
-                sent.tree = FillTree(done.fills_wh, keccak)
-                sent.clearing = market.commit_clearing(
-                    operator, interval, sent.tree.root, *prices, done.volume_wh
-                )
+            arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+            book = [
+                self.order(interval, i) if known else None
+                for i, known in zip(arrived, revealed, strict=True)
+            ]
+            done = sent.off_chain = self.terms.clear(book)
+            if self.terms.form is ClearingForm.COMMITTED:
+                root = FillTree(done.fills_wh).root
+                sent.clearing = market.commit_clearing(operator, interval, root, *done.outcome)
             else:
                 sent.clearing = market.clear_verified(
-                    operator, interval, done.ranking, *prices, done.volume_wh
+                    operator, interval, ranking(book), *done.outcome
                 )
         confirmed(market, sent.clearing)
-
-    def _clear_off_chain(self, interval: int, sent: _Sent) -> OffChainClearing:
-        """Clear the book as the market operator, and rank it."""
-        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
-        book = [
-            self.order(interval, i) if known else None
-            for i, known in zip(arrived, revealed, strict=True)
-        ]
-        clearing = self._clear_book(book)
-        return OffChainClearing(
-            tuple(ranking(book)),
-            clearing.buy_price_ueur_per_kwh,
-            clearing.sell_price_ueur_per_kwh,
-            clearing.volume_wh,
-            clearing.fills_wh,
-        )
 
     def _salt(self, interval: int, i: int) -> bytes:
         """Secret of a sealed order, derived from its sender's key: nobody else can guess it."""

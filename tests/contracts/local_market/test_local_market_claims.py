@@ -16,7 +16,6 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
@@ -216,7 +215,7 @@ def test_nobody_trades_beyond_the_own_order(
     text: str,
 ) -> None:
     case = three()
-    tree = FillTree(fills, keccak)
+    tree = FillTree(fills)
     case.commit(committed, tree.root, *result)
     committed.at(COMMITTED_S + CHALLENGE_S + 1)
     account = address(case.orders[claimed].account)
@@ -230,7 +229,7 @@ def test_nobody_trades_beyond_the_own_order(
 def test_wrong_root_takes_no_more_than_its_own_interval_holds(committed: MarketWorld) -> None:
     """All buyers get nothing, the seller everything: there is no money for it."""
     case = three()
-    tree = FillTree((0, 1_000, 0), keccak)
+    tree = FillTree((0, 1_000, 0))
     case.commit(committed, tree.root)
     committed.at(COMMITTED_S + CHALLENGE_S + 1)
     for index in (BUYER, NEIGHBOUR):

@@ -126,7 +126,7 @@ def test_book_that_does_not_cross_is_final_at_once() -> None:
 
 
 def wrong_fill() -> bytes:
-    return FillTree((668, 1_000, 332), keccak).root
+    return FillTree((668, 1_000, 332)).root
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
@@ -58,7 +57,7 @@ def clear_by(
     elif form is ClearingForm.VERIFIED:
         world.market.send("anyone", "clearVerified", 0, pack_ranking(ranking(orders)), *result)
     else:
-        tree = FillTree(expected.fills_wh, keccak)
+        tree = FillTree(expected.fills_wh)
         world.market.send("anyone", "commitClearing", 0, tree.root, *result)
         world.start(0)
         for k, order in enumerate(orders):  # consumers come first: sellers are paid of the pot

@@ -172,7 +172,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         return True
 
     def may_claim(self, account: str, interval: int) -> bool:
-        """Whether an order's fill is not claimed, and it is too early to settle it without."""
+        """Tell if an order's fill is not claimed, and it is too early to settle it without."""
         committed = self.model.committed_clearing(interval)
         if committed is None or self.model.reading_of(interval, account) is not None:
             return False

@@ -33,8 +33,8 @@ def market(engine: str, rule: PricingRule, form: ClearingForm) -> MarketWorld:
     return world
 
 
-def books(max_size: int = MOST) -> st.SearchStrategy[list[tuple[bool, int, int]]]:
-    """Books of few prices (ties), of any price, and of extreme fields."""
+def order_books(max_size: int = MOST) -> st.SearchStrategy[list[tuple[bool, int, int]]]:
+    """Order books of few prices (ties), of any price, and of extreme fields."""
     few = st.tuples(st.booleans(), st.integers(1, 6), st.integers(0, 4))
     usual = st.tuples(st.booleans(), st.integers(1, 5_000), st.integers(70_000, 310_000))
     extreme = st.tuples(
@@ -117,7 +117,7 @@ def best_price(orders: list[Order], is_sell: bool) -> int:
 
 
 @settings(max_examples=120, deadline=None)
-@given(books())
+@given(order_books())
 @example([(False, MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH)] * 20 + [(True, MAX_ENERGY_WH, 0)] * 20)
 @example([(True, 1, 0)] * 13 + [(False, 5, 0)] * 7)
 @example([(k % 2 == 0, 1 + k, 100) for k in range(40)])
@@ -128,7 +128,7 @@ def test_contract_clears_as_the_model(book: list[tuple[bool, int, int]]) -> None
 @pytest.mark.parametrize("form", ClearingForm)
 @pytest.mark.parametrize("rule", PricingRule)
 @settings(max_examples=40, deadline=None)
-@given(book=books())
+@given(book=order_books())
 @example(book=[(False, MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH), (True, MAX_ENERGY_WH, 0)] * 20)
 @example(
     book=[(False, 3, 9), (True, 3, 1), (False, 2, 7), (True, 2, 4), (False, 1, 5), (True, 1, 6)]
@@ -149,7 +149,7 @@ def test_every_rule_in_every_form(
 
 
 @settings(max_examples=8, deadline=None)
-@given(book=books(max_size=12), rule=st.sampled_from(PricingRule))
+@given(book=order_books(max_size=12), rule=st.sampled_from(PricingRule))
 def test_contract_clears_as_the_model_on_the_reference_engine(
     book: list[tuple[bool, int, int]], rule: PricingRule
 ) -> None:
@@ -157,7 +157,7 @@ def test_contract_clears_as_the_model_on_the_reference_engine(
 
 
 @settings(max_examples=200, deadline=None)
-@given(books())
+@given(order_books())
 def test_clearing_is_a_fair_equilibrium(book: list[tuple[bool, int, int]]) -> None:
     orders = [Order(f"a{k}", *fields) for k, fields in enumerate(book)]
     clearing = clear(orders)
@@ -191,7 +191,7 @@ def test_clearing_is_a_fair_equilibrium(book: list[tuple[bool, int, int]]) -> No
 
 
 @settings(max_examples=100, deadline=None)
-@given(books())
+@given(order_books())
 def test_trades_add_up_to_fills_and_payments(book: list[tuple[bool, int, int]]) -> None:
     orders = [Order(f"a{k}", *fields) for k, fields in enumerate(book)]
     clearing = clear(orders)

@@ -19,7 +19,7 @@ from cosim.mechanisms.local_market.terms import MarketTerms
 RETAIL, FEED_IN, ESTIMATE_WH = 300_007, 80_001, 700
 FUNDS, DEPOSIT, BOND = 3_000_000_000, 11_000, 13_000
 
-BOOKS = st.lists(
+ORDER_BOOKS = st.lists(
     st.tuples(st.booleans(), st.integers(1, 3_000), st.integers(90_000, 290_000)),
     min_size=1,
     max_size=9,
@@ -27,7 +27,7 @@ BOOKS = st.lists(
 
 
 class Run:
-    """One market with the same people in every form."""
+    """One market with the same accounts in every form."""
 
     def __init__(self, orders: list[Order], rule: PricingRule, form: ClearingForm, sealed: bool):
         self.orders = orders
@@ -94,7 +94,7 @@ class Run:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    BOOKS,
+    ORDER_BOOKS,
     st.sampled_from(PricingRule),
     st.sampled_from(ClearingForm),
     st.booleans(),

@@ -232,7 +232,7 @@ class LocalMarketMachine(LocalMarketPlay):
             fills = list(true.fills_wh)
             if mistake == "fill" and fills:
                 fills[0] += 1
-            tree = FillTree(fills, keccak)
+            tree = FillTree(fills)
             root = tree.root if mistake != "root" else keccak(tree.root)
             before = self.model.committed_clearing(interval)
             self.both(
@@ -262,7 +262,7 @@ class LocalMarketMachine(LocalMarketPlay):
         more_wh=st.sampled_from([0, 0, 1]),
     )
     def claim(self, account: str, interval: int, more_wh: int) -> None:
-        fills, tree = self.trees.get(interval, ((), FillTree([], keccak)))
+        fills, tree = self.trees.get(interval, ((), FillTree([])))
         filled_wh, proof = more_wh, ()
         if fills and self.has_place(interval, account):
             index = self.model.arrival_index(interval, account)

@@ -1,4 +1,4 @@
-"""Every pricing rule on random books: money, energy, limits; under McAfee's no lie pays."""
+"""Every pricing rule on random order books: money, energy, limits; under McAfee's no lie pays."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ EXTREME = st.tuples(
     st.sampled_from([1, MAX_ENERGY_WH]),
     st.sampled_from([0, 1, MAX_PRICE_UEUR_PER_KWH]),
 )
-SMALL_BOOKS = st.lists(FEW, max_size=9)
+SMALL_ORDER_BOOKS = st.lists(FEW, max_size=9)
 PRICES = st.integers(0, 6)
 ALIVE = st.tuples(  # bids and asks of both sides, often crossing and often of the same energy
     st.lists(st.tuples(st.just(False), st.sampled_from([1, 1, 2, 3]), PRICES), min_size=2),
     st.lists(st.tuples(st.just(True), st.sampled_from([1, 1, 2, 3]), PRICES), min_size=2),
 ).flatmap(lambda sides: st.permutations(sides[0][:5] + sides[1][:5]))
-BOOKS = st.one_of(SMALL_BOOKS, st.lists(USUAL, max_size=40), st.lists(FEW | USUAL | EXTREME))
+ORDER_BOOKS = st.one_of(
+    SMALL_ORDER_BOOKS, st.lists(USUAL, max_size=40), st.lists(FEW | USUAL | EXTREME)
+)
 
 
 def orders_of(fields: Sequence[tuple[bool, int, int]], rule: PricingRule) -> list[Order]:
@@ -51,7 +53,7 @@ def cleared(orders: Sequence[Order], rule: PricingRule) -> Clearing:
 
 
 def outcome(clearing: Clearing) -> str:
-    """Which way a clearing went, for the statistics."""
+    """Name the outcome of a clearing, for the statistics."""
     if clearing.volume_wh == 0:
         return "no trade"
     one_price = clearing.buy_price_ueur_per_kwh == clearing.sell_price_ueur_per_kwh
@@ -125,7 +127,7 @@ def reference(orders: Sequence[Order], rule: PricingRule) -> tuple[int, int, int
 
 
 @settings(max_examples=300, deadline=None)
-@given(SMALL_BOOKS | ALIVE, RULES | st.just(PricingRule.MCAFEE))
+@given(SMALL_ORDER_BOOKS | ALIVE, RULES | st.just(PricingRule.MCAFEE))
 def test_clearing_equals_a_slow_reference(
     book: list[tuple[bool, int, int]], rule: PricingRule
 ) -> None:
@@ -141,7 +143,7 @@ def test_clearing_equals_a_slow_reference(
 
 
 @settings(max_examples=300, deadline=None)
-@given(BOOKS, RULES)
+@given(ORDER_BOOKS, RULES)
 def test_energy_money_and_limits(book: list[tuple[bool, int, int]], rule: PricingRule) -> None:
     orders = orders_of(book, rule)
     clearing = cleared(orders, rule)
@@ -171,7 +173,7 @@ def test_energy_money_and_limits(book: list[tuple[bool, int, int]], rule: Pricin
 
 
 @settings(max_examples=200, deadline=None)
-@given(BOOKS, RULES)
+@given(ORDER_BOOKS, RULES)
 def test_trades_add_up_on_both_sides(book: list[tuple[bool, int, int]], rule: PricingRule) -> None:
     orders = orders_of(book, rule)
     clearing = cleared(orders, rule)
@@ -191,7 +193,7 @@ def test_trades_add_up_on_both_sides(book: list[tuple[bool, int, int]], rule: Pr
 
 
 @settings(max_examples=200, deadline=None)
-@given(BOOKS, RULES)
+@given(ORDER_BOOKS, RULES)
 def test_sealed_and_unrevealed_orders_change_nothing(
     book: list[tuple[bool, int, int]], rule: PricingRule
 ) -> None:

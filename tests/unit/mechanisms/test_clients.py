@@ -235,7 +235,7 @@ def test_events_of_a_transaction() -> None:
 def test_gas_limit_of_clearing_suffices(side: str) -> None:
     n = 128  # just beyond a power of two, the merge sort needs a pass more
     names = [f"p{i}" for i in range(n + 1)]
-    people = [known.address for known in accounts(5, names).values()]
+    holders = [known.address for known in accounts(5, names).values()]
     play = market("revm")
     token, meters, local, chain = play.token, play.meters, play.local, play.chain
     steps = [
@@ -246,12 +246,12 @@ def test_gas_limit_of_clearing_suffices(side: str) -> None:
         lambda i, who: local.join(who, bytes(19) + bytes([i + 1])),
     ]
     for step in steps:
-        handles = [step(i, who) for i, who in enumerate(people)]
+        handles = [step(i, who) for i, who in enumerate(holders)]
         chain.mine_until(chain.now_s + 36)
         local.check_all(handles)
     chain.mine_until(FIRST_DELIVERY_S - 600)
     handles = []
-    for i, who in enumerate(people):
+    for i, who in enumerate(holders):
         sells = i % 2 == 0
         price = {"all cross": 100_000 + i if sells else 290_000 - i, "one price": 200_000}.get(
             side, 200_001 + i if sells else 200_000 - i

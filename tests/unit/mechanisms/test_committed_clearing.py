@@ -3,7 +3,6 @@
 import pytest
 
 from cosim.errors import ContractRevert
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
@@ -42,7 +41,7 @@ def commit(market: LocalMarketModel, committer: str = "eve") -> FillTree:
 
 def commit_to(market: LocalMarketModel, fills: list[int], buy: int, sell: int) -> FillTree:
     """Commit to anything."""
-    tree = FillTree(fills, keccak)
+    tree = FillTree(fills)
     market.commit_clearing(0, "eve", tree.root, buy, sell, 4)
     return tree
 
@@ -282,12 +281,12 @@ def test_an_interval_with_a_bond_or_a_pot_is_not_forgotten(market: LocalMarketMo
     for account, fill in (("b1", 3), ("b2", 1)):
         claim(market, tree, account, fill)
         market.report(0, account, 0)
-    assert market.pots_total_ueur() == 407 + 136
+    assert market.pot_of(0) == 407 + 136
     market.settle_silent(0, "s1")
     with pytest.raises(ValueError, match="interval 0 is not settled for s2"):
         market.forget(0)
     market.settle_silent(0, "s2")
-    assert market.pots_total_ueur() == 0
+    assert market.pot_of(0) == 0
     with pytest.raises(ValueError, match="interval 0 still holds a bond"):
         market.forget(0)
     market.release_bond(0)

@@ -38,15 +38,15 @@ def market(request):
 
 def test_everybody_has_deposited_what_the_terms_say(market):
     supply, tokens, local, flexibility = balances(market)
-    people = ["point 0", "point 1", "point 2"]
-    assert local == dict.fromkeys(people, 60_000_002) | {
+    points = ["point 0", "point 1", "point 2"]
+    assert local == dict.fromkeys(points, 60_000_002) | {
         "supplier": 7_000_000_003, "DSO": 0, "market operator": 0,
     }  # fmt: skip
-    assert flexibility == dict.fromkeys(people, 40_000_001) | {"supplier": 0, "DSO": 5_000_000_004}
+    assert flexibility == dict.fromkeys(points, 40_000_001) | {"supplier": 0, "DSO": 5_000_000_004}
     assert tokens["LocalMarket"] == sum(local.values())
     assert tokens["FlexibilityMarket"] == sum(flexibility.values())
     outside = {name: held for name, held in tokens.items() if not name.endswith("Market")}
-    assert outside.keys() >= {*people, "supplier", "DSO", "issuer", "market operator"}
+    assert outside.keys() >= {*points, "supplier", "DSO", "issuer", "market operator"}
     assert set(outside.values()) == {0}
     assert supply == sum(tokens.values()) == 3 * 100_000_003 + 12_000_000_007
 

@@ -38,7 +38,7 @@ SALT = keccak(b"nobody can guess this")
 class Play:
     chain: Chain
     local: LocalMarket
-    people: dict[str, bytes]
+    prosumers: dict[str, bytes]
 
     def done(self, *handles: int) -> list[Receipt]:
         """Mine blocks that must include them all, and successfully."""
@@ -85,13 +85,13 @@ def play(
         clearing_bond_ueur=BOND,
     )
     names = [f"a{k}" for k in range(n)]
-    people = {name: known.address for name, known in accounts(7, names).items()}
-    built = Play(chain, local, people)
-    everyone = (*people.values(), OPERATOR)
+    prosumers = {name: known.address for name, known in accounts(7, names).items()}
+    built = Play(chain, local, prosumers)
+    everyone = (*prosumers.values(), OPERATOR)
     built.done(*(token.mint(ISSUER, who, RICH) for who in everyone))
     built.done(*(token.approve(who, local.address) for who in everyone))
     built.done(*(local.deposit(who, RICH) for who in everyone))
-    meter_of = {who: keccak(who)[:20] for who in people.values()}
+    meter_of = {who: keccak(who)[:20] for who in prosumers.values()}
     built.done(*(meters.register_meter(OPERATOR, meter, who) for who, meter in meter_of.items()))
     built.done(*(local.join(who, meter) for who, meter in meter_of.items()))
     chain.mine_until(FIRST_DELIVERY_S - 600)
@@ -114,7 +114,7 @@ def place(market: Play, orders: list[Order]) -> None:
     market.done(
         *(
             market.local.place_order(
-                market.people[o.account], 0, o.is_sell, o.energy_wh, o.price_ueur_per_kwh
+                market.prosumers[o.account], 0, o.is_sell, o.energy_wh, o.price_ueur_per_kwh
             )
             for o in orders
         )
@@ -138,7 +138,7 @@ def test_ranking_packs_sixteen_indexes_a_word() -> None:
 
 def test_sealed_order_is_shown_and_cleared() -> None:
     market = play(ClearingForm.ON_CHAIN, n=2, sealed=True)
-    local, (buyer, seller) = market.local, market.people.values()
+    local, (buyer, seller) = market.local, market.prosumers.values()
     orders = {buyer: (0, False, 1_000, 200_000), seller: (0, True, 1_000, 100_000)}
     seals = {who: local.sealed(who, *order, SALT) for who, order in orders.items()}
     market.done(*(local.commit_order(who, 0, seal) for who, seal in seals.items()))
@@ -184,20 +184,20 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     orders, clearing = book(n)
     place(market, orders)
     local, fills = market.local, clearing.fills_wh
-    tree = FillTree(fills, keccak)
+    tree = FillTree(fills)
     market.done(local.commit_clearing(OPERATOR, 0, tree.root, *result(clearing)))
     assert local.view("rootOf", 0) == [tree.root]
     committer, committed_at_s = local.view("commitmentOf", 0)
     assert committer == OPERATOR
     assert local.view("bondOf", 0) == [BOND]
-    early = market.refused(local.claim_fill(WATCHER, 0, market.people["a0"], fills[0], []))
+    early = market.refused(local.claim_fill(WATCHER, 0, market.prosumers["a0"], fills[0], []))
     assert early.text == "local market: clearing may still be challenged"
     market.chain.mine_until(committed_at_s + CHALLENGE_S + 12)
     supplier = local.balance_of(SUPPLIER)
     gas = 0
     for sells in (False, True):
         handles = [
-            local.claim_fill(WATCHER, 0, market.people[o.account], fills[k], tree.proof(k))
+            local.claim_fill(WATCHER, 0, market.prosumers[o.account], fills[k], tree.proof(k))
             for k, o in enumerate(orders)
             if o.is_sell == sells
         ]
@@ -206,8 +206,8 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     limit = LocalMarket.claim_fill.gas
     assert isinstance(limit, int)
     assert gas < 0.9 * limit
-    assert local.view("isClaimed", 0, market.people["a1"]) == [True]
-    assert local.order_of(0, market.people["a1"]).filled_wh == fills[1]
+    assert local.view("isClaimed", 0, market.prosumers["a1"]) == [True]
+    assert local.order_of(0, market.prosumers["a1"]).filled_wh == fills[1]
     assert local.balance_of(SUPPLIER) - supplier == clearing.surplus_ueur
     market.done(local.release_bond(WATCHER, 0))
     assert local.view("bondOf", 0) == [0]

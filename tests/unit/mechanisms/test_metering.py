@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from deployed import Markets, deployed, readings_of, scenario_of
 
+from cosim.attacks.false_meters import FalseMeters
 from cosim.errors import ReconciliationError
-from cosim.mechanisms.metering.readings import FalseMeters, Meters
+from cosim.mechanisms.metering.readings import Meters
 
 NAMES = ("liar", "neighbour")
 DELIVERED = np.array([-1_001, -500])

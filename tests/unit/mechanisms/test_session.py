@@ -111,8 +111,8 @@ def test_full_blocks_make_the_last_orders_late():
     assert (book.filled_wh[late] == 0).all()
     # and a late order binds nobody
     free = session.deployment.client(LocalMarket)
-    people = session.deployment.prosumers
-    assert {free.balance_of(people[i].address) for i in np.flatnonzero(late)} == {RICH}
+    prosumers = session.deployment.prosumers
+    assert {free.balance_of(prosumers[i].address) for i in np.flatnonzero(late)} == {RICH}
 
 
 def test_meters_report_and_what_was_not_traded_goes_to_the_supplier():
@@ -267,13 +267,13 @@ def test_fees_are_the_gas_of_each_account_at_its_price():
     records = session.chain.drain_records()
     rows, blocks = records.transactions, records.blocks
     base = dict(zip(blocks["block"], blocks["base_fee_wei"], strict=True))
-    people = {a.address: i for i, a in enumerate(session.deployment.prosumers)}
-    people |= {a.address: i for i, a in enumerate(session.deployment.meters)}
+    positions = {a.address: i for i, a in enumerate(session.deployment.prosumers)}
+    positions |= {a.address: i for i, a in enumerate(session.deployment.meters)}
     expected = [0, 0, 0]
     for sender, block, gas in zip(rows["sender"], rows["block"], rows["gas_used"], strict=True):
         address = bytes.fromhex(sender[2:]) if isinstance(sender, str) else sender
-        if address in people:
-            expected[people[address]] += gas * (base[block] + 10**8)
+        if address in positions:
+            expected[positions[address]] += gas * (base[block] + 10**8)
     assert settled.fees_wei == expected
     assert settled.fees_wei[0] > settled.fees_wei[2] > 0
     assert settled.fees_wei[1] > settled.fees_wei[2]

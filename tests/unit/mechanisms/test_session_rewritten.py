@@ -1,4 +1,4 @@
-"""What a session makes of a slow chain, and of one whose blocks are replaced before delivery."""
+"""Sessions on a slow chain, and on one whose blocks are replaced before delivery."""
 
 from __future__ import annotations
 

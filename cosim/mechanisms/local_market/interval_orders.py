@@ -1,4 +1,4 @@
-"""Order books of the local market, open or sealed, interval by interval."""
+"""Orders of the local market, open or sealed, interval by interval."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cosim.mechanisms.accounts import SupplierAccounts
-from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
+from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.orders import (
     MAX_ENERGY_WH,
@@ -73,7 +73,7 @@ class Interval:
         self.commitments.append(commitment)
 
 
-class OrderBooks(SupplierAccounts):
+class IntervalOrders(SupplierAccounts):
     """Orders of every interval, with their escrow and deposits.
 
     Parameters
@@ -106,16 +106,7 @@ class OrderBooks(SupplierAccounts):
 
     def clear_book(self, interval: int) -> Clearing:
         """Compute the clearing of the interval's order book, without doing it."""
-        return self.clear_orders(self._interval(interval).book)
-
-    def clear_orders(self, book: Book) -> Clearing:
-        """Compute the clearing of any order book under the market's rule and prices."""
-        return clear(
-            book,
-            self.terms.rule,
-            retail_price_ueur_per_kwh=self.terms.retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh=self.terms.feed_in_price_ueur_per_kwh,
-        )
+        return self.terms.clear(self._interval(interval).book)
 
     def place_order(self, interval: int, order: Order) -> None:
         """Accept an open order and lock its escrow.
