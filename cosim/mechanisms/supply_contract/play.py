@@ -12,36 +12,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from cosim.chain.blocks import Included
-from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.errors import EngineError
+from cosim.mechanisms.contract_play import BLOCKS_WAITED, ContractPlay, columns_of
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
-from cosim.mechanisms.reconciliation import check_equal
+from cosim.mechanisms.play import Readings, Statement, TokenTransfer
 from cosim.mechanisms.supply_contract.client import Supplier
 from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
 from cosim.mechanisms.supply_contract.reconciliation import check_bill, check_subscriptions
-from cosim.mechanisms.supply_contract.rows import PeriodAccount, columns
+from cosim.mechanisms.supply_contract.rows import PeriodAccount
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, subscribed
+from cosim.mechanisms.supply_contract.tables import TABLES
 from cosim.messages import Columns
 
 CONTRACT = Supplier.contract
 """Name of the contract among the holders of tokens."""
-BLOCKS_WAITED = 2
-"""After so many blocks a transaction is withdrawn."""
 
 
-class SupplyContractPlay(Play):
+class SupplyContractPlay(ContractPlay[Supplier]):
     """The supply contract of a run.
 
     Parameters
     ----------
-    deployment : Deployment
-        Chain, accounts and meters.
-    clock : DeliveryClock
-        Times of the run.
-    client : Supplier
-        The contract, with subscriptions.
+    deployment, clock, client
+        As of :class:`ContractPlay`; the contract has subscriptions.
     model : SupplyContractModel
         In the same state.
     setup : SupplySetup
@@ -55,16 +49,12 @@ class SupplyContractPlay(Play):
         model: SupplyContractModel,
         setup: SupplySetup,
     ) -> None:
-        self.client = client
+        super().__init__(deployment, clock, client)
         self.model = model
-        self._deployment = deployment
-        self._clock = clock
         self._setup = setup
-        self._names = [account.name for account in deployment.prosumers]
         self._drawn_wh = {consumer.point: 0 for consumer in setup.consumers}
         self._open: dict[int, dict[int, PeriodAccount]] = {}
         self._fees_wei = dict.fromkeys(self._drawn_wh, 0)
-        self._transfers: list[TokenTransfer] = []
         self._n_prices = 1
 
     @classmethod
@@ -81,13 +71,7 @@ class SupplyContractPlay(Play):
             If the set-up does not finish in time.
         """
         client, model = subscribed(deployment, clock, setup)
-        deployment.clients.append(client)
         return cls(deployment, clock, client, model, setup)
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The supply contract."""
-        return (self.client,)
 
     # --- an interval ---
 
@@ -117,14 +101,9 @@ class SupplyContractPlay(Play):
         if interval + 1 == self._clock.n_intervals:
             rows += self._finish(interval)
         self._check(interval)
-        return {"supply": columns(rows)} if rows else {}
+        return {"supply": columns_of(TABLES[0], rows)} if rows else {}
 
-    def transfers(self) -> Sequence[TokenTransfer]:
-        """Top-ups, refunds, and what the supplier took out."""
-        done, self._transfers = self._transfers, []
-        return done
-
-    # --- what the users do ---
+    # --- the supplier and its customers ---
 
     def _announce(self, interval: int, period: int) -> None:
         """Let the supplier set the price of the next period, if it changes and still can."""
@@ -136,7 +115,7 @@ class SupplyContractPlay(Play):
         in_time = self._last_block < self.model.terms.opens_at(upcoming)
         if in_time and price != self.model.price_of(upcoming):
             handle = self.client.set_price(self._deployment.supplier.address, upcoming, price)
-            done = self._mined({None: handle})
+            done = self._included({None: handle})
             if not done:
                 return  # the next interval tries again
             self.model.set_price(done[None].block, True, upcoming, price)
@@ -153,15 +132,18 @@ class SupplyContractPlay(Play):
             if consumer.leaves_in == period and self._subscription(consumer).end_period > period + 1
         ]
         sent = {
-            c: self.client.unsubscribe_user(self._account(c.point), self._meter(c.point))
+            c: self.client.unsubscribe_user(self._address(c.point), self._meter(c.point))
             for c in leaving
         }
-        for consumer, included in self._mined(sent).items():
+        for consumer, included in self._included(sent).items():
             self._pay_fee(consumer.point, included)
             self.model.unsubscribe(included.block, *self._pair(consumer.point))
 
     def _end(self, interval: int, period: int) -> None:
-        """A period is over: open its accounts, and let the meters declare."""
+        """Open the accounts of a period that is over, and let the meters declare.
+
+        A meter whose declaration finds no room stays silent; a payment that finds none comes later.
+        """
         ended = self._open[period] = {}
         sent: dict[int, int] = {}
         for consumer in self._setup.consumers:
@@ -177,7 +159,7 @@ class SupplyContractPlay(Play):
                 sent[point] = self.client.declare_period(
                     self._meter(point), period, drawn_wh, periods_behind=behind, interval=interval
                 )
-        for point, included in self._mined(sent).items():
+        for point, included in self._included(sent).items():
             self._pay_fee(point, included)
             meter = self._deployment.meters[point].name
             bills = self.model.declare(included.block, meter, period, ended[point].drawn_wh)
@@ -188,18 +170,18 @@ class SupplyContractPlay(Play):
 
     def _advance(self, interval: int) -> list[tuple[Any, ...]]:
         """Pay, refund, top up and finalise what the next block allows; rows of final periods."""
-        terms, block = self.model.terms, self._deployment.chain.block + 1
+        terms, block = self.model.terms, self._chain.block + 1
         rows: list[tuple[Any, ...]] = []
         for period in sorted(self._open):
             if block >= terms.payment_at(period):
                 self._pay(interval, period)
-            if self._deployment.chain.block + 1 >= terms.over_at(period):
+            if self._chain.block + 1 >= terms.over_at(period):
                 rows += self._finalise(interval, period)
         return rows
 
     def _finish(self, interval: int) -> list[tuple[Any, ...]]:
         """After the last interval: mine on until the phases of all periods are over."""
-        chain, terms = self._deployment.chain, self.model.terms
+        chain, terms = self._chain, self.model.terms
         rows: list[tuple[Any, ...]] = []
         for period in sorted(self._open):
             for moment in (terms.payment_at(period), terms.over_at(period)):
@@ -218,16 +200,16 @@ class SupplyContractPlay(Play):
         accounts = self._open[period]
         sent = {
             point: self.client.payment_period(
-                self._account(point),
+                self._address(point),
                 period,
-                self._account(point),
+                self._address(point),
                 self._meter(point),
                 interval=interval,
             )
             for point, account in accounts.items()
             if account.bill is None
         }
-        for point, included in self._mined(sent).items():
+        for point, included in self._included(sent).items():
             self._pay_fee(point, included)
             customer, meter = self._pair(point)
             bill = self.model.pay(included.block, customer, period, customer, meter)
@@ -251,22 +233,22 @@ class SupplyContractPlay(Play):
                 if consumers[point].leaves_in is not None:
                     gone.append(point)
                 if subscription.deposit_ueur:
-                    refunds[point] = self.client.withdraw(self._account(point), self._meter(point))
+                    refunds[point] = self.client.withdraw(self._address(point), self._meter(point))
             elif consumers[point].tops_up and point in sent:
                 lacking = consumers[point].deposit_ueur - subscription.deposit_ueur
                 amount = min(lacking + subscription.debt_ueur, self._tokens(point))
                 if amount > 0:
                     key = (point, amount)
                     top_ups[key] = self.client.top_up(
-                        self._account(point), self._meter(point), amount
+                        self._address(point), self._meter(point), amount
                     )
-        for point, included in self._mined(refunds).items():
+        for point, included in self._included(refunds).items():
             self._pay_fee(point, included)
             amount = self.model.withdraw(*self._pair(point))
             accounts[point].refund_ueur += amount
             self._transfers.append(TokenTransfer(CONTRACT, self._names[point], amount))
         self._take_meters(gone)
-        for (point, amount), included in self._mined(top_ups).items():
+        for (point, amount), included in self._included(top_ups).items():
             self._pay_fee(point, included)
             self.model.top_up(*self._pair(point), amount)
             accounts[point].topped_up_ueur += amount
@@ -282,7 +264,7 @@ class SupplyContractPlay(Play):
             for point in points
             if registry.is_valid(self._meter(point))
         }
-        for point in self._mined(sent):
+        for point in self._included(sent):
             self.model.bind(self._deployment.meters[point].name, None)
 
     def _finalise(self, interval: int, period: int) -> list[tuple[Any, ...]]:
@@ -292,12 +274,12 @@ class SupplyContractPlay(Play):
             return []
         sender = self._deployment.supplier.address
         if self.model.open_period <= period:
-            done = self._mined({None: self.client.finalize(sender, period, interval=interval)})
+            done = self._included({None: self.client.finalize(sender, period, interval=interval)})
             if not done:
                 return []
             self.model.finalize(done[None].block, period)
         if self.model.proceeds_ueur:
-            done = self._mined({None: self.client.withdraw_proceeds(sender, interval=interval)})
+            done = self._included({None: self.client.withdraw_proceeds(sender, interval=interval)})
             if done:
                 amount = self.model.withdraw_proceeds()
                 supplier = self._deployment.supplier.name
@@ -309,53 +291,23 @@ class SupplyContractPlay(Play):
             for point, account in accounts.items()
         ]
 
-    # --- what the chain took ---
-
     @property
     def _last_block(self) -> int:
         """The latest block that can take what is sent now."""
-        return self._deployment.chain.block + BLOCKS_WAITED
-
-    def _mined(self, sent: Mapping[Any, int]) -> dict[Any, Included]:
-        """Wait some blocks for transactions; those included, in the order of the chain.
-
-        What finds no room is withdrawn: a meter then stays silent, a payment is made later.
-        """
-        chain = self._deployment.chain
-        for _ in range(BLOCKS_WAITED):
-            if all(chain.included(handle) is not None for handle in sent.values()):
-                break
-            chain.mine_blocks()
-        done = [
-            (included, key)
-            for key, handle in sent.items()
-            if (included := self.client.check(handle)) is not None
-        ]
-        chain.drop([handle for handle in sent.values() if chain.included(handle) is None])
-        return {key: i for i, key in sorted(done, key=lambda pair: (pair[0].block, pair[0].index))}
-
-    # --- whether all agree ---
+        return self._chain.block + BLOCKS_WAITED
 
     def _check(self, interval: int) -> None:
         """Require that contract and model agree on everything, and that all money is there."""
-        people = [
+        subscriptions = [
             (
                 self._names[c.point],
-                self.client.subscription_of(self._account(c.point), self._meter(c.point)),
+                self.client.subscription_of(self._address(c.point), self._meter(c.point)),
                 self._subscription(c),
             )
             for c in self._setup.consumers
         ]
-        check_subscriptions(interval, people, self.client.accounts_of(), self.model)
-        check_equal(
-            interval,
-            {CONTRACT: self._deployment.token.balance_of(self.client.address)},
-            {CONTRACT: self.model.held_ueur()},
-            "tokens of the contract [µEUR]",
-            "what it owes [µEUR]",
-        )
-
-    # --- small things ---
+        check_subscriptions(interval, subscriptions, self.client.accounts_of(), self.model)
+        self._check_tokens(interval, self.model.held_ueur())
 
     def _keep_state(self, point: int, account: PeriodAccount) -> None:
         subscription = self.model.subscription_of(*self._pair(point))
@@ -372,11 +324,8 @@ class SupplyContractPlay(Play):
     def _pair(self, point: int) -> tuple[str, str]:
         return self._names[point], self._deployment.meters[point].name
 
-    def _account(self, point: int) -> bytes:
-        return self._deployment.prosumers[point].address
-
     def _meter(self, point: int) -> bytes:
         return self._deployment.meters[point].address
 
     def _tokens(self, point: int) -> int:
-        return self._deployment.token.balance_of(self._account(point))
+        return self._deployment.token.balance_of(self._address(point))

@@ -8,13 +8,13 @@ from typing import Any
 
 from cosim.errors import ReconciliationError
 from cosim.mechanisms.reconciliation import check_equal
-from cosim.mechanisms.supply_contract.client import SubscriptionState, SupplierAccounts
+from cosim.mechanisms.supply_contract.client import SupplierAccounts
 from cosim.mechanisms.supply_contract.model import Bill, Subscription, SupplyContractModel
 
 
 def check_subscriptions(
     interval: int,
-    subscriptions: Sequence[tuple[str, SubscriptionState, Subscription]],
+    subscriptions: Sequence[tuple[str, Subscription, Subscription]],
     accounts: SupplierAccounts,
     model: SupplyContractModel,
 ) -> None:
@@ -37,8 +37,8 @@ def check_subscriptions(
     """
     check_equal(
         interval,
-        {name: astuple(state) for name, state, _ in subscriptions},
-        {name: astuple(own) for name, _, own in subscriptions},
+        {name: state for name, state, _ in subscriptions},
+        {name: own for name, _, own in subscriptions},
         "subscription on the ledger",
         "subscription of the model",
     )
