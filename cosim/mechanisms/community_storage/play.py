@@ -166,7 +166,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         }
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
-        """Schedules with that of the battery: towards the sum of the accounts, and standby."""
+        """Schedule the battery: towards the sum of the accounts, and standby."""
         setup, terms = self.setup, self.setup.terms
         state = self._intervals[interval]
         missing_wh = state.stored_wh - self._expected_wh
@@ -185,12 +185,12 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         return replace(schedules, nominated_wh=nominated_wh)
 
     def known(self) -> Extras:
-        """Energy in the accounts, which the next nominations rely on. [Wh]"""
+        """Return the energy in the accounts, which the next nominations rely on. [Wh]"""
         energies = [self.model.account_of(name).energy_wh for name in self._names]
         return Extras(StorageAccounts(np.array(energies, dtype=np.int64)))
 
     def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
-        """Readings with what members charged moved from their meters to the battery's."""
+        """Move what members charged from their meters' readings to the battery's."""
         taken = self._intervals[interval].taken_wh
         reported: IntArray = metered_wh - taken
         reported[self.setup.point] += taken.sum()
@@ -228,7 +228,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
     # --- after delivery ---
 
     def _report(self, interval: int, net_wh: int, state: _Interval) -> int | None:
-        """Report the battery's reading; its loss, or None if it came too late. [Wh]"""
+        """Report the battery's reading; return its loss, or None if it came too late. [Wh]"""
         meter = self._deployment.meters[self.setup.point].address
         handle = self.client.report_storage(meter, interval, net_wh)
         deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s

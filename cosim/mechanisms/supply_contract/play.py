@@ -180,7 +180,7 @@ class SupplyContractPlay(ContractPlay[Supplier]):
         return rows
 
     def _finish(self, interval: int) -> list[tuple[Any, ...]]:
-        """After the last interval: mine on until the phases of all periods are over."""
+        """Mine on after the last interval until the phases of all periods are over."""
         chain, terms = self._chain, self.model.terms
         rows: list[tuple[Any, ...]] = []
         for period in sorted(self._open):
@@ -190,7 +190,7 @@ class SupplyContractPlay(ContractPlay[Supplier]):
                 rows += self._advance(interval)
         if self._open:
             raise EngineError(
-                "the supply contract's last bills found no room in a block; raise "
+                "the supply contract's last bills did not fit into a block; raise "
                 "ledger.block_gas_limit in the scenario"
             )
         return rows
