@@ -10,7 +10,7 @@ reports to the storage, which bills the loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError
 from cosim.mechanisms.community_storage.client import MAX_BATCH, CommunityStorage, settle_gas
 from cosim.mechanisms.community_storage.model import PERMILLE, CommunityStorageModel
+from cosim.mechanisms.community_storage.rows import StorageInterval
 from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage
 from cosim.mechanisms.contract_play import ContractPlay
 from cosim.mechanisms.deployment import Deployment
@@ -28,27 +29,12 @@ from cosim.mechanisms.play import Readings, Schedules, Statement
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, Extras
 from cosim.messages.extras import StorageAccounts, StorageNominations
-from cosim.units import WH_PER_MWH, IntArray, fee_ueur
+from cosim.units import WH_PER_MWH, IntArray
 
 SOC_TOLERANCE_WH = 2.0
 """Most difference between the battery's state of charge and the sum of the accounts. Schedules are
 whole Wh at the connection point, at most 0.5 Wh off, which is less than 1 Wh inside the battery for
 efficiencies above a half; the next schedule makes up for it."""
-
-
-@dataclass
-class _Interval:
-    """Nominations of one interval, sent and taken."""
-
-    handles: dict[int, int]
-    wanted_wh: IntArray
-    taken_wh: IntArray
-    reasons: dict[int, str]
-    fees_wei: list[int]
-    # of the accounts and of the battery, at the end of the interval
-    accounts_wh: dict[int, int]
-    stored_wh: int = 0
-    expected_wh: float = 0.0
 
 
 class CommunityStoragePlay(ContractPlay[CommunityStorage]):
@@ -73,8 +59,8 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         self.model = CommunityStorageModel(setup.terms)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._members = setup.members
-        self._holders = [*self._members, setup.point]
-        self._intervals: dict[int, _Interval] = {}
+        self._holders = {self._names[i]: self._address(i) for i in (*self._members, setup.point)}
+        self._intervals: dict[int, StorageInterval] = {}
         self._stored_wh = 0  # sum of the accounts after the latest interval
         self._expected_wh = 0.0  # the battery's, after the latest schedule
         fits = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
@@ -123,7 +109,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
             )
             for i in np.flatnonzero(wanted).tolist()
         }
-        self._intervals[interval] = _Interval(
+        self._intervals[interval] = StorageInterval(
             handles, wanted, np.zeros(n, dtype=np.int64), {}, [0] * n, {}
         )
 
@@ -221,13 +207,13 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         loss_wh = self._report(interval, net_wh, state)
         settled = self._settle_members(interval)
         self._check(interval, loss_wh)
-        rows = self._rows(interval, state, loss_wh, settled)
         self.model.forget(interval)
-        return {"storage": rows}
+        rows = state.rows(self._names, self.setup, self.model, loss_wh, settled)
+        return {"storage": {"interval": interval, **rows}}
 
     # --- after delivery ---
 
-    def _report(self, interval: int, net_wh: int, state: _Interval) -> int | None:
+    def _report(self, interval: int, net_wh: int, state: StorageInterval) -> int | None:
         """Report the battery's reading; return its loss, or None if it came too late. [Wh]"""
         meter = self._deployment.meters[self.setup.point].address
         handle = self.client.report_storage(meter, interval, net_wh)
@@ -255,14 +241,15 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         """Collect bills and pay credits; return both of all members with either. [µEUR]"""
         done: dict[int, tuple[int, int]] = {}
         operator = self._deployment.operator.address
-        for start in range(0, len(self._holders), self._batch):
-            batch = [self._address(i) for i in self._holders[start : start + self._batch]]
+        accounts = list(self._holders.values())
+        for start in range(0, len(accounts), self._batch):
+            batch = accounts[start : start + self._batch]
             handle = self.client.settle(operator, batch, interval=interval)
             for name, event in self.client.events(confirmed(self.client, handle)):
                 if name == "LossesSettled":
                     i = self._index[event["account"]]
                     done[i] = (event["billed_ueur"], event["credited_ueur"])
-        settled = self.model.settle([self._names[i] for i in self._holders])
+        settled = self.model.settle(self._holders)
         check_equal(
             interval,
             {self._names[i]: amounts for i, amounts in done.items()},
@@ -272,7 +259,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         )
         return done
 
-    def _check_state_of_charge(self, interval: int, state: _Interval, soc_wh: float) -> None:
+    def _check_state_of_charge(self, interval: int, state: StorageInterval, soc_wh: float) -> None:
         if abs(soc_wh - state.stored_wh) > SOC_TOLERANCE_WH:
             raise ReconciliationError(
                 interval,
@@ -298,49 +285,26 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
                 "loss settled in the local market [Wh]",
                 "loss reported to the storage [Wh]",
             )
-        on_chain, in_model = {}, {}
-        for i in self._holders:
-            address, name = self._address(i), self._names[i]
-            account, own = client.account_of(address), model.account_of(name)
-            money = (client.balance_of(address), client.debt_of(address))
-            on_chain[name] = (account.shares, account.energy_wh, *money)
-            money = (model.balance_of(name), model.debt_of(name))
-            in_model[name] = (own.shares, own.energy_wh, *money)
-        check_equal(
-            interval,
-            on_chain,
-            in_model,
-            "shares, energy [Wh], balance and debt [µEUR] on the ledger",
-            "those of the model",
-        )
+        _check_accounts(interval, client, model, self._holders)
         self._check_tokens(interval, model.free_total_ueur() + model.set_aside_ueur)
 
-    def _rows(
-        self,
-        interval: int,
-        state: _Interval,
-        loss_wh: int | None,
-        settled: Mapping[int, tuple[int, int]],
-    ) -> Columns:
-        """Rows of ``storage``: every member, and the battery."""
-        point = self.setup.point
-        points = sorted({*self._members, point, *state.handles})
-        total_wh = int(state.taken_wh.sum())
-        accounts = {**state.accounts_wh, point: state.stored_wh}
-        nominated = {**{i: int(state.wanted_wh[i]) for i in points}, point: total_wh}
-        taken = {**{i: int(state.taken_wh[i]) for i in points}, point: total_wh}
-        return {
-            "interval": interval,
-            "prosumer": [self._names[i] for i in points],
-            "shares": [self.model.account_of(self._names[i]).shares for i in points],
-            "nominated_wh": [nominated[i] for i in points],
-            "accepted": [i not in state.reasons for i in points],
-            "reason": [state.reasons.get(i) for i in points],
-            "allocated_wh": [taken[i] if i == point else -taken[i] for i in points],
-            "account_wh": [accounts.get(i, 0) for i in points],
-            "loss_wh": [loss_wh if i == point else None for i in points],
-            "billed_ueur": [settled.get(i, (0, 0))[0] for i in points],
-            "credited_ueur": [settled.get(i, (0, 0))[1] for i in points],
-            "debt_ueur": [self.model.debt_of(self._names[i]) for i in points],
-            "fees_ueur": [fee_ueur(state.fees_wei[i], self.setup.eur_per_eth) for i in points],
-        }
+
+def _check_accounts(
+    interval: int,
+    client: CommunityStorage,
+    model: CommunityStorageModel,
+    holders: Mapping[str, bytes],
+) -> None:
+    """Require that contract and model agree on accounts, by name and address."""
+    on_chain, in_model = {}, {}
+    for name, address in holders.items():
+        money = (client.balance_of(address), client.debt_of(address))
+        on_chain[name] = (client.account_of(address), *money)
+        in_model[name] = (model.account_of(name), model.balance_of(name), model.debt_of(name))
+    check_equal(
+        interval,
+        on_chain,
+        in_model,
+        "shares, energy [Wh], balance and debt [µEUR] on the ledger",
+        "those of the model",
+    )

@@ -8,7 +8,7 @@ lacks, who pays most first; everybody retires what it can, and what is not sold 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -40,6 +40,26 @@ class _Hour:
         self.earned_ueur, self.paid_ueur = money
         self.consumed_wh = 0
         self.fees_wei = [0] * n
+
+    def rows(
+        self, names: Sequence[str], holdings: Mapping[int, Holding], terms: CertificateTerms
+    ) -> Columns:
+        """Rows of ``certificates``: every member's part in the hour."""
+        members = list(holdings)
+        return {
+            "prosumer": [names[i] for i in members],
+            "issued_wh": self.issued_wh[members],
+            "consumed_wh": [holding.consumed_wh for holding in holdings.values()],
+            "offered_wh": self.offered_wh[members],
+            "sold_wh": self.sold_wh[members],
+            "bought_wh": self.bought_wh[members],
+            "retired_wh": [holding.retired_wh for holding in holdings.values()],
+            "held_wh": [holding.held_wh for holding in holdings.values()],
+            "limit_ueur_per_kwh": [terms.limits_ueur_per_kwh[i] for i in members],
+            "earned_ueur": self.earned_ueur[members],
+            "paid_ueur": self.paid_ueur[members],
+            "fees_ueur": [fee_ueur(self.fees_wei[i], terms.eur_per_eth) for i in members],
+        }
 
 
 class GreenCertificatesPlay(ContractPlay[GreenCertificates]):
@@ -128,11 +148,11 @@ class GreenCertificatesPlay(ContractPlay[GreenCertificates]):
         self._buy(interval, hour)
         self._retire(interval, hour)
         self._check(interval, hour)
-        rows = self._rows(interval, hour)
+        rows = self._hour.rows(self._names, self._holdings(hour), self._terms)
         self._hour = _Hour(len(self._names))
         if not self.model.offers_of(hour):
             self.model.forget(hour)
-        return {"certificates": rows}
+        return {"certificates": {"interval": interval, "hour": hour, **rows}}
 
     # --- trade ---
 
@@ -279,27 +299,6 @@ class GreenCertificatesPlay(ContractPlay[GreenCertificates]):
             "balance of the model [µEUR]",
         )
         self._check_tokens(interval, model.free_total_ueur())
-
-    def _rows(self, interval: int, hour: int) -> Columns:
-        """Rows of ``certificates``: every member's part in an hour."""
-        members, done = self._members, self._hour
-        holdings = self._holdings(hour)
-        return {
-            "interval": interval,
-            "hour": hour,
-            "prosumer": [self._names[i] for i in members],
-            "issued_wh": done.issued_wh[members],
-            "consumed_wh": [holdings[i].consumed_wh for i in members],
-            "offered_wh": done.offered_wh[members],
-            "sold_wh": done.sold_wh[members],
-            "bought_wh": done.bought_wh[members],
-            "retired_wh": [holdings[i].retired_wh for i in members],
-            "held_wh": [holdings[i].held_wh for i in members],
-            "limit_ueur_per_kwh": [self._terms.limits_ueur_per_kwh[i] for i in members],
-            "earned_ueur": done.earned_ueur[members],
-            "paid_ueur": done.paid_ueur[members],
-            "fees_ueur": [fee_ueur(done.fees_wei[i], self._terms.eur_per_eth) for i in members],
-        }
 
     def _holdings(self, hour: int) -> dict[int, Holding]:
         """By the member's connection point."""
