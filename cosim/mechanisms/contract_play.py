@@ -59,7 +59,7 @@ class ContractPlay(Play, Generic[C]):
     def _included(self, sent: Mapping[K, int], until_s: float = 0.0) -> dict[K, Included]:
         """Wait for transactions; return those that a block took, in the order of the chain.
 
-        What finds no room for :data:`BLOCKS_WAITED` blocks, or up to a later time, is withdrawn.
+        What no block takes for :data:`BLOCKS_WAITED` blocks, or up to a later time, is withdrawn.
 
         Raises
         ------

@@ -3,7 +3,7 @@
 After each interval the meters of the members record their gross production and consumption. When
 a delivery hour is over, every producer keeps what it can retire for its own consumption of the
 hour and offers the rest at one price; who wants green power buys up to what its own consumption
-lacks, who pays most first; everybody retires what it can, and what is not sold goes back.
+lacks, who pays most first; all retire what they can, and what is not sold goes back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Hour:
     def rows(
         self, names: Sequence[str], holdings: Mapping[int, Holding], terms: CertificateTerms
     ) -> Columns:
-        """Rows of ``certificates``: every member's part in the hour."""
+        """Return rows of ``certificates``: every member's part in the hour."""
         members = list(holdings)
         return {
             "prosumer": [names[i] for i in members],

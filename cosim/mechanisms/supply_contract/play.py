@@ -16,10 +16,10 @@ from cosim.errors import EngineError
 from cosim.mechanisms.contract_play import BLOCKS_WAITED, columns_of
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.play import Readings, Statement, TokenTransfer
-from cosim.mechanisms.supply_contract.client import Supplier
+from cosim.mechanisms.reconciliation import check_equal
+from cosim.mechanisms.supply_contract.client import Supplier, SupplierAccounts
 from cosim.mechanisms.supply_contract.customers import CONTRACT, SupplyCustomers
 from cosim.mechanisms.supply_contract.model import SupplyContractModel
-from cosim.mechanisms.supply_contract.reconciliation import check_subscriptions
 from cosim.mechanisms.supply_contract.rows import PeriodAccount
 from cosim.mechanisms.supply_contract.setup import SupplySetup, subscribed
 from cosim.mechanisms.supply_contract.tables import TABLES
@@ -191,13 +191,24 @@ class SupplyContractPlay(SupplyCustomers):
 
     def _check(self, interval: int) -> None:
         """Require that contract and model agree on everything, and that all money is there."""
-        subscriptions = [
-            (
-                self._names[point],
-                self.client.subscription_of(self._address(point), self._meter(point)),
-                self._subscription(point),
-            )
-            for point in self._consumers
-        ]
-        check_subscriptions(interval, subscriptions, self.client.accounts_of(), self.model)
-        self._check_tokens(interval, self.model.held_ueur())
+        client, model = self.client, self.model
+        names = {point: self._names[point] for point in self._consumers}
+        accounts = SupplierAccounts(model.proceeds_ueur, model.takings_ueur, model.open_period)
+        check_equal(
+            interval,
+            {
+                name: client.subscription_of(self._address(point), self._meter(point))
+                for point, name in names.items()
+            },
+            {name: self._subscription(point) for point, name in names.items()},
+            "subscription on the ledger",
+            "subscription of the model",
+        )
+        check_equal(
+            interval,
+            {CONTRACT: client.accounts_of()},
+            {CONTRACT: accounts},
+            "accounts of the supply contract",
+            "accounts of its model",
+        )
+        self._check_tokens(interval, model.held_ueur())
