@@ -72,17 +72,8 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: StorageSetup) -> Self:
-        """Deploy the contract and let members buy their shares, before the first order window.
-
-        Raises
-        ------
-        ContractRevert
-            If the contract refuses a step of the set-up.
-        EngineError
-            If the set-up does not finish in time.
-        """
-        client = deploy_storage(deployment, clock, setup)
-        return cls(deployment, clock, client, setup)
+        """Deploy the contract with its members; errors as of :func:`deploy_storage`."""
+        return cls(deployment, clock, deploy_storage(deployment, clock, setup), setup)
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send the nominations, each when its member's order leaves.

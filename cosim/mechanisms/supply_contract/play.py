@@ -44,19 +44,8 @@ class SupplyContractPlay(SupplyCustomers):
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: SupplySetup) -> Self:
-        """Deploy the contract and let the consumers subscribe, before the first order window.
-
-        Raises
-        ------
-        UserError
-            If a phase of the contract would not be a whole number of blocks.
-        ContractRevert
-            If the contract refuses a step of the set-up.
-        EngineError
-            If the set-up does not finish in time.
-        """
-        client, model = subscribed(deployment, clock, setup)
-        return cls(deployment, clock, client, model, setup)
+        """Deploy the contract with its subscriptions; errors as of :func:`subscribed`."""
+        return cls(deployment, clock, *subscribed(deployment, clock, setup), setup)
 
     # --- an interval ---
 
