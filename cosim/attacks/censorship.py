@@ -17,7 +17,7 @@ VETO_SHARE = {
     "proof_of_stake": 1 / 2,
     "proof_of_work": 1 / 2,
 }
-"""Beyond which share of validators or hash power nobody else's block with a censored transaction
+"""Share of validators or hash power beyond which nobody else's block with a censored transaction
 becomes part of the chain: under pbft it finds no quorum of more than two thirds (Castro and Liskov
 1999), else the majority builds on another branch and leaves it behind."""
 
@@ -53,13 +53,11 @@ class Censors(LedgerAttack):
     share: float
 
     def refuses(self, sent: Transaction, proposer: int) -> bool:
-        """Whether a transaction stays out of the block that is being built."""
+        """Return whether a transaction stays out of the block that is being built."""
         if sent.sender not in self.accounts or sent.interval not in self.intervals:
             return False
-        return self.share > VETO_SHARE[self.consensus.kind] or self._censors(proposer)
-
-    def _censors(self, proposer: int) -> bool:
-        """Whether the proposer of the present block censors."""
+        if self.share > VETO_SHARE[self.consensus.kind]:
+            return True
         if self.consensus.kind != "proof_of_work":
             return proposer < round(self.share * self.consensus.validators)
         drawn = keccak(f"censorship {self.seed} {self.chain.block}".encode())

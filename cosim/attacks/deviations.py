@@ -15,14 +15,14 @@ from cosim.units import BoolArray, IntArray
 
 
 class Deviation:
-    """What a deviation may change; by default nothing."""
+    """Changes of bids and of delivery; by default none."""
 
     def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
-        """What is bid in place of honest bids."""
+        """Return what is bid in place of honest bids."""
         return bids
 
     def followed_wh(self, interval: int, activated_wh: IntArray) -> IntArray:
-        """What devices follow of the flexibility that was awarded.
+        """Return how much devices follow of the flexibility that was awarded.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class SmallerPurchases(Deviation):
     factor: float
 
     def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
-        """Purchases are smaller."""
+        """Return bids with smaller purchases."""
         if interval not in self.intervals:
             return bids
         smaller = np.floor(bids.order_wh * self.factor).astype(np.int64)
@@ -85,7 +85,7 @@ class UndeliveredFlexibility(Deviation):
     price_factor: float = 1.0
 
     def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
-        """Offers are cheaper."""
+        """Return bids with cheaper offers."""
         if interval not in self.intervals:
             return bids
         prices: dict[str, Any] = {
@@ -103,7 +103,7 @@ class UndeliveredFlexibility(Deviation):
         return replace(bids, **prices)
 
     def followed_wh(self, interval: int, activated_wh: IntArray) -> IntArray:
-        """Less than was awarded."""
+        """Return less than was awarded."""
         if interval not in self.intervals:
             return activated_wh
         followed = np.trunc(activated_wh * (1.0 - self.share)).astype(np.int64)
@@ -132,7 +132,7 @@ class AgreedSales(Deviation):
     withheld_share: float = 0.0
 
     def bids(self, interval: int, bids: BidsMessage) -> BidsMessage:
-        """Sales are dearer, or smaller."""
+        """Return bids with dearer, or smaller, sales."""
         if interval not in self.intervals:
             return bids
         sales = self.who & bids.is_sell & (bids.order_wh > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cosim.chain.blocks import FeeStrategy
 from cosim.clock import DeliveryClock
@@ -15,6 +16,7 @@ from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
+@dataclass(frozen=True)
 class FrontRunning(LedgerAttack):
     """Reads the open orders of an interval, on chain and in the mempool, and answers them.
 
@@ -37,25 +39,14 @@ class FrontRunning(LedgerAttack):
         Of the attacker's transactions. [wei/gas]
     """
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        clock: DeliveryClock,
-        attacker: int,
-        intervals: range,
-        rule: PricingRule,
-        retail_price_ueur_per_kwh: int,
-        feed_in_price_ueur_per_kwh: int,
-        tip_wei: int,
-    ) -> None:
-        self.deployment = deployment
-        self.clock = clock
-        self.attacker = attacker
-        self.intervals = intervals
-        self.rule = rule
-        self.retail_price_ueur_per_kwh = retail_price_ueur_per_kwh
-        self.feed_in_price_ueur_per_kwh = feed_in_price_ueur_per_kwh
-        self.tip_wei = tip_wei
+    deployment: Deployment
+    clock: DeliveryClock
+    attacker: int
+    intervals: range
+    rule: PricingRule
+    retail_price_ueur_per_kwh: int
+    feed_in_price_ueur_per_kwh: int
+    tip_wei: int
 
     def holds_back(self, interval: int) -> Collection[int]:
         """The attacker waits."""
@@ -104,19 +95,16 @@ class FrontRunning(LedgerAttack):
         if not others or self.rule.sets_price:
             return own.price_ueur_per_kwh
         low, high = self.feed_in_price_ueur_per_kwh, self.retail_price_ueur_per_kwh
-        around = {order.price_ueur_per_kwh + step for order in others for step in (-1, 0, 1)} | {
-            low,
-            high,
-        }
+        around = {order.price_ueur_per_kwh + step for order in others for step in (-1, 0, 1)}
         candidates = sorted(
-            {own.price_ueur_per_kwh} | {price for price in around if low <= price <= high},
+            {own.price_ueur_per_kwh, low, high, *(p for p in around if low <= p <= high)},
             key=lambda price: (abs(price - own.price_ueur_per_kwh), price),
         )
         return max(candidates, key=lambda price: self._gain_ueur(own, price, others))
 
     def _gain_ueur(self, own: Order, price_ueur_per_kwh: int, others: Sequence[Order]) -> int:
-        """What the order brings at a price, with what the supplier takes or gives of the rest."""
-        order = Order(own.account, own.is_sell, own.energy_wh, price_ueur_per_kwh)
+        """Money that the order brings at a price, with the supplier's for the rest. [µEUR]"""
+        order = replace(own, price_ueur_per_kwh=price_ueur_per_kwh)
         clearing = clear(
             [*others, order],
             self.rule,

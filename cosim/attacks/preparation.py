@@ -1,4 +1,4 @@
-"""From the section ``attack`` of a scenario to what acts in its place in each room of the house."""
+"""From the section ``attack`` of a scenario to what acts in a run, in bids, meters and chain."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ROLE = "attacker"
 
 @dataclass(frozen=True)
 class Attack:
-    """Who acts otherwise than they should: prosumers, meters, or somebody on the ledger."""
+    """Actions other than they should be: of prosumers, of meters, or on the ledger."""
 
     deviation: Deviation
     meters: Meters
@@ -56,7 +56,7 @@ class Attack:
 
 
 def prepare_attack(scenario: Scenario, deployment: Deployment) -> Attack:
-    """What the scenario's attack does, and nothing where there is none or it is not active.
+    """Return the scenario's attack, and an empty one where there is none or it is not active.
 
     Raises
     ------
@@ -96,13 +96,12 @@ def _on_the_ledger(
     when: range,
     positions: Sequence[int],
 ) -> LedgerAttack:
-    """An attack on what the chain includes."""
+    """Return an attack on what the chain includes."""
     chain, clock, market = deployment.chain, scenario.clock(), scenario.market
     accounts = frozenset(deployment.prosumers[i].address for i in positions)
     match settings:
         case Spam(budget_eur=budget_eur):
-            eur_per_eth = scenario.ledger.eur_per_eth
-            budget_wei = None
+            eur_per_eth, budget_wei = scenario.ledger.eur_per_eth, None
             if budget_eur is not None and eur_per_eth:
                 budget_wei = round(budget_eur / eur_per_eth * WEI_PER_ETH)
             return BlockFiller(
@@ -140,7 +139,7 @@ def _on_the_ledger(
 
 
 def attacked_blocks(scenario: Scenario) -> int:
-    """How many blocks the scenario's attack may replace; 0 where what is in a block is final."""
+    """Return the most blocks that the attack may replace; 0 where what is in a block is final."""
     settings, ledger = scenario.attack, scenario.ledger
     if not isinstance(settings, Reorganisation) or not settings.active:
         return 0

@@ -17,8 +17,8 @@ class Takeover(LedgerAttack):
     """Replaces the last blocks before delivery by a branch without the victims' transactions.
 
     Whatever rests on them fails in the branch: awards of flexibility that nobody offered revert,
-    and the clearing fills what is left of the book. Where the chain is final at once, or keeps
-    fewer blocks open than the branch needs, nothing happens.
+    and the clearing fills what is left of the order book. Where the chain is final at once, or
+    keeps fewer blocks open than the branch needs, nothing happens.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cosim.chain.blocks import next_base_fee_wei
 from cosim.chain.chain import Chain
@@ -17,9 +18,10 @@ CREATE_SPIN = bytes.fromhex("62" + SPIN.hex() + "5f526003601df3")
 """Init code that leaves it behind: ``PUSH3 code PUSH0 MSTORE PUSH1 3 PUSH1 29 RETURN``."""
 CREATE_GAS = 60_000
 PART_GAS = 80_000
-"""Gas of one spam transaction: what a block has left beside them is too little for an order."""
+"""Gas of one spam transaction: what a block has left over is too little for an order."""
 
 
+@dataclass
 class Spam(LedgerAttack):
     """An account whose transactions burn the gas of the last blocks before gate closure.
 
@@ -37,8 +39,8 @@ class Spam(LedgerAttack):
     blocks : int
         How many blocks before gate closure are filled.
     until_delivery : bool
-        Whether the blocks from gate closure to delivery are filled too: the clearing is late, and
-        requests, offers and awards find no room.
+        The blocks from gate closure to delivery are filled too: the clearing is late, and
+        requests, offers and awards do not fit.
     tip_wei : int
         Of each transaction. [wei/gas]
     gas_share : float
@@ -47,31 +49,19 @@ class Spam(LedgerAttack):
         The attack ends before it costs more. [wei]
     """
 
-    def __init__(
-        self,
-        chain: Chain,
-        clock: DeliveryClock,
-        attacker: Account,
-        intervals: range,
-        blocks: int,
-        until_delivery: bool,
-        tip_wei: int,
-        gas_share: float = 1.0,
-        budget_wei: int | None = None,
-    ) -> None:
-        self.chain = chain
-        self.clock = clock
-        self.attacker = attacker
-        self.intervals = intervals
-        self.blocks = blocks
-        self.until_delivery = until_delivery
-        self.tip_wei = tip_wei
-        self.gas_share = gas_share
-        self.budget_wei = budget_wei
-        self.spent_wei = 0
-        self._contract: bytes | None = None
-        self._ahead: list[int] = []
-        self._promised_wei = 0
+    chain: Chain
+    clock: DeliveryClock
+    attacker: Account
+    intervals: range
+    blocks: int
+    until_delivery: bool
+    tip_wei: int
+    gas_share: float = 1.0
+    budget_wei: int | None = None
+    spent_wei: int = field(default=0, init=False)
+    _contract: bytes | None = field(default=None, init=False)
+    _ahead: list[int] = field(default_factory=list, init=False)
+    _promised_wei: int = field(default=0, init=False)
 
     def orders_sent(self, interval: int, held: Mapping[int, Order], send: SendOrder) -> None:
         """Fill block after block, as far as the budget reaches."""
@@ -89,7 +79,7 @@ class Spam(LedgerAttack):
             self._fill_ahead(interval, contract)
 
     def before_delivery(self, interval: int) -> None:
-        """Withdraw what was meant for blocks before delivery and found no room."""
+        """Withdraw what was meant for blocks before delivery and did not fit."""
         if self._ahead:
             self.chain.mine_until(self.clock.delivery_start_s(interval))
         self._count(self._ahead)
@@ -102,7 +92,7 @@ class Spam(LedgerAttack):
         self.chain.drop(handles)
 
     def _fill_ahead(self, interval: int, contract: bytes) -> None:
-        """Send at its time what each block until delivery will have room for."""
+        """Send at its time what fits into each block until delivery."""
         step_s = self.clock.block_time_s
         first_s, starts_s = self.chain.now_s, self.clock.delivery_start_s(interval)
         for block, sent_at_s in enumerate(range(first_s, starts_s, step_s)):
@@ -131,7 +121,7 @@ class Spam(LedgerAttack):
         return self._contract
 
     def _fill(self, interval: int, contract: bytes, sent_at_s: int, ahead: int = 0) -> list[int]:
-        """Send what a block has room for, the next one or one some blocks ahead; the handles.
+        """Send what fits into a block, the next one or one some blocks ahead; return the handles.
 
         What is sent ahead pays at most the base fee of that block after full ones.
         """

@@ -9,7 +9,7 @@ from market_world import GAS_LIMIT, GENESIS_S, ISSUER, OPERATOR, Contract, Outco
 
 from cosim.evm.contracts import Artifact, compile_contract
 from cosim.evm.engine import create_engine
-from cosim.mechanisms.supply_contract.client import SubscriptionState
+from cosim.mechanisms.supply_contract.model import Subscription
 from cosim.mechanisms.supply_contract.terms import SupplyTerms
 
 SUPPLIER = "supplier"
@@ -130,10 +130,10 @@ class SupplyWorld:
         """Finalise a period."""
         return self.send("anyone", "finalize", period)
 
-    def state(self, account: str) -> SubscriptionState:
+    def state(self, account: str) -> Subscription:
         """Subscription of an account with its meter."""
         word = self.contract.get("subscriptionOf", address(account), address(meter_of(account)))
-        return SubscriptionState.unpacked(word)
+        return Subscription.unpacked(word)
 
     def owed(self, *accounts: str) -> int:
         """What the views promise to the accounts and the supplier."""

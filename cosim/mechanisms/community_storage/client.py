@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from cosim.chain.functions import Transaction, View, pair
 from cosim.evm.abi import pack
+from cosim.mechanisms.community_storage.accounts import StorageAccount
+from cosim.mechanisms.community_storage.model import Nominated
 from cosim.mechanisms.escrow_client import EscrowClient
 
 MAX_BATCH = 256
@@ -17,25 +19,6 @@ _NOMINATE_GAS = 130_000
 def settle_gas(n_accounts: int) -> int:
     """Gas limit that settling so many accounts needs."""
     return 80_000 + 75_000 * n_accounts
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """Shares, stored energy [Wh], and the first interval that may be nominated next."""
-
-    shares: int
-    energy_wh: int
-    next_interval: int
-
-
-@dataclass(frozen=True, slots=True)
-class NominatedState:
-    """Sum of an interval's nominations: at the connection point, and in the accounts. [Wh]"""
-
-    charged_wh: int
-    discharged_wh: int
-    credited_wh: int
-    debited_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +52,9 @@ class CommunityStorage(EscrowClient):
     """Debt of an account to the owner. [µEUR]"""
     accrued_of = View(pair)
     """Bills and credits of an account that are not settled yet. [µEUR]"""
-    account_of = View(AccountState)
+    account_of = View(StorageAccount)
     """Shares and energy of an account."""
-    nominated_of = View(NominatedState)
+    nominated_of = View(Nominated)
     """Sum of an interval's nominations."""
     reading_of = View(StorageReading)
     """Reading of the battery's meter in an interval."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases
-from cosim.mechanisms.local_market.gas_community import (
-    MONEY,
-    Community,
-)
+from cosim.mechanisms.local_market.gas_community import MONEY, Community
 
 MANY = 100
 SHARES, SHARE_PRICE_UEUR = 1_000, 123_456

@@ -9,59 +9,41 @@ reports to the storage, which bills the loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
-from cosim.chain.client import ContractClient
 from cosim.chain.waiting import confirmed, refusal, wait_for
 from cosim.clock import DeliveryClock
 from cosim.errors import ReconciliationError
 from cosim.mechanisms.community_storage.client import MAX_BATCH, CommunityStorage, settle_gas
 from cosim.mechanisms.community_storage.model import PERMILLE, CommunityStorageModel
-from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage, needed_ueur
+from cosim.mechanisms.community_storage.rows import StorageInterval
+from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage
+from cosim.mechanisms.contract_play import ContractPlay
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.play import Play, Readings, Schedules, Statement
+from cosim.mechanisms.play import Readings, Schedules, Statement
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, Extras
 from cosim.messages.extras import StorageAccounts, StorageNominations
-from cosim.units import WH_PER_MWH, IntArray, fee_ueur
+from cosim.units import WH_PER_MWH, IntArray
 
 SOC_TOLERANCE_WH = 2.0
-"""How far the battery's state of charge may be from the sum of the accounts. Schedules are whole
-Wh at the connection point, at most 0.5 Wh off, which is less than 1 Wh inside the battery for
+"""Most difference between the battery's state of charge and the sum of the accounts. Schedules are
+whole Wh at the connection point, at most 0.5 Wh off, which is less than 1 Wh inside the battery for
 efficiencies above a half; the next schedule makes up for it."""
 
 
-@dataclass
-class _Interval:
-    """What was sent and taken for one interval."""
-
-    handles: dict[int, int]
-    wanted_wh: IntArray
-    taken_wh: IntArray
-    reasons: dict[int, str]
-    fees_wei: list[int]
-    # of the accounts and of the battery, at the end of the interval
-    accounts_wh: dict[int, int]
-    stored_wh: int = 0
-    expected_wh: float = 0.0
-
-
-class CommunityStoragePlay(Play):
+class CommunityStoragePlay(ContractPlay[CommunityStorage]):
     """The community storage of a run.
 
     Parameters
     ----------
-    deployment : Deployment
-        Chain, accounts and meters.
-    clock : DeliveryClock
-        Times of the run.
-    client : CommunityStorage
-        The contract, with the members' shares bought.
+    deployment, clock, client
+        As of :class:`ContractPlay`; the members have bought their shares.
     setup : StorageSetup
     """
 
@@ -72,43 +54,26 @@ class CommunityStoragePlay(Play):
         client: CommunityStorage,
         setup: StorageSetup,
     ) -> None:
-        self.client = client
+        super().__init__(deployment, clock, client)
         self.setup = setup
         self.model = CommunityStorageModel(setup.terms)
-        self._deployment = deployment
-        self._chain = deployment.chain
-        self._clock = clock
-        self._names = [account.name for account in deployment.prosumers]
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
-        self._members = [i for i, shares in enumerate(setup.shares) if shares]
-        self._intervals: dict[int, _Interval] = {}
+        self._members = setup.members
+        self._holders = {self._names[i]: self._address(i) for i in (*self._members, setup.point)}
+        self._intervals: dict[int, StorageInterval] = {}
         self._stored_wh = 0  # sum of the accounts after the latest interval
         self._expected_wh = 0.0  # the battery's, after the latest schedule
-        room = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
-        self._batch = max(1, min(MAX_BATCH, room))
+        fits = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
+        self._batch = max(1, min(MAX_BATCH, fits))
         self.model.deposit(setup.terms.owner, setup.owner_deposit_ueur)
         for i in self._members:
-            self.model.deposit(self._names[i], needed_ueur(setup, i))
+            self.model.deposit(self._names[i], setup.needed_ueur(i))
             self.model.buy_shares(self._names[i], setup.shares[i])
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: StorageSetup) -> Self:
-        """Deploy the contract and let members buy their shares, before the first order window.
-
-        Raises
-        ------
-        ContractRevert
-            If the contract refuses a step of the set-up.
-        EngineError
-            If the set-up does not finish in time.
-        """
-        client = deploy_storage(deployment, clock, setup)
-        return cls(deployment, clock, client, setup)
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The storage."""
-        return (self.client,)
+        """Deploy the contract with its members; errors as of :func:`deploy_storage`."""
+        return cls(deployment, clock, deploy_storage(deployment, clock, setup), setup)
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send the nominations, each when its member's order leaves.
@@ -128,14 +93,14 @@ class CommunityStoragePlay(Play):
         window = self._clock.gate_closes_s(interval) - 2 * self._clock.block_time_s - opens
         handles = {
             i: self.client.nominate(
-                self._deployment.prosumers[i].address,
+                self._address(i),
                 interval,
                 int(wanted[i]),
                 sent_at_s=float(opens + bids.sent_fraction[i] * window),
             )
             for i in np.flatnonzero(wanted).tolist()
         }
-        self._intervals[interval] = _Interval(
+        self._intervals[interval] = StorageInterval(
             handles, wanted, np.zeros(n, dtype=np.int64), {}, [0] * n, {}
         )
 
@@ -166,8 +131,8 @@ class CommunityStoragePlay(Play):
         nominated = self.model.nominated_of(interval)
         check_equal(
             interval,
-            {"CommunityStorage": _sums(self.client.nominated_of(interval))},
-            {"CommunityStorage": _sums(nominated)},
+            {"CommunityStorage": self.client.nominated_of(interval)},
+            {"CommunityStorage": nominated},
             "nominations on the ledger [Wh]",
             "nominations of the model [Wh]",
         )
@@ -178,7 +143,7 @@ class CommunityStoragePlay(Play):
         }
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
-        """Schedules with that of the battery: towards the sum of the accounts, and standby."""
+        """Schedule the battery: towards the sum of the accounts, and standby."""
         setup, terms = self.setup, self.setup.terms
         state = self._intervals[interval]
         missing_wh = state.stored_wh - self._expected_wh
@@ -197,14 +162,15 @@ class CommunityStoragePlay(Play):
         return replace(schedules, nominated_wh=nominated_wh)
 
     def known(self) -> Extras:
-        """Energy in the accounts, which the next nominations rely on. [Wh]"""
+        """Return the energy in the accounts, which the next nominations rely on. [Wh]"""
         energies = [self.model.account_of(name).energy_wh for name in self._names]
         return Extras(StorageAccounts(np.array(energies, dtype=np.int64)))
 
     def reported_wh(self, interval: int, metered_wh: IntArray) -> IntArray:
-        """Readings with what members charged moved from their meters to the battery's."""
-        allocated = self._allocated_wh(interval)
-        reported: IntArray = metered_wh + allocated
+        """Move what members charged from their meters' readings to the battery's."""
+        taken = self._intervals[interval].taken_wh
+        reported: IntArray = metered_wh - taken
+        reported[self.setup.point] += taken.sum()
         return reported
 
     def settle(
@@ -232,21 +198,14 @@ class CommunityStoragePlay(Play):
         loss_wh = self._report(interval, net_wh, state)
         settled = self._settle_members(interval)
         self._check(interval, loss_wh)
-        rows = self._rows(interval, state, loss_wh, settled)
         self.model.forget(interval)
-        return {"storage": rows}
+        rows = state.rows(self._names, self.setup, self.model, loss_wh, settled)
+        return {"storage": {"interval": interval, **rows}}
 
     # --- after delivery ---
 
-    def _allocated_wh(self, interval: int) -> IntArray:
-        """What allocation adds to each meter's reading; adds up to zero. [Wh]"""
-        taken = self._intervals[interval].taken_wh
-        allocated: IntArray = -taken
-        allocated[self.setup.point] += taken.sum()
-        return allocated
-
-    def _report(self, interval: int, net_wh: int, state: _Interval) -> int | None:
-        """Report the battery's reading; its loss, or None if it came too late. [Wh]"""
+    def _report(self, interval: int, net_wh: int, state: StorageInterval) -> int | None:
+        """Report the battery's reading; return its loss, or None if it came too late. [Wh]"""
         meter = self._deployment.meters[self.setup.point].address
         handle = self.client.report_storage(meter, interval, net_wh)
         deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
@@ -270,21 +229,18 @@ class CommunityStoragePlay(Play):
         return loss_wh
 
     def _settle_members(self, interval: int) -> dict[int, tuple[int, int]]:
-        """Collect bills and pay credits of all members; what each was billed and credited."""
-        people = [*self._members, self.setup.point]
+        """Collect bills and pay credits; return both of all members with either. [µEUR]"""
         done: dict[int, tuple[int, int]] = {}
-        for start in range(0, len(people), self._batch):
-            batch = people[start : start + self._batch]
-            handle = self.client.settle(
-                self._deployment.operator.address,
-                [self._deployment.prosumers[i].address for i in batch],
-                interval=interval,
-            )
+        operator = self._deployment.operator.address
+        accounts = list(self._holders.values())
+        for start in range(0, len(accounts), self._batch):
+            batch = accounts[start : start + self._batch]
+            handle = self.client.settle(operator, batch, interval=interval)
             for name, event in self.client.events(confirmed(self.client, handle)):
                 if name == "LossesSettled":
                     i = self._index[event["account"]]
                     done[i] = (event["billed_ueur"], event["credited_ueur"])
-        settled = self.model.settle([self._names[i] for i in people])
+        settled = self.model.settle(self._holders)
         check_equal(
             interval,
             {self._names[i]: amounts for i, amounts in done.items()},
@@ -294,7 +250,7 @@ class CommunityStoragePlay(Play):
         )
         return done
 
-    def _check_state_of_charge(self, interval: int, state: _Interval, soc_wh: float) -> None:
+    def _check_state_of_charge(self, interval: int, state: StorageInterval, soc_wh: float) -> None:
         if abs(soc_wh - state.stored_wh) > SOC_TOLERANCE_WH:
             raise ReconciliationError(
                 interval,
@@ -308,11 +264,10 @@ class CommunityStoragePlay(Play):
             later.expected_wh += soc_wh - state.expected_wh
 
     def _check(self, interval: int, loss_wh: int | None) -> None:
-        """Require that contract and model agree on everybody, and the local market on the loss."""
+        """Require that contract and model agree on accounts, and the local market on the loss."""
         client, model, owner = self.client, self.model, self.setup.terms.owner
-        reading = self._deployment.client(LocalMarket).reading_of(
-            interval, self._deployment.prosumers[self.setup.point].address
-        )
+        market = self._deployment.client(LocalMarket)
+        reading = market.reading_of(interval, self._address(self.setup.point))
         if loss_wh is not None and not reading.estimated:
             check_equal(
                 interval,
@@ -321,72 +276,26 @@ class CommunityStoragePlay(Play):
                 "loss settled in the local market [Wh]",
                 "loss reported to the storage [Wh]",
             )
-        on_chain, in_model = {}, {}
-        for i in (*self._members, self.setup.point):
-            address, name = self._deployment.prosumers[i].address, self._names[i]
-            account, own = client.account_of(address), model.account_of(name)
-            on_chain[name] = (
-                account.shares,
-                account.energy_wh,
-                client.balance_of(address),
-                client.debt_of(address),
-            )
-            in_model[name] = (
-                own.shares,
-                own.energy_wh,
-                model.balance_of(name),
-                model.debt_of(name),
-            )
-        check_equal(
-            interval,
-            on_chain,
-            in_model,
-            "shares, energy [Wh], balance and debt [µEUR] on the ledger",
-            "those of the model",
-        )
-        check_equal(
-            interval,
-            {"CommunityStorage": self._deployment.token.balance_of(client.address)},
-            {"CommunityStorage": model.free_total_ueur() + model.set_aside_ueur},
-            "tokens of the contract [µEUR]",
-            "what it owes [µEUR]",
-        )
-
-    def _rows(
-        self,
-        interval: int,
-        state: _Interval,
-        loss_wh: int | None,
-        settled: Mapping[int, tuple[int, int]],
-    ) -> Columns:
-        """Rows of ``storage``: every member, and the battery."""
-        point = self.setup.point
-        people = sorted({*self._members, point, *state.handles})
-        total_wh = int(state.taken_wh.sum())
-        accounts = {**state.accounts_wh, point: state.stored_wh}
-        nominated = {**{i: int(state.wanted_wh[i]) for i in people}, point: total_wh}
-        taken = {**{i: int(state.taken_wh[i]) for i in people}, point: total_wh}
-        return {
-            "interval": interval,
-            "prosumer": [self._names[i] for i in people],
-            "shares": [self.model.account_of(self._names[i]).shares for i in people],
-            "nominated_wh": [nominated[i] for i in people],
-            "accepted": [i not in state.reasons for i in people],
-            "reason": [state.reasons.get(i) for i in people],
-            "allocated_wh": [taken[i] if i == point else -taken[i] for i in people],
-            "account_wh": [accounts.get(i, 0) for i in people],
-            "loss_wh": [loss_wh if i == point else None for i in people],
-            "billed_ueur": [settled.get(i, (0, 0))[0] for i in people],
-            "credited_ueur": [settled.get(i, (0, 0))[1] for i in people],
-            "debt_ueur": [self.model.debt_of(self._names[i]) for i in people],
-            "fees_ueur": [fee_ueur(state.fees_wei[i], self.setup.eur_per_eth) for i in people],
-        }
+        _check_accounts(interval, client, model, self._holders)
+        self._check_tokens(interval, model.free_total_ueur() + model.set_aside_ueur)
 
 
-def _sums(nominated: Any) -> tuple[int, int, int, int]:
-    return (
-        nominated.charged_wh,
-        nominated.discharged_wh,
-        nominated.credited_wh,
-        nominated.debited_wh,
+def _check_accounts(
+    interval: int,
+    client: CommunityStorage,
+    model: CommunityStorageModel,
+    holders: Mapping[str, bytes],
+) -> None:
+    """Require that contract and model agree on accounts, by name and address."""
+    on_chain, in_model = {}, {}
+    for name, address in holders.items():
+        money = (client.balance_of(address), client.debt_of(address))
+        on_chain[name] = (client.account_of(address), *money)
+        in_model[name] = (model.account_of(name), model.balance_of(name), model.debt_of(name))
+    check_equal(
+        interval,
+        on_chain,
+        in_model,
+        "shares, energy [Wh], balance and debt [µEUR] on the ledger",
+        "those of the model",
     )

@@ -1,9 +1,10 @@
-"""How a run's battery is shared, and its contract set up with everybody's shares and money."""
+"""Set-up of a run's shared battery: its terms, and the members' shares and money."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from cosim.errors import ScenarioError
 from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.terms import StorageTerms
-from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.funding import issue, mined
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.membership import members
 from cosim.messages.agreements import SharedBattery
@@ -22,7 +24,7 @@ from cosim.units import SECONDS_PER_HOUR, ueur_from_eur, wh_from_kwh
 
 @dataclass(frozen=True)
 class StorageSetup:
-    """How a run's battery is shared.
+    """Terms of a run's shared battery, and its members.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ class StorageSetup:
     shares : tuple of int
         By connection point.
     standby_wh : int
-        What the battery consumes in every interval. [Wh]
+        Consumption of the battery itself in every interval. [Wh]
     deposit_ueur, owner_deposit_ueur : int
         Of each member besides its shares, and of the battery's owner. [µEUR]
     eur_per_eth : float
@@ -47,10 +49,14 @@ class StorageSetup:
     owner_deposit_ueur: int
     eur_per_eth: float = 0.0
 
+    @property
+    def members(self) -> list[int]:
+        """Positions of those who have shares."""
+        return [i for i, shares in enumerate(self.shares) if shares]
 
-def needed_ueur(setup: StorageSetup, i: int) -> int:
-    """What a member needs for its shares and its deposit. [µEUR]"""
-    return setup.shares[i] * setup.terms.share_price_ueur + setup.deposit_ueur
+    def needed_ueur(self, i: int) -> int:
+        """Price of a member's shares, and its deposit. [µEUR]"""
+        return self.shares[i] * self.terms.share_price_ueur + self.deposit_ueur
 
 
 def deploy_storage(
@@ -65,39 +71,27 @@ def deploy_storage(
     EngineError
         If the set-up does not finish in time.
     """
-    chain, token, terms = deployment.chain, deployment.token, setup.terms
     owner = deployment.prosumers[setup.point].address
     client = CommunityStorage.deploy(
-        chain,
+        deployment.chain,
         deployment.operator.address,
-        terms,
+        setup.terms,
         clock,
-        token=token.address,
+        token=deployment.token.address,
         local_market=deployment.client(LocalMarket).address,
         meters=deployment.meter_registry.address,
         owner=owner,
         meter=deployment.meters[setup.point].address,
     )
-    money = {
-        deployment.prosumers[i].address: needed_ueur(setup, i)
-        for i, shares in enumerate(setup.shares)
-        if shares
-    }
+    accounts = {i: deployment.prosumers[i].address for i in setup.members}
+    money = {account: setup.needed_ueur(i) for i, account in accounts.items()}
     money[owner] = setup.owner_deposit_ueur
-    issuer, opens_s = deployment.issuer.address, clock.window_opens_s(0)
-    handles = []
-    for account, amount in money.items():
-        handles.append(token.mint(issuer, account, amount))
-        handles.append(token.approve(account, client.address, amount))
-    mine_all(chain, opens_s)
-    handles += [client.deposit(account, amount) for account, amount in money.items()]
-    mine_all(chain, opens_s)
-    for i, shares in enumerate(setup.shares):
-        if shares:
-            handles.append(client.buy_shares(deployment.prosumers[i].address, shares))
-    mine_all(chain, opens_s)
-    client.check_all(handles)
-    deployment.clients.append(client)
+    opens_s = clock.window_opens_s(0)
+    issued = [issue(deployment, client, {account: money[account]}) for account in money]
+    mined(client, chain(*issued), opens_s)
+    mined(client, [client.deposit(*deposit) for deposit in money.items()], opens_s)
+    bought = [client.buy_shares(account, setup.shares[i]) for i, account in accounts.items()]
+    mined(client, bought, opens_s)
     return client
 
 
@@ -136,7 +130,7 @@ def shared_battery(
 def storage_setup(
     scenario: Scenario, settings: CommunityStorageSettings, deployment: Deployment
 ) -> StorageSetup:
-    """How the battery is shared, and the money that begins with it."""
+    """Return what a scenario's section becomes."""
     names = [account.name for account in deployment.prosumers]
     return StorageSetup(
         terms=_storage_terms(scenario, settings),
@@ -182,18 +176,18 @@ def _shares(
             field="community_storage.name",
             remedy="its meter must report to the local market; name no battery elsewhere",
         )
-    people = [name for name, joins in joined.items() if joins]
+    eligible = [name for name, joins in joined.items() if joins]
     if settings.members is None:
-        each = settings.shares // max(len(people), 1)
+        each = settings.shares // max(len(eligible), 1)
         if each == 0:
             raise ScenarioError(
-                f"{settings.shares} shares are not enough for {len(people)} members",
+                f"{settings.shares} shares are not enough for {len(eligible)} members",
                 field="community_storage.shares",
-                remedy=f"raise it to at least {len(people)}, or name the members",
+                remedy=f"raise it to at least {len(eligible)}, or name the members",
             )
-        return tuple(each if name in people else 0 for name in names)
+        return tuple(each if name in eligible else 0 for name in names)
     for name in settings.members:
-        if name not in people:
+        if name not in eligible:
             raise ScenarioError(
                 f"'{name}' is no connection point of a member of the local market",
                 field="community_storage.members",

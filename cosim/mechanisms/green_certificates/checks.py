@@ -12,6 +12,7 @@ from cosim.replay.checks import MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.participants import deviation
+from cosim.results.power import power_mw
 from cosim.units import SECONDS_PER_HOUR, energy_wh_from_mw
 
 CERTIFICATES = "GreenCertificates"
@@ -25,7 +26,7 @@ _CHANGES = (
     ("OfferCancelled", "account", {"cancelled_wh": "energy_wh"}),
     ("CertificatesRetired", "account", {"retired_wh": "energy_wh"}),
 )
-"""By event: the argument that names whose amounts it changes; which, and by which argument."""
+"""By event: the argument that names the account; amounts that change, and by which argument."""
 
 _Amounts = dict[tuple[int, str], dict[str, int]]
 
@@ -73,7 +74,7 @@ class CertificateChecks(MechanismChecks[CertificateSettings]):
 
 
 def _amounts(history: History) -> _Amounts:
-    """Energy, money and fees of everybody by delivery hour."""
+    """Energy, money and fees by delivery hour and prosumer."""
     participants, names = history.participants, history.participants.prosumer_of
     amounts: _Amounts = defaultdict(lambda: defaultdict(int))
     hour_of_offer = {}
@@ -115,10 +116,8 @@ def _check_recorded(check: Check, history: History) -> None:
         check.note(f"recorded energy is not compared with devices: {reason}")
         return
     frame, step_s = history.results.table("prosumers"), history.scenario.time.step_s
-    produced = energy_wh_from_mw(frame["pv_p_mw"], step_s)
-    used = energy_wh_from_mw(
-        frame["load_p_mw"] + frame["ev_p_mw"] + frame["heat_pump_p_mw"], step_s
-    )
+    produced = energy_wh_from_mw(power_mw(frame, "generation"), step_s)
+    used = energy_wh_from_mw(power_mw(frame, "consumption"), step_s)
     keys = zip(frame["interval"], frame["prosumer"], strict=True)
     counted = {key: (int(p), int(u)) for key, p, u in zip(keys, produced, used, strict=True)}
     for event in history.of(CERTIFICATES, "EnergyRecorded"):

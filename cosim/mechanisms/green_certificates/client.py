@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from cosim.chain.functions import Transaction, View
 from cosim.mechanisms.escrow_client import EscrowClient
+from cosim.mechanisms.green_certificates.model import HourTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +17,6 @@ class ConsumptionState:
     consumed_wh: int
     retired_wh: int
     residual_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class HourState:
-    """An hour over all accounts. [Wh]"""
-
-    issued_wh: int
-    consumed_wh: int
-    retired_wh: int
 
 
 class GreenCertificates(EscrowClient):
@@ -55,5 +47,5 @@ class GreenCertificates(EscrowClient):
     """Certificates of an hour that an account holds. [Wh]"""
     consumption_of = View(ConsumptionState)
     """Consumption in an hour of an account, and how much of it is covered."""
-    totals_of = View(HourState)
+    totals_of = View(HourTotals)
     """Issued, consumed and retired in an hour over all accounts."""

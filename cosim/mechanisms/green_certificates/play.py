@@ -3,7 +3,7 @@
 After each interval the meters of the members record their gross production and consumption. When
 a delivery hour is over, every producer keeps what it can retire for its own consumption of the
 hour and offers the rest at one price; who wants green power buys up to what its own consumption
-lacks, who pays most first; everybody retires what it can, and what is not sold goes back.
+lacks, who pays most first; all retire what they can, and what is not sold goes back.
 """
 
 from __future__ import annotations
@@ -13,30 +13,26 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from cosim.chain.blocks import Included
-from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
-from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.contract_play import ContractPlay
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.funding import issue, mined
 from cosim.mechanisms.green_certificates.client import GreenCertificates
-from cosim.mechanisms.green_certificates.model import GreenCertificatesModel, Holding, HourTotals
+from cosim.mechanisms.green_certificates.model import GreenCertificatesModel, Holding
 from cosim.mechanisms.green_certificates.purchases import Buyer, plan_purchases
 from cosim.mechanisms.green_certificates.terms import CertificateTerms
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH
-from cosim.mechanisms.play import Play, Readings, Statement
+from cosim.mechanisms.play import Readings, Statement
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import Columns
-from cosim.units import IntArray, energy_wh_from_mw, fee_ueur
-
-PRODUCED = "pv_p_mw"
-CONSUMED = ("load_p_mw", "ev_p_mw", "heat_pump_p_mw")
-"""Parts of a delivery that are renewable production, and consumption. A battery is neither: what
-it stores was certified when it was produced."""
+from cosim.results.power import power_mw
+from cosim.units import energy_wh_from_mw, fee_ueur
 
 _Key = TypeVar("_Key")
 
 
 class _Hour:
-    """What the accounts did in one delivery hour; arrays of shape (n,)."""
+    """Trade and fees of one delivery hour; arrays of shape (n,)."""
 
     def __init__(self, n: int) -> None:
         zeros = (np.zeros(n, dtype=np.int64) for _ in range(6))
@@ -45,18 +41,34 @@ class _Hour:
         self.consumed_wh = 0
         self.fees_wei = [0] * n
 
+    def rows(
+        self, names: Sequence[str], holdings: Mapping[int, Holding], terms: CertificateTerms
+    ) -> Columns:
+        """Return rows of ``certificates``: every member's part in the hour."""
+        members = list(holdings)
+        return {
+            "prosumer": [names[i] for i in members],
+            "issued_wh": self.issued_wh[members],
+            "consumed_wh": [holding.consumed_wh for holding in holdings.values()],
+            "offered_wh": self.offered_wh[members],
+            "sold_wh": self.sold_wh[members],
+            "bought_wh": self.bought_wh[members],
+            "retired_wh": [holding.retired_wh for holding in holdings.values()],
+            "held_wh": [holding.held_wh for holding in holdings.values()],
+            "limit_ueur_per_kwh": [terms.limits_ueur_per_kwh[i] for i in members],
+            "earned_ueur": self.earned_ueur[members],
+            "paid_ueur": self.paid_ueur[members],
+            "fees_ueur": [fee_ueur(self.fees_wei[i], terms.eur_per_eth) for i in members],
+        }
 
-class GreenCertificatesPlay(Play):
+
+class GreenCertificatesPlay(ContractPlay[GreenCertificates]):
     """The green certificates of a run.
 
     Parameters
     ----------
-    deployment : Deployment
-        Chain, accounts and meters.
-    clock : DeliveryClock
-        Times of the run.
-    client : GreenCertificates
-        The contract, with the buyers' money in it.
+    deployment, clock, client
+        As of :class:`ContractPlay`; the buyers' money is in the contract.
     terms : CertificateTerms
     """
 
@@ -67,12 +79,9 @@ class GreenCertificatesPlay(Play):
         client: GreenCertificates,
         terms: CertificateTerms,
     ) -> None:
-        self.client = client
+        super().__init__(deployment, clock, client)
         self.model = GreenCertificatesModel(clock.start_s, clock.step_s)
-        self._deployment = deployment
-        self._clock = clock
         self._terms = terms
-        self._names = [account.name for account in deployment.prosumers]
         self._members = [i for i, joined in enumerate(deployment.members) if joined]
         self._index = {name: i for i, name in enumerate(self._names)}
         self._until_s = 0.0
@@ -92,36 +101,24 @@ class GreenCertificatesPlay(Play):
         EngineError
             If the set-up does not finish in time.
         """
-        chain, token = deployment.chain, deployment.token
         client = GreenCertificates.deploy(
-            chain,
+            deployment.chain,
             deployment.operator.address,
             clock,
-            token=token.address,
+            token=deployment.token.address,
             meters=deployment.meter_registry.address,
             first_delivery_s=clock.start_s,
             metering_s=clock.step_s,
         )
-        buyers = [
-            account.address
+        money = {
+            account.address: terms.deposit_ueur
             for account, limit in zip(deployment.prosumers, terms.limits_ueur_per_kwh, strict=True)
             if limit is not None
-        ]
-        issuer, amount = deployment.issuer.address, terms.deposit_ueur
+        }
         opens_s = clock.window_opens_s(0)
-        handles = [token.mint(issuer, buyer, amount) for buyer in buyers]
-        handles += [token.approve(buyer, client.address, amount) for buyer in buyers]
-        mine_all(chain, opens_s)
-        handles += [client.deposit(buyer, amount) for buyer in buyers]
-        mine_all(chain, opens_s)
-        client.check_all(handles)
-        deployment.clients.append(client)
+        mined(client, issue(deployment, client, money), opens_s)
+        mined(client, [client.deposit(*deposit) for deposit in money.items()], opens_s)
         return cls(deployment, clock, client, terms)
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The certificates."""
-        return (self.client,)
 
     def settle(
         self, interval: int, readings: Readings, statement: Statement
@@ -151,19 +148,22 @@ class GreenCertificatesPlay(Play):
         self._buy(interval, hour)
         self._retire(interval, hour)
         self._check(interval, hour)
-        rows = self._rows(interval, hour)
+        rows = self._hour.rows(self._names, self._holdings(hour), self._terms)
         self._hour = _Hour(len(self._names))
         if not self.model.offers_of(hour):
             self.model.forget(hour)
-        return {"certificates": rows}
+        return {"certificates": {"interval": interval, "hour": hour, **rows}}
 
-    # --- what the users do ---
+    # --- trade ---
 
     def _record(self, interval: int, parts: Mapping[str, Any]) -> None:
-        """Let every meter record what its customer produced and consumed, gross."""
+        """Let every meter record what its customer produced and consumed, gross.
+
+        A battery does neither: what it stores was certified when it was produced.
+        """
         step_s, hour = self._clock.step_s, self._hour
-        produced_wh = energy_wh_from_mw(parts[PRODUCED], step_s)
-        consumed_wh = energy_wh_from_mw(sum(parts[part] for part in CONSUMED), step_s)
+        produced_wh = energy_wh_from_mw(power_mw(parts, "generation"), step_s)
+        consumed_wh = energy_wh_from_mw(power_mw(parts, "consumption"), step_s)
         meters = self._deployment.meters
         sent = {
             i: self.client.record(
@@ -239,37 +239,21 @@ class GreenCertificatesPlay(Play):
         for number in self._mined(cancelled, lambda number: seller_of[number]):
             self.model.cancel_offer(number, self._names[seller_of[number]])
 
-    # --- what the chain took, and whether all agree ---
+    # --- inclusion and reconciliation ---
 
     def _mined(self, sent: Mapping[_Key, int], payer: Callable[[_Key], int]) -> Iterable[_Key]:
-        """Wait for transactions; those that a block took, in the order of the chain.
-
-        What finds no room until the next order window opens, or for two blocks, is withdrawn.
-        """
-        chain = self._deployment.chain
-        until_s = max(self._until_s, chain.now_s + 2 * chain.block_time_s)
-        while (
-            any(chain.included(handle) is None for handle in sent.values())
-            and chain.next_block_s <= until_s
-        ):
-            chain.mine_blocks()
-        done: list[tuple[Included, _Key]] = []
-        for key, handle in sent.items():
-            included = self.client.check(handle)
-            if included is not None:
-                self._hour.fees_wei[payer(key)] += included.fee_wei
-                done.append((included, key))
-        chain.drop([handle for handle in sent.values() if chain.included(handle) is None])
-        return [key for _, key in sorted(done, key=lambda pair: (pair[0].block, pair[0].index))]
+        """Wait until the next order window opens; return what a block took, and note its fee."""
+        done = self._included(sent, self._until_s)
+        for key, included in done.items():
+            self._hour.fees_wei[payer(key)] += included.fee_wei
+        return done
 
     def _check_totals(self, interval: int, hour: int) -> None:
         """Require that the hour's totals are those of the model, and what the meters counted."""
-        totals = self.client.totals_of(hour)
-        on_chain = HourTotals(totals.issued_wh, totals.consumed_wh, totals.retired_wh)
         model = self.model.totals_of(hour)
         check_equal(
             interval,
-            {"GreenCertificates": on_chain},
+            {"GreenCertificates": self.client.totals_of(hour)},
             {"GreenCertificates": model},
             "totals of the contract [Wh]",
             "totals of the model [Wh]",
@@ -283,7 +267,7 @@ class GreenCertificatesPlay(Play):
         )
 
     def _check(self, interval: int, hour: int) -> None:
-        """Require that contract and model agree on everybody, and that nothing is missing."""
+        """Require that contract and model agree on every account, and that nothing is missing."""
         self._check_totals(interval, hour)
         client, model, members = self.client, self.model, self._members
         holdings = {}
@@ -314,38 +298,7 @@ class GreenCertificatesPlay(Play):
             "balance in GreenCertificates [µEUR]",
             "balance of the model [µEUR]",
         )
-        check_equal(
-            interval,
-            {"GreenCertificates": self._deployment.token.balance_of(client.address)},
-            {"GreenCertificates": model.free_total_ueur()},
-            "tokens of the contract [µEUR]",
-            "what it owes [µEUR]",
-        )
-
-    def _rows(self, interval: int, hour: int) -> Columns:
-        """Rows of ``certificates``: every member's part in an hour."""
-        members, done = self._members, self._hour
-        holdings = self._holdings(hour)
-
-        def of(column: IntArray) -> IntArray:
-            return column[members]
-
-        return {
-            "interval": interval,
-            "hour": hour,
-            "prosumer": [self._names[i] for i in members],
-            "issued_wh": of(done.issued_wh),
-            "consumed_wh": [holdings[i].consumed_wh for i in members],
-            "offered_wh": of(done.offered_wh),
-            "sold_wh": of(done.sold_wh),
-            "bought_wh": of(done.bought_wh),
-            "retired_wh": [holdings[i].retired_wh for i in members],
-            "held_wh": [holdings[i].held_wh for i in members],
-            "limit_ueur_per_kwh": [self._terms.limits_ueur_per_kwh[i] for i in members],
-            "earned_ueur": of(done.earned_ueur),
-            "paid_ueur": of(done.paid_ueur),
-            "fees_ueur": [fee_ueur(done.fees_wei[i], self._terms.eur_per_eth) for i in members],
-        }
+        self._check_tokens(interval, model.free_total_ueur())
 
     def _holdings(self, hour: int) -> dict[int, Holding]:
         """By the member's connection point."""
@@ -353,6 +306,3 @@ class GreenCertificatesPlay(Play):
 
     def _money(self, i: int) -> int:
         return self.model.balance_of(self._names[i])
-
-    def _address(self, i: int) -> bytes:
-        return self._deployment.prosumers[i].address

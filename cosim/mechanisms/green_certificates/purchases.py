@@ -1,4 +1,4 @@
-"""Who buys which certificates: a plan that follows from offers, needs, limits and money alone."""
+"""Plan of purchases of certificates, which follows from offers, needs, limits and money alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cosim.units import WH_PER_KWH, amount_due_ueur
 
 @dataclass(frozen=True)
 class Buyer:
-    """Somebody who wants certificates of an hour.
+    """Account that wants certificates of an hour.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Buyer:
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one buyer takes of one offer.
+    """Energy that one buyer takes of one offer.
 
     Parameters
     ----------

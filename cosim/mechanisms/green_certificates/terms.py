@@ -18,16 +18,16 @@ _BUYERS_SEED = 16
 
 @dataclass(frozen=True)
 class CertificateTerms:
-    """What a run's users of certificates do.
+    """Prices and deposits of a run's certificates.
 
     Parameters
     ----------
     price_ueur_per_kwh : int
-        What producers ask. [µEUR/kWh]
+        Asked by producers. [µEUR/kWh]
     limits_ueur_per_kwh : tuple of int or None
         By connection point: the most it pays, or None if it buys none. [µEUR/kWh]
     deposit_ueur : int
-        With which everybody who buys begins. [µEUR]
+        Of each buyer at the start. [µEUR]
     eur_per_eth : float
         Price of the native coin, for the fees. [EUR]
     """
@@ -41,7 +41,7 @@ class CertificateTerms:
 def certificate_terms(
     scenario: Scenario, settings: CertificateSettings, joined: Sequence[bool]
 ) -> CertificateTerms:
-    """What certificates cost, and who buys them: shares of all prosumers, in random order.
+    """Return the terms; buyers are shares of all prosumers, in random order.
 
     Parameters
     ----------

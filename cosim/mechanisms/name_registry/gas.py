@@ -8,7 +8,7 @@ from cosim.mechanisms.name_registry.names import name_word
 
 REGISTRATION_FEE_UEUR, UPDATE_FEE_UEUR = 2_345_678, 456_789
 NAME = name_word("lv1.101-bus-44")
-LONGEST_NAME = name_word("substation-1.feeder-22.house-333")
+LONGEST_NAME = name_word("substation-1.feeder-22.point-333")
 
 
 def name_registry(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Names of the name registry: what is one, and how a connection point's name becomes one."""
+"""Names of the name registry, made of the names of connection points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of connection points in a run: who is to be awarded and settled is looked up by name.
+"""Names of connection points in a run: awarded and settled accounts are looked up by name.
 
 Before the first order window every household registers its connection point's name, with its own
 account as value, and pays the fee. From then on the DSO and the market operator take the accounts
@@ -12,18 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from cosim.chain.client import ContractClient
 from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
 from cosim.errors import UserError
 from cosim.evm.accounts import Account, accounts
-from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.contract_play import ContractPlay, columns_of
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.funding import issue, mined
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.name_registry.client import NameRegistry
 from cosim.mechanisms.name_registry.model import NameRegistryModel
 from cosim.mechanisms.name_registry.names import canonical_name, name_word
+from cosim.mechanisms.name_registry.tables import TABLES
 from cosim.mechanisms.name_registry.terms import NameTerms
-from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
+from cosim.mechanisms.play import Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import Columns
 from cosim.units import fee_ueur
@@ -54,17 +56,13 @@ def registry_names(points: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class NameRegistryPlay(Play):
+class NameRegistryPlay(ContractPlay[NameRegistry]):
     """The name registry of a run.
 
     Parameters
     ----------
-    deployment : Deployment
-        Chain and accounts.
-    clock : DeliveryClock
-        Times of the run.
-    client : NameRegistry
-        The contract, without any name.
+    deployment, clock, client
+        As of :class:`ContractPlay`; the contract has no names yet.
     terms : NameTerms
     """
 
@@ -75,21 +73,17 @@ class NameRegistryPlay(Play):
         client: NameRegistry,
         terms: NameTerms,
     ) -> None:
-        self.client = client
+        super().__init__(deployment, clock, client)
         self.model = NameRegistryModel(
             deployment.dso.name, terms.registration_fee_ueur, terms.update_fee_ueur
         )
-        self._deployment = deployment
-        self._clock = clock
         self._terms = terms
-        self._points = [account.name for account in deployment.prosumers]
-        self.names = registry_names(self._points)
+        self.names = registry_names(self._names)
         self._words = [name_word(name) for name in self.names]
         self._households = dict(enumerate(deployment.prosumers))
-        keyed = accounts(terms.seed, [f"next household {self._points[i]}" for i in terms.moves])
+        keyed = accounts(terms.seed, [f"next household {self._names[i]}" for i in terms.moves])
         self.next_households = dict(zip(terms.moves, keyed.values(), strict=True))
         self._rows: list[tuple[Any, ...]] = []
-        self._transfers: list[TokenTransfer] = []
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, terms: NameTerms) -> Self:
@@ -113,15 +107,9 @@ class NameRegistryPlay(Play):
         )
         play = cls(deployment, clock, client, terms)
         play._register()
-        deployment.clients.append(client)
         deployment.other_accounts.extend(play.next_households.values())
         deployment.lookups.append(play.account_of)
         return play
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The registry."""
-        return (self.client,)
 
     def account_of(self, i: int) -> bytes:
         """Account that a connection point's name stands for on the ledger now, 20 bytes."""
@@ -151,31 +139,21 @@ class NameRegistryPlay(Play):
             self._collect(interval)
         self._check(interval)
         rows, self._rows = self._rows, []
-        return {"names": _columns(rows)} if rows else {}
+        return {"names": columns_of(TABLES[0], rows)} if rows else {}
 
-    def transfers(self) -> Sequence[TokenTransfer]:
-        """Fees of updates, and what the DSO collected."""
-        done, self._transfers = self._transfers, []
-        return done
-
-    # --- what the households do ---
+    # --- the households ---
 
     def _register(self) -> None:
-        """Give everybody tokens for fees, and let them register."""
-        chain, token = self._deployment.chain, self._deployment.token
-        issuer, opens_s = self._deployment.issuer.address, self._clock.window_opens_s(0)
-        people = [*self._households.values(), *self.next_households.values()]
-        amount = self._terms.account_ueur
-        done = [token.mint(issuer, account.address, amount) for account in people]
-        done += [token.approve(account.address, self.client.address, amount) for account in people]
-        mine_all(chain, opens_s)
-        registered = {
-            i: self.client.register_name(account.address, self.names[i], account.address)
+        """Give all households tokens for fees, and let them register."""
+        client, opens_s = self.client, self._clock.window_opens_s(0)
+        households = (*self._households.values(), *self.next_households.values())
+        money = dict.fromkeys((one.address for one in households), self._terms.account_ueur)
+        mined(client, issue(self._deployment, client, money), opens_s)
+        registered = [
+            client.register_name(account.address, self.names[i], account.address)
             for i, account in self._households.items()
-        }
-        mine_all(chain, opens_s)
-        self.client.check_all(done)
-        for i, included in zip(registered, self.client.check_all(registered.values()), strict=True):
+        ]
+        for i, included in enumerate(mined(client, registered, opens_s)):
             owner = self._households[i]
             fee = self.model.register_name(owner.name, self._words[i], _value(owner))
             self._note(SETUP, i, "registered", owner, fee, included.fee_wei)
@@ -206,7 +184,7 @@ class NameRegistryPlay(Play):
         amount = self.model.collect_fees(dso.name)
         self._transfers.append(TokenTransfer(REGISTRY, dso.name, amount))
 
-    # --- whether all agree ---
+    # --- reconciliation ---
 
     def _check_settled(self, interval: int) -> None:
         """Require that the local market settled the account that each member's name stands for."""
@@ -215,9 +193,9 @@ class NameRegistryPlay(Play):
             interval,
             {
                 point: market.reading_of(interval, self.account_of(i)).known
-                for i, point in enumerate(self._points)
+                for i, point in enumerate(self._names)
             },
-            dict(zip(self._points, self._deployment.members, strict=True)),
+            dict(zip(self._names, self._deployment.members, strict=True)),
             "settled by the account of the name",
             "member of the local market",
         )
@@ -245,14 +223,14 @@ class NameRegistryPlay(Play):
             "household of the connection point",
             "owner of its name in the model",
         )
-        due = client.fees_due()
         check_equal(
             interval,
-            {"due": due, "held": self._deployment.token.balance_of(client.address)},
-            {"due": model.fees_due_ueur, "held": model.fees_due_ueur},
+            {REGISTRY: client.fees_due()},
+            {REGISTRY: model.fees_due_ueur},
             "fees on the ledger [µEUR]",
             "fees of the model [µEUR]",
         )
+        self._check_tokens(interval, model.fees_due_ueur)
 
     def _note(
         self, interval: int, i: int, action: str, owner: Account, fee: int, fee_wei: int
@@ -261,7 +239,7 @@ class NameRegistryPlay(Play):
         self._rows.append(
             (
                 interval,
-                self._points[i],
+                self._names[i],
                 self.names[i],
                 action,
                 "0x" + owner.address.hex(),
@@ -275,17 +253,3 @@ class NameRegistryPlay(Play):
 def _value(account: Account) -> bytes:
     """An account as the value of a name."""
     return account.address.rjust(32, b"\0")
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
-    keys = (
-        "interval",
-        "prosumer",
-        "name",
-        "action",
-        "owner",
-        "account",
-        "fee_ueur",
-        "fees_ueur",
-    )
-    return dict(zip(keys, map(list, zip(*rows, strict=True)), strict=True))

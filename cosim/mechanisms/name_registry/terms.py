@@ -13,7 +13,7 @@ from cosim.units import ueur_from_eur
 
 @dataclass(frozen=True)
 class NameTerms:
-    """What names cost in a run, and who moves.
+    """Fees of a run's name registry, and its moves.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class NameTerms:
 def name_terms(
     scenario: Scenario, settings: NameRegistrySettings, deployment: Deployment
 ) -> NameTerms:
-    """What names cost, and who moves when."""
+    """Return the terms that a scenario's section becomes. [µEUR]"""
     names = [account.name for account in deployment.prosumers]
     return NameTerms(
         registration_fee_ueur=ueur_from_eur(settings.registration_fee_eur),

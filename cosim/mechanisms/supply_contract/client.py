@@ -3,45 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from cosim.chain.client import ContractClient
 from cosim.chain.functions import Transaction, View
-
-_MASK_24, _MASK_64, _MASK_80 = 2**24 - 1, 2**64 - 1, 2**80 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionState:
-    """A subscription on the ledger; ended when ``next_period`` is ``end_period``.
-
-    Parameters
-    ----------
-    deposit_ueur, debt_ueur : int
-        [µEUR]
-    next_period, end_period : int
-        First period that is not billed, and the one after the last.
-    declared_wh : int or None
-        Declared for ``next_period``, if it was. [Wh]
-    """
-
-    deposit_ueur: int
-    debt_ueur: int
-    next_period: int
-    end_period: int
-    declared_wh: int | None
-
-    @classmethod
-    def unpacked(cls, word: int) -> Self:
-        """Read the packed word that the contract keeps."""
-        declared = word >> 192
-        return cls(
-            word & _MASK_64,
-            (word >> 64) & _MASK_80,
-            (word >> 144) & _MASK_24,
-            (word >> 168) & _MASK_24,
-            declared - 1 if declared else None,
-        )
+from cosim.mechanisms.supply_contract.model import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +45,7 @@ class Supplier(ContractClient):
     withdraw_proceeds = Transaction(110_000)
     """Send the supplier what it was credited."""
 
-    subscription_of = View(SubscriptionState.unpacked)
+    subscription_of = View(Subscription.unpacked)
     """Subscription of a customer with a meter."""
     accounts_of = View(SupplierAccounts)
     """The supplier's side of the contract."""

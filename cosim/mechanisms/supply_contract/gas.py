@@ -53,65 +53,40 @@ def supplier(bench: Bench) -> None:
         token.do(ISSUER, "mint", account(name), 100 * DEPOSIT_UEUR)
         token.do(name, "approve", contract.address, UNLIMITED)
     go_to(first_block - SUBSCRIPTION_BLOCKS)
-    for name, case in zip(CUSTOMERS, ("first", "", None, None), strict=True):
-        arguments = (meter_of(name), 0, DEPOSIT_UEUR)
-        if case is None:
-            contract.do(name, "subscribeUser", *arguments)
-        else:
-            contract.measure(name, "subscribeUser", *arguments, case=case)
-    contract.measure(CUSTOMERS[0], "topUp", meter_of(CUSTOMERS[0]), DEPOSIT_UEUR)
+    first, second, third, _ = CUSTOMERS
+    contract.measure(first, "subscribeUser", meter_of(first), 0, DEPOSIT_UEUR, case="first")
+    contract.measure(second, "subscribeUser", meter_of(second), 0, DEPOSIT_UEUR)
+    for name in CUSTOMERS[2:]:
+        contract.do(name, "subscribeUser", meter_of(name), 0, DEPOSIT_UEUR)
+    contract.measure(first, "topUp", meter_of(first), DEPOSIT_UEUR)
 
     ends = first_block + PERIOD_BLOCKS
     go_to(ends)
     for name in CUSTOMERS:
-        if name == CUSTOMERS[1]:
-            contract.measure(f"meter of {name}", "declarePeriod", 0, ENERGY_WH)
-        else:
-            contract.do(f"meter of {name}", "declarePeriod", 0, ENERGY_WH)
+        act = contract.measure if name == second else contract.do
+        act(f"meter of {name}", "declarePeriod", 0, ENERGY_WH)
     go_to(ends + DECLARATION_BLOCKS)
     for name in CUSTOMERS:
-        bill = (0, account(name), meter_of(name))
-        if name == CUSTOMERS[1]:
-            contract.measure(name, "paymentPeriod", *bill)
-        else:
-            contract.do(name, "paymentPeriod", *bill)
+        act = contract.measure if name == second else contract.do
+        act(name, "paymentPeriod", 0, account(name), meter_of(name))
     go_to(ends + DECLARATION_BLOCKS + PAYMENT_BLOCKS)
     contract.measure(SUPPLIER, "finalize", 0)
     contract.measure(SUPPLIER, "withdrawProceeds", case="first")
     contract.measure(SUPPLIER, "setPrice", 3, RETAIL + 12_345)
 
     # in the second period one customer leaves, one is silent, one has too little left
-    contract.measure(CUSTOMERS[0], "unsubscribeUser", meter_of(CUSTOMERS[0]))
+    contract.measure(first, "unsubscribeUser", meter_of(first))
     ends += PERIOD_BLOCKS
     go_to(ends)
-    contract.do(f"meter of {CUSTOMERS[0]}", "declarePeriod", 1, ENERGY_WH)
-    contract.do(f"meter of {CUSTOMERS[1]}", "declarePeriod", 1, ENERGY_WH * 100_000)
+    contract.do(f"meter of {first}", "declarePeriod", 1, ENERGY_WH)
+    contract.do(f"meter of {second}", "declarePeriod", 1, ENERGY_WH * 100_000)
     go_to(ends + DECLARATION_BLOCKS)
-    contract.measure(
-        CUSTOMERS[0],
-        "paymentPeriod",
-        1,
-        account(CUSTOMERS[0]),
-        meter_of(CUSTOMERS[0]),
-        case="a later price is set",
-    )
-    contract.measure(
-        CUSTOMERS[1],
-        "paymentPeriod",
-        1,
-        account(CUSTOMERS[1]),
-        meter_of(CUSTOMERS[1]),
-        case="bill above the deposit",
-    )
-    contract.measure(CUSTOMERS[0], "withdraw", meter_of(CUSTOMERS[0]))
+    for name, case in ((first, "a later price is set"), (second, "bill above the deposit")):
+        contract.measure(name, "paymentPeriod", 1, account(name), meter_of(name), case=case)
+    contract.measure(first, "withdraw", meter_of(first))
     go_to(ends + PERIOD_BLOCKS)
-    contract.measure(
-        f"meter of {CUSTOMERS[2]}",
-        "declarePeriod",
-        2,
-        ENERGY_WH,
-        case="an earlier period unpaid",
-    )
+    case = "an earlier period unpaid"
+    contract.measure(f"meter of {third}", "declarePeriod", 2, ENERGY_WH, case=case)
     go_to(ends + PERIOD_BLOCKS + DECLARATION_BLOCKS + PAYMENT_BLOCKS)
     contract.do("anyone", "finalize", 2)
     contract.measure(SUPPLIER, "withdrawProceeds")

@@ -8,7 +8,7 @@ token's to say.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from cosim.mechanisms.accounts import ContractModel
 from cosim.mechanisms.supply_contract.terms import (
@@ -19,6 +19,8 @@ from cosim.mechanisms.supply_contract.terms import (
     SupplyTerms,
 )
 from cosim.units import amount_due_ueur
+
+_MASK_24, _MASK_64, _MASK_80 = 2**24 - 1, 2**64 - 1, 2**80 - 1
 
 
 @dataclass(slots=True)
@@ -40,6 +42,18 @@ class Subscription:
     next_period: int = 0
     end_period: int = 0
     declared_wh: int | None = None
+
+    @classmethod
+    def unpacked(cls, word: int) -> Self:
+        """Read the packed word that the contract keeps."""
+        declared = word >> 192
+        return cls(
+            word & _MASK_64,
+            (word >> 64) & _MASK_80,
+            (word >> 144) & _MASK_24,
+            (word >> 168) & _MASK_24,
+            declared - 1 if declared else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ class SupplyContractModel(ContractModel):
     def __post_init__(self) -> None:
         self._prices = [(0, self.terms.price_ueur_per_kwh)]
 
-    # --- what is asked ---
+    # --- views ---
 
     def subscription_of(self, customer: str, meter: str) -> Subscription:
         """A subscription; an empty one if there is none."""
@@ -93,10 +107,10 @@ class SupplyContractModel(ContractModel):
         deposits = sum(one.deposit_ueur for one in self._subscriptions.values())
         return deposits + self.proceeds_ueur + self.takings_ueur
 
-    # --- what happens ---
+    # --- transactions ---
 
     def bind(self, meter: str, customer: str | None) -> None:
-        """Say whose a meter is from now on; None: it is not registered."""
+        """Bind a meter to a customer from now on; None: it is not registered."""
         if customer is None:
             self._customer_of.pop(meter, None)
         else:
@@ -254,7 +268,7 @@ class SupplyContractModel(ContractModel):
         amount, self.proceeds_ueur = self.proceeds_ueur, 0
         return amount
 
-    # --- within ---
+    # --- internal ---
 
     def _bill(self, customer: str, meter: str, subscription: Subscription) -> Bill:
         period, declared_wh = subscription.next_period, subscription.declared_wh

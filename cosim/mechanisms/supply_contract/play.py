@@ -8,44 +8,26 @@ blocks after it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
-from cosim.chain.blocks import Included
-from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.errors import EngineError
+from cosim.mechanisms.contract_play import BLOCKS_WAITED, columns_of
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.play import Play, Readings, Statement, TokenTransfer
+from cosim.mechanisms.play import Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
-from cosim.mechanisms.supply_contract.client import Supplier
-from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
-from cosim.mechanisms.supply_contract.reconciliation import check_bill, check_subscriptions
-from cosim.mechanisms.supply_contract.rows import PeriodAccount, columns
-from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, subscribed
+from cosim.mechanisms.supply_contract.client import Supplier, SupplierAccounts
+from cosim.mechanisms.supply_contract.customers import CONTRACT, SupplyCustomers
+from cosim.mechanisms.supply_contract.model import SupplyContractModel
+from cosim.mechanisms.supply_contract.rows import PeriodAccount
+from cosim.mechanisms.supply_contract.setup import SupplySetup, subscribed
+from cosim.mechanisms.supply_contract.tables import TABLES
 from cosim.messages import Columns
 
-CONTRACT = Supplier.contract
-"""Name of the contract among the holders of tokens."""
-BLOCKS_WAITED = 2
-"""After so many blocks a transaction is withdrawn."""
 
-
-class SupplyContractPlay(Play):
-    """The supply contract of a run.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        Chain, accounts and meters.
-    clock : DeliveryClock
-        Times of the run.
-    client : Supplier
-        The contract, with subscriptions.
-    model : SupplyContractModel
-        In the same state.
-    setup : SupplySetup
-    """
+class SupplyContractPlay(SupplyCustomers):
+    """The supply contract of a run, with its periods; parameters as of the customers."""
 
     def __init__(
         self,
@@ -55,39 +37,15 @@ class SupplyContractPlay(Play):
         model: SupplyContractModel,
         setup: SupplySetup,
     ) -> None:
-        self.client = client
-        self.model = model
-        self._deployment = deployment
-        self._clock = clock
-        self._setup = setup
-        self._names = [account.name for account in deployment.prosumers]
-        self._drawn_wh = {consumer.point: 0 for consumer in setup.consumers}
+        super().__init__(deployment, clock, client, model, setup)
+        self._drawn_wh = dict.fromkeys(self._consumers, 0)
         self._open: dict[int, dict[int, PeriodAccount]] = {}
-        self._fees_wei = dict.fromkeys(self._drawn_wh, 0)
-        self._transfers: list[TokenTransfer] = []
         self._n_prices = 1
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: SupplySetup) -> Self:
-        """Deploy the contract and let the consumers subscribe, before the first order window.
-
-        Raises
-        ------
-        UserError
-            If a phase of the contract would not be a whole number of blocks.
-        ContractRevert
-            If the contract refuses a step of the set-up.
-        EngineError
-            If the set-up does not finish in time.
-        """
-        client, model = subscribed(deployment, clock, setup)
-        deployment.clients.append(client)
-        return cls(deployment, clock, client, model, setup)
-
-    @property
-    def clients(self) -> Sequence[ContractClient]:
-        """The supply contract."""
-        return (self.client,)
+        """Deploy the contract with its subscriptions; errors as of :func:`subscribed`."""
+        return cls(deployment, clock, *subscribed(deployment, clock, setup), setup)
 
     # --- an interval ---
 
@@ -117,14 +75,9 @@ class SupplyContractPlay(Play):
         if interval + 1 == self._clock.n_intervals:
             rows += self._finish(interval)
         self._check(interval)
-        return {"supply": columns(rows)} if rows else {}
+        return {"supply": columns_of(TABLES[0], rows)} if rows else {}
 
-    def transfers(self) -> Sequence[TokenTransfer]:
-        """Top-ups, refunds, and what the supplier took out."""
-        done, self._transfers = self._transfers, []
-        return done
-
-    # --- what the users do ---
+    # --- the supplier and its customers ---
 
     def _announce(self, interval: int, period: int) -> None:
         """Let the supplier set the price of the next period, if it changes and still can."""
@@ -136,38 +89,22 @@ class SupplyContractPlay(Play):
         in_time = self._last_block < self.model.terms.opens_at(upcoming)
         if in_time and price != self.model.price_of(upcoming):
             handle = self.client.set_price(self._deployment.supplier.address, upcoming, price)
-            done = self._mined({None: handle})
+            done = self._included({None: handle})
             if not done:
                 return  # the next interval tries again
             self.model.set_price(done[None].block, True, upcoming, price)
         self._n_prices += 1
 
-    def _leave(self, interval: int, period: int) -> None:
-        """Let consumers end their subscriptions."""
-        # an interval is settled in the next one, which must be of the same period
-        if (interval + 1) % self._setup.billing_intervals == 0:
-            return
-        leaving = [
-            consumer
-            for consumer in self._setup.consumers
-            if consumer.leaves_in == period and self._subscription(consumer).end_period > period + 1
-        ]
-        sent = {
-            c: self.client.unsubscribe_user(self._account(c.point), self._meter(c.point))
-            for c in leaving
-        }
-        for consumer, included in self._mined(sent).items():
-            self._pay_fee(consumer.point, included)
-            self.model.unsubscribe(included.block, *self._pair(consumer.point))
-
     def _end(self, interval: int, period: int) -> None:
-        """A period is over: open its accounts, and let the meters declare."""
+        """Open the accounts of a period that is over, and let the meters declare.
+
+        A meter whose declaration no block takes stays silent.
+        """
         ended = self._open[period] = {}
         sent: dict[int, int] = {}
-        for consumer in self._setup.consumers:
-            point = consumer.point
+        for point, consumer in self._consumers.items():
             drawn_wh, self._drawn_wh[point] = self._drawn_wh[point], 0
-            subscription = self._subscription(consumer)
+            subscription = self._subscription(point)
             if not subscription.next_period <= period < subscription.end_period:
                 continue
             ended[point] = PeriodAccount(drawn_wh)
@@ -177,8 +114,7 @@ class SupplyContractPlay(Play):
                 sent[point] = self.client.declare_period(
                     self._meter(point), period, drawn_wh, periods_behind=behind, interval=interval
                 )
-        for point, included in self._mined(sent).items():
-            self._pay_fee(point, included)
+        for point, included in self._done(sent).items():
             meter = self._deployment.meters[point].name
             bills = self.model.declare(included.block, meter, period, ended[point].drawn_wh)
             for bill in bills:
@@ -188,18 +124,18 @@ class SupplyContractPlay(Play):
 
     def _advance(self, interval: int) -> list[tuple[Any, ...]]:
         """Pay, refund, top up and finalise what the next block allows; rows of final periods."""
-        terms, block = self.model.terms, self._deployment.chain.block + 1
+        terms, block = self.model.terms, self._chain.block + 1
         rows: list[tuple[Any, ...]] = []
         for period in sorted(self._open):
             if block >= terms.payment_at(period):
-                self._pay(interval, period)
-            if self._deployment.chain.block + 1 >= terms.over_at(period):
+                self._pay(interval, period, self._open[period])
+            if self._chain.block + 1 >= terms.over_at(period):
                 rows += self._finalise(interval, period)
         return rows
 
     def _finish(self, interval: int) -> list[tuple[Any, ...]]:
-        """After the last interval: mine on until the phases of all periods are over."""
-        chain, terms = self._deployment.chain, self.model.terms
+        """Mine on after the last interval until the phases of all periods are over."""
+        chain, terms = self._chain, self.model.terms
         rows: list[tuple[Any, ...]] = []
         for period in sorted(self._open):
             for moment in (terms.payment_at(period), terms.over_at(period)):
@@ -208,82 +144,10 @@ class SupplyContractPlay(Play):
                 rows += self._advance(interval)
         if self._open:
             raise EngineError(
-                "the supply contract's last bills found no room in a block; raise "
+                "the supply contract's last bills did not fit into a block; raise "
                 "ledger.block_gas_limit in the scenario"
             )
         return rows
-
-    def _pay(self, interval: int, period: int) -> None:
-        """Let the consumers pay, withdraw what is left after the last bill, or top up."""
-        accounts = self._open[period]
-        sent = {
-            point: self.client.payment_period(
-                self._account(point),
-                period,
-                self._account(point),
-                self._meter(point),
-                interval=interval,
-            )
-            for point, account in accounts.items()
-            if account.bill is None
-        }
-        for point, included in self._mined(sent).items():
-            self._pay_fee(point, included)
-            customer, meter = self._pair(point)
-            bill = self.model.pay(included.block, customer, period, customer, meter)
-            accounts[point].bill = bill
-            check_bill(
-                interval,
-                self.client.events(included),
-                bill,
-                accounts[point].drawn_wh,
-                self.model.terms.silent_estimate_wh,
-            )
-        consumers = {c.point: c for c in self._setup.consumers}
-        gone: list[int] = []
-        refunds: dict[int, int] = {}
-        top_ups: dict[tuple[int, int], int] = {}
-        for point, account in accounts.items():
-            subscription = self.model.subscription_of(*self._pair(point))
-            if account.bill is None:
-                continue
-            if subscription.next_period == subscription.end_period:
-                if consumers[point].leaves_in is not None:
-                    gone.append(point)
-                if subscription.deposit_ueur:
-                    refunds[point] = self.client.withdraw(self._account(point), self._meter(point))
-            elif consumers[point].tops_up and point in sent:
-                lacking = consumers[point].deposit_ueur - subscription.deposit_ueur
-                amount = min(lacking + subscription.debt_ueur, self._tokens(point))
-                if amount > 0:
-                    key = (point, amount)
-                    top_ups[key] = self.client.top_up(
-                        self._account(point), self._meter(point), amount
-                    )
-        for point, included in self._mined(refunds).items():
-            self._pay_fee(point, included)
-            amount = self.model.withdraw(*self._pair(point))
-            accounts[point].refund_ueur += amount
-            self._transfers.append(TokenTransfer(CONTRACT, self._names[point], amount))
-        self._take_meters(gone)
-        for (point, amount), included in self._mined(top_ups).items():
-            self._pay_fee(point, included)
-            self.model.top_up(*self._pair(point), amount)
-            accounts[point].topped_up_ueur += amount
-            self._transfers.append(TokenTransfer(self._names[point], CONTRACT, amount))
-        for point in {*sent, *refunds, *(point for point, _ in top_ups)}:
-            self._keep_state(point, accounts[point])
-
-    def _take_meters(self, points: Sequence[int]) -> None:
-        """Let the metering operator unregister the meters of who left."""
-        registry, operator = self._deployment.meter_registry, self._deployment.metering_operator
-        sent = {
-            point: registry.unregister_meter(operator.address, self._meter(point))
-            for point in points
-            if registry.is_valid(self._meter(point))
-        }
-        for point in self._mined(sent):
-            self.model.bind(self._deployment.meters[point].name, None)
 
     def _finalise(self, interval: int, period: int) -> list[tuple[Any, ...]]:
         """Finalise a period, let the supplier take its money, and report the period's rows."""
@@ -292,12 +156,12 @@ class SupplyContractPlay(Play):
             return []
         sender = self._deployment.supplier.address
         if self.model.open_period <= period:
-            done = self._mined({None: self.client.finalize(sender, period, interval=interval)})
+            done = self._included({None: self.client.finalize(sender, period, interval=interval)})
             if not done:
                 return []
             self.model.finalize(done[None].block, period)
         if self.model.proceeds_ueur:
-            done = self._mined({None: self.client.withdraw_proceeds(sender, interval=interval)})
+            done = self._included({None: self.client.withdraw_proceeds(sender, interval=interval)})
             if done:
                 amount = self.model.withdraw_proceeds()
                 supplier = self._deployment.supplier.name
@@ -309,74 +173,31 @@ class SupplyContractPlay(Play):
             for point, account in accounts.items()
         ]
 
-    # --- what the chain took ---
-
     @property
     def _last_block(self) -> int:
         """The latest block that can take what is sent now."""
-        return self._deployment.chain.block + BLOCKS_WAITED
-
-    def _mined(self, sent: Mapping[Any, int]) -> dict[Any, Included]:
-        """Wait some blocks for transactions; those included, in the order of the chain.
-
-        What finds no room is withdrawn: a meter then stays silent, a payment is made later.
-        """
-        chain = self._deployment.chain
-        for _ in range(BLOCKS_WAITED):
-            if all(chain.included(handle) is not None for handle in sent.values()):
-                break
-            chain.mine_blocks()
-        done = [
-            (included, key)
-            for key, handle in sent.items()
-            if (included := self.client.check(handle)) is not None
-        ]
-        chain.drop([handle for handle in sent.values() if chain.included(handle) is None])
-        return {key: i for i, key in sorted(done, key=lambda pair: (pair[0].block, pair[0].index))}
-
-    # --- whether all agree ---
+        return self._chain.block + BLOCKS_WAITED
 
     def _check(self, interval: int) -> None:
         """Require that contract and model agree on everything, and that all money is there."""
-        people = [
-            (
-                self._names[c.point],
-                self.client.subscription_of(self._account(c.point), self._meter(c.point)),
-                self._subscription(c),
-            )
-            for c in self._setup.consumers
-        ]
-        check_subscriptions(interval, people, self.client.accounts_of(), self.model)
+        client, model = self.client, self.model
+        names = {point: self._names[point] for point in self._consumers}
+        accounts = SupplierAccounts(model.proceeds_ueur, model.takings_ueur, model.open_period)
         check_equal(
             interval,
-            {CONTRACT: self._deployment.token.balance_of(self.client.address)},
-            {CONTRACT: self.model.held_ueur()},
-            "tokens of the contract [µEUR]",
-            "what it owes [µEUR]",
+            {
+                name: client.subscription_of(self._address(point), self._meter(point))
+                for point, name in names.items()
+            },
+            {name: self._subscription(point) for point, name in names.items()},
+            "subscription on the ledger",
+            "subscription of the model",
         )
-
-    # --- small things ---
-
-    def _keep_state(self, point: int, account: PeriodAccount) -> None:
-        subscription = self.model.subscription_of(*self._pair(point))
-        account.deposit_ueur, account.debt_ueur = subscription.deposit_ueur, subscription.debt_ueur
-        account.fee_wei += self._fees_wei[point]
-        self._fees_wei[point] = 0
-
-    def _pay_fee(self, point: int, included: Included) -> None:
-        self._fees_wei[point] += included.fee_wei
-
-    def _subscription(self, consumer: Consumer) -> Subscription:
-        return self.model.subscription_of(*self._pair(consumer.point))
-
-    def _pair(self, point: int) -> tuple[str, str]:
-        return self._names[point], self._deployment.meters[point].name
-
-    def _account(self, point: int) -> bytes:
-        return self._deployment.prosumers[point].address
-
-    def _meter(self, point: int) -> bytes:
-        return self._deployment.meters[point].address
-
-    def _tokens(self, point: int) -> int:
-        return self._deployment.token.balance_of(self._account(point))
+        check_equal(
+            interval,
+            {CONTRACT: client.accounts_of()},
+            {CONTRACT: accounts},
+            "accounts of the supply contract",
+            "accounts of its model",
+        )
+        self._check_tokens(interval, model.held_ueur())

@@ -177,7 +177,7 @@ def gas_eur(gas: float, gas_price_gwei: float, eur_per_eth: float) -> float:
 
 
 def contradictions() -> list[str]:
-    """Where the published amounts are not what the published gas costs at the published price.
+    """Return published amounts that are not the cost of the published gas at the published price.
 
     Returns
     -------

@@ -1,54 +1,13 @@
-"""Checks that a run's supply contract, its model and the meters agree to the integer."""
+"""Check that the supply contract bills what its model does, of what meters counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Iterable
 from typing import Any
 
 from cosim.errors import ReconciliationError
 from cosim.mechanisms.reconciliation import check_equal
-from cosim.mechanisms.supply_contract.client import SubscriptionState, SupplierAccounts
-from cosim.mechanisms.supply_contract.model import Bill, Subscription, SupplyContractModel
-
-
-def check_subscriptions(
-    interval: int,
-    subscriptions: Sequence[tuple[str, SubscriptionState, Subscription]],
-    accounts: SupplierAccounts,
-    model: SupplyContractModel,
-) -> None:
-    """Require that contract and model agree on every subscription and on the supplier's accounts.
-
-    Parameters
-    ----------
-    interval : int
-        Delivery interval, for the error.
-    subscriptions : sequence of tuple
-        Consumer, its subscription on the ledger and in the model.
-    accounts : SupplierAccounts
-        On the ledger.
-    model : SupplyContractModel
-
-    Raises
-    ------
-    ReconciliationError
-        Names the consumers whose subscriptions differ, or the contract.
-    """
-    check_equal(
-        interval,
-        {name: astuple(state) for name, state, _ in subscriptions},
-        {name: astuple(own) for name, _, own in subscriptions},
-        "subscription on the ledger",
-        "subscription of the model",
-    )
-    check_equal(
-        interval,
-        {"Supplier": astuple(accounts)},
-        {"Supplier": (model.proceeds_ueur, model.takings_ueur, model.open_period)},
-        "accounts of the supply contract",
-        "accounts of its model",
-    )
+from cosim.mechanisms.supply_contract.model import Bill
 
 
 def check_bill(

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cosim.mechanisms.supply_contract.model import Bill
-from cosim.messages import Columns
 from cosim.units import fee_ueur
-
-COLUMNS = (
-    "interval",
-    "period",
-    "prosumer",
-    "metered_wh",
-    "declared_wh",
-    "estimated",
-    "billed_wh",
-    "price_ueur_per_kwh",
-    "bill_ueur",
-    "paid_ueur",
-    "topped_up_ueur",
-    "refund_ueur",
-    "deposit_ueur",
-    "debt_ueur",
-    "fees_ueur",
-)
 
 
 @dataclass
@@ -58,7 +38,7 @@ class PeriodAccount:
     def row(
         self, interval: int, prosumer: str, price_ueur_per_kwh: int, eur_per_eth: float
     ) -> tuple[Any, ...]:
-        """The period as a row, in the order of :data:`COLUMNS`; its bill is paid."""
+        """Return the period as a row in the order of the columns; its bill is paid."""
         bill = self.bill
         assert bill is not None
         return (
@@ -78,8 +58,3 @@ class PeriodAccount:
             self.debt_ueur,
             fee_ueur(self.fee_wei, eur_per_eth),
         )
-
-
-def columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
-    """Rows as columns."""
-    return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))

@@ -30,7 +30,7 @@ class SupplyConsumer(Model):
 
 
 class SupplyContractSettings(Model):
-    """An electricity supply contract beside the local market; without this section there is none.
+    """An electricity supply contract outside the local market; without this section there is none.
 
     What a consumer feeds in is not paid for.
     """

@@ -1,4 +1,4 @@
-"""What a run's supply contract is, who buys by it, and how its phases fall on intervals."""
+"""Terms and consumers of a run's supply contract, and its phases in whole intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cosim.clock import DeliveryClock
 from cosim.errors import UserError
-from cosim.mechanisms.deployment import Deployment, mine_all
+from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.funding import mined
 from cosim.mechanisms.supply_contract.client import Supplier
 from cosim.mechanisms.supply_contract.model import SupplyContractModel
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
@@ -30,7 +31,7 @@ class Consumer:
     silent_periods : tuple of int
         Periods in which its meter does not declare.
     tops_up : bool
-        Whether it repays a debt, and fills its deposit up again.
+        It repays a debt, and fills its deposit up again.
     leaves_in : int or None
         Period during which it ends the subscription.
     """
@@ -45,7 +46,7 @@ class Consumer:
 
 @dataclass(frozen=True)
 class SupplySetup:
-    """What a run's supply contract is, and who buys by it.
+    """Terms and consumers of a run's supply contract.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def subscribed(
         token.approve(deployment.prosumers[c.point].address, client.address)
         for c in setup.consumers
     ]
-    mine_all(chain, opens_s)
+    mined(client, approvals, opens_s)
     sent = [
         client.subscribe_user(
             deployment.prosumers[c.point].address,
@@ -143,9 +144,7 @@ def subscribed(
         )
         for c in setup.consumers
     ]
-    mine_all(chain, opens_s)
-    client.check_all(approvals)
-    for c, included in zip(setup.consumers, client.check_all(sent), strict=True):
+    for c, included in zip(setup.consumers, mined(client, sent, opens_s), strict=True):
         account, meter = deployment.prosumers[c.point], deployment.meters[c.point]
         model.bind(meter.name, account.name)
         model.subscribe(included.block, account.name, meter.name, c.n_periods, c.deposit_ueur)
@@ -155,7 +154,7 @@ def subscribed(
 def supply_setup(
     scenario: Scenario, settings: SupplyContractSettings, deployment: Deployment
 ) -> SupplySetup:
-    """Terms of the supply contract, and who buys by it."""
+    """Return what a scenario's section becomes."""
     names = [account.name for account in deployment.prosumers]
     return SupplySetup(
         billing_intervals=settings.billing_intervals,

@@ -1,4 +1,4 @@
-"""What a supply contract is deployed with, and when its phases are."""
+"""Terms that a supply contract is deployed with, and its phases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_PERIODS_BEHIND = 64
 
 @dataclass(frozen=True, slots=True)
 class SupplyTerms:
-    """What a supply contract is deployed with.
+    """Terms of a supply contract, under the names of the contract's constructor.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class SupplyTerms:
         return self.payment_at(period) + self.payment_blocks
 
     def begun(self, first: int, block: int) -> int:
-        """In how many periods a moment has come that comes at block ``first`` in period 0."""
+        """Count the periods whose moment has come; in period 0 it is block ``first``."""
         if block < first:
             return 0
         return min((block - first) // self.period_blocks + 1, MAX_PERIODS)

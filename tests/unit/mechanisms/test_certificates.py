@@ -12,12 +12,12 @@ FIRST_S = 7_200 + 1_800
 @pytest.fixture
 def model() -> GreenCertificatesModel:
     """The producer made 1 000 Wh in hour 2 and used 300, the buyer used 700."""
-    books = GreenCertificatesModel(FIRST_S, 900)
-    books.record(0, "producer's meter", "producer", 1_000, 250)
-    books.record(1, "producer's meter", "producer", 0, 50)
-    books.record(0, "buyer's meter", "buyer", 0, 700)
-    books.deposit("buyer", 1_000)
-    return books
+    model = GreenCertificatesModel(FIRST_S, 900)
+    model.record(0, "producer's meter", "producer", 1_000, 250)
+    model.record(1, "producer's meter", "producer", 0, 50)
+    model.record(0, "buyer's meter", "buyer", 0, 700)
+    model.deposit("buyer", 1_000)
+    return model
 
 
 @pytest.mark.parametrize(

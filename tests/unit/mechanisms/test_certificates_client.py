@@ -11,11 +11,8 @@ from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
-from cosim.mechanisms.green_certificates.client import (
-    ConsumptionState,
-    GreenCertificates,
-    HourState,
-)
+from cosim.mechanisms.green_certificates.client import ConsumptionState, GreenCertificates
+from cosim.mechanisms.green_certificates.model import HourTotals
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -95,7 +92,7 @@ def test_both_engines_give_the_same_receipts() -> None:
 
 def test_views(hour: Hour) -> None:
     certificates = hour.certificates
-    assert certificates.totals_of(HOUR) == HourState(1_000, 1_000, 720)
+    assert certificates.totals_of(HOUR) == HourTotals(1_000, 1_000, 720)
     assert certificates.consumption_of(HOUR, PRODUCER) == ConsumptionState(300, 300, 0)
     assert certificates.consumption_of(HOUR, BUYER) == ConsumptionState(700, 420, 280)
     assert certificates.held_of(HOUR, PRODUCER) == 250

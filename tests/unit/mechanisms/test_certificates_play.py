@@ -10,6 +10,8 @@ import pytest
 from deployed import deployed, readings_of, scenario_of
 
 from cosim.clock import DeliveryClock
+from cosim.devices import catalogue
+from cosim.devices.device import DeviceColumn
 from cosim.errors import ContractRevert, ReconciliationError
 from cosim.mechanisms.green_certificates.play import CertificateTerms, GreenCertificatesPlay
 from cosim.mechanisms.play import Statement
@@ -105,6 +107,20 @@ def test_an_hour_by_hand(engine: str) -> None:
     assert running.model.balance_of("flat") == DEPOSIT - paid["flat"]
 
 
+def test_devices_of_other_packages_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    turbine = DeviceColumn("turbine_p_mw", "MW", "generation of turbines", "generation")
+    pump = DeviceColumn("pump_p_mw", "MW", "irrigation", "consumption")
+    every = (*catalogue.net_columns(), turbine, pump)
+    monkeypatch.setattr(catalogue, "net_columns", lambda: every)
+    running = community()
+    parts = delivery([500, 0, 0, 0], [0, 200, 0, 0])
+    mw = np.array([0, 40, 0, 0]) * 4 / 1e6
+    settle(running, 0, parts | {"turbine_p_mw": mw, "pump_p_mw": mw[::-1]})
+    rows = settle(running, 1, delivery([0, 0, 0, 0], [0, 0, 0, 0]))
+    assert rows["issued_wh"] == [500, 40, 0, 0]
+    assert rows["consumed_wh"] == [0, 200, 40, 0]
+
+
 def test_hours_are_apart_and_the_last_may_be_a_part() -> None:
     running = community()
     settle(running, 0, delivery([500, 0, 0, 0], [0, 0, 0, 0]))
@@ -113,12 +129,7 @@ def test_hours_are_apart_and_the_last_may_be_a_part() -> None:
     assert settle(running, 2, delivery([0, 0, 0, 0], [0, 100, 0, 0])) == {}
     last = settle(running, 3, delivery([30, 0, 0, 0], [0, 0, 0, 0]))
     assert last["hour"] == noon["hour"] + 1
-    assert last["retired_wh"] == [
-        0,
-        30,
-        0,
-        0,
-    ]  # 70 Wh stay uncovered: 500 Wh are of another hour
+    assert last["retired_wh"] == [0, 30, 0, 0]  # 70 Wh uncovered: 500 Wh are of another hour
     assert last["consumed_wh"] == [0, 100, 0, 0]
     assert running.model.totals_of(noon["hour"]).issued_wh == 0  # forgotten
     assert running.client.totals_of(noon["hour"]).issued_wh == 500
@@ -235,12 +246,12 @@ def test_offer_that_is_not_taken_back_stays(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_happens_behind_the_models_back_stops_the_run(what: str) -> None:
     running = community()
     settle(running, 0, delivery([500, 0, 0, 0], [0, 300, 0, 0]))
-    client, people = running.client, running._deployment.prosumers
+    client, prosumers = running.client, running._deployment.prosumers
     hour = running.model.hour_of(0)
     if what == "certificates":
-        handle = client.transfer(people[0].address, hour, people[3].address, 1)
+        handle = client.transfer(prosumers[0].address, hour, prosumers[3].address, 1)
     else:
-        handle = client.withdraw(people[2].address, 1)
+        handle = client.withdraw(prosumers[2].address, 1)
     client.chain.mine_until(client.chain.now_s + 12)
     client.check_all([handle])
     with pytest.raises((ReconciliationError, ContractRevert)) as caught:

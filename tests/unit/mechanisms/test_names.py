@@ -1,4 +1,4 @@
-"""What is a name, and what becomes one."""
+"""Names of the registry, and the texts that become one."""
 
 import pytest
 

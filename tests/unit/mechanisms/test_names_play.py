@@ -15,9 +15,9 @@ from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.name_registry.play import NameRegistryPlay, NameTerms, registry_names
 from cosim.mechanisms.play import Statement, TokenTransfer
 
-POINTS = ("House 1", "House 2", "Flat_3.B")
+POINTS = ("Point 1", "Point 2", "Flat_3.B")
 MEMBERS = (True, False, True)
-"""The household of the second house moves after the second interval."""
+"""The household at the second point moves after the second interval."""
 MOVES = {1: 1}
 FEE, UPDATE, ACCOUNT = 1_000_000, 250_000, 2_000_000
 CLOCK = DeliveryClock(datetime(2024, 6, 1, 12, tzinfo=UTC), 900, 3, 600, 180, 240, 12)
@@ -61,7 +61,7 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     names = registry(engine)
     old = [account.address for account in names._deployment.prosumers]
     new = names.next_households[1].address
-    assert names.names == ("house-1", "house-2", "flat-3.b")
+    assert names.names == ("point-1", "point-2", "flat-3.b")
     assert [names.account_of(i) for i in range(3)] == old
     assert [names._deployment.account_of(i) for i in range(3)] == old
     rows = settled(names, 0)["names"]
@@ -71,14 +71,14 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert list(names.transfers()) == []
 
     rows = settled(names, 1)["names"]
-    assert rows["prosumer"] == ["House 2"] * 3
+    assert rows["prosumer"] == ["Point 2"] * 3
     assert rows["action"] == ["offered", "accepted", "updated"]
     assert rows["owner"] == ["0x" + address.hex() for address in (old[1], new, new)]
     assert rows["account"] == ["0x" + address.hex() for address in (old[1], old[1], new)]
     assert rows["fee_ueur"] == [0, 0, UPDATE]
     assert names._deployment.account_of(1) == new
     assert list(names.transfers()) == [
-        TokenTransfer("next household House 2", "NameRegistry", UPDATE)
+        TokenTransfer("next household Point 2", "NameRegistry", UPDATE)
     ]
 
     assert settled(names, 2) == {}
@@ -93,17 +93,17 @@ def test_balances_of_a_run_hold_everybody() -> None:
     names = registry()
     tokens = names._deployment.held_ueur()
     assert sum(tokens.values()) == names._deployment.token.total_supply()
-    assert tokens["next household House 2"] == ACCOUNT
+    assert tokens["next household Point 2"] == ACCOUNT
     assert tokens["NameRegistry"] == 3 * FEE
 
 
 def test_a_name_that_leads_elsewhere_stops_the_run() -> None:
     names = registry()
     place, stranger = names._deployment, bytes(range(20))
-    handle = names.client.update_value(place.prosumers[0].address, "house-1", stranger)
+    handle = names.client.update_value(place.prosumers[0].address, "point-1", stranger)
     place.chain.mine_until(place.chain.now_s + 12)
     names.client.check(handle)
-    with pytest.raises(ReconciliationError, match=r"House 1.*settled by the account of the name"):
+    with pytest.raises(ReconciliationError, match=r"Point 1.*settled by the account of the name"):
         settled(names, 0)
 
 
@@ -111,10 +111,10 @@ def test_a_value_that_the_model_does_not_know_stops_the_run() -> None:
     names = registry()
     place = names._deployment
     # the second household is no member: only the comparison of values can see this
-    handle = names.client.update_value(place.prosumers[1].address, "house-2", bytes(32))
+    handle = names.client.update_value(place.prosumers[1].address, "point-2", bytes(32))
     place.chain.mine_until(place.chain.now_s + 12)
     names.client.check(handle)
-    with pytest.raises(ReconciliationError, match="house-2"):
+    with pytest.raises(ReconciliationError, match="point-2"):
         settled(names, 0)
 
 

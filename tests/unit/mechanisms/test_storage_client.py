@@ -11,12 +11,9 @@ from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
-from cosim.mechanisms.community_storage.client import (
-    AccountState,
-    CommunityStorage,
-    NominatedState,
-    StorageReading,
-)
+from cosim.mechanisms.community_storage.accounts import StorageAccount
+from cosim.mechanisms.community_storage.client import CommunityStorage, StorageReading
+from cosim.mechanisms.community_storage.model import Nominated
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
@@ -91,15 +88,15 @@ def played(engine: str) -> Story:
         gate_closure_s=GATE_S,
     )
     story = Story(chain, storage, [])
-    people = ((ANN, ANN_METER), (BOB, BOB_METER), (OWNER, OWNER_METER))
+    members = ((ANN, ANN_METER), (BOB, BOB_METER), (OWNER, OWNER_METER))
     story.done(
-        *(token.mint(ISSUER, account, 50_000) for account, _ in people),
-        *(token.approve(account, storage.address) for account, _ in people),
-        *(meters.register_meter(OPERATOR, meter, account) for account, meter in people),
+        *(token.mint(ISSUER, account, 50_000) for account, _ in members),
+        *(token.approve(account, storage.address) for account, _ in members),
+        *(meters.register_meter(OPERATOR, meter, account) for account, meter in members),
     )
     story.done(
-        *(market.join(account, meter) for account, meter in people),
-        *(storage.deposit(account, 50_000) for account, _ in people),
+        *(market.join(account, meter) for account, meter in members),
+        *(storage.deposit(account, 50_000) for account, _ in members),
     )
     story.done(storage.buy_shares(ANN, 6), storage.offer_shares(ANN, BOB, 2, 700))
     chain.mine_until(FIRST_DELIVERY_S - LEAD_S)
@@ -127,12 +124,12 @@ def test_both_engines_give_the_same_receipts() -> None:
 
 def test_views(story: Story) -> None:
     storage = story.storage
-    assert storage.account_of(ANN) == AccountState(4, 950 - 527, 3)
-    assert storage.account_of(BOB) == AccountState(2, 0, 0)
+    assert storage.account_of(ANN) == StorageAccount(4, 950 - 527, 3)
+    assert storage.account_of(BOB) == StorageAccount(2, 0, 0)
     assert storage.view("limitsOf", ANN) == [4_000, 2_000]
     assert storage.view("nominationOf", 2, ANN) == [-500]
-    assert storage.nominated_of(0) == NominatedState(1_000, 0, 950, 0)
-    assert storage.nominated_of(2) == NominatedState(0, 500, 0, 527)
+    assert storage.nominated_of(0) == Nominated(1_000, 0, 950, 0)
+    assert storage.nominated_of(2) == Nominated(0, 500, 0, 527)
     assert storage.reading_of(0) == StorageReading(True, -1_021, 21)
     assert storage.reading_of(1) == StorageReading(False, 0, 0)
     assert storage.reading_of(2) == StorageReading(True, 600, -100)

@@ -54,7 +54,7 @@ class World:
         self.soc_wh = 0.0
 
     def known_wh(self) -> list[int]:
-        """What everybody knows to be stored."""
+        """Energies that bidders know to be stored."""
         accounts = self.storage.known().of(StorageAccounts)
         assert accounts is not None
         return list(accounts.energy_wh)

@@ -12,7 +12,8 @@ from cosim.evm.accounts import account
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
-from cosim.mechanisms.supply_contract.client import SubscriptionState, Supplier, SupplierAccounts
+from cosim.mechanisms.supply_contract.client import Supplier, SupplierAccounts
+from cosim.mechanisms.supply_contract.model import Subscription
 from cosim.mechanisms.supply_contract.terms import SupplyTerms
 
 ISSUER, OPERATOR, SELLER, CUSTOMER, METER = (
@@ -76,9 +77,7 @@ def test_terms_are_what_was_deployed(world: World) -> None:
 def test_a_subscription_from_start_to_end(world: World) -> None:
     client, now = world.client, world.done
     now(client.subscribe_user(CUSTOMER, METER, 0, 2_000_000))
-    assert client.subscription_of(CUSTOMER, METER) == SubscriptionState(
-        2_000_000, 0, 0, 2**24 - 1, None
-    )
+    assert client.subscription_of(CUSTOMER, METER) == Subscription(2_000_000, 0, 0, 2**24 - 1, None)
     now(client.set_price(SELLER, 1, 400_000))
     assert [client.view("priceOf", period)[0] for period in range(3)] == [300_000, 400_000, 400_000]
     world.goto(TERMS.declaration_at(0))
@@ -99,7 +98,7 @@ def test_a_subscription_from_start_to_end(world: World) -> None:
     now(client.payment_period(OPERATOR, 1, CUSTOMER, METER))
     now(client.withdraw(CUSTOMER, METER))
     assert world.token.balance_of(CUSTOMER) == 10**9 - 2_900_000
-    assert client.subscription_of(CUSTOMER, METER) == SubscriptionState(0, 0, 2, 2, None)
+    assert client.subscription_of(CUSTOMER, METER) == Subscription(0, 0, 2, 2, None)
 
 
 def test_many_periods_behind_fit_the_gas_limit(world: World) -> None:

@@ -17,7 +17,7 @@ from cosim.mechanisms.play import Statement
 from cosim.mechanisms.supply_contract.play import SupplyContractPlay
 from cosim.mechanisms.supply_contract.setup import Consumer, SupplySetup, supply_terms
 
-POINTS = ("House 1", "House 2", "House 3", "Flat 4")
+POINTS = ("Point 1", "Point 2", "Point 3", "Flat 4")
 MEMBERS = (False, True, False, False)
 LENGTH, INTERVALS = 4, 12
 CLOCK = DeliveryClock(datetime(2024, 6, 1, 12, tzinfo=UTC), 900, INTERVALS, 600, 180, 240, 12)
@@ -34,7 +34,7 @@ SETUP = SupplySetup(
         Consumer(3, 5_000_000, leaves_in=0),
     ),
 )
-# by point and interval, net injection: House 1 draws 1 kWh an interval, House 3 feeds in at times
+# by point and interval, net injection: Point 1 draws 1 kWh an interval, Point 3 feeds in at times
 METERED = np.array(
     [[-1_000, 500, -250, -333], [-1_000, 0, 700, -333], [-1_000, 0, -251, 0], [-1_000, 0, 0, -1]]
 )
@@ -73,11 +73,11 @@ def played(supply: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict[
 def test_three_periods(engine: str) -> None:
     supply = supplied(engine=engine)
     tokens = supply._deployment.token.balance_of
-    people = supply._deployment.prosumers
+    prosumers = supply._deployment.prosumers
     rows = {(row["prosumer"], row["period"]): row for row in played(supply)}
     assert set(rows) == {
-        ("House 1", 0), ("House 1", 1), ("House 1", 2),
-        ("House 3", 0), ("House 3", 1), ("Flat 4", 0),
+        ("Point 1", 0), ("Point 1", 1), ("Point 1", 2),
+        ("Point 3", 0), ("Point 3", 1), ("Flat 4", 0),
     }  # fmt: skip
 
     def of(prosumer: str, period: int, *columns: str) -> tuple[Any, ...]:
@@ -86,23 +86,23 @@ def test_three_periods(engine: str) -> None:
     # 4 kWh at 0.30 against a deposit of 1 EUR: a debt of 0.20 that the top-up repays
     money = ("metered_wh", "bill_ueur", "paid_ueur", "topped_up_ueur", "deposit_ueur", "debt_ueur")
     for period in (0, 1):
-        assert of("House 1", period, *money) == (4_000, 1_200_000, 10**6, 1_200_000, 10**6, 0)
-    assert of("House 1", 2, *money) == (4_000, 1_000_004, 10**6, 1_000_004, 10**6, 0)
+        assert of("Point 1", period, *money) == (4_000, 1_200_000, 10**6, 1_200_000, 10**6, 0)
+    assert of("Point 1", 2, *money) == (4_000, 1_000_004, 10**6, 1_000_004, 10**6, 0)
     # feed-in counts nothing; the silent period costs the estimate; then the deposit comes back
     energy = ("metered_wh", "declared_wh", "estimated", "billed_wh", "bill_ueur", "refund_ueur")
-    assert of("House 3", 0, *energy) == (501, 501, False, 501, 150_300, 0)
-    assert of("House 3", 1, *energy) == (501, None, True, 3_000, 900_000, 3_949_700)
+    assert of("Point 3", 0, *energy) == (501, 501, False, 501, 150_300, 0)
+    assert of("Point 3", 1, *energy) == (501, None, True, 3_000, 900_000, 3_949_700)
     # leaves during the first period
     assert of("Flat 4", 0, *energy) == (667, 667, False, 667, 200_100, 4_799_900)
     assert [row["price_ueur_per_kwh"] for row in rows.values()].count(250_001) == 1
     # finalised two intervals after the end, the last period after the run's
-    assert [rows["House 1", period]["interval"] for period in range(3)] == [5, 9, 11]
+    assert [rows["Point 1", period]["interval"] for period in range(3)] == [5, 9, 11]
 
     paid_in = sum(row["bill_ueur"] for row in rows.values())
     assert tokens(supply._deployment.supplier.address) == paid_in
-    assert tokens(people[2].address) == WALLET - 150_300 - 900_000
-    assert tokens(people[3].address) == WALLET - 200_100
-    assert tokens(supply.client.address) == 10**6  # House 1 goes on
+    assert tokens(prosumers[2].address) == WALLET - 150_300 - 900_000
+    assert tokens(prosumers[3].address) == WALLET - 200_100
+    assert tokens(supply.client.address) == 10**6  # Point 1 goes on
     registry = supply._deployment.meter_registry
     valid = [registry.is_valid(meter.address) for meter in supply._deployment.meters]
     assert valid == [True, True, True, False]  # who left has no meter any more
@@ -224,9 +224,9 @@ def test_models_that_differ_stop_the_run() -> None:
     supply = supplied()
     played(supply, intervals=3)
     meter = supply._deployment.meters[2].name
-    supply.model.subscription_of("House 3", meter).deposit_ueur -= 1
+    supply.model.subscription_of("Point 3", meter).deposit_ueur -= 1
     supply._deployment.chain.mine_until(CLOCK.delivery_start_s(4) + 24)
-    with pytest.raises(ReconciliationError, match=r"subscription on the ledger.*House 3"):
+    with pytest.raises(ReconciliationError, match=r"subscription on the ledger.*Point 3"):
         settle(supply, 3, METERED[3])
 
 
@@ -235,7 +235,7 @@ def test_energy_that_differs_stops_the_run() -> None:
     played(supply, intervals=4)
     supply._open[0][2].drawn_wh += 1  # what the meter counted, after it declared
     supply._deployment.chain.mine_until(CLOCK.delivery_start_s(5) + 24)
-    with pytest.raises(ReconciliationError, match=r"House 3: billed energy .* 501 against 502"):
+    with pytest.raises(ReconciliationError, match=r"Point 3: billed energy .* 501 against 502"):
         settle(supply, 4, METERED[0])
 
 

@@ -30,7 +30,7 @@ def scenario(certificates: dict[str, Any] | None, **time: Any) -> dict[str, Any]
     }
 
 
-def test_prices_become_integers_and_shares_become_people() -> None:
+def test_prices_become_integers_and_shares_become_prosumers() -> None:
     buyers = [
         {"share": 0.3, "limit_eur_per_mwh": 8.25},
         {"share": 0.2, "limit_eur_per_mwh": 0.0},
