@@ -80,7 +80,7 @@ class Replayed:
 
         To be asked for when all transactions are replayed.
         """
-        drained = records(self.included, [], [], self.artifacts)
+        drained = records(self.included, [], self.artifacts)
         columns = {"transactions": drained.transactions, "events": drained.events}
         return {name: pd.DataFrame(values) for name, values in columns.items()}
 
