@@ -1,4 +1,4 @@
-"""Deploying a contract on the simulated chain."""
+"""Deployment of a contract on the simulated chain."""
 
 from __future__ import annotations
 

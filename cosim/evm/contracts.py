@@ -98,12 +98,12 @@ class Artifact:
         return MappingProxyType(event_decoders(self.abi))
 
     def slot_of(self, variable: str, account: bytes) -> int:
-        """Storage slot of an account's value in a mapping (Vyper hashes slot, then key)."""
+        """Return the slot of an account's value in a mapping (Vyper hashes slot, then key)."""
         key = pack(self.slots[variable], account)
         return int.from_bytes(keccak(key), "big")
 
     def init_code(self, *arguments: int | bytes | bool) -> bytes:
-        """Data of the deploying transaction.
+        """Return the data of the deploying transaction.
 
         Parameters
         ----------
@@ -114,12 +114,12 @@ class Artifact:
 
 
 def runtime_code_hash(code: bytes) -> str:
-    """Keccak-256 of deployed code as 0x hex, as EXTCODEHASH and block explorers show it."""
+    """Return Keccak-256 of deployed code as 0x hex, as EXTCODEHASH and explorers show it."""
     return "0x" + keccak(code).hex()
 
 
 def cache_folder() -> Path:
-    """Where compiled contracts are kept."""
+    """Return the folder of compiled contracts."""
     chosen = os.environ.get("COSIM_CACHE")
     if chosen:
         return Path(chosen)
@@ -128,7 +128,7 @@ def cache_folder() -> Path:
 
 
 def compile_contract(name: str) -> Artifact:
-    """One of the contracts that come with cosim, as shipped; compiled if its source changed.
+    """Return a contract that comes with cosim, as shipped; compiled if its source changed.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _compiled(path: Path) -> Artifact:
 
 
 def source_of(name: str) -> Path:
-    """Source file of one of the contracts that come with cosim.
+    """Return the source file of one of the contracts that come with cosim.
 
     Raises
     ------
@@ -164,18 +164,18 @@ def source_of(name: str) -> Path:
 
 
 def subjects(contracts: Path | None = None) -> list[Path]:
-    """Folders of the Vyper sources that come with cosim, one a subject, or of a copy of them."""
+    """Return the folders of cosim's Vyper sources, one a subject, or of a copy of them."""
     root = folder("contracts") if contracts is None else contracts
     return sorted(path for path in root.iterdir() if path.is_dir())
 
 
 def compile_source(path: Path) -> Artifact:
-    """Contract of a Vyper file: as shipped next to it, from the cache, or compiled now.
+    """Return the contract of a Vyper file: as shipped next to it, from the cache, or compiled now.
 
     Parameters
     ----------
     path : Path
-        The source. Its imports are looked up beside it, then among the contracts that come with
+        The source. Its imports are looked up next to it, then among the contracts that come with
         cosim.
 
     Returns
@@ -251,19 +251,19 @@ def _source_hash(path: Path) -> str:
 
 
 def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
-    """Where a source's imports are looked up, in this order."""
+    """Return the folders where a source's imports are looked up, in order."""
     return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
 
 
 def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
-    """Vyper's own view of a source, from which it makes all of its outputs.
+    """Return Vyper's own view of a source, from which it makes all of its outputs.
 
     Parameters
     ----------
     path : Path
         The source.
     contracts : Path, optional
-        Where imports are looked up after the source's folder; default: what comes with cosim.
+        Folder for imports after the source's own; default: what comes with cosim.
     """
     # imported here: hardly any run compiles
     from vyper.compiler.input_bundle import FilesystemInputBundle

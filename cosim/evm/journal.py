@@ -1,4 +1,4 @@
-"""What an engine was asked and answered, on disk, so that a run can go on where it stopped.
+"""Questions to an engine and its answers, on disk, so that a run can go on where it stopped.
 
 A run is deterministic: started again, it asks the same. As long as it does, the journal answers,
 and the engine on the node only takes note (:meth:`TimedNode.assume_block`). At the journal's end
@@ -48,7 +48,7 @@ class JournalledEngine:
     digest : str
         Of the scenario: a journal of another one is refused.
     resume : bool
-        Whether to read what is there; else it is begun anew.
+        Read what is there; else it is begun anew.
 
     Raises
     ------
@@ -82,12 +82,12 @@ class JournalledEngine:
         self._file.flush()
 
     def _note(self, *question: Any) -> str:
-        """Digest of this and all earlier questions."""
+        """Return the digest of this and all earlier questions."""
         self._asked.update(repr(question).encode())
         return self._asked.hexdigest()[:16]
 
     def _recall(self, digest: str) -> Any:
-        """Answer of the journal to a question, in a list; None if it has no more."""
+        """Return the journal's answer to a question, in a list; None if it has no more."""
         if self._recalled is None:
             return None
         noted, answer = self._recalled
@@ -208,7 +208,7 @@ class JournalledEngine:
 
 
 def _read(path: Path, head: Mapping[str, Any]) -> Iterator[Any]:
-    """Lines of a journal behind its head."""
+    """Return the lines of a journal behind its head."""
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()

@@ -31,7 +31,7 @@ class NodeChain(NodeEngine):
     settings, keys
         See :class:`cosim.evm.rpc.NodeEngine`.
     takes_over : bool
-        Whether the node may hold blocks of ours already: of a run that is resumed. Else it must
+        True if the node may hold blocks of ours already: of a run that is resumed. Else it must
         be fresh.
     """
 
@@ -50,11 +50,11 @@ class NodeChain(NodeEngine):
         self._head: Block | None = None
 
     def on_trouble(self) -> None:
-        """The node may have lost blocks, or mined one of which we did not hear."""
+        """Expect that the node lost blocks, or mined one of which we did not hear."""
         self._head = None
 
     def _synchronise(self) -> Block:
-        """Bring the node's chain to the state of our history; its latest block."""
+        """Bring the node's chain to the state of our history; return its latest block."""
         node = self.node
         head = block_of(node.read([_LATEST])[0])
         if self._head is not None and head == self._head:
@@ -88,7 +88,7 @@ class NodeChain(NodeEngine):
         return self._head
 
     def _holds(self, ours: ToldBlock) -> bool:
-        """Whether the node has this block."""
+        """Return True if the node has this block."""
         answer = self.node.request("eth_getBlockByNumber", hex(ours.number), False)
         theirs = block_of(answer)
         held = tuple(one.hash for one in ours.transactions)
@@ -164,7 +164,7 @@ class NodeChain(NodeEngine):
         gas_limit: int,
         signed: Sequence[Signed],
     ) -> dict[str, Any]:
-        """Mine one block with these transactions upon the head; receipts by hash."""
+        """Mine one block with these transactions upon the head; return receipts by hash."""
         node = self.node
         if empty := number - head.number - 1:
             # the node's clock runs while it mines: it is set back, and the empty blocks lie before
@@ -204,7 +204,7 @@ class NodeChain(NodeEngine):
         self._head = head
 
     def read(self, calls: Sequence[Request]) -> list[Any]:
-        """Answers of a node that is known to stand where our history ends."""
+        """Return answers of a node that is known to stand where our history ends."""
 
         def attempt() -> list[Any]:
             if self._head is None:

@@ -3,7 +3,7 @@
 Transactions go through py-evm's own transaction executor with Prague rules, which charges
 intrinsic gas, calldata and its floor, caps refunds, and starts each transaction with cold
 storage once the changes of the one before it are locked. titanoboa's own gas figures leave all
-that out and are used nowhere. The machine is built beside titanoboa, not through it, so a
+that out and are used nowhere. The machine is built without titanoboa, so a
 ``boa.env`` that contract tests use in the same process is left alone.
 """
 
@@ -36,7 +36,7 @@ from cosim.evm.snapshots import Snapshots
 
 
 def _untraced_opcodes() -> dict[int, Any]:
-    """py-evm's opcodes without the tracers that titanoboa puts into their shared table.
+    """Return py-evm's opcodes without the tracers that titanoboa puts into their shared table.
 
     A tracer keeps every hash and slot it sees for the life of its environment.
     """
@@ -48,7 +48,7 @@ def _untraced_opcodes() -> dict[int, Any]:
 
 
 class _Transaction:
-    """What py-evm's executor reads of a transaction, without a signature; gas price 0."""
+    """Transaction as py-evm's executor reads it, without a signature; gas price 0."""
 
     type_id = 2
     s = 1  # a signature that passes the range check; nobody verifies it
@@ -72,7 +72,7 @@ class _Transaction:
             self.intrinsic_gas += constants.GAS_TXCREATE
 
     def validate(self) -> None:
-        """Signatures are made on export, not in the loop: nothing to check."""
+        """Check nothing: signatures are made on export, not in the loop."""
 
 
 class PyEvmEngine:
@@ -170,7 +170,7 @@ class PyEvmEngine:
         self._state._account_db = AccountDB(self._database, root)
 
     def copy_of_state(self) -> AccountDB:
-        """State so far, as py-evm keeps it; changes of the copy do not come back."""
+        """Return the state so far, as py-evm keeps it; changes of the copy do not come back."""
         root: Any = self._snapshots.pop(self.snapshot())
         return AccountDB(self._database, root)
 

@@ -32,7 +32,7 @@ LONGEST_PAUSE_S = 5.0
 
 
 class NodeEngine:
-    """What plain and timed nodes have in common: patience, and reading.
+    """Base of plain and timed nodes: patience, and reading.
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ class NodeEngine:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def on_trouble(self) -> None:
-        """What is known of the node may be wrong now."""
+        """Expect that what is known of the node is wrong now."""
 
     def read(self, calls: Sequence[Request]) -> list[Any]:
-        """Answers to requests that change nothing."""
+        """Return the answers to requests that change nothing."""
         return self.patiently(lambda: self.node.read(calls))
 
     def code(self, address: bytes) -> bytes:
@@ -115,7 +115,7 @@ class NodeEngine:
         return self.ask(request, "latest")
 
     def ask(self, request: Mapping[str, str], block: str, *overrides: Any) -> bytes:
-        """Answer of ``eth_call``; raises ContractRevert."""
+        """Return the answer of ``eth_call``; raises ContractRevert."""
         try:
             return to_bytes(self.read([("eth_call", (request, block, *overrides))])[0])
         except NodeRefused as refusal:
@@ -124,7 +124,7 @@ class NodeEngine:
             raise
 
     def key_of(self, sender: bytes) -> bytes:
-        """Private key of a sender.
+        """Return the private key of a sender.
 
         Raises
         ------
@@ -167,7 +167,7 @@ class PlainNode(NodeEngine):
     def set_block(
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
     ) -> None:
-        """Only the gas limit is kept, as a bound: number and time are the node's."""
+        """Keep the gas limit as a bound; number and time are the node's."""
         self._gas_limit = gas_limit
 
     def transact(
@@ -248,7 +248,7 @@ class PlainNode(NodeEngine):
         return b""
 
     def storage_root(self, address: bytes) -> bytes:
-        """Storage root by ``eth_getProof``."""
+        """Return the storage root by ``eth_getProof``."""
         call: Request = ("eth_getProof", (text_of(address), [], "latest"))
         return to_bytes(self.read([call])[0]["storageHash"])
 
@@ -274,12 +274,12 @@ def _no(what: str) -> EngineError:
 
 
 def text_of(data: bytes) -> str:
-    """0x and hexadecimal digits."""
+    """Return 0x and hexadecimal digits."""
     return "0x" + data.hex()
 
 
 def receipts_of(answers: Sequence[Any], messages: Sequence[Message]) -> list[Receipt]:
-    """Receipts without output, of a node's receipts and what was sent."""
+    """Return receipts without output, of a node's receipts and what was sent."""
     result = []
     for answer, message in zip(answers, messages, strict=True):
         created = None

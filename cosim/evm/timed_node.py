@@ -83,7 +83,7 @@ class TimedNode(NodeChain):
         """Execute one more transaction in the block: the node builds the block anew with it."""
         (receipt,) = self.execute_block([Message(sender, to, data, gas_limit, value_wei)])
         if receipt is None:
-            raise EngineError(f"block {self._block[0]} has no room for another {gas_limit} gas")
+            raise EngineError(f"block {self._block[0]} cannot hold another {gas_limit} gas")
         return receipt
 
     def execute_block(self, messages: Sequence[Message]) -> list[Receipt | None]:
@@ -145,7 +145,7 @@ class TimedNode(NodeChain):
         self.on_trouble()
 
     def _reopen(self, number: int) -> int:
-        """Take the block out of the history if it has transactions; how many it had."""
+        """Take the block out of the history if it has transactions; return their number."""
         last = self._history.last_block
         if last is None or last.number < number:
             self._messages = []
@@ -178,7 +178,7 @@ class TimedNode(NodeChain):
         return signed, nonces
 
     def _build(self, messages: Sequence[Message], signed: Sequence[Signed]) -> dict[str, Any]:
-        """Have the node build the block; receipts by hash. May be done again after trouble."""
+        """Have the node build the block; return receipts by hash. May be repeated after trouble."""
         head = self._synchronise()
         self._fund([one.sender for one in signed])
         answers = self._mine(head, *self._block, signed)
@@ -190,7 +190,7 @@ class TimedNode(NodeChain):
     def _check_room(
         messages: Sequence[Message], gas_used: Sequence[int | None], gas_limit: int
     ) -> None:
-        """The node must fill blocks by our rule, or its chain would not be ours."""
+        """Refuse a block that was not filled by our rule: the node's chain would not be ours."""
         behind: set[bytes] = set()
         limits, used = [], []
         for message, one in zip(messages, gas_used, strict=True):
@@ -207,7 +207,7 @@ class TimedNode(NodeChain):
             raise NodeUnavailable("the node does not fill the block by our rule")
 
     def _outputs(self, included: Sequence[int], signed: Sequence[Signed]) -> list[bytes]:
-        """Return or revert data, by the node's traces."""
+        """Return what transactions returned or reverted with, by the node's traces."""
         tracer = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
         calls = [("debug_traceTransaction", (signed[i].hash, tracer)) for i in included]
         return [to_bytes(trace.get("output")) for trace in self.read(calls)]
@@ -220,7 +220,7 @@ class TimedNode(NodeChain):
     # --- reading ---
 
     def storage(self, address: bytes, slot: int) -> int:
-        """Value of a storage slot; slots that were read before are read together once a block."""
+        """Return a slot's value; slots that were read before are read together once a block."""
         if self._head is None:
             self._seen = dict.fromkeys(self._seen)
         if (value := self._seen.get((address, slot))) is not None:
@@ -234,7 +234,7 @@ class TimedNode(NodeChain):
         return int(self._seen[address, slot] or 0)
 
     def storage_root(self, address: bytes) -> bytes:
-        """Root over the node's own slots: anvil's trie keeps slots that were set back to 0."""
+        """Return the root over the node's slots: anvil's trie keeps those set back to 0."""
         if self._head is None or not self._roots:
             dump = json.loads(gzip.decompress(to_bytes(self.read([("anvil_dumpState", ())])[0])))
             self._roots = {
@@ -317,7 +317,7 @@ class TimedNode(NodeChain):
 def connect(
     settings: NodeSettings, keys: Mapping[bytes, bytes], *, takes_over: bool = False
 ) -> TimedNode | PlainNode:
-    """Engine on a node, by what the node offers.
+    """Return an engine on a node, by what the node offers.
 
     Parameters
     ----------
@@ -340,7 +340,7 @@ def connect(
 def connect_timed(
     settings: NodeSettings, keys: Mapping[bytes, bytes], *, takes_over: bool = False
 ) -> TimedNode:
-    """Engine on a node that can play a run, or play one again.
+    """Return an engine on a node that can play a run, or play one again.
 
     Parameters
     ----------

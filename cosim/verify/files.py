@@ -1,4 +1,4 @@
-"""The files of a result folder: hashes, schemas, and whether the manifest fits its scenario."""
+"""Files of a result folder: hashes, schemas, and the manifest against its scenario."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _others(folder: Path, known: set[str]) -> Iterator[str]:
 
 
 def check_tables(results: Results) -> Check:
-    """Columns, types and missing values of every table against the schemas of this version."""
+    """Compare columns, types and missing values of every table with this version's schemas."""
     check = Check("schemas", "columns, types and missing values as this version writes them")
     for name, table in tables_of(results.scenario).items():
         try:
@@ -98,7 +98,7 @@ def _check_table(check: Check, table: Table, read: Any) -> None:
 
 
 def check_bytes(results: Results) -> Check:
-    """Every table written once more: its bytes follow from its rows, so no byte is free.
+    """Write every table once more: its bytes follow from its rows, so no byte is free.
 
     What is no cell, such as statistics that readers rely on, is only checked by this.
     """
