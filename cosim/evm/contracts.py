@@ -84,13 +84,8 @@ class Artifact:
     @functools.cached_property
     def functions(self) -> Mapping[bytes, Mapping[str, Any]]:
         """ABI entries of functions by selector, to read calldata."""
-        return MappingProxyType(
-            {
-                self.selectors[entry["name"]]: entry
-                for entry in self.abi
-                if entry["type"] == "function"
-            }
-        )
+        entries = (entry for entry in self.abi if entry["type"] == "function")
+        return MappingProxyType({self.selectors[entry["name"]]: entry for entry in entries})
 
     @functools.cached_property
     def events(self) -> Mapping[bytes, EventDecoder]:
@@ -163,10 +158,9 @@ def source_of(name: str) -> Path:
     raise EngineError(f"no contract {name}: {folder('contracts')} has no {name}.vy")
 
 
-def subjects(contracts: Path | None = None) -> list[Path]:
-    """Return the folders of cosim's Vyper sources, one a subject, or of a copy of them."""
-    root = folder("contracts") if contracts is None else contracts
-    return sorted(path for path in root.iterdir() if path.is_dir())
+def subjects() -> list[Path]:
+    """Return the folders of cosim's Vyper sources, one a subject."""
+    return sorted(path for path in folder("contracts").iterdir() if path.is_dir())
 
 
 def compile_source(path: Path) -> Artifact:
@@ -250,28 +244,20 @@ def _source_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
+def _search_path(path: Path) -> list[Path]:
     """Return the folders where a source's imports are looked up, in order."""
-    return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
+    return [path.parent, *(place for place in subjects() if place != path.parent)]
 
 
-def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
-    """Return Vyper's own view of a source, from which it makes all of its outputs.
-
-    Parameters
-    ----------
-    path : Path
-        The source.
-    contracts : Path, optional
-        Folder for imports after the source's own; default: what comes with cosim.
-    """
+def compiler_data(path: Path) -> CompilerData:
+    """Return Vyper's own view of a source, from which it makes all of its outputs."""
     # imported here: hardly any run compiles
     from vyper.compiler.input_bundle import FilesystemInputBundle
     from vyper.compiler.phases import CompilerData
     from vyper.compiler.settings import Settings
 
     # the bundle looks in the last of its paths first
-    bundle = FilesystemInputBundle(_search_path(path, contracts)[::-1])
+    bundle = FilesystemInputBundle(_search_path(path)[::-1])
     return CompilerData(
         bundle.load_file(path.name),
         input_bundle=bundle,
@@ -279,12 +265,12 @@ def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
     )
 
 
-def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+def _compile(path: Path, source_hash: str) -> Artifact:
     from vyper.compiler.output import build_abi_output, build_layout_output
     from vyper.exceptions import VyperException
 
     try:
-        data = compiler_data(path, contracts)
+        data = compiler_data(path)
         return Artifact(
             path.stem,
             tuple(build_abi_output(data)),

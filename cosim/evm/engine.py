@@ -268,6 +268,13 @@ def check_transaction(data: bytes, is_create: bool, gas_limit: int, block_gas_li
     return floor
 
 
+def too_poor(sender: bytes, balance_wei: int, value_wei: int) -> EngineError:
+    """Return the error of a sender that has less native coin than it sends. [wei]"""
+    return EngineError(
+        f"account 0x{sender.hex()} has {balance_wei} wei and cannot send {value_wei}"
+    )
+
+
 def choose_engine(name: str) -> str:
     """Return the engine that ``auto`` stands for here: the fastest that is installed.
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cosim.errors import NodeError
-from cosim.evm.engine import COINBASE, Message
+from cosim.evm.engine import COINBASE
 from cosim.evm.history import Allocation, History, Signed, ToldBlock, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, Request, block_of, to_bytes
 from cosim.evm.options import NodeSettings
-from cosim.evm.rpc import NodeEngine, receipts_of, text_of
+from cosim.evm.rpc import NodeEngine, receipt_of, text_of
 
 PURSE_WEI = 10**24
 """Native coin that a sender must be seen to have, although nobody pays a fee; not in balances."""
@@ -119,12 +119,7 @@ class NodeChain(NodeEngine):
             head, block.number, block.timestamp_s, block.gas_limit, block.transactions
         )
         found = [answers[one.hash] for one in block.transactions if one.hash in answers]
-        plain = [Message(b"", b"", b"", 0)] * len(found)
-        receipts = [
-            receipt._replace(contract_address=to_bytes(answer["contractAddress"]) or None)
-            for receipt, answer in zip(receipts_of(found, plain), found, strict=True)
-        ]
-        if receipts_digest(receipts) != block.digest:
+        if receipts_digest(map(receipt_of, found)) != block.digest:
             raise NodeError(
                 f"told again, block {block.number} comes out another way",
                 remedy="use the same version of the node throughout a run",

@@ -19,7 +19,7 @@ from eth.db.atomic import AtomicDB
 from eth.tools.builder.chain.builders import build, latest_mainnet_at
 from eth.vm.forks.prague.computation import PragueComputation
 
-from cosim.errors import ContractRevert, EngineError
+from cosim.errors import ContractRevert
 from cosim.evm.abi import revert_text
 from cosim.evm.engine import (
     CHAIN_ID,
@@ -30,6 +30,7 @@ from cosim.evm.engine import (
     Receipt,
     check_transaction,
     intrinsic_gas,
+    too_poor,
 )
 from cosim.evm.hashing import create_address
 from cosim.evm.snapshots import Snapshots
@@ -119,9 +120,7 @@ class PyEvmEngine:
         check_transaction(data, to is None, gas_limit, self._gas_limit)
         balance = self.balance(sender)
         if value_wei > balance:
-            raise EngineError(
-                f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
-            )
+            raise too_poor(sender, balance, value_wei)
         nonce = self.nonce(sender)
         self._state.lock_changes()  # what went before is original storage now, and cold
         computation = self._execute(sender, to, data, gas_limit, value_wei)

@@ -38,6 +38,7 @@ from cosim.evm.engine import (
     Log,
     Receipt,
     check_transaction,
+    too_poor,
 )
 from cosim.evm.hashing import EMPTY_HASH, create_address
 from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
@@ -137,9 +138,7 @@ class RevmEngine(StateMirror):
         account = self._accounts.get(sender, NO_ACCOUNT)
         balance, nonce, code_hash = account
         if value_wei > balance:
-            raise EngineError(
-                f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
-            )
+            raise too_poor(sender, balance, value_wei)
         if to is None:
             return self._deploy(sender, data, gas_limit, value_wei, floor)
         evm = self._evm

@@ -21,13 +21,14 @@ from cosim.evm.engine import (
     Message,
     Receipt,
     check_transaction,
+    too_poor,
 )
 from cosim.evm.hashing import keccak
 from cosim.evm.history import Allocation, Signed, ToldBlock, left_over, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, to_bytes
 from cosim.evm.node_chain import PURSE_WEI, NodeChain
 from cosim.evm.options import NodeSettings
-from cosim.evm.rpc import PlainNode, created_by, receipts_of, text_of
+from cosim.evm.rpc import TRACER, PlainNode, created_by, receipt_of, text_of
 from cosim.evm.signing import sign
 from cosim.evm.snapshots import Snapshots
 from cosim.evm.trie import storage_root
@@ -93,10 +94,7 @@ class TimedNode(NodeChain):
             check_transaction(message.data, message.to is None, message.gas_limit, gas_limit)
             self.key_of(message.sender)
             if message.value_wei and message.value_wei > (own := self.balance(message.sender)):
-                raise EngineError(
-                    f"account {text_of(message.sender)} has {own} wei and cannot send "
-                    f"{message.value_wei}"
-                )
+                raise too_poor(message.sender, own, message.value_wei)
         earlier = self._reopen(number)
         everything = [*self._messages, *messages]
         signed, nonces = self._sign(everything)
@@ -104,21 +102,14 @@ class TimedNode(NodeChain):
         included = [i for i, one in enumerate(signed) if one.hash in answers]
         if [signed[i].hash for i in included] != list(answers):
             raise EngineError(f"the node did not keep the order of block {number}")
-        done = [answers[signed[i].hash] for i in included]
-        receipts = receipts_of(done, [everything[i] for i in included])
         receipts = [
-            receipt._replace(contract_address=created_by(everything[i], nonces[i]))
-            for i, receipt in zip(included, receipts, strict=True)
-        ]
-        self._history.add(
-            ToldBlock(
-                number,
-                timestamp_s,
-                gas_limit,
-                tuple(signed[i] for i in included),
-                receipts_digest(receipts),
+            receipt_of(answers[signed[i].hash])._replace(
+                contract_address=created_by(everything[i], nonces[i])
             )
-        )
+            for i in included
+        ]
+        held, digest = tuple(signed[i] for i in included), receipts_digest(receipts)
+        self._history.add(ToldBlock(number, timestamp_s, gas_limit, held, digest))
         outputs = self._outputs(included, signed)
         by_message: list[Receipt | None] = [None] * len(everything)
         for i, receipt, output in zip(included, receipts, outputs, strict=True):
@@ -208,8 +199,7 @@ class TimedNode(NodeChain):
 
     def _outputs(self, included: Sequence[int], signed: Sequence[Signed]) -> list[bytes]:
         """Return what transactions returned or reverted with, by the node's traces."""
-        tracer = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
-        calls = [("debug_traceTransaction", (signed[i].hash, tracer)) for i in included]
+        calls = [("debug_traceTransaction", (signed[i].hash, TRACER)) for i in included]
         return [to_bytes(trace.get("output")) for trace in self.read(calls)]
 
     def _set_head(self, head: Block) -> None:
@@ -258,17 +248,16 @@ class TimedNode(NodeChain):
 
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account. [wei]"""
-        before = super().balance(address)
-        after = balance_wei + self._purse(address)
-        self._history.add(Allocation(address, before, after, False))
-        self.on_trouble()  # the next contact tells the node
+        self._note_allocation(address, super().balance(address), balance_wei)
 
     def assume_balance(self, address: bytes, balance_wei: int) -> None:
         """Take an allocation as done that a journal tells of; the node is not asked."""
-        before = self._history.allocated_wei(address)
-        after = balance_wei + self._purse(address)
-        self._history.add(Allocation(address, before, after, False))
-        self.on_trouble()
+        self._note_allocation(address, self._history.allocated_wei(address), balance_wei)
+
+    def _note_allocation(self, address: bytes, before_wei: int, balance_wei: int) -> None:
+        after_wei = balance_wei + self._purse(address)
+        self._history.add(Allocation(address, before_wei, after_wei, False))
+        self.on_trouble()  # the next contact tells the node
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
         """Execute a call in the block set and forget its effects; raises ContractRevert."""
