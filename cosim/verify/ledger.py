@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import metadata
 
 from cosim import __version__
@@ -71,7 +72,7 @@ def check_state(results: Results, done: Replayed) -> Check:
     check.equal(
         MANIFEST, "chain", "state_digest", results.manifest["chain"]["state_digest"], digest
     )
-    for sender, nonce in _nonces(done).items():
+    for sender, nonce in Counter(one.transaction.sender for one in done.included).items():
         check.equal(
             "transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender)
         )
@@ -84,10 +85,3 @@ def _of_this_version(results: Results) -> bool:
     here = {"cosim": __version__, "vyper": metadata.version("vyper")}
     same = all(versions.get(name) == version for name, version in here.items())
     return same and results.manifest.get("git_revision") == git_revision()
-
-
-def _nonces(done: Replayed) -> dict[bytes, int]:
-    counts: dict[bytes, int] = {}
-    for one in done.included:
-        counts[one.transaction.sender] = counts.get(one.transaction.sender, 0) + 1
-    return counts

@@ -27,9 +27,9 @@ def check_sending(results: Results) -> Check:
     frame, ledger = results.table("transactions"), results.scenario.ledger
     base_fee = {int(row.block): int(row.base_fee_wei) for row in rows_of(results.table("blocks"))}
     reason = deviation(results.scenario)
-    if getattr(ledger, "fee_strategies", None):
+    if ledger.fee_strategies:
         reason = reason or "users choose their own fees"
-    if getattr(ledger, "propagation_delay_s", 0):
+    if ledger.propagation_delay_s:
         reason = reason or "messages take their time, and branches have fees of their own"
     wallets = None if reason else _offers(results)
     tip_wei = wei_from_gwei(ledger.tip_gwei)

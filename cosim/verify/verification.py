@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cosim.errors import CosimError, EngineError, NodeError, UserError
-from cosim.evm.engine import choose_engine
+from cosim.evm.engine import choose_engine, create_engine
+from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.power_flow import GridState
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.participants import Participants
-from cosim.replay.replay import engine_for, replay
+from cosim.replay.replay import replay
 from cosim.results.manifest import read_manifest
 from cosim.results.reader import Results
 from cosim.verify import grid
@@ -187,7 +188,7 @@ def _check_ledger(done: Verification, results: Results, engine: str, url: str | 
     except (CosimError, LookupError, OSError, TypeError, ValueError):
         keys = {}  # the checks below say what is wrong with the folder
     try:
-        machine = engine_for(engine, url, keys)
+        machine = create_engine(engine, EngineOptions(keys, NodeSettings(url) if url else None))
     except EngineError as error:
         raise UserError(
             str(error), field="--engine", remedy="use auto, or give --url a node"

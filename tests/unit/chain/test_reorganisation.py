@@ -1,4 +1,4 @@
-"""What a competing branch does to transactions, state, fees and records."""
+"""Effects of a competing branch on transactions, state, fees and records."""
 
 from __future__ import annotations
 
