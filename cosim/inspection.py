@@ -20,7 +20,7 @@ from cosim.replay.replay import Replayed, replay
 from cosim.results.reader import Results
 
 REQUIREMENTS = Path(__file__).with_name("requirements.inspect.txt")
-"""What titanoboa needs on top of cosim; pip cannot resolve it."""
+"""Requirements of titanoboa on top of cosim; pip cannot resolve them."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _replayed_into(env: Any, results: Results) -> Replayed:
 
 
 def _contract(artifact: Artifact, address: bytes) -> Any:
-    """Contract object at an address; from its source, if that is what was deployed."""
+    """Return the contract at an address; from its source, if that is what was deployed."""
     from boa.contracts.abi.abi_contract import ABIContractFactory
     from boa.contracts.vyper.vyper_contract import VyperDeployer
     from vyper.ir.compile_ir import assembly_to_evm

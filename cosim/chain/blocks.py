@@ -20,7 +20,7 @@ BASE_FEE_CHANGE_DENOMINATOR = 8
 
 
 class Transaction(NamedTuple):
-    """What an account sends to the chain.
+    """A transaction as an account sends it to the chain.
 
     Parameters
     ----------
@@ -42,10 +42,8 @@ class Transaction(NamedTuple):
         Native coin sent along. [wei]
     interval : int
         Delivery interval it serves; -1 for the set-up phase.
-    label : str
-        Free text for the records.
     rise_permille : int
-        By how much its sender raises both fees with every block that leaves it waiting: it sends
+        Its sender raises both fees by so much with every block that leaves it waiting: it sends
         the same transaction again, with the same nonce. [‰]
     """
 
@@ -59,11 +57,10 @@ class Transaction(NamedTuple):
     tip_wei: int
     value_wei: int = 0
     interval: int = -1
-    label: str = ""
     rise_permille: int = 0
 
     def after_waiting(self, blocks: int) -> Transaction:
-        """The same with the fees that its sender offers after so many blocks."""
+        """Return it with the fees that its sender offers after so many blocks."""
         if not self.rise_permille or blocks <= 0:
             return self
         up, down = (1_000 + self.rise_permille) ** blocks, 1_000**blocks
@@ -74,14 +71,14 @@ class Transaction(NamedTuple):
 
 @dataclass(frozen=True)
 class FeeStrategy:
-    """What an account offers for its transactions.
+    """Fees that an account offers for its transactions.
 
     Parameters
     ----------
     tip_wei : int
         Priority fee. [wei/gas]
     rise_permille : int
-        By how much it raises both fees with every block that leaves a transaction waiting. [‰]
+        It raises both fees by so much with every block that leaves a transaction waiting. [‰]
     base_fee_factor : int
         Its most fee is so many times the base fee, plus the tip.
     """
@@ -111,7 +108,7 @@ class Background:
     base_fee_wei: int = 0
 
     def gas(self, gas_limit: int, base_fee_wei: int) -> int:
-        """What others take of a block."""
+        """Return the gas that others take of a block."""
         most = round(self.share * gas_limit)
         if base_fee_wei <= self.base_fee_wei:
             return most
@@ -148,7 +145,7 @@ class Included:
 
 
 def next_base_fee_wei(base_fee_wei: int, gas_used: int, gas_limit: int) -> int:
-    """Base fee of the block after one with this gas (EIP-1559). [wei/gas]
+    """Return the base fee of the block after one with this gas (EIP-1559). [wei/gas]
 
     Parameters
     ----------
@@ -169,7 +166,7 @@ def next_base_fee_wei(base_fee_wei: int, gas_used: int, gas_limit: int) -> int:
 
 
 class Mempool:
-    """Transactions that wait: first for their time, then for a block with room for them."""
+    """Transactions that wait: first for their time, then for a block that holds them."""
 
     def __init__(self) -> None:
         self._future: list[tuple[float, int, Transaction]] = []
@@ -200,28 +197,27 @@ class Mempool:
             self._waiting[transaction.handle] = transaction
             heapq.heappush(self._future, (transaction.sent_at_s, transaction.handle, transaction))
 
-    def drop(self, handles: Iterable[int]) -> list[Transaction]:
+    def drop(self, handles: Iterable[int]) -> None:
         """Withdraw transactions; those that were included already are passed over."""
-        dropped = [self._waiting.pop(handle) for handle in handles if handle in self._waiting]
-        for transaction in dropped:
-            self._since.pop(transaction.handle, None)
-        return dropped
+        for handle in handles:
+            self._waiting.pop(handle, None)
+            self._since.pop(handle, None)
 
     def seen(self, timestamp_s: float) -> list[Transaction]:
-        """What lies in the public mempool at a time, in the order of sending."""
+        """Return what lies in the public mempool at a time, in the order of sending."""
         ready = [one for queue in self._ready.values() for one in queue]
         ready += [one for sent_at_s, _, one in self._future if sent_at_s <= timestamp_s]
         waiting = [one for one in ready if one.handle in self._waiting]
         return sorted(waiting, key=lambda one: (one.sent_at_s, one.handle))
 
     def has_candidates(self, timestamp_s: int) -> bool:
-        """Whether any transaction was sent before a time, or waits since an earlier block."""
+        """True if any transaction was sent before a time, or waits since an earlier block."""
         return bool(self._ready) or bool(self._future and self._future[0][0] < timestamp_s)
 
     def candidates(
         self, timestamp_s: int, base_fee_wei: int, block: int = 0
     ) -> Iterator[Transaction]:
-        """Transactions sent before the block, best effective tip first, then first sent.
+        """Yield transactions sent before the block, best effective tip first, then first sent.
 
         The generator is told by :meth:`taken` that the last one was included; else its sender's
         later ones stay behind it, because nonces leave no gap.
@@ -260,11 +256,11 @@ class Mempool:
             heapq.heappush(heads, (-tip, head.sent_at_s, head.handle, head))
 
     def taken(self, transaction: Transaction) -> None:
-        """A candidate was included."""
+        """Note that a candidate was included."""
         del self._waiting[transaction.handle]
         self._since.pop(transaction.handle, None)
 
 
 def effective_tip_wei(transaction: Transaction, base_fee_wei: int) -> int:
-    """What the block proposer gets per gas. [wei/gas]"""
+    """Return what the block proposer gets per gas. [wei/gas]"""
     return min(transaction.tip_wei, transaction.max_fee_wei - base_fee_wei)

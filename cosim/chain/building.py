@@ -9,7 +9,7 @@ from cosim.chain.blocks import Included, Mempool, Transaction, effective_tip_wei
 from cosim.evm.engine import BlockEngine, Engine, Message, Receipt
 
 Refusal = Callable[[Transaction, int], bool]
-"""Whether a proposer, by its number, keeps a transaction out of its block."""
+"""True if a proposer, by its number, keeps a transaction out of its block."""
 
 
 class BlockHead(NamedTuple):
@@ -41,7 +41,7 @@ def fill_block(
     refuse: Refusal | None,
     builder: BlockEngine | None = None,
 ) -> list[Included]:
-    """Execute what a block has room for, and take it out of the mempool.
+    """Execute what fits into a block, and take it out of the mempool.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def fill_block(
     mempool : Mempool
     head : BlockHead
     refuse : callable, optional
-        What its proposer keeps out.
+        Says what its proposer keeps out.
     builder : BlockEngine, optional
         The same engine, if it decides by itself what fits.
 
@@ -85,7 +85,7 @@ def fill_block(
 def _allowed(
     engine: Engine, mempool: Mempool, head: BlockHead, refuse: Refusal | None
 ) -> Iterator[Transaction]:
-    """Candidates that the proposer admits and whose sender has the native coin that they send."""
+    """Yield candidates that the proposer admits and whose sender has what they send."""
     for transaction in mempool.candidates(head.timestamp_s, head.base_fee_wei, head.number):
         if refuse is not None and refuse(transaction, head.proposer):
             continue

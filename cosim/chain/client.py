@@ -1,4 +1,4 @@
-"""Base of all contract clients: sending, reading, and telling why a contract refused."""
+"""Base of all contract clients: sending, reading, and a contract's refusals explained."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ContractClient:
     Parameters
     ----------
     chain : Chain
-        Where it is deployed.
+        The chain that it is deployed on.
     address : bytes
         Its address, 20 bytes.
     artifact : Artifact
-        What was deployed there.
+        The contract that lies there.
     """
 
     contract: ClassVar[str]
@@ -81,7 +81,7 @@ class ContractClient:
 
     @classmethod
     def at(cls, chain: Chain, address: bytes) -> Self:
-        """Client of a contract that is deployed already."""
+        """Return the client of a contract that is deployed already."""
         artifact = cls._compiled()
         chain.register(address, artifact)
         return cls(chain, address, artifact)
@@ -157,7 +157,7 @@ class ContractClient:
         return unpack_values(types, output)
 
     def check(self, handle: int) -> Included | None:
-        """Included transaction of a handle; None while no block includes it.
+        """Return the included transaction of a handle; None while no block includes it.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class ContractClient:
         return included
 
     def check_all(self, handles: Iterable[int]) -> list[Included]:
-        """Included transactions of handles that must all have succeeded.
+        """Return the included transactions of handles that must all have succeeded.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class ContractClient:
         return ContractRevert(text, self.contract, function, arguments)
 
     def decode_calldata(self, data: bytes) -> tuple[str, dict[str, Any]]:
-        """Function and arguments by name of calldata sent to this contract."""
+        """Return function and arguments by name of calldata sent to this contract."""
         entry: Mapping[str, Any] | None = self.artifact.functions.get(data[:4])
         if entry is None:
             return "", {"data": "0x" + data.hex()}
@@ -207,7 +207,7 @@ class ContractClient:
         }
 
     def events(self, included: Included) -> list[tuple[str, dict[str, Any]]]:
-        """Name and arguments of this contract's events in a transaction, addresses as bytes."""
+        """Return this contract's events in a transaction: names, arguments, addresses as bytes."""
         decoders = self.artifact.events
         return [
             (decoder.name, decoder.decode(log.topics, log.data))

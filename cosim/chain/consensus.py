@@ -1,4 +1,4 @@
-"""When blocks come, who proposes them, and which competing branch replaces them.
+"""Consensus: times and proposers of blocks, and the competing branches that replace them.
 
 A schedule answers one question: which block follows one at this time? Timestamps are whole seconds
 and rise strictly. The set-up of a run is mined regularly; the consensus of the scenario begins with
@@ -47,7 +47,7 @@ MOST_CONTESTED = 16
 def block_waits_s(
     rng: np.random.Generator, mean_s: float | FloatArray, size: int | None = None
 ) -> Any:
-    """Times until miners find their next block: a Poisson process, without memory.
+    """Draw the times until miners find their next block: a Poisson process, without memory.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def block_waits_s(
     mean_s : float or (size,) float
         Mean time between their blocks. [s]
     size : int, optional
-        How many; by default one.
+        Their number; by default one.
 
     Returns
     -------
@@ -75,7 +75,7 @@ class BlockPlan(NamedTuple):
     proposer : int
         Validator that proposes it, from 0; 0 where nobody is known by number.
     orphans : int
-        How many blocks before it a competing branch replaces first.
+        Number of blocks before it that a competing branch replaces first.
     """
 
     timestamp_s: int
@@ -93,7 +93,7 @@ class BlockSchedule(Protocol):
 
 @dataclass(frozen=True)
 class Consensus:
-    """How a chain agrees on blocks.
+    """Settings by which a chain agrees on blocks.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ class Consensus:
     block_time_s : int
         Time between blocks, length of a slot or turn, mean under proof of work. [s]
     confirmations : int
-        How many blocks must lie on top before users act on a transaction.
+        Blocks that must lie on top before users act on a transaction.
     validators, failed_validators : int
-        How many there are, and how many of them never propose.
+        Their number, and the number of those that never propose.
     missed_slot_probability : float
         Of each turn or slot of a working validator. [-]
     round_timeout_s : int
-        How long pbft waits for a proposer before the next one's round. [s]
+        Wait of pbft for a proposer before the next one's round. [s]
     propagation_delay_s : float
         Until everybody knows a block or a transaction (proof of work). [s]
     """
@@ -124,18 +124,18 @@ class Consensus:
 
     @property
     def is_regular(self) -> bool:
-        """Whether every block comes one block time after the one before it."""
+        """True if every block comes one block time after the one before it."""
         return self.kind != "proof_of_work" and not (
             self.failed_validators or self.missed_slot_probability
         )
 
     @property
     def forks(self) -> bool:
-        """Whether honest miners reorganise the chain."""
+        """True if honest miners reorganise the chain."""
         return self.kind == "proof_of_work" and self.propagation_delay_s > 0
 
     def schedule(self, start_s: int, rng: np.random.Generator) -> BlockSchedule:
-        """The blocks from a time on.
+        """Return the schedule of the blocks from a time on.
 
         Parameters
         ----------
@@ -160,12 +160,12 @@ class Regular:
         self._block_time_s = block_time_s
 
     def following(self, timestamp_s: int) -> BlockPlan:
-        """The next block."""
+        """See :class:`BlockSchedule`."""
         return BlockPlan(timestamp_s + self._block_time_s)
 
 
 class _Validators:
-    """Who works, and whether a turn is taken."""
+    """Validators that work, and the turns that they take."""
 
     def __init__(self, consensus: Consensus, rng: np.random.Generator) -> None:
         self.n = consensus.validators
@@ -175,7 +175,7 @@ class _Validators:
         self._failed = frozenset(order[: consensus.failed_validators].tolist())
 
     def proposes(self, validator: int) -> bool:
-        """Whether a validator takes its turn now."""
+        """Return True if a validator takes its turn now."""
         is_missed = self._missed > 0 and self._rng.random() < self._missed
         return validator not in self._failed and not is_missed
 

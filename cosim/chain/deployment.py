@@ -1,4 +1,4 @@
-"""Deploying a contract on the simulated chain."""
+"""Deployment of a contract on the simulated chain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def deploy(
     chain : Chain
         Mined by one block.
     artifact : Artifact
-        What to deploy.
+        The compiled contract.
     sender : bytes
         Deploying account.
     *arguments : int, bool or bytes
@@ -38,18 +38,16 @@ def deploy(
     ContractRevert
         If the constructor refuses.
     EngineError
-        If the next block has no room.
+        If it does not fit into the next block.
     """
     data = artifact.init_code(*arguments)
     gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
-    handle = chain.submit(
-        sender, None, data, chain.now_s, gas_limit, label=f"deploy {artifact.name}"
-    )
+    handle = chain.submit(sender, None, data, chain.now_s, gas_limit)
     chain.mine_blocks()
     included = chain.included(handle)
     if included is None:
         raise EngineError(
-            f"{artifact.name} was not deployed: its gas limit of {gas_limit} found no room in the "
+            f"{artifact.name} was not deployed: its gas limit of {gas_limit} does not fit into the "
             f"next block of {chain.block_gas_limit}"
         )
     address = included.receipt.contract_address

@@ -1,4 +1,4 @@
-"""How probable it is that an attacker with a share of the hash power reverts a transaction.
+"""Probability that an attacker with a share of the hash power reverts a transaction.
 
 The attacker secretly builds a branch in which the transaction is missing, and publishes it once
 the receiver trusts the transaction. Under proof of work honest miners find the next block with
@@ -28,11 +28,11 @@ from collections.abc import Callable
 from scipy.special import betainc, gammainc
 
 CONFIRMATIONS_MAX = 1_000_000
-"""Where the search for enough confirmations ends; a share so close to one half needs more."""
+"""End of the search for enough confirmations; a share so close to one half needs more."""
 
 
 def reversal_probability(share: float, confirmations: int) -> float:
-    """Probability that a transaction is reverted: the race as it is.
+    """Return the probability that a transaction is reverted: the race as it is.
 
     ``I(4 p q; z, 1/2)`` with the regularised incomplete beta function (Grunspan and Pérez-Marco).
 
@@ -55,7 +55,7 @@ def reversal_probability(share: float, confirmations: int) -> float:
 
 
 def nakamoto_probability(share: float, confirmations: int) -> float:
-    """Probability that a transaction is reverted, by Nakamoto's Poisson approximation.
+    """Return the probability of a reversal by Nakamoto's Poisson approximation.
 
     Parameters and errors as of :func:`reversal_probability`. The sum has positive terms only, so
     that small probabilities keep their digits.
@@ -78,7 +78,7 @@ def confirmations_needed(
     risk: float,
     probability: Callable[[float, int], float] = reversal_probability,
 ) -> int | None:
-    """Least number of confirmations with which the probability of a reversal is below a risk.
+    """Return the least number of confirmations that keeps a reversal below a risk.
 
     Parameters
     ----------

@@ -142,14 +142,14 @@ class View(_Function, Generic[T]):
 
 
 def pair(first: int, second: int) -> tuple[int, int]:
-    """Result of a view that returns two integers."""
+    """Return the result of a view of two integers."""
     return first, second
 
 
 def constructor_arguments(
     artifact: Artifact, terms: Sequence[object], by_name: Mapping[str, Static]
 ) -> list[Static]:
-    """Arguments of a contract's constructor, in its order.
+    """Return the arguments of a contract's constructor, in its order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the chain did, as columns of the tables ``transactions``, ``blocks`` and ``events``."""
+"""Columns of the tables ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cosim.chain.blocks import Included, Transaction
+from cosim.chain.blocks import Included
 from cosim.evm.abi import revert_text
 from cosim.evm.contracts import Artifact
 from cosim.evm.engine import Log
@@ -27,7 +27,7 @@ class Reorganisation(NamedTuple):
     block : int
         Number of the first one.
     depth_blocks : int
-        How many they were.
+        Their number.
     seen_at_s : int
         Timestamp of the last of them, Unix time. [s]
     cause : str
@@ -61,7 +61,6 @@ _TRANSACTION_COLUMNS = (
     "status",
     "fee_wei",
     "interval",
-    "label",
     "contract",
     "method",
     "revert_reason",
@@ -77,7 +76,6 @@ _BLOCK_COLUMNS = (
     "others_gas",
 )
 _EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
-_WITHDRAWN_COLUMNS = ("sent_at_s", "sender", "to", "data", "interval", "label")
 
 
 @dataclass(frozen=True)
@@ -87,16 +85,14 @@ class LedgerRecords:
     Parameters
     ----------
     transactions : dict of list
-        Included transactions in the order of the chain: DESIGN.md's columns, and ``fee_wei``,
-        ``interval``, ``label``, ``contract``, ``method`` and ``revert_reason``. Addresses are
+        Included transactions in the order of the chain: those of the table, and ``fee_wei``,
+        ``interval``, ``contract``, ``method`` and ``revert_reason``. Addresses are
         0x hex, ``data`` is bytes, ``to`` is None for deployments. ``value_wei`` and ``fee_wei`` may
         exceed 64 bits; they are Python ints, which Parquet holds as ``decimal128(38, 0)``.
     blocks : dict of list
         Blocks, empty ones too.
     events : dict of list
         Events, the arguments as compact JSON with sorted keys.
-    withdrawn : dict of list
-        Transactions that their sender withdrew before any block included them.
     reorganisations : dict of list
         Blocks that were replaced; the other columns hold the blocks in their place.
     """
@@ -104,14 +100,12 @@ class LedgerRecords:
     transactions: Columns
     blocks: Columns
     events: Columns
-    withdrawn: Columns
     reorganisations: Columns
 
 
 def records(
     included: Iterable[Included],
     blocks: Sequence[BlockRow],
-    withdrawn: Sequence[Transaction],
     contracts: Mapping[bytes, Artifact],
     reorganisations: Sequence[Reorganisation] = (),
 ) -> LedgerRecords:
@@ -123,8 +117,6 @@ def records(
         In the order of the chain.
     blocks : sequence of tuple
         Rows of the table of blocks.
-    withdrawn : sequence of Transaction
-        Dropped ones.
     contracts : mapping
         Known contracts by address; events of others are shown undecoded.
     reorganisations : sequence of Reorganisation
@@ -136,22 +128,10 @@ def records(
         transaction_rows.append(_transaction_row(item, contracts))
         for log_index, log in enumerate(item.receipt.logs):
             event_rows.append((item.block, item.index, log_index, *_event(log, contracts)))
-    withdrawn_rows = [
-        (
-            sent.sent_at_s,
-            "0x" + sent.sender.hex(),
-            None if sent.to is None else "0x" + sent.to.hex(),
-            sent.data,
-            sent.interval,
-            sent.label,
-        )
-        for sent in withdrawn
-    ]
     return LedgerRecords(
         _columns(_TRANSACTION_COLUMNS, transaction_rows),
         _columns(_BLOCK_COLUMNS, blocks),
         _columns(_EVENT_COLUMNS, event_rows),
-        _columns(_WITHDRAWN_COLUMNS, withdrawn_rows),
         _columns(Reorganisation._fields, reorganisations),
     )
 
@@ -187,7 +167,6 @@ def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tup
         receipt.status,
         item.fee_wei,
         sent.interval,
-        sent.label,
         None if artifact is None else artifact.name,
         method,
         None if receipt.status else revert_text(receipt.output),

@@ -1,6 +1,6 @@
 """Races of an attacker's branch against the honest chain, run many times.
 
-The Monte Carlo beside the formulae of :mod:`cosim.chain.finality`. Blocks of honest miners and of
+The Monte Carlo next to the formulae of :mod:`cosim.chain.finality`. Blocks of honest miners and of
 the attacker arrive at random times, drawn as the chain model draws blocks under proof of work
 (:func:`cosim.chain.consensus.block_waits_s`): miners with a share ``s`` of the hash power find one
 every ``block_time_s / s`` on average. Only numbers of blocks decide.
@@ -23,7 +23,7 @@ GIVE_UP_PROBABILITY = 1e-7
 
 @dataclass(frozen=True)
 class Estimate:
-    """How often something happened.
+    """Frequency of an outcome.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def race(
 
 
 def _arrivals(until_s: FloatArray, mean_s: float, rng: np.random.Generator) -> IntArray:
-    """How many blocks are found in each race up to a time."""
+    """Draw the number of blocks found in each race up to a time."""
     found = np.zeros(len(until_s), dtype=np.int64)
     left_s = until_s.copy()
     going = np.arange(len(until_s))
@@ -120,7 +120,7 @@ def _arrivals(until_s: FloatArray, mean_s: float, rng: np.random.Generator) -> I
 def _caught_up(
     behind: IntArray, means_s: tuple[float, float], hopeless: int, rng: np.random.Generator
 ) -> int:
-    """How many races an attacker still wins who is so many blocks behind.
+    """Return the number of races that an attacker so many blocks behind still wins.
 
     Arrivals have no memory, so both clocks start anew with every block; the earlier one decides
     whose it is.

@@ -108,7 +108,7 @@ intervals. Who waits for fewer confirmations acts on trades that can still be un
 
 `ledger.consensus: proof_of_work` with `ledger.confirmations` sets what users wait for. The
 manifest's indicator `reversal_probability` gives the exact probability for attackers with 10, 20
-and 30 % of the hash power, and the report shows it beside the time that [settlement takes to
+and 30 % of the hash power, and the report shows it next to the time that [settlement takes to
 become final](results.md#indicators). Under proof of authority and PBFT a block is final at once,
 unless a majority (PBFT: a third) of the validators is the attacker; under proof of stake this
 race does not exist either. The indicator is null there.
@@ -144,7 +144,7 @@ def compare(
     n_races: int = N_RACES,
     seed: int = SEED,
 ) -> list[Reversal]:
-    """Formulae and races for every share with every number of confirmations.
+    """Evaluate formulae and races for every share with every number of confirmations.
 
     Each pair has random numbers of its own, so that it does not depend on the others asked for.
 
@@ -181,7 +181,7 @@ def compare_given(
     n_races: int | None = None,
     seed: int | None = None,
 ) -> list[Reversal]:
-    """:func:`compare` for what somebody asked for, with defaults for the rest.
+    """Do as :func:`compare` for what a user asked for, with defaults for the rest.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def compare_given(
 
 
 def as_csv(rows: Iterable[Reversal]) -> str:
-    """CSV with the columns :data:`COLUMNS`."""
+    """Return CSV with the columns :data:`COLUMNS`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -231,7 +231,7 @@ def as_csv(rows: Iterable[Reversal]) -> str:
 
 
 def screen_table(rows: Sequence[Reversal]) -> Table:
-    """The figures as a table for the console."""
+    """Return the figures as a table for the console."""
     table = Table(
         title="Probability that an attacker reverts a transaction",
         caption="q: the attacker's share of the hash power. z: blocks on top of the transaction's. "
@@ -252,7 +252,7 @@ def screen_table(rows: Sequence[Reversal]) -> Table:
 
 
 def as_markdown(rows: Sequence[Reversal]) -> str:
-    """The page docs/finality.md."""
+    """Return the page docs/finality.md."""
     headings = ("q", "z", "exact", "races", "Nakamoto", "races, mean time")
     table = _table(headings, ((_percent(row.share), *_cells(row)) for row in rows))
     n_races = f"{rows[0].races.n_races:,}".replace(",", " ")
@@ -275,7 +275,7 @@ def _wrapped(text: str) -> str:
 
 
 def _agreement(rows: Sequence[Reversal]) -> str:
-    """How far races and formulae are apart, in standard errors that the formula implies."""
+    """Distance of races and formulae, in standard errors that the formula implies."""
     own = max(_distance(row.races, row.exact) for row in rows)
     mean_time = max(_distance(row.mean_time_races, row.nakamoto) for row in rows)
     crossed = max(_distance(row.races, row.nakamoto) for row in rows)
@@ -305,7 +305,7 @@ def _needed_table() -> str:
 
 
 def _duration(seconds: float) -> str:
-    """A time in the unit in which people would say it."""
+    """Time in seconds, minutes or hours, by its size."""
     if seconds < 600:
         return f"{seconds:.0f} s"
     if seconds < 7_200:

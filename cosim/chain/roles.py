@@ -18,7 +18,7 @@ ATTACKERS = ("attacker",)
 
 
 def sender_names(prosumers: Sequence[str], meters: Sequence[str]) -> tuple[str, ...]:
-    """Names of all accounts that can send in a run.
+    """Return the names of all accounts that can send in a run.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def sender_names(prosumers: Sequence[str], meters: Sequence[str]) -> tuple[str, 
 
 
 def key_ring(seed: int, prosumers: Sequence[str], meters: Sequence[str]) -> dict[bytes, bytes]:
-    """Private keys by address of everybody who can send in a run.
+    """Return the private keys by address of everybody who can send in a run.
 
     Parameters
     ----------

@@ -8,13 +8,13 @@ from cosim.chain.client import ContractClient
 from cosim.errors import ContractRevert, EngineError
 
 PATIENCE_BLOCKS = 100
-"""How many blocks a transaction that must succeed may wait for room."""
+"""Most blocks that a transaction that must succeed may wait for."""
 
 
 def wait_for(chain: Chain, handle: int, until_s: float) -> Included | None:
     """Mine until a transaction is included and has its confirmations.
 
-    Who finds no room for it before a time withdraws it. Once included, its confirmations are
+    It is withdrawn if no block holds it before a time. Once included, its confirmations are
     waited for however long they take; what a reorganisation took out again is waited for anew.
 
     Parameters
@@ -38,7 +38,7 @@ def wait_for(chain: Chain, handle: int, until_s: float) -> Included | None:
 
 
 def is_confirmed(chain: Chain, included: Included | None) -> bool:
-    """Whether so many blocks lie on top of a transaction that its sender acts on it."""
+    """Return True if so many blocks lie on a transaction that its sender acts on it."""
     return included is not None and chain.block - included.block >= chain.confirmations
 
 
@@ -65,7 +65,7 @@ def confirmed(client: ContractClient, handle: int) -> Included:
 
 
 def refusal(client: ContractClient, handle: int) -> str:
-    """Revert text of an included transaction; empty if it succeeded."""
+    """Return the revert text of an included transaction; empty if it succeeded."""
     try:
         client.check(handle)
     except ContractRevert as revert:

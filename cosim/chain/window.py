@@ -18,13 +18,13 @@ class RecentBlock:
     Parameters
     ----------
     plan : BlockPlan
-        When it came, and who proposed it.
+        Its time and proposer.
     base_fee_wei : int
         [wei/gas]
     snapshot : int
         The engine's state before it.
     transactions : list of Transaction
-        What lies in it.
+        Its content.
     """
 
     plan: BlockPlan
@@ -34,7 +34,7 @@ class RecentBlock:
 
 
 class Window:
-    """Keeps at most ``horizon`` blocks replaceable; with 0 it keeps nothing and costs nothing."""
+    """At most ``horizon`` blocks that are replaceable; with 0 it keeps nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self.horizon = 0

@@ -80,43 +80,29 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from cosim.evm.engine import choose_engine
     from cosim.verify.report import print_verification
-    from cosim.verify.study import check_study, study_runs
-    from cosim.verify.verification import PARTS, Verification, verify
+    from cosim.verify.verification import PARTS, verify_folder
 
     if builds_blocks(options.engine) and not options.url:
         raise UserError(
             "is missing", field="--url", remedy="give the address of a fresh node, http://..."
         )
     tell_slow_engine(options.engine)
-    engine = choose_engine(options.engine)
     console = Console()
     begin = time.monotonic()
-    runs = study_runs(options.result)
-    if runs is not None and builds_blocks(options.engine):
-        raise UserError(
-            "is a study, and a node can replay one run only",
-            file=options.result,
-            remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
-        )
-    passed = True
-    if runs is not None:
-        own = Verification(options.result, engine, [check_study(options.result)])
-        print_verification(own, console)
-        passed = own.passed
-    for result in runs if runs is not None else [options.result]:
-        with console.status(f"verifying {result}"):
-            done = verify(
-                result,
-                engine,
-                options.url,
-                every=options.every,
-                jobs=options.jobs,
-                parts=options.only or PARTS,
-            )
-        print_verification(done, console)
-        passed = passed and done.passed
+    engine, passed = options.engine, True
+    checked = verify_folder(
+        options.result,
+        engine,
+        options.url,
+        every=options.every,
+        jobs=options.jobs,
+        parts=options.only or PARTS,
+    )
+    with console.status(f"verifying {options.result}"):
+        for done in checked:
+            print_verification(done, console)
+            engine, passed = done.engine, passed and done.passed
     console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
     return 0 if passed else EXIT_FAILED
 

@@ -75,27 +75,27 @@ def pack_mixed(*values: int | bytes | bool | Sequence[int] | Sequence[bytes]) ->
 
 
 def unpack_uint(word: bytes) -> int:
-    """Unsigned integer in a word."""
+    """Return the unsigned integer in a word."""
     return int.from_bytes(word, "big")
 
 
 def unpack_int(word: bytes) -> int:
-    """Signed integer in a word."""
+    """Return the signed integer in a word."""
     return int.from_bytes(word, "big", signed=True)
 
 
 def unpack_bool(word: bytes) -> bool:
-    """Truth value in a word."""
+    """Return the truth value in a word."""
     return word[-1] == 1
 
 
 def unpack_address(word: bytes) -> bytes:
-    """Address in a word, 20 bytes."""
+    """Return the address in a word, 20 bytes."""
     return word[12:]
 
 
 def unpack_bytes32(word: bytes) -> bytes:
-    """Word as it is, 32 bytes."""
+    """Return the word as it is, 32 bytes."""
     return bytes(word)
 
 
@@ -103,7 +103,7 @@ Unpacker = Callable[[bytes], Any]
 
 
 def unpacker(abi_type: str) -> Unpacker:
-    """Decoder of a static type's word.
+    """Return the decoder of a static type's word.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def unpack_values(abi_types: Sequence[str], data: bytes) -> list[Any]:
 
 
 def revert_text(output: bytes) -> str:
-    """Reason in revert data: the contract's text, a panic's meaning, or that there is none."""
+    """Return the reason in revert data: the contract's text, a panic's meaning, or none."""
     selector = output[:4]
     if selector == _ERROR_SELECTOR:
         return str(unpack_values(["string"], output[4:])[0])
@@ -158,7 +158,7 @@ def revert_text(output: bytes) -> str:
 
 @dataclass(frozen=True)
 class EventDecoder:
-    """Turns a log entry of one event into its arguments.
+    """Decoder of the log entries of one event.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class EventDecoder:
         return tuple((json.dumps(name) + ":", *places[name]) for name in sorted(places))
 
     def to_json(self, topics: Sequence[bytes], data: bytes) -> str:
-        """Arguments as compact JSON with sorted keys, bytes as 0x hex.
+        """Return the arguments as compact JSON with sorted keys, bytes as 0x hex.
 
         The same as dumping what :meth:`decode` gives, without the detour: a run logs tens of
         thousands of events.
@@ -200,7 +200,7 @@ class EventDecoder:
         return "{" + ",".join(parts) + "}"
 
     def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
-        """Arguments by name; addresses as 20 bytes."""
+        """Return the arguments by name; addresses as 20 bytes."""
         arguments = {
             name: unpack(topic)
             for (name, unpack), topic in zip(self.indexed, topics[1:], strict=True)
@@ -211,7 +211,7 @@ class EventDecoder:
 
 
 def event_decoders(abi: Sequence[Mapping[str, Any]]) -> dict[bytes, EventDecoder]:
-    """Decoders of all events of a contract, by topic.
+    """Return the decoders of all events of a contract, by topic.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Account:
 
 
 def account(seed: int, name: str) -> Account:
-    """Account of a name under a seed.
+    """Return the account of a name under a seed.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def account(seed: int, name: str) -> Account:
 
 
 def accounts(seed: int, names: Iterable[str]) -> dict[str, Account]:
-    """Accounts by name, in the order of the names.
+    """Return accounts by name, in the order of the names.
 
     Raises
     ------

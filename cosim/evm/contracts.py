@@ -84,13 +84,8 @@ class Artifact:
     @functools.cached_property
     def functions(self) -> Mapping[bytes, Mapping[str, Any]]:
         """ABI entries of functions by selector, to read calldata."""
-        return MappingProxyType(
-            {
-                self.selectors[entry["name"]]: entry
-                for entry in self.abi
-                if entry["type"] == "function"
-            }
-        )
+        entries = (entry for entry in self.abi if entry["type"] == "function")
+        return MappingProxyType({self.selectors[entry["name"]]: entry for entry in entries})
 
     @functools.cached_property
     def events(self) -> Mapping[bytes, EventDecoder]:
@@ -98,12 +93,12 @@ class Artifact:
         return MappingProxyType(event_decoders(self.abi))
 
     def slot_of(self, variable: str, account: bytes) -> int:
-        """Storage slot of an account's value in a mapping (Vyper hashes slot, then key)."""
+        """Return the slot of an account's value in a mapping (Vyper hashes slot, then key)."""
         key = pack(self.slots[variable], account)
         return int.from_bytes(keccak(key), "big")
 
     def init_code(self, *arguments: int | bytes | bool) -> bytes:
-        """Data of the deploying transaction.
+        """Return the data of the deploying transaction.
 
         Parameters
         ----------
@@ -114,12 +109,12 @@ class Artifact:
 
 
 def runtime_code_hash(code: bytes) -> str:
-    """Keccak-256 of deployed code as 0x hex, as EXTCODEHASH and block explorers show it."""
+    """Return Keccak-256 of deployed code as 0x hex, as EXTCODEHASH and explorers show it."""
     return "0x" + keccak(code).hex()
 
 
 def cache_folder() -> Path:
-    """Where compiled contracts are kept."""
+    """Return the folder of compiled contracts."""
     chosen = os.environ.get("COSIM_CACHE")
     if chosen:
         return Path(chosen)
@@ -128,7 +123,7 @@ def cache_folder() -> Path:
 
 
 def compile_contract(name: str) -> Artifact:
-    """One of the contracts that come with cosim, as shipped; compiled if its source changed.
+    """Return a contract that comes with cosim, as shipped; compiled if its source changed.
 
     Parameters
     ----------
@@ -149,7 +144,7 @@ def _compiled(path: Path) -> Artifact:
 
 
 def source_of(name: str) -> Path:
-    """Source file of one of the contracts that come with cosim.
+    """Return the source file of one of the contracts that come with cosim.
 
     Raises
     ------
@@ -163,19 +158,18 @@ def source_of(name: str) -> Path:
     raise EngineError(f"no contract {name}: {folder('contracts')} has no {name}.vy")
 
 
-def subjects(contracts: Path | None = None) -> list[Path]:
-    """Folders of the Vyper sources that come with cosim, one a subject, or of a copy of them."""
-    root = folder("contracts") if contracts is None else contracts
-    return sorted(path for path in root.iterdir() if path.is_dir())
+def subjects() -> list[Path]:
+    """Return the folders of cosim's Vyper sources, one a subject."""
+    return sorted(path for path in folder("contracts").iterdir() if path.is_dir())
 
 
 def compile_source(path: Path) -> Artifact:
-    """Contract of a Vyper file: as shipped next to it, from the cache, or compiled now.
+    """Return the contract of a Vyper file: as shipped next to it, from the cache, or compiled now.
 
     Parameters
     ----------
     path : Path
-        The source. Its imports are looked up beside it, then among the contracts that come with
+        The source. Its imports are looked up next to it, then among the contracts that come with
         cosim.
 
     Returns
@@ -250,28 +244,20 @@ def _source_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _search_path(path: Path, contracts: Path | None = None) -> list[Path]:
-    """Where a source's imports are looked up, in this order."""
-    return [path.parent, *(place for place in subjects(contracts) if place != path.parent)]
+def _search_path(path: Path) -> list[Path]:
+    """Return the folders where a source's imports are looked up, in order."""
+    return [path.parent, *(place for place in subjects() if place != path.parent)]
 
 
-def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
-    """Vyper's own view of a source, from which it makes all of its outputs.
-
-    Parameters
-    ----------
-    path : Path
-        The source.
-    contracts : Path, optional
-        Where imports are looked up after the source's folder; default: what comes with cosim.
-    """
+def compiler_data(path: Path) -> CompilerData:
+    """Return Vyper's own view of a source, from which it makes all of its outputs."""
     # imported here: hardly any run compiles
     from vyper.compiler.input_bundle import FilesystemInputBundle
     from vyper.compiler.phases import CompilerData
     from vyper.compiler.settings import Settings
 
     # the bundle looks in the last of its paths first
-    bundle = FilesystemInputBundle(_search_path(path, contracts)[::-1])
+    bundle = FilesystemInputBundle(_search_path(path)[::-1])
     return CompilerData(
         bundle.load_file(path.name),
         input_bundle=bundle,
@@ -279,12 +265,12 @@ def compiler_data(path: Path, contracts: Path | None = None) -> CompilerData:
     )
 
 
-def _compile(path: Path, source_hash: str, contracts: Path | None = None) -> Artifact:
+def _compile(path: Path, source_hash: str) -> Artifact:
     from vyper.compiler.output import build_abi_output, build_layout_output
     from vyper.exceptions import VyperException
 
     try:
-        data = compiler_data(path, contracts)
+        data = compiler_data(path)
         return Artifact(
             path.stem,
             tuple(build_abi_output(data)),

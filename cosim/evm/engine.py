@@ -1,4 +1,4 @@
-"""What every EVM engine does, and what a transaction costs before it runs.
+"""Interface of every EVM engine, and the cost of a transaction before it runs.
 
 An engine executes one transaction after another against its own state. It knows no mempool, no
 fees and no signatures: gas price is 0 during execution, and the chain model in
@@ -82,7 +82,7 @@ class Receipt(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What an engine executes.
+    """Call or deployment that an engine executes.
 
     Parameters
     ----------
@@ -203,20 +203,20 @@ class BlockEngine(Engine, Protocol):
         Returns
         -------
         list of Receipt or None
-            One per message; None for what the block has no room for.
+            One per message; None for what does not fit into the block.
         """
         ...
 
 
 def intrinsic_gas(data: bytes, is_create: bool) -> tuple[int, int]:
-    """Gas due before execution, and least gas of a transaction with this calldata.
+    """Return the gas due before execution, and the least gas with this calldata.
 
     Parameters
     ----------
     data : bytes
         Calldata, or init code of a deployment.
     is_create : bool
-        Whether the transaction deploys.
+        True if the transaction deploys.
 
     Returns
     -------
@@ -268,8 +268,15 @@ def check_transaction(data: bytes, is_create: bool, gas_limit: int, block_gas_li
     return floor
 
 
+def too_poor(sender: bytes, balance_wei: int, value_wei: int) -> EngineError:
+    """Return the error of a sender that has less native coin than it sends. [wei]"""
+    return EngineError(
+        f"account 0x{sender.hex()} has {balance_wei} wei and cannot send {value_wei}"
+    )
+
+
 def choose_engine(name: str) -> str:
-    """Name of the engine that ``auto`` stands for here: the fastest that is installed.
+    """Return the engine that ``auto`` stands for here: the fastest that is installed.
 
     Parameters
     ----------
@@ -303,13 +310,13 @@ def slow_engine_note() -> str | None:
 
 
 def _by_speed() -> list[str]:
-    """Engines that ``auto`` may take, fastest first; ours first among equals."""
+    """Return the engines that ``auto`` may take, fastest first; ours first among equals."""
     ranks = {name: engine.speed for name, engine in EVM_ENGINES.every().items() if engine.speed}
     return sorted(ranks, key=lambda name: -ranks[name])
 
 
 def create_engine(name: str, options: EngineOptions | None = None) -> Engine:
-    """Engine by its name in the scenario.
+    """Return an engine by its name in the scenario.
 
     Parameters
     ----------

@@ -45,10 +45,10 @@ keccak = fastest_keccak()
 
 
 def create_address(sender: bytes, nonce: int) -> bytes:
-    """Address of the contract that an account creates with a nonce (CREATE), 20 bytes."""
+    """Return the address of the contract that an account creates with a nonce (CREATE)."""
     return keccak(rlp.encode([sender, nonce]))[12:]
 
 
 def selector(signature: str) -> bytes:
-    """First four bytes of the hash of a function signature, e.g. ``transfer(address,uint256)``."""
+    """Return four bytes of the hash of a signature, e.g. ``transfer(address,uint256)``."""
     return keccak(signature.encode())[:4]

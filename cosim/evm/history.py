@@ -1,4 +1,4 @@
-"""What a node was told, in order: enough to tell it again.
+"""History of what a node was told, in order: enough to tell it again.
 
 A node that lost its last blocks, or all of them, gets them again from here: the same signed bytes
 in blocks of the same numbers and timestamps.
@@ -24,7 +24,7 @@ class Allocation:
     before_wei, after_wei : int
         As the node had it and was told to have it. [wei]
     is_purse : bool
-        Whether it is what the node wants to see before it takes a transaction.
+        True for what the node wants to see before it takes a transaction.
     """
 
     address: bytes
@@ -61,7 +61,7 @@ class ToldBlock:
     number, timestamp_s, gas_limit : int
         [-, s, -]
     transactions : tuple of Signed
-        What it holds, in order.
+        Its content, in order.
     digest : bytes
         Of the receipts.
     """
@@ -107,14 +107,14 @@ class History:
         return next((s for s in reversed(self.steps) if isinstance(s, ToldBlock)), None)
 
     def allocated_wei(self, address: bytes) -> int:
-        """Native coin that an account was last given; 0 if none. [wei]"""
+        """Return the native coin that an account was last given; 0 if none. [wei]"""
         for step in reversed(self.steps):
             if isinstance(step, Allocation) and step.address == address:
                 return step.after_wei
         return 0
 
     def blocks(self) -> list[tuple[int, ToldBlock]]:
-        """Blocks with their positions among the steps."""
+        """Return the blocks with their positions among the steps."""
         return [(i, s) for i, s in enumerate(self.steps) if isinstance(s, ToldBlock)]
 
     def cut(self, length: int) -> list[tuple[bytes, int]]:
@@ -142,7 +142,7 @@ class History:
 
 
 def receipts_digest(receipts: Iterable[Receipt]) -> bytes:
-    """Digest of status, gas, addresses and logs of receipts; not of their output."""
+    """Return a digest of status, gas, addresses and logs of receipts; not of their output."""
     digest = hashlib.sha256()
     for one in receipts:
         digest.update(repr((one.status, one.gas_used, one.logs, one.contract_address)).encode())
@@ -150,7 +150,7 @@ def receipts_digest(receipts: Iterable[Receipt]) -> bytes:
 
 
 def left_over(gas_limits: Sequence[int], gas_used: Sequence[int | None], limit: int) -> bool:
-    """Whether a block holds exactly what our rule lets in.
+    """Return True if a block holds exactly what our rule lets in.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an engine was asked and answered, on disk, so that a run can go on where it stopped.
+"""Questions to an engine and its answers, on disk, so that a run can go on where it stopped.
 
 A run is deterministic: started again, it asks the same. As long as it does, the journal answers,
 and the engine on the node only takes note (:meth:`TimedNode.assume_block`). At the journal's end
@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO, runtime_checkable
 
@@ -48,7 +48,7 @@ class JournalledEngine:
     digest : str
         Of the scenario: a journal of another one is refused.
     resume : bool
-        Whether to read what is there; else it is begun anew.
+        Read what is there; else it is begun anew.
 
     Raises
     ------
@@ -82,12 +82,12 @@ class JournalledEngine:
         self._file.flush()
 
     def _note(self, *question: Any) -> str:
-        """Digest of this and all earlier questions."""
+        """Return the digest of this and all earlier questions."""
         self._asked.update(repr(question).encode())
         return self._asked.hexdigest()[:16]
 
     def _recall(self, digest: str) -> Any:
-        """Answer of the journal to a question, in a list; None if it has no more."""
+        """Return the journal's answer to a question; None if it has no more."""
         if self._recalled is None:
             return None
         noted, answer = self._recalled
@@ -100,7 +100,15 @@ class JournalledEngine:
             )
         self.answered += 1
         self._recalled = next(self._old, None)
-        return [answer]
+        return answer
+
+    def _answer(self, ask: Callable[[], Any], *question: Any) -> Any:
+        """Return the answer to a question, as JSON: the journal's, or else the engine's."""
+        digest = self._note(*question)
+        if (answer := self._recall(digest)) is None:
+            answer = ask()
+            self._write([digest, answer])
+        return answer
 
     def set_block(
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
@@ -113,7 +121,7 @@ class JournalledEngine:
         """See :class:`~cosim.evm.engine.BlockEngine`."""
         digest = self._note("execute", *map(tuple, messages))
         if (old := self._recall(digest)) is not None:
-            receipts = [None if one is None else _receipt(one) for one in old[0]]
+            receipts = [None if one is None else _receipt(one) for one in old]
             self.engine.assume_block(messages, receipts)
             return receipts
         receipts = self.engine.execute_block(messages)
@@ -131,45 +139,32 @@ class JournalledEngine:
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
         """See :class:`~cosim.evm.engine.Engine`."""
-        digest = self._note("call", sender, to, data)
-        old = self._recall(digest)
-        if old is None:
+
+        def ask() -> dict[str, str]:
             try:
-                answer = {"output": self.engine.call(sender, to, data).hex()}
+                return {"output": self.engine.call(sender, to, data).hex()}
             except ContractRevert as revert:
-                answer = {"refused": revert.text}
-            self._write([digest, answer])
-        else:
-            (answer,) = old
+                return {"refused": revert.text}
+
+        answer = self._answer(ask, "call", sender, to, data)
         if "refused" in answer:
             raise ContractRevert(answer["refused"])
         return bytes.fromhex(answer["output"])
 
     def storage(self, address: bytes, slot: int) -> int:
         """Value of a storage slot."""
-        digest = self._note("storage", address, slot)
-        if (old := self._recall(digest)) is not None:
-            return int(old[0], 16)
-        value = self.engine.storage(address, slot)
-        self._write([digest, hex(value)])
-        return value
+        ask = self.engine.storage
+        return int(self._answer(lambda: hex(ask(address, slot)), "storage", address, slot), 16)
 
     def storage_root(self, address: bytes) -> bytes:
         """Merkle-Patricia root of an account's storage."""
-        return self._bytes("root", address)
+        ask = self.engine.storage_root
+        return bytes.fromhex(self._answer(lambda: ask(address).hex(), "root", address))
 
     def code(self, address: bytes) -> bytes:
         """Runtime code of an account."""
-        return self._bytes("code", address)
-
-    def _bytes(self, kind: str, address: bytes) -> bytes:
-        digest = self._note(kind, address)
-        if (old := self._recall(digest)) is not None:
-            return bytes.fromhex(old[0])
-        ask = self.engine.storage_root if kind == "root" else self.engine.code
-        value = ask(address)
-        self._write([digest, value.hex()])
-        return value
+        ask = self.engine.code
+        return bytes.fromhex(self._answer(lambda: ask(address).hex(), "code", address))
 
     def nonce(self, address: bytes) -> int:
         """Transactions sent by an account; counted, not asked."""
@@ -177,12 +172,8 @@ class JournalledEngine:
 
     def balance(self, address: bytes) -> int:
         """Native coin of an account. [wei]"""
-        digest = self._note("balance", address)
-        if (old := self._recall(digest)) is not None:
-            return int(old[0], 16)
-        value = self.engine.balance(address)
-        self._write([digest, hex(value)])
-        return value
+        ask = self.engine.balance
+        return int(self._answer(lambda: hex(ask(address)), "balance", address), 16)
 
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account. [wei]"""
@@ -208,7 +199,7 @@ class JournalledEngine:
 
 
 def _read(path: Path, head: Mapping[str, Any]) -> Iterator[Any]:
-    """Lines of a journal behind its head."""
+    """Return the lines of a journal behind its head."""
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()

@@ -20,10 +20,8 @@ Request = tuple[str, Sequence[Any]]
 _TRANSIENT = frozenset({-32603, -32005})
 """JSON-RPC codes of "internal error" and "limit exceeded": the node may answer later."""
 
-_METHOD_NOT_FOUND = -32601
-
 _OF_THE_EVM = "evm error"
-"""How anvil begins to speak of an execution that halted: final, whatever the code says."""
+"""Beginning of anvil's words for an execution that halted: final, whatever the code says."""
 
 
 class NodeUnavailable(EngineError):
@@ -36,7 +34,7 @@ class NodeRefused(EngineError):
     Parameters
     ----------
     method : str
-        What was asked.
+        The request.
     code : int
         JSON-RPC error code.
     message : str
@@ -54,20 +52,15 @@ class NodeRefused(EngineError):
 
     @property
     def is_execution(self) -> bool:
-        """Whether the EVM ran and reverted or halted."""
+        """True if the EVM ran and reverted or halted."""
         text = self.message.lower()
         return self.code == 3 or any(
             word in text for word in ("revert", _OF_THE_EVM, "out of gas", "invalid opcode")
         )
 
     @property
-    def is_unknown_method(self) -> bool:
-        """Whether the node does not offer the method, or does not let us use it."""
-        return self.code == _METHOD_NOT_FOUND
-
-    @property
     def is_known_transaction(self) -> bool:
-        """Whether the transaction is in the node's pool or in a block already."""
+        """True if the transaction is in the node's pool or in a block already."""
         text = self.message.lower()
         return any(
             word in text
@@ -102,7 +95,7 @@ class Node:
     url : str
         http or https.
     timeout_s : float
-        How long one answer may take. [s]
+        Longest time of one answer. [s]
     """
 
     def __init__(self, url: str, timeout_s: float = 20.0) -> None:
@@ -116,7 +109,7 @@ class Node:
         )
 
     def request(self, method: str, *parameters: Any) -> Any:
-        """Result of one request.
+        """Return the result of one request.
 
         Raises
         ------
@@ -132,7 +125,7 @@ class Node:
         return _result(method, answer)
 
     def batch(self, calls: Sequence[Request]) -> list[Any]:
-        """Results of requests that are sent together; a refusal stands in its place.
+        """Return the results of requests sent together; a refusal stands in its place.
 
         Nodes may work on them at the same time: none may build on another.
 
@@ -158,7 +151,7 @@ class Node:
         return results
 
     def read(self, calls: Sequence[Request]) -> list[Any]:
-        """As :meth:`batch`, but a refusal of any of them is raised."""
+        """Do as :meth:`batch`, but raise a refusal of any of them."""
         results = self.batch(calls)
         for result in results:
             if isinstance(result, NodeRefused):
@@ -167,7 +160,7 @@ class Node:
 
 
 def block_of(answer: Any) -> Block:
-    """A block out of the answer of ``eth_getBlockByNumber`` without whole transactions."""
+    """Return the block in an answer of ``eth_getBlockByNumber`` without whole transactions."""
     if answer is None:
         raise NodeUnavailable("the node does not know its own block")
     return Block(
@@ -179,7 +172,7 @@ def block_of(answer: Any) -> Block:
 
 
 def to_bytes(text: str | None) -> bytes:
-    """Bytes of hexadecimal text with 0x; nothing for None."""
+    """Return the bytes of hexadecimal text with 0x; nothing for None."""
     return bytes.fromhex((text or "").removeprefix("0x"))
 
 
@@ -200,7 +193,7 @@ def _result(method: str, answer: Mapping[str, Any]) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What happened, without the URL: it may hold a password."""
+    """Describe what happened, without the URL: it may hold a password."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cosim.errors import NodeError
-from cosim.evm.engine import COINBASE, Message
+from cosim.evm.engine import COINBASE
 from cosim.evm.history import Allocation, History, Signed, ToldBlock, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, Request, block_of, to_bytes
 from cosim.evm.options import NodeSettings
-from cosim.evm.rpc import NodeEngine, receipts_of, text_of
+from cosim.evm.rpc import NodeEngine, receipt_of, text_of
 
 PURSE_WEI = 10**24
 """Native coin that a sender must be seen to have, although nobody pays a fee; not in balances."""
@@ -31,7 +31,7 @@ class NodeChain(NodeEngine):
     settings, keys
         See :class:`cosim.evm.rpc.NodeEngine`.
     takes_over : bool
-        Whether the node may hold blocks of ours already: of a run that is resumed. Else it must
+        True if the node may hold blocks of ours already: of a run that is resumed. Else it must
         be fresh.
     """
 
@@ -50,11 +50,11 @@ class NodeChain(NodeEngine):
         self._head: Block | None = None
 
     def on_trouble(self) -> None:
-        """The node may have lost blocks, or mined one of which we did not hear."""
+        """Expect that the node lost blocks, or mined one of which we did not hear."""
         self._head = None
 
     def _synchronise(self) -> Block:
-        """Bring the node's chain to the state of our history; its latest block."""
+        """Bring the node's chain to the state of our history; return its latest block."""
         node = self.node
         head = block_of(node.read([_LATEST])[0])
         if self._head is not None and head == self._head:
@@ -88,7 +88,7 @@ class NodeChain(NodeEngine):
         return self._head
 
     def _holds(self, ours: ToldBlock) -> bool:
-        """Whether the node has this block."""
+        """Return True if the node has this block."""
         answer = self.node.request("eth_getBlockByNumber", hex(ours.number), False)
         theirs = block_of(answer)
         held = tuple(one.hash for one in ours.transactions)
@@ -119,12 +119,7 @@ class NodeChain(NodeEngine):
             head, block.number, block.timestamp_s, block.gas_limit, block.transactions
         )
         found = [answers[one.hash] for one in block.transactions if one.hash in answers]
-        plain = [Message(b"", b"", b"", 0)] * len(found)
-        receipts = [
-            receipt._replace(contract_address=to_bytes(answer["contractAddress"]) or None)
-            for receipt, answer in zip(receipts_of(found, plain), found, strict=True)
-        ]
-        if receipts_digest(receipts) != block.digest:
+        if receipts_digest(map(receipt_of, found)) != block.digest:
             raise NodeError(
                 f"told again, block {block.number} comes out another way",
                 remedy="use the same version of the node throughout a run",
@@ -164,7 +159,7 @@ class NodeChain(NodeEngine):
         gas_limit: int,
         signed: Sequence[Signed],
     ) -> dict[str, Any]:
-        """Mine one block with these transactions upon the head; receipts by hash."""
+        """Mine one block with these transactions upon the head; return receipts by hash."""
         node = self.node
         if empty := number - head.number - 1:
             # the node's clock runs while it mines: it is set back, and the empty blocks lie before
@@ -204,7 +199,7 @@ class NodeChain(NodeEngine):
         self._head = head
 
     def read(self, calls: Sequence[Request]) -> list[Any]:
-        """Answers of a node that is known to stand where our history ends."""
+        """Return answers of a node that is known to stand where our history ends."""
 
         def attempt() -> list[Any]:
             if self._head is None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """Where a node is, and how long to wait for it.
+    """Address of a node, and the times to wait for it.
 
     Parameters
     ----------
     url : str
         http or https. It may hold a password, so it is never recorded.
     timeout_s : float
-        How long one answer may take. [s]
+        Longest time of one answer. [s]
     patience_s : float
-        How long to try again before the node counts as gone. [s]
+        Time to try again before the node counts as gone. [s]
     """
 
     url: str
@@ -27,16 +27,16 @@ class NodeSettings:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What an engine can be told when it is made.
+    """Options of an engine that is made.
 
     Parameters
     ----------
     keys : mapping of bytes to bytes
         Private keys by address of everybody who may send, for an engine that signs.
     node : NodeSettings, optional
-        Where the node is, for an engine on one.
+        For an engine on one.
     takes_over : bool
-        Whether the chain that the engine finds may be gone on with.
+        True if the chain that the engine finds may be gone on with.
     """
 
     keys: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)

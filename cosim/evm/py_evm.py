@@ -3,7 +3,7 @@
 Transactions go through py-evm's own transaction executor with Prague rules, which charges
 intrinsic gas, calldata and its floor, caps refunds, and starts each transaction with cold
 storage once the changes of the one before it are locked. titanoboa's own gas figures leave all
-that out and are used nowhere. The machine is built beside titanoboa, not through it, so a
+that out and are used nowhere. The machine is built without titanoboa, so a
 ``boa.env`` that contract tests use in the same process is left alone.
 """
 
@@ -19,7 +19,7 @@ from eth.db.atomic import AtomicDB
 from eth.tools.builder.chain.builders import build, latest_mainnet_at
 from eth.vm.forks.prague.computation import PragueComputation
 
-from cosim.errors import ContractRevert, EngineError
+from cosim.errors import ContractRevert
 from cosim.evm.abi import revert_text
 from cosim.evm.engine import (
     CHAIN_ID,
@@ -30,13 +30,14 @@ from cosim.evm.engine import (
     Receipt,
     check_transaction,
     intrinsic_gas,
+    too_poor,
 )
 from cosim.evm.hashing import create_address
 from cosim.evm.snapshots import Snapshots
 
 
 def _untraced_opcodes() -> dict[int, Any]:
-    """py-evm's opcodes without the tracers that titanoboa puts into their shared table.
+    """Return py-evm's opcodes without the tracers that titanoboa puts into their shared table.
 
     A tracer keeps every hash and slot it sees for the life of its environment.
     """
@@ -48,7 +49,7 @@ def _untraced_opcodes() -> dict[int, Any]:
 
 
 class _Transaction:
-    """What py-evm's executor reads of a transaction, without a signature; gas price 0."""
+    """Transaction as py-evm's executor reads it, without a signature; gas price 0."""
 
     type_id = 2
     s = 1  # a signature that passes the range check; nobody verifies it
@@ -72,7 +73,7 @@ class _Transaction:
             self.intrinsic_gas += constants.GAS_TXCREATE
 
     def validate(self) -> None:
-        """Signatures are made on export, not in the loop: nothing to check."""
+        """Check nothing: signatures are made on export, not in the loop."""
 
 
 class PyEvmEngine:
@@ -119,9 +120,7 @@ class PyEvmEngine:
         check_transaction(data, to is None, gas_limit, self._gas_limit)
         balance = self.balance(sender)
         if value_wei > balance:
-            raise EngineError(
-                f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
-            )
+            raise too_poor(sender, balance, value_wei)
         nonce = self.nonce(sender)
         self._state.lock_changes()  # what went before is original storage now, and cold
         computation = self._execute(sender, to, data, gas_limit, value_wei)
@@ -170,7 +169,7 @@ class PyEvmEngine:
         self._state._account_db = AccountDB(self._database, root)
 
     def copy_of_state(self) -> AccountDB:
-        """State so far, as py-evm keeps it; changes of the copy do not come back."""
+        """Return the state so far, as py-evm keeps it; changes of the copy do not come back."""
         root: Any = self._snapshots.pop(self.snapshot())
         return AccountDB(self._database, root)
 

@@ -38,6 +38,7 @@ from cosim.evm.engine import (
     Log,
     Receipt,
     check_transaction,
+    too_poor,
 )
 from cosim.evm.hashing import EMPTY_HASH, create_address
 from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
@@ -95,7 +96,7 @@ class RevmEngine(StateMirror):
         self._evm: Any = self._build()
 
     def _build(self) -> pyrevm.EVM:
-        """A machine with the state kept here."""
+        """Return a machine with the state kept here."""
         evm = pyrevm.EVM(
             env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=self._gas_limit
         )
@@ -137,9 +138,7 @@ class RevmEngine(StateMirror):
         account = self._accounts.get(sender, NO_ACCOUNT)
         balance, nonce, code_hash = account
         if value_wei > balance:
-            raise EngineError(
-                f"account 0x{sender.hex()} has {balance} wei and cannot send {value_wei}"
-            )
+            raise too_poor(sender, balance, value_wei)
         if to is None:
             return self._deploy(sender, data, gas_limit, value_wei, floor)
         evm = self._evm
@@ -196,7 +195,7 @@ class RevmEngine(StateMirror):
         return Receipt(1, max(result.gas_used, floor), b"", self._logs(result), created)
 
     def _refusal(self, error: RuntimeError, checkpoint: pyrevm.JournalCheckpoint) -> Any:
-        """What revm says of a transaction that failed; raises if it was not executed."""
+        """Return what revm says of a transaction that failed; raises if it was not executed."""
         result = self._evm.result
         if result is None:
             self._evm.revert(checkpoint)
@@ -248,7 +247,7 @@ class RevmEngine(StateMirror):
         return True
 
     def _place(self, entry: str) -> tuple[str, bytes, int, dict[int, int]]:
-        """The slot of an entry ``0x…, key: N``, and the storage that it belongs to."""
+        """Return the slot of an entry ``0x…, key: N``, and the storage that it belongs to."""
         if len(self._places) >= _PLACES:
             self._places.clear()
         text, slot = entry[:42], int(entry[49:])
@@ -309,21 +308,21 @@ class RevmEngine(StateMirror):
         self._store(changes)
 
     def _text(self, address: bytes) -> str:
-        """An address as revm takes it."""
+        """Return an address as revm takes it."""
         text = self._texts.get(address)
         if text is None:
             text = self._texts[address] = "0x" + address.hex()
         return text
 
     def _address(self, text: str) -> bytes:
-        """An address that revm shows; its logs use capital letters, its journal none."""
+        """Return an address that revm shows; its logs use capital letters, its journal none."""
         address = self._addresses.get(text)
         if address is None:
             address = self._addresses[text] = bytes.fromhex(text[2:])
         return address
 
     def _raise_nonce(self, sender: bytes, account: Account) -> None:
-        """One more for a sender; it has no code (EIP-3607), so nothing else depends on it."""
+        """Add one for a sender; it has no code (EIP-3607), so nothing else depends on it."""
         if self._noting:
             self._undo.append((sender, None, account))
         self._accounts[sender] = (account[0], account[1] + 1, account[2])

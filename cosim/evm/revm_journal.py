@@ -1,4 +1,4 @@
-"""What a transaction changed, read from the journal of revm, which pyrevm prints as text.
+"""Changes of a transaction, read from the journal of revm, which pyrevm prints as text.
 
 The text is Rust's ``{:?}`` of revm's ``JournaledState``: ``state`` with all touched accounts and
 their slots, ``logs``, and ``journal`` with one entry for every change that was not taken back:
@@ -46,7 +46,7 @@ class JournalAccount(NamedTuple):
     balance_wei, nonce : int
     code_hash : bytes
     has_code : bool
-        Whether its code was printed.
+        True if its code was printed.
     code_length : int
         Bytes of that code without padding; 0 if it was not printed.
     is_gone : bool
@@ -63,7 +63,7 @@ class JournalAccount(NamedTuple):
 
 
 def entries_at(journal: str) -> int:
-    """Where the journal's entries begin, behind accounts and logs.
+    """Return the position of the journal's entries, behind accounts and logs.
 
     Raises
     ------
@@ -77,12 +77,12 @@ def entries_at(journal: str) -> int:
 
 
 def tells_of_creation(journal: str, entries: int) -> bool:
-    """Whether a contract created another one, or tried to."""
+    """Return True if a contract created another one, or tried to."""
     return journal.find("NonceChange", entries) >= 0
 
 
 def changed_slots(journal: str, entries: int) -> Iterable[str]:
-    """What was stored, as ``0x…, key: N``, in the order in which it was first stored.
+    """Return what was stored, as ``0x…, key: N``, in the order in which it first was.
 
     A slot may have its old value again.
     """
@@ -96,12 +96,12 @@ def changed_slots(journal: str, entries: int) -> Iterable[str]:
 
 
 def has_code(journal: str) -> bool:
-    """Whether code was printed, which makes the journal long."""
+    """Return True if code was printed, which makes the journal long."""
     return _CODE.search(journal) is not None
 
 
 def accounts_in(journal: str) -> Iterator[JournalAccount]:
-    """All accounts of the journal."""
+    """Yield all accounts of the journal."""
     for match in _ACCOUNT.finditer(journal):
         status = _STATUS.search(journal, match.end())
         if status is None:
@@ -118,7 +118,7 @@ def accounts_in(journal: str) -> Iterator[JournalAccount]:
 
 
 def new_code(length: int, info: pyrevm.AccountInfo) -> bytes:
-    """Code of a new contract without the zeros that revm pads it with."""
+    """Return the code of a new contract without the zeros that revm pads it with."""
     code: bytes = (info.code or b"")[:length]
     if keccak(code) != info.code_hash:
         raise EngineError("cannot read the code of a new contract from the journal of revm")
@@ -127,7 +127,7 @@ def new_code(length: int, info: pyrevm.AccountInfo) -> bytes:
 
 @functools.lru_cache(256)
 def may_create(code: bytes) -> bool:
-    """Whether code has a CREATE or CREATE2 that a jump, or what stands before it, can reach.
+    """Return True if code has a CREATE or CREATE2 that a jump, or what precedes it, reaches.
 
     Code is executed from its beginning or from a JUMPDEST on; what stands behind an instruction
     that ends or jumps away is data unless there is one.
@@ -146,6 +146,6 @@ def may_create(code: bytes) -> bool:
 
 
 def revert_output(error: str) -> bytes:
-    """Revert data in the text of pyrevm's exception; empty when execution halted."""
+    """Return the revert data in the text of pyrevm's exception; empty when execution halted."""
     match = _REVERT_OUTPUT.search(error)
     return bytes.fromhex(match[1]) if match and error.startswith("Revert") else b""

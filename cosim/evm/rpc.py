@@ -19,6 +19,7 @@ from cosim.evm.engine import (
     Message,
     Receipt,
     check_transaction,
+    too_poor,
 )
 from cosim.evm.hashing import create_address, keccak
 from cosim.evm.node import Node, NodeRefused, NodeUnavailable, Request, to_bytes
@@ -27,12 +28,15 @@ from cosim.evm.signing import sign
 
 T = TypeVar("T")
 
+TRACER = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
+"""Options of a trace that tells what a transaction returned or reverted with."""
+
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 
 
 class NodeEngine:
-    """What plain and timed nodes have in common: patience, and reading.
+    """Base of plain and timed nodes: patience, and reading.
 
     Parameters
     ----------
@@ -47,9 +51,7 @@ class NodeEngine:
         self.settings = settings
         self.keys = keys
         self.node = Node(settings.url, settings.timeout_s)
-        self.retries = 0
         self._chain_id: int | None = None
-        self._traces = True
 
     @property
     def chain_id(self) -> int:
@@ -72,7 +74,6 @@ class NodeEngine:
             try:
                 return action()
             except NodeUnavailable as trouble:
-                self.retries += 1
                 waited_s = time.monotonic() - begin
                 if waited_s + pause_s > self.settings.patience_s:
                     raise NodeError(
@@ -85,10 +86,10 @@ class NodeEngine:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def on_trouble(self) -> None:
-        """What is known of the node may be wrong now."""
+        """Expect that what is known of the node is wrong now."""
 
     def read(self, calls: Sequence[Request]) -> list[Any]:
-        """Answers to requests that change nothing."""
+        """Return the answers to requests that change nothing."""
         return self.patiently(lambda: self.node.read(calls))
 
     def code(self, address: bytes) -> bytes:
@@ -115,7 +116,7 @@ class NodeEngine:
         return self.ask(request, "latest")
 
     def ask(self, request: Mapping[str, str], block: str, *overrides: Any) -> bytes:
-        """Answer of ``eth_call``; raises ContractRevert."""
+        """Return the answer of ``eth_call``; raises ContractRevert."""
         try:
             return to_bytes(self.read([("eth_call", (request, block, *overrides))])[0])
         except NodeRefused as refusal:
@@ -124,7 +125,7 @@ class NodeEngine:
             raise
 
     def key_of(self, sender: bytes) -> bytes:
-        """Private key of a sender.
+        """Return the private key of a sender.
 
         Raises
         ------
@@ -135,19 +136,6 @@ class NodeEngine:
             return self.keys[sender]
         except KeyError:
             raise EngineError(f"no key for account {text_of(sender)}: it cannot sign") from None
-
-    def outputs(self, hashes: Sequence[str]) -> list[bytes] | None:
-        """Return or revert data of transactions by their traces; None if the node has none."""
-        if not self._traces:
-            return None
-        tracer = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
-        answers = self.patiently(
-            lambda: self.node.batch([("debug_traceTransaction", (one, tracer)) for one in hashes])
-        )
-        if any(isinstance(answer, NodeRefused) for answer in answers):
-            self._traces = False
-            return None
-        return [to_bytes(answer.get("output")) for answer in answers]
 
 
 class PlainNode(NodeEngine):
@@ -163,11 +151,12 @@ class PlainNode(NodeEngine):
         super().__init__(settings, keys)
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
         self._nonces: dict[bytes, int] = {}
+        self._traces = True
 
     def set_block(
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
     ) -> None:
-        """Only the gas limit is kept, as a bound: number and time are the node's."""
+        """Keep the gas limit as a bound; number and time are the node's."""
         self._gas_limit = gas_limit
 
     def transact(
@@ -177,9 +166,7 @@ class PlainNode(NodeEngine):
         check_transaction(data, to is None, gas_limit, self._gas_limit)
         key = self.key_of(sender)
         if value_wei and value_wei > (balance := self.balance(sender)):
-            raise EngineError(
-                f"account {text_of(sender)} has {balance} wei and cannot send {value_wei}"
-            )
+            raise too_poor(sender, balance, value_wei)
         if sender not in self._nonces:
             call = ("eth_getTransactionCount", (text_of(sender), "pending"))
             self._nonces[sender] = int(self.read([call])[0], 16)
@@ -196,9 +183,9 @@ class PlainNode(NodeEngine):
             tip_wei=min(price_wei, 10**9),
             value_wei=value_wei,
         )
-        answer = self._send(raw, "0x" + keccak(raw).hex())
+        answer = self._send(raw, text_of(keccak(raw)))
         self._nonces[sender] = nonce + 1
-        (receipt,) = receipts_of([answer], [Message(sender, to, data, gas_limit, value_wei)])
+        receipt = receipt_of(answer)
         output = self._output(answer, receipt, Message(sender, to, data, gas_limit, value_wei))
         return receipt._replace(output=output)
 
@@ -228,9 +215,12 @@ class PlainNode(NodeEngine):
     def _output(self, answer: Any, receipt: Receipt, message: Message) -> bytes:
         if message.to is None and receipt.status:
             return b""
-        traced = self.outputs([answer["transactionHash"]])
-        if traced is not None:
-            return traced[0]
+        if self._traces:
+            trace = (answer["transactionHash"], TRACER)
+            (traced,) = self.patiently(lambda: self.node.batch([("debug_traceTransaction", trace)]))
+            if not isinstance(traced, NodeRefused):
+                return to_bytes(traced.get("output"))
+            self._traces = False
         if receipt.status or message.to is None:
             return b""
         request = {
@@ -248,7 +238,7 @@ class PlainNode(NodeEngine):
         return b""
 
     def storage_root(self, address: bytes) -> bytes:
-        """Storage root by ``eth_getProof``."""
+        """Return the storage root by ``eth_getProof``."""
         call: Request = ("eth_getProof", (text_of(address), [], "latest"))
         return to_bytes(self.read([call])[0]["storageHash"])
 
@@ -274,27 +264,18 @@ def _no(what: str) -> EngineError:
 
 
 def text_of(data: bytes) -> str:
-    """0x and hexadecimal digits."""
+    """Return 0x and hexadecimal digits."""
     return "0x" + data.hex()
 
 
-def receipts_of(answers: Sequence[Any], messages: Sequence[Message]) -> list[Receipt]:
-    """Receipts without output, of a node's receipts and what was sent."""
-    result = []
-    for answer, message in zip(answers, messages, strict=True):
-        created = None
-        if message.to is None:
-            created = to_bytes(answer["contractAddress"]) or None
-        logs = tuple(
-            Log(
-                to_bytes(log["address"]), tuple(map(to_bytes, log["topics"])), to_bytes(log["data"])
-            )
-            for log in answer["logs"]
-        )
-        result.append(
-            Receipt(int(answer["status"], 16), int(answer["gasUsed"], 16), b"", logs, created)
-        )
-    return result
+def receipt_of(answer: Any) -> Receipt:
+    """Return a node's receipt; the output is not in it."""
+    logs = tuple(
+        Log(to_bytes(log["address"]), tuple(map(to_bytes, log["topics"])), to_bytes(log["data"]))
+        for log in answer["logs"]
+    )
+    created = to_bytes(answer["contractAddress"]) or None
+    return Receipt(int(answer["status"], 16), int(answer["gasUsed"], 16), b"", logs, created)
 
 
 def created_by(message: Message, nonce: int) -> bytes | None:

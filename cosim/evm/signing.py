@@ -27,7 +27,7 @@ def sign(
     tip_wei: int = 0,
     value_wei: int = 0,
 ) -> bytes:
-    """Raw transaction of type 2, as ``eth_sendRawTransaction`` takes it.
+    """Return a raw transaction of type 2, as ``eth_sendRawTransaction`` takes it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which snapshots of an engine are still remembered, and what it keeps for each."""
+"""Snapshots of an engine that are still remembered, and what it keeps for each."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Snapshots(Generic[T]):
         return self._next - 1
 
     def oldest(self) -> T | None:
-        """What is kept for the earliest snapshot; None if there is none."""
+        """Return what is kept for the earliest snapshot; None if there is none."""
         return next(iter(self._states.values()), None)
 
     def pop(self, snapshot_id: int) -> T:
-        """What was kept for a snapshot; forget it and every later one.
+        """Return what was kept for a snapshot; forget it and every later one.
 
         Raises
         ------

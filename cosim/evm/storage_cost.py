@@ -1,4 +1,4 @@
-"""What it costs to keep bytes in a contract's storage, as gas and as money.
+"""Cost of keeping bytes in a contract's storage, as gas and as money.
 
 A storage slot holds 32 bytes. Writing one that was empty is the dearest thing a contract does: the
 reason why bulk data stays off chain and only its hash goes on.
@@ -60,12 +60,12 @@ class StorageCost:
 
 
 def words_of(n_bytes: int) -> int:
-    """Storage slots that hold some bytes."""
+    """Return the number of storage slots that hold some bytes."""
     return -(-n_bytes // WORD_BYTES)
 
 
 def slot_gas(n_bytes: int, rules: StorageRules = CURRENT) -> int:
-    """Gas of the storage alone, without the transaction that brings the bytes."""
+    """Return the gas of the storage alone, without the transaction that brings the bytes."""
     return words_of(n_bytes) * rules.new_word_gas
 
 
@@ -76,17 +76,17 @@ def storage_cost(
     zero_bytes: int = 0,
     gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT,
 ) -> StorageCost:
-    """Least gas of whole transactions that carry bytes as calldata into empty slots.
+    """Return the least gas of transactions that carry bytes as calldata into empty slots.
 
-    What a contract executes besides writing comes on top: about 50 gas per word in a bare loop.
+    Execution other than writing comes on top: about 50 gas per word in a bare loop.
 
     Parameters
     ----------
     n_bytes : int
-        What to store.
+        Bytes to store.
     rules : StorageRules
     zero_bytes : int
-        How many of the bytes are zero; no word may be all zero.
+        Number of them that are zero; no word may be all zero.
     gas_limit : int
         Most gas of one transaction.
 
@@ -115,5 +115,5 @@ def storage_cost(
 
 
 def implied_price_per_eth(amount: float, gas: int, gas_price_gwei: float) -> float:
-    """Price of the native coin at which some gas costs an amount, in the amount's currency."""
+    """Return the price of native coin at which gas costs an amount, in its currency."""
     return amount / (gas * wei_from_gwei(gas_price_gwei) / WEI_PER_ETH)

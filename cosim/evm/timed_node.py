@@ -21,13 +21,14 @@ from cosim.evm.engine import (
     Message,
     Receipt,
     check_transaction,
+    too_poor,
 )
 from cosim.evm.hashing import keccak
 from cosim.evm.history import Allocation, Signed, ToldBlock, left_over, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, to_bytes
 from cosim.evm.node_chain import PURSE_WEI, NodeChain
 from cosim.evm.options import NodeSettings
-from cosim.evm.rpc import PlainNode, created_by, receipts_of, text_of
+from cosim.evm.rpc import TRACER, PlainNode, created_by, receipt_of, text_of
 from cosim.evm.signing import sign
 from cosim.evm.snapshots import Snapshots
 from cosim.evm.trie import storage_root
@@ -83,7 +84,7 @@ class TimedNode(NodeChain):
         """Execute one more transaction in the block: the node builds the block anew with it."""
         (receipt,) = self.execute_block([Message(sender, to, data, gas_limit, value_wei)])
         if receipt is None:
-            raise EngineError(f"block {self._block[0]} has no room for another {gas_limit} gas")
+            raise EngineError(f"block {self._block[0]} cannot hold another {gas_limit} gas")
         return receipt
 
     def execute_block(self, messages: Sequence[Message]) -> list[Receipt | None]:
@@ -93,10 +94,7 @@ class TimedNode(NodeChain):
             check_transaction(message.data, message.to is None, message.gas_limit, gas_limit)
             self.key_of(message.sender)
             if message.value_wei and message.value_wei > (own := self.balance(message.sender)):
-                raise EngineError(
-                    f"account {text_of(message.sender)} has {own} wei and cannot send "
-                    f"{message.value_wei}"
-                )
+                raise too_poor(message.sender, own, message.value_wei)
         earlier = self._reopen(number)
         everything = [*self._messages, *messages]
         signed, nonces = self._sign(everything)
@@ -104,21 +102,14 @@ class TimedNode(NodeChain):
         included = [i for i, one in enumerate(signed) if one.hash in answers]
         if [signed[i].hash for i in included] != list(answers):
             raise EngineError(f"the node did not keep the order of block {number}")
-        done = [answers[signed[i].hash] for i in included]
-        receipts = receipts_of(done, [everything[i] for i in included])
         receipts = [
-            receipt._replace(contract_address=created_by(everything[i], nonces[i]))
-            for i, receipt in zip(included, receipts, strict=True)
-        ]
-        self._history.add(
-            ToldBlock(
-                number,
-                timestamp_s,
-                gas_limit,
-                tuple(signed[i] for i in included),
-                receipts_digest(receipts),
+            receipt_of(answers[signed[i].hash])._replace(
+                contract_address=created_by(everything[i], nonces[i])
             )
-        )
+            for i in included
+        ]
+        held, digest = tuple(signed[i] for i in included), receipts_digest(receipts)
+        self._history.add(ToldBlock(number, timestamp_s, gas_limit, held, digest))
         outputs = self._outputs(included, signed)
         by_message: list[Receipt | None] = [None] * len(everything)
         for i, receipt, output in zip(included, receipts, outputs, strict=True):
@@ -145,7 +136,7 @@ class TimedNode(NodeChain):
         self.on_trouble()
 
     def _reopen(self, number: int) -> int:
-        """Take the block out of the history if it has transactions; how many it had."""
+        """Take the block out of the history if it has transactions; return their number."""
         last = self._history.last_block
         if last is None or last.number < number:
             self._messages = []
@@ -178,7 +169,7 @@ class TimedNode(NodeChain):
         return signed, nonces
 
     def _build(self, messages: Sequence[Message], signed: Sequence[Signed]) -> dict[str, Any]:
-        """Have the node build the block; receipts by hash. May be done again after trouble."""
+        """Have the node build the block; return receipts by hash. May be repeated after trouble."""
         head = self._synchronise()
         self._fund([one.sender for one in signed])
         answers = self._mine(head, *self._block, signed)
@@ -190,7 +181,7 @@ class TimedNode(NodeChain):
     def _check_room(
         messages: Sequence[Message], gas_used: Sequence[int | None], gas_limit: int
     ) -> None:
-        """The node must fill blocks by our rule, or its chain would not be ours."""
+        """Refuse a block that was not filled by our rule: the node's chain would not be ours."""
         behind: set[bytes] = set()
         limits, used = [], []
         for message, one in zip(messages, gas_used, strict=True):
@@ -207,9 +198,8 @@ class TimedNode(NodeChain):
             raise NodeUnavailable("the node does not fill the block by our rule")
 
     def _outputs(self, included: Sequence[int], signed: Sequence[Signed]) -> list[bytes]:
-        """Return or revert data, by the node's traces."""
-        tracer = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
-        calls = [("debug_traceTransaction", (signed[i].hash, tracer)) for i in included]
+        """Return what transactions returned or reverted with, by the node's traces."""
+        calls = [("debug_traceTransaction", (signed[i].hash, TRACER)) for i in included]
         return [to_bytes(trace.get("output")) for trace in self.read(calls)]
 
     def _set_head(self, head: Block) -> None:
@@ -220,7 +210,7 @@ class TimedNode(NodeChain):
     # --- reading ---
 
     def storage(self, address: bytes, slot: int) -> int:
-        """Value of a storage slot; slots that were read before are read together once a block."""
+        """Return a slot's value; slots that were read before are read together once a block."""
         if self._head is None:
             self._seen = dict.fromkeys(self._seen)
         if (value := self._seen.get((address, slot))) is not None:
@@ -234,7 +224,7 @@ class TimedNode(NodeChain):
         return int(self._seen[address, slot] or 0)
 
     def storage_root(self, address: bytes) -> bytes:
-        """Root over the node's own slots: anvil's trie keeps slots that were set back to 0."""
+        """Return the root over the node's slots: anvil's trie keeps those set back to 0."""
         if self._head is None or not self._roots:
             dump = json.loads(gzip.decompress(to_bytes(self.read([("anvil_dumpState", ())])[0])))
             self._roots = {
@@ -258,17 +248,16 @@ class TimedNode(NodeChain):
 
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """Set the native coin of an account. [wei]"""
-        before = super().balance(address)
-        after = balance_wei + self._purse(address)
-        self._history.add(Allocation(address, before, after, False))
-        self.on_trouble()  # the next contact tells the node
+        self._note_allocation(address, super().balance(address), balance_wei)
 
     def assume_balance(self, address: bytes, balance_wei: int) -> None:
         """Take an allocation as done that a journal tells of; the node is not asked."""
-        before = self._history.allocated_wei(address)
-        after = balance_wei + self._purse(address)
-        self._history.add(Allocation(address, before, after, False))
-        self.on_trouble()
+        self._note_allocation(address, self._history.allocated_wei(address), balance_wei)
+
+    def _note_allocation(self, address: bytes, before_wei: int, balance_wei: int) -> None:
+        after_wei = balance_wei + self._purse(address)
+        self._history.add(Allocation(address, before_wei, after_wei, False))
+        self.on_trouble()  # the next contact tells the node
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
         """Execute a call in the block set and forget its effects; raises ContractRevert."""
@@ -317,7 +306,7 @@ class TimedNode(NodeChain):
 def connect(
     settings: NodeSettings, keys: Mapping[bytes, bytes], *, takes_over: bool = False
 ) -> TimedNode | PlainNode:
-    """Engine on a node, by what the node offers.
+    """Return an engine on a node, by what the node offers.
 
     Parameters
     ----------
@@ -340,7 +329,7 @@ def connect(
 def connect_timed(
     settings: NodeSettings, keys: Mapping[bytes, bytes], *, takes_over: bool = False
 ) -> TimedNode:
-    """Engine on a node that can play a run, or play one again.
+    """Return an engine on a node that can play a run, or play one again.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _NIBBLES = "0123456789abcdef"
 
 
 def storage_root(slots: Mapping[int, int]) -> bytes:
-    """Root hash of a storage trie.
+    """Return the root hash of a storage trie.
 
     Parameters
     ----------

@@ -37,8 +37,7 @@ def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
     """Return the rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
     transactions = dict(records.transactions)
     transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
-    for unrecorded in ("fee_wei", "label"):
-        transactions.pop(unrecorded, None)
+    del transactions["fee_wei"]
     return {
         "transactions": transactions,
         "blocks": dict(records.blocks),

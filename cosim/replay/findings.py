@@ -48,13 +48,13 @@ class Check:
     name : str
         E.g. ``receipts``.
     method : str
-        How the values were recomputed.
+        Source of the recomputed values.
     compared : int
         Values compared.
     largest : dict of str to float
         By column: largest difference of numbers that are compared with a tolerance.
     n_differences : int
-        How many values differ.
+        Number of values that differ.
     differences : list of Difference
         The first of them.
     notes : list of str
@@ -74,7 +74,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing differs."""
+        """True if nothing differs."""
         return not self.n_differences
 
     @property
@@ -193,7 +193,7 @@ class Check:
 
 
 def plain(values: pd.Series) -> npt.NDArray[np.object_]:
-    """Values as Python objects, None where one is missing."""
+    """Return values as Python objects, None where one is missing."""
     array = values.to_numpy(dtype=object)
     missing = pd.isna(array) if array.ndim == 1 else np.zeros(len(array), dtype=bool)
     if missing.any():
@@ -203,7 +203,7 @@ def plain(values: pd.Series) -> npt.NDArray[np.object_]:
 
 
 def type_free(value: Any) -> Any:
-    """A value that compares by content: arrays and tuples as lists."""
+    """Return a value that compares by content: arrays and tuples as lists."""
     if isinstance(value, np.ndarray | tuple):
         return list(value)
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,8 +14,7 @@ from cosim.chain.records import records
 from cosim.errors import EngineError
 from cosim.evm.abi import unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
-from cosim.evm.engine import BlockEngine, Engine, Message, Receipt, create_engine
-from cosim.evm.options import EngineOptions, NodeSettings
+from cosim.evm.engine import BlockEngine, Engine, Message, Receipt
 from cosim.plugins import MECHANISMS
 from cosim.results.reader import Results, rows_of
 
@@ -56,8 +56,6 @@ class Replayed:
         Transactions that it executed, in the order of the chain, with their receipts.
     refused : dict of int to str
         By position: why the engine did not execute one.
-    nonces : dict of int to int
-        By position: number among the transactions of its sender.
     addresses : dict of str to bytes
         Contracts by name.
     artifacts : dict of bytes to Artifact
@@ -69,7 +67,6 @@ class Replayed:
     engine: Engine
     included: list[Included] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-    nonces: dict[int, int] = field(default_factory=dict)
     addresses: dict[str, bytes] = field(default_factory=dict)
     artifacts: dict[bytes, Artifact] = field(default_factory=dict)
     unknown_code: list[str] = field(default_factory=list)
@@ -80,7 +77,7 @@ class Replayed:
 
         To be asked for when all transactions are replayed.
         """
-        drained = records(self.included, [], [], self.artifacts)
+        drained = records(self.included, [], self.artifacts)
         columns = {"transactions": drained.transactions, "events": drained.events}
         return {name: pd.DataFrame(values) for name, values in columns.items()}
 
@@ -162,7 +159,7 @@ def replay(results: Results, engine: Engine, after_block: Sequence[AfterBlock] =
     for position, block in enumerate(frame["block"]):
         by_block.setdefault(int(block), []).append(position)
     done = Replayed(engine)
-    n_sent: dict[bytes, int] = {}
+    n_sent: Counter[bytes] = Counter()
     for number in sorted(by_block):
         if number not in blocks:
             raise ValueError(f"transactions are in block {number}, which is not among the blocks")
@@ -170,13 +167,11 @@ def replay(results: Results, engine: Engine, after_block: Sequence[AfterBlock] =
         base_fee_wei = int(block.base_fee_wei)
         engine.set_block(number, int(block.timestamp_s), int(block.gas_limit), base_fee_wei)
         positions = by_block[number]
-        for position in positions:
-            sender = sent[position].sender
-            done.nonces[position] = n_sent.get(sender, 0)
-            n_sent[sender] = done.nonces[position] + 1
         receipts = _execute(engine, [sent[position] for position in positions])
         for index, (position, receipt) in enumerate(zip(positions, receipts, strict=True)):
             transaction = sent[position]
+            nonce = n_sent[transaction.sender]
+            n_sent[transaction.sender] += 1
             if isinstance(receipt, str):
                 done.refused[position] = receipt
                 continue
@@ -188,7 +183,7 @@ def replay(results: Results, engine: Engine, after_block: Sequence[AfterBlock] =
                     number,
                     index,
                     int(block.timestamp_s),
-                    done.nonces[position],
+                    nonce,
                     receipt.gas_used * (base_fee_wei + tip_wei),
                 )
             )
@@ -239,27 +234,3 @@ def installed_contracts() -> dict[str, Artifact]:
                 compile_contract(name) if folder is None else compile_source(folder / f"{name}.vy")
             )
     return found
-
-
-def engine_for(name: str, url: str | None, keys: Mapping[bytes, bytes]) -> Engine:
-    """Return a fresh engine to replay on.
-
-    Parameters
-    ----------
-    name : str
-        ``auto`` or an engine's.
-    url : str, optional
-        Of the node, for an engine on one.
-    keys : mapping of bytes to bytes
-        Private keys by address, with which a node's transactions are signed.
-
-    Raises
-    ------
-    EngineError
-        If there is no such engine, or it is a node and there is no URL.
-    UserError
-        If a package that it needs is not installed.
-    NodeError
-        If the node does not answer, its clock cannot be set, or its chain id is another one.
-    """
-    return create_engine(name, EngineOptions(keys, NodeSettings(url) if url else None))

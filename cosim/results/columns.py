@@ -29,7 +29,7 @@ class Column:
     description : str
         What it means, with its sign.
     optional : bool
-        Whether values may be missing (null), and the column left out when rows are appended.
+        Values may be missing (null), and the column left out when rows are appended.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Column:
 
     @property
     def is_optional_integer(self) -> bool:
-        """Whether it holds whole numbers of which some may be missing."""
+        """True if it holds whole numbers of which some may be missing."""
         return self.optional and self.kind in ("int8", "int32", "int64")
 
 
@@ -80,7 +80,7 @@ class Table:
 
     @property
     def arrow(self) -> Any:
-        """Return the pyarrow schema, with unit and description as metadata of each field."""
+        """The pyarrow schema, with unit and description as metadata of each field."""
         import pyarrow as pa
 
         fields = [

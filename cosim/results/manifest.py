@@ -1,4 +1,4 @@
-"""The manifest of a result folder: how it came to be, and the hash of each file.
+"""Manifest of a result folder: its origin, and the hash of each file.
 
 Everything but the key ``timing`` is the same in two runs of one scenario on one machine.
 """
@@ -21,7 +21,7 @@ from cosim.results.columns import FORMAT_VERSION
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"
 RUNS_FOLDER = "runs"
-"""Where a study keeps the result folders of its runs."""
+"""Folder in which a study keeps the result folders of its runs."""
 
 PACKAGES = (
     "numpy",
@@ -152,7 +152,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
-    """Indicators by dotted path; only numbers and what has no value, truth as 0 and 1.
+    """Return indicators by dotted path; only numbers and what has no value, truth as 0 and 1.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def file_hashes(folder: str | Path) -> dict[str, str]:
-    """SHA-256 of the scenario, the network and each table, by path in the folder."""
+    """Return SHA-256 of the scenario, the network and each table, by path in the folder."""
     root = Path(folder)
     files = [root / "network.json", root / "scenario.yaml"]
     files += sorted((root / TABLES_FOLDER).glob("*.parquet"))
@@ -182,7 +182,7 @@ def _sha256(file: Path) -> str:
 
 
 def git_revision() -> str | None:
-    """Commit of the checkout that cosim's source lies in, ``+changed`` if it differs; else None."""
+    """Return the commit of cosim's checkout, ``+changed`` if it differs; None without one."""
     source = Path(cosim.__file__).parent
     commit = _git(source, "rev-parse", "HEAD")
     if commit is None or _git(source, "ls-files", "--error-unmatch", "__init__.py") is None:

@@ -126,7 +126,7 @@ _NULL = _Scalar(None)
 
 
 def _own(value: Any) -> Any:
-    """A copy of a column's values that nobody else can change, or a scalar."""
+    """Return a copy of a column's values, or a scalar."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return value.copy()
     if value is None or isinstance(value, str | bytes | int | float | np.generic):
@@ -141,7 +141,7 @@ def _own(value: Any) -> Any:
 
 
 def _arrow(value: Any, n_rows: int, column: Column) -> Any:
-    """Values of one chunk in the column's type, refusing any that would change."""
+    """Return one chunk's values in the column's type, refusing any that would change."""
     kind = column.type
     try:
         if isinstance(value, pa.Array):
@@ -163,7 +163,7 @@ def _arrow(value: Any, n_rows: int, column: Column) -> Any:
 
 
 def _readable(item: Any, kind: Any) -> Any:
-    """Bytes become hexadecimal text in a column of text; NumPy scalars become Python's.
+    """Turn bytes into hexadecimal text in a column of text, NumPy scalars into Python's.
 
     pyarrow would cut a fraction off without a word.
     """

@@ -1,4 +1,4 @@
-"""Reads a result folder, each table when it is first asked for."""
+"""Reader of a result folder, each table when it is first asked for."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
-    """Return rows as named tuples of plain values."""
+    """Yield rows as named tuples of plain values."""
     yield from frame.itertuples(index=False)
 
 
 def by_interval(frame: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Return the rows of each interval."""
+    """Yield the rows of each interval."""
     groups: Any = frame.groupby("interval")
     for interval, rows in groups:
         yield int(interval), rows
@@ -45,7 +45,7 @@ class Results:
         Folder with ``scenario.yaml``, ``network.json`` and ``tables/``; a manifest need not be
         there yet.
     intervals : int, optional
-        How many intervals count; by default what the manifest calls done, and while there is no
+        Intervals that count; by default what the manifest calls done, and while there is no
         manifest yet, those that are both delivered and settled.
 
     Raises
@@ -154,7 +154,7 @@ class Results:
         columns : sequence of str, optional
             Columns to read; all by default.
         time : bool
-            Whether to add a column ``time``, in the profiles' time: after ``interval`` the start
+            Add a column ``time``, in the profiles' time: after ``interval`` the start
             of the interval (of the set-up phase, -1: one step before the first), or else, after a
             Unix time of the ledger, that time.
 

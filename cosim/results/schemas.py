@@ -34,7 +34,7 @@ STAGES = ("scheduled", "relieved", "delivered")
 physically delivered."""
 
 ORDER_STATUSES = ("cleared", "partial", "unmatched", "late", "rejected", "unrevealed")
-"""What became of an order; sealed orders that nobody reveals in time are not cleared."""
+"""Outcomes of an order; sealed orders that nobody reveals in time are not cleared."""
 
 
 _ELEMENT = (

@@ -1,4 +1,4 @@
-"""Writes a result folder: Parquet tables in bounded memory, the folder visible only when whole.
+"""Writer of a result folder: Parquet tables in bounded memory, the folder visible only when whole.
 
 Everything is written to ``<folder>.partial`` next to the target and renamed at the end, so that a
 reader never meets half a result, and a run that fails leaves an earlier result as it was.
@@ -34,7 +34,7 @@ def prepare(out: str | Path, force: bool = False) -> Path:
     out : str or Path
         The result folder to be.
     force : bool
-        Whether a result folder that is there may be replaced, at the end of the run.
+        Let a result folder that is there be replaced, at the end of the run.
 
     Returns
     -------
@@ -71,21 +71,21 @@ def prepare(out: str | Path, force: bool = False) -> Path:
 
 
 class TableWriter:
-    """Collects a run's tables and turns them into a result folder.
+    """Writer of a run's tables, which become a result folder.
 
     Parameters
     ----------
     out : str or Path
         The result folder to be.
     force : bool
-        Whether an earlier result there is replaced, once this one is finished.
+        Replace an earlier result there, once this one is finished.
     rows_per_group : int
         Rows buffered per table; also the size of the Parquet row groups.
     resumable : str, optional
         Name of a file in the folder that outlives a :class:`~cosim.errors.NodeError`, so that the
         run can be resumed; no part of the result.
     resume : bool
-        Whether to keep that file of an earlier run, whatever becomes of this one.
+        Keep that file of an earlier run, whatever becomes of this one.
     tables : mapping of str to Table, optional
         What is written; default: the tables of a run without plug-ins.
 
@@ -202,20 +202,21 @@ class TableWriter:
     def abort(self) -> None:
         """Remove what was written; an earlier result stays. Harmless after :meth:`finish`."""
         if self._lock is not None:
-            for table in self._tables.values():
-                table.discard()
-            self._closed = True
+            self._discard()
             self._release()
             shutil.rmtree(self.folder)
 
     def suspend(self) -> None:
         """Remove what was written but the file that lets the run be resumed."""
         if self._lock is not None and self._resumable:
-            for table in self._tables.values():
-                table.discard()
-            self._closed = True
+            self._discard()
             _clear(self.folder, {_LOCK, self._resumable})
             self._release()
+
+    def _discard(self) -> None:
+        for table in self._tables.values():
+            table.discard()
+        self._closed = True
 
     def _release(self) -> None:
         if self._lock is not None:

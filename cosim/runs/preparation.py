@@ -13,8 +13,8 @@ import numpy as np
 
 from cosim.attacks.deviations import Deviation
 from cosim.attacks.preparation import attacked_blocks, prepare_attack
-from cosim.chain.blocks import Background
-from cosim.chain.chain import Chain, FeeStrategy
+from cosim.chain.blocks import Background, FeeStrategy
+from cosim.chain.chain import Chain
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
 from cosim.devices.population import Population

@@ -20,7 +20,7 @@ from cosim.units import wei_from_gwei
 
 
 def plans(results: Results) -> tuple[list[BlockPlan], int]:
-    """Every block as set-up and consensus draw it, and how many of them the set-up has.
+    """Return every block as set-up and consensus draw it, and the set-up's number of them.
 
     A competing branch has the times and proposers of the blocks that it replaces, so this holds
     for whatever branch the tables hold.
@@ -45,7 +45,7 @@ def plans(results: Results) -> tuple[list[BlockPlan], int]:
 
 
 def check_blocks(results: Results, done: Replayed) -> Check:
-    """Numbers, times, proposers, gas, count and base fee of every block."""
+    """Compare number, time, proposer, gas, count and base fee of every block."""
     check = Check("blocks", "drawn by the consensus, gas of the replay, base fee by EIP-1559")
     frame, ledger = results.table("blocks"), results.scenario.ledger
     drawn, n_setup = plans(results)
@@ -85,7 +85,7 @@ def check_blocks(results: Results, done: Replayed) -> Check:
 
 
 def check_reorganisations(results: Results) -> Check:
-    """Which blocks a competing branch replaced, as far as the consensus draws it."""
+    """Compare the blocks that a branch replaced, as far as the consensus draws them."""
     check = Check("reorganisations", "forks drawn again by the consensus")
     frame, (drawn, _) = results.table("reorganisations"), plans(results)
     possible = {i - 1: plan.orphans for i, plan in enumerate(drawn) if plan.orphans}

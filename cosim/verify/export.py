@@ -28,7 +28,7 @@ PURSE_WEI = 10**6 * WEI_PER_ETH
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """Export that was written.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def export_transactions(
     result : str or Path
         A result folder.
     out : str or Path, optional
-        Folder to be made; default: ``<result>-transactions`` beside it.
+        Folder to be made; default: ``<result>-transactions`` next to it.
     max_fee_gwei : float, optional
         Most that each transaction pays per gas, for nodes with a base fee; default: as recorded.
         [gwei]
@@ -103,7 +103,7 @@ def export_transactions(
 
 
 def signed_transactions(results: Results, max_fee_wei: int | None) -> Iterator[dict[str, Any]]:
-    """Each transaction of the chain as raw signed bytes, in order.
+    """Yield each transaction of the chain as raw signed bytes, in order.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def signed_transactions(results: Results, max_fee_wei: int | None) -> Iterator[d
 
 
 def genesis(results: Results, senders: list[str]) -> dict[str, Any]:
-    """Genesis block in geth's format: Prague rules, the run's block 0, every sender funded."""
+    """Return a genesis in geth's format: Prague rules, the run's block 0, senders funded."""
     first = results.table("blocks").iloc[0]
     forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin"
     config: dict[str, Any] = {

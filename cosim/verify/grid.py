@@ -65,7 +65,7 @@ def check_network(rebuilt: RebuiltPopulation) -> Check:
 def check_power_flows(
     rebuilt: RebuiltPopulation, cases: list[Case], states: list[GridState]
 ) -> Check:
-    """Voltages, angles, loadings and the balance of every delivered interval."""
+    """Compare voltages, angles, loadings and the balance of every delivered interval."""
     outcome = Check("power flow", "pandapower.runpp of what was delivered")
     topology, results = rebuilt.model.topology, rebuilt.results
     intervals = [case.interval for case in cases]
@@ -127,7 +127,7 @@ def _names(frame: pd.DataFrame) -> pd.Index:
 def check_grid_checks(
     rebuilt: RebuiltPopulation, cases: list[Case], states: list[GridState], every: int
 ) -> Check:
-    """Every element against its limit, at every stage that can be solved again; the violations."""
+    """Check every element's limit at every stage that can be solved again; the violations."""
     outcome = Check("grid checks", "limits of the scenario on states solved again")
     results, model = rebuilt.results, rebuilt.model
     limits = Limits(**results.scenario.grid.limits.model_dump())
@@ -180,7 +180,7 @@ def _check_unsolved(
     last: dict[int, int],
     limits: Limits,
 ) -> None:
-    """Rows of a stage that is not solved again: every element once, limits and flags."""
+    """Check rows of a stage that is not solved again: every element once, limits and flags."""
     interval, stage, number = key
     row = f"interval {interval}, {stage}, round {number}"
     element, element_idx, quantity = rebuilt.model.topology.check_columns
@@ -206,13 +206,13 @@ def _check_unsolved(
 
 
 def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:
-    """Rows of each check: interval, stage and round."""
+    """Return the rows of each interval, stage and round."""
     found: Any = frame.groupby(["interval", "stage", "round"], sort=False)
     return {(int(k), str(stage), int(n)): rows for (k, stage, n), rows in found}
 
 
 def _check_flags(outcome: Check, rows: pd.DataFrame, names: pd.Index, limits: Limits) -> None:
-    """Limit and flag of each row by its own value."""
+    """Compare limit and flag of each row by its own value."""
     value = rows["value"].to_numpy(float)
     element, quantity = rows["element"].to_numpy(), rows["quantity"].to_numpy()
     low = value < 0.5 * (limits.vm_min_pu + limits.vm_max_pu)
@@ -237,7 +237,7 @@ def _check_flags(outcome: Check, rows: pd.DataFrame, names: pd.Index, limits: Li
 
 
 def _check_violations(outcome: Check, frame: pd.DataFrame, violations: pd.DataFrame) -> None:
-    """The table of violations holds the violated rows and no others."""
+    """Check that the table of violations holds the violated rows and no others."""
     wanted = frame[frame["violated"]]
     key = [*CHECKED, "quantity"]
     outcome.keyed("violations", key, violations, wanted, ["value", "limit"])

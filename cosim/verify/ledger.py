@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import metadata
 
 from cosim import __version__
@@ -17,7 +18,7 @@ RECEIPT_COLUMNS = tuple(_NAMES.split())
 
 
 def check_receipts(results: Results, done: Replayed) -> Check:
-    """Outcome of every transaction: block, time, nonce, gas, status, call, revert text."""
+    """Compare every transaction's block, time, nonce, gas, status, call and revert text."""
     check = Check("receipts", f"every transaction replayed on {done.engine.name}")
     frame = results.table("transactions")
     for position, reason in done.refused.items():
@@ -30,7 +31,7 @@ def check_receipts(results: Results, done: Replayed) -> Check:
 
 
 def check_events(results: Results, done: Replayed) -> Check:
-    """Every event with all its arguments, in its order."""
+    """Compare every event with all its arguments, in its order."""
     check = Check("events", f"every log of the replay on {done.engine.name}")
     frame, replayed = results.table("events"), done.tables["events"]
     check.equal("events", "", "number of rows", len(frame), len(replayed))
@@ -40,7 +41,7 @@ def check_events(results: Results, done: Replayed) -> Check:
 
 
 def check_state(results: Results, done: Replayed) -> Check:
-    """Runtime code, storage roots and digest of the final state."""
+    """Compare runtime code, storage roots and digest of the final state."""
     check = Check("state", "code, storage roots and digest at the end of the replay")
     stated = results.manifest.get("contracts", {})
     check.equal(MANIFEST, "contracts", "names", sorted(stated), sorted(done.addresses))
@@ -71,7 +72,7 @@ def check_state(results: Results, done: Replayed) -> Check:
     check.equal(
         MANIFEST, "chain", "state_digest", results.manifest["chain"]["state_digest"], digest
     )
-    for sender, nonce in _nonces(done).items():
+    for sender, nonce in Counter(one.transaction.sender for one in done.included).items():
         check.equal(
             "transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender)
         )
@@ -79,15 +80,8 @@ def check_state(results: Results, done: Replayed) -> Check:
 
 
 def _of_this_version(results: Results) -> bool:
-    """Whether the manifest names the version, compiler and revision that are here."""
+    """Return True if the manifest names the version, compiler and revision that are here."""
     versions = results.manifest.get("versions", {})
     here = {"cosim": __version__, "vyper": metadata.version("vyper")}
     same = all(versions.get(name) == version for name, version in here.items())
     return same and results.manifest.get("git_revision") == git_revision()
-
-
-def _nonces(done: Replayed) -> dict[bytes, int]:
-    counts: dict[bytes, int] = {}
-    for one in done.included:
-        counts[one.transaction.sender] = counts.get(one.transaction.sender, 0) + 1
-    return counts

@@ -40,7 +40,7 @@ class RebuiltPopulation:
     forecast_q_mvar : (T, n) float or None
         Reactive power that the schedules were checked with. [Mvar]
     missing : str
-        Why something is None.
+        The reason for what is None.
     """
 
     def __init__(self, results: Results) -> None:
@@ -106,7 +106,7 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
 
 
 def _played(results: Results, population: Population) -> pd.DataFrame:
-    """The table of prosumers as the devices make it of the schedules."""
+    """Return the table of prosumers as the devices make it of the schedules."""
     devices, parts = Devices(population), []
     names = np.array(population.names, dtype=object)
     for interval, rows in by_interval(results.table("schedules")):

@@ -29,7 +29,7 @@ NEWTON_MVA = 1e-9
 
 @dataclass(frozen=True)
 class Case:
-    """One state to be solved: who injects what, at which stage of which interval."""
+    """One state to be solved: injections at a stage of an interval. [MW, Mvar]"""
 
     interval: int
     stage: str
@@ -46,7 +46,7 @@ class Solver:
     net : pandapowerNet
         One ``sgen`` per connection point, in table order; not changed.
     topology : Topology
-        Which of its elements are supplied.
+        Says which of its elements are supplied.
     """
 
     def __init__(self, net: Any, topology: Topology) -> None:
@@ -129,7 +129,7 @@ def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> lis
 
 
 def delivered_cases(results: Results, every: int) -> list[Case]:
-    """States as delivered, of one interval in so many."""
+    """Return the states as delivered, of one interval in so many."""
     frame = results.table("prosumers")
     return [
         Case(
@@ -145,7 +145,7 @@ def delivered_cases(results: Results, every: int) -> list[Case]:
 
 
 def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
-    """Schedules before flexibility, and as dispatched where the DSO changed them."""
+    """Return schedules before flexibility, and as dispatched where the DSO changed them."""
     if rebuilt.forecast_q_mvar is None:
         return []
     results = rebuilt.results

@@ -1,4 +1,4 @@
-"""Prints a verification: what was checked, how many values, the largest differences, verdicts."""
+"""Print of a verification: what was checked, how many values, the largest differences, verdicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cosim.replay.findings import Check
 from cosim.verify.verification import Verification
 
 WIDE = 110
-"""Columns of a screen that has room for how values were recomputed."""
+"""Columns of a screen on which the source of recomputed values fits."""
 
 _VERDICTS = {"ok": "green", "DIFFERS": "bold red"}
 _PRINTED = ("vm_pu", "va_degree", "loading_percent", "p_slack_mw", "value", "value of buses")

@@ -27,9 +27,9 @@ def check_sending(results: Results) -> Check:
     frame, ledger = results.table("transactions"), results.scenario.ledger
     base_fee = {int(row.block): int(row.base_fee_wei) for row in rows_of(results.table("blocks"))}
     reason = deviation(results.scenario)
-    if getattr(ledger, "fee_strategies", None):
+    if ledger.fee_strategies:
         reason = reason or "users choose their own fees"
-    if getattr(ledger, "propagation_delay_s", 0):
+    if ledger.propagation_delay_s:
         reason = reason or "messages take their time, and branches have fees of their own"
     wallets = None if reason else _offers(results)
     tip_wei = wei_from_gwei(ledger.tip_gwei)
@@ -68,7 +68,7 @@ def _offers(results: Results) -> set[int]:
 def _check_order(
     check: Check, frame: pd.DataFrame, sent: list[Any], base_fee: dict[int, int]
 ) -> None:
-    """Best effective tip first, then first sent, nonces of one sender in their order."""
+    """Check the order: best effective tip, then first sent, nonces of a sender in order."""
     blocks = frame["block"].to_numpy()
     last_of: dict[bytes, int] = {}
     for i in range(1, len(sent)):
@@ -93,7 +93,7 @@ def _check_order(
 
 
 def check_intervals(history: History) -> Check:
-    """The column ``interval`` of transactions by arguments, requests, and time."""
+    """Compare the column ``interval`` of transactions by arguments, requests, and time."""
     check = Check("intervals", "interval of each transaction by its arguments, request, or time")
     clock = history.results.scenario.clock()
     opens_s = clock.window_opens_s(0)
@@ -125,7 +125,7 @@ def check_intervals(history: History) -> Check:
 
 
 def check_gas_limits(history: History) -> Check:
-    """Gas limits: one for all calls of a method with calldata of the same size.
+    """Compare gas limits: one for all calls of a method with calldata of the same size.
 
     Clients set them by method, and by the number of orders or accounts that a call is about.
     """

@@ -1,4 +1,4 @@
-"""Indicators of the manifest from the tables, and whether money and energy add up."""
+"""Indicators of the manifest from the tables, and the sums of money and energy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOLERANCE_MW = 1e-6
 
 
 def check_indicators(results: Results) -> Check:
-    """Every indicator of the manifest, computed again from the tables."""
+    """Compute every indicator of the manifest again from the tables."""
     check = Check("indicators", "manifest.json against the tables")
     own = compute_indicators(results).as_dict()
     _compare(check, "indicators", results.manifest.get("indicators"), own)
@@ -42,7 +42,7 @@ def _compare(check: Check, path: str, stated: Any, own: Any) -> None:
 
 
 def check_conservation(history: History) -> Check:
-    """Money is neither made nor lost on the ledger, nor energy in market and grid."""
+    """Check that no money is made or lost on the ledger, nor energy in market and grid."""
     check = Check("conservation", "money by token transfers, energy by sums")
     _check_tokens(check, history)
     results = history.results
@@ -60,7 +60,7 @@ def check_conservation(history: History) -> Check:
 
 
 def _check_tokens(check: Check, history: History) -> None:
-    """Balances that follow from all transfers are those of the contract's storage."""
+    """Compare the balances that follow from all transfers with the contract's storage."""
     token = history.done.addresses.get("EuroToken")
     if token is None:
         check.note("there is no token: money was not added up")

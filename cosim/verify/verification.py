@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cosim.errors import CosimError, EngineError, NodeError, UserError
+from cosim.evm.engine import choose_engine, create_engine
+from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.power_flow import GridState
-from cosim.plugins.evm_engine import AUTO
+from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.participants import Participants
-from cosim.replay.replay import engine_for, replay
+from cosim.replay.replay import replay
 from cosim.results.manifest import read_manifest
 from cosim.results.reader import Results
 from cosim.verify import grid
 from cosim.verify.blocks import check_blocks, check_reorganisations
 from cosim.verify.files import check_bytes, check_files, check_manifest, check_tables
-from cosim.verify.ledger import (
-    check_events,
-    check_receipts,
-    check_state,
-)
+from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.mechanisms import checks_of, recompute
 from cosim.verify.population import RebuiltPopulation, check_devices
 from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
+from cosim.verify.study import check_study, study_runs
 from cosim.verify.summary import check_conservation, check_indicators
 
 T = TypeVar("T")
 
 PARTS = ("files", "ledger", "grid", "indicators")
-"""What a verification consists of."""
+"""Parts of a verification."""
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing differs anywhere."""
+        """True if nothing differs anywhere."""
         return all(check.passed for check in self.checks)
 
     @property
@@ -80,15 +79,53 @@ class Verification:
             ) from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
             check, prepared = Check(name, ""), None
-            check.differ(
-                "", "", "", "something to check", f"{type(error).__name__}: {_first_line(error)}"
-            )
+            first_line = (str(error).splitlines() or [""])[0]
+            found = f"{type(error).__name__}: {first_line}"
+            check.differ("", "", "", "something to check", found)
         self.checks.append(check)
         return prepared
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+def verify_folder(
+    folder: str | Path,
+    engine: str = AUTO,
+    url: str | None = None,
+    *,
+    every: int = 1,
+    jobs: int = 1,
+    parts: Sequence[str] = PARTS,
+) -> Iterator[Verification]:
+    """Check the result of a run, or of a study: its table first, then each of its runs.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A result folder, or a study's.
+    engine, url, every, jobs, parts
+        See :func:`verify`.
+
+    Yields
+    ------
+    Verification
+        Of each folder, when it is done.
+
+    Raises
+    ------
+    UserError
+        If the folder is none of them, the engine cannot be used, or it is a node and the folder a
+        study's.
+    """
+    runs = study_runs(folder)
+    if runs is not None:
+        if builds_blocks(engine):
+            raise UserError(
+                "is a study, and a node can replay one run only",
+                file=folder,
+                remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
+            )
+        yield Verification(Path(folder), choose_engine(engine), [check_study(folder)])
+    for run in runs if runs is not None else [folder]:
+        yield verify(run, engine, url, every=every, jobs=jobs, parts=parts)
 
 
 def verify(
@@ -128,6 +165,7 @@ def verify(
     """
     read_manifest(folder)  # says what is wrong if it is no result folder
     results = Results(folder)
+    engine = choose_engine(engine)
     done = Verification(results.folder, engine)
     if "files" in parts:
         done.run("files", check_files, results)
@@ -150,7 +188,7 @@ def _check_ledger(done: Verification, results: Results, engine: str, url: str | 
     except (CosimError, LookupError, OSError, TypeError, ValueError):
         keys = {}  # the checks below say what is wrong with the folder
     try:
-        machine = engine_for(engine, url, keys)
+        machine = create_engine(engine, EngineOptions(keys, NodeSettings(url) if url else None))
     except EngineError as error:
         raise UserError(
             str(error), field="--engine", remedy="use auto, or give --url a node"

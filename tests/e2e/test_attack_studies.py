@@ -14,7 +14,7 @@ from cosim.runs import preparation
 from cosim.studies.runner import StudyResult, run_study
 from cosim.studies.study import load_study
 from cosim.verify.study import check_study, study_runs
-from cosim.verify.verification import verify
+from cosim.verify.verification import verify, verify_folder
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
@@ -266,7 +266,10 @@ def test_an_attacked_run_can_be_verified(studies: Studies, name: str) -> None:
 def test_a_study_is_what_its_runs_say(studies: Studies) -> None:
     study = studies("spam").folder
     assert study_runs(study) == [study / RUNS_FOLDER / run.name for run in studies("spam").runs]
-    check = check_study(study)
+    first, *others = verify_folder(study, parts=("files",))
+    assert [done.folder for done in (first, *others)] == [study, *(study_runs(study) or ())]
+    assert all(done.passed for done in others)
+    (check,) = first.checks
     assert check.passed
     assert check.compared > 400
     table = pd.read_parquet(study / "study.parquet")
@@ -275,6 +278,7 @@ def test_a_study_is_what_its_runs_say(studies: Studies) -> None:
     honest = file.read_bytes()
     table.to_parquet(file)
     forged = check_study(study)
+    assert not next(verify_folder(study)).passed
     file.write_bytes(honest)
     assert {(d.table, d.column) for d in forged.differences} == {
         ("study.parquet", "sha256"),

@@ -141,7 +141,7 @@ def test_a_transaction_waits_until_it_can_pay_the_base_fee() -> None:
     assert blocks["base_fee_wei"][included.block - 1] > 2000
 
 
-def test_dropped_transactions_are_withdrawn_and_recorded() -> None:
+def test_dropped_transactions_are_withdrawn() -> None:
     ledger = chain()
     kept, dropped, follower = (send(ledger, ALICE, s) for s in (1001, 1013, 1014))
     ledger.mine_until(1012)
@@ -152,8 +152,6 @@ def test_dropped_transactions_are_withdrawn_and_recorded() -> None:
     records = ledger.drain_records()
     assert records.transactions["sent_at_s"] == [1001, 1014]
     assert records.transactions["nonce"] == [0, 1]
-    assert records.withdrawn["sent_at_s"] == [1013]
-    assert records.withdrawn["sender"] == ["0x" + ALICE.hex()]
 
 
 def test_value_needs_a_balance() -> None:
@@ -171,7 +169,7 @@ def test_records_name_contracts_methods_and_events(workbench: Artifact) -> None:
     ledger = chain()
     contract = deploy(ledger, workbench, ALICE, 7)
     store = workbench.selectors["store"] + pack(3, 4)
-    ledger.submit(BOB, contract, store, ledger.now_s, 200_000, interval=9, label="an order")
+    ledger.submit(BOB, contract, store, ledger.now_s, 200_000, interval=9)
     late = workbench.selectors["fail_late"] + pack(1, 2)
     ledger.submit(CAROL, contract, late, ledger.now_s + 1, 200_000)
     ledger.mine_until(ledger.now_s + 12)
@@ -183,7 +181,6 @@ def test_records_name_contracts_methods_and_events(workbench: Artifact) -> None:
     assert transactions["status"] == [1, 1, 0]
     assert transactions["revert_reason"] == [None, None, "workbench: too late"]
     assert transactions["interval"] == [-1, 9, -1]
-    assert transactions["label"] == ["deploy Workbench", "an order", ""]
     assert transactions["included_at_s"] == [1012, 1024, 1024]
     assert transactions["data"][1] == store
     assert records.blocks["n_transactions"] == [0, 1, 2]

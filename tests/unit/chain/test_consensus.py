@@ -1,4 +1,4 @@
-"""When blocks come, by each preset, against what is known of it."""
+"""Times of blocks, by each preset, against what is known of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How probable a reversal is: against published figures, and against the sums written out."""
+"""Probability of a reversal: against published figures, and against the sums written out."""
 
 from __future__ import annotations
 

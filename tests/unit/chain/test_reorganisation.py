@@ -1,4 +1,4 @@
-"""What a competing branch does to transactions, state, fees and records."""
+"""Effects of a competing branch on transactions, state, fees and records."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from cosim.chain.blocks import Transaction
-from cosim.chain.chain import Chain, FeeStrategy
+from cosim.chain.blocks import FeeStrategy, Transaction
+from cosim.chain.chain import Chain
 from cosim.chain.consensus import BlockPlan
 from cosim.chain.deployment import deploy
 from cosim.errors import EngineError
@@ -80,7 +80,7 @@ def test_an_attacker_leaves_out_what_it_likes(engine_name: str, workbench: Artif
 
     assert done == (2, 3, 1048, "attack", 2, 1)
     assert (ledger.block, ledger.now_s) == (5, 1060)  # the branch is one block longer
-    # the victim's came back with the block on top of the branch, which honest people mined
+    # the victim's came back with the block on top of the branch, which honest miners mined
     assert placed(ledger, [victim, other]) == [(5, 0), (2, 0)]
     assert ledger.engine.storage_root(contract) == state
     assert (ledger.engine.nonce(ALICE), ledger.engine.nonce(BOB)) == (1, 1)

@@ -20,7 +20,7 @@ GRID = [
 
 
 def standard_errors(estimate: Estimate, probability: float) -> float:
-    """How far an estimate is from a probability, in the standard errors that it implies."""
+    """Distance of an estimate from a probability, in the standard errors that it implies."""
     error = math.sqrt(probability * (1 - probability) / estimate.n_races)
     return abs(estimate.probability - probability) / error
 

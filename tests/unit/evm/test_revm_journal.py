@@ -1,4 +1,4 @@
-"""What is read in the journal of revm, and when reading part of it would not be enough."""
+"""Reading of revm's journal, and cases where a part of it would not be enough."""
 
 from __future__ import annotations
 

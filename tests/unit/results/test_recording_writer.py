@@ -21,8 +21,8 @@ TABLES = tables_of()
 def trade(interval: Any, energy_wh: Any) -> dict[str, Any]:
     return {
         "interval": interval,
-        "buyer": "house 1",
-        "seller": "house 2",
+        "buyer": "point 1",
+        "seller": "point 2",
         "energy_wh": energy_wh,
         "price_ueur_per_kwh": 190_000,
         "amount_ueur": np.asarray(energy_wh) * 190,
@@ -43,7 +43,7 @@ def test_rows_come_back_with_units_and_in_order(tmp_path: Path) -> None:
     table = pq.read_table(finished(writer) / "tables" / "trades.parquet")
     assert table["interval"].to_pylist() == [0, 0, 1]
     assert table["amount_ueur"].to_pylist() == [950, 1330, 2090]
-    assert table["buyer"].to_pylist() == ["house 1"] * 3
+    assert table["buyer"].to_pylist() == ["point 1"] * 3
     assert table.schema.field("price_ueur_per_kwh").metadata[b"unit"] == "µEUR/kWh".encode()
 
 
@@ -94,7 +94,7 @@ def test_bytes_nulls_lists_and_great_integers(tmp_path: Path) -> None:
         {
             "interval": 3, "round": 0, "stage": "scheduled", "element": "trafo", "element_idx": 0,
             "quantity": "loading_percent", "value": 120.0, "limit": 100.0,
-            "drivers": [["house 2", "house 1"]],
+            "drivers": [["point 2", "point 1"]],
         },
     )  # fmt: skip
     folder = finished(writer)
@@ -106,7 +106,7 @@ def test_bytes_nulls_lists_and_great_integers(tmp_path: Path) -> None:
     assert int(rows[0]["value_wei"]) == 10**24
     assert rows[0]["method"] is None
     violations = pq.read_table(folder / "tables" / "violations.parquet").to_pylist()
-    assert violations[0]["drivers"] == ["house 2", "house 1"]
+    assert violations[0]["drivers"] == ["point 2", "point 1"]
 
 
 @pytest.mark.parametrize(

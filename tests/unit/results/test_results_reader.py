@@ -19,7 +19,7 @@ STEP = pd.Timedelta(minutes=15)
 
 def order(interval: int, block: int | None) -> dict[str, object]:
     return {
-        "interval": interval, "prosumer": "house 1", "side": "buy", "energy_wh": 5,
+        "interval": interval, "prosumer": "point 1", "side": "buy", "energy_wh": 5,
         "price_ueur_per_kwh": 1, "sent_at_s": 0.5, "block": [block], "status": "late",
         "filled_wh": 0,
     }  # fmt: skip
@@ -34,7 +34,7 @@ def results(tmp_path: Path) -> Results:
     for interval in (-1, 1):
         writer.append(
             "names",
-            {"interval": interval, "prosumer": "house 1", "name": "one", "action": "registered",
+            {"interval": interval, "prosumer": "point 1", "name": "one", "action": "registered",
              "owner": "0x1", "account": "0x1", "fee_ueur": 1, "fees_ueur": 1},
         )  # fmt: skip
     writer.append(

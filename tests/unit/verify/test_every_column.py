@@ -46,7 +46,7 @@ class Verified:
         self.states = solve_cases(self.rebuilt, self.cases, 1)
 
     def checks(self, table: str) -> list[Callable[[], Check]]:
-        """What recomputes a table."""
+        """Return the checks that recompute a table."""
         of = dict(recompute(self.history))
         n = len(self.delivered)
         devices = partial(check_devices, self.rebuilt)
@@ -64,7 +64,7 @@ class Verified:
         return grid.check_grid_checks(self.rebuilt, self.cases, self.states, 1)
 
     def replayed(self) -> list[Check]:
-        """What a replay of forged transactions or blocks shows."""
+        """Return what a replay of forged transactions or blocks shows."""
         chain = replay(self.results, create_engine("revm"))
         history = History(self.results, chain, checks_of(self.results.scenario))
         return [

@@ -15,7 +15,7 @@ import pytest
 from cosim.scenario import Scenario
 
 MODULE = """
-from cosim.mechanisms.play import Service
+from cosim.mechanisms.play import Play
 from cosim.plugins.mechanism import Mechanism
 from cosim.replay.checks import MechanismChecks
 from cosim.results.columns import Column, Table, interval, wh
@@ -28,8 +28,8 @@ class Settings(Model):
     sun_wh: int = 5
 
 
-class Sunny(Service):
-    def settle(self, interval, delivery):
+class Sunny(Play):
+    def settle(self, interval, readings, statement):
         return {{"sun": {{"interval": interval, "sun_wh": 5}}}}
 
 

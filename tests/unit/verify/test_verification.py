@@ -20,6 +20,7 @@ from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.evm.engine import BlockEngine, Message, Receipt
 from cosim.evm.revm import RevmEngine
 from cosim.replay.replay import replay
+from cosim.results.manifest import MANIFEST
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.runs.experiment import run_scenario
@@ -287,3 +288,15 @@ def test_the_command_says_what_differs(
     assert main(["verify", str(tmp_path)]) == EXIT_USER
     assert main(["verify", str(copied), "--engine", "rpc"]) == EXIT_USER
     assert "field --url" in capsys.readouterr().err
+
+
+def test_a_study_cannot_be_verified_on_one_node(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = {"kind": "study", "complete": True, "runs": [{"name": "first"}]}
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    url = "http://127.0.0.1:1"
+    assert main(["verify", str(tmp_path), "--engine", "rpc", "--url", url]) == EXIT_USER
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is a study, and a node can replay one run only" in said
+    assert "runs/first" in said.replace(" ", "")
