@@ -59,8 +59,8 @@ def test_mistakes_are_told(tmp_path: Path, attack: dict[str, Any], says: str) ->
 
 
 def deployment(*members: bool) -> Any:
-    people = tuple(SimpleNamespace(name=name, address=name.encode()) for name in NAMES)
-    return SimpleNamespace(prosumers=people, members=members)
+    prosumers = tuple(SimpleNamespace(name=name, address=name.encode()) for name in NAMES)
+    return SimpleNamespace(prosumers=prosumers, members=members)
 
 
 def test_who_is_named_must_trade() -> None:
