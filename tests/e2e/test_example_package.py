@@ -16,6 +16,7 @@ import pytest
 from installed_plugins import EXAMPLE, cosim_cli, pip_install, python
 
 EXPORT_LIMIT_WH = 25 * 1_000 // 4
+FEED_IN_UEUR_PER_KWH = 80_000
 PEAK_HOURS = (11, 12)
 """Of the scenario, which starts at 10:00."""
 
@@ -106,9 +107,22 @@ def test_the_engine_runs_the_contracts_and_traces_them(result, manifest, trace):
     assert [line[0] for line in lines] == sent["sender"].astype(str).tolist()
 
 
-def test_the_strategy_bids_for_its_half(result):
-    scenario = (result / "scenario.yaml").read_text(encoding="utf-8")
-    assert "name: price_follower" in scenario
+def test_the_strategy_goes_by_the_last_price(result):
+    orders = table(result, "orders").sort_values(["interval", "prosumer"])
+    cleared = orders.dropna(subset=["clearing_price_ueur_per_kwh"])
+    last = cleared.groupby("interval")["clearing_price_ueur_per_kwh"].first()
+    last = last[last > 0]
+    followers = [
+        orders.loc[
+            (orders["interval"] == interval + 1)
+            & (orders["side"] == "sell")
+            & (orders["price_ueur_per_kwh"] == np.rint(max(0.95 * price, FEED_IN_UEUR_PER_KWH))),
+            "prosumer",
+        ].tolist()
+        for interval, price in last[:-1].items()
+    ]
+    assert len(followers) > 5
+    assert all(each == followers[0] and len(each) == 6 for each in followers)
 
 
 def test_the_report_has_its_panel(result, manifest):
