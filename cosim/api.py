@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import difflib
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property
@@ -14,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cosim.errors import Interrupted, ResultFolderError, UserError
+from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, UserError
+from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.results.manifest import TABLES_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
@@ -75,6 +77,11 @@ def run(
     KeyboardInterrupt
         Before the first interval was settled; nothing is left behind.
 
+    Warns
+    -----
+    SlowEngineWarning
+        If the engine is ``auto`` and the fastest is not installed: what that costs, and the remedy.
+
     Examples
     --------
     >>> result = cosim.run(cosim.load_scenario("quickstart"))  # doctest: +SKIP
@@ -83,7 +90,11 @@ def run(
         scenario = load_scenario(scenario)
     folder = Path("results") / scenario.name if out is None else Path(out)
     settings = _node(scenario, node, resume)
+    if scenario.ledger.engine == AUTO:
+        from cosim.evm.engine import slow_engine_note
 
+        if note := slow_engine_note():
+            warnings.warn(note, SlowEngineWarning, stacklevel=2)
     stop = threading.Event()
 
     def play() -> RunResult:
@@ -199,7 +210,7 @@ class Result:
 
     @property
     def complete(self) -> bool:
-        """Whether every interval was run; not if the run was interrupted."""
+        """True if every interval was run, false if the run was interrupted."""
         return bool(self.manifest["complete"])
 
     @cached_property
@@ -230,7 +241,7 @@ class Result:
 
     @property
     def indicators(self) -> Mapping[str, Any]:
-        """What the run is judged by, by name (docs/results.md)."""
+        """Indicators by name (docs/results.md)."""
         return MappingProxyType(self.manifest["indicators"])
 
     @cached_property
@@ -323,19 +334,19 @@ _SHOWN = (
 
 
 def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> NodeSettings | None:
-    """Settings of the node, where the scenario's engine is one."""
-    on_a_node = scenario.ledger.engine == "rpc"
-    if on_a_node and node is None:
+    """Return the settings of the node, where the scenario's engine is one."""
+    engine = scenario.ledger.engine
+    if builds_blocks(engine) and node is None:
         raise UserError(
-            "engine rpc needs a node",
-            field="node",
-            remedy="give its URL, e.g. cosim.run(..., node='http://127.0.0.1:8545')",
+            f"engine {engine} needs the URL of a node",
+            remedy="give it as node= of cosim.run, with --url or in COSIM_NODE_URL, e.g. "
+            "http://127.0.0.1:8545 of anvil --no-mining",
         )
-    if not on_a_node and (node is not None or resume):
+    if not builds_blocks(engine) and (node is not None or resume):
         raise UserError(
-            f"node and resume are for runs on a node, and the engine is {scenario.ledger.engine}",
+            f"a URL and resuming are for runs on a node, and the engine is {engine}",
             field="ledger.engine",
-            remedy="scenario.replace(ledger={'engine': 'rpc'})",
+            remedy="take engine rpc: scenario.replace(ledger={'engine': 'rpc'}), or --engine rpc",
         )
     if isinstance(node, str):
         from cosim.evm.options import NodeSettings

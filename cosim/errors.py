@@ -65,6 +65,10 @@ class Interrupted(KeyboardInterrupt):
         return type(self), (self.intervals_done, self.folder)
 
 
+class SlowEngineWarning(UserWarning):
+    """A run goes on a slower EVM engine than there could be, with the same results."""
+
+
 class UserError(CosimError):
     """Something the user can mend: names the file, the field and the remedy.
 

@@ -1,4 +1,4 @@
-"""Where the data files that come with cosim lie: grids, contracts, scenarios."""
+"""Location of the data files that come with cosim: grids, contracts, scenarios."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder(kind: str) -> Path:
     Returns
     -------
     Path
-        Inside the package when cosim was installed as a wheel, beside it in a checkout.
+        Inside the package when cosim was installed as a wheel, next to it in a checkout.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every section of a scenario is made of: a frozen model, and numbers with a range."""
+"""Base of every section of a scenario: a frozen model, and numbers with a range."""
 
 from __future__ import annotations
 

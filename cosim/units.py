@@ -1,11 +1,11 @@
-"""Where physical units become the ledger's integers, and back.
+"""Conversion of physical units to the ledger's integers, and back.
 
 On chain, energy is integer Wh, money integer µEUR (a token with 6 decimals) and a price integer
 µEUR per kWh. The rounding rule, stated once:
 
 * a measured or forecast quantity becomes an integer by rounding half to even (``numpy.rint``);
 * an amount of money is ``energy_wh * price_ueur_per_kwh / 1000``; who pays rounds up, who is paid
-  rounds down, and the contract books the difference (less than 1 µEUR per order) to the supplier.
+  rounds down, and the contract credits the difference (less than 1 µEUR per order) to the supplier.
 
 No other module multiplies by 1e6.
 """
@@ -71,17 +71,17 @@ def ueur_per_kwh_from_eur_per_mwh(price_eur_per_mwh: float) -> int:
 
 
 def eur_from_ueur(amount_ueur: Any) -> Any:
-    """µEUR to EUR, for people to read; scalars and arrays alike."""
+    """Convert µEUR to EUR, for reports; scalars and arrays alike. [EUR]"""
     return amount_ueur / UEUR_PER_EUR
 
 
 def amount_due_ueur(energy_wh: int, price_ueur_per_kwh: int) -> int:
-    """What the payer owes: rounded up. [µEUR]"""
+    """Return what the payer owes: rounded up. [µEUR]"""
     return -(-energy_wh * price_ueur_per_kwh // WH_PER_KWH)
 
 
 def amount_earned_ueur(energy_wh: int, price_ueur_per_kwh: int) -> int:
-    """What the payee receives: rounded down. [µEUR]"""
+    """Return what the payee receives: rounded down. [µEUR]"""
     return energy_wh * price_ueur_per_kwh // WH_PER_KWH
 
 

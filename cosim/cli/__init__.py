@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trouble = UserError(
             error.strerror or "cannot be used",
             file=error.filename,
-            remedy="check the path, its permissions and the room on the disk",
+            remedy="check the path, its permissions and the space on the disk",
         )
         print(f"cosim: {trouble}", file=sys.stderr)
         return EXIT_USER

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cosim import api
 from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, positive, tell_slow_engine
-from cosim.errors import UserError
+from cosim.errors import Interrupted, SlowEngineWarning, UserError
+from cosim.evm.options import NodeSettings
 from cosim.plugins.evm_engine import builds_blocks, engine_names
-
-if TYPE_CHECKING:
-    from cosim.evm.options import NodeSettings
 
 NODE_URL = "COSIM_NODE_URL"
 """Environment variable with the URL of the node."""
@@ -61,32 +61,41 @@ def _run(options: argparse.Namespace) -> int:
     scenario = load_scenario(file)
     if options.engine:
         scenario = scenario.replace(ledger={"engine": options.engine})
-    out = options.out or Path("results") / scenario.name
-    node = _node(options, scenario.ledger.engine)
+    url = options.url
+    if builds_blocks(scenario.ledger.engine):
+        url = url or os.environ.get(NODE_URL)
+    node = NodeSettings(url, options.timeout, options.patience) if url else None
+    tell_slow_engine(scenario.ledger.engine)
     # imported after the scenario is known to be sound: pandapower takes seconds to import
+    from cosim.report.indicators import read_indicators
     from cosim.report.summary import print_summary, print_tables
     from cosim.results.reader import Results
-    from cosim.runs.experiment import run_scenario
 
     console = Console()
-    tell_slow_engine(scenario.ledger.engine)
     begin = time.monotonic()
-    with _RunProgress(console, scenario.name, scenario.time.intervals) as progress:
-        result = run_scenario(
-            scenario,
-            file,
-            out,
-            force=options.force,
-            progress=progress.tell,
-            node=node,
-            resume=options.resume,
-        )
-    print_summary(result.indicators, console)
-    print_tables(Results(result.folder), console)
+    with (
+        _RunProgress(console, scenario.name, scenario.time.intervals) as progress,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", SlowEngineWarning)  # told above
+        try:
+            result = api.run(
+                scenario,
+                options.out,
+                force=options.force,
+                progress=progress.tell,
+                node=node,
+                resume=options.resume,
+            )
+        except Interrupted as so_far:
+            result = api.open_result(so_far.folder)
+    results = Results(result.folder)
+    print_summary(read_indicators(results), console)
+    print_tables(results, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"
     console.print(
-        f"{scenario.name}: {state}, {result.intervals_done} of {scenario.time.intervals} intervals "
-        f"in {time.monotonic() - begin:.1f} s"
+        f"{scenario.name}: {state}, {result.manifest['intervals_done']} of "
+        f"{scenario.time.intervals} intervals in {time.monotonic() - begin:.1f} s"
     )
     console.print(f"result: {result.folder}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)
@@ -120,27 +129,6 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     console.print(f"result: {result.folder}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)
     return 0 if result.as_expected else EXIT_FAILED
-
-
-def _node(options: argparse.Namespace, engine: str) -> NodeSettings | None:
-    """Where the node is, if the engine is one."""
-    url = options.url or os.environ.get(NODE_URL)
-    if not builds_blocks(engine):
-        if options.url or options.resume:
-            raise UserError(
-                f"--url and --resume are for runs on a node, and the engine is {engine}",
-                remedy="add --engine rpc",
-            )
-        return None
-    if not url:
-        raise UserError(
-            f"engine {engine} needs the URL of a node",
-            remedy=f"give it with --url or in {NODE_URL}, e.g. http://127.0.0.1:8545 of "
-            "anvil --no-mining",
-        )
-    from cosim.evm.options import NodeSettings
-
-    return NodeSettings(url, options.timeout, options.patience)
 
 
 class _RunProgress:

@@ -1,4 +1,4 @@
-"""Messages towards other people's simulators, and back: plain dictionaries, checked on arrival."""
+"""Messages towards foreign simulators, and back: plain dictionaries, checked on arrival."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A message is a frozen dataclass. Its decorator says which simulator sends it and to whom, whether
 its arrival makes the receiver step, and whether it arrives one interval later; the annotation of
-each field says unit and shape. World, simulators, the checks of other people's simulators and the
+each field says unit and shape. World, simulators, the checks of foreign simulators and the
 documentation derive from this.
 """
 

@@ -1,7 +1,7 @@
 """Plug-in registries: mechanisms, devices, instruments, strategies, power-flow and EVM engines.
 
 Everything that a researcher may want to add is found by an entry point, and what ships with cosim
-is found by the same: ``[project.entry-points."cosim.<group>"]`` in its ``pyproject.toml``. Rooms
+is found by the same: ``[project.entry-points."cosim.<group>"]`` in its ``pyproject.toml``. Folders
 that have to know what there is (scenario, results, report, verify) ask a registry and import no
 plug-in.
 """
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
     "cosim.mechanisms", "cosim.plugins.mechanism:Mechanism", "the scenario's sections"
 )
-"""What a community agrees on by contract, by the name of its section."""
+"""Mechanisms, by the name of their section in a scenario."""
 
 EVM_ENGINES: Registry[EvmEngine] = Registry(
     "cosim.evm_engines", "cosim.plugins.evm_engine:EvmEngine", "ledger.engine"
 )
-"""What runs the contracts, by the name in the scenario."""
+"""EVM engines, by the name in a scenario."""
 
 INSTRUMENTS: Registry[Instrument[Any]] = Registry(
     "cosim.instruments", "cosim.dso.instruments.base:Instrument", "dso.instruments"
 )
-"""What a DSO may do about its grid, by the name in a scenario."""
+"""Instruments of the DSO, by the name in a scenario."""
 
 POWER_FLOW: Registry[PowerFlow] = Registry(
     "cosim.power_flow", "cosim.grid.power_flow:PowerFlow", "grid.power_flow"

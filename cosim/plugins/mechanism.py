@@ -30,7 +30,7 @@ S = TypeVar("S", bound=Model)
 
 
 class Mechanism(ABC, Generic[S]):
-    """What a community agrees on by contract, registered under ``cosim.mechanisms``.
+    """Contract-based agreement of a community, registered under ``cosim.mechanisms``.
 
     One object stands for one section of one scenario.
 
@@ -39,7 +39,7 @@ class Mechanism(ABC, Generic[S]):
     section : str
         Name of its section in a scenario, and of its entry point.
     title : str
-        What people call it.
+        Its name in reports and pages.
     summary : str
         What the section is, for the documentation of scenarios.
     settings_type : type of Model

@@ -60,7 +60,7 @@ class Reported(Generic[S]):
         return None
 
     def report(self, results: Results) -> ReportPart | None:
-        """Return its facts, tiles, charts and definitions in the report; None for none."""
+        """Return its lines, tiles, charts and definitions in the report; None for none."""
         return None
 
     def text_tables(self, results: Results) -> Sequence[TableFigure]:

@@ -174,6 +174,17 @@ def known_indicators() -> dict[str, Meaning]:
     }
 
 
+def read_indicators(results: Results) -> Indicators:
+    """Return the indicators of a finished run as its manifest has them."""
+    known = results.manifest["indicators"]
+    kinds = [kind for subject in subjects(results) if (kind := subject.indicators_type)]
+    parts = [kind for kind in kinds if kind.meanings().keys() <= known.keys()]
+    return Indicators(
+        **{name: known[name] for name in Indicators.meanings()},
+        parts=tuple(kind(**{name: known[name] for name in kind.meanings()}) for kind in parts),
+    )
+
+
 def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = None) -> Indicators:
     """Compute every indicator of a run.
 

@@ -49,7 +49,7 @@ Progress = Callable[[int, bool], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind.
+    """Result folder of a run, and its indicators.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From a scenario to what a run starts with: the grid, the people on it, the ledger."""
+"""From a scenario to the parts of a run: the grid, the prosumers on it, the ledger."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CONSENSUS_SEED, _FEES_SEED = 18, 19
 
 
 def consensus_of(scenario: Scenario) -> Consensus:
-    """How the scenario's chain agrees on blocks."""
+    """Return the rules by which the scenario's chain agrees on blocks."""
     ledger = scenario.ledger
     return Consensus(
         kind=ledger.consensus,

@@ -42,7 +42,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run starts with.
+    """Parts that a run starts with.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a run reports to, and asks.
+    """Ends of a run towards its caller: rows and progress out, interrupts in.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a run is: frozen models of a scenario file, one module per section, and how it is read.
+"""Scenarios: frozen models of a file, one module per section, and their reading.
 
 Every field carries its unit in its name. Unknown fields are refused, with the nearest known name.
 """

@@ -18,7 +18,7 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class AttackTimes(Model):
-    """What every attack has: whether it takes place, and in which delivery intervals."""
+    """Fields of every attack: whether it takes place, and in which delivery intervals."""
 
     active: bool = Field(True, description="false: the accounts are labelled and nobody attacks")
     from_interval: int = Field(0, ge=0, description="first interval attacked, counted from 0")
@@ -186,7 +186,7 @@ def named(settings: AttackSettings) -> dict[str, tuple[str, ...]]:
 
 
 def parties(settings: AttackSettings, names: Sequence[str]) -> Parties:
-    """Who attacks and who is attacked, of the prosumers with the given names.
+    """Return attackers and victims among the prosumers with the given names.
 
     Where an attack is on the community and names nobody, everybody else is a victim.
     """

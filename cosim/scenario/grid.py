@@ -11,7 +11,7 @@ from cosim.settings import Model, Positive
 
 
 class LimitSettings(Model):
-    """What the grid may carry."""
+    """Limits of the grid."""
 
     vm_min_pu: Positive = Field(0.9, description="lower voltage limit [pu] (EN 50160)")
     vm_max_pu: Positive = Field(1.1, description="upper voltage limit [pu] (EN 50160)")

@@ -11,7 +11,7 @@ from cosim.plugins.evm_engine import AUTO, engine_names
 from cosim.settings import Fraction, Model, NonNegative
 
 CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
-"""How many blocks users wait for where the scenario does not say."""
+"""Blocks that users wait for where the scenario does not say."""
 
 FINAL_AT_ONCE = ("proof_of_authority", "pbft")
 
@@ -33,7 +33,7 @@ _Count = Annotated[int, Field(ge=0)]
 
 
 class FeeStrategySettings(Model):
-    """What some prosumers offer for their transactions."""
+    """Fees that some prosumers offer for their transactions."""
 
     share: Fraction = Field(1.0, description="of all prosumers, drawn at random [-]")
     tip_gwei: _Gwei = Field(0.0, description="priority fee [gwei]")
@@ -156,7 +156,7 @@ class LedgerSettings(Model):
 
     @property
     def is_regular(self) -> bool:
-        """Whether every block comes one block time after the one before it."""
+        """True if every block comes one block time after the one before it."""
         return self.consensus != "proof_of_work" and not (
             self.failed_validators or self.missed_slot_probability
         )

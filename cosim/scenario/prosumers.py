@@ -100,7 +100,7 @@ class StrategySettings(Model):
 
 
 class ProsumerSettings(_DeviceSections):
-    """Who lives on the grid."""
+    """Prosumers at the connection points of the grid."""
 
     forecast: ForecastSettings = ForecastSettings()
     strategies: tuple[StrategySettings, ...] = (StrategySettings(),)

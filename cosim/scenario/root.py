@@ -180,17 +180,17 @@ class ScenarioBase(Model):
     def _blocks_fit(self) -> None:
         """Require that a clearing and the DSO's rounds have time on a ledger without failures."""
         market, ledger = self.market, self.ledger
-        room_s = market.gate_closure_s - market.reveal_s
+        blocks = (market.gate_closure_s - market.reveal_s) // ledger.block_time_s
         after = " less market.reveal_s" if market.reveal_s else ""
         waits = ledger.confirmations
         if waits:
             # every round needs three transactions with their confirmations, so most must do with
             # fewer rounds than they may hold: what counts is that a clearing is known in time
-            blocks, needed = room_s // ledger.block_time_s, 2 + 2 * waits
+            needed = 2 + 2 * waits
             what = f"a clearing with {waits} confirmations needs {needed}"
         else:
             # clear, then per round: request, offers, awards
-            blocks, needed = room_s // ledger.block_time_s, 2 + 3 * self.dso.max_rounds
+            needed = 2 + 3 * self.dso.max_rounds
             what = f"clearing and dso.max_rounds = {self.dso.max_rounds} need {needed}"
         if blocks < needed:
             raise ValueError(
@@ -236,13 +236,9 @@ class ScenarioBase(Model):
         return self
 
     @model_validator(mode="after")
-    def _attack_fits(self) -> Self:
+    def _attack_and_simulators_fit(self) -> Self:
         if self.attack is not None:
             check_attack(self.attack, self.time.intervals)
-        return self
-
-    @model_validator(mode="after")
-    def _simulators_fit(self) -> Self:
         simulators_distinct(self.simulators)
         return self
 
@@ -263,7 +259,7 @@ class ScenarioBase(Model):
         return None
 
     def clock(self) -> DeliveryClock:
-        """The times of this run."""
+        """Return the times of this run."""
         return DeliveryClock(
             start=self.time.start,
             step_s=self.time.step_s,
@@ -280,7 +276,7 @@ class ScenarioBase(Model):
         return self.time.start + timedelta(seconds=self.time.intervals * self.time.step_s)
 
     def to_yaml(self) -> str:
-        """This scenario with every default written out."""
+        """Return this scenario with every default written out."""
         data = json.loads(self.model_dump_json())
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 

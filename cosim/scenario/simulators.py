@@ -1,4 +1,4 @@
-"""Other people's simulators in a scenario: how they start and what they are connected to."""
+"""Foreign simulators in a scenario: how they start and what they are connected to."""
 
 from __future__ import annotations
 

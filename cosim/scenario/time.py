@@ -1,4 +1,4 @@
-"""When a run takes place."""
+"""Time of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cosim.settings import Model
 
 
 class TimeSettings(Model):
-    """When the run takes place."""
+    """Time of the run."""
 
     start: datetime = Field(description="start of the first delivery interval, in profile time")
     intervals: Annotated[int, Field(ge=1)] = Field(96, description="number of delivery intervals")

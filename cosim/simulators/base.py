@@ -1,4 +1,4 @@
-"""What every simulator of ours shares: hybrid type, one population entity, child entities."""
+"""Base of every simulator of ours: hybrid type, one population entity, child entities."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
     Parameters
     ----------
     children : mapping of str to attributes, optional
-        Models of scalar child entities, for other people's simulators.
+        Models of scalar child entities, for foreign simulators.
 
     Attributes
     ----------

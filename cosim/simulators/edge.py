@@ -1,4 +1,4 @@
-"""What is checked where other people's simulators meet ours: attributes, messages, numbers."""
+"""Checks where foreign simulators meet ours: attributes, messages, numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POPULATION = "population"
 def stand_in_refusal(
     role: str, entity: Any, inputs: set[str], outputs: set[str], triggers: tuple[str, ...]
 ) -> tuple[str, str] | None:
-    """Why an entity cannot do what the one does whose place it takes, and the remedy; or None.
+    """Return why an entity cannot take another's place, and the remedy; None if it can.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def message_conversion(
     n_points: int = 0,
     sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Callable[[Any], Any]:
-    """What happens to a message on its way: nothing, but from and to simulators of others.
+    """Return what converts a message on its way: nothing, but from and to foreign simulators.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def plain_conversion(target: ForeignSimulator) -> Callable[[Any], Any]:
 
 
 def mismatch(source: Any, target: Any, pair: tuple[str, str]) -> str:
-    """Why two entities cannot be connected: what their attributes are, and what was asked for."""
+    """Say why two entities cannot be connected: their attributes, and those asked for."""
 
     def names(attributes: Any) -> str:
         # mosaik also has sets of all attributes but some

@@ -1,4 +1,4 @@
-"""How a foreign simulator is started, and how it fails: by its name, at once, and leaving nothing.
+"""Start of foreign simulators, and their failure: by name, at once, and leaving nothing.
 
 mosaik's own starters wait out their time for a process that is dead already, end the program when a
 simulator closes its connection during ``init``, and lose the exception of one in another process.
@@ -29,13 +29,13 @@ from cosim.scenario.simulators import ForeignSimulator
 START_TIMEOUT_S = 60
 """Importing pandapower without byte code takes longer than mosaik's ten seconds."""
 STOP_TIMEOUT_S = 5.0
-"""How long it may take over its ``finalize``, and again over being told to end."""
+"""Time for its ``finalize``, and again for ending when told to."""
 POLL_S = 0.1
-"""How often a process is asked whether it still lives."""
+"""Time between two looks whether a process still lives."""
 
 
 def starter_of(foreign: ForeignSimulator) -> ForeignStarter:
-    """How mosaik starts a simulator of the scenario.
+    """Return what starts a simulator of the scenario.
 
     Raises
     ------
@@ -270,7 +270,7 @@ class _RemoteProxy(RemoteProxy):
             _end(self._child, told=True)
 
     async def _fate(self) -> str:
-        """What became of its process."""
+        """Say what became of its process."""
         if self._child is None:
             return "its own output says why"
         for _ in range(round(STOP_TIMEOUT_S / POLL_S)):

@@ -29,7 +29,7 @@ class RunInterrupted(Exception):
 
 @dataclass
 class RunState:
-    """How far a run is.
+    """Progress of a run.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,22 @@ from pathlib import Path
 import cosim
 
 ROOT = Path(cosim.__file__).resolve().parents[1]
+EXAMPLE = ROOT / "docs" / "examples" / "cosim-example"
+
+
+def pip_install(source: Path, site: Path) -> Path:
+    """Install a package into a folder as a user would, without any network."""
+    copy = site.with_name(f"{site.name}-source")
+    shutil.copytree(source, copy)  # a build leaves files next to its source
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--no-index", "--no-deps", "--no-build-isolation", "--target", site, copy),
+        ],
+        check=True,
+        timeout=120,
+    )
+    return site
 
 
 def install(site: Path, package: str, source: str, points: Mapping[str, Mapping[str, str]]) -> Path:
@@ -28,15 +45,23 @@ def install(site: Path, package: str, source: str, points: Mapping[str, Mapping[
     return site
 
 
-def cosim_cli(arguments: Sequence[str | Path], *sites: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process that sees the packages."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*sites, ROOT)))}
-    program = "import sys; from cosim.cli import main; sys.exit(main(sys.argv[1:]))"
+def python(
+    arguments: Sequence[str | Path], *sites: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process that sees the packages and has the environment variables."""
+    path = os.pathsep.join(map(str, (*sites, ROOT)))
     return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        env=environment,
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": path, **variables},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+
+
+def cosim_cli(
+    arguments: Sequence[str | Path], *sites: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process that sees the packages."""
+    return python(["-m", "cosim.cli", *arguments], *sites, **variables)

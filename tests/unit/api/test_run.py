@@ -7,6 +7,8 @@ import multiprocessing
 import pickle
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -141,7 +143,7 @@ def test_a_grid_lies_near_its_scenario(tmp_path, result):
 @pytest.mark.parametrize(
     ("engine", "options", "says"),
     [
-        ("rpc", {}, "engine rpc needs a node"),
+        ("rpc", {}, "engine rpc needs the URL of a node"),
         ("revm", {"node": "http://127.0.0.1:1"}, "the engine is revm"),
         ("revm", {"resume": True}, "the engine is revm"),
     ],
@@ -151,6 +153,29 @@ def test_a_node_belongs_to_its_engine(tmp_path, engine, options, says):
         cosim.run(SMALL.replace(ledger={"engine": engine}), tmp_path / "out", **options)
     assert caught.value.remedy
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slower_engine_than_there_could_be_is_told(tmp_path):
+    program = f"""
+import sys
+sys.modules["pyrevm"] = None
+import warnings
+import cosim
+from pathlib import Path
+scenario = cosim.load_scenario({str(resource_folder("scenarios") / "quickstart.yaml")!r})
+for engine in ("auto", "py-evm"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            cosim.run(scenario.replace(ledger={{"engine": engine}}), "{tmp_path}/file/out")
+        except OSError:
+            print([(w.category.__name__, w.filename) for w in caught if "engine" in str(w.message)])
+"""
+    (tmp_path / "file").write_text("no folder")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines() == ["[('SlowEngineWarning', '<string>')]", "[]"], done.stderr
 
 
 def interrupting_at(interval: int):

@@ -115,7 +115,7 @@ def test_the_engine_of_the_scenario_holds_unless_another_is_named(called, tmp_pa
         ),
         (SimulatorError("Weather", "crashed"), EXIT_FAILED, "the run stopped: simulator Weather"),
         (PowerFlowMismatchError("they differ"), EXIT_FAILED, "the run stopped: they differ"),
-        (EngineError("no room"), EXIT_FAILED, "the run stopped: no room"),
+        (EngineError("no space"), EXIT_FAILED, "the run stopped: no space"),
         (KeyboardInterrupt(), EXIT_INTERRUPTED, "interrupted; nothing was written"),
         (
             PermissionError(13, "Permission denied", "/results"),

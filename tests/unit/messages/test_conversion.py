@@ -1,4 +1,4 @@
-"""Messages to other people's simulators and back: nothing is lost, nothing wrong is taken."""
+"""Messages to foreign simulators and back: nothing is lost, nothing wrong is taken."""
 
 from __future__ import annotations
 

@@ -1,18 +1,12 @@
-"""The example package of docs/strategies.md, installed as a user would install it."""
+"""The strategy of the example package, installed as a user would install it."""
+
+from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-import cosim
-
-ROOT = Path(cosim.__file__).resolve().parents[1]
-EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cosim-strategy-follower"
+from installed_plugins import EXAMPLE, pip_install, python
 
 PROGRAM = """
 import json
@@ -45,32 +39,14 @@ print(json.dumps([known_strategies(), bid(None), bid(290_000)]))
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """Folder into which pip has installed the example, without any network."""
-    folder = tmp_path_factory.mktemp("follower")
-    source, target = folder / "source", folder / "site"
-    shutil.copytree(EXAMPLE, source)  # a build leaves files next to its source
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-index", "--no-deps", "--no-build-isolation", "--target", target, source),
-        ],
-        check=True,
-        timeout=120,
-    )
-    return target
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pip_install(EXAMPLE, tmp_path_factory.mktemp("example") / "site")
 
 
 def run(program: str, *path: Path) -> str:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT)))}
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    ).stdout
+    done = python(["-c", program], *path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_an_installed_strategy_is_found_and_bids(installed):

@@ -27,4 +27,4 @@ class NetworkCharges(EscrowClient):
     """Charge accounts, at most 128 at once, for what they drew in a metered interval."""
 
     debt_of = View(int)
-    """What an account still owes the DSO. [µEUR]"""
+    """Debt of an account to the DSO. [µEUR]"""

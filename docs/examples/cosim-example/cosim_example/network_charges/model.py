@@ -10,7 +10,7 @@ from cosim.units import amount_due_ueur
 
 @dataclass(frozen=True)
 class Charged:
-    """What one account was charged for one interval. [Wh, µEUR]"""
+    """Charge of one account for one interval. [Wh, µEUR]"""
 
     drawn_wh: int
     charged_ueur: int

@@ -116,14 +116,13 @@ class NetworkChargesPlay(Play):
             }
         }
 
-    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> Sequence[str]:
+    def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
         """Balances agree, and the contract holds what it owes."""
         free = self._deployment.read(self.client, "accounts._free_of", self._payers)
         in_model = {name: self.model.free_ueur.get(name, 0) for name in free}
         check_equal(interval, free, in_model, f"balance in {NAME} [µEUR]", "of the model [µEUR]")
         held, owed = {NAME: tokens_ueur[NAME]}, {NAME: sum(in_model.values())}
         check_equal(interval, held, owed, "tokens of the contract [µEUR]", "what it owes [µEUR]")
-        return (NAME,)
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""
