@@ -1,4 +1,4 @@
-"""All contracts in one run: every interval reconciles with everything beside the markets."""
+"""All contracts in one run: every interval reconciles with all mechanisms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from result_folders import Case
+from result_folders import Case, verified
 
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
@@ -52,6 +52,11 @@ def test_every_contract_is_on_the_ledger_and_at_work(case: Case) -> None:
     transactions = case.tables["transactions"]
     running = transactions[(transactions.interval >= 0) & (transactions.status == 1)]
     assert set(running.contract) >= CONTRACTS - {"EuroToken", "SmartMeters"}
+
+
+def test_whatever_can_be_recomputed_is_as_recorded(case: Case) -> None:
+    tables = ("names", "storage", "certificates", "supply", "settlement", "metering")
+    verified(case.folder, *tables, parts=("ledger",))
 
 
 def test_who_is_not_in_the_local_market_has_neither_orders_nor_shares(case: Case) -> None:

@@ -185,7 +185,8 @@ def test_an_installed_device_changes_no_result_without_it(
     for name, sites in (("with", [site]), ("without", [])):
         done = cosim_cli(["run", file, "--out", tmp_path / name], *sites)
         assert done.returncode == 0, done.stderr
-    compared = [Path("scenario.yaml"), *(Path("tables") / f"{name}.parquet" for name in all_tables())]
+    tables = (Path("tables") / f"{name}.parquet" for name in all_tables())
+    compared = [Path("scenario.yaml"), *tables]
     for part in compared:
         assert (tmp_path / "with" / part).read_bytes() == (tmp_path / "without" / part).read_bytes()
 

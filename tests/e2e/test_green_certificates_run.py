@@ -8,15 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from result_folders import Case, same
+from result_folders import Case, same, verified
 
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
-from cosim.units import energy_wh_from_mw
 
 FILE = Path(__file__).parents[2] / "scenarios" / "green_certificates.yaml"
 STEP_S = 900
-HOUR_KEY = ["hour", "prosumer"]
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +49,8 @@ def test_every_member_has_a_row_for_every_hour(case: Case, rows: pd.DataFrame) -
         assert list(hour.prosumer) == case.names
 
 
-def test_certificates_are_the_metered_energy_to_the_integer(case: Case, rows: pd.DataFrame) -> None:
-    prosumers = case.tables["prosumers"]
-    start_s = first_hour(case) * 3_600 + 1_800
-    hour = ((start_s + prosumers.interval * STEP_S) // 3_600).rename("hour")
-    consumed_mw = prosumers.load_p_mw + prosumers.ev_p_mw + prosumers.heat_pump_p_mw
-    for column, p_mw in (("issued_wh", prosumers.pv_p_mw), ("consumed_wh", consumed_mw)):
-        energy = pd.Series(energy_wh_from_mw(p_mw.to_numpy(), STEP_S), index=prosumers.index)
-        expected = energy.groupby([hour, prosumers.prosumer]).sum()
-        same(rows.set_index(HOUR_KEY)[column].sort_index(), expected.sort_index())
-    assert rows.issued_wh.sum() > 1_000
+def test_certificates_are_the_meters_energy_and_what_the_events_say(case: Case) -> None:
+    verified(case.folder, "certificates", parts=("ledger",))
 
 
 def test_every_certificate_is_somewhere(rows: pd.DataFrame) -> None:
@@ -72,6 +62,7 @@ def test_every_certificate_is_somewhere(rows: pd.DataFrame) -> None:
     same(sums.sold_wh, sums.bought_wh)
     same(sums.earned_ueur, sums.paid_ueur)
     assert sums.sold_wh.sum() > 0
+    assert rows.issued_wh.sum() > 1_000
 
 
 def test_producers_keep_what_they_can_retire_themselves(rows: pd.DataFrame) -> None:
@@ -95,26 +86,6 @@ def test_only_who_pays_the_price_buys(case: Case, rows: pd.DataFrame) -> None:
         willing = hour[hour.limit_ueur_per_kwh >= price]
         if (hour.offered_wh > hour.sold_wh).any():
             same(willing.retired_wh, willing.consumed_wh)
-
-
-def test_events_rebuild_the_table(case: Case, rows: pd.DataFrame) -> None:
-    table = rows.set_index(HOUR_KEY).sort_index()
-
-    def summed(event: str, column: str, role: str = "account") -> pd.Series:
-        events = case.events(event)
-        names = events[role].map(case.name_of).rename("prosumer")
-        total = events[column].groupby([events.hour, names]).sum()
-        return total.reindex(table.index, fill_value=0)
-
-    same(table.issued_wh, summed("EnergyRecorded", "produced_wh"))
-    same(table.consumed_wh, summed("EnergyRecorded", "consumed_wh"))
-    same(table.offered_wh, summed("CertificatesOffered", "energy_wh"))
-    same(table.sold_wh, summed("CertificatesSold", "energy_wh", "seller"))
-    same(table.bought_wh, summed("CertificatesSold", "energy_wh", "buyer"))
-    same(table.paid_ueur, summed("CertificatesSold", "amount_ueur", "buyer"))
-    same(table.retired_wh, summed("CertificatesRetired", "energy_wh"))
-    taken_back = summed("OfferCancelled", "energy_wh")
-    same(table.offered_wh, table.sold_wh + taken_back)
 
 
 def test_meters_record_each_interval_once_and_in_time(case: Case) -> None:

@@ -1,4 +1,7 @@
-"""Whole results computed again from their tables: markets, money, and the ledger's records."""
+"""Markets and money of whole results, by rules that are written here in plain pandas.
+
+That tables, events, receipts and blocks agree is for ``verify``: ``test_result_grid.py`` calls it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from result_folders import KEY, Case, by_prosumer, fills, same
+from result_folders import KEY, Case, by_prosumer, same
 
 from cosim.evm.accounts import account
 
@@ -22,7 +25,7 @@ def earned(energy_wh: int, price: int) -> int:
     return energy_wh * price // 1_000
 
 
-def test_fills_add_up_and_keep_every_limit_price(case: Case) -> None:
+def test_filled_orders_keep_their_limit_price_and_nothing_better_stays_unfilled(case: Case) -> None:
     orders = case.tables["orders"]
     assert not orders.duplicated(KEY).any()
     filled = orders[orders.filled_wh > 0]
@@ -32,46 +35,20 @@ def test_fills_add_up_and_keep_every_limit_price(case: Case) -> None:
     assert (filled[buys].price_ueur_per_kwh >= price[buys]).all()
     assert (filled[~buys].price_ueur_per_kwh <= price[~buys]).all()
     assert filled.groupby("interval").clearing_price_ueur_per_kwh.nunique().eq(1).all()
-    volume = filled.groupby(["side", "interval"]).filled_wh.sum()
-    cleared = case.events("IntervalCleared").set_index("interval")
-    assert cleared.index.tolist() == list(range(case.intervals))
-    traded = cleared[cleared.volume_wh > 0]
-    for side in ("buy", "sell"):
-        if len(traded):
-            assert volume[side].to_dict() == traded.volume_wh.to_dict()
-    accepted = orders[orders.status.isin(["cleared", "partial", "unmatched"])]
-    counted = accepted.groupby("interval").size().reindex(cleared.index, fill_value=0)
-    assert counted.tolist() == cleared.n_orders.tolist()
-    whole = orders.filled_wh == orders.energy_wh
-    same(orders.status == "cleared", whole)
-    same(orders.status == "partial", (orders.filled_wh > 0) & ~whole)
-
-
-def test_nothing_better_than_the_price_stays_unfilled(case: Case) -> None:
-    orders = case.tables["orders"]
     taken = orders[orders.status.isin(["cleared", "partial", "unmatched"])]
-    cleared = case.events("IntervalCleared").set_index("interval")
-    for interval, book in taken.groupby("interval"):
-        buys, sells = book[book.side == "buy"], book[book.side == "sell"]
-        left_buys = buys[buys.filled_wh < buys.energy_wh].price_ueur_per_kwh
-        left_sells = sells[sells.filled_wh < sells.energy_wh].price_ueur_per_kwh
+    for _, book in taken.groupby("interval"):
+        left = book[book.filled_wh < book.energy_wh]
+        prices = left.groupby("side").price_ueur_per_kwh.agg(["min", "max"])
         # what is left on both sides does not cross
-        if len(left_buys) and len(left_sells):
-            assert left_buys.max() < left_sells.min()
-        if not cleared.volume_wh[interval]:
-            assert (book.filled_wh == 0).all()
+        if len(prices) == 2:
+            assert prices["max"]["buy"] < prices["min"]["sell"]
 
 
-def test_trades_add_up_to_fills_and_payments(case: Case) -> None:
+def test_trades_add_up_to_payments(case: Case) -> None:
     trades, settlement = case.tables["trades"], case.tables["settlement"]
-    contracted = fills(case)
     keys = {
         role: [trades.interval, trades[role].rename("prosumer")] for role in ("buyer", "seller")
     }
-    bought = by_prosumer(case, trades.energy_wh.groupby(keys["buyer"]).sum())
-    sold = by_prosumer(case, trades.energy_wh.groupby(keys["seller"]).sum())
-    same(contracted, sold - bought)
-    assert (trades.energy_wh > 0).all()
     paid = by_prosumer(case, trades.amount_ueur.groupby(keys["buyer"]).sum())
     same(settlement.traded_ueur.clip(upper=0), -paid)
     earned_ueur = by_prosumer(case, trades.earned_ueur.groupby(keys["seller"]).sum())
@@ -83,13 +60,9 @@ def test_trades_add_up_to_fills_and_payments(case: Case) -> None:
     assert (-received <= filled.reindex(received.index, fill_value=0)).all()
 
 
-def test_contracted_metered_and_paid_energy_reconcile_to_the_integer(case: Case) -> None:
+def test_contracted_and_residual_energy_is_paid_to_the_integer(case: Case) -> None:
     settlement = case.tables["settlement"]
-    assert settlement[KEY].equals(case.tables["prosumers"][KEY])
     assert not settlement.estimated.any()
-    same(settlement.metered_wh, case.tables["prosumers"].metered_wh)
-    same(settlement.contracted_wh, fills(case))
-    same(settlement.imbalance_wh, settlement.metered_wh - settlement.contracted_wh)
     retail = case.ueur("market", "retail_eur_per_kwh")
     feed_in = case.ueur("market", "feed_in_eur_per_kwh")
     price = case.events("IntervalCleared").set_index("interval").buy_price_ueur_per_kwh
@@ -102,16 +75,14 @@ def test_contracted_metered_and_paid_energy_reconcile_to_the_integer(case: Case)
 
 
 def test_flexibility_is_paid_for_what_was_delivered_and_fined_for_the_rest(case: Case) -> None:
-    flexibility, settlement = case.tables["flexibility"], case.tables["settlement"]
+    flexibility = case.tables["flexibility"]
     assert (flexibility.awarded_wh <= flexibility.offered_wh).all()
     assert flexibility.awarded_wh.sum() > 0
     penalty = case.ueur("dso", "penalty_eur_per_kwh")
-    metered = settlement.set_index(KEY).metered_wh
-    baseline = case.tables["schedules"].set_index(KEY).nominated_wh
+    metered = case.tables["settlement"].set_index(KEY).metered_wh
     awarded_before: dict[tuple[int, str], int] = {}
     for row in flexibility.sort_values("request", kind="stable").itertuples():
         place = (row.interval, row.prosumer)
-        assert row.baseline_wh == baseline[place]
         change = int(metered[place]) - row.baseline_wh
         change = change if row.direction == "up" else -change
         earlier = awarded_before.get(place, 0)
@@ -122,9 +93,6 @@ def test_flexibility_is_paid_for_what_was_delivered_and_fined_for_the_rest(case:
             earned(delivered, row.price_ueur_per_kwh),
             due(row.awarded_wh - delivered, penalty),
         )
-    net = flexibility.paid_ueur - flexibility.penalty_ueur
-    received = net.groupby([flexibility.interval, flexibility.prosumer]).sum()
-    same(settlement.flexibility_ueur, by_prosumer(case, received))
 
 
 def test_awards_keep_to_their_requests(case: Case) -> None:
@@ -135,38 +103,8 @@ def test_awards_keep_to_their_requests(case: Case) -> None:
     assert (awarded <= requests.quantity_wh[awarded.index]).all()
     opened = requests.loc[flexibility.request]
     assert (flexibility.price_ueur_per_kwh.to_numpy() <= opened.price_cap_ueur_per_kwh).all()
-    same(flexibility.interval, opened.interval)
-    same(flexibility.direction == "up", opened.is_up)
     closed = case.events("RequestClosed")
     assert sorted(closed.request) == requests.index.tolist()
-
-
-def test_events_rebuild_settlement_orders_and_flexibility(case: Case) -> None:
-    settled = case.events("IntervalSettled").sort_values("interval", kind="stable")
-    reported = case.events("MeterReported")
-    renamed = {"trade_ueur": "traded_ueur"}
-    columns = [*KEY, "contracted_wh", "metered_wh", "traded_ueur", "supplier_ueur"]
-    rebuilt = settled.rename(columns=renamed)[columns].set_index(KEY).sort_index()
-    expected = case.tables["settlement"][columns].set_index(KEY).sort_index()
-    pd.testing.assert_frame_equal(rebuilt, expected, check_dtype=False, check_index_type=False)
-    readings = reported.set_index(KEY).sort_index()
-    same(readings.net_wh, expected.metered_wh)
-    orders = case.tables["orders"].set_index(KEY).sort_index()
-    placed = case.events("OrderPlaced").set_index(KEY).sort_index()
-    assert placed.index.equals(orders.index)
-    same(placed.energy_wh, orders.energy_wh)
-    same(placed.price_ueur_per_kwh, orders.price_ueur_per_kwh)
-    same(placed.is_sell, orders.side == "sell")
-    filled = case.events("OrderFilled")
-    if len(filled):
-        same(filled.set_index(KEY).sort_index().energy_wh, orders[orders.filled_wh > 0].filled_wh)
-    key = ["request", "prosumer"]
-    offers = case.tables["flexibility"].set_index(key).sort_index()
-    outcome = case.events("OfferSettled").set_index(key).sort_index()
-    for column in ("delivered_wh", "paid_ueur", "penalty_ueur"):
-        same(outcome[column], offers[column])
-    awarded = case.events("OfferAwarded").groupby(key).energy_wh.sum()
-    same(awarded.sort_index(), offers[offers.awarded_wh > 0].awarded_wh)
 
 
 def test_the_sum_of_all_balances_is_constant(case: Case) -> None:
@@ -263,32 +201,6 @@ def test_the_sum_of_all_balances_is_constant(case: Case) -> None:
         owed = sum(amount for (where, _), amount in free.items() if where == contract)
         assert held[contract] == owed
     assert sum(held.values()) == supply  # nobody keeps tokens outside
-
-
-def test_transactions_fill_the_blocks_they_are_in(case: Case) -> None:
-    transactions, blocks = case.tables["transactions"], case.tables["blocks"].set_index("block")
-    used = transactions.groupby("block").gas_used.sum().reindex(blocks.index, fill_value=0)
-    same(used, blocks.gas_used)
-    assert (blocks.gas_used <= blocks.gas_limit).all()
-    counted = transactions.groupby("block").size().reindex(blocks.index, fill_value=0)
-    same(counted, blocks.n_transactions)
-    block_time_s = case.scenario["ledger"]["block_time_s"]
-    assert blocks.index.tolist() == list(range(len(blocks)))
-    assert blocks.timestamp_s.diff().dropna().eq(block_time_s).all()
-    same(transactions.included_at_s, blocks.timestamp_s[transactions.block])
-    assert (transactions.sent_at_s < transactions.included_at_s).all()
-    assert (transactions.gas_used <= transactions.gas_limit).all()
-    for _, nonces in transactions.groupby("sender").nonce:
-        assert nonces.tolist() == list(range(len(nonces)))
-    assert transactions.sort_values(["block", "index"]).index.equals(transactions.index)
-
-
-def test_events_belong_to_transactions_that_succeeded(case: Case) -> None:
-    transactions = case.tables["transactions"].set_index(["block", "index"])
-    events = case.tables["events"]
-    places = pd.MultiIndex.from_frame(events[["block", "index"]])
-    assert (transactions.status[places] == 1).all()
-    assert transactions.revert_reason.isna().eq(transactions.status == 1).all()
 
 
 def test_orders_and_reports_are_on_time(case: Case) -> None:

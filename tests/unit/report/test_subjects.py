@@ -101,9 +101,14 @@ class Parking(Mechanism[ParkingSettings]):
 @pytest.fixture
 def parking(another_result: Write, monkeypatch: pytest.MonkeyPatch) -> Results:
     """The two houses' result with a section that a foreign mechanism reads."""
-    known = subjects.MECHANISMS.every()
-    monkeypatch.setattr(subjects.MECHANISMS, "every", lambda: known | {"parking": Parking})
     folder = another_result()
+    known, package = subjects.MECHANISMS.every(), subjects.MECHANISMS.package
+    monkeypatch.setattr(subjects.MECHANISMS, "every", lambda: known | {"parking": Parking})
+    monkeypatch.setattr(
+        subjects.MECHANISMS,
+        "package",
+        lambda name: "parking" if name == "parking" else package(name),
+    )
     file = folder / "scenario.yaml"
     scenario = yaml.safe_load(file.read_text(encoding="utf-8")) | {"parking": {"fee_eur": 1.5}}
     file.write_text(yaml.safe_dump(scenario), encoding="utf-8")

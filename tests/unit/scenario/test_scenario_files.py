@@ -1,13 +1,10 @@
 """Scenario files: what is understood, and what a mistake is told."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from cosim.errors import ScenarioError
 from cosim.scenario import json_schema, load_scenario
-from cosim.scenario.page import markdown
 
 MINIMAL = {
     "name": "minimal",
@@ -75,9 +72,3 @@ def test_missing_file_is_named(tmp_path):
 def test_broken_yaml_is_named(tmp_path):
     with pytest.raises(ScenarioError, match="is not YAML"):
         load_scenario(_write(tmp_path, "name: [unclosed"))
-
-
-def test_page_about_scenarios_is_up_to_date():
-    # mend it with: cosim schema --markdown > docs/scenarios.md
-    page = Path(__file__).parents[3] / "docs" / "scenarios.md"
-    assert page.read_text(encoding="utf-8") == markdown(shipped_only=True)

@@ -12,7 +12,7 @@ from cosim.errors import ScenarioError
 from cosim.mechanisms.membership import members
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[3] / "scenarios" / "name_registry.yaml"
+FILE = Path(__file__).parents[4] / "scenarios" / "name_registry.yaml"
 
 
 def count_chosen(built: Scenario) -> int:

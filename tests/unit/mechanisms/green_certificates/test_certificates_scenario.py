@@ -12,7 +12,7 @@ from cosim.errors import ScenarioError
 from cosim.mechanisms.green_certificates.terms import certificate_terms
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[3] / "scenarios" / "green_certificates.yaml"
+FILE = Path(__file__).parents[4] / "scenarios" / "green_certificates.yaml"
 
 
 def count_chosen(built: Scenario) -> int:

@@ -14,7 +14,7 @@ from cosim.messages.agreements import SharedBattery
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
 
-FILE = Path(__file__).parents[3] / "scenarios" / "community_storage.yaml"
+FILE = Path(__file__).parents[4] / "scenarios" / "community_storage.yaml"
 NAMES = ("roof", "flat", "cabin", "shared")
 
 

@@ -12,7 +12,7 @@ from cosim.errors import ScenarioError
 from cosim.mechanisms.membership import members
 from cosim.scenario import load_scenario
 
-FILE = Path(__file__).parents[3] / "scenarios" / "supply_contract.yaml"
+FILE = Path(__file__).parents[4] / "scenarios" / "supply_contract.yaml"
 NAMES = [f"LV1.101 Bus {number}" for number in (1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)]
 
 
