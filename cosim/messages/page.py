@@ -57,7 +57,8 @@ def messages() -> str:
         own = [edge for edge in edges() if edge.attribute == name]
         to = ", ".join(_receiver(edge) for edge in own)
         parts.append(_section(name, kind, kinds, f"{own[0].sender} → {to}. "))
-    for name, kind in (_PARTS | EXTRAS).items():
+    own_extras = {n: kind for n, kind in EXTRAS.items() if kind.__module__.startswith("cosim.")}
+    for name, kind in (_PARTS | own_extras).items():
         parts.append(_section(name, kind, kinds))
     return "\n".join(parts)
 

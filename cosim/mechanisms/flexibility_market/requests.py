@@ -126,7 +126,7 @@ class Requests:
             chain.mine_blocks()
         chain.mine_blocks(chain.confirmations)
 
-    def award(self, request: Request, energy_wh: IntArray) -> list[Sequence[int]]:
+    def award(self, request: Request, energy_wh: IntArray) -> list[list[int]]:
         """Award offers of a request.
 
         Parameters
