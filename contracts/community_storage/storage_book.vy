@@ -4,7 +4,7 @@
 @license Apache-2.0
 @notice Pure arithmetic of the community storage: conversion of energy, and records of one storage
         slot each.
-@dev Python twin: cosim/market/community_storage.py.
+@dev Python model: cosim/mechanisms/community_storage/model.py.
 @custom:units energy in Wh, efficiencies in permille
 """
 

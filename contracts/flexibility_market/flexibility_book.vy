@@ -3,7 +3,7 @@
 @title Flexibility book
 @license Apache-2.0
 @notice Pure arithmetic of the flexibility market: records of one storage slot each, and delivery.
-@dev Python twin: cosim/market/flexibility.py.
+@dev Python model: cosim/mechanisms/flexibility_market/model.py.
 @custom:units energy in Wh, prices in µEUR/kWh, amounts in µEUR
 """
 

@@ -3,10 +3,11 @@
 @title Clearing and pricing rules
 @license Apache-2.0
 @notice Pure arithmetic of the double auction: volume, prices and fills by six rules.
-@dev Python twins: cosim/market/clearing.py and pricing.py. All rules but McAfee's trade the largest
-     volume at which bids cross asks; at the margin of the long side the rest is shared pro rata,
-     and Wh left over by rounding go to the earliest orders. McAfee's rule (1992, for quantities)
-     gives up the last crossing orders where no price between them serves all the others.
+@dev Python models: clearing.py and pricing.py in cosim/mechanisms/local_market. All rules but
+     McAfee's trade the largest volume at which bids cross asks; at the margin of the long side the
+     rest is shared pro rata, and Wh left over by rounding go to the earliest orders. McAfee's rule
+     (1992, for quantities) gives up the last crossing orders where no price between them serves
+     all the others.
 @custom:units energy in Wh, prices in µEUR/kWh
 """
 

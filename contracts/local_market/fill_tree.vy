@@ -4,7 +4,8 @@
 @license Apache-2.0
 @notice Merkle tree over what was filled of each order of an interval.
 @dev Leaf k is the hash of the arrival index k and of the fill in Wh, also of orders that were not
-     filled; leaves of zero fill the tree up to a power of two. Python twin: cosim/market/fill_tree.py.
+     filled; leaves of zero fill the tree up to a power of two.
+     Python model: cosim/mechanisms/local_market/fill_tree.py.
 """
 
 import order_book
