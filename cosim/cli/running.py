@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cosim import api
 from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, positive, tell_slow_engine
 from cosim.errors import Interrupted, SlowEngineWarning, UserError
 from cosim.evm.options import NodeSettings
@@ -51,6 +50,7 @@ def add_run(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from cosim import api  # here, so that a plug-in that cannot be used is an error of the command
     from cosim.scenario import load_scenario
     from cosim.scenario.loading import find_scenario
     from cosim.studies.study import is_study

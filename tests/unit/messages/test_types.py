@@ -18,6 +18,7 @@ FILES = (
     "cosim/mechanisms/local_market/play.py",
     "cosim/dso/operator.py",
     "cosim/runs/simulation.py",
+    "cosim/devices/delivery.py",
     "cosim/simulators/devices.py",
 )
 MISSPELT = [
@@ -34,7 +35,7 @@ MISSPELT = [
         "dispatch.actived_wh",
         '"actived_wh"',
     ),
-    ("cosim/simulators/devices.py", r"\n +soc_mwh=delivery\.soc_mwh,", "", 'argument "soc_mwh"'),
+    ("cosim/devices/delivery.py", r"\n +soc_mwh=self\.soc_mwh,", "", 'argument "soc_mwh"'),
 ]
 
 pytestmark = pytest.mark.xdist_group("mypy")
