@@ -14,10 +14,12 @@ from typing import Any
 
 import pandapower as pp
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from cosim.errors import GridDataError
 from cosim.grid.validation import require
 
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _TABLE = {("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")}
 _NETWORK = ("pandapower.auxiliary", "pandapowerNet")
 # their content is JSON in a string
@@ -127,7 +129,15 @@ def _unreadable(file: Path, problem: str) -> GridDataError:
 
 
 def _parsed(text: str) -> Any:
-    """Read JSON in which no key stands twice: readers differ in which of two they take."""
+    """Read JSON in which no key stands twice: readers differ in which of two they take.
+
+    What is nested without end is refused first: libraries raise Python's recursion limit, and then
+    the interpreter would run out of stack before it says so.
+    """
+    try:
+        _JSON.validate_json(text)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from None
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cosim
-from cosim.errors import ResultFolderError
+from cosim.errors import ResultFolderError, UserError
 from cosim.results.schemas import all_tables
 
 
@@ -76,13 +76,18 @@ def test_blocks_carry_their_own_time(result):
     [
         (("busses",), {}, "there is no table named 'busses'"),
         (("buses", ["vm_p"]), {}, "no column in the table buses named 'vm_p'"),
-        (("events",), {"time": True}, "'events' has neither intervals nor times"),
     ],
 )
 def test_what_a_result_does_not_hold_is_named(result, arguments, options, says):
     with pytest.raises(ResultFolderError, match=says) as caught:
         result.frame(*arguments, **options)
     assert caught.value.file == str(result.folder)
+    assert caught.value.remedy
+
+
+def test_a_table_without_times_is_named(result):
+    with pytest.raises(UserError, match="'events' has neither intervals nor times") as caught:
+        result.frame("events", time=True)
     assert caught.value.remedy
 
 

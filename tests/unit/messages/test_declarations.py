@@ -43,7 +43,8 @@ from cosim.simulators.grid import GridSimulator
 from cosim.simulators.market import MarketSimulator
 from cosim.simulators.recorder import RecorderSimulator
 
-KINDS = (*MESSAGES.values(), OffersMessage, StageMessage, *EXTRAS.values())
+OWN_EXTRAS = [kind for kind in EXTRAS.values() if kind.__module__.startswith("cosim.")]
+KINDS = (*MESSAGES.values(), OffersMessage, StageMessage, *OWN_EXTRAS)
 UNITS = {
     "_wh": "Wh",
     "_mwh": "MWh",
