@@ -50,14 +50,14 @@ def confirmed(client: ContractClient, handle: int) -> Included:
     ContractRevert
         If the contract refused.
     EngineError
-        If no block has room for it.
+        If no block has space for it.
     """
     chain = client.chain
     patience_s = PATIENCE_BLOCKS * max(chain.block_time_s, chain.next_block_s - chain.now_s)
     included = wait_for(chain, handle, chain.now_s + patience_s)
     if included is None:
         raise EngineError(
-            f"a transaction to {client.contract} found no room in {PATIENCE_BLOCKS} blocks; "
+            f"a transaction to {client.contract} found no space in {PATIENCE_BLOCKS} blocks; "
             "raise ledger.block_gas_limit in the scenario"
         )
     client.check(handle)

@@ -118,8 +118,8 @@ class Deferral(Series):
         (n,) float
             Share of the momentary power, as long as the owed energy stays allowed. [MW]
         """
-        room = np.maximum(self.energy_max_mwh - owed_mwh, 0.0)
-        return np.minimum(self.share_of_power * p_flexible_mw, room / step_h)
+        left_mwh = np.maximum(self.energy_max_mwh - owed_mwh, 0.0)
+        return np.minimum(self.share_of_power * p_flexible_mw, left_mwh / step_h)
 
     def next_owed_mwh(
         self, owed_mwh: FloatArray, deferred_p_mw: FloatArray, step_h: float

@@ -104,7 +104,7 @@ class Procurement:
     relieved : bool
         Whether every limit as reported holds.
     margins_kept : bool
-        Whether every limit less its margin holds, with room for rounding to Wh.
+        Whether every limit less its margin holds, with a margin for rounding to Wh.
     """
 
     awarded_mw: FloatArray

@@ -79,7 +79,7 @@ class Relief:
     n_iterations : int
         Linear programmes solved.
     within_limits : bool
-        Whether the limits hold with room for rounding.
+        Whether the limits hold with a margin for rounding.
     """
 
     amount_mw: FloatArray
@@ -151,23 +151,25 @@ def relieve(
             state, p_mw + actions.change_mw(amount, n_points), q_mvar, wanted
         ).d_p
         points = np.unique(actions.point)
-        room = ROUNDING_MW * np.abs(slope[:, points]).sum(axis=1)
+        rounding = ROUNDING_MW * np.abs(slope[:, points]).sum(axis=1)
         effect = slope[:, actions.point] * actions.direction
-        proposal, attainable = _programme(rows, room + guard[wanted], effect, amount, actions)
+        proposal, attainable = _programme(rows, rounding + guard[wanted], effect, amount, actions)
         predicted = rows.value + effect @ (proposal - amount)
         step_taken, state = _step(engine, p_mw, q_mvar, actions, amount, proposal)
         amount, checked = step_taken, check(state, limits, engine.topology)
         value = checked.value[wanted]
         excess = rows.sign * (value - rows.bound)
         if attainable:
-            missed = np.maximum(excess + room, 0.0)
+            missed = np.maximum(excess + rounding, 0.0)
             # a large miss is first mended by linearising anew, not by keeping away
             small = missed <= GUARDED_TRUSTS * rows.trust
             guard[wanted] += np.where(small | (2 * iteration > max_iterations), missed, 0.0)
-        inside = not checked.any_violated and bool((excess + room <= 0.0).all())
+        inside = not checked.any_violated and bool((excess + rounding <= 0.0).all())
         found = Relief(amount, state, checked, iteration, inside)
         best = _better(found, best, actions)
-        binding = rows.sign * (predicted - rows.bound) + room + guard[wanted] > -10.0 * rows.slack
+        binding = (
+            rows.sign * (predicted - rows.bound) + rounding + guard[wanted] > -10.0 * rows.slack
+        )
         trusted = bool((np.abs(value - predicted)[binding] <= rows.trust[binding]).all())
         settled = inside or not attainable
         if settled and trusted and np.array_equal(amount, proposal):
@@ -206,7 +208,7 @@ def _rows(checked: GridCheck, limits: Limits, wanted: BoolArray) -> _Rows:
 
 
 def _programme(
-    rows: _Rows, room: FloatArray, effect: FloatArray, amount: FloatArray, actions: Actions
+    rows: _Rows, rounding: FloatArray, effect: FloatArray, amount: FloatArray, actions: Actions
 ) -> tuple[FloatArray, bool]:
     """Return the cheapest amounts within the linearised limits, and if there are any.
 
@@ -215,7 +217,7 @@ def _programme(
     weight = rows.sign * rows.scale
     matrix = weight[:, None] * effect / _KW
     bound = weight * (rows.bound - rows.value + effect @ amount)
-    bound -= rows.scale * (room + rows.slack)
+    bound -= rows.scale * (rounding + rows.slack)
     n_rows = bound.size
     # what actions may amount to together is no limit of the grid: it never gives way
     matrix = np.vstack([matrix, *(members.astype(np.float64) for _, members in actions.together)])

@@ -32,7 +32,7 @@ class EscrowPlay(Play, ABC, Generic[C, M]):
     model : EscrowAccounts
         Without any deposit.
     others : sequence of Account
-        Accounts that may have a balance, besides the prosumers'.
+        Accounts that may have a balance, other than the prosumers'.
     """
 
     free_of: ClassVar[str]

@@ -31,7 +31,7 @@ from cosim.units import WH_PER_KWH
 
 KW_PER_MW = 1_000
 VM_PAD_PU = 0.015
-"""Room above and below the voltages of the chart."""
+"""Space above and below the voltages of the chart."""
 
 GRID_DEFINITIONS = (
     (

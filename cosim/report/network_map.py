@@ -192,8 +192,8 @@ def _projection(
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     shrink = np.cos(np.radians(middle[1])) if abs(middle[1]) <= 90 else 1.0
     extent = np.ptp(points, axis=0) * np.array([shrink, 1.0])
-    room = np.array([WIDTH, _HEIGHT_MAX]) - 2 * _MARGIN
-    ratios = [room[i] / extent[i] for i in (0, 1) if extent[i] > 0]
+    inner = np.array([WIDTH, _HEIGHT_MAX]) - 2 * _MARGIN
+    ratios = [inner[i] / extent[i] for i in (0, 1) if extent[i] > 0]
     scale = float(min(ratios, default=1.0))
 
     def project(where: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Parts of a report: each subject's charts, tiles, tables, facts and definitions."""
+"""Parts of a report: each subject's charts, tiles, tables, key data and definitions."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class TableFigure:
 
 @dataclass(frozen=True)
 class ReportPart:
-    """Facts, tiles, figures and definitions that one subject adds to a report.
+    """Key data, tiles, figures and definitions that one subject adds to a report.
 
     Parameters
     ----------
     key, title : str
         Of its group of figures.
-    facts : sequence of (str, str)
+    key_data : sequence of (str, str)
         What was run, for the head of the report: term and value.
     tiles : sequence of Tile
     figures : sequence of Chart or TableFigure
@@ -69,7 +69,7 @@ class ReportPart:
 
     key: str
     title: str
-    facts: Sequence[tuple[str, str]] = ()
+    key_data: Sequence[tuple[str, str]] = ()
     tiles: Sequence[Tile] = ()
     figures: Sequence[Chart | TableFigure] = ()
     definitions: Sequence[tuple[str, str]] = ()

@@ -139,10 +139,10 @@ class PanelFigure:
         low, high = min(values), max(values)
         if self.from_zero or self.kind == "bars":
             low, high = min(low, 0.0), max(high, 0.0)
-        room = (0.1 if self.kind == "lines" else 0.18) * (high - low) or 0.1 * abs(high) or 1.0
+        padding = (0.1 if self.kind == "lines" else 0.18) * (high - low) or 0.1 * abs(high) or 1.0
         is_floor = low == 0.0 and (self.from_zero or self.kind == "bars")
         is_ceiling = high == 0.0 and low < 0.0
-        return (0.0 if is_floor else low - room), (0.0 if is_ceiling else high + room)
+        return (0.0 if is_floor else low - padding), (0.0 if is_ceiling else high + padding)
 
 
 def present(figures: Sequence[PanelFigure]) -> list[PanelFigure]:
@@ -253,5 +253,5 @@ def place_labels(figure: PanelFigure) -> list[str]:
 
 def _padded(xs: Sequence[float], log: bool) -> list[float]:
     low, high = (math.log10(xs[0]), math.log10(xs[-1])) if log else (xs[0], xs[-1])
-    room = 0.06 * (high - low) or 0.5
-    return [low - room, high + room]
+    padding = 0.06 * (high - low) or 0.5
+    return [low - padding, high + padding]

@@ -88,7 +88,10 @@ def render(results: Results) -> str:
         complete=manifest["complete"],
         intervals=manifest["intervals"],
         intervals_done=manifest["intervals_done"],
-        facts=[*key_facts(results, indicators), *(fact for part in parts for fact in part.facts)],
+        key_data=[
+            *key_data(results, indicators),
+            *(entry for part in parts for entry in part.key_data),
+        ],
         tiles=[tile for part in parts for tile in part.tiles],
         n_shown=len(shown),
         map_note=_map_note(len(shown), results.n_intervals),
@@ -108,7 +111,7 @@ def render(results: Results) -> str:
     )
 
 
-def key_facts(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
+def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
     """Return what was run, for the head of the report."""
     scenario, net = results.scenario_fields, results.network
     ledger, difference = scenario["ledger"], indicators.largest_difference_vm_pu

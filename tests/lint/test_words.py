@@ -19,9 +19,9 @@ FORBIDDEN = re.compile(
 ALLOWED = {
     "order books": r"order books",
     "services that a TSO buys": r"ancillary services?",
-    "elements switched on": r"in service",
+    "elements switched on or off": r"\b(in|out of)[-\s]+service",
     "rounding down": r"\bfloor\(",
-    "EIP-7623's least gas": r"(calldata|gas) floor|(intrinsic, |return |< |, )floor\b|\bfloor =",
+    "EIP-7623's least gas": r"(calldata|gas) floor|calldata and its floor|floor : int|(intrinsic, |return |< |, |above its |if )floor\b|\bfloor =",
     "the process's folder, as operating systems call it": r'working["\s]+directory',
     "a quotation": r"beside-the-market|beside-titanoboa",
 }

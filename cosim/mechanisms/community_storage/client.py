@@ -15,7 +15,7 @@ MAX_BATCH = 256
 _NOMINATE_GAS = 130_000
 
 
-# gas limits: what the methods use at most (docs/contracts/), and room for other states
+# gas limits: what the methods use at most (docs/contracts/), and space for other states
 def settle_gas(n_accounts: int) -> int:
     """Gas limit that settling so many accounts needs."""
     return 80_000 + 75_000 * n_accounts

@@ -38,7 +38,7 @@ class CommunityStorageSettings(Model):
         0.1, description="most loss of an interval that members are billed [kWh]"
     )
     account_eur: NonNegative = Field(
-        5.0, description="what each member deposits for losses, besides its shares [EUR]"
+        5.0, description="what each member deposits for losses, on top of its shares [EUR]"
     )
     owner_eur: NonNegative = Field(
         20.0, description="what the owner deposits for less than no loss [EUR]"

@@ -36,7 +36,7 @@ class StorageSetup:
     standby_wh : int
         Consumption of the battery itself in every interval. [Wh]
     deposit_ueur, owner_deposit_ueur : int
-        Of each member besides its shares, and of the battery's owner. [µEUR]
+        Of each member on top of its shares, and of the battery's owner. [µEUR]
     eur_per_eth : float
         Price of the native coin, for the fees. [EUR]
     """

@@ -95,7 +95,7 @@ class FlexibilityReported(Reported[Any]):
         return ReportPart(
             key="flexibility",
             title="Flexibility",
-            facts=(("Flexibility", terms),),
+            key_data=(("Flexibility", terms),),
             tiles=flexibility_tiles(self.indicators(results)),
             figures=(flexibility_chart(results),),
             definitions=DEFINITIONS,

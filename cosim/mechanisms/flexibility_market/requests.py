@@ -115,7 +115,7 @@ class Requests:
                 request.add_offer(*row)
 
     def _await_offers(self, interval: int, handles: Collection[int]) -> None:
-        """Wait a block, and for whatever found no room as long as there is time for an award."""
+        """Wait a block, and for whatever found no space as long as there is time for an award."""
         chain = self.chain
         award_s = (1 + chain.confirmations) * self._clock.block_time_s
         last_s = self._clock.delivery_start_s(interval) - award_s - chain.block_time_s
@@ -222,8 +222,8 @@ class Requests:
 
     def _batches(self, rows: list[int], gas: Callable[[int], int]) -> Iterator[list[int]]:
         """Rows by transaction: as many as fit into half a block, which the set-up does not know."""
-        room = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
-        size = max(1, min(MAX_BATCH, room))
+        fitting = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
+        size = max(1, min(MAX_BATCH, fitting))
         return (rows[start : start + size] for start in range(0, len(rows), size))
 
     def _note(self, interval: int, step: _Step) -> None:

@@ -27,7 +27,7 @@ class GreenCertificates(EscrowClient):
 
     contract: ClassVar[str] = "GreenCertificates"
 
-    # gas limits: what the methods use at most (docs/contracts/green-certificates.md), and room
+    # gas limits: what the methods use at most (docs/contracts/green-certificates.md), and space
     deposit = Transaction(110_000)
     withdraw = Transaction(100_000)
     record = Transaction(130_000)

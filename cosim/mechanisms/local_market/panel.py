@@ -107,7 +107,7 @@ class LocalMarketReported(Reported[Any]):
         return ReportPart(
             key="market",
             title="Local market",
-            facts=_terms(results),
+            key_data=_terms(results),
             tiles=market_tiles(self.indicators(results), confirmations(results)),
             figures=(market_chart(results), latency_chart(results), missed_chart(results)),
             definitions=DEFINITIONS,

@@ -101,7 +101,7 @@ class Trading:
         Raises
         ------
         EngineError
-            If the clearing finds no room in a block.
+            If the clearing finds no space in a block.
         """
         sent = self._sent[interval]
         self._drop_missing(sent.orders)

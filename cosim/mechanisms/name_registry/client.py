@@ -25,7 +25,7 @@ class NameRegistry(ContractClient):
 
     contract: ClassVar[str] = "NameRegistry"
 
-    # gas limits: what the methods use at most (docs/gas.md), and room for other states
+    # gas limits: what the methods use at most (docs/gas.md), and space for other states
     register_name = Transaction(190_000, _named)
     """Own a free name with a value, for the registration fee, which was approved before."""
     update_value = Transaction(120_000, _named)

@@ -27,7 +27,7 @@ class Supplier(ContractClient):
 
     contract: ClassVar[str] = "Supplier"
 
-    # gas limits: what the methods use at most (docs/contracts/supplier.md), and room
+    # gas limits: what the methods use at most (docs/contracts/supplier.md), and space
     subscribe_user = Transaction(170_000)
     """Subscribe a meter for periods from the next one on, 0 is rolling, with a deposit."""
     top_up = Transaction(110_000)

@@ -72,7 +72,7 @@ class ParkingReported(Reported[ParkingSettings]):
         return ReportPart(
             "parking",
             "Parking",
-            facts=(("Car park", "two places"),),
+            key_data=(("Car park", "two places"),),
             tiles=(Tile("Parking paid", "by the house", "1.50 EUR"),),
             definitions=(("Parking", "Time at a place"),),
         )
