@@ -21,7 +21,10 @@ ALLOWED = {
     "services that a TSO buys": r"ancillary services?",
     "elements switched on or off": r"\b(in|out of)[-\s]+service",
     "rounding down": r"\bfloor\(",
-    "EIP-7623's least gas": r"(calldata|gas) floor|calldata and its floor|floor : int|(intrinsic, |return |< |, |above its |if )floor\b|\bfloor =",
+    "EIP-7623's least gas": (
+        r"(calldata|gas) floor|calldata and its floor|floor : int"
+        r"|(intrinsic, |return |< |, |above its |if )floor\b|\bfloor ="
+    ),
     "the process's folder, as operating systems call it": r'working["\s]+directory',
     "a quotation": r"beside-the-market|beside-titanoboa",
 }

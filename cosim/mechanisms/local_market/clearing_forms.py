@@ -88,7 +88,7 @@ class ClearedIntervals(IntervalOrders):
     ) -> None:
         """Take a root of fills and what it is said to stand for, and lock the committer's bond.
 
-        A book that does not cross needs neither: its clearing is final at once.
+        An order book that does not cross needs neither: its clearing is final at once.
 
         Raises
         ------

@@ -46,8 +46,8 @@ One interval's clearing by the number of orders, about half of which are filled 
 --csv`, [results/reference/clearing_gas.csv](../results/reference/clearing_gas.csv)). *On chain*
 sorts and clears in the contract; *verified* checks a merit order and a result that somebody
 computed; *committed* stores the root of a tree of fills, and each filled order is claimed with a
-proof. What a participant pays is all of it divided by the number of orders. A book that does not
-cross costs the same whatever its length.
+proof. What a participant pays is all of it divided by the number of orders. An order book
+that does not cross costs the same whatever its length.
 """
 
 
