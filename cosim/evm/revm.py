@@ -31,9 +31,7 @@ import pyrevm
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text
 from cosim.evm.engine import (
-    CHAIN_ID,
     COINBASE,
-    DEFAULT_BLOCK_GAS_LIMIT,
     PREVRANDAO,
     Log,
     Receipt,
@@ -41,29 +39,20 @@ from cosim.evm.engine import (
     too_poor,
 )
 from cosim.evm.hashing import EMPTY_HASH, create_address
-from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
+from cosim.evm.mirror import NO_ACCOUNT, Account
 from cosim.evm.revm_journal import (
     accounts_in,
     changed_slots,
     entries_at,
     has_code,
-    may_create,
     new_code,
     revert_output,
     tells_of_creation,
 )
-
-# pyrevm's type stub lacks the first parameter of AccountInfo, the balance
-_info: Any = pyrevm.AccountInfo
-
-# what a transaction calls: contract and selector
-_Function = tuple[bytes, bytes]
-
-_PLACES = 20_000
-"""Slots whose text in the journal is remembered; about 10 MB."""
+from cosim.evm.revm_state import Function, RevmState, account_info
 
 
-class RevmEngine(StateMirror):
+class RevmEngine(RevmState):
     """revm 3 (all rules up to Cancun) plus the calldata floor of Prague.
 
     Implements :class:`cosim.evm.engine.Engine`.
@@ -73,45 +62,12 @@ class RevmEngine(StateMirror):
 
     def __init__(self) -> None:
         super().__init__()
-        # what revm keeps of a code, by its hash: jump table and padding
-        self._analysed: dict[bytes, pyrevm.AccountInfo] = {}
-        # contracts that can do more than store: those that hold native coin, or have code that
-        # can create contracts
-        self._rich: set[bytes] = set()
-        self._creators: set[bytes] = set()
-        # functions whose transactions did so
-        self._thorough: set[_Function] = set()
+        # functions whose transactions moved native coin or created contracts
+        self._thorough: set[Function] = set()
         # contracts that calls of a function have loaded, to take their code out of the journal
-        self._loaded_by: dict[_Function, set[bytes]] = {}
-        # the same as revm takes them, until a contract's account changes
-        self._codeless: dict[_Function, list[tuple[str, pyrevm.AccountInfo]]] = {}
+        self._loaded_by: dict[Function, set[bytes]] = {}
         # length of the longest journal of a function in which there was no code
-        self._lengths: dict[_Function, int] = {}
-        # addresses as revm takes and shows them
-        self._texts: dict[bytes, str] = {}
-        self._addresses: dict[str, bytes] = {}
-        # slots by their text in the journal: address twice, slot, and the account's storage
-        self._places: dict[str, tuple[str, bytes, int, dict[int, int]]] = {}
-        self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
-        self._evm: Any = self._build()
-
-    def _build(self) -> pyrevm.EVM:
-        """Return a machine with the state kept here."""
-        evm = pyrevm.EVM(
-            env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=self._gas_limit
-        )
-        # revm touches it in every transaction, and prints an unknown account with its empty code
-        evm.insert_account_info("0x" + COINBASE.hex(), _info(*NO_ACCOUNT))
-        for address, account in self._accounts.items():
-            if account[2] in self._analysed:
-                evm.insert_account_info(self._text(address), self._analysed[account[2]])
-            evm.insert_account_info(self._text(address), _info(*account))
-        for address, slots in self._storage.items():
-            for slot, value in slots.items():
-                checkpoint = evm.snapshot()
-                evm.insert_account_storage(self._text(address), slot, value)
-                evm.revert(checkpoint)
-        return evm
+        self._lengths: dict[Function, int] = {}
 
     def set_block(
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
@@ -145,7 +101,7 @@ class RevmEngine(StateMirror):
         sender_text = self._texts.get(sender) or self._text(sender)
         if nonce == 0:
             # a sender's nonce is raised before execution: its account is not empty any more
-            evm.insert_account_info(sender_text, _info(balance, 1, code_hash))
+            evm.insert_account_info(sender_text, account_info(balance, 1, code_hash))
         checkpoint = evm.snapshot()
         try:
             output = evm.message_call(
@@ -177,7 +133,7 @@ class RevmEngine(StateMirror):
         balance, nonce, code_hash = account
         text = self._text(sender)
         # the address of the new contract follows from the nonce in the database
-        evm.insert_account_info(text, _info(balance, nonce, code_hash))
+        evm.insert_account_info(text, account_info(balance, nonce, code_hash))
         created = create_address(sender, nonce)
         checkpoint = evm.snapshot()
         try:
@@ -186,7 +142,7 @@ class RevmEngine(StateMirror):
             result = self._refusal(error, checkpoint)
             evm.revert(checkpoint)
             self._raise_nonce(sender, account)
-            evm.insert_account_info(text, _info(balance, nonce + 1, code_hash))
+            evm.insert_account_info(text, account_info(balance, nonce + 1, code_hash))
             output = revert_output(str(error))
             return Receipt(0, max(result.gas_used, floor), output, (), created)
         result = evm.result
@@ -211,7 +167,7 @@ class RevmEngine(StateMirror):
             logs.append(Log(address, tuple(topics), data))
         return tuple(logs)
 
-    def _commit_storage(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> bool:
+    def _commit_storage(self, function: Function, checkpoint: pyrevm.JournalCheckpoint) -> bool:
         """Move what the open transaction stored to the database, if it changed nothing else.
 
         Without native coin in any contract or in the transaction, only a creation changes more
@@ -221,7 +177,7 @@ class RevmEngine(StateMirror):
         codeless = self._codeless.get(function)
         if codeless is None:
             codeless = self._codeless[function] = [
-                (self._text(address), _info(*self._accounts[address]))
+                (self._text(address), account_info(*self._accounts[address]))
                 for address in sorted(self._loaded_by.get(function, ()))
                 if self._accounts[address][2] != EMPTY_HASH
             ]
@@ -246,17 +202,7 @@ class RevmEngine(StateMirror):
         self._store(changes)
         return True
 
-    def _place(self, entry: str) -> tuple[str, bytes, int, dict[int, int]]:
-        """Return the slot of an entry ``0x…, key: N``, and the storage that it belongs to."""
-        if len(self._places) >= _PLACES:
-            self._places.clear()
-        text, slot = entry[:42], int(entry[49:])
-        address = self._address(text)
-        place = text, address, slot, self._storage.setdefault(address, {})
-        self._places[entry] = place
-        return place
-
-    def _note_loaded(self, function: _Function, journal: str) -> None:
+    def _note_loaded(self, function: Function, journal: str) -> None:
         """Remember whose code is in the journal of a function, to take it out in time."""
         if not has_code(journal):
             self._lengths[function] = len(journal)
@@ -266,7 +212,7 @@ class RevmEngine(StateMirror):
                 self._loaded_by.setdefault(function, set()).add(account.address)
         self._codeless.pop(function, None)
 
-    def _commit(self, function: _Function, checkpoint: pyrevm.JournalCheckpoint) -> None:
+    def _commit(self, function: Function, checkpoint: pyrevm.JournalCheckpoint) -> None:
         """Move the whole write set of the open transaction from the journal to the database."""
         evm = self._evm
         for address in sorted(self._loaded_by.get(function, ())):
@@ -274,7 +220,7 @@ class RevmEngine(StateMirror):
                 continue  # created right now, where another contract lay before a restore
             text = self._text(address)
             info = evm.basic(text)
-            evm.insert_account_info(text, _info(info.balance, info.nonce, info.code_hash))
+            evm.insert_account_info(text, account_info(info.balance, info.nonce, info.code_hash))
         journal = evm.journal_str
         infos: list[tuple[str, pyrevm.AccountInfo]] = []
         for account in accounts_in(journal):
@@ -296,7 +242,7 @@ class RevmEngine(StateMirror):
                 self._put_account(account.address, now)
                 if now[2] != known[2]:
                     infos.append((text, self._analysed[now[2]]))
-                infos.append((text, _info(*now)))
+                infos.append((text, account_info(*now)))
         changes = []
         for entry in changed_slots(journal, entries_at(journal)):
             text, address, slot, _ = self._place(entry)
@@ -306,53 +252,6 @@ class RevmEngine(StateMirror):
         for text, new in infos:
             evm.insert_account_info(text, new)
         self._store(changes)
-
-    def _text(self, address: bytes) -> str:
-        """Return an address as revm takes it."""
-        text = self._texts.get(address)
-        if text is None:
-            text = self._texts[address] = "0x" + address.hex()
-        return text
-
-    def _address(self, text: str) -> bytes:
-        """Return an address that revm shows; its logs use capital letters, its journal none."""
-        address = self._addresses.get(text)
-        if address is None:
-            address = self._addresses[text] = bytes.fromhex(text[2:])
-        return address
-
-    def _raise_nonce(self, sender: bytes, account: Account) -> None:
-        """Add one for a sender; it has no code (EIP-3607), so nothing else depends on it."""
-        if self._noting:
-            self._undo.append((sender, None, account))
-        self._accounts[sender] = (account[0], account[1] + 1, account[2])
-
-    def _put_account(self, address: bytes, account: Account) -> None:
-        known = self._accounts.get(address, NO_ACCOUNT)
-        super()._put_account(address, account)
-        if account[2] != EMPTY_HASH or known[2] != EMPTY_HASH:
-            self._codeless.clear()
-            _keep(self._rich, address, account[2] != EMPTY_HASH and account[0] > 0)
-            _keep(self._creators, address, may_create(self._code[account[2]]))
-
-    def _store(self, changes: list[tuple[str, bytes, int, int]]) -> None:
-        """Set slots here and in revm's database; address as text and bytes, slot, value."""
-        evm = self._evm
-        snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
-        for text, address, slot, value in changes:
-            self._put_slot(address, slot, value)
-            # inserting loads the account into the journal, and a loaded account would take the
-            # next slot into the journal instead of the database
-            checkpoint = snapshot()
-            insert(text, slot, value)
-            revert(checkpoint)
-
-    def _go_back(self, address: bytes, slot: int | None, old: int | Account) -> None:
-        if isinstance(old, tuple):
-            self._put_account(address, old)
-            self._evm.insert_account_info(self._text(address), _info(*old))
-        elif slot is not None:
-            self._store([(self._text(address), address, slot, old)])
 
     def call(self, sender: bytes, to: bytes, data: bytes) -> bytes:
         """Execute a call and forget its effects; raises ContractRevert."""
@@ -370,16 +269,3 @@ class RevmEngine(StateMirror):
             raise ContractRevert(revert_text(revert_output(str(error)))) from None
         finally:
             evm.revert(checkpoint)
-
-    def set_balance(self, address: bytes, balance_wei: int) -> None:
-        """Set the native coin of an account. [wei]"""
-        _, nonce, code_hash = self._accounts.get(address, NO_ACCOUNT)
-        self._put_account(address, (balance_wei, nonce, code_hash))
-        self._evm.insert_account_info(self._text(address), _info(balance_wei, nonce, code_hash))
-
-
-def _keep(addresses: set[bytes], address: bytes, is_in: bool) -> None:
-    if is_in:
-        addresses.add(address)
-    else:
-        addresses.discard(address)

@@ -174,28 +174,8 @@ class TimedNode(NodeChain):
         self._fund([one.sender for one in signed])
         answers = self._mine(head, *self._block, signed)
         gas_used = {one: int(answer["gasUsed"], 16) for one, answer in answers.items()}
-        self._check_room(messages, [gas_used.get(one.hash) for one in signed], self._block[2])
+        _check_filling(messages, [gas_used.get(one.hash) for one in signed], self._block[2])
         return answers
-
-    @staticmethod
-    def _check_room(
-        messages: Sequence[Message], gas_used: Sequence[int | None], gas_limit: int
-    ) -> None:
-        """Refuse a block that was not filled by our rule: the node's chain would not be ours."""
-        behind: set[bytes] = set()
-        limits, used = [], []
-        for message, one in zip(messages, gas_used, strict=True):
-            if message.sender in behind:
-                if one is not None:
-                    raise EngineError("the node executed a transaction before an earlier one")
-                continue
-            limits.append(message.gas_limit)
-            used.append(one)
-            if one is None:
-                behind.add(message.sender)
-        if not left_over(limits, used, gas_limit):
-            # also a pool that was not in order after an answer was lost: tried again
-            raise NodeUnavailable("the node does not fill the block by our rule")
 
     def _outputs(self, included: Sequence[int], signed: Sequence[Signed]) -> list[bytes]:
         """Return what transactions returned or reverted with, by the node's traces."""
@@ -301,6 +281,26 @@ class TimedNode(NodeChain):
     def discard(self, snapshot_id: int) -> None:
         """Forget a snapshot and every earlier one."""
         self._snapshots.discard(snapshot_id)
+
+
+def _check_filling(
+    messages: Sequence[Message], gas_used: Sequence[int | None], gas_limit: int
+) -> None:
+    """Refuse a block that was not filled by our rule: the node's chain would not be ours."""
+    behind: set[bytes] = set()
+    limits, used = [], []
+    for message, one in zip(messages, gas_used, strict=True):
+        if message.sender in behind:
+            if one is not None:
+                raise EngineError("the node executed a transaction before an earlier one")
+            continue
+        limits.append(message.gas_limit)
+        used.append(one)
+        if one is None:
+            behind.add(message.sender)
+    if not left_over(limits, used, gas_limit):
+        # also a pool that was not in order after an answer was lost: tried again
+        raise NodeUnavailable("the node does not fill the block by our rule")
 
 
 def connect(

@@ -8,47 +8,21 @@ challenged it, every fill is claimed with a proof before the meters report.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from cosim.chain.blocks import Included
-from cosim.chain.waiting import PATIENCE_BLOCKS, confirmed, refusal, wait_for
+from cosim.chain.waiting import PATIENCE_BLOCKS, confirmed, wait_for
 from cosim.clock import DeliveryClock
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.clearing import Clearing, ranking
+from cosim.mechanisms.local_market.clearing import ranking
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.fill_tree import FillTree
-from cosim.mechanisms.local_market.orders import LATE, Order
+from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.sent_orders import SentOrders
 from cosim.mechanisms.local_market.terms import MarketTerms
-from cosim.units import FloatArray, IntArray
-
-
-@dataclass
-class _Sent:
-    """Transactions of one interval; handles and commitments by prosumer."""
-
-    what: Orders
-    sent_at_s: FloatArray
-    orders: dict[int, int] = field(default_factory=dict)
-    commitments: dict[int, bytes] = field(default_factory=dict)
-    reveals: dict[int, int] = field(default_factory=dict)
-    clearing: int = -1
-    off_chain: Clearing | None = None
-    known_at_s: int = 0
-
-    def order(self, interval: int, i: int) -> tuple[int, bool, int, int]:
-        """Arguments of a prosumer's order."""
-        return (
-            interval,
-            bool(self.what.is_sell[i]),
-            int(self.what.energy_wh[i]),
-            int(self.what.price_ueur_per_kwh[i]),
-        )
 
 
 class Trading:
@@ -73,11 +47,11 @@ class Trading:
         self.terms = terms
         self._keys = tuple(account.private_key for account in deployment.prosumers)
         self._index = {address: i for i, address in enumerate(self.accounts)}
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[int, SentOrders] = {}
 
     def send(self, interval: int, orders: Orders) -> None:
         """Send the orders of an interval, each at its own time in the order window."""
-        sent = self._sent[interval] = _Sent(orders, np.full(self.n, np.nan))
+        sent = self._sent[interval] = SentOrders(orders, np.full(self.n, np.nan))
         opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
         window = closes - 2 * self.clock.block_time_s - opens
         waiting = self.attack.holds_back(interval)
@@ -118,8 +92,8 @@ class Trading:
     def read(self, interval: int) -> OrderBook:
         """Read the orders of an interval that was cleared, as the chain holds them now."""
         sent = self._sent[interval]
-        status, reason, block = self._statuses(sent)
-        arrived, revealed = self._arrivals(sent, status)
+        status, reason, block = sent.statuses(self.market)
+        arrived, revealed = sent.arrivals(self.market, status)
         filled_wh = np.zeros(self.n, dtype=np.int64)
         buy_price = sell_price = volume_wh = 0
         included = self.chain.included(sent.clearing)
@@ -198,7 +172,7 @@ class Trading:
         logged = self.market.events(included) if included is not None else ()
         if "ClearingCommitted" not in (name for name, _ in logged):
             return ()  # the book did not cross: the contract cleared it at once, without a root
-        arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+        arrived, revealed = sent.arrivals(self.market, sent.statuses(self.market)[0])
         claimants = [
             (k, i)
             for _, k, i in sorted(
@@ -225,7 +199,7 @@ class Trading:
         confirmed(market, market.release_bond(self.operator, interval))
         return tuple(i for _, i in claimants)
 
-    def _send_order(self, interval: int, sent: _Sent, i: int, sent_at_s: float) -> None:
+    def _send_order(self, interval: int, sent: SentOrders, i: int, sent_at_s: float) -> None:
         """Send a prosumer's order, or a commitment to it."""
         sent.sent_at_s[i] = sent_at_s
         account, order = self.accounts[i], sent.order(interval, i)
@@ -242,10 +216,10 @@ class Trading:
         chain = self.chain
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
 
-    def _reveal(self, interval: int, sent: _Sent) -> None:
+    def _reveal(self, interval: int, sent: SentOrders) -> None:
         """Reveal the sealed orders; who is not included in time forfeits its deposit."""
         closes = self.clock.gate_closes_s(interval)
-        arrived = self._arrived(sent)
+        arrived = sent.arrived(self.market)
         sent.reveals = {
             i: self.market.reveal_order(
                 self.accounts[i],
@@ -259,59 +233,13 @@ class Trading:
         self.chain.mine_blocks(self.chain.confirmations)
         self._drop_missing(sent.reveals)
 
-    def _statuses(
-        self, sent: _Sent
-    ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_], IntArray]:
-        """Status, reason and block of every order before it is cleared."""
-        status = np.full(self.n, "", dtype=object)
-        reason = np.full(self.n, None, dtype=object)
-        block = np.full(self.n, -1, dtype=np.int64)
-        for i, handle in sent.orders.items():
-            included = self.chain.included(handle)
-            if included is None:
-                status[i], reason[i] = "late", "not included before gate closure"
-                continue
-            block[i] = included.block
-            status[i], reason[i] = self._outcome(included)
-        for i, handle in sent.reveals.items():
-            included = self.chain.included(handle)
-            outcome: tuple[str, str | None] = ("late", "not revealed in time")
-            if included is not None:
-                outcome = self._outcome(included)
-            if status[i] == "unmatched" and outcome[0] != "unmatched":
-                status[i], reason[i] = "unrevealed", outcome[1]
-        return status, reason, block
-
-    def _outcome(self, included: Included) -> tuple[str, str | None]:
-        """Status of an order by its transaction, and why it was refused."""
-        if included.receipt.status:
-            return "unmatched", None
-        text = refusal(self.market, included.transaction.handle)
-        return ("late" if text in LATE else "rejected"), text
-
-    def _arrivals(
-        self, sent: _Sent, status: npt.NDArray[np.object_]
-    ) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """Prosumers whose orders the contract took, in its order, and whose could be cleared."""
-        arrived = self._arrived(sent)
-        return arrived, tuple(status[i] == "unmatched" for i in arrived)
-
-    def _arrived(self, sent: _Sent) -> tuple[int, ...]:
-        """Prosumers whose orders the contract took, in its order."""
-        places = sorted(
-            (included.block, included.index, i)
-            for i, handle in sent.orders.items()
-            if (included := self.chain.included(handle)) is not None and included.receipt.status
-        )
-        return tuple(i for _, _, i in places)
-
-    def _clear(self, interval: int, sent: _Sent) -> None:
+    def _clear(self, interval: int, sent: SentOrders) -> None:
         """Have the interval cleared, after the last order was revealed."""
         market, operator = self.market, self.operator
         if self.terms.form is ClearingForm.ON_CHAIN:
-            sent.clearing = market.clear(operator, interval, len(self._arrived(sent)))
+            sent.clearing = market.clear(operator, interval, len(sent.arrived(self.market)))
         else:
-            arrived, revealed = self._arrivals(sent, self._statuses(sent)[0])
+            arrived, revealed = sent.arrivals(self.market, sent.statuses(self.market)[0])
             book = [
                 self.order(interval, i) if known else None
                 for i, known in zip(arrived, revealed, strict=True)
