@@ -141,7 +141,7 @@ def test_a_changed_account_is_not_taken_for_the_old_one(workbench: Artifact) -> 
 def test_remembered_places_are_bounded(
     workbench: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cosim.evm.revm._PLACES", 8)
+    monkeypatch.setattr("cosim.evm.revm_state._PLACES", 8)
     engine: Any = create_engine("revm")
     contract = engine.transact(DEPLOYER, None, workbench.init_code(0), GAS).contract_address
     for i in range(30):
