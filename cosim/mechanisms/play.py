@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -260,9 +260,3 @@ class Play:
 
     def forget(self, interval: int) -> None:
         """Drop what is no longer needed of a settled interval."""
-
-    # --- a checkpoint ---
-
-    def state(self) -> dict[str, Any]:
-        """Return what it remembers between intervals, for a checkpoint."""
-        return {}
