@@ -123,7 +123,7 @@ def _terms(results: Results) -> list[tuple[str, str]]:
             f"{accounts} accounts, each with a meter; "
             f"{'sealed' if market['reveal_s'] else 'open'} orders, "
             f"{market['pricing'].replace('_', ' ')} price, "
-            f"cleared in the form {market['clearing'].replace('_', ' ')}",
+            f"clearing: {market['clearing'].replace('_', ' ')}",
         ),
         (
             "Supplier's prices",
