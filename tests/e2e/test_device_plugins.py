@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from installed_plugins import cosim_cli, install
+from installed_plugins import cosim_cli, install, python
 
 from cosim.grid.catalogue import open_grid
 from cosim.results.schemas import all_tables
@@ -155,6 +156,21 @@ def test_a_flywheel_loses_what_its_efficiency_says(played: Path) -> None:
 def test_such_a_result_is_verified(played: Path, site: Path) -> None:
     verified = cosim_cli(["verify", played], site)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_frames_and_indicators_have_the_new_devices(played: Path, site: Path) -> None:
+    ask = (
+        "import cosim, json, sys; result = cosim.open_result(sys.argv[1]); print(json.dumps(["
+        "list(result.frame('prosumers')), result.indicators['generation_kwh']]))"
+    )
+    done = python(["-c", ask, played], site)
+    assert done.returncode == 0, done.stderr
+    columns, generation_kwh = json.loads(done.stdout)
+    assert set(NEW) < set(columns)
+    table = pd.read_parquet(played / "tables" / "prosumers.parquet")
+    turbine_kwh = table.run_of_river_p_mw.sum() * 250
+    assert turbine_kwh > 1.0
+    assert generation_kwh == pytest.approx(table.pv_p_mw.sum() * 250 + turbine_kwh)
 
 
 def test_without_the_package_the_kind_is_unknown(
