@@ -18,8 +18,8 @@ from cosim.errors import CosimError, UserError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (run failed), 2 (user error), 130 (interrupted)."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)  # asks the registries for names
         return int(options.run(options))
     except UserError as error:
         print(f"cosim: {error}", file=sys.stderr)

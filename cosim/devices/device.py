@@ -20,7 +20,6 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from cosim.plugins import DEVICES
 from cosim.settings import Model
 from cosim.units import BoolArray, FloatArray
 
@@ -136,17 +135,19 @@ class Device(ABC):
         return cls.columns[0].name
 
     @classmethod
-    def problem(cls) -> str | None:
-        """Return what is wrong with the declaration; None if nothing is."""
-        if cls.kind not in DEVICES.names:
-            return f"has the kind {cls.kind!r}, which is no name of an entry point"
+    def problem(cls, name: str) -> str | None:
+        """Return what is wrong with the declaration under a name; None if nothing is."""
+        if (kind := getattr(cls, "kind", None)) != name:
+            return f"has the kind {kind!r}, which is no name of an entry point of its own"
         if not cls.column_roles:
             return "derives from none of Generator, Consumer, Deferrable and Storage"
         for column in cls.columns:
-            if not column.unit:
+            if not column.unit.strip():
                 return f"has the column {column.name!r} without a unit"
             if not (cls.is_default or column.name.startswith(f"{cls.kind}_")):
                 return f"has the column {column.name!r}, which does not begin with {cls.kind}_"
+        if len({column.name for column in cls.columns}) < len(cls.columns):
+            return "has two columns of one name"
         if (roles := tuple(column.role for column in cls.columns)) != cls.column_roles:
             return f"has columns of the roles {roles}, not {cls.column_roles}"
         if cls.is_default and not cls.__module__.startswith("cosim."):

@@ -119,8 +119,8 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
         A name in the catalogue, or the path of a grid folder.
     scenario_folder : Path, optional
         Folder of the scenario file that names the grid. A path is looked up from there first, a
-        name also in its folder ``grids``; then from the working directory, and then among the
-        grids that come with cosim.
+        name also in its folder ``grids``; then from the working directory and its folder
+        ``grids``, and then among the grids that come with cosim.
 
     Raises
     ------
@@ -169,8 +169,12 @@ def _find(path: Path, scenario_folder: Path | None) -> Path:
     if not path.is_absolute():
         if scenario_folder is not None:
             places = [scenario_folder / path, scenario_folder / "grids" / path, path]
+        places.append("grids" / path)
         if len(path.parts) == 1:
             places.append(resource_folder("grids") / path)
+    for place in places:
+        if (place / NETWORK_FILE).exists():
+            return place.resolve()
     for place in places:
         if place.is_dir():
             return place.resolve()

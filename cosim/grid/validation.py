@@ -89,6 +89,15 @@ def check_network(
         raise GridDataError(
             error.problem, file=file, field=error.field, remedy=error.remedy
         ) from error
+    for field in ("f_hz", "sn_mva"):
+        value = net.get(field)
+        if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise GridDataError(
+                f"is {value!r}, not a positive number",
+                file=file,
+                field=field,
+                remedy="write the network with pandapower.to_json",
+            )
     known = set(net.bus.index)
     unknown = points[~points.bus.isin(known)]
     if len(unknown):

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from cosim.grid.power_flow import PowerFlow
     from cosim.plugins.evm_engine import EvmEngine
     from cosim.plugins.mechanism import Mechanism
+    from cosim.prosumers.strategies import Strategy
 
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
-    "cosim.mechanisms", "cosim.plugins.mechanism:Mechanism", "the scenario's sections"
+    "cosim.mechanisms",
+    "cosim.plugins.mechanism:Mechanism",
+    "the scenario's sections",
+    check=lambda name, mechanism: mechanism.problem(name),
 )
 """Mechanisms, by the name of their section in a scenario."""
 
@@ -43,8 +47,21 @@ DEVICES: Registry[Device] = Registry(
     "cosim.devices",
     "cosim.devices.device:Device",
     "the column kind of elements.csv",
-    check=lambda device: device.problem(),
+    check=lambda name, device: device.problem(name),
 )
 """Kinds of device at the connection points, by their name in ``elements.csv``."""
 
-__all__ = ["DEVICES", "EVM_ENGINES", "INSTRUMENTS", "MECHANISMS", "POWER_FLOW", "Registry"]
+STRATEGIES: Registry[Strategy] = Registry(
+    "cosim.strategies", "cosim.prosumers.strategies:Strategy", "prosumers.strategies"
+)
+"""Bidding strategies of prosumers, by the name in a scenario."""
+
+__all__ = [
+    "DEVICES",
+    "EVM_ENGINES",
+    "INSTRUMENTS",
+    "MECHANISMS",
+    "POWER_FLOW",
+    "STRATEGIES",
+    "Registry",
+]

@@ -9,6 +9,7 @@ reading a scenario loads no contract and verifying a result loads no ``play``.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,22 @@ class Mechanism(ABC, Generic[S]):
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    @classmethod
+    def problem(cls, name: str) -> str | None:
+        """Return what is wrong with the declaration under a name; None if nothing is."""
+        asked = ("section", "title", "summary", "settings_type")
+        if missing := [each for each in asked if not hasattr(cls, each)]:
+            return f"lacks {', '.join(missing)}"
+        if cls.section != name:
+            return f"has the section {cls.section!r}, which is not the name of its entry point"
+        if not (inspect.isclass(cls.settings_type) and issubclass(cls.settings_type, Model)):
+            return "has a settings_type that is no subclass of cosim.settings.Model"
+        for table in cls.tables:
+            names = [column.name for column in table.columns]
+            if len(set(names)) < len(names):
+                return f"has a table {table.name!r} with two columns of one name"
+        return None
 
     # --- before a run ---
 

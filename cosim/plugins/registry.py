@@ -26,7 +26,7 @@ class Registry(Generic[T]):
     where : str
         What names a plug-in, e.g. a field of the scenario; for errors.
     check : callable, optional
-        Checks a loaded class beyond its base; returns what is wrong, or nothing.
+        Checks a name and its loaded class beyond the base; returns what is wrong, or nothing.
 
     Notes
     -----
@@ -39,7 +39,7 @@ class Registry(Generic[T]):
         group: str,
         base: str,
         where: str,
-        check: Callable[[type[T]], str | None] = lambda plugin: None,
+        check: Callable[[str, type[T]], str | None] = lambda name, plugin: None,
     ) -> None:
         self.group = group
         self.where = where
@@ -120,7 +120,8 @@ class Registry(Generic[T]):
 
         try:
             loaded: Any = point.load()
-        except Exception as error:  # whatever a foreign module raises while it is imported
+        # whatever a foreign module raises while it is imported, or with which it would end us
+        except (Exception, SystemExit) as error:
             raise refuse(
                 f"cannot be imported: {type(error).__name__}: {error}",
                 "mend the package, or uninstall it",
@@ -135,7 +136,7 @@ class Registry(Generic[T]):
         if missing:
             raise refuse(f"lacks {', '.join(missing)}", "define what is missing in its class")
         plugin: Any = loaded
-        problem = self._check(plugin)
+        problem = self._check(point.name, plugin)
         if problem:
             raise refuse(problem, "mend the class that the entry point names")
         checked: type[T] = plugin

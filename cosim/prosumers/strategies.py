@@ -10,17 +10,16 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import ScenarioError
+from cosim.plugins import STRATEGIES
 from cosim.scenario.prosumers import StrategySettings, Tariff
 from cosim.units import BoolArray, IntArray
 
-GROUP = "cosim.strategies"
 PRICE_LIMIT_UEUR_PER_KWH = 2**31
 FIELD = "prosumers.strategies"
 
@@ -190,59 +189,24 @@ class ZeroIntelligence(Strategy):
         return LimitOrders(context.energy_wh, price)
 
 
-BUILTIN: dict[str, type[Strategy]] = {"truthful": Truthful, "zero_intelligence": ZeroIntelligence}
-
-
-def known_strategies() -> tuple[str, ...]:
-    """Return names that a scenario can use: built-in ones, and those of installed packages."""
-    return tuple(sorted({*BUILTIN, *(point.name for point in entry_points(group=GROUP))}))
-
-
 def load_strategy(name: str) -> type[Strategy]:
-    """Find a strategy by name; built-in names cannot be taken over by other packages.
-
-    Parameters
-    ----------
-    name : str
-        A built-in name, or that of an entry point in the group ``cosim.strategies``.
+    """Find a strategy by the name of its entry point in the group ``cosim.strategies``.
 
     Raises
     ------
     ScenarioError
-        If the name is unknown, two packages claim it, or it is no strategy.
+        If the name is unknown.
+    PluginError
+        If two packages claim a name, or it is no strategy.
     """
-    if name in BUILTIN:
-        return BUILTIN[name]
-    points = {point.value: point for point in entry_points(group=GROUP, name=name)}
-    if not points:
+    if name not in STRATEGIES.names:
         raise ScenarioError(
             f"unknown strategy '{name}'",
             field=f"{FIELD}.name",
-            remedy=f"known: {', '.join(known_strategies())}; others come with packages that "
-            f"declare the entry-point group {GROUP} (docs/strategies.md)",
+            remedy=f"known: {', '.join(sorted(STRATEGIES.names))}; others come with packages that "
+            f"declare the entry-point group {STRATEGIES.group} (docs/strategies.md)",
         )
-    if len(points) > 1:
-        raise ScenarioError(
-            f"'{name}' is claimed by {', '.join(sorted(points))}",
-            field=f"{FIELD}.name",
-            remedy="uninstall all packages but one of them",
-        )
-    (point,) = points.values()
-    try:
-        loaded = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ScenarioError(
-            f"'{name}' cannot be loaded from {point.value}: {error}",
-            field=f"{FIELD}.name",
-            remedy="mend or reinstall the package that declares it",
-        ) from error
-    if not (inspect.isclass(loaded) and issubclass(loaded, Strategy)):
-        raise ScenarioError(
-            f"'{name}' ({point.value}) is no subclass of cosim.prosumers.strategies.Strategy",
-            field=f"{FIELD}.name",
-            remedy="derive it from Strategy (docs/strategies.md)",
-        )
-    return loaded
+    return STRATEGIES.load(name)
 
 
 def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:

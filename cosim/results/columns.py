@@ -66,12 +66,15 @@ class Table:
         In their order.
     further : tuple of Column
         Columns that come after them in results of runs that give them.
+    is_open : bool
+        Whether packages may declare further columns.
     """
 
     name: str
     row: str
     columns: tuple[Column, ...]
     further: tuple[Column, ...] = ()
+    is_open: bool = False
 
     def with_further(self, given: Container[str]) -> Table:
         """Return the table with those of its further columns that are given."""

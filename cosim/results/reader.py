@@ -187,11 +187,19 @@ class Results:
     def schema(self, table: str) -> Table:
         """Return what a table is, with the columns that only some runs have."""
         declared = _schema(table)
-        if not declared.further:
+        if not declared.is_open:
             return declared
         path = self.folder / TABLES_FOLDER / f"{table}.parquet"
         with _naming(path):
-            return declared.with_further(pq.read_schema(path).names)
+            names = pq.read_schema(path).names
+        known = declared.with_further(names)
+        if unknown := sorted(set(names) - {column.name for column in known.columns}):
+            raise ResultFolderError(
+                f"has columns of devices that are not installed: {', '.join(unknown)}",
+                file=path,
+                remedy="install the packages whose devices the run had",
+            )
+        return known
 
     def _time(self, clock: pd.Series) -> pd.Series:
         """Return the time that intervals, or Unix times, stand for."""

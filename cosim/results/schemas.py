@@ -128,6 +128,7 @@ CORE = (
             wh("metered_wh", "what the meter counted, injection positive"),
         ),
         tuple(number(c.name, c.unit, c.description) for c in further_columns()),
+        is_open=True,
     ),
     Table(
         "buses",

@@ -12,8 +12,9 @@ PROGRAM = """
 import json
 import numpy as np
 from cosim.scenario.prosumers import StrategySettings, Tariff
+from cosim.plugins import STRATEGIES
 from cosim.prosumers.strategies import (
-    BidContext, StrategySetup, check_orders, known_strategies, make_strategy,
+    BidContext, StrategySetup, check_orders, make_strategy,
 )
 
 setup = StrategySetup(("seller", "buyer"), 900, Tariff(300_000, 80_000), np.random.default_rng(0))
@@ -34,7 +35,7 @@ def bid(last_price):
     orders = check_orders("price_follower", context, strategy.bid(context))
     return orders.energy_wh.tolist(), orders.price_ueur_per_kwh.tolist()
 
-print(json.dumps([known_strategies(), bid(None), bid(290_000)]))
+print(json.dumps([sorted(STRATEGIES.names), bid(None), bid(290_000)]))
 """
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cosim.devices.battery import Battery, BatterySettings
-from cosim.prosumers import strategies
+from cosim.plugins import STRATEGIES
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.strategies import LimitOrders, Strategy
@@ -194,7 +194,8 @@ def test_strategies_see_only_their_followers_and_keep_state(make_bidders, monkey
         def restore(self, state):
             self.calls = state["calls"]
 
-    monkeypatch.setitem(strategies.BUILTIN, "counting", Counting)
+    monkeypatch.setitem(STRATEGIES._points, "counting", None)
+    monkeypatch.setitem(STRATEGIES._loaded, "counting", Counting)
     shares = (
         StrategySettings(name="counting", share=0.6),
         StrategySettings(name="truthful", share=0.4),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cosim.errors import ScenarioError
-from cosim.prosumers import strategies
 from cosim.prosumers.strategies import (
     BidContext,
     LimitOrders,
@@ -120,40 +119,6 @@ def test_unknown_option_lists_the_options(setup):
     with pytest.raises(ScenarioError, match="'greed'") as caught:
         make_strategy(StrategySettings(options={"greed": 1}), setup)
     assert "its options: preference" in caught.value.remedy
-
-
-class _Point:
-    """An entry point as another package would declare it."""
-
-    name = "odd"
-
-    def __init__(self, value, loaded):
-        self.value = value
-        self._loaded = loaded
-
-    def load(self):
-        if isinstance(self._loaded, Exception):
-            raise self._loaded
-        return self._loaded
-
-
-@pytest.mark.parametrize(
-    ("points", "problem"),
-    [
-        ([_Point("a:X", dict)], "no subclass"),
-        ([_Point("a:X", ImportError("no module a"))], "no module a"),
-        ([_Point("a:X", Truthful), _Point("b:Y", Truthful)], "claimed by a:X, b:Y"),
-    ],
-)
-def test_unusable_entry_points(monkeypatch, points, problem):
-    monkeypatch.setattr(strategies, "entry_points", lambda **_: points)
-    with pytest.raises(ScenarioError, match=problem):
-        load_strategy("odd")
-
-
-def test_builtin_names_cannot_be_taken_over(monkeypatch):
-    monkeypatch.setattr(strategies, "entry_points", lambda **_: [_Point("a:X", ZeroIntelligence)])
-    assert load_strategy("truthful") is Truthful
 
 
 @pytest.mark.parametrize(
