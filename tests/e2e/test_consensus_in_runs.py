@@ -198,5 +198,5 @@ def test_prosumers_with_a_fee_strategy_pay_their_own_tips(
     ],
 )
 def test_what_cannot_be(short_scenario: Build, sections: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(ScenarioError, match=problem):
         short_scenario(1, **sections)
