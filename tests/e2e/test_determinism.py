@@ -93,7 +93,8 @@ def test_the_reference_evm_writes_the_same_bytes(scenario_file: Path, first: Pat
     assert "engine: py-evm" in (folder / "scenario.yaml").read_text()
     assert table_bytes(folder) == table_bytes(first)
     mine, theirs = manifest(folder), manifest(first)
-    # of all files only the scenario differs, by the engine's name
+    # only the engine's name differs, in the scenario and in the manifest
+    assert (mine["chain"].pop("engine"), theirs["chain"].pop("engine")) == ("py-evm", "revm")
     mine["sha256"].pop("scenario.yaml")
     theirs["sha256"].pop("scenario.yaml")
     assert mine == theirs
