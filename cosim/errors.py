@@ -126,6 +126,10 @@ class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
 
 
+class MissingDeviceError(ResultFolderError):
+    """Result with devices of a package that is not installed."""
+
+
 class PluginError(UserError):
     """An installed plug-in cannot be used.
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from cosim.errors import ResultFolderError, UserError
+from cosim.errors import MissingDeviceError, ResultFolderError, UserError
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.schemas import all_tables
@@ -185,7 +185,15 @@ class Results:
         return chosen
 
     def schema(self, table: str) -> Table:
-        """Return what a table is, with the columns that only some runs have."""
+        """Return what a table is, with the columns that only some runs have.
+
+        Raises
+        ------
+        MissingDeviceError
+            If it has columns that no installed package declares.
+        ResultFolderError
+            If the table is missing or unreadable.
+        """
         declared = _schema(table)
         if not declared.is_open:
             return declared
@@ -194,7 +202,7 @@ class Results:
             names = pq.read_schema(path).names
         known = declared.with_further(names)
         if unknown := sorted(set(names) - {column.name for column in known.columns}):
-            raise ResultFolderError(
+            raise MissingDeviceError(
                 f"has columns of devices that are not installed: {', '.join(unknown)}",
                 file=path,
                 remedy="install the packages whose devices the run had",

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cosim.errors import CosimError, EngineError, NodeError, UserError
+from cosim.errors import (
+    CosimError,
+    EngineError,
+    MissingDeviceError,
+    NodeError,
+    ResultFolderError,
+    UserError,
+)
 from cosim.evm.engine import choose_engine, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.power_flow import GridState
@@ -161,10 +168,17 @@ def verify(
     Raises
     ------
     UserError
-        If the folder is no result folder, or the engine cannot be used.
+        If the folder is no result folder, its devices are not installed, or the engine cannot be
+        used.
     """
     read_manifest(folder)  # says what is wrong if it is no result folder
     results = Results(folder)
+    try:
+        results.schema("prosumers")
+    except MissingDeviceError:
+        raise  # nothing of it could be recomputed
+    except ResultFolderError:
+        pass  # the checks below say it
     engine = choose_engine(engine)
     done = Verification(results.folder, engine)
     if "files" in parts:

@@ -158,6 +158,13 @@ def test_such_a_result_is_verified(played: Path, site: Path) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_without_the_package_a_result_is_not_read(played: Path) -> None:
+    verified = cosim_cli(["verify", played])
+    assert verified.returncode == 2, verified.stdout
+    assert "has columns of devices that are not installed: cold_store_p_mw" in verified.stderr
+    assert "install the packages" in verified.stderr
+
+
 def test_frames_and_indicators_have_the_new_devices(played: Path, site: Path) -> None:
     ask = (
         "import cosim, json, sys; result = cosim.open_result(sys.argv[1]); print(json.dumps(["
