@@ -235,10 +235,29 @@ def test_an_unknown_grid_says_every_place_where_it_was_looked_up(tmp_path, monke
     with pytest.raises(GridDataError) as caught:
         open_grid("feeder", study)
     shipped = open_grid("1-LV-rural1--1-sw").folder.parent
-    places = [study / "feeder", study / "grids" / "feeder", tmp_path / "feeder", shipped / "feeder"]
+    folders = [study, study / "grids", tmp_path, tmp_path / "grids", shipped]
+    places = [folder / "feeder" for folder in folders]
     assert ", ".join(map(str, places)) in caught.value.problem
     assert caught.value.field == "grid.network"
     with pytest.raises(GridDataError) as caught:
         open_grid("own/feeder")
     assert str(tmp_path / "own" / "feeder") in caught.value.problem
     assert str(shipped) not in caught.value.problem
+
+
+@pytest.mark.parametrize("field", ["f_hz", "sn_mva"])
+def test_a_network_value_that_is_no_positive_number_is_refused(tmp_path, field):
+    folder = tmp_path / "grid"
+    shutil.copytree(open_grid("1-LV-rural1--1-sw").folder, folder)
+    file = folder / "network.json"
+    text, n = re.subn(rf'"{field}": [0-9.]+', f'"{field}": "abc"', file.read_text(), count=1)
+    assert n == 1
+    file.write_text(text)
+    refused(folder, file="network.json", field=field, match="is 'abc', not a positive number")
+
+
+def test_a_folder_of_a_grids_name_that_is_no_grid_is_passed_over(tmp_path, monkeypatch):
+    shutil.copytree(open_grid("1-LV-rural1--1-sw").folder, tmp_path / "grids" / "windy")
+    (tmp_path / "windy").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert open_grid("windy").folder == (tmp_path / "grids" / "windy").resolve()
