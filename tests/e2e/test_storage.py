@@ -174,7 +174,7 @@ def test_sharing_raises_self_consumption_and_shortens_violations(
     indicators: Indicators, tmp_path: Path
 ) -> None:
     alone = run(tmp_path / "alone", "none")
-    assert alone.storage_charged_kwh == 0.0
+    assert alone["storage_charged_kwh"] == 0.0
     assert indicators.self_consumption is not None
     assert alone.self_consumption is not None
     assert alone.self_sufficiency is not None
@@ -184,4 +184,4 @@ def test_sharing_raises_self_consumption_and_shortens_violations(
     minutes = [i.violations["scheduled"]["trafo"]["minutes"] for i in (indicators, alone)]
     assert minutes == [45.0, 75.0]
     assert indicators["flexibility_cost_eur"] < alone["flexibility_cost_eur"]
-    assert np.isclose(alone.storage_loss_kwh or 0.0, 24 * STANDBY_WH / 1_000)
+    assert np.isclose(alone["storage_loss_kwh"], 24 * STANDBY_WH / 1_000)
