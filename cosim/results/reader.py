@@ -64,6 +64,7 @@ class Results:
             )
         self._intervals = intervals
         self._frames: dict[str, pd.DataFrame] = {}
+        self._schemas: dict[str, Table] = {}
         self._whole: dict[str, pd.DataFrame] = {}
 
     @cached_property
@@ -194,6 +195,8 @@ class Results:
         ResultFolderError
             If the table is missing or unreadable.
         """
+        if table in self._schemas:
+            return self._schemas[table]
         declared = _schema(table)
         if not declared.is_open:
             return declared
@@ -207,6 +210,7 @@ class Results:
                 file=path,
                 remedy="install the packages whose devices the run had",
             )
+        self._schemas[table] = known
         return known
 
     def _time(self, clock: pd.Series) -> pd.Series:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from installed_plugins import cosim_cli, install
 
 from cosim.scenario import Scenario
 
@@ -37,32 +35,13 @@ class ExportLimit(Instrument[ExportLimitOptions]):
         return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
 '''
 P_MAX_KW = 40.0
-START = "import sys; from cosim.cli import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an installed package that is none of ours."""
-    folder = tmp_path_factory.mktemp("package")
-    (folder / "export_limit.py").write_text(MODULE)
-    metadata = folder / "export_limit-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: export-limit\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        "[cosim.instruments]\nexport_limit = export_limit:ExportLimit\n"
-    )
-    return folder
-
-
-def cosim(*arguments: str, package: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.run(
-        [sys.executable, "-c", START, *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    points = {"cosim.instruments": {"export_limit": "export_limit:ExportLimit"}}
+    return install(tmp_path_factory.mktemp("package"), "export_limit", MODULE, points)
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -78,7 +57,7 @@ def test_a_limit_cuts_first_and_the_market_relieves_the_rest(
     limit = f"{{kind: export_limit, p_max_kw: {P_MAX_KW:g}}}"
     scenario.write_text(scenario.read_text().replace("LIMIT", limit))
     result = tmp_path / "result"
-    done = cosim("run", str(scenario), "--out", str(result), package=package)
+    done = cosim_cli(["run", scenario, "--out", result], package)
     assert done.returncode == 0, done.stderr
     schedules = pd.read_parquet(result / "tables" / "schedules.parquet")
     most_wh = P_MAX_KW * 1_000 / 4
@@ -95,7 +74,7 @@ def test_a_limit_cuts_first_and_the_market_relieves_the_rest(
     assert checks[checks.stage == "scheduled"].violated.any()
     last = checks[checks["round"] == checks["round"].max()]
     assert not last.violated.any()
-    verified = cosim("verify", str(result), package=package)
+    verified = cosim_cli(["verify", result], package)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -104,7 +83,7 @@ def test_its_fields_are_checked_when_the_scenario_is_read(
 ) -> None:
     scenario = written(tmp_path, short_scenario(intervals=2).to_yaml())
     scenario.write_text(scenario.read_text().replace("LIMIT", "{kind: export_limit, p_max: 4}"))
-    done = cosim("run", str(scenario), "--out", str(tmp_path / "result"), package=package)
+    done = cosim_cli(["run", scenario, "--out", tmp_path / "result"], package)
     assert done.returncode == 2
     assert str(scenario) in done.stderr
     assert "export_limit.p_max_kw: Field required; its fields: p_max_kw" in done.stderr

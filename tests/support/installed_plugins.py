@@ -46,13 +46,32 @@ def install(site: Path, package: str, source: str, points: Mapping[str, Mapping[
 
 
 def python(
-    arguments: Sequence[str | Path], *sites: Path, **variables: str
+    arguments: Sequence[str | Path],
+    *sites: Path,
+    cwd: Path | None = None,
+    given: str | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process that sees the packages and has the environment variables."""
+    """Run Python in a process that sees the packages and has the environment variables.
+
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+    *sites : Path
+        Folders of installed packages.
+    cwd : Path, optional
+        Its working directory; default: that of the tests.
+    given : str, optional
+        Its standard input.
+    **variables : str
+        Of its environment.
+    """
     path = os.pathsep.join(map(str, (*sites, ROOT)))
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": path, **variables},
+        cwd=cwd,
+        input=given,
         capture_output=True,
         text=True,
         timeout=300,
@@ -61,7 +80,7 @@ def python(
 
 
 def cosim_cli(
-    arguments: Sequence[str | Path], *sites: Path, **variables: str
+    arguments: Sequence[str | Path], *sites: Path, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process that sees the packages."""
-    return python(["-m", "cosim.cli", *arguments], *sites, **variables)
+    return python(["-m", "cosim.cli", *arguments], *sites, cwd=cwd, **variables)

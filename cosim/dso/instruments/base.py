@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from cosim.messages import Extras
 from cosim.settings import Model
@@ -124,10 +123,3 @@ class Instrument(ABC, Generic[S]):
             If it asks for flexibility and awards none.
         """
         raise NotImplementedError(f"{type(self).__name__} asks for flexibility and awards none")
-
-    def state(self) -> dict[str, Any]:
-        """Return what it remembers between intervals, for a checkpoint."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""

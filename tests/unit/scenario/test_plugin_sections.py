@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from installed_plugins import cosim_cli, install, python
 
 from cosim.cli import EXIT_USER
 
@@ -46,29 +45,14 @@ def package(tmp_path: Path):
     """Make a package ``lottery`` installed on a path of its own; gives that path."""
 
     def build(source: str, name: str = "lottery") -> Path:
-        site = tmp_path / "site"
-        info = site / "lottery-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lottery\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(
-            f"[cosim.mechanisms]\n{name} = lottery_plugin:Lottery\n"
-        )
-        (site / "lottery_plugin.py").write_text(source)
-        return site
+        points = {"cosim.mechanisms": {name: "lottery:Lottery"}}
+        return install(tmp_path / "site", "lottery", source, points)
 
     return build
 
 
 def cosim(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(site), *(entry for entry in sys.path if entry)])
-    return subprocess.run(
-        [sys.executable, "-m", "cosim.cli", *arguments],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=site,
-    )
+    return cosim_cli(arguments, site, cwd=site)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +68,7 @@ def test_a_plug_in_that_cannot_be_used_is_named(package, tmp_path, source, name,
     process = cosim(package(source, name), "run", "quickstart")
     assert process.returncode == EXIT_USER
     assert "plug-in of package lottery" in process.stderr
-    assert f"cosim.mechanisms: {name} = lottery_plugin:Lottery" in process.stderr
+    assert f"cosim.mechanisms: {name} = lottery:Lottery" in process.stderr
     assert says in process.stderr
     assert "remedy: " in process.stderr
     assert "Traceback" not in process.stderr
@@ -105,14 +89,9 @@ def test_a_plug_ins_section_is_documented(package):
 def test_the_page_that_ships_has_no_plug_in_of_others(package):
     code = "from cosim.scenario.page import markdown; print(markdown(shipped_only=True), end='')"
     site = package(GOOD)
-    path = os.pathsep.join([str(site), *(entry for entry in sys.path if entry)])
-    page = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    done = python(["-c", code], site)
+    assert done.returncode == 0, done.stderr
+    page = done.stdout
     assert page == (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text("utf-8")
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from installed_plugins import cosim_cli, install, python
 
 from cosim.scenario import Scenario
 
@@ -53,8 +51,6 @@ class Sun(Mechanism):
         return {checks}
 """
 
-COMMAND = "import sys; from cosim.cli import main; sys.exit(main(sys.argv[1:]))"
-
 RUN = """
 import json, sys
 from pathlib import Path
@@ -71,49 +67,37 @@ print(json.dumps({"checks": found, "tables": [p.stem for p in (out / "tables").i
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Environment of a process that has the package ``sunny``."""
+def installed(tmp_path: Path) -> Callable[..., Path]:
+    """Folder that has the package ``sunny``."""
 
-    def install(tables: str = "(SUN,)", checks: str = "None") -> dict[str, str]:
-        site = tmp_path / "site"
-        info = site / "sunny-1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / "sunny.py").write_text(MODULE.format(tables=tables, checks=checks))
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sunny\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[cosim.mechanisms]\nsun = sunny:Sun\n")
-        path = os.pathsep.join([str(site), *(entry for entry in sys.path if entry)])
-        return {**os.environ, "PYTHONPATH": path}
+    def build(tables: str = "(SUN,)", checks: str = "None") -> Path:
+        points = {"cosim.mechanisms": {"sun": "sunny:Sun"}}
+        source = MODULE.format(tables=tables, checks=checks)
+        return install(tmp_path / "site", "sunny", source, points)
 
-    return install
+    return build
 
 
-def run(environment: dict[str, str], scenario: Scenario, out: Path, **sections: Any) -> Any:
+def run(site: Path, scenario: Scenario, out: Path, **sections: Any) -> Any:
     fields = scenario.model_dump(mode="json") | sections
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(out)],
-        input=json.dumps(fields),
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    done = python(["-c", RUN, out], site, given=json.dumps(fields))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_a_table_without_a_check_is_called_not_recomputed(
-    installed: Callable[..., dict[str, str]],
+    installed: Callable[..., Path],
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
 ) -> None:
-    environment = installed()
-    found = run(environment, short_scenario(2), tmp_path / "used", sun={})
+    site = installed()
+    found = run(site, short_scenario(2), tmp_path / "used", sun={})
     assert "sun" in found["tables"]
     note = "not recomputed: sun of the package sunny has no check of this table"
     assert found["checks"]["sun"] == ["not recomputed", [note]]
     assert {verdict for verdict, _ in found["checks"].values()} == {"ok", "not recomputed"}
     # a run without the mechanism has no table of it
-    found = run(environment, short_scenario(1), tmp_path / "without")
+    found = run(site, short_scenario(1), tmp_path / "without")
     assert "sun" not in found["tables"]
     assert "sun" not in found["checks"]
     assert found["checks"]["files"][0] == "ok"
@@ -121,15 +105,15 @@ def test_a_table_without_a_check_is_called_not_recomputed(
 
 @pytest.mark.parametrize(("sun_wh", "verdict"), [(5, "ok"), (6, "DIFFERS")])
 def test_a_table_with_a_check_is_recomputed(
-    installed: Callable[..., dict[str, str]],
+    installed: Callable[..., Path],
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
     sun_wh: int,
     verdict: str,
 ) -> None:
-    environment = installed(checks="SunChecks(self.settings)")
+    site = installed(checks="SunChecks(self.settings)")
     section = {"sun_wh": sun_wh}
-    found = run(environment, short_scenario(2), tmp_path / "result", sun=section)
+    found = run(site, short_scenario(2), tmp_path / "result", sun=section)
     assert found["checks"]["sun"] == [verdict, []]
 
 
@@ -146,7 +130,7 @@ def test_a_table_with_a_check_is_recomputed(
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_before_a_run(
-    installed: Callable[..., dict[str, str]],
+    installed: Callable[..., Path],
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
     tables: str,
@@ -155,13 +139,7 @@ def test_a_table_that_does_not_fit_is_refused_before_a_run(
 ) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text(short_scenario(1).to_yaml())
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, "run", str(file), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        env=installed(tables=tables),
-        check=False,
-    )
+    done = cosim_cli(["run", file, "--out", tmp_path / "out"], installed(tables=tables))
     assert done.returncode == 2
     said = " ".join(done.stderr.split())
     assert "plug-in of package sunny (cosim.mechanisms: sun = sunny:Sun)" in said
