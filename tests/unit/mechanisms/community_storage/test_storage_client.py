@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 import pytest
+from receipts import receipts_of
 
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
@@ -40,9 +41,7 @@ class Story:
 
     def done(self, *handles: int) -> None:
         """Mine a block that must include them all, and successfully."""
-        self.chain.mine_until(self.chain.now_s + self.chain.block_time_s)
-        for included in self.storage.check_all(handles):
-            self.receipts.append(included.receipt)
+        self.receipts += receipts_of(self.storage, handles)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 import pytest
+from receipts import receipts_of
 
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
@@ -33,9 +34,7 @@ class Hour:
 
     def done(self, *handles: int) -> None:
         """Mine a block that must include them all, and successfully."""
-        self.chain.mine_until(self.chain.now_s + self.chain.block_time_s)
-        for included in self.certificates.check_all(handles):
-            self.receipts.append(included.receipt)
+        self.receipts += receipts_of(self.certificates, handles)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+from receipts import receipts_of
 
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
@@ -40,8 +41,7 @@ class World:
             )
 
     def done(self, *handles: int) -> None:
-        self.chain.mine_until(self.chain.now_s + self.chain.block_time_s)
-        self.registry.check_all(handles)
+        receipts_of(self.registry, handles)
 
 
 @pytest.fixture(params=["revm", "py-evm"])
