@@ -56,7 +56,7 @@ class Instrument(ABC, Generic[S]):
     A scenario lists instruments by name (``dso.instruments``). In every round the schedules are
     checked and each instrument is asked in turn: the first that acts decides the round. When none
     acts, the schedules stand, as violated as they are. An instrument reaches a contract by message
-    alone: what it asks for travels in the DSO's decision, what came of it in the next schedule.
+    alone: what it asks for travels in the DSO's decision, offers to it in the next schedule.
 
     Parameters
     ----------
