@@ -106,6 +106,11 @@ class Registry(Generic[T]):
         """Return the error that a plug-in is refused with, to be raised."""
         return self._refusal(self._points[name], problem, remedy)
 
+    def refusal_of(self, plugin: type[T], problem: str, remedy: str) -> PluginError:
+        """Return the error that a loaded plug-in is refused with, by its class."""
+        name = next(name for name, loaded in self._loaded.items() if loaded is plugin)
+        return self.refusal(name, problem, remedy)
+
     def _refusal(self, point: EntryPoint, problem: str, remedy: str) -> PluginError:
         return PluginError(
             problem,

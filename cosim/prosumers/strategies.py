@@ -189,35 +189,17 @@ class ZeroIntelligence(Strategy):
         return LimitOrders(context.energy_wh, price)
 
 
-def load_strategy(name: str) -> type[Strategy]:
-    """Find a strategy by the name of its entry point in the group ``cosim.strategies``.
-
-    Raises
-    ------
-    ScenarioError
-        If the name is unknown.
-    PluginError
-        If two packages claim a name, or it is no strategy.
-    """
-    if name not in STRATEGIES.names:
-        raise ScenarioError(
-            f"unknown strategy '{name}'",
-            field=f"{FIELD}.name",
-            remedy=f"known: {', '.join(sorted(STRATEGIES.names))}; others come with packages that "
-            f"declare the entry-point group {STRATEGIES.group} (docs/strategies.md)",
-        )
-    return STRATEGIES.load(name)
-
-
 def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
     """Load a strategy and give it its options.
 
     Raises
     ------
     ScenarioError
-        As :func:`load_strategy`, or if the options do not fit.
+        If the options do not fit.
+    PluginError
+        If two packages claim the name, or it is no strategy.
     """
-    cls = load_strategy(share.name)
+    cls = STRATEGIES.load(share.name)
     try:
         inspect.signature(cls).bind(setup, **share.options)
     except TypeError as error:

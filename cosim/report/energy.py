@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosim.devices import catalogue
 from cosim.devices.catalogue import columns_of
 from cosim.devices.device import Role
 from cosim.report.indicator import ratio
@@ -76,3 +77,31 @@ def community_power(results: Results, without: Collection[str] = ()) -> Communit
         return sum((by_interval[c].sum().to_numpy() for c in columns), np.zeros(len(by_interval)))
 
     return CommunityPower(total("generation"), total("consumption"), total("storage"))
+
+
+def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
+    """Return what each kind of device generated, consumed, or charged and discharged.
+
+    Kinds without energy in the run are left out.
+
+    Returns
+    -------
+    dict of str to dict
+        By kind, in the order of the devices: ``generated`` (after curtailment) and ``consumed``, or
+        ``charged`` and ``discharged``. All are positive. [kWh]
+    """
+    rows = results.frame("prosumers")
+    found = {}
+    for device in catalogue.registered():
+        if (name := device.power_column()) not in rows or not rows[name].any():
+            continue
+        kwh = rows[name].to_numpy() * results.step_h * KWH_PER_MWH
+        taken, given = float(kwh.clip(min=0).sum()), float(-kwh.clip(max=0).sum())
+        match device.columns[0].role:
+            case "generation":
+                found[device.kind] = {"generated": taken}
+            case "storage":
+                found[device.kind] = {"charged": taken, "discharged": given}
+            case _:
+                found[device.kind] = {"consumed": taken}
+    return found

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from cosim.devices import catalogue
 from cosim.report.chart_style import (
     AFTER,
     AMBER,
     BEFORE,
+    GREEN,
     PINK,
     Chart,
     TimeAxis,
@@ -82,6 +84,7 @@ def grid_part(
             loading_chart(results, before, after),
             curtailment_chart(results),
             energy_chart(results),
+            device_chart(indicators),
         ),
         definitions=GRID_DEFINITIONS,
     )
@@ -268,4 +271,44 @@ def energy_chart(results: Results) -> Chart:
         "Sum over all prosumers as delivered: generation after curtailment, consumption, storages "
         "(charging positive), and what all of them fed into the grid.",
         styled(figure, ["power [kW]"]),
+    )
+
+
+def device_chart(indicators: Indicators) -> Chart:
+    """Draw the energy of each kind of device over the run."""
+    titles = {device.kind: device.title for device in catalogue.registered()}
+    energy, figure = indicators.energy_by_device, go.Figure()
+    for part, sign, colour in (
+        ("generated", 1, AMBER),
+        ("discharged", 1, GREEN),
+        ("consumed", -1, BEFORE),
+        ("charged", -1, PINK),
+    ):
+        kinds = [kind for kind, parts in energy.items() if part in parts]
+        if kinds:
+            values = [round(sign * energy[kind][part], 3) for kind in kinds]
+            names = [titles[kind] for kind in kinds]
+            figure.add_trace(
+                go.Bar(
+                    x=values,
+                    y=names,
+                    orientation="h",
+                    name=f"{part} [kWh]",
+                    marker={"color": colour},
+                    text=[number(abs(value), "kWh") for value in values],
+                    textposition="auto",
+                )
+            )
+    styled(figure, [""], 330, over_time=False)
+    order = [titles[kind] for kind in reversed(energy)]
+    figure.update_layout(barmode="relative", bargap=0.35, margin={"l": 130})
+    figure.update_yaxes(categoryorder="array", categoryarray=order)
+    figure.update_xaxes(title={"text": "energy [kWh]"}, separatethousands=True)
+    return Chart(
+        "devices",
+        "Energy by device",
+        "Energy over the run of every kind of device, as delivered: what gives to the grid to the "
+        "right, what takes from it to the left. Generation after curtailment.",
+        figure,
+        over_time=False,
     )

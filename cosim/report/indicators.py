@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cosim.report.checks import violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
-from cosim.report.energy import KWH_PER_MWH, community_power
+from cosim.report.energy import KWH_PER_MWH, community_power, energy_by_device
 from cosim.report.extremes import extreme_indicators
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
@@ -50,6 +50,10 @@ class Indicators(IndicatorSet):
     curtailed_consumption_kwh: Annotated[float, _CURTAILED]
     generation_kwh: Annotated[float, Meaning("kWh", "of all that generates, after curtailment")]
     consumption_kwh: Annotated[float, Meaning("kWh", "of all that consumes, storages apart")]
+    energy_by_device: Annotated[
+        dict[str, dict[str, float]],
+        Meaning("kWh", "by kind: generated and consumed, or charged and discharged"),
+    ]
     self_consumption: Annotated[float | None, Meaning("-", "own use of generation")]
     self_sufficiency: Annotated[float | None, Meaning("-", "own use of consumption")]
     cost_eur: Annotated[float, Meaning("EUR", "paid by all prosumers together")]
@@ -221,6 +225,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         curtailed_consumption_kwh=float(curtailed_wh.clip(lower=0).sum()) / WH_PER_KWH,
         generation_kwh=float(power.generation_mw.sum() * kwh),
         consumption_kwh=float(power.consumption_mw.sum() * kwh),
+        energy_by_device=energy_by_device(results),
         self_consumption=power.self_consumption,
         self_sufficiency=power.self_sufficiency,
         cost_eur=cost_eur,

@@ -11,12 +11,14 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from cosim.devices.catalogue import registered
 from cosim.errors import ScenarioError
+from cosim.plugins import STRATEGIES
 from cosim.seeds import child_seed
 from cosim.settings import Fraction, Model, NonNegative
 
@@ -97,6 +99,17 @@ class StrategySettings(Model):
     name: str = Field("truthful", description="entry point in the group cosim.strategies")
     share: Fraction = Field(1.0, description="of all prosumers [-]")
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of the strategy")
+
+    @field_validator("name")
+    @classmethod
+    def _strategy_known(cls, name: str) -> str:
+        if name not in STRATEGIES.names:
+            raise ValueError(
+                f"unknown strategy {name!r}; there are {', '.join(STRATEGIES.names)}; others come "
+                f"with packages that declare the entry-point group {STRATEGIES.group} "
+                "(docs/strategies.md)"
+            )
+        return name
 
 
 class ProsumerSettings(_DeviceSections):

@@ -88,3 +88,21 @@ def test_its_fields_are_checked_when_the_scenario_is_read(
     assert str(scenario) in done.stderr
     assert "export_limit.p_max_kw: Field required; its fields: p_max_kw" in done.stderr
     assert not (tmp_path / "result").exists()
+
+
+ASKS = MODULE.replace("Action(curtailed_wh=excess_wh)", "Action(request_down_wh=1_000)")
+
+
+def test_one_that_asks_for_flexibility_and_awards_none_is_refused(
+    tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    points = {"cosim.instruments": {"export_limit": "asking_limit:ExportLimit"}}
+    asking = install(tmp_path / "package", "asking_limit", ASKS, points)
+    scenario = written(tmp_path, short_scenario(intervals=1).to_yaml())
+    scenario.write_text(scenario.read_text().replace("LIMIT", "{kind: export_limit, p_max_kw: 40}"))
+    done = cosim_cli(["run", scenario, "--out", tmp_path / "result"], asking)
+    assert done.returncode == 2, done.stderr
+    assert "package asking_limit (cosim.instruments: export_limit = " in done.stderr
+    assert "asks for flexibility and awards none" in done.stderr
+    assert "give its class a method award" in done.stderr
+    assert not (tmp_path / "result").exists()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from cosim.messages import Extras
+from cosim.plugins import INSTRUMENTS
 from cosim.settings import Model
 from cosim.units import IntArray
 
@@ -119,7 +120,11 @@ class Instrument(ABC, Generic[S]):
 
         Raises
         ------
-        NotImplementedError
-            If it asks for flexibility and awards none.
+        PluginError
+            If it asks for flexibility and has no award of its own.
         """
-        raise NotImplementedError(f"{type(self).__name__} asks for flexibility and awards none")
+        raise INSTRUMENTS.refusal_of(
+            type(self),
+            "asks for flexibility and awards none",
+            "give its class a method award, or let it ask for none",
+        )

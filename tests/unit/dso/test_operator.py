@@ -302,13 +302,6 @@ class ExportLimit(Instrument[LimitOptions]):
         return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
 
 
-class Silent(Instrument[Model]):
-    """Asks for flexibility and has no answer to offers."""
-
-    def act(self, round, assessment):
-        return Action(request_down_wh=1)
-
-
 def test_the_first_instrument_that_acts_decides_the_round(village):
     settled = DsoSettings().made_instruments()
     limit_wh = int(village[1].max()) - 200
@@ -349,15 +342,6 @@ def test_the_accepting_decision_carries_what_is_announced_of_the_next_interval(v
     final = MarketSide(village).play(operator)
     assert final.extras.of(AgreedLimit) == AgreedLimit(10**9 + 1)
     assert MarketSide(village).play(operator_of(village[0])).extras.of(AgreedLimit) is None
-
-
-def test_who_asks_for_flexibility_must_award_it(village):
-    operator = operator_of(village[0])
-    operator.instruments = (Silent(Model()),)
-    market = MarketSide(village)
-    market.carry_out(operator.decide(market.schedule()))
-    with pytest.raises(NotImplementedError, match="Silent asks for flexibility and awards none"):
-        operator.decide(market.schedule())
 
 
 def test_a_market_with_nothing_behind_it_cuts_nothing_though_curtailment_stands_before(village):

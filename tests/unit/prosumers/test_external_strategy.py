@@ -60,11 +60,11 @@ def test_an_installed_strategy_is_found_and_bids(installed):
 
 def test_without_the_package_it_is_unknown():
     program = """
-from cosim.errors import UserError
-from cosim.prosumers.strategies import load_strategy
+from pydantic import ValidationError
+from cosim.scenario.prosumers import StrategySettings
 try:
-    load_strategy("price_follower")
-except UserError as error:
+    StrategySettings(name="price_follower")
+except ValidationError as error:
     print(error)
 """
     assert "unknown strategy 'price_follower'" in run(program)

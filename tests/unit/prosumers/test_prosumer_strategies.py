@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from cosim.errors import ScenarioError
 from cosim.prosumers.strategies import (
@@ -11,7 +12,6 @@ from cosim.prosumers.strategies import (
     Truthful,
     ZeroIntelligence,
     check_orders,
-    load_strategy,
     make_strategy,
 )
 from cosim.scenario.prosumers import StrategySettings
@@ -110,9 +110,10 @@ def test_zero_intelligence_is_uniform_between_feed_in_and_retail(tariff):
 
 
 def test_unknown_strategy_lists_the_known_ones():
-    with pytest.raises(ScenarioError, match="unknown strategy 'trutful'") as caught:
-        load_strategy("trutful")
-    assert "truthful, zero_intelligence" in caught.value.remedy
+    with pytest.raises(
+        ValidationError, match="unknown strategy 'trutful'; there are truthful, zero"
+    ):
+        StrategySettings(name="trutful")
 
 
 def test_unknown_option_lists_the_options(setup):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -12,13 +14,15 @@ from cosim.devices import catalogue
 from cosim.devices.device import DeviceColumn
 from cosim.devices.profiled import Consumer, Generator
 from cosim.devices.storage import Storage
-from cosim.report.energy import community_power
-from cosim.report.grid_panel import energy_chart
+from cosim.report.energy import community_power, energy_by_device
+from cosim.report.grid_panel import device_chart, energy_chart
+from cosim.report.indicators import Indicators
 from cosim.results.reader import Results
 
 
 class Turbines(Generator):
     kind = "turbine"
+    title = "turbines"
     columns = (
         DeviceColumn("turbine_p_mw", "MW", "generation of turbines", "generation"),
         DeviceColumn("turbine_curtailed_p_mw", "MW", "water spilled"),
@@ -27,11 +31,13 @@ class Turbines(Generator):
 
 class Pumps(Consumer):
     kind = "pump"
+    title = "pumps"
     columns = (DeviceColumn("pump_p_mw", "MW", "pumps", "consumption"),)
 
 
 class Flywheels(Storage):
     kind = "flywheel"
+    title = "flywheels"
     columns = (
         DeviceColumn("flywheel_p_mw", "MW", "flywheels", "storage"),
         DeviceColumn("flywheel_soc_mwh", "MWh", "energy in them"),
@@ -90,3 +96,27 @@ def test_the_chart_shows_them(table: Results) -> None:
         "charging of storages [kW]": [1.0, -1.0],
         "net injection [kW]": [2.0, 0.0],
     }
+
+
+def test_each_kind_of_device_has_its_energy(table: Results) -> None:
+    found = energy_by_device(table)
+    hours_kwh = table.step_h * 1_000  # of a MW over an interval
+    expected = {
+        "load": {"consumed": 0.003},
+        "pv": {"generated": 0.001},
+        "turbine": {"generated": 0.008},
+        "pump": {"consumed": 0.004},
+        "flywheel": {"charged": 0.001, "discharged": 0.001},
+    }
+    assert list(found) == list(expected)
+    for kind, parts in expected.items():
+        assert found[kind] == pytest.approx({k: v * hours_kwh for k, v in parts.items()})
+
+
+def test_the_chart_of_devices_names_each(table: Results) -> None:
+    indicators = SimpleNamespace(energy_by_device=energy_by_device(table))
+    bars = device_chart(cast(Indicators, indicators)).figure.data
+    shown = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in bars}
+    assert shown["generated [kWh]"][Turbines.title] == round(0.008 * table.step_h * 1_000, 3)
+    assert shown["consumed [kWh]"][Pumps.title] == round(-0.004 * table.step_h * 1_000, 3)
+    assert shown["charged [kWh]"][Flywheels.title] < 0 < shown["discharged [kWh]"][Flywheels.title]
