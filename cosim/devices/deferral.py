@@ -19,7 +19,7 @@ from pydantic import Field
 
 from cosim.devices.device import DeviceColumn, Role
 from cosim.devices.profiled import ProfiledDevice, Series, frozen, ratio, total
-from cosim.settings import Fraction, Model, NonNegative
+from cosim.settings import Fraction, Model, NonNegative, Positive
 from cosim.units import MWH_PER_KWH, FloatArray
 
 OWED = DeviceColumn("deferred_mwh", "MWh", "consumption put off and still owed at its end")
@@ -30,6 +30,11 @@ class DeferralSettings(Model):
 
     share_of_power: Fraction = Field(0.5, description="deferrable share of the momentary power")
     energy_max_kwh: NonNegative = Field(4.0, description="most energy owed per prosumer [kWh]")
+    price_responsive: bool = Field(
+        False,
+        description="put off what is not bought locally while it is expected to be cheaper later",
+    )
+    wait_h: Positive = Field(6.0, description="how far such consumption looks ahead [h]")
 
 
 class Deferrable(ProfiledDevice):
@@ -52,11 +57,17 @@ class Deferral(Series):
         Deferrable share of the momentary power. [-]
     energy_max_mwh : (n,) float
         Most energy owed. [MWh]
+    responds : bool
+        Whether it waits for cheaper energy by itself.
+    wait_h : float
+        How far it then looks ahead. [h]
     """
 
     members: tuple[Deferrable, ...]
     share_of_power: FloatArray
     energy_max_mwh: FloatArray
+    responds: bool = False
+    wait_h: float = 0.0
 
     discomfort_ueur_per_kwh: ClassVar[int] = 50_000
     """Compensation asked for putting off consumption. [µEUR/kWh]"""
@@ -74,6 +85,8 @@ class Deferral(Series):
             members=tuple(members),
             share_of_power=frozen(np.where(has_any, settings.share_of_power, 0.0)),
             energy_max_mwh=frozen(np.where(has_any, energy_max_mwh, 0.0)),
+            responds=settings.price_responsive,
+            wait_h=settings.wait_h,
         )
 
     @classmethod

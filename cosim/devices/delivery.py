@@ -1,16 +1,18 @@
 """Delivery of devices: every energy manager follows its dispatch within its physics.
 
-The dispatch of an interval is ``nominated + activated - curtailed`` (net injection). The manager
-uses, in this order,
+The dispatch of an interval is ``nominated - unserved + activated - curtailed`` (net injection).
+The manager uses, in this order,
 
 1. storages, always. Without activation they therefore absorb the forecast error: every Wh off the
    nomination is settled with the supplier at a price worse than the market's, while storing it
    costs losses only;
 2. postponing the recovery of owed consumption, then putting off deferrable consumption (EV, heat
-   pump), if it was activated upwards (``activated > 0``) or its consumption is cut
-   (``curtailed < 0``);
+   pump), if it was activated upwards (``activated > 0``), its consumption is cut
+   (``curtailed < 0``) or not bought (``unserved < 0``), or if consumption responds to prices: what
+   is then missing of the schedule waits;
 3. throttling generators, if it was activated downwards (``activated < 0``) or its injection is cut
-   (``curtailed > 0``). The dispatch is then a cap, also for generation beyond the forecast;
+   (``curtailed > 0``) or not sold (``unserved > 0``). The dispatch is then a cap, also for
+   generation beyond the forecast;
 4. shedding consumption, if that is cut (``curtailed < 0``). The dispatch is then a limit at the
    connection point that no forecast error softens, the mirror image of the cap. First deferrable
    consumption, then other. Shed energy is lost, not owed.
@@ -81,6 +83,7 @@ class Devices:
         activated_wh: IntArray,
         curtailed_wh: IntArray,
         external_p_mw: FloatArray | None = None,
+        unserved_wh: IntArray | None = None,
     ) -> DeliveryMessage:
         """Deliver one interval and move on to its end.
 
@@ -97,6 +100,9 @@ class Devices:
         external_p_mw : (n,) float, optional
             Net injection of prosumers that another simulator feeds, NaN for all others. It replaces
             their devices, which rest. [MW]
+        unserved_wh : (n,) int64, optional
+            Not sold to the supplier (positive) or not bought from it: a cap on injection, and on
+            consumption that can wait. [Wh]
 
         Returns
         -------
@@ -109,8 +115,10 @@ class Devices:
         generation = total([device.p_mw[interval] for device in population.generators])
         load = total([device.p_mw[interval] for device in population.consumers])
         flexible = deferral.p_mw[interval]
-        raise_mw = (activated_wh > 0) | (curtailed_wh < 0)
-        target = p_mw_from_wh(nominated_wh + activated_wh - curtailed_wh, population.step_s)
+        # unserved orders bind as the DSO's cuts do, but for consumption that cannot wait
+        bound_wh = curtailed_wh if unserved_wh is None else curtailed_wh + unserved_wh
+        raise_mw = (activated_wh > 0) | (bound_wh < 0) | deferral.responds
+        target = p_mw_from_wh(nominated_wh + activated_wh - bound_wh, population.step_s)
 
         recovery = deferral.recovery_mw(self.owed_mwh, flexible, step_h)
         deferrable = deferral.deferrable_mw(self.owed_mwh, flexible, step_h)
@@ -125,7 +133,7 @@ class Devices:
         postponed = np.where(raise_mw, np.minimum(missing, recovery + deferrable), 0.0)
         deferred = postponed - recovery
         net = net + postponed
-        q_generated = self._throttle(interval, net - target, activated_wh, curtailed_wh, parts)
+        q_generated = self._throttle(interval, net - target, activated_wh, bound_wh, parts)
         missing = np.where(curtailed_wh < 0, np.maximum(target - net, 0.0), 0.0)
         shed = np.minimum(missing, flexible - deferred)
         consumed = flexible - deferred - shed

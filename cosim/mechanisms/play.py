@@ -54,12 +54,23 @@ class Schedules:
         Change by awarded flexibility, raising positive.
     curtailed_wh : (n,) int64
         Cut by the DSO; positive cuts injection.
+    unserved_wh : (n,) int64 or None
+        Orders to the supplier that the grid does not carry, where positions bind; positive lowers
+        injection.
     """
 
     contracted_wh: IntArray
     nominated_wh: IntArray
     activated_wh: IntArray
     curtailed_wh: IntArray
+    unserved_wh: IntArray | None = None
+
+    @property
+    def position_wh(self) -> IntArray:
+        """Nominated less unserved: the baseline of flexibility, (n,). [Wh]"""
+        return (
+            self.nominated_wh if self.unserved_wh is None else self.nominated_wh - self.unserved_wh
+        )
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,8 @@ class Play:
 
     The stages of an interval, in the order in which a session calls them: ``mark``, ``announce``,
     ``submit`` (the highest rank first; the others by rank), ``gate_closed``, ``schedule``,
-    ``relieve`` and ``offers`` once a round, ``reread`` after a reorganisation, ``rows``; after
-    delivery ``reported_wh``, ``settle``, ``transfers``, ``check_money``, ``forget``.
+    ``asked``, ``relieve`` and ``offers`` once a round, ``reread`` after a reorganisation, ``rows``;
+    after delivery ``reported_wh``, ``settle``, ``transfers``, ``check_money``, ``forget``.
     """
 
     timer = StageTimer()
@@ -173,6 +184,10 @@ class Play:
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
         """Return the schedules with what it decides of them."""
         return schedules
+
+    def asked(self, interval: int, schedules: Schedules) -> Extras:
+        """Return what the DSO's instruments learn of it with the schedules."""
+        return Extras()
 
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
         """Carry out what the DSO decided; return the schedules as they stand on the ledger."""

@@ -155,6 +155,7 @@ class Session:
             decided.nominated_wh,
             decided.activated_wh,
             decided.curtailed_wh,
+            decided.unserved_wh,
         )
         tables: dict[str, Columns] = {}
         for play in self.plays:
@@ -204,16 +205,24 @@ class Session:
 
     def _schedule(self, state: _Interval) -> ScheduleMessage:
         schedules, bids = state.schedules, state.bids
+        down_wh, up_wh = bids.curtailable_down_wh, bids.curtailable_up_wh
+        if schedules.unserved_wh is not None:
+            down_wh = np.maximum(down_wh - np.maximum(schedules.unserved_wh, 0), 0)
+            up_wh = np.maximum(up_wh - np.maximum(-schedules.unserved_wh, 0), 0)
+        asked = Extras()
+        for play in self.plays:
+            asked |= play.asked(state.number, schedules)
         return ScheduleMessage(
             interval=state.number,
             round=state.round,
-            nominated_wh=schedules.nominated_wh,
+            nominated_wh=schedules.position_wh,
             activated_wh=schedules.activated_wh,
             curtailed_wh=schedules.curtailed_wh,
             forecast_q_mvar=bids.forecast_q_mvar,
-            curtailable_down_wh=bids.curtailable_down_wh,
-            curtailable_up_wh=bids.curtailable_up_wh,
+            curtailable_down_wh=down_wh,
+            curtailable_up_wh=up_wh,
             offers=state.offers,
+            extras=asked,
         )
 
     def _prices(self, interval: int) -> PricesMessage:

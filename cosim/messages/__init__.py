@@ -116,6 +116,10 @@ class DispatchMessage:
     nominated_wh: Annotated[IntArray, Field("Wh", "(n,)", "schedule before flexibility")]
     activated_wh: Annotated[IntArray, Field("Wh", "(n,)", "awarded, raising positive")]
     curtailed_wh: Annotated[IntArray, Field("Wh", "(n,)", "positive cuts injection")]
+    unserved_wh: Annotated[
+        IntArray | None,
+        Field("Wh", "(n,)", "not sold (positive) or not bought where positions bind"),
+    ] = None
 
 
 @message(

@@ -69,6 +69,27 @@ class StorageNominations:
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "charging positive")]
 
 
+@extra("supplier_orders")
+@dataclass(frozen=True)
+class SupplierOrders:
+    """Orders to the supplier at the slack bus that the grid may leave unserved, in schedules.
+
+    Sales and purchases beyond local trades, as far as their energy can be held back: generation and
+    discharging of the one, charging and deferrable consumption of the other.
+    """
+
+    sell_wh: Annotated[IntArray, Field("Wh", "(n,)", "to the supplier, >= 0")]
+    buy_wh: Annotated[IntArray, Field("Wh", "(n,)", "from the supplier, >= 0")]
+
+
+@extra("unserved_orders")
+@dataclass(frozen=True)
+class UnservedOrders:
+    """Energy of orders to the supplier that the grid does not carry, in a decision."""
+
+    energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "sales positive, purchases negative")]
+
+
 @extra("storage_accounts")
 @dataclass(frozen=True)
 class StorageAccounts:

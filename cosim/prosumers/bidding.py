@@ -18,7 +18,7 @@ from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
 from cosim.prosumers.community_battery import nominate_wh
 from cosim.prosumers.forecasts import Forecasts
-from cosim.prosumers.planning import StoragePlan, joint_plan, plan_storages
+from cosim.prosumers.planning import StoragePlan, joint_plan, plan_deferral, plan_storages
 from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 from cosim.prosumers.strategies import BidContext, StrategySetup, check_orders, make_strategy
@@ -167,7 +167,21 @@ class Bidders:
             lambda: self.price_forecast.coming_day(interval),
             self.tariff.retail_price_ueur_per_kwh,
         )
-        plan = joint_plan(plans)
+        put_off = np.where(nobody, 0.0, deferrable + recovery)
+        if deferral.responds:
+            waiting = plan_deferral(
+                put_off,
+                inflexible_mw - total([own.planned_p_mw for own in plans]),
+                self.price_forecast.coming_day(interval),
+                round(deferral.wait_h / step_h),
+                deferral.discomfort_ueur_per_kwh,
+                self.tariff.retail_price_ueur_per_kwh,
+            )
+            # what waits by itself is no flexibility that could be sold or cut as well
+            put_off, recovery = put_off + waiting.firm_p_mw, recovery + waiting.firm_p_mw
+            plan = joint_plan([*plans, waiting])
+        else:
+            plan = joint_plan(plans)
         firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, step_s)
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, step_s)
         stored_wh = self._store(firm_wh, planned_wh, storage_wh)
@@ -187,7 +201,7 @@ class Bidders:
             step_h,
         )
         raise_wh, raise_price = raising(
-            np.where(nobody, 0.0, deferrable + recovery),
+            put_off,
             deferral.discomfort_ueur_per_kwh,
             reaches,
             self.tariff,

@@ -167,6 +167,50 @@ def plan_arbitrage(
     return StoragePlan(firm, planned, buy_below, sell_above)
 
 
+def plan_deferral(
+    put_off_mw: FloatArray,
+    net_mw: FloatArray,
+    expected_ueur_per_kwh: FloatArray,
+    wait_intervals: int,
+    discomfort_ueur_per_kwh: float,
+    retail_price_ueur_per_kwh: float,
+) -> StoragePlan:
+    """Plan consumption that responds to prices: it is bought locally, or waits for cheaper energy.
+
+    Energy is worth the least price expected within the wait, plus the discomfort of waiting. At the
+    supplier's price it is drawn only if that is not higher: otherwise what is not bought in the
+    market is put off. Price-responsive demand in this sense, energy that is shifted by the spread
+    of prices net of a cost of shifting, is the load-shifting model of D. S. Kirschen et al.:
+    Factoring the Elasticity of Demand in Electricity Prices. IEEE Transactions on Power Systems 15
+    (2000) 612-617, doi:10.1109/59.867149, with one cross-elasticity, to the cheapest interval
+    ahead; own elasticity (energy that is not consumed at all) is left out.
+
+    Parameters
+    ----------
+    put_off_mw : (n,) float
+        Consumption that can wait, recovery of what is owed included. [MW]
+    net_mw : (n,) float
+        Expected net injection with it; who feeds in does not wait. [MW]
+    expected_ueur_per_kwh : (at least 1,) float
+        Prices expected of the coming intervals, this one first. [µEUR/kWh]
+    wait_intervals : int
+        How far it looks ahead.
+    discomfort_ueur_per_kwh, retail_price_ueur_per_kwh : float
+        [µEUR/kWh]
+
+    Returns
+    -------
+    StoragePlan
+        Put-off consumption as if it were discharged, on the firm side only.
+    """
+    ahead = expected_ueur_per_kwh[1 : 1 + wait_intervals]
+    worth = float(ahead.min(initial=np.inf)) + discomfort_ueur_per_kwh
+    waits = worth < retail_price_ueur_per_kwh
+    held_mw = np.minimum(put_off_mw, np.maximum(-net_mw, 0.0)) if waits else np.zeros_like(net_mw)
+    price = np.full(len(net_mw), worth if waits else retail_price_ueur_per_kwh)
+    return StoragePlan(-held_mw, np.zeros_like(net_mw), price, price)
+
+
 def _quantile(ordered: FloatArray, share: float) -> float:
     """Return the linear quantile of sorted values, in a tenth of ``numpy.quantile``'s time."""
     position = share * (len(ordered) - 1)

@@ -59,7 +59,8 @@ class BidContext:
     energy_wh : (m,) int64
         What each has to trade, 0 for nothing. [Wh]
     battery_wh : (m,) int64
-        Part of it that goes into or comes out of the battery only because it is traded. [Wh]
+        Part of it that goes into or comes out of the battery, or is consumed now and does not
+        wait, only because it is traded. [Wh]
     battery_price_ueur_per_kwh : (m,) int64
         Price at which that part breaks even: the most to pay when buying, the least to ask when
         selling. [µEUR/kWh]

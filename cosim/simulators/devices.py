@@ -82,5 +82,6 @@ class DevicesSimulator(PopulationSimulator[DevicesParts]):
             self.parts.deviation.followed_wh(interval, dispatch.activated_wh),
             dispatch.curtailed_wh,
             external,
+            dispatch.unserved_wh,
         )
         return (self._last,)

@@ -129,6 +129,11 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
 
     def _schedules(self, interval: int, schedule: DispatchMessage) -> None:
         curtailed = -schedule.curtailed_wh  # as a change of the schedule
+        dispatched = schedule.nominated_wh + schedule.activated_wh + curtailed
+        bound = {}
+        if schedule.unserved_wh is not None:
+            bound["unserved_wh"] = -schedule.unserved_wh
+            dispatched = dispatched - schedule.unserved_wh
         self._append(
             "schedules",
             {
@@ -138,7 +143,8 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
                 "nominated_wh": schedule.nominated_wh,
                 "activated_wh": schedule.activated_wh,
                 "curtailed_wh": curtailed,
-                "dispatched_wh": schedule.nominated_wh + schedule.activated_wh + curtailed,
+                "dispatched_wh": dispatched,
+                **bound,
             },
         )
 

@@ -112,9 +112,17 @@ def _played(results: Results, population: Population) -> pd.DataFrame:
     for interval, rows in by_interval(results.table("schedules")):
         wh: dict[str, Any] = {
             name: rows[f"{name}_wh"].to_numpy(np.int64)
-            for name in ("nominated", "activated", "curtailed")
+            for name in ("nominated", "activated", "curtailed", "unserved")
+            if f"{name}_wh" in rows
         }
-        delivery = devices.deliver(interval, wh["nominated"], wh["activated"], -wh["curtailed"])
+        unserved_wh = -wh["unserved"] if "unserved" in wh else None
+        delivery = devices.deliver(
+            interval,
+            wh["nominated"],
+            wh["activated"],
+            -wh["curtailed"],
+            unserved_wh=unserved_wh,
+        )
         columns = {
             "interval": interval,
             "prosumer": names,

@@ -106,7 +106,8 @@ def check_flexibility(history: History) -> Check:
     check = history.compare("flexibility", key, method, kept)
     schedules = history.results.table("schedules")
     keys = zip(schedules["interval"], schedules["prosumer"], strict=True)
-    nominated = dict(zip(keys, schedules["nominated_wh"].tolist(), strict=True))
+    position_wh = schedules["nominated_wh"] + schedules.get("unserved_wh", 0)
+    nominated = dict(zip(keys, position_wh.tolist(), strict=True))
     for row in own:
         stated = nominated.get((row["interval"], row["prosumer"]))
         name = f"interval {row['interval']}, prosumer {row['prosumer']}"

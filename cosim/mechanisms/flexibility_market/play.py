@@ -170,9 +170,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             return
         self._open_in_model(request)
         bids, activated_wh = state.bids, schedules.activated_wh
+        unserved_wh = 0 if schedules.unserved_wh is None else schedules.unserved_wh
         if direction > 0:
             price = bids.flex_up_price_ueur_per_kwh
-            energy = bids.flex_up_wh - activated_wh
+            energy = bids.flex_up_wh - activated_wh - np.maximum(-unserved_wh, 0)
             other_way = activated_wh < 0
         else:
             price = np.where(
@@ -180,11 +181,11 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
                 bids.flex_down_price_if_sold_ueur_per_kwh,
                 bids.flex_down_price_ueur_per_kwh,
             )
-            energy = bids.flex_down_wh + activated_wh
+            energy = bids.flex_down_wh + activated_wh - np.maximum(unserved_wh, 0)
             other_way = activated_wh > 0
         refused = other_way | (schedules.curtailed_wh != 0) | (price > cap_ueur_per_kwh)
         energy = np.where(refused, 0, np.maximum(energy, 0))
-        self._requests.offer(request, energy, price, schedules.nominated_wh)
+        self._requests.offer(request, energy, price, schedules.position_wh)
         for o in range(len(request.prosumers)):
             self._offer_in_model(request, o)
             state.offers.append((request, o))

@@ -29,7 +29,8 @@ from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
 from cosim.mechanisms.reconciliation import check_equal, check_metering
-from cosim.messages import BidsMessage, Columns
+from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras
+from cosim.messages.extras import SupplierOrders, UnservedOrders
 from cosim.units import IntArray
 
 
@@ -133,7 +134,39 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         nominated = schedule_wh(
             bids.firm_wh, bids.planned_wh, orders.scheduled_wh, state.sent.energy_wh
         )
-        return replace(schedules, contracted_wh=orders.contracted_wh, nominated_wh=nominated)
+        unserved_wh = schedules.unserved_wh
+        if self.terms.binds and unserved_wh is None:
+            unserved_wh = np.zeros_like(nominated)
+        return replace(
+            schedules,
+            contracted_wh=orders.contracted_wh,
+            nominated_wh=nominated,
+            unserved_wh=unserved_wh,
+        )
+
+    def asked(self, interval: int, schedules: Schedules) -> Extras:
+        """Return what every connection point still sells to the supplier or buys from it.
+
+        Where positions bind and as far as it can be held back: what was traded, and consumption
+        that cannot wait, is not among it.
+        """
+        if not self.terms.binds:
+            return Extras()
+        bids = self._intervals[interval].bids
+        residual_wh = schedules.position_wh - schedules.contracted_wh
+        return Extras(
+            SupplierOrders(
+                sell_wh=np.clip(residual_wh, 0, bids.curtailable_down_wh),
+                buy_wh=np.clip(-residual_wh, 0, bids.flex_up_wh),
+            )
+        )
+
+    def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
+        """Take back orders to the supplier that the grid does not carry."""
+        unserved = decision.extras.of(UnservedOrders)
+        if unserved is None or schedules.unserved_wh is None:
+            return schedules
+        return replace(schedules, unserved_wh=schedules.unserved_wh + unserved.energy_wh)
 
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Clear again in the model what the chain holds after a reorganisation."""

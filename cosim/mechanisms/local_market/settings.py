@@ -26,6 +26,11 @@ class MarketSettings(Model):
         0.6, description="share of them deposited in the local market, the rest for flexibility"
     )
 
+    position: Literal["financial", "binding"] = Field(
+        "financial",
+        description="what trades oblige to (docs/positions.md): financial: what is not traded is "
+        "injected and drawn all the same; binding: after trades, as far as the grid carries it",
+    )
     pricing: Literal[
         "midpoint",
         "pay_as_bid",

@@ -76,14 +76,23 @@ def check_schedules(history: History) -> Check:
     index = pd.MultiIndex.from_frame(frame[KEY])
     rows = pd.Index([f"interval {i}, prosumer {name}" for i, name in index], dtype=object)
     activated = total(history, lambda mechanism: mechanism.activated_wh(history))
+    changes = ["nominated_wh", "activated_wh", "curtailed_wh"]
+    if binds := "unserved_wh" in frame:
+        changes.append("unserved_wh")
     own = pd.DataFrame(
         {
             "contracted_wh": contracted_wh(history.results).reindex(index, fill_value=0).to_numpy(),
             "activated_wh": [activated[key] for key in index],
-            "dispatched_wh": frame["nominated_wh"] + frame["activated_wh"] + frame["curtailed_wh"],
+            "dispatched_wh": frame[changes].sum(axis=1),
         }
     )
     check.columns("schedules", rows, frame, own, list(own.columns))
+    if binds:
+        # what is not served is of the residual, and never more than it: trades are carried
+        residual_wh = frame["nominated_wh"] - own["contracted_wh"].to_numpy()
+        low, high = -residual_wh.clip(lower=0), -residual_wh.clip(upper=0)
+        within = frame[["unserved_wh"]].clip(low, high, axis=0)
+        check.columns("schedules", rows, frame, within, ["unserved_wh"])
     delivered = history.results.table("prosumers")[KEY]
     check.keyed("schedules", KEY, frame[KEY], delivered, [])
     return check

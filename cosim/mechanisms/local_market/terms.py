@@ -33,6 +33,8 @@ class MarketTerms:
         Locked by a sealed order, and by who commits to a clearing. [µEUR]
     account_ueur, local_deposit_ueur, supplier_deposit_ueur : int
         Tokens of each prosumer, what of them it deposits here, and the supplier's deposit. [µEUR]
+    binds : bool
+        Whether the grid may leave orders to the supplier unserved.
     """
 
     retail_price_ueur_per_kwh: int
@@ -47,6 +49,7 @@ class MarketTerms:
     account_ueur: int = 0
     local_deposit_ueur: int = 0
     supplier_deposit_ueur: int = 0
+    binds: bool = False
 
     @classmethod
     def of(cls, market: MarketSettings) -> MarketTerms:
@@ -65,6 +68,7 @@ class MarketTerms:
             account_ueur=account_ueur,
             local_deposit_ueur=round(account_ueur * market.deposit_share),
             supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+            binds=market.position == "binding",
         )
 
     def clear(self, book: Book) -> Clearing:
