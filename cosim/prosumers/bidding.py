@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,7 @@ from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
 from cosim.prosumers.community_battery import nominate_wh
 from cosim.prosumers.forecasts import Forecasts
-from cosim.prosumers.planning import StoragePlan, joint_plan, plan_deferral, plan_storages
+from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
 from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 from cosim.prosumers.strategies import BidContext, StrategySetup, check_orders, make_strategy
@@ -73,10 +74,7 @@ class Bidders:
         if shared is not None:
             self._at_shared[shared.point] = True
             self._storages = _idle(self._storages, self._at_shared)
-        self._throttling_ueur_per_kwh = np.zeros(population.n, dtype=np.int64)
-        for device in population.generators:
-            cost = np.where(device.rated_mw > 0, device.cost_ueur_per_kwh, 0)
-            self._throttling_ueur_per_kwh = np.maximum(self._throttling_ueur_per_kwh, cost)
+        self._throttling_ueur_per_kwh = throttling_ueur_per_kwh(population)
         supply_mw = total([device.p_mw for device in population.generators])
         demand_mw = total([device.p_mw for device in population.consumers])
         demand_mw = demand_mw + population.deferral.p_mw
@@ -159,29 +157,15 @@ class Bidders:
         inflexible_mw = generated_mw - consumed_mw - flexible_mw - recovery
         every_mwh = {**stored_mwh, "soc_mwh": soc_mwh}
         socs = [every_mwh[storage.soc_column()] for storage in storages]
-        plans = plan_storages(
-            storages,
-            socs,
-            inflexible_mw,
-            step_h,
-            lambda: self.price_forecast.coming_day(interval),
-            self.tariff.retail_price_ueur_per_kwh,
-        )
+        prices = partial(self.price_forecast.coming_day, interval)
+        retail = self.tariff.retail_price_ueur_per_kwh
+        plans = plan_storages(storages, socs, inflexible_mw, step_h, prices, retail)
         put_off = np.where(nobody, 0.0, deferrable + recovery)
-        if deferral.responds:
-            waiting = plan_deferral(
-                put_off,
-                inflexible_mw - total([own.planned_p_mw for own in plans]),
-                self.price_forecast.coming_day(interval),
-                round(deferral.wait_h / step_h),
-                deferral.discomfort_ueur_per_kwh,
-                self.tariff.retail_price_ueur_per_kwh,
-            )
-            # what waits by itself is no flexibility that could be sold or cut as well
-            put_off, recovery = put_off + waiting.firm_p_mw, recovery + waiting.firm_p_mw
-            plan = joint_plan([*plans, waiting])
-        else:
-            plan = joint_plan(plans)
+        plan, held = plan_consumption(
+            plans, deferral, put_off, inflexible_mw, step_h, prices, retail
+        )
+        # what waits by itself is no flexibility that could be sold or cut as well
+        put_off, recovery = put_off - held, recovery - held
         firm_wh = energy_wh_from_mw(inflexible_mw - plan.firm_p_mw, step_s)
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, step_s)
         stored_wh = self._store(firm_wh, planned_wh, storage_wh)
@@ -289,6 +273,15 @@ class Bidders:
     @staticmethod
     def _rng(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
         return np.random.default_rng(child_seed(seed, *key))
+
+
+def throttling_ueur_per_kwh(population: Population) -> IntArray:
+    """Return the dearest cost of throttling behind each connection point, (n,). [µEUR/kWh]"""
+    dearest = np.zeros(population.n, dtype=np.int64)
+    for device in population.generators:
+        cost = np.where(device.rated_mw > 0, device.cost_ueur_per_kwh, 0)
+        dearest = np.maximum(dearest, cost)
+    return dearest
 
 
 def _idle(storages: tuple[Storage, ...], where: BoolArray) -> tuple[Storage, ...]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosim.devices.deferral import Deferral
 from cosim.devices.profiled import total
 from cosim.devices.storage import Storage
 from cosim.units import FloatArray
@@ -165,6 +166,47 @@ def plan_arbitrage(
         discharge = np.minimum(firm, -storage.discharge_limit_mw(soc_mwh, step_h))
         planned = np.where(now > sell_above, discharge, firm)
     return StoragePlan(firm, planned, buy_below, sell_above)
+
+
+def plan_consumption(
+    plans: Sequence[StoragePlan],
+    deferral: Deferral,
+    put_off_mw: FloatArray,
+    inflexible_mw: FloatArray,
+    step_h: float,
+    expected_ueur_per_kwh: Callable[[], FloatArray],
+    retail_price_ueur_per_kwh: float,
+) -> tuple[StoragePlan, FloatArray | float]:
+    """Add up the plans of storages and of consumption that may wait.
+
+    Parameters
+    ----------
+    plans : sequence of StoragePlan
+    deferral : Deferral
+    put_off_mw : (n,) float
+        Consumption that can wait, recovery of what is owed included. [MW]
+    inflexible_mw : (n,) float
+        Expected net injection without storages. [MW]
+    step_h, expected_ueur_per_kwh, retail_price_ueur_per_kwh
+        As in :func:`plan_storages`.
+
+    Returns
+    -------
+    StoragePlan
+    (n,) float or 0
+        What waits unless it is bought in the market. [MW]
+    """
+    if not deferral.responds:
+        return joint_plan(plans), 0.0
+    waiting = plan_deferral(
+        put_off_mw,
+        inflexible_mw - total([own.planned_p_mw for own in plans]),
+        expected_ueur_per_kwh(),
+        round(deferral.wait_h / step_h),
+        deferral.discomfort_ueur_per_kwh,
+        retail_price_ueur_per_kwh,
+    )
+    return joint_plan([*plans, waiting]), -waiting.firm_p_mw
 
 
 def plan_deferral(

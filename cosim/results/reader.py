@@ -198,13 +198,14 @@ class Results:
         if table in self._schemas:
             return self._schemas[table]
         declared = _schema(table)
-        if not declared.is_open:
+        if not (declared.is_open or declared.further):
             return declared
         path = self.folder / TABLES_FOLDER / f"{table}.parquet"
         with _naming(path):
             names = pq.read_schema(path).names
         known = declared.with_further(names)
-        if unknown := sorted(set(names) - {column.name for column in known.columns}):
+        unknown = sorted(set(names) - {column.name for column in known.columns})
+        if declared.is_open and unknown:
             raise MissingDeviceError(
                 f"has columns of devices that are not installed: {', '.join(unknown)}",
                 file=path,

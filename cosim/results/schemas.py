@@ -67,13 +67,14 @@ CORE = (
                 "change by the DSO's order, without a market: injection curtailed is negative, "
                 "consumption curtailed positive",
             ),
-            wh("dispatched_wh", "final schedule: nominated + unserved + activated + curtailed"),
+            wh("dispatched_wh", "final schedule: nominated + activated + curtailed"),
         ),
         further=(
             wh(
                 "unserved_wh",
                 "change because the grid does not carry what is not traded, where positions bind: "
-                "injection not sold is negative, consumption not bought positive",
+                "injection not sold is negative, consumption not bought positive; part of "
+                "dispatched_wh",
             ),
         ),
     ),

@@ -16,6 +16,7 @@ from cosim.results.schemas import ORDER_STATUSES
 from cosim.units import WH_PER_KWH, FloatArray, eur_from_ueur
 
 _LATENCY = "mean, median, p95 and max from sending an order to "
+_UNSERVED = " the supplier for the grid's limits; null where positions are financial"
 _MISSED = "orders that missed the gate (status late)"
 
 
@@ -42,6 +43,8 @@ class MarketIndicators(IndicatorSet):
     fee_eur_per_kwh_traded: Annotated[
         float | None, Meaning("EUR/kWh", "transaction fees of prosumers over energy traded")
     ]
+    unserved_injection_kwh: Annotated[float | None, Meaning("kWh", "not sold to" + _UNSERVED)]
+    unserved_consumption_kwh: Annotated[float | None, Meaning("kWh", "not bought from" + _UNSERVED)]
 
     def rows(self) -> Rows:
         """Return what the terminal's summary shows of them."""
@@ -65,6 +68,10 @@ class MarketIndicators(IndicatorSet):
         if self.orders_missed:
             missed = f"{percent(self.orders_missed_share)}, {number(self.orders_missed_kwh, 'kWh')}"
             rows.append(("Orders missed at the gate", missed))
+        if self.unserved_injection_kwh is not None:
+            unserved = f"{number(self.unserved_injection_kwh, '')} / "
+            unserved += number(self.unserved_consumption_kwh, "kWh")
+            rows.append(("Not sold to / bought from the supplier (grid)", unserved))
         if self.fee_eur_per_kwh_traded:
             fee = number(self.fee_eur_per_kwh_traded, "EUR/kWh", 4)
             rows.append(("Fees of prosumers per kWh traded", fee))
@@ -114,7 +121,17 @@ def market_indicators(results: Results) -> MarketIndicators:
         orders_missed_share=ratio(len(late_wh), len(orders)),
         orders_missed_kwh=float(late_wh.sum()) / WH_PER_KWH,
         fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
+        unserved_injection_kwh=_unserved_kwh(results, -1),
+        unserved_consumption_kwh=_unserved_kwh(results, 1),
     )
+
+
+def _unserved_kwh(results: Results, sign: int) -> float | None:
+    """Return what schedules changed by in one direction where positions bind. [kWh]"""
+    schedules = results.frame("schedules")
+    if "unserved_wh" not in schedules:
+        return None
+    return float((sign * schedules["unserved_wh"]).clip(lower=0).sum()) / WH_PER_KWH
 
 
 def order_times(results: Results) -> OrderTimes:

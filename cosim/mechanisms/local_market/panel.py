@@ -35,6 +35,12 @@ from cosim.units import UEUR_PER_EUR, WH_PER_KWH, FloatArray
 STEPS_MAX = 400
 """Most steps of a distribution; of more orders, so many quantiles are drawn."""
 
+POSITIONS = {
+    "financial": "financial: trades move money and no power; what is not traded is injected and "
+    "drawn all the same, and settled with the supplier",
+    "binding": "binding: what is neither traded nor carried to or from the supplier within the "
+    "grid's limits is not injected, and not drawn beyond what cannot wait",
+}
 DEFINITIONS = (
     (
         "Welfare",
@@ -125,6 +131,7 @@ def _terms(results: Results) -> list[tuple[str, str]]:
             f"{market['pricing'].replace('_', ' ')} price, "
             f"clearing: {market['clearing'].replace('_', ' ')}",
         ),
+        ("Positions", POSITIONS[market["position"]]),
         (
             "Supplier's prices",
             f"{market['retail_eur_per_kwh']:g} EUR/kWh retail, "
@@ -174,6 +181,16 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
             tone="violated" if i.orders_missed else "",
         ),
     ]
+    if i.unserved_injection_kwh is not None:
+        found.append(
+            Tile(
+                "Not served by the supplier",
+                f"injection {number(i.unserved_injection_kwh, 'kWh')}, consumption "
+                f"{number(i.unserved_consumption_kwh, 'kWh')}, which the grid does not carry "
+                "after the trades",
+                number(i.unserved_injection_kwh + (i.unserved_consumption_kwh or 0.0), "kWh"),
+            )
+        )
     if i.fee_eur_per_kwh_traded:
         fee = number(i.fee_eur_per_kwh_traded, "EUR/kWh", 4)
         found.append(Tile("Fees per kWh traded", "transaction fees of prosumers", fee))

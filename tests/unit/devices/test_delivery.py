@@ -152,3 +152,23 @@ def test_state_can_be_restored(population):
     assert expected.owed_mwh[HEAT_PUMP_OWNER] < owed
     np.testing.assert_array_equal(actual.p_inject_mw, expected.p_inject_mw)
     np.testing.assert_array_equal(actual.soc_mwh, expected.soc_mwh)
+
+
+def test_what_is_not_sold_is_stored_or_not_generated(devices):
+    unserved = at(PV_OWNER, 500) + at(BATTERY_OWNER, 1100)
+    nominated = at(PV_OWNER, 700) + at(BATTERY_OWNER, 250)
+    delivery = devices.deliver(1, nominated, NOTHING, NOTHING, unserved_wh=unserved)
+    # PV would make 750 Wh: the position is a cap, also beyond the forecast
+    assert delivery.metered_wh[[PV_OWNER, BATTERY_OWNER]].tolist() == [200, -850]
+    assert delivery.parts["battery_p_mw"][BATTERY_OWNER] == pytest.approx(0.004)
+
+
+def test_what_is_not_bought_waits_and_is_never_shed(devices):
+    unserved = at(HEAT_PUMP_OWNER, -5000) + at(CONSUMER, -5000)
+    nominated = at(HEAT_PUMP_OWNER, -1625) + at(CONSUMER, -1000)
+    delivery = devices.deliver(1, nominated, NOTHING, NOTHING, unserved_wh=unserved)
+    assert not delivery.parts["shed_p_mw"].any()
+    assert delivery.metered_wh[CONSUMER] == -1000
+    waited_wh = delivery.metered_wh[HEAT_PUMP_OWNER] + 1625
+    assert waited_wh > 0
+    assert delivery.owed_mwh[HEAT_PUMP_OWNER] == pytest.approx(waited_wh / 1e6, abs=1e-6)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from cosim.devices.battery import Battery, BatterySettings
+from cosim.devices.deferral import DeferralSettings
+from cosim.devices.delivery import Devices
 from cosim.plugins import STRATEGIES
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.forecasts import make_forecasts
@@ -219,3 +221,32 @@ def _battery(**changes):
         charge_efficiency=0.9, discharge_efficiency=0.8, soc_min=0.1, share_of_pv_owners=0.5
     )
     return base.model_copy(update=changes)
+
+
+def test_price_responsive_consumption_moves_with_the_price(make_bidders):
+    deferral = DeferralSettings(share_of_power=0.5, energy_max_kwh=1.0, price_responsive=True)
+    bidders = make_bidders(deferral=deferral)
+    rigid = bid(make_bidders(), 1)
+    for k, price in enumerate((300_000, 300_000, 60_000, 60_000)):
+        bidders.price_forecast.update(k, price)
+    bids = bid(bidders, 1)
+    # half of the heat pump's 2.5 kW and of the EV's 2 kW in a quarter of an hour, bought or not
+    assert bids.planned_wh[HEAT_PUMP_OWNER] == rigid.planned_wh[HEAT_PUMP_OWNER] == -1625
+    put_off_wh = int((bids.firm_wh - rigid.firm_wh)[HEAT_PUMP_OWNER])
+    assert put_off_wh == 563
+    assert bids.order_price_ueur_per_kwh[HEAT_PUMP_OWNER] <= 300_000
+    # it is no flexibility that could be sold as well
+    assert bids.flex_up_wh[HEAT_PUMP_OWNER] == 0
+    # unbought, it is not drawn; bought, it is
+    nothing = np.zeros(5, dtype=np.int64)
+    for nominated, expected in ((bids.firm_wh, -1625 + put_off_wh), (bids.planned_wh, -1625)):
+        delivered = Devices(bidders.population).deliver(1, nominated, nothing, nothing)
+        assert delivered.metered_wh[HEAT_PUMP_OWNER] == expected
+
+
+def test_where_it_is_not_going_to_be_cheaper_it_draws_as_before(make_bidders):
+    deferral = DeferralSettings(share_of_power=0.5, energy_max_kwh=1.0, price_responsive=True)
+    bidders = make_bidders(deferral=deferral)
+    for k in range(4):
+        bidders.price_forecast.update(k, 300_000)
+    assert bid(bidders, 1).firm_wh.tolist() == bid(make_bidders(), 1).firm_wh.tolist()

@@ -8,6 +8,7 @@ from cosim.prosumers.planning import (
     StoragePlan,
     joint_plan,
     plan_arbitrage,
+    plan_deferral,
     plan_self_consumption,
     plan_storages,
 )
@@ -131,3 +132,36 @@ def test_price_forecast_can_be_restored():
     other.update(5, 200_000)
     assert other.expected(9) == 150_000
     assert forecast.expected(9) == 100_000
+
+
+def waiting(now_to_come: list[float], net_mw: float, wait: int = 2, discomfort: float = 50_000.0):
+    return plan_deferral(
+        np.array([0.002]),
+        np.array([net_mw]),
+        np.array(now_to_come, dtype=float),
+        wait,
+        discomfort,
+        300_000,
+    )
+
+
+def test_consumption_waits_for_a_price_that_pays_for_the_discomfort():
+    plan = waiting([300_000, 250_000, 200_000], -0.003)
+    # worth 0.20 + 0.05 EUR/kWh: bought locally below that, and else put off
+    assert plan.buy_below_ueur_per_kwh == pytest.approx([250_000])
+    assert plan.planned_p_mw.tolist() == [0.0]
+    assert plan.firm_p_mw.tolist() == [-0.002]
+
+
+@pytest.mark.parametrize(
+    ("prices", "net_mw", "held_mw"),
+    [
+        ([300_000, 250_000, 260_000], -0.003, 0.0),  # 0.25 + 0.05: no cheaper than the supplier
+        ([300_000, 300_000, 300_000, 100_000], -0.003, 0.0),  # cheap only after the wait
+        ([300_000], -0.003, 0.0),  # the run ends: nothing is put off beyond it
+        ([300_000, 100_000], -0.001, 0.001),  # no more than what is bought
+        ([300_000, 100_000], 0.001, 0.0),  # who feeds in has no reason to wait
+    ],
+)
+def test_consumption_that_does_not_wait(prices, net_mw, held_mw):
+    assert waiting(prices, net_mw).firm_p_mw == pytest.approx([-held_mw])
