@@ -189,6 +189,18 @@ class ZeroIntelligence(Strategy):
         return LimitOrders(context.energy_wh, price)
 
 
+class SupplierOnly(Strategy):
+    """Nobody orders: everything is bought from the supplier, and sold to it.
+
+    The counterfactual without a market; batteries do what they do when no order clears.
+    """
+
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Order nothing."""
+        nothing = np.zeros_like(context.energy_wh)
+        return LimitOrders(nothing, nothing)
+
+
 def load_strategy(name: str) -> type[Strategy]:
     """Find a strategy by the name of its entry point in the group ``cosim.strategies``.
 

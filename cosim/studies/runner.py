@@ -27,6 +27,14 @@ from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_ma
 from cosim.results.writer import claim, prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
+from cosim.studies.declaration import ImpossibleRun, Study, StudyRun
+from cosim.studies.differences import (
+    COMPARISON_CSV,
+    COMPARISON_TABLE,
+    Difference,
+    differences,
+    write_comparison,
+)
 from cosim.studies.expectations import Outcome, check_expectation
 from cosim.studies.report import write_study_report
 from cosim.studies.results import (
@@ -36,7 +44,6 @@ from cosim.studies.results import (
     FinishedRun,
     write_study_table,
 )
-from cosim.studies.study import ImpossibleRun, Study, StudyRun
 
 STUDY_FILE = "study.yaml"
 """The study as it was given."""
@@ -60,6 +67,8 @@ class StudyResult:
         Combinations left out: no scenarios, or refused by their set-up.
     outcomes : tuple of Outcome
         Of its expectations.
+    differences : tuple of Difference
+        Between runs and their counterfactuals.
     """
 
     folder: Path
@@ -67,6 +76,7 @@ class StudyResult:
     runs: tuple[FinishedRun, ...]
     impossible: tuple[ImpossibleRun, ...]
     outcomes: tuple[Outcome, ...]
+    differences: tuple[Difference, ...]
 
     @property
     def as_expected(self) -> bool:
@@ -123,13 +133,18 @@ def run_study(
         runs = tuple(_finished(run, folder) for run in played)
         found = {run.name: run.indicators for run in runs}
         outcomes = tuple(check_expectation(each, found) for each in study.expectations)
-        shutil.copyfile(study.file, folder / STUDY_FILE)
+        pairs = [each for each in study.comparisons if {each.run, each.against} <= found.keys()]
+        compared = tuple(each for pair in pairs for each in differences(folder, pair, found))
+        (folder / STUDY_FILE).write_text(study.text, encoding="utf-8")
         write_study_table(folder, runs)
+        if pairs:
+            write_comparison(folder, compared)
         spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
-        write_manifest(folder, _manifest(study, folder, runs, impossible, outcomes, spent))
+        manifest = _manifest(study, folder, runs, impossible, outcomes, spent)
+        write_manifest(folder, manifest | {"comparisons": [asdict(pair) for pair in pairs]})
         report = write_study_report(folder)
         prepare(target, force)
-    return StudyResult(target, target / report.name, runs, impossible, outcomes)
+    return StudyResult(target, target / report.name, runs, impossible, outcomes, compared)
 
 
 def cores() -> int:
@@ -313,7 +328,8 @@ def _manifest(
     first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
     hashed = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV)
+        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV, COMPARISON_TABLE, COMPARISON_CSV)
+        if (folder / name).exists()
     }
     return {
         "format": FORMAT_VERSION,
