@@ -31,7 +31,7 @@ def compare(
     scenario : Scenario or str or Path
         A scenario, or what :func:`cosim.load_scenario` takes.
     against : sequence of str, optional
-        Of ``no_market``, ``no_flexibility`` and ``no_relief``; default: all.
+        Of ``no_market``, ``no_flexibility``, ``no_relief`` and ``central_optimum``; default: all.
     out : str or Path, optional
         Folder to be; default: ``results/<name>.compared`` in the working directory.
     jobs : int, optional
@@ -54,16 +54,18 @@ def compare(
         If the user interrupted it; nothing is left behind.
     """
     from cosim.studies.counterfactuals import COUNTERFACTUALS
+    from cosim.studies.declaration import CENTRAL_OPTIMUM
     from cosim.studies.study import study_of
 
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
-    names = tuple(COUNTERFACTUALS if against is None else against)
-    if not names or (unknown := [name for name in names if name not in COUNTERFACTUALS]):
+    known = (*COUNTERFACTUALS, CENTRAL_OPTIMUM)
+    names = known if against is None else tuple(against)
+    if not names or (unknown := [name for name in names if name not in known]):
         raise UserError(
             f"there is no counterfactual {unknown[0]!r}" if names else "names no counterfactual",
             field="against",
-            remedy=f"known: {', '.join(COUNTERFACTUALS)}",
+            remedy=f"known: {', '.join(known)}",
         )
     file = scenario.file or NO_FILE
     study = study_of(scenario.model_dump(exclude_unset=True), file, scenario.to_yaml(), None, names)

@@ -49,7 +49,8 @@ def add_run(commands: Any) -> None:
     run.add_argument(
         "--compare",
         action="store_true",
-        help="play it also without market, without flexibility and without relief",
+        help="play it also without market, without flexibility and without relief, and compute "
+        "the central optimum",
     )
     run.set_defaults(run=_run)
 
@@ -109,6 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_study(options: argparse.Namespace, file: Path) -> int:
     from cosim.studies.counterfactuals import COUNTERFACTUALS
+    from cosim.studies.declaration import CENTRAL_OPTIMUM
     from cosim.studies.study import load_study
 
     if builds_blocks(options.engine) or options.url or options.resume:
@@ -121,7 +123,7 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     study = load_study(
         file,
         {"ledger.engine": options.engine} if options.engine else None,
-        tuple(COUNTERFACTUALS) if options.compare else None,
+        (*COUNTERFACTUALS, CENTRAL_OPTIMUM) if options.compare else None,
     )
     # imported after the study is known to be sound: pandapower takes seconds to import
     from cosim.studies.runner import run_study

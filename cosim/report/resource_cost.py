@@ -18,7 +18,8 @@ all in EUR:
 * unserved energy: consumption that was cut, at the value of lost load;
 * closing: storage ends as it began, and nothing stays owed. What is missing in a storage is bought
   back at the mean wholesale price through its charging efficiency, what is left over is sold
-  through its discharging efficiency, and owed consumption is served at that price; nothing wears.
+  through its discharging efficiency, both with the wear of it and where that pays; owed consumption
+  is served at that price.
 
 Retail margin, charges, flexibility payments, penalties and fees of the ledger are transfers and in
 none of these (:mod:`cosim.report.roles`). Simplified: one wholesale price; no capacity cost; the
@@ -148,8 +149,23 @@ def _closing_eur(
     power = first.reindex(state_mwh.columns).to_numpy()
     gained = stored_mwh(power, charge, discharge, results.step_h)
     change_mwh = state_mwh.iloc[-1].to_numpy() - (state_mwh.iloc[0].to_numpy() - gained)
-    kwh = np.where(change_mwh < 0, change_mwh / charge, change_mwh * discharge) / MWH_PER_KWH
-    return pd.Series(-kwh * values.wholesale_eur_per_kwh, index=state_mwh.columns)
+    bought, sold = closing_prices(device, values.wholesale_eur_per_kwh)
+    eur = np.where(change_mwh < 0, change_mwh / charge * bought, change_mwh * discharge * sold)
+    return pd.Series(-eur / MWH_PER_KWH, index=state_mwh.columns)
+
+
+def closing_prices(
+    device: Storage | type[Storage], wholesale_eur_per_kwh: float
+) -> tuple[float, float]:
+    """Return what a kWh costs that fills a storage at the end, and what one earns that leaves it.
+
+    Returns
+    -------
+    float, float
+        With its wear; what would earn nothing is kept. [EUR/kWh]
+    """
+    wear_eur = float(eur_from_ueur(device.wear_ueur_per_kwh))
+    return wholesale_eur_per_kwh + wear_eur, max(wholesale_eur_per_kwh - wear_eur, 0.0)
 
 
 def stored_mwh(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from cosim.settings import Model, NonNegative
@@ -12,7 +10,7 @@ from cosim.settings import Model, NonNegative
 class ValuationSettings(Model):
     """Values of resources; they decide nothing in a run, only how it is judged."""
 
-    wholesale_eur_per_kwh: Annotated[float, Field(allow_inf_nan=False)] = Field(
+    wholesale_eur_per_kwh: NonNegative = Field(
         0.0785,
         description="value of energy at the upstream grid, both ways, losses included; default: "
         "mean day-ahead price of Germany in 2024 [EUR/kWh]",

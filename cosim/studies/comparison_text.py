@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cosim.report.panel import TextTable
 from cosim.report.text import number
@@ -26,7 +26,7 @@ _SHORT: tuple[tuple[str, str, int], ...] = (
 Pair = tuple[str, str]
 
 
-def by_pair(found: Sequence[Difference]) -> dict[Pair, dict[str, Difference]]:
+def by_pair(found: Iterable[Difference]) -> dict[Pair, dict[str, Difference]]:
     """Return differences by run and counterfactual, then by quantity."""
     pairs: dict[Pair, dict[str, Difference]] = {}
     for each in found:
@@ -41,7 +41,8 @@ def remaining_violations(found: Sequence[Difference]) -> list[str]:
     Always one on the run without the market: that it was not played, if so.
     """
     sentences = []
-    for (run, counterfactual), pair in by_pair(found).items():
+    pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
+    for (run, counterfactual), pair in pairs.items():
         before, after = (pair[key] for key in (_SCHEDULED, _DELIVERED))
         against = pair[_DELIVERED].compared.against
         sentences.append(
@@ -52,14 +53,14 @@ def remaining_violations(found: Sequence[Difference]) -> list[str]:
             f"Schedules of {number(pair[SCHEDULE_DIFFERS].difference, 'kWh')} and deliveries of "
             f"{number(pair[DELIVERY_DIFFERS].difference, 'kWh')} differ."
         )
-    if all(counterfactual != "no_market" for _, counterfactual in by_pair(found)):
+    if all(counterfactual != "no_market" for _, counterfactual in pairs):
         sentences.append(NOT_PLAYED)
     return sentences
 
 
 def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
     """Return a row per pair of runs, and for a single run every quantity; none without pairs."""
-    pairs = by_pair(found)
+    pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
     if not pairs:
         return []
     headings = (

@@ -14,6 +14,9 @@ from cosim.studies.expectations import Expectation
 
 Overrides = dict[str, Any]
 
+CENTRAL_OPTIMUM = "central_optimum"
+"""Name in ``study.compare`` of the yardstick, which is computed and not played."""
+
 AS_GIVEN = "as_given"
 """Variant of the runs that counterfactuals are compared with, where a study names none."""
 
@@ -30,8 +33,12 @@ class StudySettings(Model):
     skip_impossible: bool = Field(
         False, description="leave out combinations that are no scenario, and list them"
     )
-    compare: tuple[Literal["no_market", "no_flexibility", "no_relief"], ...] = Field(
-        (), description="counterfactuals that every run is compared with, and that are played"
+    compare: tuple[Literal["no_market", "no_flexibility", "no_relief", "central_optimum"], ...] = (
+        Field(
+            (),
+            description="counterfactuals that every run is compared with, and that are played; the "
+            "central optimum is computed",
+        )
     )
 
 
@@ -104,6 +111,8 @@ class Study:
     expectations : tuple of Expectation
     comparisons : tuple of Compared
         By run, then in the order of ``study.compare``.
+    measured : tuple of StudyRun
+        Runs that are measured by the central optimum: none, or all but counterfactuals.
     """
 
     name: str
@@ -115,3 +124,4 @@ class Study:
     impossible: tuple[ImpossibleRun, ...]
     expectations: tuple[Expectation, ...]
     comparisons: tuple[Compared, ...]
+    measured: tuple[StudyRun, ...]

@@ -24,6 +24,7 @@ from cosim.studies.text import (
     expectation_rows,
     run_rows,
 )
+from cosim.studies.yardstick import Measured
 
 
 def write_study_report(folder: str | Path) -> Path:
@@ -52,6 +53,8 @@ def write_study_report(folder: str | Path) -> Path:
         for pair in manifest["comparisons"]
         for each in differences(Path(folder), Compared(**pair), found)
     ]
+    measured = [Measured(**one) for one in manifest["optima"]]
+    compared += [each for one in measured for each in one.differences()]
     figures = study_figures(runs, grid_limits(folder, runs))
     drawn = {
         f"{figure.key}-{k}": json.loads(plotly_panel(figure, panel).to_json())
@@ -72,7 +75,7 @@ def write_study_report(folder: str | Path) -> Path:
         headings=[(column.heading, column.unit) for column in columns(runs)],
         rows=run_rows(runs),
         impossible=manifest["impossible"],
-        remaining=remaining_violations(compared),
+        remaining=[*remaining_violations(compared), *(one.sentence() for one in measured)],
         comparisons=comparison_tables(compared),
         figures=figures,
         version=manifest["versions"]["cosim"],

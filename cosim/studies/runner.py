@@ -44,6 +44,7 @@ from cosim.studies.results import (
     FinishedRun,
     write_study_table,
 )
+from cosim.studies.yardstick import Measured, measure
 
 STUDY_FILE = "study.yaml"
 """The study as it was given."""
@@ -69,6 +70,8 @@ class StudyResult:
         Of its expectations.
     differences : tuple of Difference
         Between runs and their counterfactuals.
+    measured : tuple of Measured
+        Runs against the central optimum.
     """
 
     folder: Path
@@ -77,6 +80,7 @@ class StudyResult:
     impossible: tuple[ImpossibleRun, ...]
     outcomes: tuple[Outcome, ...]
     differences: tuple[Difference, ...]
+    measured: tuple[Measured, ...]
 
     @property
     def as_expected(self) -> bool:
@@ -135,16 +139,20 @@ def run_study(
         outcomes = tuple(check_expectation(each, found) for each in study.expectations)
         pairs = [each for each in study.comparisons if {each.run, each.against} <= found.keys()]
         compared = tuple(each for pair in pairs for each in differences(folder, pair, found))
+        measured = measure(study.measured, found)
+        compared += tuple(each for one in measured for each in one.differences())
         (folder / STUDY_FILE).write_text(study.text, encoding="utf-8")
         write_study_table(folder, runs)
-        if pairs:
+        if compared:
             write_comparison(folder, compared)
         spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
         manifest = _manifest(study, folder, runs, impossible, outcomes, spent)
-        write_manifest(folder, manifest | {"comparisons": [asdict(pair) for pair in pairs]})
+        manifest["comparisons"] = [asdict(pair) for pair in pairs]
+        manifest["optima"] = [asdict(one) for one in measured]
+        write_manifest(folder, manifest)
         report = write_study_report(folder)
         prepare(target, force)
-    return StudyResult(target, target / report.name, runs, impossible, outcomes, compared)
+    return StudyResult(target, target / report.name, runs, impossible, outcomes, compared, measured)
 
 
 def cores() -> int:

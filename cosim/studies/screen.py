@@ -76,7 +76,8 @@ def _print_comparisons(result: StudyResult, console: Console) -> None:
         for row in text.rows:
             table.add_row(*map(escape, row))
         console.print(table)
-    for sentence in remaining_violations(result.differences):
+    measured = [one.sentence() for one in result.measured]
+    for sentence in (*remaining_violations(result.differences), *measured):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
 
 

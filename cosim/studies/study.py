@@ -25,9 +25,10 @@ from cosim.scenario.explaining import explained
 from cosim.scenario.loading import STUDY
 from cosim.scenario.overrides import put
 from cosim.settings import Model
-from cosim.studies.counterfactuals import with_counterfactuals
+from cosim.studies.counterfactuals import COUNTERFACTUALS, with_counterfactuals
 from cosim.studies.declaration import (
     AS_GIVEN,
+    CENTRAL_OPTIMUM,
     ImpossibleRun,
     Study,
     StudyRun,
@@ -135,7 +136,18 @@ def study_of(
             field="study.axes",
             remedy="change a value or the scenario",
         )
-    runs, comparisons = with_counterfactuals(runs, settings.compare, name, file)
+    measured = runs if CENTRAL_OPTIMUM in settings.compare else []
+    for one in measured:
+        if one.scenario.simulators:
+            raise ScenarioError(
+                f"run {one.name!r}: devices of another simulator are not known, so there is no "
+                f"{CENTRAL_OPTIMUM}",
+                file=file,
+                field="simulators",
+                remedy=f"leave it out of study.compare: name {', '.join(COUNTERFACTUALS)} there",
+            )
+    played = [each for each in settings.compare if each != CENTRAL_OPTIMUM]
+    runs, comparisons = with_counterfactuals(runs, played, name, file)
     return Study(
         name=name,
         description=str(base.get("description", "")),
@@ -146,6 +158,7 @@ def study_of(
         impossible=tuple(impossible),
         expectations=_expectations(settings, runs, impossible, file),
         comparisons=tuple(comparisons),
+        measured=tuple(measured),
     )
 
 

@@ -100,6 +100,27 @@ def test_every_difference_follows_from_the_runs(compared: tuple[Path, str]) -> N
     assert money.groupby(level="against").sum().abs().max() < 1e-9
 
 
+def test_no_run_within_the_limits_beats_the_central_optimum(compared: tuple[Path, str]) -> None:
+    folder, said = compared
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (optimum,) = manifest["optima"]
+    assert optimum["run"] == "as_given"
+    assert optimum["within_limits"]
+    assert 0 <= optimum["gap_eur"] < 0.01
+    table = rows(folder)
+    for against in ("no_market", "no_flexibility"):
+        row = table.loc[(against, "welfare_eur")]
+        best = max(row["of_run"], row["of_against"])
+        assert best <= optimum["welfare_eur"] + optimum["gap_eur"]
+    # without relief the transformer carries more than it may, and more is sold
+    row = table.loc[("no_relief", "welfare_eur")]
+    assert row["of_against"] > optimum["welfare_eur"]
+    assert table.loc[("central_optimum", "welfare_eur"), "difference"] == pytest.approx(
+        row["of_run"] - optimum["welfare_eur"]
+    )
+    assert "as_given against the central_optimum" in said
+
+
 def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, str]) -> None:
     folder, said = compared
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -71,8 +71,9 @@ def test_every_part_of_the_resource_cost(five: Results) -> None:
     assert cost.wear_eur == pytest.approx((2 + 4 + 5 + 4) / 4 * 0.03)
     assert cost.unserved_eur == pytest.approx(2 / 4 * 10.0)
     assert cost.discomfort_eur == pytest.approx(0.5 * 0.05)
-    # 0.96 kWh more than at the start, sold at an efficiency of 96 %; half a kWh owed is served
-    assert cost.closing_eur == pytest.approx((0.5 - 0.96 * 0.96) * WHOLESALE)
+    # 0.96 kWh more than at the start, sold at 96 % less its wear; half a kWh owed is served
+    closing_eur = 0.5 * WHOLESALE - 0.96 * 0.96 * (WHOLESALE - 0.03)
+    assert cost.closing_eur == pytest.approx(closing_eur)
     assert cost.fuel_eur == 0.0
     assert cost.total_eur == pytest.approx(sum(cost.parts().values()))
     assert compute_indicators(five).welfare_eur == pytest.approx(-cost.total_eur)

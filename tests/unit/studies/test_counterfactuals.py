@@ -23,9 +23,14 @@ BASE: dict[str, Any] = {
 }
 
 
-def load(tmp_path: Path, against: tuple[str, ...] | None = None, **section: Any) -> Study:
+def load(
+    tmp_path: Path,
+    against: tuple[str, ...] | None = None,
+    base: dict[str, Any] | None = None,
+    **section: Any,
+) -> Study:
     file = tmp_path / "base.yaml"
-    fields = BASE | ({"study": section} if section else {})
+    fields = BASE | (base or {}) | ({"study": section} if section else {})
     file.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
     return load_study(file, compare=against)
 
@@ -116,3 +121,14 @@ def test_mistakes_name_the_field(
     assert caught.value.field == field
     assert says in str(caught.value)
     assert caught.value.remedy
+
+
+def test_the_central_optimum_is_no_run_and_needs_our_devices(tmp_path: Path) -> None:
+    found = load(tmp_path, against=("no_market", "central_optimum"))
+    assert [run.name for run in found.runs] == ["as_given", "no_market"]
+    assert [run.name for run in found.measured] == ["as_given"]
+    foreign = {"name": "Theirs", "python": "theirs:Simulator", "model": "Grid", "replaces": "grid"}
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path, against=("central_optimum",), base={"simulators": [foreign]})
+    assert caught.value.field == "simulators"
+    assert "no_market" in str(caught.value)
