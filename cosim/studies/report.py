@@ -50,10 +50,10 @@ def write_study_report(folder: str | Path) -> Path:
     found = {run.name: run.indicators for run in runs}
     compared = [
         each
-        for pair in manifest["comparisons"]
+        for pair in manifest.get("comparisons", ())
         for each in differences(Path(folder), Compared(**pair), found)
     ]
-    measured = [Measured(**one) for one in manifest["optima"]]
+    measured = [Measured(**one) for one in manifest.get("optima", ())]
     compared += [each for one in measured for each in one.differences()]
     figures = study_figures(runs, grid_limits(folder, runs))
     drawn = {

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from cosim.errors import ScenarioError
@@ -99,7 +100,7 @@ def study_of(
     file : Path
         Where they come from; named in errors.
     text : str
-        The fields as they were given, kept with the results.
+        The same as YAML, kept with the results.
     overrides, compare
         As of :func:`load_study`.
 
@@ -112,6 +113,7 @@ def study_of(
     section = base.pop(STUDY, {} if compare else None)
     if compare is not None and isinstance(section, Mapping):
         section = {**section, "compare": list(compare)}
+        text = yaml.safe_dump({**yaml.safe_load(text), STUDY: section}, sort_keys=False)
     settings = _settings(section, file)
     combinations = _combinations(settings, file)
     runs: list[StudyRun] = []

@@ -60,6 +60,14 @@ def test_a_scenario_alone_is_compared_with_every_counterfactual(tmp_path: Path) 
     assert found.comparisons == tuple(Compared("as_given", name, name) for name in COUNTERFACTUALS)
 
 
+def test_what_is_kept_with_the_results_is_a_study_again(tmp_path: Path) -> None:
+    found = load(tmp_path, against=("no_relief",))
+    (tmp_path / "again.yaml").write_text(found.text, encoding="utf-8")
+    again = load_study(tmp_path / "again.yaml")
+    assert [run.scenario for run in again.runs] == [run.scenario for run in found.runs]
+    assert again.comparisons == found.comparisons
+
+
 def test_variants_and_axes_each_have_their_own(tmp_path: Path) -> None:
     found = load(
         tmp_path,
