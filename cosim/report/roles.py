@@ -95,7 +95,7 @@ class MoneyTable:
 
 def money_table(results: Results) -> MoneyTable:
     """Return what each role received over the run, by payment."""
-    amounts = {role: dict.fromkeys(PAYMENTS, 0.0) for role in ROLES}
+    paid_ueur = {role: dict.fromkeys(PAYMENTS, 0) for role in ROLES}
     group = roles_of_points(results)
     settled = results.frame("settlement")
     others = other_costs(results)
@@ -108,11 +108,14 @@ def money_table(results: Results) -> MoneyTable:
         (others, "fees_ueur", "fees", -1, LEDGER),
     ):
         for name, amount_ueur in frame.groupby(frame["prosumer"].astype(str))[column].sum().items():
-            amount_eur = float(eur_from_ueur(sign * int(amount_ueur)))
-            amounts[group[str(name)]][payment] += amount_eur
-            amounts[payee][payment] -= amount_eur
+            paid_ueur[group[str(name)]][payment] += sign * int(amount_ueur)
+            paid_ueur[payee][payment] -= sign * int(amount_ueur)
     outside_wh = _readings_outside(results, group)
-    _supply_outside(results, amounts, outside_wh)
+    _supply_outside(results, paid_ueur, outside_wh)
+    amounts = {
+        role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
+        for role, own in paid_ueur.items()
+    }
     read_kwh = (int(physical_wh(results).sum()) + int(outside_wh.sum())) / WH_PER_KWH
     _wholesale(results, amounts, read_kwh)
     in_kind = dict.fromkeys(ROLES, 0.0)
@@ -170,7 +173,7 @@ def _readings_outside(results: Results, group: Mapping[str, str]) -> IntArray:
 
 
 def _supply_outside(
-    results: Results, amounts: dict[str, dict[str, float]], readings_wh: IntArray
+    results: Results, paid_ueur: dict[str, dict[str, int]], readings_wh: IntArray
 ) -> None:
     """Bill those outside the market at the supplier's prices."""
     market = results.scenario_fields["market"]
@@ -179,9 +182,8 @@ def _supply_outside(
         ueur_from_eur(market["retail_eur_per_kwh"]),
         ueur_from_eur(market["feed_in_eur_per_kwh"]),
     )
-    bill_eur = float(eur_from_ueur(int(bill.sum())))
-    amounts[OUTSIDE]["supply"] -= bill_eur
-    amounts[SUPPLIER]["supply"] += bill_eur
+    paid_ueur[OUTSIDE]["supply"] -= int(bill.sum())
+    paid_ueur[SUPPLIER]["supply"] += int(bill.sum())
 
 
 def _wholesale(results: Results, amounts: dict[str, dict[str, float]], read_kwh: float) -> None:

@@ -111,6 +111,28 @@ def test_the_network_charge_covers_what_the_dso_spends(five: Results) -> None:
     assert charge * drawn_kwh == pytest.approx(0.015 + 0.9 * WHOLESALE)
 
 
+def test_who_is_outside_the_market_pays_the_supplier(another_result: Callable[..., Path]) -> None:
+    def move_in(writer: TableWriter) -> None:
+        fifth_interval(writer)
+        powers = ("load", "shed", "pv", "pv_curtailed", "ev", "heat_pump", "battery")
+        for k in range(5):
+            writer.append(
+                "prosumers",
+                {
+                    "interval": k, "prosumer": ["neighbour"], "bus": 2, "p_inject_mw": -0.004,
+                    "q_inject_mvar": 0.0, "soc_mwh": 0.0, "deferred_mwh": 0.0,
+                    "metered_wh": -1_000, **{f"{name}_p_mw": 0.0 for name in powers},
+                },
+            )  # fmt: skip
+
+    results = Results(another_result(change=move_in, intervals=5, intervals_done=5))
+    table = money_table(results)
+    assert table.amounts_eur["outside_market"]["supply"] == pytest.approx(-5 * 0.3)
+    assert table.amounts_eur[SUPPLIER]["wholesale"] == pytest.approx((-4.1 - 5) * WHOLESALE)
+    for payment in PAYMENTS:
+        assert table.total_eur(payment) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_transfers_do_not_change_welfare(another_result: Callable[..., Path]) -> None:
     def pay_more(writer: TableWriter) -> None:
         fifth_interval(writer)
