@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cosim.api import Result as Result
     from cosim.api import open_result as open_result
     from cosim.api import run as run
+    from cosim.comparing import ComparedRuns as ComparedRuns
+    from cosim.comparing import compare as compare
     from cosim.inspection import inspect as inspect
     from cosim.scenario import Scenario as Scenario
     from cosim.scenario import load_scenario as load_scenario
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ComparedRuns": "cosim.comparing",
     "Result": "cosim.api",
     "Scenario": "cosim.scenario",
+    "compare": "cosim.comparing",
     "inspect": "cosim.inspection",
     "load_scenario": "cosim.scenario",
     "open_result": "cosim.api",

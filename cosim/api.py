@@ -110,7 +110,7 @@ def run(
 
         return run_scenario(
             scenario,
-            scenario.file or _NO_FILE,
+            scenario.file or NO_FILE,
             folder,
             force=force,
             progress=tell,
@@ -119,9 +119,9 @@ def run(
         )
 
     try:
-        done = _with_a_loop_of_its_own(play, stop)
+        done = with_a_loop_of_its_own(play, stop)
     except UserError as error:
-        if error.file != str(_NO_FILE):
+        if error.file != str(NO_FILE):
             raise
         raise type(error)(error.problem, field=error.field, remedy=error.remedy) from error
     if stop.is_set() or not done.complete:
@@ -318,7 +318,7 @@ class Result:
         return verify(self.folder, **options)
 
 
-_NO_FILE = Path("(no file)")
+NO_FILE = Path("(no file)")
 """Stands for the file of a scenario that was made in Python."""
 
 _SHOWN = (
@@ -327,7 +327,7 @@ _SHOWN = (
     "mean_price_eur_per_kwh",
     "self_sufficiency",
     "cost_eur",
-    "baseline_cost_eur",
+    "welfare_eur",
     "running_gas",
 )
 """Indicators in the short view of a result."""
@@ -355,7 +355,7 @@ def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> 
     return node
 
 
-def _with_a_loop_of_its_own(play: Callable[[], T], stop: threading.Event) -> T:
+def with_a_loop_of_its_own(play: Callable[[], T], stop: threading.Event) -> T:
     """Play here, or in another thread if an event loop runs in this one: mosaik needs its own.
 
     In this thread the run itself looks at signals; another one is asked to stop by the event, and

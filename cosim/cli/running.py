@@ -46,6 +46,12 @@ def add_run(commands: Any) -> None:
     run.add_argument(
         "--jobs", type=positive, metavar="N", help="runs of a study at once [one per core]"
     )
+    run.add_argument(
+        "--compare",
+        action="store_true",
+        help="play it also without market, without flexibility and without relief, and compute "
+        "the central optimum",
+    )
     run.set_defaults(run=_run)
 
 
@@ -56,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     from cosim.studies.study import is_study
 
     file = find_scenario(options.scenario)
-    if is_study(file):
+    if options.compare or is_study(file):
         return _run_study(options, file)
     scenario = load_scenario(file)
     if options.engine:
@@ -103,15 +109,22 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_study(options: argparse.Namespace, file: Path) -> int:
+    from cosim.studies.counterfactuals import COUNTERFACTUALS
+    from cosim.studies.declaration import CENTRAL_OPTIMUM
     from cosim.studies.study import load_study
 
     if builds_blocks(options.engine) or options.url or options.resume:
         raise UserError(
-            "is a study, and a node can play one run only",
+            "is a study or compared with counterfactuals, and a node can play one run only",
             file=file,
-            remedy="leave out --engine rpc, --url and --resume, or run a scenario.yaml of its runs",
+            remedy="leave out --engine rpc, --url, --resume and --compare, "
+            "or run a scenario.yaml of its runs",
         )
-    study = load_study(file, {"ledger.engine": options.engine} if options.engine else None)
+    study = load_study(
+        file,
+        {"ledger.engine": options.engine} if options.engine else None,
+        (*COUNTERFACTUALS, CENTRAL_OPTIMUM) if options.compare else None,
+    )
     # imported after the study is known to be sound: pandapower takes seconds to import
     from cosim.studies.runner import run_study
     from cosim.studies.screen import StudyProgress, print_study
@@ -119,7 +132,9 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     console = Console()
     begin = time.monotonic()
     tell_slow_engine(*(one.scenario.ledger.engine for one in study.runs))
-    out = options.out or Path("results") / study.name
+    out = options.out or Path("results") / (
+        f"{study.name}.compared" if options.compare else study.name
+    )
     with StudyProgress(console, study) as progress:
         result = run_study(
             study, out, jobs=options.jobs, force=options.force, progress=progress.tell

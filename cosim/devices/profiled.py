@@ -93,6 +93,8 @@ class Generator(ProfiledDevice):
         Whether its owner offers to throttle it, and whether the DSO may cut it.
     cost_ueur_per_kwh : int
         Cost of throttling on top of the lost feed-in. [µEUR/kWh]
+    fuel_ueur_per_kwh : int
+        Cost of what a kWh of generation uses up; 0 for sun, wind and water. [µEUR/kWh]
     """
 
     column_roles: ClassVar[tuple[Role, ...]] = ("generation", "")
@@ -100,6 +102,7 @@ class Generator(ProfiledDevice):
     is_flexible: ClassVar[bool] = True
     is_curtailable: ClassVar[bool] = True
     cost_ueur_per_kwh: ClassVar[int] = 0
+    fuel_ueur_per_kwh: ClassVar[int] = 0
 
     def bounded(self, expected_mw: FloatArray) -> FloatArray:
         """Return a forecast up to the rating, and none while the profile is zero. [MW]"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ class Reported(Generic[S]):
             agreement, injection positive. [µEUR, µEUR, Wh]
         """
         return None
+
+    def efficiencies(self) -> Mapping[str, tuple[float, float]]:
+        """Return efficiencies of batteries that it brings, by connection point.
+
+        Returns
+        -------
+        mapping of str to (float, float)
+            One way, charging and discharging. [-]
+        """
+        return {}
 
     def report(self, results: Results) -> ReportPart | None:
         """Return its lines, tiles, charts and definitions in the report; None for none."""

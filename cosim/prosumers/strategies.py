@@ -190,6 +190,18 @@ class ZeroIntelligence(Strategy):
         return LimitOrders(context.energy_wh, price)
 
 
+class SupplierOnly(Strategy):
+    """Nobody orders: everything is bought from the supplier, and sold to it.
+
+    The counterfactual without a market; batteries do what they do when no order clears.
+    """
+
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Order nothing."""
+        nothing = np.zeros_like(context.energy_wh)
+        return LimitOrders(nothing, nothing)
+
+
 def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
     """Load a strategy and give it its options.
 

@@ -1,9 +1,7 @@
-"""Payments between the roles of a run, and what prosumers would have paid without a market.
+"""Payments between the roles of a run, and what each prosumer paid.
 
-The baseline settles the same metered energy with the supplier alone: consumption at the retail
-price, rounded up, feed-in at the feed-in price, rounded down, interval by interval. It says what
-the market moved, not how prosumers would have behaved without it. Energy that an agreement
-allocated counts where it was metered; its costs are those of the run, but what shares cost is not.
+A gain is a difference between two runs (docs/studies.md, counterfactuals): nothing here says what
+would have been paid without the market. What shares of a battery cost is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import pandas as pd
 
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
-from cosim.units import WH_PER_KWH, IntArray, ueur_from_eur
+from cosim.units import WH_PER_KWH, IntArray
 
 ROLES = ("prosumers", "supplier", "dso", "fees")
 
@@ -22,7 +20,7 @@ RELATIONS = ("traded_ueur", "supplier_ueur", "flexibility_ueur", "fees_ueur")
 """Columns of ``settlement`` by other party; fees are paid, positive. [µEUR]"""
 
 
-def baseline_ueur(
+def supplier_bill_ueur(
     metered_wh: npt.ArrayLike, retail_ueur_per_kwh: int, feed_in_ueur_per_kwh: int
 ) -> IntArray:
     """Return what the supplier alone would charge for metered energy. [µEUR]
@@ -74,26 +72,20 @@ def physical_wh(results: Results) -> pd.Series:
 
 
 def costs_by_prosumer(results: Results) -> pd.DataFrame:
-    """Return the cost of each prosumer over the run, and its baseline.
+    """Return the cost of each prosumer over the run.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``prosumer``, with ``traded_ueur``, ``supplier_ueur``, ``flexibility_ueur``
-        and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` (paid
-        positive), ``cost_ueur`` and ``baseline_cost_ueur`` (paid positive). [µEUR]
+        and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` and
+        ``cost_ueur`` (paid positive). [µEUR]
     """
     rows = results.frame("settlement")
-    market = results.scenario_fields["market"]
     rows = rows.assign(
-        cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur,
-        baseline_cost_ueur=baseline_ueur(
-            physical_wh(results),
-            ueur_from_eur(market["retail_eur_per_kwh"]),
-            ueur_from_eur(market["feed_in_eur_per_kwh"]),
-        ),
+        cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
     )
-    columns = [*RELATIONS, "cost_ueur", "baseline_cost_ueur"]
+    columns = [*RELATIONS, "cost_ueur"]
     costs = rows.groupby("prosumer", observed=True)[columns].sum()
     others = other_costs(results).astype({"prosumer": str}).set_index("prosumer")
     received = (others["received_ueur"] - others["fees_ueur"]).groupby(level=0).sum()

@@ -12,6 +12,7 @@ from cosim.report.energy import KWH_PER_MWH, community_power, energy_by_device
 from cosim.report.extremes import extreme_indicators
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
+from cosim.report.roles import welfare_indicators
 from cosim.report.subjects import subject_types, subjects
 from cosim.report.text import number, percent, risks, span, times
 from cosim.results.reader import Results
@@ -24,6 +25,7 @@ _OF_SCHEDULED = Meaning("pu", "the same of the schedules before flexibility")
 _LOADING = Meaning("%", "of what was delivered")
 _LOADING_SCHEDULED = Meaning("%", "of the schedules before flexibility")
 _USAGE = Meaning("-", "gas of the gas limit, first order window to last transaction")
+_CHARGE = "on drawn energy, that would cover the DSO's flexibility and losses"
 _DIFFERENCE = "between the power-flow engine and the reference, over the intervals solved again"
 
 
@@ -57,13 +59,20 @@ class Indicators(IndicatorSet):
     self_consumption: Annotated[float | None, Meaning("-", "own use of generation")]
     self_sufficiency: Annotated[float | None, Meaning("-", "own use of consumption")]
     cost_eur: Annotated[float, Meaning("EUR", "paid by all prosumers together")]
-    baseline_cost_eur: Annotated[float, Meaning("EUR", "for the same energy, supplier alone")]
     mean_cost_eur: Annotated[float | None, Meaning("EUR", "cost per prosumer")]
-    mean_baseline_cost_eur: Annotated[float | None, Meaning("EUR", "baseline per prosumer")]
-    prosumers_better_off: Annotated[int, Meaning("-", "prosumers below their baseline")]
     supplier_received_eur: Annotated[
         float, Meaning("EUR", "by the supplier, in the local market and for imbalance")
     ]
+    imported_kwh: Annotated[float | None, Meaning("kWh", "from upstream, net, losses included")]
+    welfare_eur: Annotated[float | None, Meaning("EUR", "minus the resource cost")]
+    resource_cost_eur: Annotated[
+        dict[str, float | None],
+        Meaning("EUR", "by part: what served the consumption; no transfers"),
+    ]
+    money_by_role_eur: Annotated[
+        dict[str, float | None], Meaning("EUR", "received less paid, by role; adds up to zero")
+    ]
+    network_charge_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", _CHARGE)]
     highest_vm_pu: Annotated[float | None, _OF_DELIVERED]
     lowest_vm_pu: Annotated[float | None, _OF_DELIVERED]
     highest_line_loading_percent: Annotated[float | None, _LOADING]
@@ -127,9 +136,11 @@ class Indicators(IndicatorSet):
             ("Self-consumption", percent(self.self_consumption)),
             ("Self-sufficiency", percent(self.self_sufficiency)),
             ("Mean cost per prosumer", number(self.mean_cost_eur, "EUR", 2)),
+            ("Welfare (minus resource cost)", number(self.welfare_eur, "EUR", 2)),
+            ("Net import from upstream", number(self.imported_kwh, "kWh")),
             (
-                "… without the market (supplier alone)",
-                number(self.mean_baseline_cost_eur, "EUR", 2),
+                "Network charge that would cover the DSO",
+                number(self.network_charge_eur_per_kwh, "EUR/kWh", 4),
             ),
             (
                 "Voltage, scheduled → delivered",
@@ -211,9 +222,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
     losses_mw = results.frame("grid_balance")["losses_mw"]
     power, kwh = community_power(results), results.step_h * KWH_PER_MWH
     costs = costs_by_prosumer(results)
-    cost_eur, baseline_eur = (
-        eur_from_ueur(int(costs[name].sum())) for name in ("cost_ueur", "baseline_cost_ueur")
-    )
+    cost_eur = eur_from_ueur(int(costs["cost_ueur"].sum()))
     sums = settled[list(RELATIONS)].sum()
     prosumers = int(settled["prosumer"].nunique())
     parts = (subject.indicators(results) for subject in subjects(results))
@@ -229,11 +238,9 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         self_consumption=power.self_consumption,
         self_sufficiency=power.self_sufficiency,
         cost_eur=cost_eur,
-        baseline_cost_eur=baseline_eur,
         mean_cost_eur=ratio(cost_eur, len(costs)),
-        mean_baseline_cost_eur=ratio(baseline_eur, len(costs)),
-        prosumers_better_off=int((costs["cost_ueur"] < costs["baseline_cost_ueur"]).sum()),
         supplier_received_eur=eur_from_ueur(-int(sums["traded_ueur"] + sums["supplier_ueur"])),
+        **welfare_indicators(results),
         **extreme_indicators(results),
         losses_kwh=float(losses_mw.sum() * kwh) if losses_mw.notna().any() else None,
         **gas_indicators(results, prosumers),

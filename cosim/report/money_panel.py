@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -16,66 +19,98 @@ from cosim.report.chart_style import (
     styled,
     zero_line,
 )
-from cosim.report.costs import RELATIONS, costs_by_prosumer, money_by_role
+from cosim.report.costs import costs_by_prosumer, money_by_role
 from cosim.report.indicators import Indicators
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
+from cosim.report.roles import PAYMENTS, ROLES, UPSTREAM, MoneyTable, money_table
 from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import eur_from_ueur
 
 MONEY_DEFINITIONS = (
     (
-        "Cost and baseline",
-        "Cost: paid less received in the local market, with the supplier and from the DSO, and "
-        "transaction fees. Baseline: the same metered energy settled with the supplier alone, "
-        "consumption at the retail price and feed-in at the feed-in price, interval by interval. "
-        "The baseline keeps what prosumers did; it is not a run without a market.",
+        "Cost",
+        "Paid less received in the local market, with the supplier and from the DSO, and "
+        "transaction fees. A gain is a difference between two runs: cosim run --compare plays the "
+        "same households, weather and seed without the market, without flexibility, and without "
+        "any relief.",
+    ),
+    (
+        "Welfare",
+        "Minus the resource cost: energy from upstream at the wholesale price, losses included, "
+        "fuel, wear of storages, discomfort of putting off, unserved energy at the value of lost "
+        "load, and closing, which brings storages back to where they began. Payments are "
+        "transfers: they change who has the money, not the welfare.",
+    ),
+    (
+        "Money by role",
+        "The supplier buys at the wholesale price what all meters read, net; the DSO what else "
+        "flows in, the losses. In kind: wear, fuel, discomfort, unserved energy and closing, "
+        "borne where they arise. The network charge that would cover the DSO is what it spends "
+        "beyond its income, over the energy drawn by all connection points.",
     ),
 )
 
 
 def money_part(results: Results, i: Indicators) -> ReportPart:
     """Return the money's part of a report."""
-    saved = None
-    if i.mean_cost_eur is not None and i.mean_baseline_cost_eur is not None:
-        saved = i.mean_baseline_cost_eur - i.mean_cost_eur
-    cost = Tile(
-        "Cost per prosumer",
-        f"supplier alone {number(i.mean_baseline_cost_eur, 'EUR', 2)}; "
-        f"{number(saved, 'EUR', 2)} saved on average, "
-        f"{i.prosumers_better_off} of {i.prosumers} better off",
-        number(i.mean_cost_eur, "EUR", 2),
+    parts = ", ".join(
+        f"{name} {number(value, '', 2)}" for name, value in i.resource_cost_eur.items()
+    )
+    tiles = (
+        Tile(
+            "Cost per prosumer",
+            f"{number(i.cost_eur, 'EUR', 2)} of {i.prosumers} accounts together; to know what the "
+            "market changed, compare with a run without it",
+            number(i.mean_cost_eur, "EUR", 2),
+        ),
+        Tile("Welfare", f"minus the resource cost: {parts} EUR", number(i.welfare_eur, "EUR", 2)),
+        Tile(
+            "Network charge that would cover the DSO",
+            "flexibility less penalties, and losses, over the energy drawn",
+            number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
+        ),
     )
     return ReportPart(
         key="money",
         title="Money",
-        tiles=(cost,),
-        figures=(money_chart(results), money_table(results), cost_chart(results)),
+        tiles=tiles,
+        figures=(money_chart(results), money_figure(results), cost_chart(results)),
         definitions=MONEY_DEFINITIONS,
     )
 
 
-def money_table(results: Results) -> TableFigure:
-    """Return what each role received in each relation over the run. [EUR]"""
-    sums = results.frame("settlement")[list(RELATIONS)].sum()
-    traded, supplier, flexibility, fees = (int(sums[name]) for name in RELATIONS)
-    rows = (
-        ("Prosumers", (traded, supplier, flexibility, -fees)),
-        ("Supplier", (-traded, -supplier, 0, 0)),
-        ("DSO", (0, 0, -flexibility, 0)),
-        ("Block producers", (0, 0, 0, fees)),
-    )
-    cells = [
-        (role, *(number(eur_from_ueur(amount), "", 2) for amount in (*amounts, sum(amounts))))
-        for role, amounts in rows
-    ]
-    table = TextTable("", ("Role", "Market", "Supplier", "Flexibility", "Fees", "Sum"), cells)
+def money_figure(results: Results) -> TableFigure:
+    """Return what each role received by payment over the run, and the resource cost. [EUR]"""
+    money = money_table(results)
+    payments = [each for each in PAYMENTS if any(own[each] for own in money.amounts_eur.values())]
+    inside = [role for role in ROLES if role != UPSTREAM]
+    shown = [role for role in inside if any(money.amounts_eur[role].values())]
+    rows = [_money_row(money, (role,), ROLES[role], payments) for role in shown]
+    rows.append(_money_row(money, inside, "Together", payments))
+    rows.append(_money_row(money, (UPSTREAM,), ROLES[UPSTREAM], payments))
+    headings = ("Role", *(PAYMENTS[name] for name in payments), "Money", "In kind", "Sum")
     return TableFigure(
         "money-table",
         "Money by role, whole run",
-        ("Received (+) and paid (−) in EUR. Every column adds up to zero.",),
-        (table,),
+        (
+            "Received (+) and paid (−) in EUR. Every payment adds up to zero with upstream, the "
+            "outside. The sum of all roles together is minus the resource cost, the welfare.",
+        ),
+        (TextTable("", headings, rows),),
+        wide=True,
     )
+
+
+def _money_row(
+    money: MoneyTable, roles: Sequence[str], title: str, payments: Sequence[str]
+) -> tuple[str, ...]:
+    """Return sums over roles: payments, all money, what arose in kind, and both together."""
+    values = [sum(money.amounts_eur[role][each] for role in roles) for each in payments]
+    received = sum(money.received_eur(role) for role in roles)
+    in_kind = sum(money.in_kind_eur[role] for role in roles)
+    values += [received, in_kind, received + in_kind]
+    return (title, *(number(None if math.isnan(v) else v, "", 2) for v in values))
 
 
 def money_chart(results: Results) -> Chart:
@@ -103,51 +138,30 @@ def money_chart(results: Results) -> Chart:
 
 
 def cost_chart(results: Results) -> Chart:
-    """Draw each prosumer's cost and its baseline."""
+    """Draw each prosumer's cost."""
     chart = Chart(
         "costs",
-        "Cost per prosumer against the no-market baseline",
-        "Cost over the run, revenue negative; names on hover. Baseline: the same metered energy "
-        "settled with the supplier alone, at retail and feed-in price.",
+        "Cost per prosumer",
+        "Cost over the run, revenue negative; names on hover.",
         None,
         "No account was settled in this run.",
         over_time=False,
         wide=True,
     )
-    costs = costs_by_prosumer(results).sort_values("baseline_cost_ueur", ascending=False)
+    costs = costs_by_prosumer(results).sort_values("cost_ueur", ascending=False, kind="stable")
     if costs.empty:
         return chart
     names = [str(name) for name in costs.index]
-    cost, baseline = (
-        np.round(eur_from_ueur(costs[column].to_numpy()), 4)
-        for column in ("cost_ueur", "baseline_cost_ueur")
-    )
-    figure = go.Figure()
-    joints = np.column_stack([baseline, cost, np.full(len(names), np.nan)]).ravel()
-    figure.add_trace(
+    figure = go.Figure(
         go.Scatter(
-            x=[name for name in names for _ in range(3)],
-            y=joints,
-            mode="lines",
-            line={"color": "#b8c2cc", "width": 2},
-            hoverinfo="skip",
+            x=names,
+            y=np.round(eur_from_ueur(costs["cost_ueur"].to_numpy()), 4),
+            mode="markers",
+            marker={"color": AFTER, "size": 8},
+            hovertemplate="%{x}: %{y:.2f} EUR<extra></extra>",
             showlegend=False,
         )
     )
-    for values, name, colour, symbol in (
-        (baseline, "supplier alone (baseline)", BEFORE, "circle-open"),
-        (cost, "with local market and flexibility", AFTER, "circle"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=names,
-                y=values,
-                name=name,
-                mode="markers",
-                marker={"color": colour, "size": 8, "symbol": symbol, "line": {"width": 2}},
-                hovertemplate="%{x}: %{y:.2f} EUR<extra>" + name + "</extra>",
-            )
-        )
     zero_line(figure)
     styled(figure, ["cost [EUR]"], 420, over_time=False)
     many = len(names) > 40
@@ -156,7 +170,7 @@ def cost_chart(results: Results) -> Chart:
         showticklabels=not many,
         showgrid=not many,
         ticks="" if many else "outside",
-        title={"text": "prosumers, by baseline cost"},
+        title={"text": "prosumers, by cost"},
         tickangle=-45,
         automargin=True,
     )

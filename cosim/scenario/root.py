@@ -23,6 +23,7 @@ from cosim.scenario.overrides import put
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
 from cosim.scenario.time import TimeSettings
+from cosim.scenario.valuation import ValuationSettings
 from cosim.settings import Model
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ScenarioBase(Model):
         None, discriminator="kind", description="who attacks, and how (docs/attacks.md)"
     )
     simulators: tuple[ForeignSimulator, ...] = ()
+    valuation: ValuationSettings = ValuationSettings()
 
     if TYPE_CHECKING:  # sections of mechanisms that every run has
         market: MarketSettings

@@ -13,6 +13,9 @@ from cosim.report.panels import plotly_panel
 from cosim.report.report import REPORT
 from cosim.results.manifest import RUNS_FOLDER
 from cosim.studies.charts import study_figures
+from cosim.studies.comparison_text import comparison_tables, remaining_violations
+from cosim.studies.declaration import Compared
+from cosim.studies.differences import differences
 from cosim.studies.results import grid_limits, read_runs
 from cosim.studies.text import (
     STAGE_HEADINGS,
@@ -21,6 +24,7 @@ from cosim.studies.text import (
     expectation_rows,
     run_rows,
 )
+from cosim.studies.yardstick import Measured
 
 
 def write_study_report(folder: str | Path) -> Path:
@@ -43,6 +47,14 @@ def write_study_report(folder: str | Path) -> Path:
         If the folder is not that of a study, or a run is missing.
     """
     manifest, runs = read_runs(folder)
+    found = {run.name: run.indicators for run in runs}
+    compared = [
+        each
+        for pair in manifest.get("comparisons", ())
+        for each in differences(Path(folder), Compared(**pair), found)
+    ]
+    measured = [Measured(**one) for one in manifest.get("optima", ())]
+    compared += [each for one in measured for each in one.differences()]
     figures = study_figures(runs, grid_limits(folder, runs))
     drawn = {
         f"{figure.key}-{k}": json.loads(plotly_panel(figure, panel).to_json())
@@ -63,6 +75,8 @@ def write_study_report(folder: str | Path) -> Path:
         headings=[(column.heading, column.unit) for column in columns(runs)],
         rows=run_rows(runs),
         impossible=manifest["impossible"],
+        remaining=[*remaining_violations(compared), *(one.sentence() for one in measured)],
+        comparisons=comparison_tables(compared),
         figures=figures,
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],

@@ -27,6 +27,14 @@ from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_ma
 from cosim.results.writer import claim, prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
+from cosim.studies.declaration import ImpossibleRun, Study, StudyRun
+from cosim.studies.differences import (
+    COMPARISON_CSV,
+    COMPARISON_TABLE,
+    Difference,
+    differences,
+    write_comparison,
+)
 from cosim.studies.expectations import Outcome, check_expectation
 from cosim.studies.report import write_study_report
 from cosim.studies.results import (
@@ -36,7 +44,7 @@ from cosim.studies.results import (
     FinishedRun,
     write_study_table,
 )
-from cosim.studies.study import ImpossibleRun, Study, StudyRun
+from cosim.studies.yardstick import Measured, measure
 
 STUDY_FILE = "study.yaml"
 """The study as it was given."""
@@ -60,6 +68,10 @@ class StudyResult:
         Combinations left out: no scenarios, or refused by their set-up.
     outcomes : tuple of Outcome
         Of its expectations.
+    differences : tuple of Difference
+        Between runs and their counterfactuals.
+    measured : tuple of Measured
+        Runs against the central optimum.
     """
 
     folder: Path
@@ -67,6 +79,8 @@ class StudyResult:
     runs: tuple[FinishedRun, ...]
     impossible: tuple[ImpossibleRun, ...]
     outcomes: tuple[Outcome, ...]
+    differences: tuple[Difference, ...]
+    measured: tuple[Measured, ...]
 
     @property
     def as_expected(self) -> bool:
@@ -123,13 +137,22 @@ def run_study(
         runs = tuple(_finished(run, folder) for run in played)
         found = {run.name: run.indicators for run in runs}
         outcomes = tuple(check_expectation(each, found) for each in study.expectations)
-        shutil.copyfile(study.file, folder / STUDY_FILE)
+        pairs = [each for each in study.comparisons if {each.run, each.against} <= found.keys()]
+        compared = tuple(each for pair in pairs for each in differences(folder, pair, found))
+        measured = measure(study.measured, found)
+        compared += tuple(each for one in measured for each in one.differences())
+        (folder / STUDY_FILE).write_text(study.text, encoding="utf-8")
         write_study_table(folder, runs)
+        if compared:
+            write_comparison(folder, compared)
         spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
-        write_manifest(folder, _manifest(study, folder, runs, impossible, outcomes, spent))
+        manifest = _manifest(study, folder, runs, impossible, outcomes, spent)
+        manifest["comparisons"] = [asdict(pair) for pair in pairs]
+        manifest["optima"] = [asdict(one) for one in measured]
+        write_manifest(folder, manifest)
         report = write_study_report(folder)
         prepare(target, force)
-    return StudyResult(target, target / report.name, runs, impossible, outcomes)
+    return StudyResult(target, target / report.name, runs, impossible, outcomes, compared, measured)
 
 
 def cores() -> int:
@@ -313,7 +336,8 @@ def _manifest(
     first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
     hashed = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV)
+        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV, COMPARISON_TABLE, COMPARISON_CSV)
+        if (folder / name).exists()
     }
     return {
         "format": FORMAT_VERSION,

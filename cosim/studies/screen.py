@@ -11,8 +11,9 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cosim.studies.comparison_text import comparison_tables, remaining_violations
+from cosim.studies.declaration import Study
 from cosim.studies.runner import StudyResult
-from cosim.studies.study import Study
 from cosim.studies.text import (
     axis_headings,
     columns,
@@ -53,6 +54,7 @@ def print_study(result: StudyResult, console: Console) -> None:
         wide = console.options.update(max_width=10_000)
         console.width = max(console.width, Measurement.get(console, wide, table).maximum)
     console.print(table)
+    _print_comparisons(result, console)
     for each in result.impossible:
         console.print(f"impossible: {escape(each.name)}: {escape(each.reason)}", soft_wrap=True)
     for expected in expectation_rows([asdict(outcome) for outcome in result.outcomes]):
@@ -60,6 +62,23 @@ def print_study(result: StudyResult, console: Console) -> None:
         console.print(
             f"{word}: {escape(expected.text)}  ({escape(expected.figures)})", soft_wrap=True
         )
+
+
+def _print_comparisons(result: StudyResult, console: Console) -> None:
+    """Print runs against their counterfactuals."""
+    for text in comparison_tables(result.differences):
+        table = Table(
+            title=escape(text.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        )
+        table.add_column(text.headings[0])
+        for heading in text.headings[1:]:
+            table.add_column(escape(heading), justify="right")
+        for row in text.rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+    measured = [one.sentence() for one in result.measured]
+    for sentence in (*remaining_violations(result.differences), *measured):
+        console.print(escape(sentence), soft_wrap=True, highlight=False)
 
 
 class StudyProgress:

@@ -13,102 +13,37 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError
+import yaml
+from pydantic import ValidationError
 
 from cosim.errors import ScenarioError
 from cosim.report.indicators import known_indicators
-from cosim.scenario import Scenario, read_fields, scenario_of
+from cosim.scenario import read_fields, scenario_of
 from cosim.scenario.explaining import explained
 from cosim.scenario.loading import STUDY
 from cosim.scenario.overrides import put
 from cosim.settings import Model
+from cosim.studies.counterfactuals import COUNTERFACTUALS, with_counterfactuals
+from cosim.studies.declaration import (
+    AS_GIVEN,
+    CENTRAL_OPTIMUM,
+    ImpossibleRun,
+    Study,
+    StudyRun,
+    StudySettings,
+)
 from cosim.studies.expectations import Expectation, nearest, parse_expectation
 
-Overrides = dict[str, Any]
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-class StudySettings(Model):
-    """Variations of a scenario, and what is expected of them."""
-
-    expectation: str = Field("", description="what is expected, in one line for the report")
-    expect: tuple[str, ...] = Field((), description="comparisons of indicators that are checked")
-    variants: dict[str, Overrides | None] = Field({}, description="overrides by name")
-    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(
-        {}, description="values by field; every combination is run"
-    )
-    skip_impossible: bool = Field(
-        False, description="leave out combinations that are no scenario, and list them"
-    )
 
 
 class _File(Model):
     """The part of a file that is no scenario; only its errors are looked at."""
 
     study: StudySettings
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """One run of a study.
-
-    Parameters
-    ----------
-    name : str
-        Unique in the study; names its folder.
-    variant : str
-        Empty in a study without variants.
-    values : dict
-        Value on each axis, by field.
-    scenario : Scenario
-    """
-
-    name: str
-    variant: str
-    values: dict[str, Any]
-    scenario: Scenario
-
-
-@dataclass(frozen=True)
-class ImpossibleRun:
-    """A combination that is no scenario, and why."""
-
-    name: str
-    variant: str
-    values: dict[str, Any]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study: its runs in the order of the file, and what is expected of them.
-
-    Parameters
-    ----------
-    name, description : str
-        Of the scenario that is varied.
-    file : Path
-        Where it was read from.
-    settings : StudySettings
-    runs : tuple of StudyRun
-        Variants outermost, then the axes in their order; the last axis changes fastest.
-    impossible : tuple of ImpossibleRun
-        Left out; empty unless ``skip_impossible``.
-    expectations : tuple of Expectation
-    """
-
-    name: str
-    description: str
-    file: Path
-    settings: StudySettings
-    runs: tuple[StudyRun, ...]
-    impossible: tuple[ImpossibleRun, ...]
-    expectations: tuple[Expectation, ...]
 
 
 def is_study(path: str | Path) -> bool:
@@ -122,7 +57,11 @@ def is_study(path: str | Path) -> bool:
     return STUDY in read_fields(path)
 
 
-def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
+def load_study(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    compare: Sequence[str] | None = None,
+) -> Study:
     """Read a study and work out its runs.
 
     Parameters
@@ -131,6 +70,9 @@ def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
         A scenario file with a section ``study``.
     overrides : mapping, optional
         Put into every run last, for options of the command line.
+    compare : sequence of str, optional
+        Counterfactuals, instead of those of ``study.compare``. A file without a section ``study``
+        is then one run with its counterfactuals.
 
     Raises
     ------
@@ -139,8 +81,40 @@ def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
         and the run. A combination that is no scenario is one unless ``study.skip_impossible``.
     """
     file = Path(path)
-    base = read_fields(file)
-    settings = _settings(base.pop(STUDY, None), file)
+    return study_of(read_fields(file), file, file.read_text("utf-8"), overrides, compare)
+
+
+def study_of(
+    fields: Mapping[str, Any],
+    file: Path,
+    text: str,
+    overrides: Mapping[str, Any] | None = None,
+    compare: Sequence[str] | None = None,
+) -> Study:
+    """Return the study that fields describe.
+
+    Parameters
+    ----------
+    fields : mapping
+        As a file has them.
+    file : Path
+        Where they come from; named in errors.
+    text : str
+        The same as YAML, kept with the results.
+    overrides, compare
+        As of :func:`load_study`.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`load_study`.
+    """
+    base = dict(fields)
+    section = base.pop(STUDY, {} if compare else None)
+    if compare is not None and isinstance(section, Mapping):
+        section = {**section, "compare": list(compare)}
+        text = yaml.safe_dump({**yaml.safe_load(text), STUDY: section}, sort_keys=False)
+    settings = _settings(section, file)
     combinations = _combinations(settings, file)
     runs: list[StudyRun] = []
     impossible: list[ImpossibleRun] = []
@@ -164,14 +138,29 @@ def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> 
             field="study.axes",
             remedy="change a value or the scenario",
         )
+    measured = runs if CENTRAL_OPTIMUM in settings.compare else []
+    for one in measured:
+        if one.scenario.simulators:
+            raise ScenarioError(
+                f"run {one.name!r}: devices of another simulator are not known, so there is no "
+                f"{CENTRAL_OPTIMUM}",
+                file=file,
+                field="simulators",
+                remedy=f"leave it out of study.compare: name {', '.join(COUNTERFACTUALS)} there",
+            )
+    played = [each for each in settings.compare if each != CENTRAL_OPTIMUM]
+    runs, comparisons = with_counterfactuals(runs, played, name, file)
     return Study(
         name=name,
         description=str(base.get("description", "")),
         file=file,
+        text=text,
         settings=settings,
         runs=tuple(runs),
         impossible=tuple(impossible),
         expectations=_expectations(settings, runs, impossible, file),
+        comparisons=tuple(comparisons),
+        measured=tuple(measured),
     )
 
 
@@ -196,12 +185,12 @@ def _settings(data: Any, file: Path) -> StudySettings:
         settings = _File.model_validate({STUDY: data}).study
     except ValidationError as error:
         raise explained(error, file, _File) from error
-    if not settings.variants and not settings.axes:
+    if not settings.variants and not settings.axes and not settings.compare:
         raise ScenarioError(
-            "names neither variants nor axes, so there is nothing to compare",
+            "names neither variants, axes nor counterfactuals, so there is nothing to compare",
             file=file,
             field=STUDY,
-            remedy="add study.variants or study.axes; see docs/studies.md",
+            remedy="add study.variants, study.axes or study.compare; see docs/studies.md",
         )
     for variant in settings.variants:
         if not _NAME.fullmatch(variant):
@@ -228,7 +217,10 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     for variant, *points in itertools.product(settings.variants or ("",), *axes):
         parts = [*([str(variant)] if variant else []), *(word for _, _, word in points)]
         values = {field: _plain(value) for field, value, _ in points}
-        found.append(("_".join(parts), str(variant), values))
+        if settings.compare and not variant:
+            found.append(("_".join(parts) or AS_GIVEN, AS_GIVEN, values))
+        else:
+            found.append(("_".join(parts), str(variant), values))
     names = [name for name, _, _ in found]
     for name in names:
         if names.count(name) > 1:

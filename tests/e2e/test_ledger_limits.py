@@ -34,7 +34,7 @@ def test_a_row_of_the_page(corner: tuple[int, int, int], tmp_path: Path) -> None
     assert i.highest_vm_pu is not None
     row = (
         f"{minutes[0]:.0f} → {minutes[1]:.0f} | {i['flexibility_awarded_kwh']:.1f} | "
-        f"{i['orders']['late']} of {sum(i['orders'].values())} | {i['welfare_eur']:.2f} | "
+        f"{i['orders']['late']} of {sum(i['orders'].values())} | {i['trade_surplus_eur']:.2f} | "
         f"{i.highest_vm_pu:.4f} | {i.mean_cost_eur:.2f}"
     )
     assert row == PAGE[corner]

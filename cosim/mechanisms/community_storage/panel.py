@@ -49,6 +49,11 @@ class StorageReported(Reported[CommunityStorageSettings]):
         """Return bills, fees and allocated energy."""
         return storage_costs(results, self.settings.name)
 
+    def efficiencies(self) -> dict[str, tuple[float, float]]:
+        """Return those of the shared battery."""
+        own = self.settings
+        return {own.name: (own.charge_permille / 1_000, own.discharge_permille / 1_000)}
+
     def report(self, results: Results) -> ReportPart:
         """Return its tile, chart and definition."""
         i = self.indicators(results)

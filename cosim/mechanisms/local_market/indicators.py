@@ -1,4 +1,4 @@
-"""Orders, trades and welfare of the local market in a run."""
+"""Orders, trades and surplus of the local market in a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from cosim.mechanisms.local_market.welfare import welfare_eur
+from cosim.mechanisms.local_market.surplus import trade_surplus_eur
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import BlockTimes, confirmations, distribution
 from cosim.report.text import number, percent, times
@@ -26,10 +26,12 @@ class MarketIndicators(IndicatorSet):
 
     traded_kwh: Annotated[float, Meaning("kWh", "between prosumers")]
     mean_price_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", "weighted by energy")]
-    welfare_eur: Annotated[
+    trade_surplus_eur: Annotated[
         float, Meaning("EUR", "buyers' value less sellers' cost of trades, by limit prices")
     ]
-    welfare_possible_eur: Annotated[float, Meaning("EUR", "the same, had every order been in time")]
+    trade_surplus_possible_eur: Annotated[
+        float, Meaning("EUR", "the same, had every order been in time")
+    ]
     orders: Annotated[dict[str, int], Meaning("-", "number by status")]
     order_latency_s: Annotated[
         dict[str, float] | None, Meaning("s", _LATENCY + "the block that includes it")
@@ -53,9 +55,9 @@ class MarketIndicators(IndicatorSet):
             ("Traded energy", number(self.traded_kwh, "kWh")),
             ("Mean price", number(self.mean_price_eur_per_kwh, "EUR/kWh", 4)),
             (
-                "Welfare of trades (possible with every order)",
-                f"{number(self.welfare_eur, '', 2)} "
-                f"({number(self.welfare_possible_eur, '', 2)})\u00a0EUR",
+                "Surplus of trades (possible with every order)",
+                f"{number(self.trade_surplus_eur, '', 2)} "
+                f"({number(self.trade_surplus_possible_eur, '', 2)})\u00a0EUR",
             ),
             (
                 "Orders (late, rejected)",
@@ -108,12 +110,12 @@ def market_indicators(results: Results) -> MarketIndicators:
     status = orders["status"]
     late_wh = orders.loc[status == "late", "energy_wh"]
     counts, took = status.value_counts(), order_times(results)
-    reached_eur, possible_eur = welfare_eur(orders)
+    reached_eur, possible_eur = trade_surplus_eur(orders)
     return MarketIndicators(
         traded_kwh=energy_wh / WH_PER_KWH,
         mean_price_eur_per_kwh=None if price is None else eur_from_ueur(price),
-        welfare_eur=reached_eur,
-        welfare_possible_eur=possible_eur,
+        trade_surplus_eur=reached_eur,
+        trade_surplus_possible_eur=possible_eur,
         orders={name: int(counts.get(name, 0)) for name in ORDER_STATUSES},
         order_latency_s=distribution(took.inclusion_s),
         order_confirmation_s=distribution(took.confirmation_s) if confirmations(results) else None,

@@ -1,4 +1,4 @@
-"""The local market in a report and in a study: price and energy, orders, welfare."""
+"""The local market in a report and in a study: price and energy, orders, surplus."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POSITIONS = {
 }
 DEFINITIONS = (
     (
-        "Welfare",
+        "Surplus of trades",
         "Buyers' value less sellers' cost of what was traded, both by the limit prices of their "
         "orders. Possible: the area between demand and supply of every order that was sent, late "
         "and rejected ones included.",
@@ -66,19 +66,19 @@ def orders_missed_percent(indicators: Indicators) -> float | None:
 COMPARISON = Comparison(
     columns=(
         Column(40, "Orders late", "", "orders\nlate", 0, indicator("orders.late")),
-        Column(50, "Welfare", "EUR", "welfare\n[EUR]", 2, indicator("welfare_eur")),
+        Column(50, "Surplus of trades", "EUR", "surplus\n[EUR]", 2, indicator("trade_surplus_eur")),
     ),
     figures=(
         Figure(
-            "welfare",
-            "Welfare of the trades",
+            "trade_surplus",
+            "Surplus of the trades",
             "Buyers' value less sellers' cost by their limit prices. Possible: had every order "
             "been in time.",
             "EUR",
             2,
             (
-                Shown("Reached", indicator("welfare_eur")),
-                Shown("Possible", indicator("welfare_possible_eur")),
+                Shown("Reached", indicator("trade_surplus_eur")),
+                Shown("Possible", indicator("trade_surplus_possible_eur")),
             ),
         ),
         Figure(
@@ -105,7 +105,7 @@ class LocalMarketReported(Reported[Any]):
     comparison: ClassVar = COMPARISON
 
     def indicators(self, results: Results) -> MarketIndicators:
-        """Return orders, trades and welfare."""
+        """Return orders, trades and surplus."""
         return market_indicators(results)
 
     def report(self, results: Results) -> ReportPart:
@@ -141,7 +141,7 @@ def _terms(results: Results) -> list[tuple[str, str]]:
 
 
 def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
-    """Return tiles of trades, welfare and orders.
+    """Return tiles of trades, surplus and orders.
 
     Parameters
     ----------
@@ -168,9 +168,10 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
             number(i.traded_kwh, "kWh"),
         ),
         Tile(
-            "Welfare of the trades",
-            f"{number(i.welfare_possible_eur, 'EUR', 2)} possible, had every order been in time",
-            number(i.welfare_eur, "EUR", 2),
+            "Surplus of the trades",
+            f"by limit price; {number(i.trade_surplus_possible_eur, 'EUR', 2)} possible, had every"
+            " order been in time",
+            number(i.trade_surplus_eur, "EUR", 2),
         ),
         Tile("Order latency", latency, number((i.order_latency_s or {}).get("mean"), "s")),
         Tile(

@@ -39,7 +39,9 @@ def test_the_examples_run_as_one_script(tmp_path):
     assert "market.pricng unknown field did you mean 'pricing'?" in process.stdout
     assert "2016-05-24 11:45:00" in process.stdout
     written = {path.parent.name for path in (tmp_path / "results").rglob("report.html")}
-    assert written == {"mcafee", "midpoint", "bill_sharing"}
+    assert written == {
+        "mcafee", "midpoint", "bill_sharing", "as_given", "no_market", "noon-compared",
+    }  # fmt: skip
 
 
 def test_the_first_examples_run_in_a_notebook(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cosim.errors import ResultFolderError
 from cosim.report.checks import checks_of_stage, violation_minutes
-from cosim.report.costs import baseline_ueur, costs_by_prosumer, money_by_role
+from cosim.report.costs import costs_by_prosumer, money_by_role, supplier_bill_ueur
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.series import offenders
 from cosim.report.summary import print_summary
@@ -123,20 +123,17 @@ def test_gas(indicators: Indicators) -> None:
     }  # fmt: skip
 
 
-def test_baseline_rounds_up_what_is_paid_and_down_what_is_earned() -> None:
-    cost = baseline_ueur([-1, -1000, 0, 1, 1000], 299_999, 80_001)
+def test_the_suppliers_bill_rounds_up_what_is_paid_and_down_what_is_earned() -> None:
+    cost = supplier_bill_ueur([-1, -1000, 0, 1, 1000], 299_999, 80_001)
     assert cost.tolist() == [300, 299_999, 0, -80, -80_001]
 
 
-def test_cost_of_each_prosumer_and_its_baseline(results: Results, indicators: Indicators) -> None:
+def test_cost_of_each_prosumer(results: Results, indicators: Indicators) -> None:
     costs = costs_by_prosumer(results)
     solar = costs.loc[SOLAR]
     assert solar["cost_ueur"] == 40 - 95_000 - 160_080 - 15_000
-    assert solar["baseline_cost_ueur"] == -(1501 + 1000) * 80
     house = costs.drop(index=SOLAR).iloc[0]
     assert house["cost_ueur"] == 80 + 95_000 + 405_300
-    assert house["baseline_cost_ueur"] == (100 + 700 + 1001 + 50) * 300
-    assert indicators.prosumers_better_off == 2
     assert indicators.mean_cost_eur == pytest.approx((500_380 - 270_040) / 2 / 1e6)
 
 

@@ -304,7 +304,7 @@ def test_report_tells_what_applies(another_result: Callable[..., Path]) -> None:
         "Gas per prosumer and interval", "Share of the block used", "Settlement final after",
     ]  # fmt: skip
     assert [tile.title for tile in market_tiles(market_indicators(results), 0)] == [
-        "Traded between prosumers", "Welfare of the trades", "Order latency",
+        "Traded between prosumers", "Surplus of the trades", "Order latency",
         "Orders missed at the gate", "Fees per kWh traded",
     ]  # fmt: skip
     assert "Reversal" not in dict(ledger_part(results, indicators).definitions)

@@ -17,7 +17,7 @@ from cosim.plugins.mechanism import Mechanism
 from cosim.plugins.reported import Reported
 from cosim.report import subjects
 from cosim.report.comparison import Column, Comparison, indicator
-from cosim.report.costs import costs_by_prosumer, money_by_role
+from cosim.report.costs import costs_by_prosumer, money_by_role, physical_wh
 from cosim.report.indicator import IndicatorSet, Meaning, Rows
 from cosim.report.indicators import Indicators, compute_indicators, known_indicators
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
@@ -147,7 +147,9 @@ def test_a_foreign_mechanism_moves_money_and_energy(parking: Results) -> None:
     assert costs.other_ueur.to_dict() == {SOLAR: 1_500_000, HOUSE: -1_500_007}
     assert costs.cost_ueur[HOUSE] == 80 + 95_000 + 405_300 + 1_500_007
     # in interval 0 the house was settled for 100 Wh drawn, and 1 000 Wh were allocated away from it
-    assert costs.baseline_cost_ueur[HOUSE] == (700 + 1001 + 50) * 300 - 900 * 80
+    settled = parking.frame("settlement")
+    first = (settled["interval"] == 0) & (settled["prosumer"] == HOUSE)
+    assert physical_wh(parking)[first].tolist() == [900]
     money = money_by_role(parking)
     assert money.fees.tolist() == [30 + 7, 30, 30, 30]
     assert money.sum(axis=1).tolist() == [0, 0, 0, 0]

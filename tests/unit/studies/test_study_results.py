@@ -30,8 +30,8 @@ def grid_of_runs(*variants: str) -> list[FinishedRun]:
             variant,
             {TIME: time, PARTICIPANTS: participants},
             {
-                "welfare_eur": 10.0 - time / 30 + participants / 100,
-                "welfare_possible_eur": 12.0,
+                "trade_surplus_eur": 10.0 - time / 30 + participants / 100,
+                "trade_surplus_possible_eur": 12.0,
                 "orders_missed_share": time / 100,
                 "violations.scheduled.any.minutes": 15.0,
                 "highest_vm_pu": 1.11,
@@ -65,10 +65,15 @@ def test_the_table_has_a_row_per_run(tmp_path: Path) -> None:
 
 def test_lines_over_the_first_axis_with_numbers() -> None:
     figures = {figure.key: figure for figure in study_figures(grid_of_runs())}
-    assert set(figures) == {"violation_minutes_scheduled", "welfare", "orders_missed", "voltage"}
-    welfare = figures["welfare"]
-    assert (welfare.kind, welfare.x_title, welfare.legend_title) == ("lines", TIME, PARTICIPANTS)
-    (panel,) = welfare.panels
+    assert set(figures) == {
+        "violation_minutes_scheduled",
+        "trade_surplus",
+        "orders_missed",
+        "voltage",
+    }
+    surplus = figures["trade_surplus"]
+    assert (surplus.kind, surplus.x_title, surplus.legend_title) == ("lines", TIME, PARTICIPANTS)
+    (panel,) = surplus.panels
     solid = {series.name: series.points for series in panel.series if not series.dashed}
     assert solid == {
         "40": ((12, pytest.approx(10.0)), (60, pytest.approx(8.4))),
@@ -110,10 +115,10 @@ def test_without_numbers_on_an_axis_there_are_bars() -> None:
 
 def test_the_image_places_points_on_its_axes() -> None:
     figures = {figure.key: figure for figure in study_figures(grid_of_runs())}
-    image = panels_svg(figures["welfare"])
+    image = panels_svg(figures["trade_surplus"])
     shown = texts(image)
     assert {
-        "Welfare of the trades",
+        "Surplus of the trades",
         "[EUR]",
         TIME,
         f"{PARTICIPANTS}:",
@@ -130,7 +135,7 @@ def test_the_image_places_points_on_its_axes() -> None:
     assert len(drawn) == 2
     for (x0, y0), (x1, y1) in drawn:
         assert x0 < x1
-        assert y0 < y1, "less welfare is further down"
+        assert y0 < y1, "less surplus is further down"
     # 118 prosumers trade more than 40 everywhere
     assert drawn[1][0][1] < drawn[0][0][1]
 

@@ -1,10 +1,14 @@
-"""Welfare of the local market's trades, reached and possible.
+"""Surplus of the local market's trades, reached and possible.
 
-The welfare of an interval is the buyers' value of what they bought less the sellers' cost of what
+The surplus of an interval is the buyers' value of what they bought less the sellers' cost of what
 they sold, both by the limit prices of their orders: ``sum over bids (p_i q_i) - sum over asks
 (p_i q_i)`` with limit prices ``p`` and filled energies ``q``. Payments do not enter, they share it
-out. It is largest at the crossing of demand and supply in merit order; the difference to
-that is what late, rejected and unrevealed orders, and pricing rules that trade less, have cost.
+out. It is largest at the crossing of demand and supply in merit order; the difference to that is
+what late, rejected and unrevealed orders, and pricing rules that trade less, have cost.
+
+Limit prices lie between the supplier's prices, whose margin is a transfer: the surplus says how
+trades share out that margin, not how much better off everybody together is, which is the welfare of
+:mod:`cosim.report.resource_cost`.
 """
 
 from __future__ import annotations
@@ -15,8 +19,8 @@ import pandas as pd
 from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
 
 
-def welfare_eur(orders: pd.DataFrame) -> tuple[float, float]:
-    """Return the welfare of all trades, and the largest that the orders sent allowed. [EUR]
+def trade_surplus_eur(orders: pd.DataFrame) -> tuple[float, float]:
+    """Return the surplus of all trades, and the largest that the orders sent allowed. [EUR]
 
     Parameters
     ----------
@@ -30,14 +34,14 @@ def welfare_eur(orders: pd.DataFrame) -> tuple[float, float]:
     energy_wh = orders["energy_wh"].to_numpy()
     reached = int(np.where(is_sell, -filled_wh * price, filled_wh * price).sum())
     possible = sum(
-        largest_welfare(is_sell[rows], energy_wh[rows], price[rows])
+        largest_surplus(is_sell[rows], energy_wh[rows], price[rows])
         for rows in orders.groupby("interval").indices.values()
     )
     return _eur(reached), _eur(possible)
 
 
-def largest_welfare(is_sell: object, energy_wh: object, price_ueur_per_kwh: object) -> int:
-    """Return the largest welfare of one interval's orders: the area between demand and supply.
+def largest_surplus(is_sell: object, energy_wh: object, price_ueur_per_kwh: object) -> int:
+    """Return the largest surplus of one interval's orders: the area between demand and supply.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Welfare and extremes, against values worked out by hand and the market's own model."""
+"""Surplus of trades and extremes, against values worked out by hand and the market's own model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 from clearing_welfare import largest_welfare_ueur
 
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.welfare import largest_welfare
+from cosim.mechanisms.local_market.surplus import largest_surplus
 from cosim.report.extremes import extreme_indicators
 from cosim.report.indicators import compute_indicators
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
 
-def test_welfare_of_what_was_filled_and_of_every_order(results: Results) -> None:
+def test_surplus_of_what_was_filled_and_of_every_order(results: Results) -> None:
     found = compute_indicators(results)
     # 500 Wh between an ask at 0.08 and a bid at 0.30 EUR/kWh: once of four times
-    assert found["welfare_eur"] == pytest.approx(0.11, abs=1e-12)
-    assert found["welfare_possible_eur"] == pytest.approx(0.44, abs=1e-12)
+    assert found["trade_surplus_eur"] == pytest.approx(0.11, abs=1e-12)
+    assert found["trade_surplus_possible_eur"] == pytest.approx(0.44, abs=1e-12)
     assert found["supplier_received_eur"] == pytest.approx(0.24522, abs=1e-12)
 
 
-def test_largest_welfare_is_that_of_the_markets_model() -> None:
+def test_largest_surplus_is_that_of_the_markets_model() -> None:
     generator = np.random.default_rng(4)
     most = 0
     for _ in range(300):
@@ -34,7 +34,7 @@ def test_largest_welfare_is_that_of_the_markets_model() -> None:
         energy = generator.integers(1, 1_000, n)
         price = generator.integers(0, 6, n) * 50_000
         book = [Order(f"p{k}", bool(is_sell[k]), int(energy[k]), int(price[k])) for k in range(n)]
-        found = largest_welfare(is_sell, energy, price)
+        found = largest_surplus(is_sell, energy, price)
         assert found / 1_000 == pytest.approx(largest_welfare_ueur(book))
         most = max(most, found)
     assert most > 0

@@ -1,0 +1,197 @@
+"""Resource cost of a run, and welfare as its negative.
+
+Welfare is the value of consumption less the cost of the resources that serve it; payments between
+those who take part cancel out of it (Schweppe, Caramanis, Tabors, Bohn: Spot Pricing of Electricity
+(1988), ch. 6; Kirschen, Strbac: Fundamentals of Power System Economics, 2nd ed. (2018), ch. 2 and
+5). Consumption here has no price elasticity: its value is the same in every run of a scenario but
+for what is cut, which counts at the value of lost load. What is left to compare is
+
+    energy from upstream + fuel + wear + discomfort + unserved energy + closing,
+
+all in EUR:
+
+* energy from upstream: net import at the slack bus, losses included, at the wholesale price;
+  export counts at the same price with the other sign;
+* fuel: generation at its kind's ``fuel_ueur_per_kwh``;
+* wear: what storages charge and discharge, at their kind's ``wear_ueur_per_kwh``;
+* discomfort: consumption newly put off, at ``Deferral.discomfort_ueur_per_kwh``;
+* unserved energy: consumption that was cut, at the value of lost load;
+* closing: storage ends as it began, and nothing stays owed. What is missing in a storage is bought
+  back at the mean wholesale price through its charging efficiency, what is left over is sold
+  through its discharging efficiency, both with the wear of it and where that pays; owed consumption
+  is served at that price.
+
+Retail margin, charges, flexibility payments, penalties and fees of the ledger are transfers and in
+none of these (:mod:`cosim.report.roles`). Simplified: one wholesale price; no capacity cost; the
+ledger's own energy is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from cosim.devices.battery import Battery, BatterySettings
+from cosim.devices.catalogue import SHED, registered
+from cosim.devices.deferral import OWED, Deferral
+from cosim.devices.profiled import Generator
+from cosim.devices.storage import Storage
+from cosim.report.subjects import subjects
+from cosim.results.reader import Results
+from cosim.scenario.valuation import ValuationSettings
+from cosim.units import MWH_PER_KWH, FloatArray, eur_from_ueur
+
+
+@dataclass(frozen=True)
+class ResourceCost:
+    """Parts of the resource cost; negative where something was earned. [EUR]
+
+    Parameters
+    ----------
+    upstream_eur, fuel_eur, wear_eur, discomfort_eur, unserved_eur, closing_eur : float
+        ``upstream_eur`` is NaN where a power flow has no solution.
+    """
+
+    upstream_eur: float
+    fuel_eur: float
+    wear_eur: float
+    discomfort_eur: float
+    unserved_eur: float
+    closing_eur: float
+
+    @property
+    def total_eur(self) -> float:
+        """Sum of all parts. [EUR]"""
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, float]:
+        """Return the parts by name, without their unit. [EUR]"""
+        return {f.name.removesuffix("_eur"): getattr(self, f.name) for f in fields(self)}
+
+
+IN_KIND = ("fuel", "wear", "discomfort", "unserved", "closing")
+"""Parts that arise behind a connection point, where nobody pays for them in money."""
+
+
+def valuation(results: Results) -> ValuationSettings:
+    """Return the scenario's values of resources."""
+    return ValuationSettings.model_validate(results.scenario_fields.get("valuation", {}))
+
+
+def resource_cost(results: Results) -> ResourceCost:
+    """Return the resource cost of a run."""
+    in_kind = in_kind_costs(results).sum()
+    return ResourceCost(
+        upstream_eur=float(imported_kwh(results).sum(skipna=False))
+        * valuation(results).wholesale_eur_per_kwh,
+        **{f"{name}_eur": float(in_kind[name]) for name in IN_KIND},
+    )
+
+
+def imported_kwh(results: Results) -> pd.Series:
+    """Return net import from upstream by interval; NaN where a power flow has no solution. [kWh]"""
+    balance = results.frame("grid_balance", ("interval", "p_slack_mw")).set_index("interval")
+    imported = balance["p_slack_mw"] * (results.step_h / MWH_PER_KWH)
+    return pd.Series(imported.reindex(range(results.n_intervals)), name="imported_kwh")
+
+
+def in_kind_costs(results: Results) -> pd.DataFrame:
+    """Return what arises behind each connection point, one column per name in :data:`IN_KIND`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``prosumer``. [EUR]
+    """
+    rows = results.frame("prosumers")
+    rows = rows.assign(prosumer=rows["prosumer"].astype(str))
+    values, kwh = valuation(results), results.step_h / MWH_PER_KWH
+    energy_mw = rows.drop(columns=["interval", "bus"]).set_index("prosumer")
+    energy_mw = energy_mw.select_dtypes("number").abs()
+    energy = energy_mw.groupby(level=0).sum() * kwh  # of powers; states are not looked at
+    cost = pd.DataFrame(0.0, index=energy.index, columns=list(IN_KIND))
+    if rows.empty:
+        return cost
+    for device in registered():
+        column = device.power_column()
+        if column not in energy:
+            continue
+        if issubclass(device, Generator):
+            cost["fuel"] += energy[column] * eur_from_ueur(device.fuel_ueur_per_kwh)
+        elif issubclass(device, Storage):
+            cost["wear"] += energy[column] * eur_from_ueur(device.wear_ueur_per_kwh)
+            state = rows.pivot(index="interval", columns="prosumer", values=device.soc_column())
+            cost["closing"] += _closing_eur(results, device, state, rows, values)
+    owed = rows.pivot(index="interval", columns="prosumer", values=OWED.name) / MWH_PER_KWH
+    put_off = owed.diff().fillna(owed.iloc[:1]).clip(lower=0.0).sum()
+    cost["discomfort"] = put_off * eur_from_ueur(Deferral.discomfort_ueur_per_kwh)
+    cost["unserved"] = energy[SHED.name] * values.unserved_eur_per_kwh
+    cost["closing"] += owed.iloc[-1] * values.wholesale_eur_per_kwh
+    return cost
+
+
+def _closing_eur(
+    results: Results,
+    device: type[Storage],
+    state_mwh: pd.DataFrame,
+    rows: pd.DataFrame,
+    values: ValuationSettings,
+) -> pd.Series:
+    """Return the cost of bringing a kind of storage back to where it began, by prosumer. [EUR]
+
+    The first state is that at the end of the first interval; its power leads back to the start.
+    """
+    charge, discharge = efficiencies(results, device, state_mwh.columns)
+    first = rows[rows["interval"] == 0].set_index("prosumer")[device.power_column()]
+    power = first.reindex(state_mwh.columns).to_numpy()
+    gained = stored_mwh(power, charge, discharge, results.step_h)
+    change_mwh = state_mwh.iloc[-1].to_numpy() - (state_mwh.iloc[0].to_numpy() - gained)
+    bought, sold = closing_prices(device, values.wholesale_eur_per_kwh)
+    eur = np.where(change_mwh < 0, change_mwh / charge * bought, change_mwh * discharge * sold)
+    return pd.Series(-eur / MWH_PER_KWH, index=state_mwh.columns)
+
+
+def closing_prices(
+    device: Storage | type[Storage], wholesale_eur_per_kwh: float
+) -> tuple[float, float]:
+    """Return what a kWh costs that fills a storage at the end, and what one earns that leaves it.
+
+    Returns
+    -------
+    float, float
+        With its wear; what would earn nothing is kept. [EUR/kWh]
+    """
+    wear_eur = float(eur_from_ueur(device.wear_ueur_per_kwh))
+    return wholesale_eur_per_kwh + wear_eur, max(wholesale_eur_per_kwh - wear_eur, 0.0)
+
+
+def stored_mwh(
+    p_mw: FloatArray, charge_efficiency: FloatArray, discharge_efficiency: FloatArray, step_h: float
+) -> FloatArray:
+    """Return the energy that a power, charging positive, adds to a storage. [MWh]"""
+    stored_mw = np.where(p_mw > 0, p_mw * charge_efficiency, p_mw / discharge_efficiency)
+    return np.asarray(stored_mw * step_h, dtype=np.float64)
+
+
+def efficiencies(
+    results: Results, device: type[Storage], names: Iterable[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Return one-way efficiencies of a kind of storage by connection point. [-]
+
+    Returns
+    -------
+    (n,) float, (n,) float
+        Charging and discharging.
+    """
+    charge = discharge = device.one_way_efficiency
+    if issubclass(device, Battery):
+        section = results.scenario_fields["prosumers"].get(device.section, {})
+        known = BatterySettings.model_validate(section)
+        charge, discharge = known.charge_efficiency, known.discharge_efficiency
+    shared = {k: v for each in subjects(results) for k, v in each.efficiencies().items()}
+    pairs = [shared.get(name, (charge, discharge)) for name in names]
+    both = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

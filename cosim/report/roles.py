@@ -1,0 +1,201 @@
+"""Money by role over a run: who paid whom, and which resources the community used up.
+
+Every payment has two sides, so that a column of payments adds up to zero over all roles, upstream
+among them. Upstream is the outside: it receives the wholesale price for the net import, losses
+included, and gives nothing back but energy. What arises behind a connection point without being
+paid for (wear, discomfort, unserved energy: :mod:`cosim.report.resource_cost`) is borne there. The
+community's sums, all roles but upstream, therefore add up to minus the resource cost.
+
+Roles:
+
+* members of the local market with generation, and without;
+* connection points outside of it: their meter readings are billed at the supplier's prices, off
+  chain;
+* the supplier buys what all meters together read, net, at the wholesale price, and sells what they
+  fed in;
+* the DSO pays for flexibility, receives penalties, and buys at the wholesale price what flows in
+  and no meter read: technical losses, and what false or silent meters leave out. So network
+  operators procure their losses in most of Europe (2nd CEER Report on Power Losses, 2020);
+* producers of blocks receive the fees of the ledger that members pay;
+* others receive what members paid within further mechanisms and no member received.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cosim.devices.catalogue import columns_of
+from cosim.report.costs import other_costs, physical_wh, supplier_bill_ueur
+from cosim.report.resource_cost import (
+    IN_KIND,
+    imported_kwh,
+    in_kind_costs,
+    resource_cost,
+    valuation,
+)
+from cosim.results.reader import Results
+from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur, ueur_from_eur
+
+WITH_PV, WITHOUT_PV, OUTSIDE = "with_generation", "without_generation", "outside_market"
+SUPPLIER, DSO, LEDGER, OTHERS, UPSTREAM = "supplier", "dso", "ledger", "others", "upstream"
+
+ROLES: dict[str, str] = {
+    WITH_PV: "Members with generation",
+    WITHOUT_PV: "Members without",
+    OUTSIDE: "Outside the market",
+    SUPPLIER: "Supplier",
+    DSO: "DSO",
+    LEDGER: "Block producers",
+    OTHERS: "Others",
+    UPSTREAM: "Upstream",
+}
+"""Titles of the roles, in their order."""
+
+PAYMENTS: dict[str, str] = {
+    "market": "Market",
+    "supply": "Supply",
+    "flexibility": "Flexibility",
+    "agreements": "Agreements",
+    "fees": "Fees",
+    "wholesale": "Wholesale",
+    "losses": "Losses",
+}
+"""Titles of the payments: columns that add up to zero over all roles."""
+
+
+@dataclass(frozen=True)
+class MoneyTable:
+    """Payments between roles over a run, and what arose in kind.
+
+    Parameters
+    ----------
+    amounts_eur : mapping of str to mapping of str to float
+        By role (:data:`ROLES`) and payment (:data:`PAYMENTS`): received, paid negative. NaN in
+        ``losses`` of a run in which a power flow has no solution. [EUR]
+    in_kind_eur : mapping of str to float
+        By role: costs that nobody is paid for, negative. [EUR]
+    """
+
+    amounts_eur: Mapping[str, Mapping[str, float]]
+    in_kind_eur: Mapping[str, float]
+
+    def received_eur(self, role: str) -> float:
+        """Return what a role received less what it paid. [EUR]"""
+        return sum(self.amounts_eur[role].values())
+
+    def total_eur(self, payment: str) -> float:
+        """Return the sum of a payment over all roles: zero. [EUR]"""
+        return sum(own[payment] for own in self.amounts_eur.values())
+
+
+def money_table(results: Results) -> MoneyTable:
+    """Return what each role received over the run, by payment."""
+    paid_ueur = {role: dict.fromkeys(PAYMENTS, 0) for role in ROLES}
+    group = roles_of_points(results)
+    settled = results.frame("settlement")
+    others = other_costs(results)
+    for frame, column, payment, sign, payee in (
+        (settled, "traded_ueur", "market", 1, SUPPLIER),
+        (settled, "supplier_ueur", "supply", 1, SUPPLIER),
+        (settled, "flexibility_ueur", "flexibility", 1, DSO),
+        (settled, "fees_ueur", "fees", -1, LEDGER),
+        (others, "received_ueur", "agreements", 1, OTHERS),
+        (others, "fees_ueur", "fees", -1, LEDGER),
+    ):
+        for name, amount_ueur in frame.groupby(frame["prosumer"].astype(str))[column].sum().items():
+            paid_ueur[group[str(name)]][payment] += sign * int(amount_ueur)
+            paid_ueur[payee][payment] -= sign * int(amount_ueur)
+    outside_wh = _readings_outside(results, group)
+    _supply_outside(results, paid_ueur, outside_wh)
+    amounts = {
+        role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
+        for role, own in paid_ueur.items()
+    }
+    read_kwh = (int(physical_wh(results).sum()) + int(outside_wh.sum())) / WH_PER_KWH
+    _wholesale(results, amounts, read_kwh)
+    in_kind = dict.fromkeys(ROLES, 0.0)
+    for name, cost_eur in in_kind_costs(results)[list(IN_KIND)].sum(axis=1).items():
+        in_kind[group[str(name)]] -= float(cost_eur)
+    return MoneyTable(amounts, in_kind)
+
+
+def roles_of_points(results: Results) -> dict[str, str]:
+    """Return the role of every connection point, by its name."""
+    rows = results.frame("prosumers")
+    generated = rows[[*columns_of("generation", rows.columns)]].abs().sum(axis=1)
+    has_generation = generated.groupby(rows["prosumer"].astype(str)).sum() > 0
+    members = set(results.frame("settlement")["prosumer"].astype(str).unique())
+    return {
+        str(name): (WITH_PV if own else WITHOUT_PV) if name in members else OUTSIDE
+        for name, own in has_generation.items()
+    }
+
+
+def network_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float | None:
+    """Return the charge on drawn energy that would cover what the DSO spends beyond its income.
+
+    Returns
+    -------
+    float or None
+        On every kWh that a connection point draws net in an interval; 0 where it spends nothing,
+        None where nobody draws anything or the losses are not known. [EUR/kWh]
+    """
+    readings = results.frame("prosumers", ("metered_wh",))["metered_wh"]
+    drawn_kwh = float(-readings.clip(upper=0).sum()) / WH_PER_KWH
+    spent_eur = -table.received_eur(DSO)
+    if not drawn_kwh or math.isnan(spent_eur):
+        return None
+    return max(spent_eur, 0.0) / drawn_kwh
+
+
+def welfare_indicators(results: Results) -> dict[str, Any]:
+    """Return the indicators of every run on resources and on money by role, by name."""
+    cost, table = resource_cost(results), money_table(results)
+    return {
+        "imported_kwh": _known(float(imported_kwh(results).sum(skipna=False))),
+        "welfare_eur": _known(-cost.total_eur),
+        "resource_cost_eur": {name: _known(part) for name, part in cost.parts().items()},
+        "money_by_role_eur": {role: _known(table.received_eur(role)) for role in ROLES},
+        "network_charge_eur_per_kwh": network_charge_eur_per_kwh(results, table),
+    }
+
+
+def _readings_outside(results: Results, group: Mapping[str, str]) -> IntArray:
+    """Return readings of every interval at connection points that are no members. [Wh]"""
+    rows = results.frame("prosumers", ("prosumer", "metered_wh"))
+    outside = rows["prosumer"].astype(str).map(group) == OUTSIDE
+    return rows.loc[outside, "metered_wh"].to_numpy(dtype=np.int64)
+
+
+def _supply_outside(
+    results: Results, paid_ueur: dict[str, dict[str, int]], readings_wh: IntArray
+) -> None:
+    """Bill those outside the market at the supplier's prices."""
+    market = results.scenario_fields["market"]
+    bill = supplier_bill_ueur(
+        readings_wh,
+        ueur_from_eur(market["retail_eur_per_kwh"]),
+        ueur_from_eur(market["feed_in_eur_per_kwh"]),
+    )
+    paid_ueur[OUTSIDE]["supply"] -= int(bill.sum())
+    paid_ueur[SUPPLIER]["supply"] += int(bill.sum())
+
+
+def _wholesale(results: Results, amounts: dict[str, dict[str, float]], read_kwh: float) -> None:
+    """Let the supplier buy what meters read, and the DSO what else flows in."""
+    price = valuation(results).wholesale_eur_per_kwh
+    sold_eur = read_kwh * price  # a surplus of readings is sold upstream
+    lost_eur = (float(imported_kwh(results).sum(skipna=False)) + read_kwh) * price
+    for payment, role, amount in (("wholesale", SUPPLIER, sold_eur), ("losses", DSO, -lost_eur)):
+        amounts[role][payment] += amount
+        amounts[UPSTREAM][payment] -= amount
+
+
+def _known(value: float) -> float | None:
+    """Return a number, None for NaN: a power flow without a solution."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,116 @@
+"""Runs against their counterfactuals in words and numbers, for report and terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cosim.report.panel import TextTable
+from cosim.report.text import number
+from cosim.studies.counterfactuals import COUNTERFACTUALS
+from cosim.studies.differences import DELIVERY_DIFFERS, SCHEDULE_DIFFERS, Difference
+
+NOT_PLAYED = (
+    "The run without the market was not played, so no gain of the market is stated: name "
+    "no_market in study.compare, or give --compare."
+)
+
+_DELIVERED, _SCHEDULED = (f"violations.{s}.any.minutes" for s in ("delivered", "scheduled"))
+_SHORT: tuple[tuple[str, str, int], ...] = (
+    ("Welfare gain [EUR]", "welfare_eur", 2),
+    ("Supplier [EUR]", "money_by_role_eur.supplier", 2),
+    ("DSO [EUR]", "money_by_role_eur.dso", 2),
+    ("Schedules differ [kWh]", SCHEDULE_DIFFERS, 1),
+    ("Deliveries differ [kWh]", DELIVERY_DIFFERS, 1),
+)
+
+Pair = tuple[str, str]
+
+
+def by_pair(found: Iterable[Difference]) -> dict[Pair, dict[str, Difference]]:
+    """Return differences by run and counterfactual, then by quantity."""
+    pairs: dict[Pair, dict[str, Difference]] = {}
+    for each in found:
+        pair = (each.compared.run, each.compared.counterfactual)
+        pairs.setdefault(pair, {})[each.quantity.key] = each
+    return pairs
+
+
+def remaining_violations(found: Sequence[Difference]) -> list[str]:
+    """Return a sentence per counterfactual: what it violates, and what physically differs.
+
+    Always one on the run without the market: that it was not played, if so.
+    """
+    sentences = []
+    pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
+    for (run, counterfactual), pair in pairs.items():
+        before, after = (pair[key] for key in (_SCHEDULED, _DELIVERED))
+        against = pair[_DELIVERED].compared.against
+        sentences.append(
+            f"{run} against {against} ({COUNTERFACTUALS[counterfactual].title}): limits are "
+            f"violated in {number(after.of_against, 'min', 0)} as delivered without it, and in "
+            f"{number(after.of_run, 'min', 0)} with it; by schedules in "
+            f"{number(before.of_against, 'min', 0)} and {number(before.of_run, 'min', 0)}. "
+            f"Schedules of {number(pair[SCHEDULE_DIFFERS].difference, 'kWh')} and deliveries of "
+            f"{number(pair[DELIVERY_DIFFERS].difference, 'kWh')} differ."
+        )
+    if all(counterfactual != "no_market" for _, counterfactual in pairs):
+        sentences.append(NOT_PLAYED)
+    return sentences
+
+
+def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
+    """Return a row per pair of runs, and for a single run every quantity; none without pairs."""
+    pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
+    if not pairs:
+        return []
+    headings = (
+        "Run",
+        "against",
+        *(heading for heading, _, _ in _SHORT),
+        "Violated, delivered [min]",
+    )
+    rows = [_short_row(run, pair) for (run, _), pair in pairs.items()]
+    tables = [TextTable("Run less the run it is against", headings, rows)]
+    if len({run for run, _ in pairs}) == 1:
+        tables.append(_every_quantity(pairs))
+    return tables
+
+
+def _short_row(run: str, pair: Mapping[str, Difference]) -> tuple[str, ...]:
+    delivered = pair[_DELIVERED]
+    return (
+        run,
+        delivered.compared.against,
+        *(number(_change(pair, key), "", digits) for _, key, digits in _SHORT),
+        f"{number(delivered.of_against, '', 0)} → {number(delivered.of_run, '', 0)}",
+    )
+
+
+def _change(pair: Mapping[str, Difference], key: str) -> float | None:
+    return pair[key].difference if key in pair else None
+
+
+def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable:
+    """Return a row per quantity: the run, and each counterfactual with the difference to it."""
+    ((run, _), *_) = pairs
+    against = [next(iter(pair.values())).compared.against for pair in pairs.values()]
+    headings = ["Quantity", run]
+    for name in against:
+        headings += [name, f"{run} less {name}"]
+    rows = []
+    quantities = {q.key: q for pair in pairs.values() for q in (d.quantity for d in pair.values())}
+    for key, quantity in quantities.items():
+        own = [pair.get(key) for pair in pairs.values()]
+        values = [v for d in own if d for v in (d.of_run, d.of_against, d.difference)]
+        if not any(values):
+            continue  # nothing of the kind in any run
+        first = next(d for d in own if d is not None)
+        unit = f" [{quantity.unit}]" if quantity.unit else ""
+        row = [quantity.title + unit, number(first.of_run, "", quantity.digits)]
+        for each in own:
+            row += [
+                number(each.of_against if each else None, "", quantity.digits),
+                number(each.difference if each else None, "", quantity.digits),
+            ]
+        rows.append(tuple(row))
+    return TextTable(f"{run}, quantity by quantity", tuple(headings), rows)

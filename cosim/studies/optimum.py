@@ -1,0 +1,327 @@
+"""Central optimum of a scenario: the yardstick that no played run within the limits beats.
+
+One programme decides over every device in every interval at once, with perfect information: it
+knows the profiles, and forecasts, orders, ledger and the DSO's margins do not exist. It minimises
+the resource cost as :mod:`cosim.report.resource_cost` counts it, closing included, within the
+grid's limits. The grid enters by tangents (:mod:`cosim.studies.optimum_programme`), and every
+answer is solved by the AC power flow, where new tangents are taken, until cost by tangents and by
+AC agree.
+
+What is printed: the AC cost of the best answer within limits, and its gap, by which the cost by
+tangents, a lower bound, is below it. A played run within the limits can be cheaper than the
+optimum by the gap at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cosim.devices.population import Population
+from cosim.devices.profiled import total
+from cosim.errors import RunError, UserError
+from cosim.grid.limits import GridCheck, Limits, check
+from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
+from cosim.runs.preparation import prepare_grid, prepare_prosumers
+from cosim.scenario import Scenario
+from cosim.studies.optimum_programme import Programme
+from cosim.studies.optimum_rows import KW, Cut, Plan
+from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray
+
+MOST_PROGRAMMES = 12
+NEAR_PERCENT, NEAR_PU = 25.0, 0.02
+"""Rows of a check that become cuts: so near to their limit, or beyond it."""
+TOLERANCE_PERCENT, TOLERANCE_PU = 0.01, 1e-5
+"""Excess up to which an answer counts as within limits."""
+AGREED = 2e-4
+"""Gap at which the search ends, of the cost."""
+_STEP_MW = 1e-5
+_PER_CENT = 100.0
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Central optimum of a scenario.
+
+    Parameters
+    ----------
+    cost_eur : float
+        Resource cost of its dispatch by the AC power flow. [EUR]
+    bound_eur : float
+        Lower bound on the resource cost of any dispatch within limits, by tangents. [EUR]
+    import_kwh : float
+        Net import of its dispatch. [kWh]
+    excess_percent, excess_pu : float
+        Largest excess of a loading and of a voltage over its limit, by AC. [%, pu]
+    p_inject_mw : (T, n) float
+        Its net injections. [MW]
+    stocks_kwh : tuple of (T, m) float
+        Energy of each kind of storage, and consumption owed, at the end of every interval. [kWh]
+    n_programmes : int
+        Linear programmes solved.
+    """
+
+    cost_eur: float
+    bound_eur: float
+    import_kwh: float
+    excess_percent: float
+    excess_pu: float
+    p_inject_mw: FloatArray
+    stocks_kwh: tuple[FloatArray, ...]
+    n_programmes: int
+
+    @property
+    def welfare_eur(self) -> float:
+        """Minus its resource cost. [EUR]"""
+        return -self.cost_eur
+
+    @property
+    def gap_eur(self) -> float:
+        """Most by which a run within the limits can beat it. [EUR]"""
+        return max(self.cost_eur - self.bound_eur, 0.0)
+
+    @property
+    def within_limits(self) -> bool:
+        """True if its dispatch keeps the limits by the AC power flow."""
+        return self.excess_percent <= TOLERANCE_PERCENT and self.excess_pu <= TOLERANCE_PU
+
+
+def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) -> Optimum:
+    """Find the central optimum of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    most_programmes : int
+        Most linear programmes to solve.
+
+    Raises
+    ------
+    UserError
+        If devices of the run are not known: another simulator stands for them.
+    RunError
+        If no dispatch of the devices gives a power flow with a solution.
+    """
+    if scenario.simulators:
+        raise UserError(
+            "devices of another simulator are not known, so there is no central optimum",
+            file=scenario.file,
+            field="simulators",
+            remedy="leave out simulators, or do without the optimum",
+        )
+    grid = prepare_grid(scenario)
+    population, _ = prepare_prosumers(scenario, grid)
+    engine = make_power_flow(scenario.grid.power_flow, grid.net)
+    limits = Limits(**scenario.grid.limits.model_dump())
+    step_h = scenario.time.step_s / SECONDS_PER_HOUR
+    programme = Programme(
+        population,
+        scenario.valuation.wholesale_eur_per_kwh,
+        scenario.valuation.unserved_eur_per_kwh,
+        step_h,
+    )
+    price = scenario.valuation.wholesale_eur_per_kwh * step_h
+    return optimise(
+        programme, Plant(engine, limits, *injections(population)), price, step_h, most_programmes
+    )
+
+
+def injections(population: Population) -> tuple[FloatArray, FloatArray]:
+    """Return what profiles inject with storages at rest, (T, n) each. [MW, Mvar]"""
+    generated = [(device.p_mw, device.q_mvar) for device in population.generators]
+    consumed = [(device.p_mw, device.q_mvar) for device in population.consumers]
+    consumed.append((population.deferral.p_mw, population.deferral.q_mvar))
+    p_mw, q_mvar = (
+        total([pair[k] for pair in generated]) - total([pair[k] for pair in consumed])
+        for k in (0, 1)
+    )
+    return p_mw, q_mvar
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A grid, its limits, and the injections that profiles alone would give.
+
+    Parameters
+    ----------
+    engine : PowerFlow
+    limits : Limits
+    p_mw, q_mvar : (T, n) float
+        [MW, Mvar]
+    """
+
+    engine: PowerFlow
+    limits: Limits
+    p_mw: FloatArray
+    q_mvar: FloatArray
+
+    def solve(self, p_kw: FloatArray, q_kvar: FloatArray) -> GridState:
+        """Return the states of all intervals after a change, (T, n) each. [kW, kvar]"""
+        return self.engine.solve_batch(self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW)
+
+    def checks(self, states: GridState) -> list[GridCheck]:
+        """Return the check of every interval."""
+        topology = self.engine.topology
+        return [check(states.at(t), self.limits, topology) for t in range(len(self.p_mw))]
+
+    def import_cuts(self, states: GridState, p_kw: FloatArray, q_kvar: FloatArray) -> list[Cut]:
+        """Return the tangent of net import of every interval, by differences."""
+        n = self.p_mw.shape[1]
+        gradients = []
+        for k in (0, 1):
+            moved = [self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW]
+            moved = [np.repeat(each, n, axis=0) for each in moved]
+            moved[k] += np.tile(_STEP_MW * np.eye(n), (len(self.p_mw), 1))
+            found_mw = self.engine.solve_batch(*moved).p_slack_mw.reshape(-1, n)
+            gradients.append((found_mw - states.p_slack_mw[:, None]) / _STEP_MW)
+        return [
+            Cut(
+                t=t,
+                value=np.array([float(states.p_slack_mw[t]) * KW]),
+                bound=np.zeros(1),
+                d_p=gradients[0][t : t + 1],
+                d_q=gradients[1][t : t + 1],
+                p_kw=p_kw[t],
+                q_kvar=q_kvar[t],
+            )
+            for t in range(len(self.p_mw))
+        ]
+
+    def limit_cut(
+        self,
+        t: int,
+        state: GridState,
+        checked: GridCheck,
+        rows: BoolArray,
+        p_kw: FloatArray,
+        q_kvar: FloatArray,
+    ) -> Cut:
+        """Return the tangents of some rows of a check at the state of an interval."""
+        slope = self.engine.sensitivities(
+            state, self.p_mw[t] + p_kw / KW, self.q_mvar[t] + q_kvar / KW, rows
+        )
+        is_bus = checked.element[rows] == "bus"
+        low = is_bus & (checked.limit[rows] == self.limits.vm_min_pu)
+        weight = np.where(low, -1.0, 1.0) * np.where(is_bus, _PER_CENT, 1.0)
+        inside = np.where(is_bus, TOLERANCE_PU * _PER_CENT, TOLERANCE_PERCENT) / 10.0
+        return Cut(
+            t=t,
+            value=weight * checked.value[rows],
+            bound=weight * checked.limit[rows] - inside,
+            d_p=weight[:, None] * slope.d_p / KW,
+            d_q=weight[:, None] * slope.d_q / KW,
+            p_kw=p_kw,
+            q_kvar=q_kvar,
+        )
+
+
+def optimise(
+    programme: Programme, plant: Plant, price_eur_per_kw: float, step_h: float, most_programmes: int
+) -> Optimum:
+    """Alternate between programme and AC power flow.
+
+    Parameters
+    ----------
+    programme : Programme
+    plant : Plant
+    price_eur_per_kw : float
+        Of a kW imported for an interval. [EUR/kW]
+    step_h : float
+        Length of an interval. [h]
+    most_programmes : int
+
+    Returns
+    -------
+    Optimum
+        Of all answers the cheapest within limits, or else the one that exceeds them least.
+    """
+    imports: list[Cut] = []
+    loadings: list[Cut] = []
+    voltages: dict[int, Cut] = {}
+    wanted: dict[int, BoolArray] = {}
+    p_kw, q_kvar = np.zeros_like(plant.p_mw), np.zeros_like(plant.p_mw)
+    best: Optimum | None = None
+    plan: Plan | None = None
+    bound = -np.inf
+    for n in range(most_programmes + 1):
+        states = plant.solve(p_kw, q_kvar)
+        dead = ~states.converged
+        if dead.any():  # no solution there: linearise where nothing is injected instead
+            p_kw[dead], q_kvar[dead] = -plant.p_mw[dead] * KW, -plant.q_mvar[dead] * KW
+            states = plant.solve(p_kw, q_kvar)
+        checks = plant.checks(states)
+        if plan is not None and not dead.any():
+            found = _optimum(plant, plan, states, checks, p_kw, price_eur_per_kw, step_h, bound, n)
+            best = _better(found, best, bound)
+            if best.within_limits and best.gap_eur <= AGREED * max(abs(best.cost_eur), 1.0):
+                break
+        if n == most_programmes:
+            break
+        imports += plant.import_cuts(states, p_kw, q_kvar)
+        for t, checked in enumerate(checks):
+            is_bus = checked.element == "bus"
+            near = np.abs(checked.value - checked.limit) < np.where(is_bus, NEAR_PU, NEAR_PERCENT)
+            rows = near | checked.violated
+            rows[-1] = False
+            wanted[t] = wanted.get(t, rows) | rows
+            for chosen, is_voltage in ((wanted[t] & is_bus, True), (wanted[t] & ~is_bus, False)):
+                if not chosen.any():
+                    continue
+                cut = plant.limit_cut(t, states.at(t), checked, chosen, p_kw[t], q_kvar[t])
+                if is_voltage:
+                    voltages[t] = cut
+                else:
+                    loadings.append(cut)
+        plan = programme.solve(imports, [*loadings, *voltages.values()])
+        bound = max(bound, plan.cost_eur)
+        p_kw, q_kvar = programme.change(plan.amounts_kw)
+    if best is None:
+        raise RunError("no dispatch of the devices gives a power flow with a solution")
+    return best
+
+
+def _optimum(
+    plant: Plant,
+    plan: Plan,
+    states: GridState,
+    checks: list[GridCheck],
+    p_kw: FloatArray,
+    price_eur_per_kw: float,
+    step_h: float,
+    bound_eur: float,
+    n_programmes: int,
+) -> Optimum:
+    """Return an answer with its cost and its excess by AC."""
+    import_kw = float(states.p_slack_mw.sum()) * KW
+    beyond = {True: 0.0, False: 0.0}
+    for checked in checks:
+        low = checked.limit == plant.limits.vm_min_pu
+        is_bus = checked.element == "bus"
+        excess = np.where(is_bus & low, -1.0, 1.0) * (checked.value - checked.limit)
+        for of_bus in beyond:
+            rows = (is_bus == of_bus) & (checked.element != "grid")
+            beyond[of_bus] = max(beyond[of_bus], float(excess[rows].max(initial=0.0)))
+    return Optimum(
+        cost_eur=plan.local_eur + import_kw * price_eur_per_kw,
+        bound_eur=bound_eur,
+        import_kwh=import_kw * step_h,
+        excess_percent=beyond[False],
+        excess_pu=beyond[True],
+        p_inject_mw=plant.p_mw + p_kw / KW,
+        stocks_kwh=plan.stocks_kwh,
+        n_programmes=n_programmes,
+    )
+
+
+def _better(found: Optimum, best: Optimum | None, bound_eur: float) -> Optimum:
+    """Prefer within limits to beyond, then the cheaper, or the nearer to the limits."""
+    if best is None:
+        return found
+    known = replace(best, bound_eur=bound_eur, n_programmes=found.n_programmes)
+    if found.within_limits != known.within_limits:
+        return found if found.within_limits else known
+    if found.within_limits:
+        return found if found.cost_eur < known.cost_eur else known
+    nearness = [each.excess_percent + _PER_CENT * each.excess_pu for each in (found, known)]
+    return found if nearness[0] < nearness[1] else known
