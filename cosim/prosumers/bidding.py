@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.devices.population import Population
-from cosim.devices.profiled import total
 from cosim.devices.storage import Storage
 from cosim.messages import BidsMessage, Extras
 from cosim.messages.agreements import SharedBattery
@@ -77,11 +76,9 @@ class Bidders:
         for device in population.generators:
             cost = np.where(device.rated_mw > 0, device.cost_ueur_per_kwh, 0)
             self._throttling_ueur_per_kwh = np.maximum(self._throttling_ueur_per_kwh, cost)
-        supply_mw = total([device.p_mw for device in population.generators])
-        demand_mw = total([device.p_mw for device in population.consumers])
-        demand_mw = demand_mw + population.deferral.p_mw
         self.price_forecast = PriceForecast(
-            prior_prices(demand_mw.sum(axis=1), supply_mw.sum(axis=1), tariff), population.step_s
+            prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariff),
+            population.step_s,
         )
         shares = settings.strategies
         self.strategy_of = assign_shares(

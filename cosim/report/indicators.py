@@ -10,6 +10,7 @@ from cosim.report.checks import violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
 from cosim.report.energy import KWH_PER_MWH, community_power
 from cosim.report.extremes import extreme_indicators
+from cosim.report.forecast_quality import Quality, forecast_quality
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
 from cosim.report.subjects import subject_types, subjects
@@ -98,6 +99,14 @@ class Indicators(IndicatorSet):
     ]
     largest_difference_vm_pu: Annotated[float | None, Meaning("pu", _DIFFERENCE)]
     largest_difference_loading_percent: Annotated[float | None, Meaning("%", _DIFFERENCE)]
+    forecast_quality: Annotated[
+        Quality,
+        Meaning(
+            "-",
+            "by class of device, horizon and measure (docs/forecasts.md): nrmse, nmae, skill, "
+            "autocorrelation; of the sum nrmse_all, skill_all, autocorrelation_all; bias",
+        ),
+    ]
     parts: tuple[IndicatorSet, ...] = field(default=(), repr=False)
 
     def __getitem__(self, name: str) -> Any:
@@ -235,5 +244,6 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         **ledger_indicators(results),
         largest_difference_vm_pu=power_flow.get("largest_difference_vm_pu"),
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
+        forecast_quality=forecast_quality(results),
         parts=tuple(part for part in parts if part is not None),
     )

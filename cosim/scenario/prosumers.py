@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -79,15 +79,27 @@ else:
     )
 
 
-class ForecastSettings(Model):
-    """Error model: persistence of the deviation plus autocorrelated noise."""
+class ForecastModelSettings(Model):
+    """A forecast model and its options."""
 
-    persistence: Fraction = Field(
-        0.1, description="weight of the last metered value against the profile of the interval"
+    name: str = Field("nowcast", description="entry point in the group cosim.forecasts")
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
+
+
+class ForecastSettings(Model):
+    """Forecasts of what devices consume and generate (docs/forecasts.md)."""
+
+    model: ForecastModelSettings = ForecastModelSettings()
+    by_class: dict[str, ForecastModelSettings] = Field(
+        default_factory=dict,
+        description="other models by class: a kind of device, or `deferrable` for all consumption "
+        "that can wait",
     )
-    noise: NonNegative = Field(0.03, description="standard deviation relative to power [-]")
-    autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.7, description="AR(1) coefficient of the noise per interval [-]"
+    horizon: Literal["gate_closure", "day_ahead"] = Field(
+        "gate_closure", description="horizon of orders and nominations, and so of baselines"
+    )
+    day_ahead_hour: Annotated[float, Field(ge=0, le=24)] = Field(
+        12.0, description="time of the day before at which day-ahead forecasts are made [h]"
     )
 
 
