@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class ClassForecast:
         day-ahead forecasts are made. NaN where nothing is reported so early.
     rated_mw : (n,) float
         Rating. [MW]
+    published_mw : (T, n) float, optional
+        Power as published, where the run varies it.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ClassForecast:
     persistence_mw: FloatArray
     day_before_mw: FloatArray
     rated_mw: FloatArray
+    published_mw: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,11 @@ def make_forecasts(
 
     def expect(name: str, run: Series, past: Series | None, generates: bool) -> _Expected:
         reports = Reports.of(name, run, past, known.start, population, generates)
-        return _expect(reports, *models.of[name], horizons, settings)
+        expected = _expect(reports, *models.of[name], horizons, settings)
+        published_mw = known.published_mw.get(name)
+        if published_mw is None:
+            return expected
+        return replace(expected, of_class=replace(expected.of_class, published_mw=published_mw))
 
     def past_of(kind: str) -> Series | None:
         if before is None:
@@ -338,11 +345,14 @@ def forecast_rows(
     rated_mw = np.concatenate([each.rated_mw[who] for each, who in every])
     for first in range(0, intervals, _ROWS_AT_ONCE):
         last = min(first + _ROWS_AT_ONCE, intervals)
+        parts = {name: [getattr(e, name)[first:last, w] for e, w in every] for name in powers}
+        if any(each.published_mw is not None for each, _ in every):
+            parts["published_mw"] = [
+                (e.actual_mw if e.published_mw is None else e.published_mw)[first:last, w]
+                for e, w in every
+            ]
         columns: dict[str, Any] = {
-            name: np.concatenate(
-                [getattr(each, name)[first:last, who] for each, who in every], axis=1
-            ).ravel()
-            for name in powers
+            name: np.concatenate(part, axis=1).ravel() for name, part in parts.items()
         }
         yield {
             "interval": np.repeat(np.arange(first, last), len(labels)),

@@ -18,10 +18,14 @@ doi:10.1016/j.solener.2020.04.019. Skills relative to different references are n
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cosim.devices.catalogue import registered
+from cosim.devices.load import Load
 from cosim.devices.profiled import Generator
+from cosim.report.indicator import ratio
 from cosim.report.panel import TableFigure, TextTable
 from cosim.report.text import number
 from cosim.results.reader import Results
@@ -66,6 +70,22 @@ def forecast_quality(results: Results) -> Quality:
             )
             for horizon, reference in HORIZONS.items()
         }
+    return found
+
+
+def coincidence_factors(results: Results) -> dict[str, Any]:
+    """Return the highest sum of loads over the sum of each one's highest, as run and published."""
+    frame = results.frame("forecasts")
+    found: dict[str, Any] = {}
+    loads = frame[frame["device_class"] == Load.kind]
+    for name, column in (
+        ("load_coincidence_factor", "actual_mw"),
+        ("published_load_coincidence_factor", "published_mw"),
+    ):
+        found[name] = None
+        if column in loads and len(loads):
+            p_mw = loads[column].to_numpy().reshape(results.n_intervals, -1)
+            found[name] = ratio(p_mw.sum(axis=1).max(), p_mw.max(axis=0).sum())
     return found
 
 

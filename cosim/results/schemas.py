@@ -84,6 +84,7 @@ CORE = (
             number("day_before_mw", "MW", "last report of the time of day, the day before; or NaN"),
             number("rated_mw", "MW", "rating; of a load without one its highest power in the run"),
         ),
+        (number("published_mw", "MW", "as the grid's profile has it, where the run varies loads"),),
     ),
     Table(
         "grid_checks",

@@ -17,6 +17,7 @@ from cosim.chain.blocks import Background, FeeStrategy
 from cosim.chain.chain import Chain
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
+from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
@@ -37,6 +38,7 @@ from cosim.prosumers.forecasting.reports import Known
 from cosim.prosumers.forecasts import make_forecasts, make_models
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
+from cosim.prosumers.variation import with_variation
 from cosim.scenario import Scenario
 from cosim.scenario.prosumers import ProsumerSeeds, Tariff
 from cosim.seeds import assign_shares, child_seed
@@ -61,11 +63,9 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
     columns = profile_columns(elements)
     profiles = load_window(grid.profiles_file, columns, time.start, time.intervals, time.step_s)
     seeds = ProsumerSeeds.spawn(scenario.seed)
-    found = (each.shared_battery(scenario, names) for each in scenario.mechanisms())
-    shared = next((battery for battery in found if battery is not None), None)
 
     def populate(own: Mapping[str, FloatArray]) -> Population:
-        population = build_population(
+        return build_population(
             elements,
             names,
             settings,
@@ -75,7 +75,6 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
             elements_file=elements_file,
             profiles_file=grid.profiles_file,
         )
-        return population if shared is None else with_shared_battery(population, shared)
 
     population = populate(profiles)
     folder = scenario.file.parent if scenario.file else None
@@ -88,12 +87,20 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
         time.step_s,
         is_needed=models.learn,
     )
-    known = Known(
-        time.start,
-        scenario.market.order_lead_s,
-        scenario.market.metering_s,
-        populate(before) if before else None,
-    )
+    past = populate(before) if before else None
+    published = {}
+    if settings.variation is not None:
+        published = {Load.kind: population.of(Load).p_mw}
+        population, past = with_variation(
+            population, past, settings.variation, seeds.variation, time.start
+        )
+    found = (each.shared_battery(scenario, names) for each in scenario.mechanisms())
+    shared = next((battery for battery in found if battery is not None), None)
+    if shared is not None:
+        population = with_shared_battery(population, shared)
+        past = None if past is None else with_shared_battery(past, shared)
+    lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
+    known = Known(time.start, lead_s, metering_s, past, published)
     terms = MarketTerms.of(scenario.market)
     tariff = Tariff(terms.retail_price_ueur_per_kwh, terms.feed_in_price_ueur_per_kwh)
     forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)

@@ -103,6 +103,20 @@ class ForecastSettings(Model):
     )
 
 
+class VariationSettings(Model):
+    """Loads of their own for connection points that share a profile (docs/forecasts.md)."""
+
+    fluctuation: NonNegative = Field(
+        0.6, description="standard deviation of the logarithm of the factor on the profile [-]"
+    )
+    autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="of that logarithm after an hour [-]"
+    )
+    shift_min: NonNegative = Field(
+        30.0, description="standard deviation of the shift in time [min]"
+    )
+
+
 class StrategySettings(Model):
     """A bidding strategy and the share of prosumers that follow it."""
 
@@ -115,6 +129,9 @@ class ProsumerSettings(_DeviceSections):
     """Prosumers at the connection points of the grid."""
 
     forecast: ForecastSettings = ForecastSettings()
+    variation: VariationSettings | None = Field(
+        None, description="default: every connection point follows the published profile"
+    )
     strategies: tuple[StrategySettings, ...] = (StrategySettings(),)
     participants: Annotated[int, Field(ge=2)] | None = Field(
         None,
@@ -165,6 +182,7 @@ class ProsumerSeeds:
     forecasts: np.random.SeedSequence
     send_times: np.random.SeedSequence
     strategies: np.random.SeedSequence
+    variation: np.random.SeedSequence
 
     @classmethod
     def spawn(cls, seed: int | np.random.SeedSequence) -> ProsumerSeeds:
@@ -176,7 +194,7 @@ class ProsumerSeeds:
             Root seed. A sequence is not advanced.
         """
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        return cls(*(child_seed(root, k) for k in range(4)))
+        return cls(*(child_seed(root, k) for k in (0, 1, 2, 3, 4)))
 
 
 def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ by those of the run. A forecast of interval ``k`` at a horizon may use the rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal
@@ -122,12 +122,15 @@ class Known:
         Times of the order window and of the meters, as :class:`Horizon` has them. [s]
     before : Population, optional
         The same prosumers over the intervals before the run; None if nothing was reported.
+    published_mw : mapping of str to (T, n) float
+        Power of classes as published, where a run varies it. [MW]
     """
 
     start: datetime
     lead_s: int
     metering_s: int
     before: Population | None = None
+    published_mw: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
