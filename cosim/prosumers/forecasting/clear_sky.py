@@ -10,7 +10,7 @@ from cosim.prosumers.forecasting.sun import cosine_of_zenith, haurwitz_w_per_m2
 from cosim.units import SECONDS_PER_HOUR, FloatArray
 
 _LOW_SUN_W_PER_M2 = 50.0
-"""With less than this the last hour says nothing of the sky."""
+"""With less than this the last report says nothing of the sky."""
 
 _MOST_OFFSET_H = 14.0
 
@@ -22,8 +22,8 @@ class ClearSky(ReportedModel):
 
         forecast(k) = sum(p) / sum(g) * g(k)
 
-    summed over the last reported hour while the sun is up and the target at most an hour ahead, and
-    over the last reported day otherwise; never more than the plant fed in during the last week. The
+    of the last report while the sun is up and the target at most an hour ahead, and summed over the
+    last reported day otherwise; never more than the plant fed in during the last week. The
     definition follows H. T. C. Pedro, C. F. M. Coimbra: Assessment of forecasting techniques for
     solar power production with no exogenous inputs. Solar Energy 86 (2012) 2017–2028,
     doi:10.1016/j.solener.2012.04.004. Simplified: the irradiance is global horizontal
@@ -78,13 +78,13 @@ class ClearSky(ReportedModel):
 
     def predict(self, issue: Issue) -> FloatArray:
         """Scale the clear sky of the targets."""
-        calendar, end = issue.rows, issue.last + 1
+        calendar = issue.rows
         per_hour = max(1, round(SECONDS_PER_HOUR / calendar.step_s))
         day = self._index(issue, calendar.per_day)
         index = np.broadcast_to(day, issue.shape).copy()
-        if self._clear[max(0, end - per_hour) : end].mean() >= _LOW_SUN_W_PER_M2:
+        if self._clear[issue.last] >= _LOW_SUN_W_PER_M2:
             soon = issue.targets - issue.last <= max(per_hour, 2)
-            index[soon] = self._index(issue, per_hour)
+            index[soon] = self._index(issue, 1)
         week_mw = issue.reported_mw[-7 * calendar.per_day :].max(axis=0)
         return np.asarray(np.minimum(index * self._clear[issue.targets][:, np.newaxis], week_mw))
 
