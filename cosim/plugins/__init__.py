@@ -1,4 +1,4 @@
-"""Plug-in registries: mechanisms, devices, instruments, strategies, power-flow and EVM engines.
+"""Plug-in registries: mechanisms, devices, instruments, strategies, forecasts, engines.
 
 Everything that a researcher may want to add is found by an entry point, and what ships with cosim
 is found by the same: ``[project.entry-points."cosim.<group>"]`` in its ``pyproject.toml``. Folders
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cosim.grid.power_flow import PowerFlow
     from cosim.plugins.evm_engine import EvmEngine
     from cosim.plugins.mechanism import Mechanism
+    from cosim.prosumers.forecasting.model import ForecastModel
     from cosim.prosumers.strategies import Strategy
 
 MECHANISMS: Registry[Mechanism[Any]] = Registry(
@@ -56,9 +57,15 @@ STRATEGIES: Registry[Strategy] = Registry(
 )
 """Bidding strategies of prosumers, by the name in a scenario."""
 
+FORECASTS: Registry[ForecastModel] = Registry(
+    "cosim.forecasts", "cosim.prosumers.forecasting.model:ForecastModel", "prosumers.forecast"
+)
+"""Forecast models of load and generation, by the name in a scenario."""
+
 __all__ = [
     "DEVICES",
     "EVM_ENGINES",
+    "FORECASTS",
     "INSTRUMENTS",
     "MECHANISMS",
     "POWER_FLOW",

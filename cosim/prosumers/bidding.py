@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.devices.population import Population
-from cosim.devices.profiled import total
 from cosim.devices.storage import Storage
 from cosim.messages import BidsMessage, Extras
 from cosim.messages.agreements import SharedBattery
@@ -75,11 +74,9 @@ class Bidders:
             self._at_shared[shared.point] = True
             self._storages = _idle(self._storages, self._at_shared)
         self._throttling_ueur_per_kwh = throttling_ueur_per_kwh(population)
-        supply_mw = total([device.p_mw for device in population.generators])
-        demand_mw = total([device.p_mw for device in population.consumers])
-        demand_mw = demand_mw + population.deferral.p_mw
         self.price_forecast = PriceForecast(
-            prior_prices(demand_mw.sum(axis=1), supply_mw.sum(axis=1), tariff), population.step_s
+            prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariff),
+            population.step_s,
         )
         shares = settings.strategies
         self.strategy_of = assign_shares(

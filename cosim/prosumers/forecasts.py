@@ -1,25 +1,81 @@
-"""Forecasts of the next interval: the truth, persistence and autocorrelated noise."""
+"""Forecasts of a run: each class of devices by its model, at both horizons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cosim.devices.population import Population
 from cosim.devices.profiled import Series, frozen, ratio, total
+from cosim.errors import ScenarioError
+from cosim.prosumers.forecasting.model import (
+    FIELD,
+    ForecastModel,
+    ForecastSetup,
+    check_expected,
+    make_model,
+)
+from cosim.prosumers.forecasting.naive import same_time
+from cosim.prosumers.forecasting.reports import Horizon, Known, Reports
 from cosim.scenario.prosumers import ForecastSettings
-from cosim.seeds import child_seed
-from cosim.units import FloatArray
+from cosim.units import BoolArray, FloatArray
 
-Forecast = tuple[FloatArray, FloatArray]
-"""Active and reactive power of a kind, (T, n) each. [MW, Mvar]"""
+DEFERRABLE = "deferrable"
+"""Class of all consumption that can wait."""
+
+REFERENCE_DAYS = 3
+"""Days of reports before a run that the references need at both horizons."""
+
+_ROWS_AT_ONCE = 96
+"""Intervals whose rows are made together."""
+
+
+@dataclass(frozen=True)
+class ClassForecast:
+    """Forecasts of one class of devices and what became of them, all (T, n) magnitudes. [MW]
+
+    Parameters
+    ----------
+    name, model : str
+        The class, and its model.
+    sees_future : bool
+        Whether the model uses what no meter has reported.
+    has_any : (n,) bool
+        Prosumers that have such devices.
+    actual_mw : (T, n) float
+        What the devices wanted.
+    gate_closure_mw, day_ahead_mw : (T, n) float
+        Forecasts at the horizons; NaN where the model has none.
+    persistence_mw, day_before_mw : (T, n) float
+        References: the last report at gate closure, and the same time of the last day reported when
+        day-ahead forecasts are made. NaN where nothing is reported so early.
+    rated_mw : (n,) float
+        Rating. [MW]
+    published_mw : (T, n) float, optional
+        Power as published, where the run varies it.
+    """
+
+    name: str
+    model: str
+    sees_future: bool
+    has_any: BoolArray
+    actual_mw: FloatArray
+    gate_closure_mw: FloatArray
+    day_ahead_mw: FloatArray
+    persistence_mw: FloatArray
+    day_before_mw: FloatArray
+    rated_mw: FloatArray
+    published_mw: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """Forecasts made one interval ahead, for every interval of a run; powers are magnitudes.
+    """Forecasts for every interval of a run, at the horizon of orders; powers are magnitudes.
 
     Parameters
     ----------
@@ -30,7 +86,13 @@ class Forecasts:
     sheddable_mw : (T, n) float
         Consumption that cannot wait and that the DSO may cut. [MW]
     q_inject_mvar : (T, n) float
-        Net reactive injection, at the power factors of the interval's profiles. [Mvar]
+        Net reactive injection, at the power factors of the interval's profiles where the model sees
+        them and of all that was reported elsewhere. [Mvar]
+    community_supply_mw, community_demand_mw : (T,) float
+        Generation and consumption of all, as expected on the day before; of a model without that
+        horizon as they will be. [MW]
+    classes : tuple of ClassForecast
+        Each class for itself, at both horizons.
     """
 
     generated_mw: FloatArray
@@ -40,111 +102,154 @@ class Forecasts:
     cuttable_mw: FloatArray
     sheddable_mw: FloatArray
     q_inject_mvar: FloatArray
+    community_supply_mw: FloatArray
+    community_demand_mw: FloatArray
+    classes: tuple[ClassForecast, ...]
 
 
-def autoregressive_noise(
-    n_intervals: int,
-    n: int,
-    standard_deviation: float,
-    autocorrelation: float,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Draw stationary AR(1) noise: ``e(k) = a e(k-1) + sqrt(1 - a²) s z(k)``, ``e(0) = s z(0)``.
-
-    The first intervals do not depend on how many follow.
+@dataclass(frozen=True)
+class ForecastModels:
+    """Models of a scenario by class.
 
     Parameters
     ----------
-    n_intervals, n : int
-        Shape.
-    standard_deviation : float
-        ``s``, of every value. [-]
-    autocorrelation : float
-        ``a`` in [0, 1), of successive values. [-]
-    rng : numpy.random.Generator
-        Source of ``z``, standard normal.
-
-    Returns
-    -------
-    (n_intervals, n) float
-        Noise.
+    of : dict of str to (str, ForecastModel)
+        Name and model of each class.
     """
-    noise = rng.standard_normal((n_intervals, n)) * standard_deviation
-    innovation = np.sqrt(1.0 - autocorrelation**2)
-    for k in range(1, n_intervals):
-        noise[k] *= innovation
-        noise[k] += autocorrelation * noise[k - 1]
-    return noise
+
+    of: dict[str, tuple[str, ForecastModel]]
+
+    @property
+    def days(self) -> int:
+        """Days of reports before the run that models and references want."""
+        return max(REFERENCE_DAYS, *(model.days for _, model in self.of.values()))
+
+    @property
+    def learn(self) -> bool:
+        """True if a model wants reports from before the run."""
+        return any(model.days for _, model in self.of.values())
+
+
+def make_models(
+    settings: ForecastSettings,
+    population: Population,
+    seed: np.random.SeedSequence,
+    folder: Path | None = None,
+) -> ForecastModels:
+    """Make the model of every class that a population has.
+
+    Parameters
+    ----------
+    settings : ForecastSettings
+    population : Population
+    seed : numpy.random.SeedSequence
+        Of what models draw.
+    folder : Path, optional
+        Of the scenario's file.
+
+    Raises
+    ------
+    ScenarioError
+        If a model or a class is unknown, options do not fit, or a model has not the horizon that
+        orders are made at.
+    """
+    names = [d.kind for d in (*population.generators, *population.consumers)]
+    names.append(DEFERRABLE)
+    for name in settings.by_class:
+        if name not in names:
+            raise ScenarioError(
+                f"'{name}' is no class of this run's devices",
+                field=f"{FIELD}.by_class.{name}",
+                remedy=f"name one of: {', '.join(names)}",
+            )
+    models = {}
+    for name in names:
+        chosen, field = settings.model, f"{FIELD}.model"
+        if name in settings.by_class:
+            chosen, field = settings.by_class[name], f"{FIELD}.by_class.{name}"
+        model = make_model(chosen, ForecastSetup(field, seed, folder))
+        if settings.horizon == "day_ahead" and not model.has_day_ahead:
+            raise ScenarioError(
+                f"orders are made from day-ahead forecasts, and '{chosen.name}' has none",
+                field=f"{field}.name",
+                remedy=f"choose another model, or {FIELD}.horizon: gate_closure",
+            )
+        models[name] = chosen.name, model
+    return ForecastModels(models)
 
 
 def make_forecasts(
-    population: Population, parameters: ForecastSettings, seed: np.random.SeedSequence
+    population: Population,
+    settings: ForecastSettings,
+    seed: np.random.SeedSequence,
+    known: Known | None = None,
+    models: ForecastModels | None = None,
 ) -> Forecasts:
-    """Forecast every interval of a run, each from the interval before it.
-
-    With the actual power ``p(k)`` of a kind of device and its persistence ``w``::
-
-        forecast(k) = max(0, 1 + e(k)) * ((1 - w) * p(k) + w * p(k-1)),   p(-1) = p(0)
-
-    where ``e`` is :func:`autoregressive_noise`, drawn for each prosumer and kind; consumption that
-    can wait counts as one kind. A kind may have a part of the variance in common to all prosumers
-    (half of it with PV), so that their errors do not cancel out in the sum. Forecasts stay within
-    physical bounds: not above a rating, and no generation while its profile is zero.
-
-    ``p(k-1)`` is what the devices wanted, not what flexibility made of it: an energy manager knows
-    what it has switched off.
+    """Forecast every interval of a run at both horizons.
 
     Parameters
     ----------
     population : Population
         Prosumers and their profiles.
-    parameters : ForecastSettings
-        Persistence, noise and autocorrelation.
+    settings : ForecastSettings
+        Models and horizons.
     seed : numpy.random.SeedSequence
-        Seed of the noise; each kind draws from its own child.
+        Of what models draw.
+    known : Known, optional
+        What was reported before, and when the window opens; default: nothing, a run from Saturday
+        1 January 2000 on whose window opens and whose meters report without delay.
+    models : ForecastModels, optional
+        From :func:`make_models`; made from the settings by default.
 
     Returns
     -------
     Forecasts
         Read-only arrays.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`make_models`, or if a model's forecast cannot be used.
     """
+    known = known or Known(datetime(2000, 1, 1), 0, 0)
+    models = models or make_models(settings, population, seed)
+    horizons = {
+        name: Horizon(name, known.lead_s, known.metering_s, settings.day_ahead_hour)
+        for name in ("gate_closure", "day_ahead")
+    }
+    before = known.before
 
-    def noise(key: tuple[int, ...], columns: int) -> FloatArray:
-        return autoregressive_noise(
-            population.n_intervals,
-            columns,
-            parameters.noise,
-            parameters.autocorrelation,
-            np.random.default_rng(child_seed(seed, *key)),
-        )
+    def expect(name: str, run: Series, past: Series | None, generates: bool) -> _Expected:
+        reports = Reports.of(name, run, past, known.start, population, generates)
+        expected = _expect(reports, *models.of[name], horizons, settings)
+        published_mw = known.published_mw.get(name)
+        if published_mw is None:
+            return expected
+        return replace(expected, of_class=replace(expected.of_class, published_mw=published_mw))
 
-    def expect(series: Series) -> Forecast:
-        error, common = noise(series.noise_key(), population.n), series.common_variance
-        if common:
-            error = np.sqrt(1.0 - common) * error
-            error = np.sqrt(common) * noise(series.common_noise_key(), 1) + error
-        actual = series.p_mw
-        previous = np.concatenate((actual[:1], actual[:-1]))
-        blend = (1.0 - parameters.persistence) * actual + parameters.persistence * previous
-        expected = series.bounded(blend * np.maximum(1.0 + error, 0.0))
-        return expected, series.q_mvar * ratio(expected, actual, 1.0)
+    def past_of(kind: str) -> Series | None:
+        if before is None:
+            return None
+        return next(d for d in (*before.generators, *before.consumers) if d.kind == kind)
 
-    generation = [expect(device) for device in population.generators]
-    consumption = [expect(device) for device in population.consumers]
-    flexible_mw, flexible_q_mvar = expect(population.deferral)
-    generated_mw = total([p_mw for p_mw, _ in generation])
-    consumed_mw = total([p_mw for p_mw, _ in consumption])
+    generation = [expect(d.kind, d, past_of(d.kind), True) for d in population.generators]
+    consumption = [expect(d.kind, d, past_of(d.kind), False) for d in population.consumers]
+    deferral = population.deferral
+    flexible = expect(DEFERRABLE, deferral, None if before is None else before.deferral, False)
+    generated_mw = total([e.p_mw for e in generation])
+    consumed_mw = total([e.p_mw for e in consumption])
 
-    def of(kinds: Sequence[Forecast], whole_mw: FloatArray, chosen: Sequence[bool]) -> FloatArray:
+    def of(kinds: Sequence[_Expected], whole_mw: FloatArray, chosen: Sequence[bool]) -> FloatArray:
         if all(chosen):
             return whole_mw
-        own = [p_mw for (p_mw, _), is_in in zip(kinds, chosen, strict=True) if is_in]
+        own = [e.p_mw for e, is_in in zip(kinds, chosen, strict=True) if is_in]
         return total(own or [np.zeros_like(whole_mw)])
 
+    demand_mw = total([e.community_mw for e in consumption]) + flexible.community_mw
     return Forecasts(
         generated_mw=frozen(generated_mw),
         consumed_mw=frozen(consumed_mw),
-        flexible_mw=frozen(flexible_mw),
+        flexible_mw=frozen(flexible.p_mw),
         throttleable_mw=frozen(
             of(generation, generated_mw, [d.is_flexible for d in population.generators])
         ),
@@ -155,8 +260,117 @@ def make_forecasts(
             of(consumption, consumed_mw, [d.is_curtailable for d in population.consumers])
         ),
         q_inject_mvar=frozen(
-            total([q_mvar for _, q_mvar in generation])
-            - total([q_mvar for _, q_mvar in consumption])
-            - flexible_q_mvar
+            total([e.q_mvar for e in generation])
+            - total([e.q_mvar for e in consumption])
+            - flexible.q_mvar
+        ),
+        community_supply_mw=frozen(total([e.community_mw for e in generation]).sum(axis=1)),
+        community_demand_mw=frozen(demand_mw.sum(axis=1)),
+        classes=tuple(e.of_class for e in (*generation, *consumption, flexible)),
+    )
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Forecast of one class: at the horizon of orders, of the community, and all of it."""
+
+    p_mw: FloatArray
+    q_mvar: FloatArray
+    community_mw: FloatArray
+    of_class: ClassForecast
+
+
+def _expect(
+    reports: Reports,
+    model_name: str,
+    model: ForecastModel,
+    horizons: dict[str, Horizon],
+    settings: ForecastSettings,
+) -> _Expected:
+    actual = reports.run.p_mw
+    at: dict[str, FloatArray] = {}
+    for name, horizon in horizons.items():
+        if name == "gate_closure" or model.has_day_ahead:
+            at[name] = model.expect(reports, horizon)
+            check_expected(model_name, model.setup.field, at[name], actual.shape)
+    p_mw = at[settings.horizon]
+    if model.sees_future:
+        q_mvar = reports.run.q_mvar * ratio(p_mw, actual, 1.0)
+    else:
+        last_known = horizons[settings.horizon].last_known(reports.rows)
+        q_mvar = p_mw * reports.reported_q_per_p(last_known)
+    return _Expected(
+        p_mw,
+        q_mvar,
+        at.get("day_ahead", actual),
+        ClassForecast(
+            name=reports.name,
+            model=model_name,
+            sees_future=model.sees_future,
+            has_any=np.asarray((actual > 0).any(axis=0)),
+            actual_mw=actual,
+            gate_closure_mw=at["gate_closure"],
+            day_ahead_mw=at.get("day_ahead", np.full_like(actual, np.nan)),
+            persistence_mw=_reference(reports, horizons["gate_closure"], is_day=False),
+            day_before_mw=_reference(reports, horizons["day_ahead"], is_day=True),
+            rated_mw=reports.run.rated_mw,
         ),
     )
+
+
+def forecast_rows(
+    forecasts: Forecasts, names: Sequence[str], intervals: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of table ``forecasts``, a day or so at a time.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+    names : sequence of str
+        Connection points.
+    intervals : int
+        How many are recorded.
+
+    Yields
+    ------
+    dict of str to array
+        By column; rows by interval, class and connection point.
+    """
+    powers = ("actual_mw", "gate_closure_mw", "day_ahead_mw", "persistence_mw", "day_before_mw")
+    every = [(each, np.flatnonzero(each.has_any)) for each in forecasts.classes]
+    labels = [(each.name, names[i]) for each, who in every for i in who.tolist()]
+    if not labels:
+        return
+    classes, prosumers = (np.array(part, dtype=object) for part in zip(*labels, strict=True))
+    rated_mw = np.concatenate([each.rated_mw[who] for each, who in every])
+    for first in range(0, intervals, _ROWS_AT_ONCE):
+        last = min(first + _ROWS_AT_ONCE, intervals)
+        parts = {name: [getattr(e, name)[first:last, w] for e, w in every] for name in powers}
+        if any(each.published_mw is not None for each, _ in every):
+            parts["published_mw"] = [
+                (e.actual_mw if e.published_mw is None else e.published_mw)[first:last, w]
+                for e, w in every
+            ]
+        columns: dict[str, Any] = {
+            name: np.concatenate(part, axis=1).ravel() for name, part in parts.items()
+        }
+        yield {
+            "interval": np.repeat(np.arange(first, last), len(labels)),
+            "device_class": np.tile(classes, last - first),
+            "prosumer": np.tile(prosumers, last - first),
+            **columns,
+            "rated_mw": np.tile(rated_mw, last - first),
+        }
+
+
+def _reference(reports: Reports, horizon: Horizon, *, is_day: bool) -> FloatArray:
+    """Return what persistence expects, NaN where nothing is reported so early, (T, n). [MW]"""
+    parts = []
+    for issue in reports.issues(horizon):
+        if not len(issue.reported_mw):
+            parts.append(np.full(issue.shape, np.nan))
+        elif is_day:
+            parts.append(same_time(issue, 1))
+        else:
+            parts.append(np.broadcast_to(issue.reported_mw[-1], issue.shape))
+    return np.concatenate(parts)

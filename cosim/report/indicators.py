@@ -10,6 +10,11 @@ from cosim.report.checks import violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
 from cosim.report.energy import KWH_PER_MWH, community_power, energy_by_device
 from cosim.report.extremes import extreme_indicators
+from cosim.report.forecast_quality import (
+    Quality,
+    coincidence_factors,
+    forecast_quality,
+)
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
 from cosim.report.roles import welfare_indicators
@@ -111,6 +116,20 @@ class Indicators(IndicatorSet):
     ]
     largest_difference_vm_pu: Annotated[float | None, Meaning("pu", _DIFFERENCE)]
     largest_difference_loading_percent: Annotated[float | None, Meaning("%", _DIFFERENCE)]
+    load_coincidence_factor: Annotated[
+        float | None, Meaning("-", "highest sum of loads over the sum of each one's highest")
+    ]
+    published_load_coincidence_factor: Annotated[
+        float | None, Meaning("-", "the same of the profiles, where the run varies loads")
+    ]
+    forecast_quality: Annotated[
+        Quality,
+        Meaning(
+            "-",
+            "by class of device, horizon and measure (docs/forecasts.md): nrmse, nmae, skill, "
+            "autocorrelation; of the sum nrmse_all, skill_all, autocorrelation_all; bias",
+        ),
+    ]
     parts: tuple[IndicatorSet, ...] = field(default=(), repr=False)
 
     def __getitem__(self, name: str) -> Any:
@@ -158,8 +177,17 @@ class Indicators(IndicatorSet):
                 "—" if difference is None else f"{difference:.1e}\u00a0pu",
             ),
             *(row for part in self.parts for row in part.rows()),
+            *self._load_rows(),
             *self._ledger_rows(),
         ]
+
+    def _load_rows(self) -> Rows:
+        """Return a row of coincidence where a run varies loads."""
+        published, own = self.published_load_coincidence_factor, self.load_coincidence_factor
+        if published is None:
+            return []
+        text = f"{number(published, '', 2)} → {number(own, '', 2)}"
+        return [("Coincidence factor of loads, published → varied", text)]
 
     def _ledger_rows(self) -> Rows:
         """Return rows of the ledger; those that do not apply to the run are left out."""
@@ -247,5 +275,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         **ledger_indicators(results),
         largest_difference_vm_pu=power_flow.get("largest_difference_vm_pu"),
         largest_difference_loading_percent=power_flow.get("largest_difference_loading_percent"),
+        **coincidence_factors(results),
+        forecast_quality=forecast_quality(results),
         parts=tuple(part for part in parts if part is not None),
     )

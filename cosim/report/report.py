@@ -15,6 +15,7 @@ from markupsafe import Markup
 from cosim.errors import ResultFolderError
 from cosim.report.chart_style import Chart, round_ticks
 from cosim.report.checks import STAGE_LABELS
+from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.ledger_panel import ledger_part
@@ -77,6 +78,7 @@ def render(results: Results) -> str:
         grid_part(results, indicators, before, after),
         money_part(results, indicators),
         *_subject_parts(results),
+        forecast_part(results, indicators.forecast_quality),
         ledger_part(results, indicators),
     ]
     listed = offenders(results)

@@ -7,7 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cosim.report.checks import KIND_LABELS, KINDS
+from cosim.report.forecast_quality import quality_table
 from cosim.report.indicators import Indicators
+from cosim.report.panel import TableFigure
 from cosim.report.subjects import subjects
 from cosim.report.text import number
 from cosim.results.reader import Results
@@ -43,6 +45,8 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
     for name, value in indicators.rows():
         rest.add_row(name, value)
     out.print(rest)
+    if indicators.forecast_quality:
+        _print_figure(quality_table(indicators.forecast_quality), out)
 
 
 def print_tables(results: Results, console: Console | None = None) -> None:
@@ -56,14 +60,18 @@ def print_tables(results: Results, console: Console | None = None) -> None:
     """
     out = console or Console()
     for figure in (each for subject in subjects(results) for each in subject.text_tables(results)):
-        for text in figure.tables:
-            table = Table(title=text.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-            table.add_column(text.headings[0], no_wrap=True)
-            for k, heading in enumerate(text.headings[1:], start=1):
-                words = (*heading.split(), *(row[k] for row in text.rows))
-                table.add_column(heading, justify="right", width=max(map(len, words)))
-            for row in text.rows:
-                table.add_row(*row)
-            out.print(table, "")
-        for sentence in figure.notes:
-            out.print(sentence, highlight=False)
+        _print_figure(figure, out)
+
+
+def _print_figure(figure: TableFigure, out: Console) -> None:
+    for text in figure.tables:
+        table = Table(title=text.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+        table.add_column(text.headings[0], no_wrap=True)
+        for k, heading in enumerate(text.headings[1:], start=1):
+            words = (*heading.split(), *(row[k] for row in text.rows))
+            table.add_column(heading, justify="right", width=max(map(len, words)))
+        for row in text.rows:
+            table.add_row(*row)
+        out.print(table, "")
+    for sentence in figure.notes:
+        out.print(sentence, highlight=False)

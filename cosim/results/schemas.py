@@ -79,6 +79,22 @@ CORE = (
         ),
     ),
     Table(
+        "forecasts",
+        "one prosumer's devices of one class in one interval, as expected and as they were",
+        (
+            interval(),
+            text("device_class", "a kind of device, or deferrable for all that can wait"),
+            PROSUMER,
+            number("actual_mw", "MW", "what the devices wanted, a magnitude"),
+            number("gate_closure_mw", "MW", "as expected when the order window opened"),
+            number("day_ahead_mw", "MW", "as expected the day before; NaN of a model without it"),
+            number("persistence_mw", "MW", "last report at gate closure; NaN before the first"),
+            number("day_before_mw", "MW", "last report of the time of day, the day before; or NaN"),
+            number("rated_mw", "MW", "rating; of a load without one its highest power in the run"),
+        ),
+        (number("published_mw", "MW", "as the grid's profile has it, where the run varies loads"),),
+    ),
+    Table(
         "grid_checks",
         "one element at one stage of one interval",
         (

@@ -23,6 +23,7 @@ from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
 from cosim.mechanisms.deployment import Deployment
+from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
 from cosim.results.manifest import build_manifest, write_manifest
@@ -144,9 +145,12 @@ def run_scenario(
             raise KeyboardInterrupt
         with timer.measure("mosaik"):
             _play(simulation)
+        done = simulation.recorder.intervals_done
         complete = simulation.recorder.intervals_settled == scenario.time.intervals
         if not simulation.recorder.intervals_settled:
             raise KeyboardInterrupt  # there is nothing to report yet
+        for rows in forecast_rows(bidders.forecasts, population.names, done):
+            writer.append("forecasts", rows)
         writer.close()
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))

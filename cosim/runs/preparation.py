@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from math import ceil
@@ -17,6 +17,7 @@ from cosim.chain.blocks import Background, FeeStrategy
 from cosim.chain.chain import Chain
 from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
+from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.errors import NodeError, ScenarioError
 from cosim.evm.accounts import Account
@@ -32,13 +33,16 @@ from cosim.mechanisms.membership import members
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
 from cosim.prosumers.elements import profile_columns, read_elements
-from cosim.prosumers.forecasts import make_forecasts
+from cosim.prosumers.forecasting.history import load_before
+from cosim.prosumers.forecasting.reports import Known
+from cosim.prosumers.forecasts import make_forecasts, make_models
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
+from cosim.prosumers.variation import with_variation
 from cosim.scenario import Scenario
 from cosim.scenario.prosumers import ProsumerSeeds, Tariff
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import wei_from_gwei
+from cosim.units import FloatArray, wei_from_gwei
 
 
 def prepare_grid(scenario: Scenario) -> GridCase:
@@ -52,35 +56,54 @@ def prepare_grid(scenario: Scenario) -> GridCase:
 
 def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
     """Return prosumers with their profiles, and their agents."""
-    settings = scenario.prosumers
+    settings, time = scenario.prosumers, scenario.time
     names = tuple(grid.connection_points["name"].astype(str))
     elements_file = grid.folder / "elements.csv"
     elements = read_elements(grid.elements, names, elements_file)
-    profiles = load_window(
-        grid.profiles_file,
-        profile_columns(elements),
-        scenario.time.start,
-        scenario.time.intervals,
-        scenario.time.step_s,
-    )
+    columns = profile_columns(elements)
+    profiles = load_window(grid.profiles_file, columns, time.start, time.intervals, time.step_s)
     seeds = ProsumerSeeds.spawn(scenario.seed)
-    population = build_population(
-        elements,
-        names,
-        settings,
-        profiles,
-        scenario.time.step_s,
-        seeds.devices,
-        elements_file=elements_file,
-        profiles_file=grid.profiles_file,
+
+    def populate(own: Mapping[str, FloatArray]) -> Population:
+        return build_population(
+            elements,
+            names,
+            settings,
+            own,
+            time.step_s,
+            seeds.devices,
+            elements_file=elements_file,
+            profiles_file=grid.profiles_file,
+        )
+
+    population = populate(profiles)
+    folder = scenario.file.parent if scenario.file else None
+    models = make_models(settings.forecast, population, seeds.forecasts, folder)
+    before = load_before(
+        grid.profiles_file,
+        columns,
+        time.start,
+        models.days,
+        time.step_s,
+        is_needed=models.learn,
     )
+    past = populate(before) if before else None
+    published = {}
+    if settings.variation is not None:
+        published = {Load.kind: population.of(Load).p_mw}
+        population, past = with_variation(
+            population, past, settings.variation, seeds.variation, time.start
+        )
     found = (each.shared_battery(scenario, names) for each in scenario.mechanisms())
     shared = next((battery for battery in found if battery is not None), None)
     if shared is not None:
         population = with_shared_battery(population, shared)
+        past = None if past is None else with_shared_battery(past, shared)
+    lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
+    known = Known(time.start, lead_s, metering_s, past, published)
     terms = MarketTerms.of(scenario.market)
     tariff = Tariff(terms.retail_price_ueur_per_kwh, terms.feed_in_price_ueur_per_kwh)
-    forecasts = make_forecasts(population, settings.forecast, seeds.forecasts)
+    forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)
     return population, Bidders(population, forecasts, settings, tariff, seeds, shared=shared)
 
 

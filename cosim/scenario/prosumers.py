@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -81,15 +81,41 @@ else:
     )
 
 
-class ForecastSettings(Model):
-    """Error model: persistence of the deviation plus autocorrelated noise."""
+class ForecastModelSettings(Model):
+    """A forecast model and its options."""
 
-    persistence: Fraction = Field(
-        0.1, description="weight of the last metered value against the profile of the interval"
+    name: str = Field("nowcast", description="entry point in the group cosim.forecasts")
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
+
+
+class ForecastSettings(Model):
+    """Forecasts of what devices consume and generate (docs/forecasts.md)."""
+
+    model: ForecastModelSettings = ForecastModelSettings()
+    by_class: dict[str, ForecastModelSettings] = Field(
+        default_factory=dict,
+        description="other models by class: a kind of device, or `deferrable` for all consumption "
+        "that can wait",
     )
-    noise: NonNegative = Field(0.03, description="standard deviation relative to power [-]")
+    horizon: Literal["gate_closure", "day_ahead"] = Field(
+        "gate_closure", description="horizon of orders and nominations, and so of baselines"
+    )
+    day_ahead_hour: Annotated[float, Field(ge=0, le=24)] = Field(
+        12.0, description="time of the day before at which day-ahead forecasts are made [h]"
+    )
+
+
+class VariationSettings(Model):
+    """Loads of their own for connection points that share a profile (docs/forecasts.md)."""
+
+    fluctuation: NonNegative = Field(
+        0.6, description="standard deviation of the logarithm of the factor on the profile [-]"
+    )
     autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.7, description="AR(1) coefficient of the noise per interval [-]"
+        0.5, description="of that logarithm after an hour [-]"
+    )
+    shift_min: NonNegative = Field(
+        30.0, description="standard deviation of the shift in time [min]"
     )
 
 
@@ -116,6 +142,9 @@ class ProsumerSettings(_DeviceSections):
     """Prosumers at the connection points of the grid."""
 
     forecast: ForecastSettings = ForecastSettings()
+    variation: VariationSettings | None = Field(
+        None, description="default: every connection point follows the published profile"
+    )
     strategies: tuple[StrategySettings, ...] = (StrategySettings(),)
     participants: Annotated[int, Field(ge=2)] | None = Field(
         None,
@@ -166,6 +195,7 @@ class ProsumerSeeds:
     forecasts: np.random.SeedSequence
     send_times: np.random.SeedSequence
     strategies: np.random.SeedSequence
+    variation: np.random.SeedSequence
 
     @classmethod
     def spawn(cls, seed: int | np.random.SeedSequence) -> ProsumerSeeds:
@@ -177,7 +207,7 @@ class ProsumerSeeds:
             Root seed. A sequence is not advanced.
         """
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        return cls(*(child_seed(root, k) for k in range(4)))
+        return cls(*(child_seed(root, k) for k in (0, 1, 2, 3, 4)))
 
 
 def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str, ...]:

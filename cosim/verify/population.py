@@ -14,6 +14,7 @@ from cosim.devices.population import Population
 from cosim.errors import CosimError
 from cosim.grid.catalogue import GridCase
 from cosim.grid.network_model import NetworkModel, build_network_model
+from cosim.prosumers.forecasts import Forecasts, forecast_rows
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
 from cosim.results.reader import Results, by_interval
@@ -37,6 +38,7 @@ class RebuiltPopulation:
         Connection points in their order.
     grid : GridCase or None
     population : Population or None
+    forecasts : Forecasts or None
     forecast_q_mvar : (T, n) float or None
         Reactive power that the schedules were checked with. [Mvar]
     missing : str
@@ -49,6 +51,7 @@ class RebuiltPopulation:
         self.grid: GridCase | None = None
         self.population: Population | None = None
         self.forecast_q_mvar: FloatArray | None = None
+        self.forecasts: Forecasts | None = None
         self.missing = ""
         reason = deviation(results.scenario)
         try:
@@ -60,6 +63,7 @@ class RebuiltPopulation:
         except (CosimError, OSError) as error:
             self.missing = f"the grid of the scenario cannot be read here ({error})"
             return
+        self.forecasts = bidders.forecasts
         self.forecast_q_mvar = bidders.forecasts.q_inject_mvar
 
     @cached_property
@@ -102,6 +106,26 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
         check.columns("prosumers", rows, frame, own, KEY)
         for part in own.columns.drop(KEY):
             check.numbers("prosumers", rows, part, frame[part], own[part], TOLERANCE_MW)
+    return check
+
+
+def check_forecasts(rebuilt: RebuiltPopulation) -> Check:
+    """Compare forecasts, and what they are judged by, with those made again from the profiles."""
+    check = Check("forecasts", "made again from profiles and seed")
+    if rebuilt.forecasts is None:
+        check.note(f"not comparable: {rebuilt.missing}")
+        return check
+    results = rebuilt.results
+    frame = results.table("forecasts").reset_index(drop=True)
+    done = int(frame["interval"].max()) + 1 if len(frame) else 0
+    parts = [pd.DataFrame(r) for r in forecast_rows(rebuilt.forecasts, rebuilt.names, done)]
+    own = pd.concat(parts, ignore_index=True) if parts else frame.iloc[:0]
+    check.equal("forecasts", "", "number of rows", len(frame), len(own))
+    if len(frame) == len(own):
+        key = ["interval", "device_class", "prosumer"]
+        check.columns("forecasts", None, frame, own, key)
+        for name in own.columns.drop(key):
+            check.numbers("forecasts", None, str(name), frame[name], own[name], TOLERANCE_MW)
     return check
 
 

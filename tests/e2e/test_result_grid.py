@@ -9,7 +9,8 @@ import pytest
 from result_folders import Case, verified
 
 RECOMPUTED = (
-    *("files", "schemas", "bytes", "manifest", "network", "devices", "power flow", "grid checks"),
+    *("files", "schemas", "bytes", "manifest", "network", "forecasts", "devices"),
+    *("power flow", "grid checks"),
     *("receipts", "events", "blocks", "state", "sending", "gas limits", "intervals"),
     *("clearing", "orders", "schedules", "settlement", "metering", "flexibility"),
     *("conservation", "indicators"),

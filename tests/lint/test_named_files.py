@@ -29,6 +29,7 @@ GROUPS = {
         "devices",
         "instruments",
         "strategies",
+        "forecasts",
         "power_flow",
         "evm_engines",
     )

@@ -36,7 +36,7 @@ def parameters(mode: str = "self_consumption") -> ProsumerSettings:
     return ProsumerSettings(
         battery=BatterySettings(mode=mode, share_of_pv_owners=0.7, capacity_kwh=3.0),
         deferral=DeferralSettings(energy_max_kwh=1.0),
-        forecast=ForecastSettings(persistence=0.0, noise=0.0),
+        forecast=ForecastSettings(model={"name": "perfect"}),
         strategies=(StrategySettings(name="zero_intelligence"),),
     )
 
@@ -167,7 +167,9 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
         people,
         make_forecasts(
             people,
-            ForecastSettings(persistence=0.0, noise=0.3),
+            ForecastSettings(
+                model={"name": "nowcast", "options": {"persistence": 0.0, "noise": 0.3}}
+            ),
             ProsumerSeeds.spawn(seed).forecasts,
         ),
         parameters(mode),

@@ -116,7 +116,11 @@ def bidders(population: Population, tariff: Tariff, shared: SharedBattery | None
     seeds = ProsumerSeeds.spawn(5)
     if shared is not None:
         population = with_shared_battery(population, shared)
-    forecasts = make_forecasts(population, ForecastSettings(noise=0.0), seeds.forecasts)
+    forecasts = make_forecasts(
+        population,
+        ForecastSettings(model={"name": "nowcast", "options": {"noise": 0.0}}),
+        seeds.forecasts,
+    )
     return Bidders(population, forecasts, ProsumerSettings(), tariff, seeds, shared=shared)
 
 

@@ -18,7 +18,7 @@ from cosim.scenario.prosumers import (
 from cosim.units import energy_wh_from_mw
 
 SEEDS = ProsumerSeeds.spawn(11)
-PERFECT = ForecastSettings(persistence=0.0, noise=0.0)
+PERFECT = ForecastSettings(model={"name": "perfect"})
 CONSUMER, PV_OWNER, BATTERY_OWNER, HEAT_PUMP_OWNER, EMPTY = range(5)
 
 

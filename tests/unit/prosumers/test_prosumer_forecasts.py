@@ -6,15 +6,18 @@ import pytest
 from cosim.devices.load import Load
 from cosim.devices.pv import Photovoltaics
 from cosim.prosumers.elements import Element
-from cosim.prosumers.forecasts import autoregressive_noise, make_forecasts
+from cosim.prosumers.forecasting.known import autoregressive_noise
+from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.population import build_population
 from cosim.scenario.prosumers import ForecastSettings, ProsumerSeeds, ProsumerSettings
 
 SEED = ProsumerSeeds.spawn(5).forecasts
 
 
-def forecast(population, **parameters):
-    return make_forecasts(population, ForecastSettings(**parameters), SEED)
+def forecast(population, **options):
+    """Forecasts of the nowcast with some options."""
+    settings = ForecastSettings(model={"name": "nowcast", "options": options})
+    return make_forecasts(population, settings, SEED)
 
 
 def test_without_errors_the_forecast_is_the_profile(population):

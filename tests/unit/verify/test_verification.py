@@ -45,6 +45,7 @@ FORGED = {
     "certificates": ("held_wh", "certificates", LEDGER),
     "supply": ("refund_ueur", "supply", LEDGER),
     "names": ("account", "names", LEDGER),
+    "forecasts": ("rated_mw", "forecasts", GRID),
     "prosumers": ("soc_mwh", "devices", GRID),
     "buses": ("va_degree", "power flow", GRID),
     "branches": ("loading_percent", "power flow", GRID),

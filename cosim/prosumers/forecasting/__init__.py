@@ -1,0 +1,1 @@
+"""Forecasts of load and generation: models, horizons, and what meters had reported by then."""
