@@ -14,7 +14,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import traceback
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +22,7 @@ from mosaik.proxies import BaseProxy, LocalProxy, RemoteProxy
 from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
-from cosim.errors import SimulatorError
+from cosim.errors import SimulatorError, in_one_line
 from cosim.scenario.simulators import ForeignSimulator
 
 START_TIMEOUT_S = 60
@@ -54,12 +53,7 @@ def describe(error: BaseException) -> str:
         lines = [line.strip() for part in error.further_args for line in part.splitlines()]
         places = [line for line in lines if line.startswith('File "')]
         return f"{text} ({places[-1]})" if places else text
-    text = f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return text
-    last = frames[-1]
-    return f'{text} (File "{last.filename}", line {last.lineno}, in {last.name})'
+    return in_one_line(error)
 
 
 class ForeignStarter(Starter):
