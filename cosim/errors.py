@@ -246,7 +246,8 @@ def in_one_line(error: BaseException) -> str:
     """Return an exception's type, its text, and the place in the code where it was raised."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, SystemExit):
-        text = f"it ended the program, sys.exit({'' if error.code is None else error.code!r})"
+        code = "" if error.code is None else repr(error.code)
+        text = f"it ended the program, sys.exit({code})"
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return text

@@ -18,7 +18,7 @@ from typing import Any
 
 import mosaik
 
-from cosim.errors import CosimError, RunError, SimulatorError
+from cosim.errors import CosimError, SimulatorError
 from cosim.runs.wiring import Wiring, WorldSettings
 from cosim.simulators.foreign import START_TIMEOUT_S, describe
 from cosim.timing import StageTimer
@@ -78,16 +78,12 @@ class CoSimulation:
         ------
         SimulatorError
             If a foreign simulator failed or stopped early; names it.
-        RunError
-            If code that takes part, such as a plug-in, ended the program.
         Exception
             If one of ours failed: what it raised.
         """
         self._standing = asyncio.all_tasks(self.world.loop)
         try:
             self.world.run(until=self.until, print_progress=False, shutdown=False)
-        except SystemExit as error:
-            raise RunError(f"the run did not come to its end: {describe(error)}") from error
         except Exception as error:
             cause = self._cause(error)
             if cause is error:

@@ -85,7 +85,7 @@ def test_a_plug_in_that_ends_the_program_fails_the_run(cosim, monkeypatch):
     monkeypatch.setattr(DevicesSimulator, "play", lambda *_: sys.exit(0))
     code, said = cosim(faulty(how="none"))
     assert code == EXIT_FAILED
-    assert "the run stopped: the run did not come to its end: it ended the program" in said
+    assert "the run stopped: simulator devices: it ended the program, sys.exit(0)" in said
 
 
 def test_one_that_reads_and_feeds_within_an_interval_is_refused(cosim):
