@@ -8,7 +8,7 @@ of the other engines, which play by the rules of Prague.
 References
 ----------
 EIP-3855 (PUSH0, Shanghai), EIP-5656 (MCOPY, Cancun), EIP-1153 (TLOAD and TSTORE, Cancun), EIP-7623
-(floor of the gas of calldata, Prague).
+(least gas of calldata, Prague).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROBES = (
 """Instructions younger than London that contracts may use, since when, and code that has each."""
 
 _CALLDATA = b"\xff" * 400
-_FLOOR_GAS = 21_000 + 400 * 4 * 10
+_LEAST_GAS = 21_000 + 400 * 4 * 10
 """Gas of sending the calldata above to an account without code, by EIP-7623."""
 
 
@@ -54,10 +54,10 @@ def check_fork(engine: NodeEngine, *, same_gas: bool) -> None:
         raise NodeError(
             f"the node's fork lacks what the contracts need: {', '.join(missing)}", remedy=REMEDY
         )
-    if same_gas and (gas := _gas_of_calldata(engine)) is not None and gas < _FLOOR_GAS:
+    if same_gas and (gas := _gas_of_calldata(engine)) is not None and gas < _LEAST_GAS:
         raise NodeError(
             f"the node's fork is older than Prague: {len(_CALLDATA)} bytes of calldata cost "
-            f"{gas} gas there, and {_FLOOR_GAS} by the rules that a run reports (EIP-7623)",
+            f"{gas} gas there, and {_LEAST_GAS} by the rules that a run reports (EIP-7623)",
             remedy=REMEDY,
         )
 

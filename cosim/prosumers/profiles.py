@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -189,13 +189,13 @@ def _check_zones(time: pd.Series[Any], start: datetime, file: Path) -> None:
             field=TIME,
             remedy=f"give time.start its UTC offset, e.g. {given}Z or {given}+01:00",
         )
-    bare = start.replace(tzinfo=None).isoformat()
+    simbench = start.astimezone(timezone(timedelta(hours=1))).replace(tzinfo=None).isoformat()
     raise ProfileError(
         f"its times have no zone, time.start = {given} has one",
         file=file,
         field=TIME,
-        remedy=f"give time.start in profile time, without an offset (such as {bare}; the SimBench "
-        "grids count in UTC+01:00 all year), or import profiles whose times have offsets",
+        remedy="give time.start in profile time, without an offset (the SimBench grids count in "
+        f"UTC+01:00 all year: {simbench} there), or import profiles whose times have offsets",
     )
 
 
