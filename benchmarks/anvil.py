@@ -65,7 +65,9 @@ class Anvil:
     ) -> None:
         command = [program, "--host", "127.0.0.1", "--port", str(port), "--accounts", "1"]
         command += [] if automine else ["--no-mining"]
-        command += ["--hardfork", HARDFORK, "--chain-id", str(CHAIN_ID)]
+        command += ["--chain-id", str(CHAIN_ID)]
+        if "--hardfork" not in options:
+            command += ["--hardfork", HARDFORK]
         command += ["--timestamp", str(genesis_s), "--gas-limit", str(block_gas_limit)]
         if "--block-base-fee-per-gas" not in options:
             command += ["--block-base-fee-per-gas", "0"]

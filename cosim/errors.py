@@ -25,6 +25,7 @@ A power flow that does not converge is not an exception: it is a recorded violat
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,16 @@ class CalldataError(LedgerError):
 
 class EngineError(LedgerError):
     """An EVM engine could not do what it was asked."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an exception's type, its text, and the place in the code where it was raised."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        text = f"it ended the program, sys.exit({code})"
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return text
+    last = frames[-1]
+    return f'{text} (File "{last.filename}", line {last.lineno}, in {last.name})'

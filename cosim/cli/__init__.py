@@ -13,14 +13,14 @@ from cosim.cli.ledger import add_ledger
 from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CosimError, UserError
+from cosim.errors import CosimError, UserError, in_one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (run failed), 2 (user error), 130 (interrupted)."""
     try:
         options = _parser().parse_args(arguments)  # asks the registries for names
-        return int(options.run(options))
+        return _played(options)
     except UserError as error:
         print(f"cosim: {error}", file=sys.stderr)
         return EXIT_USER
@@ -40,6 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("cosim: interrupted; nothing was written", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _played(options: argparse.Namespace) -> int:
+    """Run the command; a plug-in that ends the program has not ended it well."""
+    try:
+        return int(options.run(options))
+    except SystemExit as error:
+        print(f"cosim: the run stopped: {in_one_line(error)}", file=sys.stderr)
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

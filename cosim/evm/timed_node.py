@@ -23,6 +23,7 @@ from cosim.evm.engine import (
     check_transaction,
     too_poor,
 )
+from cosim.evm.fork import check_fork
 from cosim.evm.hashing import keccak
 from cosim.evm.history import Allocation, Signed, ToldBlock, left_over, receipts_digest
 from cosim.evm.node import Block, NodeRefused, NodeUnavailable, to_bytes
@@ -316,9 +317,10 @@ def connect(
     Raises
     ------
     NodeError
-        If it does not answer.
+        If it does not answer, or its fork lacks what the contracts need.
     """
     plain = PlainNode(settings, keys)
+    check_fork(plain, same_gas=False)
     try:
         plain.read([("anvil_nodeInfo", ())])
     except NodeRefused:
@@ -339,7 +341,8 @@ def connect_timed(
     Raises
     ------
     NodeError
-        If it does not answer, its clock cannot be set, or its chain id is not that of a run.
+        If it does not answer, its clock cannot be set, its chain id is not that of a run, or its
+        fork is older than Prague.
     """
     engine = connect(settings, keys, takes_over=takes_over)
     if not isinstance(engine, TimedNode):
@@ -354,4 +357,5 @@ def connect_timed(
             f"the node has chain id {engine.chain_id}, a run {CHAIN_ID}",
             remedy=f"start it with --chain-id {CHAIN_ID}",
         )
+    check_fork(engine, same_gas=True)
     return engine

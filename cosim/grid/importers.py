@@ -14,10 +14,9 @@ import numpy as np
 import pandapower as pp
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from cosim.errors import GridDataError, ProfileError, UserError
+from cosim.errors import GridDataError, UserError
 from cosim.grid.catalogue import sha256
 from cosim.grid.folder_writer import (
     free_folder,
@@ -31,12 +30,12 @@ from cosim.grid.validation import (
     ELEMENT_COLUMNS,
     check_elements,
     check_network,
-    check_profile_table,
     check_profiles,
     read_connection_points,
     read_elements,
     require,
 )
+from cosim.inputs.profiles import TIME, check_peaks, read_profiles
 from cosim.plugins import DEVICES
 from cosim.units import FloatArray
 
@@ -143,6 +142,13 @@ def import_pandapower(
     )
     columns = _user_profiles(None if profiles is None else Path(profiles), table)
     check_elements(table, points, set(columns), Path(elements or network))
+    labels = table.name.astype(str) + " at " + table.connection_point
+    rated = [
+        (label, f"{profile}_{part}", float(rating))
+        for part, ratings in (("p", table.p_mw), ("q", table.q_mvar))
+        for label, profile, rating in zip(labels, table.profile, ratings, strict=True)
+    ]
+    check_peaks(rated, columns, profiles or network)
 
     def write(folder: Path) -> None:
         write_tables(folder, net, points, table, columns)
@@ -278,19 +284,13 @@ def _user_profiles(file: Path | None, elements: pd.DataFrame) -> dict[str, Any]:
 
 def _read_profiles(file: Path) -> dict[str, Any]:
     require(file)
-    if file.suffix == ".parquet":
-        check_profiles(file)
-        table = pq.read_table(file)
-    else:
-        try:
-            table = pyarrow.csv.read_csv(file)
-        except pa.ArrowInvalid as error:
-            raise ProfileError(
-                f"cannot be read as CSV: {error}", file=file, remedy="commas, one header row"
-            ) from error
-        check_profile_table(table, file)
+    if file.suffix != ".parquet":
+        return read_profiles(file)
+    check_profiles(file)
+    table = pq.read_table(file)
     columns = {name: table[name].to_numpy() for name in table.column_names}
-    columns["time"] = columns["time"].astype("datetime64[ms]")
+    stamp = pa.timestamp("ms", tz=None if table[TIME].type.tz is None else "UTC")
+    columns[TIME] = table[TIME].combine_chunks().cast(stamp, safe=False)
     return columns
 
 

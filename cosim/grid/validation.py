@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandapower.topology import unsupplied_buses
 
-from cosim.errors import GridDataError, ProfileError
+from cosim.errors import GridDataError
 from cosim.grid.network_model import check_supported
+from cosim.inputs.csv_file import numbers, read_table
+from cosim.inputs.profiles import check_profile_table
 from cosim.plugins import DEVICES
 
 NETWORK_FILE = "network.json"
@@ -217,44 +219,6 @@ def check_profiles(file: Path) -> set[str]:
     return check_profile_table(table, file)
 
 
-def check_profile_table(table: Any, file: Path) -> set[str]:
-    """Refuse the same in a table that was read already."""
-    if "time" not in table.column_names or not pa.types.is_timestamp(table["time"].type):
-        raise GridDataError(
-            "has no column 'time' of timestamps", file=file, field="time", remedy="add one"
-        )
-    check_time(table["time"].to_numpy().astype("datetime64[ns]"), file)
-    for column in table.column_names:
-        if column == "time":
-            continue
-        values = table[column].to_numpy()
-        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-            raise ProfileError(
-                "has missing or non-numeric values",
-                file=file,
-                field=column,
-                remedy="fill the gaps; every step needs a number",
-            )
-    return set(table.column_names) - {"time"}
-
-
-def check_time(time: Any, file: Path) -> None:
-    """Refuse a time index that is not strictly even: gaps, repeated hours, wrong order."""
-    steps = np.diff(time)
-    if len(steps) == 0 or np.isnat(time).any() or steps[0] <= np.timedelta64(0):
-        raise ProfileError(
-            "times are missing or do not increase", file=file, field="time", remedy="sort them"
-        )
-    odd = np.flatnonzero(steps != steps[0])
-    if odd.size:
-        raise ProfileError(
-            f"has a gap or a repetition after {time[odd[0]]}",
-            file=file,
-            field="time",
-            remedy="give every step once, in a time without daylight saving",
-        )
-
-
 def require(file: Path) -> None:
     if not file.is_file():
         raise GridDataError(
@@ -266,34 +230,15 @@ def require(file: Path) -> None:
 
 def _read_csv(file: Path, columns: Any) -> pd.DataFrame:
     require(file)
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise GridDataError(
-            f"cannot be read as CSV: {error}", file=file, remedy="commas, UTF-8, one header row"
-        ) from error
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise GridDataError(
-            f"has no column {missing[0]!r}; it has {', '.join(table.columns)}",
-            file=file,
-            field=missing[0],
-            remedy=f"columns needed: {', '.join(columns)}",
-        )
+    read = read_table(file, GridDataError, columns)
+    table = pd.DataFrame(read.columns)
+    table.attrs["lines"] = read.lines
     return table
 
 
 def _numbers(table: pd.DataFrame, column: str, file: Path) -> pd.Series:
-    values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values.to_numpy()))
-    if wrong.size:
-        raise GridDataError(
-            f"row {int(wrong[0]) + 2} holds {table[column].iloc[wrong[0]]!r}, not a number",
-            file=file,
-            field=column,
-            remedy="give a finite number in every row",
-        )
-    return values
+    lines = table.attrs["lines"]
+    return pd.Series(numbers(table[column].tolist(), lines, column, file, GridDataError))
 
 
 def _rows(table: pd.DataFrame) -> Any:

@@ -16,12 +16,13 @@ from cosim.devices.storage import Storage
 from cosim.messages import BidsMessage, Extras
 from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
+from cosim.prosumers.asking import AskedStrategy
 from cosim.prosumers.community_battery import nominate_wh
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
 from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
-from cosim.prosumers.strategies import BidContext, StrategySetup, check_orders, make_strategy
+from cosim.prosumers.strategies import BidContext, StrategySetup
 from cosim.scenario.prosumers import ProsumerSeeds, ProsumerSettings, Tariff
 from cosim.seeds import assign_shares, child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
@@ -84,20 +85,20 @@ class Bidders:
             [share.share for share in shares],
             np.random.default_rng(child_seed(seeds.strategies, 0)),
         )
-        self.strategy_names = tuple(share.name for share in shares)
         self._followers = [np.flatnonzero(self.strategy_of == s) for s in range(len(shares))]
         self._strategies = [
-            make_strategy(
-                share,
-                StrategySetup(
-                    names=tuple(population.names[i] for i in self._followers[s]),
-                    step_s=population.step_s,
-                    tariff=tariff,
-                    rng=np.random.default_rng(child_seed(seeds.strategies, 1, s)),
-                ),
-            )
+            AskedStrategy(share, partial(self._setup, s, seeds.strategies))
             for s, share in enumerate(shares)
         ]
+
+    def _setup(self, s: int, seed: np.random.SeedSequence) -> StrategySetup:
+        """Return what a strategy knows before the first interval."""
+        return StrategySetup(
+            names=tuple(self.population.names[i] for i in self._followers[s]),
+            step_s=self.population.step_s,
+            tariff=self.tariff,
+            rng=np.random.default_rng(child_seed(seed, 1, s)),
+        )
 
     def bid(
         self,
@@ -227,7 +228,7 @@ class Bidders:
         state = {f"price.{key}": value for key, value in self.price_forecast.state().items()}
         for s, strategy in enumerate(self._strategies):
             for key, value in strategy.state().items():
-                state[f"strategy.{s}.{key}"] = np.array(value)
+                state[f"strategy.{s}.{key}"] = value
         return state
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -262,7 +263,7 @@ class Bidders:
                 last_price_ueur_per_kwh=last_price,
                 rng=self._rng(self._strategy_seed, 2, s, interval),
             )
-            orders = check_orders(self.strategy_names[s], context, strategy.bid(context))
+            orders = strategy.bid(context)
             order_wh[who] = orders.energy_wh
             price[who] = np.where(orders.energy_wh > 0, orders.price_ueur_per_kwh, 0)
         return order_wh, price

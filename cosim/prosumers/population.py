@@ -16,6 +16,7 @@ from cosim.devices.device import Device, Equipment
 from cosim.devices.population import Population
 from cosim.devices.profiled import frozen
 from cosim.errors import GridDataError, ProfileError
+from cosim.inputs.profiles import check_peaks
 from cosim.prosumers.elements import Element
 from cosim.scenario.prosumers import ProsumerSettings, assign_meters
 from cosim.seeds import child_seed
@@ -65,7 +66,7 @@ def build_population(
     GridDataError
         If nothing consumes or generates.
     ProfileError
-        If a profile that must not be negative is.
+        If a profile that must not be negative is, or one goes far beyond the rating.
     ScenarioError
         If two connection points share a meter, or a meter belongs to an unknown one.
     """
@@ -80,6 +81,20 @@ def build_population(
         )
     n_intervals = len(next(iter(profiles.values())))
     read = _Profiles(profiles, profiles_file)
+    with_profile = {kind.kind for kind in registered() if kind.has_profile}
+    check_peaks(
+        [
+            (f"the {element.kind} at {element.connection_point}", column, rating)
+            for element in elements
+            if element.kind in with_profile
+            for column, rating in (
+                (element.p_column, element.p_mw),
+                (element.q_column, element.q_mvar),
+            )
+        ],
+        profiles,
+        profiles_file,
+    )
     index = {name: i for i, name in enumerate(names)}
     devices: dict[str, Device] = {}
     for kind in registered():

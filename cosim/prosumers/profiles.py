@@ -1,10 +1,16 @@
-"""The window of a run in a file of time series, refused where it cannot be trusted."""
+"""The window of a run in a file of time series, refused where it cannot be trusted.
+
+Power of a profile is the mean over its step. Over longer intervals the mean of whole steps is
+taken, and over shorter ones a step's power is held, so that energy is kept either way; intervals
+and steps of which neither divides the other are refused. Times are compared only where both sides
+say their zone, or neither does.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +19,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cosim.errors import ProfileError
+from cosim.inputs.profiles import TIME, is_saving
 from cosim.units import FloatArray
-
-TIME = "time"
 
 
 def load_window(
@@ -35,12 +40,11 @@ def load_window(
     columns : iterable of str
         Profiles to read.
     start : datetime
-        Start of interval 0, in profile time. An aware value is compared in UTC.
+        Start of interval 0: with a zone if the profiles' times have one, else without.
     intervals : int
         Number of intervals.
     step_s : int
-        Length of an interval: the profiles' own step or a whole multiple of it, over which the mean
-        is taken. [s]
+        Length of an interval: the profiles' own step, a multiple or a part of it. [s]
 
     Returns
     -------
@@ -50,22 +54,33 @@ def load_window(
     Raises
     ------
     ProfileError
-        If the file cannot be read, a column is missing or not numeric, the window is not inside the
-        file, a time stamp or a value in it is missing, or ``step_s`` does not fit.
+        If the file cannot be read, a column is missing or not numeric, only one of start and
+        profiles has a zone, the window is not inside the file, a time stamp or a value in it is
+        missing, or ``step_s`` does not fit.
     """
     file = Path(profiles_file)
     wanted = list(dict.fromkeys(columns))
     table = _read(file, wanted)
     time_ns = _time_ns(table[TIME], file)
+    _check_zones(table[TIME], start, file)
     profile_step_s = _step_s(time_ns, file)
-    per_interval = _steps_per_interval(step_s, profile_step_s, file)
-    rows = _rows(time_ns, _utc(pd.Timestamp(start)), intervals * per_interval, profile_step_s, file)
-    return {
-        name: _values(table[name].iloc[rows], time_ns[rows], name, file)
-        .reshape(intervals, per_interval)
-        .mean(axis=1)
-        for name in wanted
-    }
+    per_interval, held = _steps_per_interval(step_s, profile_step_s, file)
+    # the first step in question may have begun before the run
+    begin = _utc(pd.Timestamp(start))
+    since_s = round((begin - pd.Timestamp(int(time_ns[0]))).total_seconds())
+    skipped = since_s % profile_step_s // step_s if since_s % step_s == 0 else 0
+    n_rows = intervals * per_interval if held == 1 else -(-(skipped + intervals) // held)
+    first = begin - pd.Timedelta(seconds=skipped * step_s)
+    rows = _rows(time_ns, first, n_rows, profile_step_s, file)
+
+    def window(name: str) -> FloatArray:
+        values = _values(table[name].iloc[rows], time_ns[rows], name, file)
+        if held > 1:
+            return np.repeat(values, held)[skipped : skipped + intervals]
+        mean: FloatArray = values.reshape(intervals, per_interval).mean(axis=1)
+        return mean
+
+    return {name: window(name) for name in wanted}
 
 
 def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
@@ -129,11 +144,13 @@ def _time_ns(time: pd.Series[Any], file: Path) -> np.ndarray[Any, np.dtype[np.in
     backward = np.flatnonzero(np.diff(stamps) <= 0)
     if backward.size:
         row = int(backward[0]) + 1
+        again = " again" if stamps[row] in stamps[:row] else ""
         raise ProfileError(
-            f"time does not increase at {pd.Timestamp(int(stamps[row]))} (row {row})",
+            f"time does not increase: {pd.Timestamp(int(stamps[row]))} comes{again} in row {row}",
             file=file,
             field=TIME,
-            remedy="sort the rows by time and drop duplicates",
+            remedy="sort the rows by time and drop duplicates; of an hour that comes twice where "
+            "daylight saving ends, write the times with their UTC offsets",
         )
     return stamps
 
@@ -159,23 +176,42 @@ def _step_s(time_ns: np.ndarray[Any, np.dtype[np.int64]], file: Path) -> int:
     return step_ns // 10**9
 
 
-def _steps_per_interval(step_s: int, profile_step_s: int, file: Path) -> int:
-    if step_s < profile_step_s:
+def _check_zones(time: pd.Series[Any], start: datetime, file: Path) -> None:
+    """Refuse to compare a time that has a zone with one that has none."""
+    has_zone = isinstance(time.dtype, pd.DatetimeTZDtype)
+    if has_zone == (start.tzinfo is not None):
+        return
+    given = start.isoformat()
+    if has_zone:
         raise ProfileError(
-            f"profiles have steps of {profile_step_s} s, the run has finer ones of {step_s} s",
+            f"its times have a zone ({time.dt.tz}), time.start = {given} has none",
             file=file,
             field=TIME,
-            remedy=f"set time.step_s to {profile_step_s} or a whole multiple, "
-            "or give finer profiles",
+            remedy=f"give time.start its UTC offset, e.g. {given}Z or {given}+01:00",
         )
-    if step_s % profile_step_s:
-        raise ProfileError(
-            f"time.step_s = {step_s} s is no whole multiple of the profiles' {profile_step_s} s",
-            file=file,
-            field=TIME,
-            remedy=f"set time.step_s to a whole multiple of {profile_step_s}",
-        )
-    return step_s // profile_step_s
+    simbench = start.astimezone(timezone(timedelta(hours=1))).replace(tzinfo=None).isoformat()
+    raise ProfileError(
+        f"its times have no zone, time.start = {given} has one",
+        file=file,
+        field=TIME,
+        remedy="give time.start in profile time, without an offset (the SimBench grids count in "
+        f"UTC+01:00 all year: {simbench} there), or import profiles whose times have offsets",
+    )
+
+
+def _steps_per_interval(step_s: int, profile_step_s: int, file: Path) -> tuple[int, int]:
+    """Return how many steps make an interval, and how many intervals a step; one of them is 1."""
+    if step_s % profile_step_s == 0:
+        return step_s // profile_step_s, 1
+    if profile_step_s % step_s == 0:
+        return 1, profile_step_s // step_s
+    raise ProfileError(
+        f"time.step_s = {step_s} s is no whole multiple of the profiles' {profile_step_s} s, nor a "
+        "whole part",
+        file=file,
+        field=TIME,
+        remedy=f"set time.step_s to {profile_step_s}, or to what divides it or is divided by it",
+    )
 
 
 def _rows(
@@ -209,9 +245,13 @@ def _rows(
     present = np.isin(expected, time_ns, assume_unique=True)
     if not present.all():
         missing = pd.Timestamp(int(expected[np.argmin(present)]))
+        if is_saving(int((~present).sum() + 1) * step_ns, step_ns):
+            saving = "; an hour is what a change to daylight saving leaves out"
+        else:
+            saving = ""
         raise ProfileError(
             f"has a gap: {int((~present).sum())} time stamps of the run are missing, "
-            f"the first one {missing}",
+            f"the first one {missing}{saving}",
             file=file,
             field=TIME,
             remedy="fill the gap, or choose a window without it",

@@ -225,14 +225,15 @@ def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
     return cls(setup, **share.options)
 
 
-def check_orders(name: str, context: BidContext, orders: LimitOrders) -> LimitOrders:
-    """Refuse what a market contract could not take.
+def check_orders(name: str, context: BidContext, orders: object) -> LimitOrders:
+    """Return orders, unless a market contract could not take them.
 
     Raises
     ------
     ScenarioError
-        If an array has another shape than the followers or is not of integers, an energy is not
-        between 0 and what there is to trade, or a price is not in ``[0, 2**31)``.
+        If they are no :class:`LimitOrders`, an array has another shape than the followers or is not
+        of integers, an energy is not between 0 and what there is to trade, or a price is not in
+        ``[0, 2**31)``.
     """
 
     def refuse(problem: str) -> ScenarioError:
@@ -242,12 +243,14 @@ def check_orders(name: str, context: BidContext, orders: LimitOrders) -> LimitOr
             remedy="mend the strategy (docs/strategies.md)",
         )
 
+    if not isinstance(orders, LimitOrders):
+        raise refuse(f"bid answered with {_kind_of(orders)}, not with LimitOrders")
     for label, array in (
         ("energy_wh", orders.energy_wh),
         ("price_ueur_per_kwh", orders.price_ueur_per_kwh),
     ):
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
-            raise refuse(f"{label} is no array of integers")
+        if type(array) is not np.ndarray or array.dtype.kind not in "iu":
+            raise refuse(f"{label} is no array of integers but {_kind_of(array)}")
         if array.shape != context.energy_wh.shape:
             raise refuse(f"{label} has shape {array.shape}, not {context.energy_wh.shape}")
     if ((orders.energy_wh < 0) | (orders.energy_wh > context.energy_wh)).any():
@@ -257,3 +260,11 @@ def check_orders(name: str, context: BidContext, orders: LimitOrders) -> LimitOr
     ).any():
         raise refuse("a price is negative or does not fit in 31 bits")
     return orders
+
+
+def _kind_of(value: object) -> str:
+    """Return words for what a strategy gave."""
+    if not isinstance(value, np.ndarray):
+        return "None" if value is None else f"a {type(value).__name__}"
+    nan = value.dtype.kind == "f" and np.isnan(value).any()
+    return f"{type(value).__name__} of {value.dtype}" + (" with NaN" if nan else "")

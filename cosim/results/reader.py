@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 
 from cosim.errors import MissingDeviceError, ResultFolderError, UserError
+from cosim.inputs.yaml_file import read_yaml
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.schemas import all_tables
@@ -89,12 +89,7 @@ class Results:
     def scenario_fields(self) -> dict[str, Any]:
         """The fields of the scenario as run, every default written out; nothing is checked."""
         path = self.folder / "scenario.yaml"
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ResultFolderError(
-                f"cannot be read: {error}", file=path, remedy="run the scenario again"
-            ) from error
+        data = read_yaml(path, ResultFolderError, "run the scenario again")
         return dict(data)
 
     @cached_property

@@ -240,9 +240,11 @@ class TableWriter:
 
 
 def _caused_by_node(error: BaseException | None) -> bool:
-    while error is not None:
+    seen: set[int] = set()  # an exception that a loop raised anew can be its own context
+    while error is not None and id(error) not in seen:
         if isinstance(error, NodeError):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 

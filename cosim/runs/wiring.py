@@ -114,7 +114,7 @@ class Wiring:
 
     def _foreign(self, foreign: ForeignSimulator) -> Any:
         try:
-            starter = starter_of(foreign)
+            starter = starter_of(foreign, self.settings.step_s)
             self.starters.append(starter)
             factory = self.world.start(starter, sim_id=foreign.name, **foreign.params)
             entity = getattr(factory, foreign.model)(**foreign.model_params)

@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cosim.errors import ScenarioError
+from cosim.inputs.yaml_file import read_yaml
 from cosim.resources import folder
 from cosim.scenario.root import Scenario
 
 STUDY = "study"
 """The section of a scenario file that makes it a study."""
-
-_MERGE = "tag:yaml.org,2002:merge"
-"""Tag of the key ``<<``, which stands for no value."""
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -36,8 +32,8 @@ def load_scenario(path: str | Path) -> Scenario:
     Raises
     ------
     ScenarioError
-        If the file is missing, is not YAML, gives a key twice, or does not describe a scenario;
-        names the field and, for an unknown one, the nearest known name.
+        As :func:`read_fields`, or if they do not describe a scenario; names the field and, for an
+        unknown one, the nearest known name.
     """
     file = find_scenario(path)
     fields = read_fields(file)
@@ -78,34 +74,14 @@ def read_fields(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ScenarioError
-        If the file is missing, is not YAML, gives a key of a mapping twice, or is no mapping.
+        As :func:`cosim.inputs.yaml_file.read_yaml`, or if it holds no mapping.
     """
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(
-            f"cannot be read: {error.strerror}",
-            file=file,
-            remedy="give the path of a scenario file, e.g. scenarios/quickstart.yaml, or "
-            f"{_known(file.stem)}",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ScenarioError(
-            f"is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}",
-            file=file,
-            remedy="save it as UTF-8",
-        ) from error
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is not None:
-            _refuse_repeated_keys(loader, node, file, (), set())
-        data = None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:  # a date that is none is the latter
-        raise ScenarioError(f"is not YAML: {error}", file=file, remedy="mend the YAML") from error
-    finally:
-        loader.dispose()
+    data = read_yaml(
+        file,
+        ScenarioError,
+        f"give the path of a scenario file, e.g. scenarios/quickstart.yaml, or {_known(file.stem)}",
+    )
     if not isinstance(data, dict):
         raise ScenarioError(
             "holds no mapping of fields", file=file, remedy="start from scenarios/quickstart.yaml"
@@ -141,36 +117,3 @@ def _known(name: str) -> str:
     names = sorted(file.stem for file in folder("scenarios").rglob("*.yaml"))
     near = difflib.get_close_matches(name, names, n=1)
     return f"a name that comes with cosim: {', '.join(near or names)}"
-
-
-def _refuse_repeated_keys(
-    loader: yaml.SafeLoader,
-    node: yaml.Node,
-    file: Path,
-    path: tuple[str, ...],
-    seen: set[int],
-) -> None:
-    """Refuse a mapping that gives a key twice: YAML would keep the last without a word."""
-    if id(node) in seen:  # an alias
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for place, item in enumerate(node.value):
-            _refuse_repeated_keys(loader, item, file, (*path, str(place)), seen)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[Any, int] = {}
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            continue  # refused as a field's name
-        name = loader.construct_object(key) if key.tag != _MERGE else key.value
-        own, line = (*path, str(name)), key.start_mark.line + 1
-        if name in lines:
-            raise ScenarioError(
-                f"is given twice, in line {lines[name]} and in line {line}",
-                file=file,
-                field=".".join(own),
-                remedy="keep one of them, with everything that both say",
-            )
-        lines[name] = line
-        _refuse_repeated_keys(loader, value, file, own, seen)

@@ -23,6 +23,12 @@ A scenario is one YAML file. Unknown fields are refused, with the nearest known 
 is the end of its name. `results/<name>/scenario.yaml` repeats a run's scenario with every default
 written out, and `cosim schema` prints the JSON schema for editors. This page is made by
 `cosim schema --markdown`.
+
+What readers of YAML read differently is refused with its line: a key given twice, `010` (octal in
+YAML 1.1), `1:30` (sexagesimal), `0x10`, `1_0`, `yes`, `no`, `on` and `off`. Write numbers in plain
+decimal digits (`1_700_000` and `1e-6` are fine), `true` and `false`, and put a text that looks like
+one of these in quotes. `time.start` is an ISO 8601 date and time, with a UTC offset if the times of
+the profiles have one and without if they have none ([grids](grids.md#profilesparquet)).
 """
 
 

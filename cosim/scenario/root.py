@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
-import yaml
 from pydantic import Field, PrivateAttr, ValidationError, create_model, model_validator
 
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
+from cosim.inputs.yaml_file import to_yaml
 from cosim.plugins import MECHANISMS
 from cosim.plugins.mechanism import Mechanism
 from cosim.scenario.attack import AttackSettings, check_attack
@@ -280,7 +280,7 @@ class ScenarioBase(Model):
     def to_yaml(self) -> str:
         """Return this scenario with every default written out."""
         data = json.loads(self.model_dump_json())
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        return to_yaml(data)
 
 
 def _with_sections() -> Any:

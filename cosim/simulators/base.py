@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import mosaik_api_v3
 
+from cosim.errors import SimulatorError, in_one_line
 from cosim.messages.conversion import frozen
 from cosim.messages.declaration import MESSAGES, inputs_of, outputs_of, triggers_of
 from cosim.timing import StageTimer
@@ -141,7 +142,10 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
                 eid: {name: sum(sources.values()) for name, sources in attributes.items()}
                 for eid, attributes in self._fed.items()
             }
-            sent = self.play(time // self.step_s, Inbox(messages), children)
+            try:
+                sent = self.play(time // self.step_s, Inbox(messages), children)
+            except SystemExit as error:  # of a plug-in: it would end mosaik's loop and the run
+                raise SimulatorError(self.role, in_one_line(error)) from error
             self._outputs = {_ATTRIBUTES[type(message)]: frozen(message) for message in sent}
         return time + self.step_s
 

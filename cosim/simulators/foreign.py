@@ -14,8 +14,8 @@ import shlex
 import signal
 import subprocess
 import sys
-import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mosaik.exceptions import ConnectionClosedError
@@ -23,8 +23,9 @@ from mosaik.proxies import BaseProxy, LocalProxy, RemoteProxy
 from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
-from cosim.errors import SimulatorError
+from cosim.errors import SimulatorError, in_one_line
 from cosim.scenario.simulators import ForeignSimulator
+from cosim.simulators.feeding import IntervalFeed
 
 START_TIMEOUT_S = 60
 """Importing pandapower without byte code takes longer than mosaik's ten seconds."""
@@ -34,17 +35,24 @@ POLL_S = 0.1
 """Time between two looks whether a process still lives."""
 
 
-def starter_of(foreign: ForeignSimulator) -> ForeignStarter:
+def starter_of(foreign: ForeignSimulator, step_s: int) -> ForeignStarter:
     """Return what starts a simulator of the scenario.
+
+    Parameters
+    ----------
+    foreign : ForeignSimulator
+    step_s : int
+        Length of an interval, over which what it feeds is averaged. [s]
 
     Raises
     ------
     Exception
         If the class of an in-process simulator cannot be imported.
     """
+    feed = IntervalFeed(foreign, step_s)
     if foreign.python is not None:
-        return _InProcess(foreign.name, PythonStarter.from_string(foreign.python))
-    return _Elsewhere(foreign)
+        return _InProcess(foreign.name, PythonStarter.from_string(foreign.python), feed)
+    return _Elsewhere(foreign, feed)
 
 
 def describe(error: BaseException) -> str:
@@ -54,12 +62,7 @@ def describe(error: BaseException) -> str:
         lines = [line.strip() for part in error.further_args for line in part.splitlines()]
         places = [line for line in lines if line.startswith('File "')]
         return f"{text} ({places[-1]})" if places else text
-    text = f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return text
-    last = frames[-1]
-    return f'{text} (File "{last.filename}", line {last.lineno}, in {last.name})'
+    return in_one_line(error)
 
 
 class ForeignStarter(Starter):
@@ -98,46 +101,63 @@ class ForeignStarter(Starter):
 class _InProcess(ForeignStarter):
     """Starts a simulator in this process."""
 
-    def __init__(self, name: str, own: PythonStarter) -> None:
+    def __init__(self, name: str, own: PythonStarter, feed: IntervalFeed) -> None:
         super().__init__(name)
         self._own = own
+        self._feed = feed
 
     async def _start(self, mosaik_remote: Any) -> BaseProxy:
-        return _LocalProxy(self.name, self._own.cls(*self._own.args), mosaik_remote)
+        with _named(self.name, "__init__"):
+            simulator = self._own.cls(*self._own.args)
+        return _LocalProxy(self.name, simulator, mosaik_remote, self._feed)
 
 
 class _LocalProxy(LocalProxy):
     """A simulator in this process whose exceptions carry its name."""
 
-    def __init__(self, name: str, simulator: Any, mosaik_remote: Any) -> None:
+    def __init__(self, name: str, simulator: Any, mosaik_remote: Any, feed: IntervalFeed) -> None:
         super().__init__(simulator, mosaik_remote)
         self._name = name
+        self._remote = mosaik_remote
+        self._feed = feed
         self._stopped = False
 
     async def send(self, request: Any) -> Any:
-        try:
+        return await self._feed.send(request, self._ask, self._remote)
+
+    async def _ask(self, request: Any) -> Any:
+        with _named(self._name, request[0]):
             return await super().send(request)
-        except Exception as error:
-            raise SimulatorError(
-                self._name, f"failed in {request[0]}: {describe(error)}"
-            ) from error
 
     async def stop(self) -> None:
         if self._stopped:
             return
         self._stopped = True
-        try:
+        with _named(self._name, "finalize"):
             await super().stop()  # type: ignore[no-untyped-call]
-        except Exception as error:
-            raise SimulatorError(self._name, f"failed in finalize: {describe(error)}") from error
+
+
+@contextmanager
+def _named(name: str, method: str) -> Iterator[None]:
+    """Make every end of a simulator in this process its error: ``sys.exit`` would end the loop."""
+    try:
+        yield
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        raise SimulatorError(name, f"failed in {method}: {describe(error)}") from error
 
 
 class _Elsewhere(ForeignStarter):
     """Starts a simulator in a process of its own, or connects to one that runs already."""
 
-    def __init__(self, foreign: ForeignSimulator) -> None:
+    def __init__(self, foreign: ForeignSimulator, feed: IntervalFeed) -> None:
         super().__init__(foreign.name)
         self._foreign = foreign
+        self._feed = feed
 
     async def _start(self, mosaik_remote: Any) -> BaseProxy:
         process = None
@@ -145,7 +165,7 @@ class _Elsewhere(ForeignStarter):
             process, reader, writer = await self._launch(self._foreign.cmd)
         else:
             reader, writer = await self._connect(str(self._foreign.connect))
-        return _RemoteProxy(self.name, reader, writer, mosaik_remote, process)
+        return _RemoteProxy(self.name, (reader, writer), mosaik_remote, process, self._feed)
 
     async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, _, port = address.rpartition(":")
@@ -199,11 +219,12 @@ class _RemoteProxy(RemoteProxy):
     def __init__(
         self,
         name: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         mosaik_remote: Any,
         process: subprocess.Popen[bytes] | None,
+        feed: IntervalFeed,
     ) -> None:
+        reader, writer = connection
         # a reset connection is a closed one: otherwise mosaik waits for an answer for ever
         reader.set_exception = lambda error: reader.feed_eof()  # type: ignore[assignment,method-assign]
         super().__init__(Channel(reader, writer, name=name), mosaik_remote)
@@ -211,6 +232,7 @@ class _RemoteProxy(RemoteProxy):
         self._child = process
         self._stopped = False
         self._remote = mosaik_remote
+        self._feed = feed
         self._in_progress: Any = None
 
     async def init(self, sid: str, **kwargs: Any) -> list[int]:
@@ -224,7 +246,7 @@ class _RemoteProxy(RemoteProxy):
         if request[0] == "step":
             self._announce_step()
         try:
-            return await self._ask(request)
+            return await self._feed.send(request, self._ask, self._remote)
         finally:
             if self._in_progress is not None and (
                 request[0] == "get_data" or not self._remote.sim.output_request

@@ -6,6 +6,7 @@ Run in the test's process as ``foreign_simulators:Class``, or in one of their ow
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -111,6 +112,29 @@ class Announcer(mosaik_api_v3.Simulator):
 
     def get_data(self, outputs):
         return {"announcer": {"consumption": self.value} if self.time == self.at else {}}
+
+
+class Pulse(mosaik_api_v3.Simulator):
+    """Feeds ``mw`` from second ``on`` to second ``off`` of every 900, in steps of its own."""
+
+    def __init__(self) -> None:
+        model = {"public": True, "params": [], "attrs": ["consumption"]}
+        super().__init__({"api_version": "3.0", "type": "time-based", "models": {"Display": model}})
+
+    def init(self, sid, time_resolution=1.0, *, step_s, mw=0.009, on=300, off=600):
+        self.step_s, self.mw, self.on, self.off = step_s, mw, on, off
+        return self.meta
+
+    def create(self, num, model):
+        return [{"eid": "pulse", "type": model}]
+
+    def step(self, time, inputs, max_advance):
+        self.time = time
+        return time + self.step_s
+
+    def get_data(self, outputs):
+        on = self.on <= self.time % 900 < self.off
+        return {"pulse": {"consumption": self.mw if on else 0.0}}
 
 
 class _StandIn(mosaik_api_v3.Simulator):
@@ -323,6 +347,8 @@ class Faulty(Listener):
     def step(self, time, inputs, max_advance):
         self.time = time
         self.fail("step")
+        if self.how == "early" and time >= self.at:
+            return time + 60
         return 3.5 if self.how == "float" and time >= self.at else time + 900
 
     def get_data(self, outputs):
@@ -341,6 +367,10 @@ class Faulty(Listener):
             raise ZeroDivisionError("no power to divide")
         if self.how == "exit":
             os._exit(7)
+        if self.how == "leave":
+            sys.exit()
+        if self.how == "cancel":
+            raise asyncio.CancelledError("no more of this")
         if self.how == "reset":
             connection = self.mosaik._channel._writer.transport
             linger = struct.pack("ii", 1, 0)

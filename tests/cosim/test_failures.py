@@ -67,6 +67,33 @@ def test_an_exception_ends_the_run(cosim, method, elsewhere):
     assert "foreign_simulators.py" in said, "says where"
 
 
+@pytest.mark.parametrize("method", ["step", "get_data", "setup_done", "finalize"])
+def test_one_that_ends_the_program_ends_the_run_by_its_name(cosim, method):
+    code, said = cosim(faulty(how="leave", method=method))
+    assert code == EXIT_FAILED
+    assert f"the run stopped: simulator stranger: failed in {method}: it ended the program" in said
+    assert "foreign_simulators.py" in said, "says where"
+
+
+def test_one_that_cancels_is_named_too(cosim):
+    code, said = cosim(faulty(how="cancel"))
+    assert code == EXIT_FAILED
+    assert "simulator stranger: failed in step: CancelledError: no more of this" in said
+
+
+def test_a_plug_in_that_ends_the_program_fails_the_run(cosim, monkeypatch):
+    monkeypatch.setattr(DevicesSimulator, "play", lambda *_: sys.exit(0))
+    code, said = cosim(faulty(how="none"))
+    assert code == EXIT_FAILED
+    assert "the run stopped: simulator devices: it ended the program, sys.exit(0)" in said
+
+
+def test_one_that_reads_and_feeds_within_an_interval_is_refused(cosim):
+    code, said = cosim(faulty(how="early"))
+    assert code == EXIT_FAILED
+    assert "simulator stranger: returned 960 s as its next step, within an interval" in said
+
+
 @pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0)])
 def test_a_process_that_goes_away_ends_the_run(cosim, how, exit_code):
     code, said = cosim(faulty(True, how=how))
@@ -120,6 +147,15 @@ def test_a_wrong_message_ends_the_run(cosim, role, simulator, elsewhere, words):
         ({"cmd": "%(python)s -c 'raise SystemExit(3)'"}, "exit code 3 before it connected"),
         ({"connect": "127.0.0.1:1"}, "nobody answers at 127.0.0.1:1"),
         ({"cmd": remote("Faulty"), "params": {"how": "raise", "method": "init"}}, "init"),
+        (
+            {"python": "foreign_simulators:Faulty", "params": {"how": "leave", "method": "init"}},
+            "failed in init: it ended the program, sys.exit()",
+        ),
+        (
+            {"python": "foreign_simulators:Faulty", "params": {"how": "leave", "method": "create"}},
+            "failed in create: it ended the program, sys.exit()",
+        ),
+        ({"cmd": remote("Faulty"), "params": {"how": "leave", "method": "init"}}, "in init"),
         ({"cmd": remote("Faulty"), "params": {"how": "exit", "method": "init"}}, "exit code 7"),
         ({"cmd": remote("Faulty"), "params": {"how": "raise", "method": "create"}}, "no power"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from strangers import CONSUMPTION, POINT, READS, SCRIPT, heard, listener, remote
 
-from cosim.errors import ScenarioError
+from cosim.errors import ScenarioError, SimulatorError
 
 
 def assert_hears_the_tables(log: Path, tables, n_intervals: int) -> None:
@@ -168,3 +168,40 @@ def test_whole_messages_can_be_read(play, short_scenario, tmp_path, start):
     assert [prices["interval"] for prices in read] == [0, 1, 2]
     volumes = tables["orders"].query("side == 'sell'").groupby("interval")["filled_wh"].sum()
     assert [prices["volume_wh"] for prices in read] == volumes.to_list()
+
+
+@pytest.mark.parametrize(
+    ("step_s", "pulse", "metered_wh", "start"),
+    [
+        # 9 kW for five minutes of every quarter hour: 750 Wh
+        (60, {}, [-750, -750, -750], {"python": "foreign_simulators:Pulse"}),
+        # 9 kW from 420 to 840, from 1260 to 2100 and from 2100 to 2940
+        (420, {"on": 300, "off": 800}, [-1050, -1350, -2250], {"cmd": remote("Pulse")}),
+    ],
+)
+def test_a_feed_counts_by_its_mean_over_the_interval(
+    play, short_scenario, step_s, pulse, metered_wh, start
+):
+    feeder = {
+        "name": "pulse",
+        "params": {"step_s": step_s} | pulse,
+        "model": "Display",
+        "feeds": [CONSUMPTION],
+    } | start
+    tables = play(short_scenario(3, simulators=[feeder]))
+    fed = tables["prosumers"].query("prosumer == @POINT")
+    assert fed["metered_wh"].to_list() == metered_wh
+    np.testing.assert_allclose(fed["p_inject_mw"] * 0.25e6, metered_wh, rtol=1e-12)
+
+
+def test_a_feed_that_begins_within_an_interval_is_refused(play, short_scenario):
+    late = {
+        "name": "announcer",
+        "python": "foreign_simulators:Announcer",
+        "params": {"at": 300, "value": 0.002},
+        "model": "Display",
+        "feeds": [CONSUMPTION],
+    }
+    words = r"simulator announcer: gave its first announcer\.consumption at 300 s, within the"
+    with pytest.raises(SimulatorError, match=words):
+        play(short_scenario(2, simulators=[late]))

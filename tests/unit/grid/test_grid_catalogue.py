@@ -150,8 +150,8 @@ def test_connection_point_at_an_unknown_bus(grid_folder):
         ("connection_point", "nowhere", "connection_point", "unknown connection points: nowhere"),
         ("kind", "windmill", "kind", "unknown kinds: windmill"),
         ("profile", "H0-X", "profile", "H0-X_p"),
-        ("p_mw", "", "p_mw", "row 2 holds '', not a number"),
-        ("p_mw", "nan", "p_mw", "row 2 holds 'nan'"),
+        ("p_mw", "", "p_mw", "line 2 is empty"),
+        ("p_mw", "nan", "p_mw", "line 2 is missing"),
         ("p_mw", "-0.1", "p_mw", "negative ratings"),
     ],
 )

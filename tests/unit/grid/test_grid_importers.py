@@ -127,3 +127,29 @@ def test_simbench_import_gives_the_committed_folder(rural1, tmp_path):
     ours, theirs = published_injections(made), published_injections(rural1)
     assert (ours.p_inject_mw == theirs.p_inject_mw).all()
     assert (ours.q_inject_mvar == theirs.q_inject_mvar).all()
+
+
+def test_times_with_offsets_keep_their_zone_and_watts_are_noticed(own_network):
+    _, folder = own_network
+    name = pd.read_csv(folder / "points.csv").name[0]
+    (folder / "elements.csv").write_text(
+        f"connection_point,kind,profile,p_mw,q_mvar\n{name},load,HH,0.02,0\n"
+    )
+
+    def imported(rows: str):
+        (folder / "profiles.csv").write_text(f"time,HH_p\n{rows}")
+        tables = {name: folder / f"{name}.csv" for name in ("elements", "profiles")}
+        return import_pandapower(
+            folder / "own.json", folder / "points.csv", folder / "grid", **tables
+        )
+
+    with pytest.raises(ProfileError, match=r"peaks at 3500 times the rating of customer .*: 70"):
+        imported("2016-03-27T00:00+01:00,0\n2016-03-27T01:00+01:00,3500\n")
+    assert not (folder / "grid").exists()
+    made = imported("2016-03-27T01:00+01:00,0.1\n2016-03-27T03:00+02:00,0.2\n")
+    time = pd.read_parquet(made / "profiles.parquet")["time"]
+    assert str(time.dt.tz) == "UTC"
+    assert time.dt.tz_localize(None).tolist() == [
+        pd.Timestamp("2016-03-27 00:00"),
+        pd.Timestamp("2016-03-27 01:00"),
+    ]

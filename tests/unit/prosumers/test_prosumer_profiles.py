@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -49,14 +49,43 @@ def test_last_interval_may_end_with_the_file(tmp_path):
     assert window["H0-A_p"][-1] == 95.0
 
 
-@pytest.mark.parametrize("aware_file", [False, True])
-def test_aware_start_is_compared_in_utc(tmp_path, aware_file):
-    def localize(table):
-        return table.assign(time=table.time.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))
+def zoned(table):
+    return table.assign(time=table.time.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin"))
 
-    file = write(tmp_path, localize if aware_file else None)
-    start = datetime(2016, 5, 24, 6, tzinfo=UTC)
-    assert load_window(file, ["H0-A_p"], start, 1, 900)["H0-A_p"].tolist() == [24.0]
+
+@pytest.mark.parametrize("hours", [0, 1, 2])
+def test_a_start_with_an_offset_is_the_same_moment_in_every_zone(tmp_path, hours):
+    zone = timezone(timedelta(hours=hours))
+    start = datetime(2016, 5, 24, 6, tzinfo=UTC).astimezone(zone)
+    window = load_window(write(tmp_path, zoned), ["H0-A_p"], start, 1, 900)
+    assert window["H0-A_p"].tolist() == [24.0]
+
+
+@pytest.mark.parametrize("hours", [0, 1, 2])
+def test_a_start_with_a_zone_is_not_compared_with_times_that_have_none(tmp_path, hours):
+    zone = timezone(timedelta(hours=hours))
+    error = refused(write(tmp_path), start=datetime(2016, 5, 24, 6, tzinfo=zone))
+    assert f"UTC+01:00 all year: 2016-05-24T0{7 - hours}:00:00 there" in error.remedy
+    assert "its times have no zone, time.start = 2016-05-24T06:00:00+0" in str(error)
+    assert "without an offset" in error.remedy
+
+
+def test_a_start_without_a_zone_is_not_compared_with_times_that_have_one(tmp_path):
+    error = refused(write(tmp_path, zoned), start=datetime(2016, 5, 24, 6))
+    assert (
+        "its times have a zone (Europe/Berlin), time.start = 2016-05-24T06:00:00 has none"
+        in str(error)
+    )
+    assert "2016-05-24T06:00:00Z" in error.remedy
+
+
+def test_a_day_on_which_clocks_change_has_no_gap_with_a_zone(tmp_path):
+    def march(table):
+        return zoned(table.assign(time=table.time - pd.Timedelta(days=58, hours=1)))
+
+    start = datetime(2016, 3, 27, 0, tzinfo=timezone(timedelta(hours=1)))
+    window = load_window(write(tmp_path, march), ["H0-A_p"], start, 92, 900)
+    assert window["H0-A_p"].tolist() == list(range(92))
 
 
 def test_missing_file(tmp_path):
@@ -150,12 +179,34 @@ def test_start_between_steps(tmp_path):
     assert "between two steps" in str(error)
 
 
-def test_finer_than_the_profiles(tmp_path):
-    assert "finer ones of 300 s" in str(refused(write(tmp_path), step_s=300))
+@pytest.mark.parametrize("step_s", [60, 300, 450, 900, 1800, 3600, 7200])
+def test_energy_is_kept_whatever_the_interval(tmp_path, step_s):
+    file = write(tmp_path)
+    hours = 6
+    window = load_window(file, ["H0-A_p"], START, hours * 3600 // step_s, step_s)["H0-A_p"]
+    assert window.sum() * step_s == pytest.approx(sum(range(4 * hours)) * 900, rel=1e-12)
 
 
-def test_no_whole_multiple(tmp_path):
-    assert "no whole multiple of the profiles' 900 s" in str(refused(write(tmp_path), step_s=1000))
+def test_shorter_intervals_hold_the_power_of_the_step_they_are_in(tmp_path):
+    file = write(tmp_path)
+    window = load_window(file, ["H0-A_p"], datetime(2016, 5, 24, 0, 20), 5, 300)
+    assert window["H0-A_p"].tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
+    last = load_window(file, ["H0-A_p"], datetime(2016, 5, 24, 23, 55), 1, 300)
+    assert last["H0-A_p"].tolist() == [95.0]
+    assert "between two steps" in str(refused(file, start=datetime(2016, 5, 24, 0, 7), step_s=300))
+    error = refused(file, start=datetime(2016, 5, 24, 23, 50), intervals=3, step_s=300)
+    assert "the profiles cover" in str(error)
+
+
+@pytest.mark.parametrize("step_s", [600, 1000, 1200])
+def test_steps_that_do_not_divide_are_refused(tmp_path, step_s):
+    error = refused(write(tmp_path), step_s=step_s)
+    assert f"{step_s} s is no whole multiple of the profiles' 900 s, nor a whole part" in str(error)
+
+
+def test_an_hour_that_clocks_leave_out_is_named(tmp_path):
+    file = write(tmp_path, lambda table: table.drop(index=range(8, 12)).reset_index(drop=True))
+    assert "change to daylight saving" in str(refused(file, intervals=20))
 
 
 def test_one_row_has_no_step(tmp_path):

@@ -1,5 +1,7 @@
 """Scenario files: what is understood, and what a mistake is told."""
 
+from datetime import datetime
+
 import pytest
 import yaml
 
@@ -72,3 +74,21 @@ def test_missing_file_is_named(tmp_path):
 def test_broken_yaml_is_named(tmp_path):
     with pytest.raises(ScenarioError, match="is not YAML"):
         load_scenario(_write(tmp_path, "name: [unclosed"))
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["20160524", "1464048000", "1464048000.5", "true", "24.05.2016 12:00", "12:00", "2016-13-45"],
+)
+def test_a_start_that_is_no_iso_date_is_refused(tmp_path, start):
+    text = f"name: a\nseed: 1\ntime: {{start: '{start}'}}\ngrid: {{network: 1-LV-rural1--1-sw}}\n"
+    for given in (text, text.replace("'", "")):
+        with pytest.raises(ScenarioError) as caught:
+            load_scenario(_write(tmp_path, given))
+        assert caught.value.field == "time.start"
+
+
+@pytest.mark.parametrize("start", ["2016-05-24", "2016-05-24 00:00", "2016-05-24T00:00:00"])
+def test_a_start_is_the_same_moment_however_iso_writes_it(tmp_path, start):
+    text = f"name: a\nseed: 1\ntime: {{start: {start}}}\ngrid: {{network: 1-LV-rural1--1-sw}}\n"
+    assert load_scenario(_write(tmp_path, text)).time.start == datetime(2016, 5, 24)

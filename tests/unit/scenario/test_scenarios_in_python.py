@@ -168,8 +168,8 @@ def test_a_study_is_no_scenario(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"name: M\xfcnchen\n", "is not UTF-8 text: byte 7 is 0xfc"),
-        (b"time: {start: 2016-13-45}\n", "is not YAML: month must be in 1..12"),
+        (b"name: M\xfcnchen\n", "is not UTF-8 text: line 1 holds the byte 0xfc"),
+        (b"time: {start: 2016-12-31\n", "is not YAML: while parsing a flow mapping"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, text, says):

@@ -1,0 +1,141 @@
+"""Strategies asked for their bids: every fault of one carries its name and the interval.
+
+A strategy is foreign code. It must answer with orders that a market can take, leave the program
+running, and draw from the generators that it is given: whatever else it drew from, a run could not
+be played again to the same bytes.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.errors import CosimError, ScenarioError, in_one_line
+from cosim.prosumers.strategies import (
+    FIELD,
+    BidContext,
+    LimitOrders,
+    Strategy,
+    StrategySetup,
+    check_orders,
+    make_strategy,
+)
+from cosim.scenario.prosumers import StrategySettings
+
+MEND = "mend the strategy (docs/strategies.md)"
+OWN_DRAWS = "draw from setup.rng in __init__ and from context.rng in bid, and read no clock"
+
+
+class AskedStrategy:
+    """One strategy of a scenario, and what it is asked.
+
+    Parameters
+    ----------
+    share : StrategySettings
+        Its name and options.
+    setup : callable
+        Gives its setup, with a generator at its beginning, every time anew.
+
+    Raises
+    ------
+    ScenarioError
+        If the name is unknown, its options do not fit, or it cannot be made; names it.
+    """
+
+    def __init__(self, share: StrategySettings, setup: Callable[[], StrategySetup]) -> None:
+        self.name = share.name
+        self._share = share
+        self._setup = setup
+        self._strategy = self._made()
+
+    def bid(self, context: BidContext) -> LimitOrders:
+        """Return the orders of one interval.
+
+        In the first interval a second object of the strategy is made and asked the same: answers
+        that differ come from draws or a clock that no seed governs.
+
+        Raises
+        ------
+        ScenarioError
+            If the strategy fails, ends the program, answers with orders that a market could not
+            take, or is not repeatable.
+        """
+        first = copy.deepcopy(context.rng)
+        orders = self._orders(self._strategy, context)
+        if context.interval == 0:
+            again = self._orders(self._made(), replace(context, rng=first))
+            if not (
+                np.array_equal(orders.energy_wh, again.energy_wh)
+                and np.array_equal(orders.price_ueur_per_kwh, again.price_ueur_per_kwh)
+            ):
+                raise self._refusal(
+                    "in interval 0",
+                    "asked the same twice it answers otherwise: its bids do not follow from the "
+                    "scenario's seed",
+                    OWN_DRAWS,
+                )
+        return orders
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return what it has learnt."""
+        with self._guard("in state()"):
+            return {key: np.array(value) for key, value in self._strategy.state().items()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go back to a state that :meth:`state` gave."""
+        with self._guard("in restore()"):
+            self._strategy.restore(state)
+
+    def _made(self) -> Strategy:
+        with self._guard("as it is made", own=CosimError):  # its own words about its options
+            return make_strategy(self._share, self._setup())
+
+    def _orders(self, strategy: Strategy, context: BidContext) -> LimitOrders:
+        with self._guard(f"in interval {context.interval}"):
+            orders = strategy.bid(context)
+        return check_orders(self.name, context, orders)
+
+    @contextmanager
+    def _guard(self, where: str, own: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        before = _global_draws()
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except own:
+            raise
+        except BaseException as error:
+            raise self._refusal(where, f"failed: {in_one_line(error)}", MEND) from error
+        after = _global_draws()
+        for module, state in before.items():
+            if after[module] != state:
+                raise self._refusal(
+                    where,
+                    f"draws from the global generator of {module}, which the scenario's seed does "
+                    "not govern",
+                    OWN_DRAWS,
+                )
+
+    def _refusal(self, where: str, problem: str, remedy: str) -> ScenarioError:
+        return ScenarioError(
+            f"strategy '{self.name}' {where}: {problem}", field=FIELD, remedy=remedy
+        )
+
+
+def _global_draws() -> dict[str, Any]:
+    """Return the states of the generators that all modules share."""
+    name, key, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "random": random.getstate(),
+        "numpy.random": (name, np.asarray(key).tobytes(), *rest),
+    }
+
+
+__all__ = ["AskedStrategy"]
