@@ -66,7 +66,7 @@ def load_window(
     profile_step_s = _step_s(time_ns, file)
     per_interval, held = _steps_per_interval(step_s, profile_step_s, file)
     # the first step in question may have begun before the run
-    begin = _utc(pd.Timestamp(start))
+    begin = utc(pd.Timestamp(start))
     since_s = round((begin - pd.Timestamp(int(time_ns[0]))).total_seconds())
     skipped = since_s % profile_step_s // step_s if since_s % step_s == 0 else 0
     n_rows = intervals * per_interval if held == 1 else -(-(skipped + intervals) // held)
@@ -118,7 +118,8 @@ def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
     return table
 
 
-def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
+def utc(stamp: pd.Timestamp) -> pd.Timestamp:
+    """Return a time in UTC without a zone; one that has none stays as it is."""
     return stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cosim.errors import ProfileError
+from cosim.inputs.profiles import TIME
 from cosim.prosumers.forecasting.reports import SECONDS_PER_DAY
-from cosim.prosumers.profiles import TIME, load_window
+from cosim.prosumers.profiles import load_window, utc
 from cosim.units import FloatArray
 
 
@@ -48,8 +49,8 @@ def load_before(
     ProfileError
         If they are needed and have a gap.
     """
-    first = _utc(pd.Timestamp(pq.read_table(profiles_file, columns=[TIME])[TIME][0].as_py()))
-    reach_s = int((_utc(pd.Timestamp(start)) - first).total_seconds())
+    first = utc(pd.Timestamp(pq.read_table(profiles_file, columns=[TIME])[TIME][0].as_py()))
+    reach_s = int((utc(pd.Timestamp(start)) - first).total_seconds())
     rows = min(days * SECONDS_PER_DAY, reach_s) // step_s
     if rows < 1:
         return {}
@@ -66,7 +67,3 @@ def load_before(
             remedy="fill the gap, start the run later, or choose prosumers.forecast.model: "
             "{name: persistence}",
         ) from error
-
-
-def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
-    return stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp
