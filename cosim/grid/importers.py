@@ -189,16 +189,16 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
             p_mw, q_mvar = float(row.p_mw * size), float(row.q_mvar * size)
             profile = str(row.profile)
             if table != "storage":
-                kind = _simbench_kind(table, profile, str(row.name))
-                named = _own_name(profile, table)
+                kind = simbench_kind(table, profile, str(row.name))
+                named = own_name(profile, table)
                 rows.append((point, row.name, kind, named, p_mw, q_mvar, 0.0))
             else:
                 pv = profile.split("_")[1] if profile.startswith(_JOINT) else profile
                 capacity_mwh = float(row.max_e_mwh)
-                kind = _simbench_kind("sgen", pv, str(row.name))
-                own = _own_name(pv, "sgen")
+                kind = simbench_kind("sgen", pv, str(row.name))
+                own = own_name(pv, "sgen")
                 rows.append((point, f"{row.name} PV", kind, own, abs(p_mw), 0.0, 0.0))
-                named = _own_name(profile, table)
+                named = own_name(profile, table)
                 joint = (point, row.name, "storage", named, abs(p_mw), 0.0, capacity_mwh)
                 rows.append(joint)
     elements = pd.DataFrame(rows, columns=list(ELEMENT_COLUMNS))
@@ -211,7 +211,7 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
 _JOINT, _RENEWABLE = "Storage_", "RES_"
 
 
-def _own_name(profile: str, table: str) -> str:
+def own_name(profile: str, table: str) -> str:
     """Return a name of its own for a profile of a grid below, which SimBench names alike.
 
     What a medium-voltage grid has of a low-voltage one, as load, generation and storage, has three
@@ -222,7 +222,7 @@ def _own_name(profile: str, table: str) -> str:
     return (_JOINT if table == "storage" else _RENEWABLE) + profile
 
 
-def _simbench_kind(table: str, profile: str, name: str) -> str:
+def simbench_kind(table: str, profile: str, name: str) -> str:
     """Return the kind of device by profile, the longest match of those of a table."""
     found = {
         kind: match.end()
