@@ -1,6 +1,7 @@
 """Home batteries: who has one, and its size, from the scenario.
 
-A ``storage`` in ``elements.csv`` only says who is the first to get one.
+By default a ``storage`` in ``elements.csv`` only says who is the first to get one; with ``size:
+network`` the batteries are those storages, each with its own rating and capacity.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ class BatterySettings(Model):
     """Home batteries: who has one and what it can do."""
 
     share_of_pv_owners: Fraction = Field(0.5, description="share of PV owners with a battery")
+    size: Literal["scenario", "network"] = Field(
+        "scenario",
+        description="owners and sizes: drawn and given here, or those of the network's storages; "
+        "of a storage without rating or capacity, the one given here",
+    )
     capacity_kwh: Positive = Field(8.0, description="usable energy [kWh]")
     p_max_kw: Positive = Field(4.0, description="rating, both ways [kW]")
     charge_efficiency: Annotated[float, Field(gt=0, le=1)] = Field(0.96, description="one way [-]")
@@ -57,25 +63,33 @@ class Battery(Storage):
 
     @classmethod
     def build(cls, equipment: Equipment) -> Self:
-        """Return batteries of the scenario's size, where owners of PV have one."""
+        """Return batteries of the scenario's size at owners of PV, or those of the network."""
         settings = equipment.settings
         if not isinstance(settings, BatterySettings):
             raise TypeError("batteries need their section")
         pv = equipment.before[Photovoltaics.kind]
         if not isinstance(pv, Photovoltaics):
             raise TypeError("batteries need to know who has PV")
-        owners = draw_battery_owners(
-            pv.rated_mw > 0,
-            equipment.is_there,
-            settings.share_of_pv_owners,
-            np.random.default_rng(equipment.seed),
-        )
-        capacity_mwh = np.where(owners, settings.capacity_kwh * MWH_PER_KWH, 0.0)
+        capacity_mwh = np.full_like(equipment.rated_mw, settings.capacity_kwh * MWH_PER_KWH)
+        p_max_mw = np.full_like(equipment.rated_mw, settings.p_max_kw * MWH_PER_KWH)
+        if settings.size == "network":
+            owners = equipment.is_there
+            own_mwh, own_mw = equipment.capacity_mwh, equipment.rated_mw
+            capacity_mwh = np.where(own_mwh > 0, own_mwh, capacity_mwh)
+            p_max_mw = np.where(own_mw > 0, own_mw, p_max_mw)
+        else:
+            owners = draw_battery_owners(
+                pv.rated_mw > 0,
+                equipment.is_there,
+                settings.share_of_pv_owners,
+                np.random.default_rng(equipment.seed),
+            )
+        capacity_mwh = np.where(owners, capacity_mwh, 0.0)
         return cls(
             capacity_mwh=capacity_mwh,
             soc_min_mwh=capacity_mwh * settings.soc_min,
             soc_initial_mwh=capacity_mwh * settings.soc_initial,
-            p_max_mw=np.where(owners, settings.p_max_kw * MWH_PER_KWH, 0.0),
+            p_max_mw=np.where(owners, p_max_mw, 0.0),
             charge_efficiency=np.full(len(owners), settings.charge_efficiency),
             discharge_efficiency=np.full(len(owners), settings.discharge_efficiency),
             trades=settings.mode == "arbitrage",

@@ -110,6 +110,9 @@ class Device(ABC):
     simbench_profile : str
         Regular expression that profiles of SimBench begin with for this kind; the longest match
         decides.
+    network_type : str
+        Regular expression, found in the type or else the name of a generator of a pandapower
+        network if it is of this kind; "" for none.
     """
 
     kind: ClassVar[str] = ""
@@ -123,6 +126,7 @@ class Device(ABC):
     settings_type: ClassVar[type[Model] | None] = None
     network_table: ClassVar[str] = ""
     simbench_profile: ClassVar[str] = r"(?!)"  # matches nothing
+    network_type: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod

@@ -17,7 +17,9 @@ class Photovoltaics(Generator):
     )
     rank = 10
     is_default = True
-    simbench_profile = r"PV\d"
+    # lv_ is what is left of a low-voltage grid that a medium-voltage one stands for: PV
+    simbench_profile = r"PV\d|lv_"
+    network_type = r"pv|photovolt|solar"
     common_variance = 0.5
 
     @classmethod

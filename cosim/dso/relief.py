@@ -146,7 +146,7 @@ def relieve(
     while iteration < max_iterations and actions.point.size:
         iteration += 1
         wanted |= _near(checked, limits)
-        rows = _rows(checked, limits, wanted)
+        rows = _rows(checked, wanted)
         slope = engine.sensitivities(
             state, p_mw + actions.change_mw(amount, n_points), q_mvar, wanted
         ).d_p
@@ -193,14 +193,13 @@ def _near(checked: GridCheck, limits: Limits) -> BoolArray:
     return np.asarray(rows, dtype=np.bool_)
 
 
-def _rows(checked: GridCheck, limits: Limits, wanted: BoolArray) -> _Rows:
+def _rows(checked: GridCheck, wanted: BoolArray) -> _Rows:
     is_bus = (checked.element == "bus")[wanted]
     value, bound = checked.value[wanted], checked.limit[wanted]
-    low = is_bus & (bound == limits.vm_min_pu)
     return _Rows(
         value=value,
         bound=bound,
-        sign=np.where(low, -1.0, 1.0),
+        sign=np.where(checked.is_lower[wanted], -1.0, 1.0),
         slack=np.where(is_bus, SLACK_VOLTAGE_PU, SLACK_LOADING_PERCENT),
         trust=np.where(is_bus, TRUST_VOLTAGE_PU, TRUST_LOADING_PERCENT),
         scale=np.where(is_bus, _PERCENT_PER_PU, 1.0),

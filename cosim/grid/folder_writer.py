@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandapower.toolbox import clear_result_tables
 
-from cosim.errors import GridDataError
+from cosim.errors import GridDataError, UserError
 from cosim.grid.catalogue import open_grid, sha256
+from cosim.grid.element_tables import INJECTIONS
+from cosim.grid.own_elements import shunts_of_wards
 from cosim.grid.validation import (
     ELEMENTS_FILE,
     NETWORK_FILE,
@@ -25,11 +27,11 @@ from cosim.grid.validation import (
     SOURCE_FILE,
 )
 
-INJECTION_TABLES = ("load", "sgen", "storage", "asymmetric_load", "asymmetric_sgen", "motor")
-
 
 def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
     """Replace whatever injects power by one idle ``sgen`` per connection point.
+
+    Shunts, also those of wards, impedances, taps and switches stay.
 
     Parameters
     ----------
@@ -43,14 +45,15 @@ def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
     pandapowerNet
         With sgens 0, 1, ... in the order of the table, p = q = 0.
     """
-    net = copy.deepcopy(net)
-    for table in INJECTION_TABLES:
+    net = shunts_of_wards(copy.deepcopy(net))
+    for table in INJECTIONS:
         if table in net:
             net[table] = net[table].iloc[0:0]
-    for table in ("loadcases", "measurement", "poly_cost", "pwl_cost", "controller"):
+    for table in ("loadcases", "measurement", "poly_cost", "pwl_cost", "group", "controller"):
         if table in net:
             net[table] = net[table].iloc[0:0]
     net["profiles"] = {}
+    net["user_pf_options"] = {}
     # one order of columns, whatever order the source added its own in
     blank = pp.create_empty_network()
     for table, standard in blank.items():
@@ -85,7 +88,13 @@ def publish(write: Callable[[Path], None], dest: Path) -> Path:
     work = Path(tempfile.mkdtemp(prefix=f".{dest.name}-", dir=dest.parent))
     try:
         write(work)
-        open_grid(work)
+        try:
+            open_grid(work)
+        except UserError as error:  # of a folder that will be gone
+            file = None if error.file is None else dest / Path(error.file).name
+            raise type(error)(
+                error.problem, file=file, field=error.field, remedy=error.remedy
+            ) from error
         work.chmod(0o755)
         work.rename(dest)
     except BaseException:

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from cosim.errors import GridDataError, UserError
 from cosim.grid.catalogue import sha256
+from cosim.grid.comparison import check_against_file
+from cosim.grid.element_tables import in_service
 from cosim.grid.folder_writer import (
     free_folder,
     publish,
@@ -25,12 +27,16 @@ from cosim.grid.folder_writer import (
     write_source,
     write_tables,
 )
-from cosim.grid.reading import read_network
+from cosim.grid.layout import lay_out, unplaced_buses
+from cosim.grid.own_elements import CONSTANT, own_elements, rated_injection
+from cosim.grid.reading import read_with_options
 from cosim.grid.validation import (
     ELEMENT_COLUMNS,
     check_elements,
     check_network,
     check_profiles,
+    check_solvable,
+    dead_buses,
     read_connection_points,
     read_elements,
     require,
@@ -38,8 +44,6 @@ from cosim.grid.validation import (
 from cosim.inputs.profiles import TIME, check_peaks, read_profiles
 from cosim.plugins import DEVICES
 from cosim.units import FloatArray
-
-CONSTANT = "constant"  # profile of an element whose power does not vary
 
 
 def import_simbench(code: str, dest: str | Path) -> Path:
@@ -83,10 +87,14 @@ def import_simbench(code: str, dest: str | Path) -> Path:
             f"SimBench has no grid {code!r}: {error}",
             remedy="a code such as 1-LV-rural1--1-sw; see simbench.collect_all_simbench_codes()",
         ) from error
+    source.trafo["tap_changer_type"] = "Ratio"
+    named = Path(f"simbench:{code}")
+    check_solvable(source, named, imported=True)
     points, elements = _simbench_tables(source)
     profiles = _simbench_profiles(source.profiles, elements)
     net = with_connection_points(source, points)
-    net.trafo["tap_changer_type"] = "Ratio"
+    rated = rated_injection(elements, points)
+    check_against_file(source, {}, net, *rated, named, own_injections=False)
     version = getattr(simbench, "__version__", "")
 
     def write(folder: Path) -> None:
@@ -114,8 +122,9 @@ def import_pandapower(
     dest : str or Path
         Grid folder to be made; must not exist.
     elements : str or Path, optional
-        CSV as in a grid folder. Default: the network's own loads (``load``), sgens (``pv``) and
-        storages (``storage``), with the profile named in their column ``profile``, or constant.
+        CSV as in a grid folder. Default: the network's own injections
+        (:func:`cosim.grid.own_elements.own_elements`), with the profile named in their column
+        ``profile``, or constant.
     profiles : str or Path, optional
         Parquet or CSV with a column ``time`` and columns NAME_p and NAME_q. Default: only
         constant elements, for the quarter hours of the year 2016.
@@ -128,27 +137,33 @@ def import_pandapower(
     Raises
     ------
     GridDataError, ProfileError
-        As by :func:`cosim.grid.catalogue.open_grid`, naming the file given.
+        As by :func:`cosim.grid.catalogue.open_grid`, naming the file given; or if the file holds
+        what a run does not solve as ``pandapower.runpp`` does.
     """
     network, dest = Path(network), free_folder(dest)
-    source = read_network(network)
+    source, options = read_with_options(network)
+    check_solvable(source, network, imported=True)
     points = read_connection_points(Path(connection_points))
     net = with_connection_points(source, points)
+    if bare := unplaced_buses(net):
+        lay_out(net)
     check_network(net, points, network, Path(connection_points))
     table = (
-        _own_elements(source, points, network)
+        own_elements(source, points, dead_buses(source), network, options)
         if elements is None
         else read_elements(Path(elements))
     )
     columns = _user_profiles(None if profiles is None else Path(profiles), table)
     check_elements(table, points, set(columns), Path(elements or network))
     labels = table.name.astype(str) + " at " + table.connection_point
-    rated = [
+    peaks = [
         (label, f"{profile}_{part}", float(rating))
         for part, ratings in (("p", table.p_mw), ("q", table.q_mvar))
         for label, profile, rating in zip(labels, table.profile, ratings, strict=True)
     ]
-    check_peaks(rated, columns, profiles or network)
+    check_peaks(peaks, columns, profiles or network)
+    rated = rated_injection(table, points)
+    check_against_file(source, options, net, *rated, network, own_injections=elements is None)
 
     def write(folder: Path) -> None:
         write_tables(folder, net, points, table, columns)
@@ -159,6 +174,7 @@ def import_pandapower(
                 "",
                 f"Imported by `cosim grids import` from `{network.name}` "
                 f"(SHA-256 `{sha256(network)}`).",
+                *(["Coordinates are made up: a tree from the external grid."] if bare else []),
                 "State the licence and origin of the data here before you publish it.",
             ],
         )
@@ -172,18 +188,24 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     name_of_bus = dict(zip(points.bus, points.name, strict=True))
     rows = []
     for table in ("load", "sgen", "storage"):
-        for row in net[table].itertuples():
+        for row in net[table][in_service(net[table])].itertuples():
+            if row.scaling == 0.0:
+                continue
             point, size = name_of_bus[int(row.bus)], row.scaling
             p_mw, q_mvar = float(row.p_mw * size), float(row.q_mvar * size)
+            profile = str(row.profile)
             if table != "storage":
-                kind = _simbench_kind(table, str(row.profile), str(row.name))
-                rows.append((point, row.name, kind, row.profile, p_mw, q_mvar, 0.0))
+                kind = simbench_kind(table, profile, str(row.name))
+                named = own_name(profile, table)
+                rows.append((point, row.name, kind, named, p_mw, q_mvar, 0.0))
             else:
-                pv = str(row.profile).split("_")[1]
+                pv = profile.split("_")[1] if profile.startswith(_JOINT) else profile
                 capacity_mwh = float(row.max_e_mwh)
-                kind = _simbench_kind("sgen", pv, str(row.name))
-                rows.append((point, f"{row.name} PV", kind, pv, abs(p_mw), 0.0, 0.0))
-                joint = (point, row.name, "storage", row.profile, abs(p_mw), 0.0, capacity_mwh)
+                kind = simbench_kind("sgen", pv, str(row.name))
+                own = own_name(pv, "sgen")
+                rows.append((point, f"{row.name} PV", kind, own, abs(p_mw), 0.0, 0.0))
+                named = own_name(profile, table)
+                joint = (point, row.name, "storage", named, abs(p_mw), 0.0, capacity_mwh)
                 rows.append(joint)
     elements = pd.DataFrame(rows, columns=list(ELEMENT_COLUMNS))
     order = {name: i for i, name in enumerate(points.name)}
@@ -192,7 +214,21 @@ def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     return points, elements
 
 
-def _simbench_kind(table: str, profile: str, name: str) -> str:
+_JOINT, _RENEWABLE = "Storage_", "RES_"
+
+
+def own_name(profile: str, table: str) -> str:
+    """Return a name of its own for a profile of a grid below, which SimBench names alike.
+
+    What a medium-voltage grid has of a low-voltage one, as load, generation and storage, has three
+    profiles of one name, such as ``lv_rural1``.
+    """
+    if table == "load" or not re.match("[lmh]v_", profile):
+        return profile
+    return (_JOINT if table == "storage" else _RENEWABLE) + profile
+
+
+def simbench_kind(table: str, profile: str, name: str) -> str:
     """Return the kind of device by profile, the longest match of those of a table."""
     found = {
         kind: match.end()
@@ -203,8 +239,7 @@ def _simbench_kind(table: str, profile: str, name: str) -> str:
         raise GridDataError(
             f"{name} with profile {profile} is of no kind of device that is installed",
             field=f"{table}.profile",
-            remedy="choose a grid whose generation is PV (SimBench's LV grids), or install a "
-            "package with a device of that profile",
+            remedy="choose another grid, or install a package with a device of that profile",
         )
     return max(found, key=lambda kind: found[kind])
 
@@ -227,46 +262,12 @@ def _simbench_profiles(tables: Any, elements: pd.DataFrame) -> dict[str, Any]:
 
     for name, table in (("sgen", renewables), ("storage", tables["storage"])):
         for profile in in_use(name):
-            columns[f"{profile}_p"] = table[profile].to_numpy(np.float64)
+            column = profile if profile in table else profile.split("_", 1)[1]
+            columns[f"{profile}_p"] = table[column].to_numpy(np.float64)
     for profile in in_use("load"):
         columns[f"{profile}_p"] = loads[f"{profile}_pload"].to_numpy(np.float64)
         columns[f"{profile}_q"] = loads[f"{profile}_qload"].to_numpy(np.float64)
     return columns
-
-
-def _own_elements(net: Any, points: pd.DataFrame, file: Path) -> pd.DataFrame:
-    name_of_bus = dict(zip(points.bus[::-1], points.name[::-1], strict=True))
-    rows = []
-    for table, kind in (("load", "load"), ("sgen", "pv"), ("storage", "storage")):
-        for i, row in net[table][net[table].in_service.astype(bool)].iterrows():
-            if int(row.bus) not in name_of_bus:
-                raise GridDataError(
-                    f"{table} {i} is at bus {int(row.bus)}, which has no connection point",
-                    file=file,
-                    field=f"{table}.bus",
-                    remedy="add a connection point at that bus, or give a table of elements",
-                )
-            if row.p_mw < 0 and kind != "storage":
-                raise GridDataError(
-                    f"{table} {i} has negative p_mw",
-                    file=file,
-                    field=f"{table}.p_mw",
-                    remedy="give a table of elements that says what it is",
-                )
-            profile = row.get("profile")
-            constant = CONSTANT if kind != "storage" else ""
-            rows.append(
-                (
-                    name_of_bus[int(row.bus)],
-                    str(row["name"] or f"{table} {i}"),
-                    kind,
-                    profile if isinstance(profile, str) and profile else constant,
-                    abs(float(row.p_mw * row.scaling)),
-                    float(row.q_mvar * row.scaling),
-                    float(np.nan_to_num(row.max_e_mwh)) if kind == "storage" else 0.0,
-                )
-            )
-    return pd.DataFrame(rows, columns=list(ELEMENT_COLUMNS))
 
 
 def _user_profiles(file: Path | None, elements: pd.DataFrame) -> dict[str, Any]:
@@ -298,6 +299,12 @@ def _simbench_source(
     code: str, version: str, points: pd.DataFrame, elements: pd.DataFrame
 ) -> list[str]:
     counts = elements.kind.value_counts()
+    further = [
+        "- Profiles `WP*`, `Hydro*` and `BM*` are `wind`, `hydro` and `biomass`; what is left of a "
+        "low-voltage grid (`lv_*`) is `pv`, of a higher one (`mv_*`, `hv_*`) `generator`.",
+        "  Their profiles are named `RES_*` and `Storage_*` here, for loads have some of the same "
+        "name.",
+    ]
     return [
         f"# SimBench {code}",
         "",
@@ -335,6 +342,7 @@ def _simbench_source(
         "into a `pv` element with the PV profile and a",
         "  `storage` element with the published capacity; its profile, the published injection of "
         "PV and battery together, is kept for comparison only.",
+        *(further if set(elements.kind) & {"wind", "hydro", "biomass", "generator"} else []),
         "- Profiles `HLS_*` and `APLS_*` (charging at home and at work) are `ev`; `Air_*` and "
         "`Soil_*` are `heat_pump`; other loads are `load`.",
         "- `profiles.parquet` holds the profiles in use. SimBench labels its even steps in local "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from cosim.errors import GridDataError
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
 from cosim.messages import FlowMessage, StageMessage
@@ -16,7 +17,7 @@ from cosim.units import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of voltage and loading.
+    """Limits of voltage and loading; those of the network itself count where they are tighter.
 
     Attributes
     ----------
@@ -24,21 +25,67 @@ class Limits:
         Voltage band at every bus. [pu]
     line_loading_percent, trafo_loading_percent : float
         Largest loading by current. [%]
+    loading_margin_percent, voltage_margin_pu : float
+        Distance kept from every limit. [%, pu]
     """
 
     vm_min_pu: float = 0.9
     vm_max_pu: float = 1.1
     line_loading_percent: float = 100.0
     trafo_loading_percent: float = 100.0
+    loading_margin_percent: float = 0.0
+    voltage_margin_pu: float = 0.0
 
     def tightened(self, loading_margin_percent: float, voltage_margin_pu: float) -> Limits:
         """Return the same limits with a distance kept from each. [%, pu]"""
-        return Limits(
-            vm_min_pu=self.vm_min_pu + voltage_margin_pu,
-            vm_max_pu=self.vm_max_pu - voltage_margin_pu,
-            line_loading_percent=self.line_loading_percent - loading_margin_percent,
-            trafo_loading_percent=self.trafo_loading_percent - loading_margin_percent,
+        return replace(
+            self,
+            loading_margin_percent=loading_margin_percent,
+            voltage_margin_pu=voltage_margin_pu,
         )
+
+    def of_rows(self, topology: Topology) -> tuple[FloatArray, FloatArray]:
+        """Return the lower and upper limit of every row of a grid check, (k,) each.
+
+        A loading has no lower limit (minus infinity); that of the grid itself is 1, both ways.
+
+        Raises
+        ------
+        GridDataError
+            If nothing is left between the limits of an element and the distance kept from them.
+        """
+        if self not in topology.known_limits:
+            topology.known_limits[self] = self._of_rows(topology)
+        return topology.known_limits[self]
+
+    def _of_rows(self, topology: Topology) -> tuple[FloatArray, FloatArray]:
+        own, loading, volts = (
+            topology.own_limits,
+            self.loading_margin_percent,
+            self.voltage_margin_pu,
+        )
+        low = np.maximum(own.vm_min_pu, self.vm_min_pu) + volts
+        high = np.minimum(own.vm_max_pu, self.vm_max_pu) - volts
+        line = np.minimum(own.line_percent, self.line_loading_percent) - loading
+        trafo = np.minimum(own.trafo_percent, self.trafo_loading_percent) - loading
+        for element, idx, between, column in (
+            ("bus", topology.bus_idx, high - low, "max_vm_pu"),
+            ("line", topology.line_idx, line, "max_loading_percent"),
+            ("trafo", topology.trafo_idx, trafo, "max_loading_percent"),
+        ):
+            if (between <= 0.0).any():
+                raise GridDataError(
+                    f"{element} {idx[np.argmin(between)]}: its own limit and those of the scenario "
+                    "leave nothing, less the distance that the DSO keeps from them",
+                    field=f"{element}.{column}",
+                    remedy=f"change {column} of the network, grid.limits, or the margins of dso",
+                )
+        n = len(topology.phases)
+        bus, lines, trafos = topology.bus_live, topology.line_live, topology.trafo_live
+        upper = [np.repeat(v, n) for v in (high[bus], line[lines], trafo[trafos])]
+        lower = np.full(sum(part.size for part in upper) + 1, -np.inf)
+        lower[: upper[0].size], lower[-1] = np.repeat(low[bus], n), 1.0
+        return lower, np.concatenate([*upper, [1.0]])
 
 
 @dataclass(frozen=True)
@@ -61,6 +108,8 @@ class GridCheck:
     value, limit : (k,) float
         For a bus, the nearer of its two limits.
     violated : (k,) bool
+    is_lower : (k,) bool
+        Where the limit is a lower one.
     """
 
     element: npt.NDArray[np.object_]
@@ -69,6 +118,7 @@ class GridCheck:
     value: FloatArray
     limit: FloatArray
     violated: BoolArray
+    is_lower: BoolArray
 
     def message(self, stage: str, round: int, drivers: Sequence[Sequence[str]]) -> StageMessage:
         """Return the check as the recorder takes it.
@@ -116,23 +166,26 @@ def check(state: GridState, limits: Limits, topology: Topology) -> GridCheck:
     vm_pu = state.vm_pu[topology.bus_live].ravel()
     line_percent = state.line_loading_percent[topology.line_live].ravel()
     trafo_percent = state.trafo_loading_percent[topology.trafo_live].ravel()
-    n_bus, n_line = vm_pu.size, line_percent.size
-    value = np.empty(element.size)
-    value[:n_bus] = vm_pu
-    value[n_bus : n_bus + n_line] = line_percent
-    value[n_bus + n_line : -1] = trafo_percent
-    value[-1] = 1.0 if state.converged else 0.0
-    limit = np.empty(element.size)
-    low = vm_pu < 0.5 * (limits.vm_min_pu + limits.vm_max_pu)
-    limit[:n_bus] = np.where(low, limits.vm_min_pu, limits.vm_max_pu)
-    limit[n_bus : n_bus + n_line] = limits.line_loading_percent
-    limit[n_bus + n_line : -1] = limits.trafo_loading_percent
-    limit[-1] = 1.0
+    convergence = [1.0 if state.converged else 0.0]
+    value = np.concatenate([vm_pu, line_percent, trafo_percent, convergence])
+    lower, upper = limits.of_rows(topology)
+    limit, violated, is_lower = compared(value, lower, upper, element == "bus")
+    violated[-1] = not state.converged
+    return GridCheck(element, element_idx, quantity, value, limit, violated, is_lower)
+
+
+def compared(
+    value: FloatArray, lower: FloatArray, upper: FloatArray, is_bus: BoolArray
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Return each value's limit, the violated ones, and those whose limit is a lower one.
+
+    A voltage is compared with the nearer of its two limits, everything else with its upper one.
+    """
+    low = np.zeros(value.size, dtype=np.bool_)
+    low[is_bus] = value[is_bus] < 0.5 * (lower[is_bus] + upper[is_bus])
     # written so that NaN counts as violated
-    kept = value <= limit
-    kept[:n_bus] = np.where(low, vm_pu >= limits.vm_min_pu, kept[:n_bus])
-    kept[-1] = bool(state.converged)
-    return GridCheck(element, element_idx, quantity, value, limit, ~kept)
+    kept = np.where(low, value >= lower, value <= upper)
+    return np.where(low, lower, upper), ~kept, low
 
 
 def check_delivered(flow: FlowMessage, limits: Limits, topology: Topology) -> StageMessage:

@@ -11,6 +11,7 @@ elements out of service mean exactly what they mean there.
 from __future__ import annotations
 
 import copy
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,40 +19,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandapower as pp
+import pandas as pd
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
 from cosim.errors import GridDataError
+from cosim.grid.element_tables import check_tables
 from cosim.units import BoolArray, FloatArray, IntArray
 
 ComplexArray = npt.NDArray[np.complex128]
 
-# what a network may hold apart from the sgens that stand for its connection points
-SUPPORTED_TABLES = frozenset(
-    {"bus", "line", "trafo", "switch", "ext_grid", "sgen", "shunt", "impedance"}
-)
-# every pandapower table that would take part in a balanced AC power flow
-POWER_FLOW_TABLES = (
-    "load",
-    "gen",
-    "storage",
-    "motor",
-    "ward",
-    "xward",
-    "trafo3w",
-    "dcline",
-    "asymmetric_load",
-    "asymmetric_sgen",
-    "svc",
-    "tcsc",
-    "ssc",
-    "vsc",
-    "line_dc",
-    "load_dc",
-    "source_dc",
-    "vsc_stacked",
-    "vsc_bipolar",
-)
+
+@dataclass(frozen=True)
+class OwnLimits:
+    """Limits that a network states for its own elements; infinite where it states none.
+
+    Attributes
+    ----------
+    vm_min_pu, vm_max_pu : (n_bus,) float
+        ``min_vm_pu`` and ``max_vm_pu`` of a bus; none at the external grids, which hold their
+        voltage whatever happens here. [pu]
+    line_percent, trafo_percent : (n,) float
+        ``max_loading_percent``. [%]
+    """
+
+    vm_min_pu: FloatArray
+    vm_max_pu: FloatArray
+    line_percent: FloatArray
+    trafo_percent: FloatArray
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,8 @@ class Topology:
     bus_live, line_live, trafo_live : (n,) bool
         Whether the element is in service and supplied. A dead bus has no voltage (NaN) and a dead
         branch no loading (0); neither is checked against limits.
+    own_limits : OwnLimits
+        Stated by the network.
     phases : tuple of str
         Of the engine: ``("abc",)`` balanced.
     """
@@ -75,12 +72,18 @@ class Topology:
     bus_live: BoolArray
     line_live: BoolArray
     trafo_live: BoolArray
+    own_limits: OwnLimits
     phases: tuple[str, ...] = ("abc",)
 
     @property
     def phase_axis(self) -> tuple[int, ...]:
         """Last axis of a state's arrays by element: none for a balanced engine."""
         return () if len(self.phases) == 1 else (len(self.phases),)
+
+    @cached_property
+    def known_limits(self) -> dict[Hashable, tuple[FloatArray, FloatArray]]:
+        """Lower and upper limits of the rows of a grid check, kept by what they were made of."""
+        return {}
 
     @cached_property
     def check_columns(self) -> tuple[npt.NDArray[np.object_], IntArray, npt.NDArray[np.object_]]:
@@ -186,36 +189,6 @@ class NetworkModel:
         return found
 
 
-def check_supported(net: Any) -> None:
-    """Refuse what the power flow here does not cover.
-
-    Raises
-    ------
-    GridDataError
-        If the network holds an in-service element that is neither passive nor an ``sgen``
-        (connection point) nor an ``ext_grid``, or has no ``ext_grid`` in service.
-    """
-    for table in POWER_FLOW_TABLES:
-        frame = net.get(table)
-        if frame is None or not len(frame):
-            continue
-        in_service = frame["in_service"] if "in_service" in frame else np.ones(len(frame), bool)
-        if bool(np.any(in_service)):
-            raise GridDataError(
-                f"the network holds {int(np.sum(in_service))} in-service elements in {table}, "
-                "which the power flow of a run does not cover",
-                field=table,
-                remedy="replace them by injections at connection points (cosim grids import does "
-                f"so for load, sgen and storage); supported: {', '.join(sorted(SUPPORTED_TABLES))}",
-            )
-    if not len(net.ext_grid) or not bool(net.ext_grid.in_service.any()):
-        raise GridDataError(
-            "the network has no external grid in service",
-            field="ext_grid",
-            remedy="add an ext_grid at the feeding bus",
-        )
-
-
 def build_network_model(net: Any) -> NetworkModel:
     """Condense a pandapower network to its connection points.
 
@@ -230,8 +203,9 @@ def build_network_model(net: Any) -> NetworkModel:
         If the network holds unsupported elements, does not converge without injections, or a
         connection point is not supplied.
     """
-    check_supported(net)
+    check_tables(net)
     net = copy.deepcopy(net)
+    net["user_pf_options"] = {}  # stored with a network, they would reach every power flow of it
     net.sgen["p_mw"] = 0.0
     net.sgen["q_mvar"] = 0.0
     try:
@@ -255,6 +229,7 @@ def build_network_model(net: Any) -> NetworkModel:
         bus_live=bus_live,
         line_live=line_live,
         trafo_live=trafo_live,
+        own_limits=_own_limits(net, np.isin(live_of_bus, internal["ref"])),
     )
     positions = {int(bus): i for i, bus in enumerate(topology.bus_idx)}
     bus_of_point = np.array([positions[int(bus)] for bus in net.sgen.bus], dtype=np.int64)
@@ -266,6 +241,22 @@ def build_network_model(net: Any) -> NetworkModel:
             remedy="close a switch or put the branch that feeds them in service",
         )
     return _condense(net, internal, topology, bus_of_point, live_of_bus, row_of_line, row_of_trafo)
+
+
+def _own_limits(net: Any, at_slack: BoolArray) -> OwnLimits:
+    def stated(table: str, column: str, none: float) -> FloatArray:
+        frame = net[table]
+        if column not in frame:
+            return np.full(len(frame), none)
+        values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
+        return np.where(np.isnan(values), none, values)
+
+    return OwnLimits(
+        vm_min_pu=np.where(at_slack, -np.inf, stated("bus", "min_vm_pu", -np.inf)),
+        vm_max_pu=np.where(at_slack, np.inf, stated("bus", "max_vm_pu", np.inf)),
+        line_percent=stated("line", "max_loading_percent", np.inf),
+        trafo_percent=stated("trafo", "max_loading_percent", np.inf),
+    )
 
 
 def _branch_rows(net: Any, internal: Any, element: str) -> tuple[IntArray, BoolArray]:

@@ -31,6 +31,7 @@ class PandapowerEngine(BalancedEngine):
     def __init__(self, net: Any, tolerance_mva: float = 1e-9) -> None:
         super().__init__(net)
         self._net = copy.deepcopy(net)
+        self._net["user_pf_options"] = {}
         self._tolerance_mva = tolerance_mva
 
     def solve(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:

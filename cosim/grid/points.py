@@ -1,4 +1,4 @@
-"""Connection points that a scenario adds to a network of the catalogue."""
+"""Changes of a network of the catalogue by a scenario: connection points, slack voltage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from cosim.errors import GridDataError
 from cosim.grid.catalogue import GridCase
+from cosim.grid.element_tables import in_service
 
 
 def low_voltage_busbar(net: Any) -> int:
@@ -76,3 +77,18 @@ def with_connection_point(case: GridCase, name: str, bus: str | None = None) -> 
     points = pd.concat([case.connection_points, row], ignore_index=True)
     points["bus"] = points["bus"].astype(case.connection_points["bus"].dtype)
     return replace(case, net=net, connection_points=points)
+
+
+def with_slack_voltage(case: GridCase, vm_pu: float) -> GridCase:
+    """Return a grid whose external grids in service hold another voltage.
+
+    Parameters
+    ----------
+    case : GridCase
+        Not changed.
+    vm_pu : float
+        [pu]
+    """
+    net = copy.deepcopy(case.net)
+    net.ext_grid.loc[in_service(net.ext_grid), "vm_pu"] = vm_pu
+    return replace(case, net=net)

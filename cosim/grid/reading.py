@@ -2,8 +2,9 @@
 
 pandapower writes objects as ``{"_module": ..., "_class": ..., "_object": ...}`` and, when it reads
 a file, imports the module and builds the class; below 3.5.4 of any name. Here every such pair is
-compared with a list before pandapower sees the file, in nested strings too. Rows with a controller,
-which no power flow of a run ever asks, are left out unbuilt.
+compared with a list before pandapower sees the file, in nested strings too. A controller in service
+is refused by its name, since a power flow of a run asks none; others, and what belongs to time
+series and protection, are left out unbuilt.
 """
 
 from __future__ import annotations
@@ -67,15 +68,21 @@ def read_network(file: Path) -> Any:
     Returns
     -------
     pandapowerNet
-        Without rows that hold a controller; empty tables have the columns of the pandapower that
-        runs.
+        Without rows that hold a controller, and without stored options of power flows, which would
+        reach every engine; empty tables have the columns of the pandapower that runs.
 
     Raises
     ------
     GridDataError
-        If the file is missing, is no pandapower network, or holds anything beyond pandapower's own
-        tables and controllers. Then nothing of it was imported or built.
+        If the file is missing, is no pandapower network, has a controller in service, or holds
+        anything beyond pandapower's own tables and controllers. Then nothing of it was imported or
+        built.
     """
+    return read_with_options(file)[0]
+
+
+def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
+    """Read a network as :func:`read_network`, and the options of power flows stored with it."""
     require(file)
     try:
         text = file.read_text(encoding="utf-8")
@@ -91,7 +98,9 @@ def read_network(file: Path) -> Any:
             "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
         )
     _adopt_empty_tables(net)
-    return net
+    stored = net.get("user_pf_options")
+    net["user_pf_options"] = {}
+    return net, dict(stored) if isinstance(stored, dict) else {}
 
 
 def inspected(text: str, file: Path) -> str:
@@ -114,10 +123,22 @@ def inspected(text: str, file: Path) -> str:
     GridDataError
         As :func:`read_network`.
     """
+    walk = _Walk(file)
     try:
-        return json.dumps(_Walk(file).value(_parsed(text), ""))
+        checked = json.dumps(walk.value(_parsed(text), ""))
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, str(error)) from error
+    if walk.controllers:
+        raise GridDataError(
+            f"holds controllers in service: {', '.join(walk.controllers)}; the power flow of a run "
+            "asks no controller",
+            file=file,
+            field="controller",
+            remedy="solve the network with pandapower.runpp(net, run_control=True), so that taps "
+            "and set points are where they lead, then put them out of service "
+            '(net.controller["in_service"] = False) and write the file again',
+        )
+    return checked
 
 
 def _unreadable(file: Path, problem: str) -> GridDataError:
@@ -159,6 +180,8 @@ class _Walk:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.controllers: list[str] = []
+        """Class and index of each controller in service."""
 
     def value(self, value: Any, path: str, *, unbuilt: bool = False) -> Any:
         """Return a value as it may be built.
@@ -234,10 +257,18 @@ class _Walk:
                 self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
                 for column, cell in zip(columns, row, strict=True)
             ]
+            if left_out and path == "controller":
+                self._note(columns, number, row)
             if not left_out:
                 kept_index.append(number)
                 kept_rows.append(cells)
         return {**table, "index": kept_index, "data": kept_rows}
+
+    def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
+        """Keep the name of a controller, unless it is out of service."""
+        if dict(zip(columns, row, strict=True)).get("in_service", True) is not False:
+            named = next(cell["_class"] for cell in row if _is_controller(cell))
+            self.controllers.append(f"{named} (controller {number})")
 
     def _refused(self, problem: str, path: str) -> GridDataError:
         return GridDataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import pyarrow.parquet as pq
 from pandapower.topology import unsupplied_buses
 
 from cosim.errors import GridDataError
-from cosim.grid.network_model import check_supported
+from cosim.grid.element_checks import check_elements_of
+from cosim.grid.element_tables import check_tables, some
+from cosim.grid.layout import unplaced_buses
 from cosim.inputs.csv_file import numbers, read_table
 from cosim.inputs.profiles import check_profile_table
 from cosim.plugins import DEVICES
@@ -81,12 +82,20 @@ def read_elements(file: Path) -> pd.DataFrame:
     return table[list(ELEMENT_COLUMNS)]
 
 
-def check_network(
-    net: Any, points: pd.DataFrame, file: Path, points_file: Path | None = None
-) -> None:
-    """Refuse a network that cannot be drawn or cannot feed its connection points."""
+def check_solvable(net: Any, file: Path, *, imported: bool = False) -> None:
+    """Refuse a network that no power flow of a run solves as pandapower does.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+    file : Path
+        Named in errors.
+    imported : bool
+        Whether it is one to be imported, with injections of its own.
+    """
     try:
-        check_supported(net)
+        check_tables(net, imported=imported)
+        check_elements_of(net)
     except GridDataError as error:
         raise GridDataError(
             error.problem, file=file, field=error.field, remedy=error.remedy
@@ -100,6 +109,13 @@ def check_network(
                 field=field,
                 remedy="write the network with pandapower.to_json",
             )
+
+
+def check_network(
+    net: Any, points: pd.DataFrame, file: Path, points_file: Path | None = None
+) -> None:
+    """Refuse a network that cannot be solved or drawn, or feed its connection points."""
+    check_solvable(net, file)
     known = set(net.bus.index)
     unknown = points[~points.bus.isin(known)]
     if len(unknown):
@@ -110,39 +126,30 @@ def check_network(
             field="bus",
             remedy=f"use an index of the bus table of {file.name}",
         )
-    _check_coordinates(net, file)
-    dead = set(net.bus.index[~net.bus.in_service.astype(bool)]) | set(unsupplied_buses(net))
-    isolated = points[points.bus.isin(dead)]
+    if bare := unplaced_buses(net):
+        raise GridDataError(
+            f"buses without coordinates: {some(bare)}",
+            file=file,
+            field="bus.geo",
+            remedy="fill net.bus.geo with GeoJSON points, or import the network anew: cosim grids "
+            "import lays out a network without",
+        )
+    isolated = points[points.bus.isin(dead_buses(net))]
     if len(isolated):
         raise GridDataError(
             "isolated connection points, out of service or without a path to an external grid: "
             + some(f"{row.name_} at bus {row.bus}" for row in _rows(isolated)),
             file=file,
             field="bus",
-            remedy="put the bus and the lines to it in service, close a switch on the way, or "
-            f"drop the connection point from {POINTS_FILE}",
+            remedy=f"drop them from {(points_file or file.parent / POINTS_FILE).name}: what is "
+            "connected there draws nothing in pandapower.runpp, and an import leaves it out",
         )
 
 
-def _check_coordinates(net: Any, file: Path) -> None:
-    geo = net.bus["geo"] if "geo" in net.bus else pd.Series(None, index=net.bus.index, dtype=object)
-    bare = []
-    for bus, text in geo.items():
-        try:
-            coordinates = np.asarray(json.loads(text)["coordinates"], dtype=float)
-            usable = coordinates.shape in ((2,), (3,)) and bool(np.isfinite(coordinates).all())
-        except (TypeError, ValueError, KeyError):
-            usable = False
-        if not usable:
-            bare.append(str(bus))
-    if bare:
-        raise GridDataError(
-            f"buses without coordinates: {some(bare)}",
-            file=file,
-            field="bus.geo",
-            remedy="fill net.bus.geo with GeoJSON points "
-            "(pandapower.plotting.create_generic_coordinates makes some up)",
-        )
+def dead_buses(net: Any) -> set[int]:
+    """Return buses out of service or without a path to an external grid."""
+    out = net.bus.index[~net.bus.in_service.astype(bool)]
+    return {int(bus) for bus in (*out, *unsupplied_buses(net))}
 
 
 def check_sgens(net: Any, points: pd.DataFrame, file: Path) -> None:
@@ -243,10 +250,3 @@ def _numbers(table: pd.DataFrame, column: str, file: Path) -> pd.Series:
 
 def _rows(table: pd.DataFrame) -> Any:
     return table.rename(columns={"name": "name_"}).itertuples()
-
-
-def some(names: Any, limit: int = 5) -> str:
-    """Return the first few of many names."""
-    listed = list(names)
-    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(listed[:limit]) + more

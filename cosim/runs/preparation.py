@@ -25,7 +25,7 @@ from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
-from cosim.grid.points import with_connection_point
+from cosim.grid.points import with_connection_point, with_slack_voltage
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.terms import MarketTerms
@@ -46,8 +46,10 @@ from cosim.units import FloatArray, wei_from_gwei
 
 
 def prepare_grid(scenario: Scenario) -> GridCase:
-    """Return the network, with the connection points that mechanisms add."""
+    """Return the network at the scenario's slack voltage, with connection points of mechanisms."""
     grid = open_grid(scenario.grid.network, scenario.file.parent if scenario.file else None)
+    if scenario.grid.slack_voltage is not None:
+        grid = with_slack_voltage(grid, scenario.grid.slack_voltage.vm_pu)
     for mechanism in scenario.mechanisms():
         for name, bus in mechanism.added_points():
             grid = with_connection_point(grid, name, bus)

@@ -25,6 +25,12 @@ class LimitSettings(Model):
         return self
 
 
+class SlackVoltageSettings(Model):
+    """Voltage of the grid above."""
+
+    vm_pu: Positive = Field(description="held by every external grid in service [pu]")
+
+
 class GridSettings(Model):
     """Which network, and how its power flow is solved."""
 
@@ -40,6 +46,9 @@ class GridSettings(Model):
         8, description="how many intervals are re-solved with the engine's reference and compared"
     )
     limits: LimitSettings = LimitSettings()
+    slack_voltage: SlackVoltageSettings | None = Field(
+        None, description="voltage of the grid above; none: as the network has it"
+    )
 
     @field_validator("power_flow")
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.dso.congestion import assess
-from cosim.grid.limits import Limits, check
+from cosim.grid.limits import Limits, check, compared
 from cosim.grid.power_flow import GridState
 from cosim.grid.sensitivities import row_sensitivities
 from cosim.replay.findings import Check
@@ -162,7 +162,7 @@ def check_grid_checks(
             own.value[is_bus],
             TOLERANCE_PU,
         )
-        _check_flags(outcome, rows, names, limits)
+        _check_flags(outcome, rows, names, limits.of_rows(model.topology))
         _check_drivers(outcome, rebuilt, listed.get(key), case, state, limits)
     last = {case.interval: case.round for case in cases if case.stage != "delivered"}
     for key, rows in groups.items():
@@ -195,7 +195,7 @@ def _check_unsolved(
         return
     own = pd.DataFrame({"element": element, "element_idx": element_idx, "quantity": quantity})
     outcome.columns("grid_checks", names, rows, own, list(own.columns))
-    _check_flags(outcome, rows, names, limits)
+    _check_flags(outcome, rows, names, limits.of_rows(rebuilt.model.topology))
     if last:
         outcome.note(
             "only bounded: values and drivers of relieved rounds before the last; what was "
@@ -211,29 +211,16 @@ def _groups(frame: pd.DataFrame) -> dict[tuple[int, str, int], pd.DataFrame]:
     return {(int(k), str(stage), int(n)): rows for (k, stage, n), rows in found}
 
 
-def _check_flags(outcome: Check, rows: pd.DataFrame, names: pd.Index, limits: Limits) -> None:
+def _check_flags(
+    outcome: Check, rows: pd.DataFrame, names: pd.Index, bounds: tuple[FloatArray, FloatArray]
+) -> None:
     """Compare limit and flag of each row by its own value."""
     value = rows["value"].to_numpy(float)
-    element, quantity = rows["element"].to_numpy(), rows["quantity"].to_numpy()
-    low = value < 0.5 * (limits.vm_min_pu + limits.vm_max_pu)
-    limit = np.select(
-        [quantity == "vm_pu", element == "line", element == "trafo"],
-        [
-            np.where(low, limits.vm_min_pu, limits.vm_max_pu),
-            limits.line_loading_percent,
-            limits.trafo_loading_percent,
-        ],
-        default=1.0,
-    )
-    kept = np.where(
-        quantity == "vm_pu",
-        np.where(low, value >= limits.vm_min_pu, value <= limits.vm_max_pu),
-        np.where(quantity == "convergence", value == 1.0, value <= limit),
-    )
+    is_bus = (rows["element"] == "bus").to_numpy()
+    limit, violated, _ = compared(value, *bounds, is_bus)
+    violated[-1] = value[-1] != 1.0
     outcome.numbers("grid_checks", names, "limit", rows["limit"], limit, 0.0)
-    outcome.columns(
-        "grid_checks", names, rows, pd.DataFrame({"violated": ~kept.astype(bool)}), ["violated"]
-    )
+    outcome.columns("grid_checks", names, rows, pd.DataFrame({"violated": violated}), ["violated"])
 
 
 def _check_violations(outcome: Check, frame: pd.DataFrame, violations: pd.DataFrame) -> None:

@@ -39,13 +39,13 @@ class Plugin(Generator):
     kind = "KIND"
     title = "turbines"
     columns = (
-        DeviceColumn("wind_p_mw", "MW", "generation", "generation"),
-        DeviceColumn("wind_lost_p_mw", UNIT, "given up"),
+        DeviceColumn("tide_p_mw", "MW", "generation", "generation"),
+        DeviceColumn("tide_lost_p_mw", UNIT, "given up"),
     )
 """
-NO_UNIT = DEVICE.replace("KIND", "wind").replace("UNIT", '" "')
+NO_UNIT = DEVICE.replace("KIND", "tide").replace("UNIT", '" "')
 OTHER_KIND = DEVICE.replace("KIND", "pv").replace("UNIT", '"MW"')
-TWICE = DEVICE.replace("KIND", "wind").replace("UNIT", '"MW"').replace("wind_lost_p", "wind_p")
+TWICE = DEVICE.replace("KIND", "tide").replace("UNIT", '"MW"').replace("tide_lost_p", "tide_p")
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ TWICE = DEVICE.replace("KIND", "wind").replace("UNIT", '"MW"').replace("wind_los
         ("mechanisms", "lottery", WITHOUT_SECTION, "lacks section, settings_type"),
         ("mechanisms", "lottery", MECHANISM, "has the section 'market', which is not the name"),
         ("mechanisms", "lottery", "import sys; sys.exit(7)", "cannot be imported: SystemExit"),
-        ("devices", "wind", NO_UNIT, "has the column 'wind_lost_p_mw' without a unit"),
-        ("devices", "wind", OTHER_KIND, "has the kind 'pv'"),
-        ("devices", "wind", TWICE, "has two columns of one name"),
+        ("devices", "tide", NO_UNIT, "has the column 'tide_lost_p_mw' without a unit"),
+        ("devices", "tide", OTHER_KIND, "has the kind 'pv'"),
+        ("devices", "tide", TWICE, "has two columns of one name"),
         ("evm_engines", "revm", "class Plugin: pass", "claims a name that cosim"),
     ],
 )

@@ -187,7 +187,10 @@ def test_without_the_package_the_kind_is_unknown(
     done = cosim_cli(["run", written(scenario, tmp_path / "x.yaml"), "--out", tmp_path / "out"])
     assert done.returncode == 2
     assert "unknown kinds: cold_store, flywheel, pump, run_of_river" in done.stderr
-    assert "one of ev, heat_pump, load, pv, storage" in done.stderr
+    assert (
+        "one of biomass, chp, ev, generator, heat_pump, hydro, load, pv, storage, wind"
+        in done.stderr
+    )
 
 
 def test_a_factor_of_an_unknown_kind_is_refused_with_the_nearest_one(

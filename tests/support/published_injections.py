@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from cosim.grid.catalogue import GridCase
+from cosim.grid.own_elements import direction
 from cosim.units import FloatArray
 
 
@@ -69,7 +70,7 @@ def published_injections(
             continue
         if row.kind == "pv" and row.name in joint:
             continue
-        weight = factors.get(kind, 1.0) * (1.0 if kind == "pv" else -1.0)
+        weight = factors.get(kind, 1.0) * direction(kind)
         point = position[str(row.connection_point)]
         p_mw[:, point] += weight * row.p_mw * columns[f"{row.profile}_p"]
         if row.q_mvar != 0.0:

@@ -13,7 +13,9 @@ from published_injections import published_injections
 
 from cosim.grid.catalogue import open_grid
 from cosim.grid.folder_writer import with_connection_points
+from cosim.grid.own_elements import own_elements, rated_injection
 from cosim.grid.power_flow import make_power_flow
+from cosim.grid.validation import check_solvable
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text(encoding="utf-8"))
 
@@ -31,6 +33,36 @@ def test_case33bw(engine):
     assert lowest == expected["bus_of_min_counting_from_0"]
     assert float(state.losses_mw) * 1e3 == pytest.approx(expected["losses_kw"], abs=1e-3)
     assert float(state.p_slack_mw) == pytest.approx(expected["import_mw"], abs=1e-6)
+
+
+NETWORKS = {
+    "CIGRE LV": pandapower.networks.create_cigre_network_lv,
+    "CIGRE MV": pandapower.networks.create_cigre_network_mv,
+    "CIGRE MV with generation": lambda: pandapower.networks.create_cigre_network_mv("pv_wind"),
+    "Oberrhein": pandapower.networks.mv_oberrhein,
+    "Kerber rural overhead": pandapower.networks.create_kerber_landnetz_freileitung_1,
+    "Kerber village": pandapower.networks.create_kerber_dorfnetz,
+}
+"""Networks that come with pandapower; ``runpp`` on the original is the reference."""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_published_networks_as_pandapower_solves_them(name):
+    published = NETWORKS[name]()
+    pandapower.runpp(published, numba=False, tolerance_mva=1e-9)
+    check_solvable(published, Path(name), imported=True)
+    buses = sorted({int(bus) for table in ("load", "sgen") for bus in published[table].bus})
+    points = pd.DataFrame({"name": [f"bus {bus}" for bus in buses], "bus": buses})
+    rated = rated_injection(own_elements(published, points, set(), Path(name), {}), points)
+    imported = with_connection_points(published, points)
+    for engine in ("fixed-point", "pandapower"):
+        state = make_power_flow(engine, imported).solve(*rated)
+        np.testing.assert_allclose(state.vm_pu, published.res_bus.vm_pu, atol=1e-6)
+        for loading, table in (
+            (state.line_loading_percent, published.res_line),
+            (state.trafo_loading_percent, published.res_trafo),
+        ):
+            np.testing.assert_allclose(loading, table.loading_percent.fillna(0.0), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["1-LV-rural1--1-sw", "1-LV-rural3--2-sw"])

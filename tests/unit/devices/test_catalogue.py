@@ -14,7 +14,10 @@ from cosim.devices.catalogue import (
 
 
 def test_kinds_come_by_rank() -> None:
-    assert [device.kind for device in registered()] == ["load", "pv", "ev", "heat_pump", "storage"]
+    assert [device.kind for device in registered()] == [
+        *("load", "pv", "ev", "heat_pump", "storage"),
+        *("wind", "hydro", "chp", "biomass", "generator"),
+    ]
 
 
 def test_columns_are_found_by_role_among_those_present() -> None:
@@ -26,9 +29,11 @@ def test_columns_are_found_by_role_among_those_present() -> None:
 
 
 def test_net_injection_is_the_signed_sum_of_what_is_there() -> None:
-    values = {column.name: np.array([float(i + 1)]) for i, column in enumerate(net_columns())}
+    present = [column for column in net_columns() if column in device_columns()]
+    values = {column.name: np.array([float(i + 1)]) for i, column in enumerate(present)}
     pv, *others = (values[name][0] for name in values)
     assert net_injection_mw(values) == [pv - sum(others)]
+    assert net_injection_mw(values | {"wind_p_mw": np.array([4.0])}) == [pv - sum(others) + 4.0]
     assert net_injection_mw({"ev_p_mw": np.array([2.0])}) == [-2.0]
     values |= {"soc_mwh": np.array([100.0])}
     assert net_injection_mw(values) == [pv - sum(others)]

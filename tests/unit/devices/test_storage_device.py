@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from cosim.devices.battery import Battery
+from cosim.devices.battery import Battery, BatterySettings
+from cosim.devices.device import Equipment
+from cosim.devices.pv import Photovoltaics
 
 STEP_H = 0.25
 
@@ -63,3 +65,25 @@ def test_no_battery_has_no_power():
 
 def test_round_trip_efficiency():
     assert batteries().round_trip_efficiency == pytest.approx([0.72])
+
+
+def test_batteries_of_the_network_have_its_sizes_with_and_without_pv():
+    n, none = 4, np.zeros((0, 4))
+    there = np.array([True, True, False, True])
+    pv = Photovoltaics(none, none, np.array([0.01, 0.0, 0.01, 0.0]))
+    made = Battery.build(
+        Equipment(
+            p_mw=none,
+            q_mvar=none,
+            rated_mw=np.array([0.05, 0.02, 0.0, 0.0]),
+            capacity_mwh=np.array([0.2, 0.04, 0.0, 0.01]),
+            is_there=there,
+            settings=BatterySettings(size="network", p_max_kw=3.0, soc_min=0.1),
+            seed=np.random.SeedSequence(1),
+            before={"pv": pv},
+        )
+    )
+    assert made.capacity_mwh.tolist() == [0.2, 0.04, 0.0, 0.01]
+    assert made.p_max_mw.tolist() == [0.05, 0.02, 0.0, 0.003]
+    assert made.soc_min_mwh == pytest.approx([0.02, 0.004, 0.0, 0.001])
+    assert len(made.soc_initial_mwh) == n

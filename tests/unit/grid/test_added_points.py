@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from cosim.errors import GridDataError
-from cosim.grid.points import low_voltage_busbar, with_connection_point
+from cosim.grid.points import (
+    low_voltage_busbar,
+    with_connection_point,
+    with_slack_voltage,
+)
 from cosim.grid.power_flow import make_power_flow
 
 
@@ -49,3 +53,18 @@ def test_needs_a_transformer_or_a_bus(rural1):
     case.net.trafo["in_service"] = False
     with pytest.raises(GridDataError, match="no low-voltage busbar"):
         low_voltage_busbar(case.net)
+
+
+@pytest.mark.parametrize("engine", ["fixed-point", "pandapower"])
+def test_every_voltage_starts_from_that_of_the_grid_above(rural1, engine):
+    idle = np.zeros(13)
+    case = with_slack_voltage(rural1, 1.03)
+    before, after = (
+        make_power_flow(engine, net).solve(idle, idle) for net in (rural1.net, case.net)
+    )
+    slack = int(rural1.net.ext_grid.bus.iloc[0])
+    assert after.vm_pu[slack] == pytest.approx(1.03, abs=1e-12)
+    # a network of constant admittances: without injections all voltages are in proportion
+    ratio = 1.03 / float(rural1.net.ext_grid.vm_pu.iloc[0])
+    np.testing.assert_allclose(after.vm_pu / before.vm_pu, ratio, rtol=1e-8)
+    assert rural1.net.ext_grid.vm_pu.iloc[0] != 1.03

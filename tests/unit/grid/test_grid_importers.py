@@ -12,7 +12,7 @@ from published_injections import published_injections
 
 from cosim.errors import GridDataError, ProfileError, UserError
 from cosim.grid.catalogue import open_grid
-from cosim.grid.importers import import_pandapower, import_simbench
+from cosim.grid.importers import import_pandapower, import_simbench, own_name, simbench_kind
 
 
 @pytest.fixture
@@ -114,6 +114,27 @@ def test_simbench_not_installed_says_which_extra(monkeypatch, tmp_path):
     with pytest.raises(UserError) as caught:
         import_simbench("1-LV-rural1--1-sw", tmp_path / "grid")
     assert caught.value.remedy == "pip install cosim[simbench]"
+
+
+@pytest.mark.parametrize(
+    ("table", "profile", "kind"),
+    [
+        ("sgen", "PV3", "pv"), ("sgen", "lv_rural1", "pv"), ("sgen", "WP4", "wind"),
+        ("sgen", "Hydro2", "hydro"), ("sgen", "BM1", "biomass"), ("sgen", "mv_add1", "generator"),
+        ("load", "lv_rural1", "load"), ("load", "HLS_A", "ev"),
+        ("load", "Soil_Alternative_1", "heat_pump"),
+    ],
+)  # fmt: skip
+def test_profiles_of_simbench_say_the_kind(table, profile, kind):
+    assert simbench_kind(table, profile, "one") == kind
+
+
+def test_a_profile_that_three_tables_have_keeps_three_names():
+    """SimBench's medium-voltage grids have ``lv_rural1`` as load, generation and storage."""
+    names = [own_name("lv_rural1", table) for table in ("load", "sgen", "storage")]
+    assert names == ["lv_rural1", "RES_lv_rural1", "Storage_lv_rural1"]
+    assert own_name("WP4", "sgen") == "WP4"
+    assert own_name("Storage_PV8_L1-A", "storage") == "Storage_PV8_L1-A"
 
 
 def test_simbench_import_gives_the_committed_folder(rural1, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from published_injections import published_injections
 
+from cosim.errors import GridDataError
 from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.folder_writer import with_connection_points
 from cosim.grid.limits import Limits, check
@@ -60,8 +62,12 @@ def test_the_nearer_voltage_limit_is_the_one_compared(noon):
     assert (found.limit[slack] == 1.1).all()
 
 
-def test_a_value_at_its_limit_is_no_violation(noon):
-    engine, p_mw, q_mvar = noon
+def test_a_value_at_its_limit_is_no_violation(noon, rural3):
+    _, p_mw, q_mvar = noon
+    net = copy.deepcopy(rural3.net)
+    net.bus[["min_vm_pu", "max_vm_pu"]] = np.nan
+    net.trafo["max_loading_percent"] = np.nan
+    engine = FixedPointEngine(net)
     state = engine.solve(p_mw, q_mvar)
     exact = replace(
         Limits(),
@@ -69,6 +75,39 @@ def test_a_value_at_its_limit_is_no_violation(noon):
         trafo_loading_percent=float(state.trafo_loading_percent[0]),
     )
     assert not check(state, exact, engine.topology).any_violated
+
+
+def test_limits_of_the_network_count_where_they_are_tighter(noon, rural3):
+    _, p_mw, q_mvar = noon
+    net = copy.deepcopy(rural3.net)
+    net.line.loc[3, "max_loading_percent"] = 2.5
+    net.bus.loc[7, ["min_vm_pu", "max_vm_pu"]] = [0.95, 1.04]
+    net.bus.loc[8, ["min_vm_pu", "max_vm_pu"]] = [0.5, 1.5]
+    engine = FixedPointEngine(net)
+    state = engine.solve(p_mw, q_mvar)
+    found = check(state, Limits(trafo_loading_percent=90.0), engine.topology)
+    limit = {
+        (e, i): v for e, i, v in zip(found.element, found.element_idx, found.limit, strict=True)
+    }
+    assert (limit["line", 3], limit["line", 4]) == (2.5, 100.0)
+    assert (limit["bus", 7], limit["bus", 8]) == (1.04, 1.1)
+    assert limit["trafo", 0] == 90.0
+    # SimBench states 1.055 pu for the bus that the external grid holds
+    assert limit["bus", int(net.ext_grid.bus.iloc[0])] == 1.1
+    own = (found.element == "bus") & (found.element_idx == 7)
+    assert found.violated[own] == (found.value[own] > 1.04)
+    tight = check(state, Limits().tightened(1.0, 0.005), engine.topology)
+    assert tight.limit[(tight.element == "line") & (tight.element_idx == 3)] == 1.5
+    assert tight.limit[own] == pytest.approx(1.035)
+
+
+def test_limits_that_leave_no_room_are_refused(rural3):
+    net = copy.deepcopy(rural3.net)
+    net.line.loc[3, "max_loading_percent"] = 5.0
+    topology = FixedPointEngine(net).topology
+    with pytest.raises(GridDataError, match="line 3: its own limit") as caught:
+        Limits().tightened(6.0, 0.0).of_rows(topology)
+    assert caught.value.field == "line.max_loading_percent"
 
 
 def test_nothing_counts_as_kept_when_the_power_flow_fails(noon):

@@ -13,7 +13,7 @@ from pandapower.timeseries import DFData, OutputWriter
 
 from cosim.cli import main
 from cosim.errors import GridDataError
-from cosim.grid.reading import read_network
+from cosim.grid.reading import read_network, read_with_options
 from cosim.results.reader import Results
 
 MODULE = "marker_of_a_network_file"
@@ -222,7 +222,33 @@ def test_what_readers_could_take_in_two_ways_is_refused(tmp_path, feeder, edit, 
     assert caught.value.file == str(file)
 
 
-def test_controllers_are_left_out_and_everything_else_stays(tmp_path, feeder):
+def test_controllers_in_service_are_refused_by_name(tmp_path, feeder):
+    net = feeder
+    high = pp.create_bus(net, 20.0, geodata=(1, 1))
+    pp.create_transformer(net, high, 0, "0.4 MVA 20/0.4 kV")
+    control.DiscreteTapControl(net, 0, 0.98, 1.02)
+    control.ContinuousTapControl(net, 0, 1.0)
+    net.controller.loc[1, "in_service"] = False
+    file = tmp_path / "network.json"
+    pp.to_json(net, str(file))
+    with pytest.raises(GridDataError, match=r"DiscreteTapControl \(controller 0\); ") as caught:
+        read_network(file)
+    assert (caught.value.file, caught.value.field) == (str(file), "controller")
+    assert "run_control=True" in caught.value.remedy
+
+
+def test_stored_options_reach_no_power_flow(tmp_path, feeder):
+    pp.set_user_pf_options(feeder, algorithm="gs", max_iteration=1)
+    file = tmp_path / "network.json"
+    pp.to_json(feeder, str(file))
+    net, options = read_with_options(file)
+    assert options == {"algorithm": "gs", "max_iteration": 1}
+    assert net.user_pf_options == {}
+    pp.runpp(net, numba=False)
+    assert net.converged
+
+
+def test_controllers_out_of_service_are_left_out_and_everything_else_stays(tmp_path, feeder):
     net = feeder
     high = pp.create_bus(net, 20.0, geodata=(1, 1))
     pp.create_transformer(net, high, 0, "0.4 MVA 20/0.4 kV")
@@ -231,6 +257,7 @@ def test_controllers_are_left_out_and_everything_else_stays(tmp_path, feeder):
     control.DiscreteTapControl(net, 0, 0.98, 1.02)
     control.SplineCharacteristic(net, [-2, 0, 2], [3.8, 4.0, 4.2])
     OutputWriter(net, output_path=None)
+    net.controller["in_service"] = False
     net["graph"] = pp.topology.create_nxgraph(net)
     file = tmp_path / "network.json"
     pp.to_json(net, str(file))

@@ -176,7 +176,7 @@ def test_reactive_profile_is_needed_only_with_reactive_power():
     ("change", "field", "problem"),
     [
         ({"connection_point": "barn"}, "connection_point", "line 3: 'barn' is no connection point"),
-        ({"kind": "wind"}, "kind", "line 3: unknown kind 'wind'"),
+        ({"kind": "tide"}, "kind", "line 3: unknown kind 'tide'"),
         ({"profile": ""}, "profile", "line 3: a load without a profile"),
         ({"p_mw": -0.1}, "p_mw", "line 3: p_mw is -0.1"),
         ({"p_mw": float("nan")}, "p_mw", "line 3: p_mw is nan"),
