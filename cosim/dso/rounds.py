@@ -71,8 +71,8 @@ class Round:
         down_wh, up_wh : (n,) int64
             How much each connection point could lower and raise its injection, >= 0. [Wh]
         """
-        potentials_mw = (p_mw_from_wh(wh, self.step_s) for wh in (down_wh, up_wh))
-        return self.network.need(self.p_mw, self.q_mvar, *potentials_mw)
+        down_mw, up_mw = (p_mw_from_wh(wh, self.step_s) for wh in (down_wh, up_wh))
+        return self.network.need(self.p_mw, self.q_mvar, down_mw, up_mw, self._quantum_mw)
 
     def procure(
         self, down_wh: IntArray, up_wh: IntArray, most_down_wh: int, most_up_wh: int
@@ -100,4 +100,10 @@ class Round:
             p_mw_from_wh(up_wh, step_s),
             float(p_mw_from_wh(most_down_wh, step_s)),
             float(p_mw_from_wh(most_up_wh, step_s)),
+            self._quantum_mw,
         )
+
+    @property
+    def _quantum_mw(self) -> float:
+        """Power of one Wh in an interval: what schedules and awards are whole multiples of."""
+        return float(p_mw_from_wh(1, self.step_s))
