@@ -27,11 +27,10 @@ from cosim.units import BoolArray, FloatArray
 # a limit row enters the programme when its value comes so near; others are added when violated
 NEAR_LOADING_PERCENT = 10.0
 NEAR_VOLTAGE_PU = 0.01
-# largest error of the linear prediction at which an answer counts as the optimum
-TRUST_LOADING_PERCENT = 0.1
-TRUST_VOLTAGE_PU = 1e-4
-# a miss of up to so many times the trusted error is answered by a guard band at once
-GUARDED_TRUSTS = 5.0
+# largest error of the linear prediction, by how far a value was moved, at which an answer counts
+# as the optimum; or so many times the programme's own distance from a limit
+TRUST = 0.003
+TRUSTED_SLACKS = 2.0
 # shares of everything that can be had from which a descent begins anew
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # excess up to which a step is taken although the point before it had less
@@ -167,8 +166,6 @@ class _Search:
     def descend(self, start: _Point) -> _Point:
         """Return the best point that successive linear programmes see from a start."""
         best = point = start
-        # what the prediction of a limit missed: two answers that are each the other's
-        # linearisation's optimum would alternate for ever without it
         guard = np.zeros(2 * self._wanted.size)
         for iteration in range(1, self._max_iterations + 1):
             self.n_iterations += 1
@@ -180,16 +177,16 @@ class _Search:
             phasor = linear.predicted(following.amount_mw - point.amount_mw)
             predicted = self._by_limit(linear, np.abs(phasor))
             found = following.check.value[linear.limit // 2]
-            trust = np.where(linear.is_voltage, TRUST_VOLTAGE_PU, TRUST_LOADING_PERCENT)
-            if attainable:
-                missed = np.maximum(linear.sign * (found - linear.bound), 0.0)
-                # a large miss is first mended by linearising anew, not by keeping away
-                small = missed <= GUARDED_TRUSTS * trust
-                late = 2 * iteration > self._max_iterations
-                guard[linear.limit] = keep + np.where(small | late, missed, 0.0)
+            if attainable and 2 * iteration > self._max_iterations:
+                # two answers that are each the optimum of the other's linearisation alternate
+                # for ever, unless it keeps away by what the prediction missed
+                beyond = linear.sign * (found - linear.bound)
+                guard[linear.limit] = keep + np.maximum(beyond, 0.0)
             best = min(best, following, key=_rank)
             room = linear.sign * (linear.bound - predicted) - keep
             binding = room < 10.0 * linear.slack
+            moved = np.abs(predicted - point.check.value[linear.limit // 2])
+            trust = np.maximum(TRUST * moved, TRUSTED_SLACKS * linear.slack)
             trusted = bool((np.abs(found - predicted) <= trust)[binding].all())
             settled = following.is_within or not attainable
             if settled and trusted and np.array_equal(following.amount_mw, proposal):

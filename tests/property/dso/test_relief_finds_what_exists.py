@@ -150,7 +150,7 @@ def test_relief_is_found_whenever_full_use_of_offers_is_one(kind):
         assert found.within_limits, seed
         assert example.within(found.amount_mw[None]).all(), seed
         assert (found.amount_mw <= top).all()
-    assert n_possible >= EXAMPLES // 4
+    assert n_possible >= EXAMPLES // 8
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,4 +167,4 @@ def test_relief_by_few_offers_costs_hardly_more_than_the_best_that_a_search_find
         )
         assert found.within_limits, seed
         assert example.actions.cost @ found.amount_mw <= 1.01 * least + 1e-9, seed
-    assert n_possible >= EXAMPLES // 4
+    assert n_possible >= EXAMPLES // 8
