@@ -139,7 +139,7 @@ class DsoNetwork:
         limits: Limits,
         loading_margin_percent: float = 0.0,
         voltage_margin_pu: float = 0.0,
-        max_iterations: int = 8,
+        max_iterations: int = 16,
     ) -> None:
         self.engine = engine
         self.limits = limits

@@ -120,8 +120,18 @@ class Linearised:
 class _HalfPlanes:
     """Half-planes that stand for the limits, in kW and percent: of order one for HiGHS."""
 
-    def __init__(self, linear: Linearised, amount_mw: FloatArray, keep: FloatArray) -> None:
-        self.linear, self.amount_mw = linear, amount_mw
+    def __init__(
+        self,
+        linear: Linearised,
+        amount_mw: FloatArray,
+        keep: FloatArray,
+        actions: Actions,
+        reach: float,
+    ) -> None:
+        self.linear, self.amount_mw, self.actions = linear, amount_mw, actions
+        most_mw = reach * actions.max_mw
+        self.lowest_kw = np.maximum(amount_mw - most_mw, 0.0) * _KW
+        self.highest_kw = np.minimum(amount_mw + most_mw, actions.max_mw) * _KW
         self.bound = linear.bound - linear.sign * (keep + linear.slack)
         self._weight = linear.sign * linear.scale
         self.of = np.zeros(0, dtype=np.int64)
@@ -154,7 +164,11 @@ class _HalfPlanes:
 
 
 def cheapest(
-    linear: Linearised, keep: FloatArray, amount_mw: FloatArray, actions: Actions
+    linear: Linearised,
+    keep: FloatArray,
+    amount_mw: FloatArray,
+    actions: Actions,
+    reach: float = 1.0,
 ) -> tuple[FloatArray, bool]:
     """Return the cheapest amounts within linearised limits, and if there are any.
 
@@ -166,6 +180,8 @@ def cheapest(
     amount_mw : (m,) float
         At the operating point. [MW]
     actions : Actions
+    reach : float
+        Farthest that an amount may move, of the most that can be had. [-]
 
     Returns
     -------
@@ -173,75 +189,76 @@ def cheapest(
         Where limits cannot be kept: first the least sum of excesses, then the least cost. [MW]
     attainable : bool
     """
-    planes = _HalfPlanes(linear, amount_mw, keep)
+    planes = _HalfPlanes(linear, amount_mw, keep, actions, reach)
     unit = max(float(actions.cost.max(initial=0.0)), 1e-12)
     # equal costs break by connection point, then by position: never by the solver's path
     n_points, m = float(actions.point.max(initial=0) + 1), actions.point.size
     tie = 1e-5 * ((actions.point + 1) / n_points + np.arange(m) / max(m, 1) * 1e-2)
     cost = actions.cost / unit + tie * np.maximum(actions.cost / unit, 1e-2)
     none = np.zeros(linear.value.size)
-    answer = _within(planes, cost, none, actions)
+    answer = _within(planes, cost, none)
     if answer is not None:
         return answer, True
-    nearest = _nearest(planes, actions)
+    nearest = _nearest(planes)
     if nearest is None:
         return amount_mw, False
     amount, allowed = nearest
-    answer = _within(planes, cost, allowed + 1e-6, actions)
+    answer = _within(planes, cost, allowed + 1e-6)
     return (amount if answer is None else answer), False
 
 
 def _within(
-    planes: _HalfPlanes, cost: FloatArray, allowed_percent: FloatArray, actions: Actions
+    planes: _HalfPlanes, cost: FloatArray, allowed_percent: FloatArray
 ) -> FloatArray | None:
     """Return the cheapest amounts with an excess allowed of each limit; None if there are none."""
     found = None
     for _ in range(MOST_CUTS):
-        matrix, bound = _with_groups(planes, actions)
+        matrix, bound = _with_groups(planes)
         bound[: planes.of.size] += allowed_percent[planes.of]
-        answer = _highs(cost, matrix, bound, _ranges(actions))
+        answer = _highs(cost, matrix, bound, _ranges(planes))
         if answer is None:
             return None
-        found = _amount(answer, actions)
+        found = _amount(answer, planes)
         if not planes.cut(found, allowed_percent):
             break
     return found
 
 
-def _nearest(planes: _HalfPlanes, actions: Actions) -> tuple[FloatArray, FloatArray] | None:
+def _nearest(planes: _HalfPlanes) -> tuple[FloatArray, FloatArray] | None:
     """Return amounts with the least sum of excesses, and the excess of each phasor. [%]"""
     limit, of_limit = np.unique(planes.linear.limit, return_inverse=True)
-    m, found = actions.point.size, None
+    m, found = planes.amount_mw.size, None
     cost = np.concatenate([np.zeros(m), np.ones(limit.size)])
-    ranges = np.vstack([_ranges(actions), np.tile([0.0, np.inf], (limit.size, 1))])
+    ranges = np.vstack([_ranges(planes), np.tile([0.0, np.inf], (limit.size, 1))])
     for _ in range(MOST_CUTS):
-        matrix, bound = _with_groups(planes, actions)
+        matrix, bound = _with_groups(planes)
         elastic = np.zeros((bound.size, limit.size))
         elastic[np.arange(planes.of.size), of_limit[planes.of]] = -1.0
         answer = _highs(cost, np.hstack([matrix, elastic]), bound, ranges)
         if answer is None:
             return found
-        found = _amount(answer[:m], actions), answer[m:][of_limit]
+        found = _amount(answer[:m], planes), answer[m:][of_limit]
         if not planes.cut(*found):
             break
     return found
 
 
-def _with_groups(planes: _HalfPlanes, actions: Actions) -> tuple[FloatArray, FloatArray]:
+def _with_groups(planes: _HalfPlanes) -> tuple[FloatArray, FloatArray]:
     """Return half-planes and groups as rows; a group is no limit of the grid: it never yields."""
-    members = [members.astype(np.float64) for _, members in actions.together]
-    most = [most_mw * _KW for most_mw, _ in actions.together]
+    together = planes.actions.together
+    members = [members.astype(np.float64) for _, members in together]
+    most = [most_mw * _KW for most_mw, _ in together]
     return np.vstack([planes.matrix, *members]), np.append(planes.right_hand_side(), most)
 
 
-def _ranges(actions: Actions) -> FloatArray:
-    return np.column_stack([np.zeros(actions.max_mw.size), actions.max_mw * _KW])
+def _ranges(planes: _HalfPlanes) -> FloatArray:
+    return np.column_stack([planes.lowest_kw, planes.highest_kw])
 
 
-def _amount(answer: FloatArray, actions: Actions) -> FloatArray:
-    kept = np.clip(answer, 0.0, actions.max_mw * _KW)
+def _amount(answer: FloatArray, planes: _HalfPlanes) -> FloatArray:
+    kept = np.clip(answer, planes.lowest_kw, planes.highest_kw)
     kept[kept < 1e-6] = 0.0  # a milliwatt is the solver's tolerance, not an award
-    return np.minimum(kept / _KW, actions.max_mw)
+    return np.minimum(kept / _KW, planes.actions.max_mw)
 
 
 def _highs(

@@ -3,10 +3,11 @@
 Successive linear programming: linearise voltages and currents of the AC power flow as phasors,
 with its exact sensitivities, solve the linear programme (:mod:`cosim.dso.programme`), solve the AC
 power flow of its answer, and repeat from there until that is within limits and the linearisation
-was good enough to be trusted on the cost as well. A step that worsens the excess is halved, the
-best state seen is kept, and where the descent ends outside limits, it begins anew from uses of
-everything that can be had (a restoration of feasibility, as in trust-region methods: Sampath and
-others, Electr. Power Syst. Res. 165 (2018) 134-143, doi:10.1016/j.epsr.2018.09.002).
+was good enough to be trusted on the cost as well. A step that worsens the excess is halved, and
+after one that turns round amounts may move half as far. The best state seen is kept. Where the
+descent ends outside limits, it begins anew from uses of everything that can be had (step bounds
+and restoration of feasibility as in trust-region methods: Sampath and others, Electr. Power Syst.
+Res. 165 (2018) 134-143, doi:10.1016/j.epsr.2018.09.002).
 
 Simplified: reactive power stays, taps stay, and the optimum is a local one; it is the global one
 as far as phasors are linear in the injections and no lower voltage limit binds.
@@ -70,7 +71,7 @@ def relieve(
     p_mw: FloatArray,
     q_mvar: FloatArray,
     actions: Actions,
-    max_iterations: int = 8,
+    max_iterations: int = 16,
 ) -> Relief:
     """Find the cheapest actions that bring the network within limits.
 
@@ -166,15 +167,17 @@ class _Search:
     def descend(self, start: _Point) -> _Point:
         """Return the best point that successive linear programmes see from a start."""
         best = point = start
+        reach, step_mw = 1.0, np.zeros(start.amount_mw.size)
         guard = np.zeros(2 * self._wanted.size)
         for iteration in range(1, self._max_iterations + 1):
             self.n_iterations += 1
             linear = self._linearised(point)
             self._last = point.amount_mw, linear
             keep = guard[linear.limit]
-            proposal, attainable = cheapest(linear, keep, point.amount_mw, self._actions)
+            proposal, attainable = cheapest(linear, keep, point.amount_mw, self._actions, reach)
             following = self._step(point, proposal)
-            phasor = linear.predicted(following.amount_mw - point.amount_mw)
+            before_mw, step_mw = step_mw, following.amount_mw - point.amount_mw
+            phasor = linear.predicted(step_mw)
             predicted = self._by_limit(linear, np.abs(phasor))
             found = following.check.value[linear.limit // 2]
             if attainable and 2 * iteration > self._max_iterations:
@@ -188,6 +191,9 @@ class _Search:
             moved = np.abs(predicted - point.check.value[linear.limit // 2])
             trust = np.maximum(TRUST * moved, TRUSTED_SLACKS * linear.slack)
             trusted = bool((np.abs(found - predicted) <= trust)[binding].all())
+            if float(step_mw @ before_mw) < 0.0:  # it turned round: the optimum is on the way
+                most_mw = np.maximum(self._actions.max_mw, 1e-12)
+                reach = 0.5 * float((np.abs(step_mw) / most_mw).max())
             settled = following.is_within or not attainable
             if settled and trusted and np.array_equal(following.amount_mw, proposal):
                 break

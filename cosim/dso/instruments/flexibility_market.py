@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from cosim.dso.instruments.base import Action, Instrument
+from cosim.messages import Extras
 from cosim.settings import Model, NonNegative
 from cosim.units import IntArray, energy_wh_from_mw
 
@@ -73,7 +74,8 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         awarded_wh = energy_wh_from_mw(result.awarded_mw, round.step_s)
         _net_out(awarded_wh, prosumer, direction)
         cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
-        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh)
+        extras = Extras(round.appraise()) if prosumer.size else Extras()
+        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh, extras=extras)
 
 
 def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:
