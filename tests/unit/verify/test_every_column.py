@@ -22,6 +22,7 @@ from cosim.verify.ledger import check_events, check_receipts
 from cosim.verify.mechanisms import checks_of, recompute
 from cosim.verify.population import RebuiltPopulation, check_devices
 from cosim.verify.power_flows import delivered_cases, scheduled_cases, solve_cases
+from cosim.verify.relief import check_margins
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 
 TABLES = tables_of()
@@ -55,6 +56,8 @@ class Verified:
             "grid_checks": [self._grid_checks],
             "violations": [self._grid_checks],
             "prosumers": [devices],
+            "margins": [lambda: check_margins(self.rebuilt, 1)],
+            "pivotal": [lambda: check_margins(self.rebuilt, 1)],
             "events": [lambda: check_events(self.results, self.chain)],
         }
         power_flow = [lambda: grid.check_power_flows(self.rebuilt, self.delivered, self.states[:n])]
