@@ -1,4 +1,4 @@
-"""What margins make the DSO buy, and the providers that it cannot do without.
+"""Awards that only margins ask for, and providers that the DSO cannot do without.
 
 Both are asked of the same schedule and the same offers as an award. The need without margins is
 solved anew, as an award is. A provider is *pivotal* for an element if the offers of all others,

@@ -203,7 +203,8 @@ def cheapest(
     if nearest is None:
         return amount_mw, False
     amount, allowed = nearest
-    answer = _within(planes, cost, allowed + 1e-6)
+    # half-planes still to come may ask for what the last of them left
+    answer = _within(planes, cost, allowed + linear.slack * linear.scale)
     return (amount if answer is None else answer), False
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cosim.dso.programme import Actions, Linearised, cheapest
-from cosim.dso.whole import whole_multiples
+from cosim.dso.whole import nearest_multiples, whole_multiples
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.units import BoolArray, FloatArray
@@ -186,8 +186,8 @@ class _Search:
                 beyond = linear.sign * (found - linear.bound)
                 guard[linear.limit] = keep + np.maximum(beyond, 0.0)
             best = min(best, following, key=_rank)
-            room = linear.sign * (linear.bound - predicted) - keep
-            binding = room < 10.0 * linear.slack
+            distance = linear.sign * (linear.bound - predicted) - keep
+            binding = distance < 10.0 * linear.slack
             moved = np.abs(predicted - point.check.value[linear.limit // 2])
             trust = np.maximum(TRUST * moved, TRUSTED_SLACKS * linear.slack)
             trusted = bool((np.abs(found - predicted) <= trust)[binding].all())
@@ -214,14 +214,17 @@ class _Search:
 
     def whole(self, best: _Point) -> _Point:
         """Return whole multiples of the quantum next to the best point, within limits as it is."""
-        actions, point, linear = self._actions, best, self._based(best)
+        actions, point = self._actions, best
+        if not best.is_within:
+            return self.at(nearest_multiples(best.amount_mw, actions))
+        linear = self._based(best)
         for _ in range(MOST_ROUNDINGS):
             amount = whole_multiples(linear, point.amount_mw, actions)
             point = self.at(amount)
-            if point.is_within or not best.is_within or not point.converged:
+            if point.is_within or not point.converged:
                 break
             linear = self._linearised(point)
-        if best.is_within and not point.is_within:
+        if not point.is_within:
             point = min(point, self.full_use(), key=_rank)
         return point
 

@@ -1,8 +1,8 @@
 """Amounts in whole multiples of a quantum, next to those of a continuous optimum.
 
 Of a linear programme's answer only as many amounts lie between their bounds as limits bind, and
-offers are whole already. So only those few are rounded, and no room is kept at every connection
-point: steps of one quantum follow, the cheapest first, until every limit holds.
+offers are whole already. So only those few are rounded, and no distance is kept for rounding at
+every connection point: steps of one quantum follow, the cheapest first, until every limit holds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,17 @@ class _Moves:
     takes: IntArray
 
 
+def nearest_multiples(amount_mw: FloatArray, actions: Actions) -> FloatArray:
+    """Round amounts to whole multiples of the quantum, no more than can be had. [MW]"""
+    quantum = actions.quantum_mw
+    exact = amount_mw / quantum
+    number = np.minimum(np.rint(exact), np.floor(actions.max_mw / quantum + 1e-6))
+    for most_mw, members in actions.together:
+        most = float(np.floor(most_mw / quantum + 1e-6))
+        _take_back(number, exact, np.flatnonzero(members), most)
+    return np.asarray(number * quantum, dtype=np.float64)
+
+
 def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions) -> FloatArray:
     """Round amounts to whole multiples so that linearised limits hold, at least further cost.
 
@@ -52,10 +63,7 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
     groups = [
         (np.floor(most_mw / quantum + 1e-6), members) for most_mw, members in actions.together
     ]
-    exact = amount_mw / quantum
-    number = np.minimum(np.rint(exact), most)
-    for total, members in groups:
-        _take_back(number, exact, np.flatnonzero(members), float(total))
+    number = np.rint(nearest_multiples(amount_mw, actions) / quantum)
     everyone, nobody = np.arange(m), np.full(m, m)
     single = _Moves(np.append(everyone, nobody), np.append(nobody, everyone))
     # no effect and no cost of the action that is none

@@ -1,4 +1,4 @@
-"""What margins cost and who is pivotal, from the recorded schedules and offers once more."""
+"""Needs without margins and pivotal providers, from recorded schedules and offers once more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_t
 from cosim.messages import OffersMessage, ScheduleMessage
 from cosim.replay.findings import Check
 from cosim.results.reader import Results, by_interval
-from cosim.units import FloatArray
+from cosim.units import FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
 
 TABLES = ("margins", "pivotal")
@@ -45,6 +45,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
     margins = dict(by_interval(recorded["margins"]))
     schedules = dict(by_interval(results.table("schedules")))
     index = {name: i for i, name in enumerate(rebuilt.names)}
+    names = np.array(rebuilt.names, dtype=object)
     solved: dict[str, list[Any]] = {name: [] for name in TABLES}
     unsolved: list[int] = []
     for interval, offers in by_interval(results.table("flexibility")):
@@ -57,22 +58,26 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         if interval % every:
             unsolved.append(interval)
             continue
-        schedule = schedules[interval]
-        if len(last) > 1 and schedule["curtailed_wh"].any():
-            outcome.note("not solved again: rounds of intervals in which the DSO also curtailed")
+        state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval])
+        curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
+        # mostly, a cut comes with the last awards or after them
+        cuts = [np.zeros_like(curtailed_wh)]
+        if len(last) > 1 and curtailed_wh.any():
+            cuts.append(curtailed_wh)
+        for cut_wh in cuts:
+            rounds = _rounds(network, step_s, state, offers, last, index, cut_wh)
+            tables = {
+                name: pd.DataFrame(columns)
+                for name, columns in appraisal_tables(interval, names, rounds).items()
+            }
+            if _same(own, tables["margins"]):
+                break
+        if not _same(own, tables["margins"]) and len(cuts) > 1:
+            outcome.note("not solved again: rounds of an interval between which the DSO cut")
             unsolved.append(interval)
             continue
-        rounds = _rounds(
-            network,
-            step_s,
-            _before_awards(interval, schedule, forecast_q_mvar[interval]),
-            offers,
-            last,
-            index,
-        )
-        names = np.array(rebuilt.names, dtype=object)
-        for name, columns in appraisal_tables(interval, names, rounds).items():
-            solved[name].append(pd.DataFrame(columns))
+        for name in TABLES:
+            solved[name].append(tables[name])
     for interval in margins:
         outcome.differ("margins", f"interval {interval}", "rows", len(margins[interval]), 0)
     for name in TABLES:
@@ -115,8 +120,12 @@ def _rounds(
     offers: pd.DataFrame,
     last: list[int],
     index: dict[str, int],
+    cut_wh: IntArray,
 ) -> list[AppraisedRound]:
-    """Appraise the rounds of an interval, each by the number of its last request."""
+    """Appraise the rounds of an interval, each by the number of its last request.
+
+    ``cut_wh`` was in force before the last of several rounds.
+    """
     found, before = [], 0
     for request in last:
         own = offers[(offers["request"] > before) & (offers["request"] <= request)]
@@ -135,4 +144,11 @@ def _rounds(
         activated_wh = state.activated_wh.copy()
         np.add.at(activated_wh, prosumer, sign * own["awarded_wh"].to_numpy(np.int64))
         state, before = replace(state, activated_wh=activated_wh), request
+        if request in last[-2:-1]:
+            state = replace(state, curtailed_wh=cut_wh)
     return found
+
+
+def _same(recorded: pd.DataFrame, solved: pd.DataFrame) -> bool:
+    left = recorded.sort_values("request").to_dict("list")
+    return all(left[name] == list(solved[name]) for name in left)
