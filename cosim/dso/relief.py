@@ -28,6 +28,8 @@ from cosim.units import BoolArray, FloatArray
 # a limit row enters the programme when its value comes so near; others are added when violated
 NEAR_LOADING_PERCENT = 10.0
 NEAR_VOLTAGE_PU = 0.01
+# a voltage so far above its lower limit does not reach it in one step
+FAR_VOLTAGE_PU = 0.08
 # largest error of the linear prediction, by how far a value was moved, at which an answer counts
 # as the optimum; or so many times the programme's own distance from a limit
 TRUST = 0.003
@@ -287,8 +289,10 @@ class _Search:
         )
         row = np.flatnonzero(self._wanted)[phasors.row]
         effect = phasors.d_p[:, actions.point] * actions.direction
-        bus = np.flatnonzero(checked.element[row] == "bus")
-        # a bus has both limits, a branch one
+        is_bus = checked.element[row] == "bus"
+        lowest_pu = limits.vm_min_pu + FAR_VOLTAGE_PU
+        bus = np.flatnonzero(is_bus & (np.abs(phasors.value) < lowest_pu))
+        # a bus far above its lower limit has, as a branch, the upper one alone
         of = np.concatenate([np.arange(row.size), bus])
         sign = np.concatenate([np.ones(row.size), -np.ones(bus.size)])
         is_voltage = checked.element[row[of]] == "bus"
