@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 
 from cosim.dso.congestion import Violation
 from cosim.dso.congestion import assess as assess_state
-from cosim.dso.relief import Actions, Relief, relieve
+from cosim.dso.programme import Actions
+from cosim.dso.relief import Relief, relieve
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.units import FloatArray, IntArray
@@ -98,13 +100,13 @@ class Procurement:
     check : GridCheck
         Against the limits as reported, without margins.
     n_iterations : int
-        Linear programmes solved.
+        Linearisations.
     converged : bool
         Whether the power flow after relief converged.
     relieved : bool
         Whether every limit as reported holds.
     margins_kept : bool
-        Whether every limit less its margin holds, with a margin for rounding to Wh.
+        Whether every limit less its margin holds.
     """
 
     awarded_mw: FloatArray
@@ -128,7 +130,7 @@ class DsoNetwork:
     loading_margin_percent, voltage_margin_pu : float
         Distance that relief keeps from them, for forecast errors. [%, pu]
     max_iterations : int
-        Most linear programmes per procurement.
+        Most linearisations from one start of a relief.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class DsoNetwork:
         limits: Limits,
         loading_margin_percent: float = 0.0,
         voltage_margin_pu: float = 0.0,
-        max_iterations: int = 8,
+        max_iterations: int = 16,
     ) -> None:
         self.engine = engine
         self.limits = limits
@@ -164,6 +166,7 @@ class DsoNetwork:
         q_mvar: npt.ArrayLike,
         down_potential_mw: npt.ArrayLike,
         up_potential_mw: npt.ArrayLike,
+        quantum_mw: float = 0.0,
     ) -> Need:
         """Find the least total change that relieves the network, to size requests.
 
@@ -173,9 +176,11 @@ class DsoNetwork:
             Injections before. [MW, Mvar]
         down_potential_mw, up_potential_mw : (n_points,) float
             How much each connection point could lower and raise its injection, >= 0. [MW]
+        quantum_mw : float
+            As of :meth:`procure`.
         """
         p, q = _floats(p_mw), _floats(q_mvar)
-        actions = _both_ways(_floats(down_potential_mw), _floats(up_potential_mw), 1.0)
+        actions = _both_ways(_floats(down_potential_mw), _floats(up_potential_mw), 1.0, quantum_mw)
         relief = self._relieve(p, q, actions)
         down, up = _split(actions, relief.amount_mw, p.size)
         return Need(
@@ -196,8 +201,11 @@ class DsoNetwork:
         curtailable_up_mw: npt.ArrayLike,
         requested_down_mw: float = np.inf,
         requested_up_mw: float = np.inf,
+        quantum_mw: float = 0.0,
     ) -> Procurement:
         """Award offers at least cost and curtail what they cannot relieve.
+
+        Nothing is curtailed where offers suffice.
 
         Parameters
         ----------
@@ -208,31 +216,27 @@ class DsoNetwork:
             Most injection and most consumption that may be cut, >= 0. [MW]
         requested_down_mw, requested_up_mw : float
             Most that the awards of either direction may amount to together. [MW]
+        quantum_mw : float
+            Awards and cuts are whole multiples of it; 0: any amount. [MW]
         """
         p, q = _floats(p_mw), _floats(q_mvar)
-        price = _floats(offers.price)
+        price, most_mw = _floats(offers.price), {-1: requested_down_mw, 1: requested_up_mw}
         curtailment_cost = CURTAILMENT_PRICE_FACTOR * (float(price.max(initial=0.0)) or 1.0)
         curtailment = _both_ways(
-            _floats(curtailable_down_mw), _floats(curtailable_up_mw), curtailment_cost
+            _floats(curtailable_down_mw), _floats(curtailable_up_mw), curtailment_cost, quantum_mw
         )
         usable = np.flatnonzero(_floats(offers.energy_mw) > 0.0)
-        direction = np.concatenate([offers.direction[usable], curtailment.direction])
-        is_offer = np.arange(direction.size) < usable.size
-        actions = Actions(
-            point=np.concatenate([offers.prosumer[usable], curtailment.point]),
-            direction=direction,
-            max_mw=np.concatenate([_floats(offers.energy_mw)[usable], curtailment.max_mw]),
-            cost=np.concatenate([price[usable], curtailment.cost]),
-            together=tuple(
-                (most_mw, is_offer & (direction == sign))
-                for most_mw, sign in ((requested_down_mw, -1), (requested_up_mw, 1))
-                if np.isfinite(most_mw)
-            ),
-        )
-        relief = self._relieve(p, q, actions)
+        own = _of_offers(offers, usable, most_mw, quantum_mw)
+        relief = self._relieve(p, q, _joined(own, curtailment))
+        cut_mw = relief.amount_mw[usable.size :]
+        if usable.size and cut_mw.any():
+            # a cut that helps more than its price says is no substitute for offers that suffice
+            without = self._relieve(p, q, own)
+            if without.within_limits:
+                relief, cut_mw = without, np.zeros(cut_mw.size)
         awarded = np.zeros(price.size)
         awarded[usable] = relief.amount_mw[: usable.size]
-        down, up = _split(curtailment, relief.amount_mw[usable.size :], p.size)
+        down, up = _split(curtailment, cut_mw, p.size)
         checked = check(relief.state, self.limits, self.engine.topology)
         return Procurement(
             awarded_mw=awarded,
@@ -253,7 +257,37 @@ def _floats(values: npt.ArrayLike) -> FloatArray:
     return np.asarray(values, dtype=np.float64)
 
 
-def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float) -> Actions:
+def _of_offers(
+    offers: Offers, usable: IntArray, most_mw: Mapping[int, float], quantum_mw: float
+) -> Actions:
+    """Return the awards that can be made, no more of each direction than was requested."""
+    direction = offers.direction[usable]
+    return Actions(
+        point=offers.prosumer[usable],
+        direction=direction,
+        max_mw=_floats(offers.energy_mw)[usable],
+        cost=_floats(offers.price)[usable],
+        together=tuple(
+            (most, direction == sign) for sign, most in most_mw.items() if np.isfinite(most)
+        ),
+        quantum_mw=quantum_mw,
+    )
+
+
+def _joined(first: Actions, second: Actions) -> Actions:
+    """Return both as one set of actions; the groups are those of the first."""
+    none = np.zeros(second.point.size, dtype=np.bool_)
+    return Actions(
+        point=np.concatenate([first.point, second.point]),
+        direction=np.concatenate([first.direction, second.direction]),
+        max_mw=np.concatenate([first.max_mw, second.max_mw]),
+        cost=np.concatenate([first.cost, second.cost]),
+        together=tuple((most, np.append(members, none)) for most, members in first.together),
+        quantum_mw=first.quantum_mw,
+    )
+
+
+def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float, quantum_mw: float) -> Actions:
     """Return an action per connection point and direction that has any potential."""
     down, up = np.flatnonzero(down_mw > 0.0), np.flatnonzero(up_mw > 0.0)
     return Actions(
@@ -261,6 +295,7 @@ def _both_ways(down_mw: FloatArray, up_mw: FloatArray, cost: float) -> Actions:
         direction=np.concatenate([np.full(down.size, -1), np.full(up.size, 1)]).astype(np.int64),
         max_mw=np.concatenate([down_mw[down], up_mw[up]]),
         cost=np.full(down.size + up.size, cost),
+        quantum_mw=quantum_mw,
     )
 
 

@@ -1,68 +1,46 @@
 """Least-cost change of injections that brings the network within limits.
 
-Successive linear programming: linearise the AC power flow with its exact sensitivities, solve the
-linear programme with HiGHS (Huangfu and Hall, Math. Prog. Comp. 10 (2018) 119-142,
-doi:10.1007/s12532-017-0130-5), solve the AC power flow of the answer, and repeat from there until
-it is within limits and the linearisation was good enough to be trusted on the cost as well.
+Successive linear programming: linearise voltages and currents of the AC power flow as phasors,
+with its exact sensitivities, solve the linear programme (:mod:`cosim.dso.programme`), solve the AC
+power flow of its answer, and repeat from there until that is within limits and the linearisation
+was good enough to be trusted on the cost as well. A step that worsens the excess is halved, and
+after one that turns round amounts may move half as far. The best state seen is kept. Where the
+descent ends outside limits, it begins anew from uses of everything that can be had (step bounds
+and restoration of feasibility as in trust-region methods: Sampath and others, Electr. Power Syst.
+Res. 165 (2018) 134-143, doi:10.1016/j.epsr.2018.09.002).
+
+Simplified: reactive power stays, taps stay, and the optimum is a local one; it is the global one
+as far as phasors are linear in the injections and no lower voltage limit binds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linprog
 
+from cosim.dso.programme import Actions, Linearised, cheapest
+from cosim.dso.whole import nearest_multiples, whole_multiples
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow
-from cosim.units import BoolArray, FloatArray, IntArray
+from cosim.units import BoolArray, FloatArray
 
 # a limit row enters the programme when its value comes so near; others are added when violated
 NEAR_LOADING_PERCENT = 10.0
 NEAR_VOLTAGE_PU = 0.01
-# integer Wh per quarter hour: what rounding may move at each connection point
-ROUNDING_MW = 4e-6
-# how far the programme stays inside what is accepted
-SLACK_LOADING_PERCENT = 1e-3
-SLACK_VOLTAGE_PU = 1e-6
-# largest error of the linear prediction at which an answer counts as the optimum
-TRUST_LOADING_PERCENT = 0.1
-TRUST_VOLTAGE_PU = 1e-4
-# a miss of up to so many times the trusted error is answered by a guard band at once
-GUARDED_TRUSTS = 5.0
-_KW = 1e3
+# a voltage so far above its lower limit does not reach it in one step
+FAR_VOLTAGE_PU = 0.08
+# largest error of the linear prediction, by how far a value was moved, at which an answer counts
+# as the optimum; or so many times the programme's own distance from a limit
+TRUST = 0.003
+TRUSTED_SLACKS = 2.0
+# shares of everything that can be had from which a descent begins anew
+SHARES = (0.25, 0.5, 0.75, 1.0)
+# excess up to which a step is taken although the point before it had less
+WORSE_PERCENT = 1.0
+MOST_HALVINGS = 10
+MOST_ROUNDINGS = 4
 _PERCENT_PER_PU = 100.0
-
-
-@dataclass(frozen=True)
-class Actions:
-    """Changes of injection that can be had.
-
-    Attributes
-    ----------
-    point : (m,) int64
-        Connection point.
-    direction : (m,) int64
-        +1 raises the net injection, -1 lowers it.
-    max_mw : (m,) float
-        Most that can be had, >= 0. [MW]
-    cost : (m,) float
-        Per MW, >= 0, any one currency.
-    together : tuple of (float, (m,) bool)
-        Most that a group of actions may amount to together, and which they are. [MW]
-    """
-
-    point: IntArray
-    direction: IntArray
-    max_mw: FloatArray
-    cost: FloatArray
-    together: tuple[tuple[float, BoolArray], ...] = ()
-
-    def change_mw(self, amount_mw: FloatArray, n_points: int) -> FloatArray:
-        """Return the change of injection by the actions taken, (n_points,). [MW]"""
-        change = np.zeros(n_points)
-        np.add.at(change, self.point, self.direction * amount_mw)
-        return change
 
 
 @dataclass(frozen=True)
@@ -77,9 +55,9 @@ class Relief:
     check : GridCheck
         Against the limits of the relief.
     n_iterations : int
-        Linear programmes solved.
+        Linearisations.
     within_limits : bool
-        Whether the limits hold with a margin for rounding.
+        Whether the limits hold.
     """
 
     amount_mw: FloatArray
@@ -89,25 +67,13 @@ class Relief:
     within_limits: bool
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Limit rows ``sign * value <= bound`` of one grid check."""
-
-    value: FloatArray
-    bound: FloatArray
-    sign: FloatArray
-    slack: FloatArray
-    trust: FloatArray
-    scale: FloatArray
-
-
 def relieve(
     engine: PowerFlow,
     limits: Limits,
     p_mw: FloatArray,
     q_mvar: FloatArray,
     actions: Actions,
-    max_iterations: int = 8,
+    max_iterations: int = 16,
 ) -> Relief:
     """Find the cheapest actions that bring the network within limits.
 
@@ -120,66 +86,242 @@ def relieve(
         Injections before. Reactive power stays. [MW, Mvar]
     actions : Actions
     max_iterations : int
-        Most linear programmes to solve.
+        Most linearisations from one start.
 
     Returns
     -------
     Relief
-        When limits cannot be kept, the actions that come nearest: first the least sum of
-        excesses, then the least cost. When no state with less power converges either, everything
-        that reduces power is used and the state says that it did not converge.
+        Within limits whenever that was seen to be possible, as full use of the actions is. When
+        limits cannot be kept, the actions that come nearest: first the least sum of excesses,
+        then the least cost. When no state with less power converges either, everything that
+        reduces power is used and the state says that it did not converge.
     """
-    n_points = p_mw.size
-    amount = np.zeros(actions.point.size)
-    state = engine.solve(p_mw, q_mvar)
-    if not state.converged:
-        amount, state = _towards_convergence(engine, p_mw, q_mvar, actions)
-    checked = check(state, limits, engine.topology)
-    if not state.converged or (not checked.any_violated and not amount.any()):
-        return Relief(amount, state, checked, 0, bool(state.converged))
-    best: Relief | None = None
-    wanted = np.zeros(checked.value.size, dtype=np.bool_)
-    # what the prediction of a row missed: two answers that are each the other's linearisation's
-    # optimum would alternate for ever without it
-    guard = np.zeros(checked.value.size)
-    iteration = 0
-    while iteration < max_iterations and actions.point.size:
-        iteration += 1
-        wanted |= _near(checked, limits)
-        rows = _rows(checked, wanted)
-        slope = engine.sensitivities(
-            state, p_mw + actions.change_mw(amount, n_points), q_mvar, wanted
-        ).d_p
-        points = np.unique(actions.point)
-        rounding = ROUNDING_MW * np.abs(slope[:, points]).sum(axis=1)
-        effect = slope[:, actions.point] * actions.direction
-        proposal, attainable = _programme(rows, rounding + guard[wanted], effect, amount, actions)
-        predicted = rows.value + effect @ (proposal - amount)
-        step_taken, state = _step(engine, p_mw, q_mvar, actions, amount, proposal)
-        amount, checked = step_taken, check(state, limits, engine.topology)
-        value = checked.value[wanted]
-        excess = rows.sign * (value - rows.bound)
-        if attainable:
-            missed = np.maximum(excess + rounding, 0.0)
-            # a large miss is first mended by linearising anew, not by keeping away
-            small = missed <= GUARDED_TRUSTS * rows.trust
-            guard[wanted] += np.where(small | (2 * iteration > max_iterations), missed, 0.0)
-        inside = not checked.any_violated and bool((excess + rounding <= 0.0).all())
-        found = Relief(amount, state, checked, iteration, inside)
-        best = _better(found, best, actions)
-        binding = (
-            rows.sign * (predicted - rows.bound) + rounding + guard[wanted] > -10.0 * rows.slack
+    search = _Search(engine, limits, p_mw, q_mvar, actions, max_iterations)
+    start = search.at(np.zeros(actions.point.size))
+    if not start.converged:
+        start = search.towards_convergence()
+    untouched = not start.amount_mw.any()
+    if not start.converged or not actions.point.size or (start.is_within and untouched):
+        return start.relief(0)
+    best = search.descend(start)
+    if not best.is_within:
+        other = search.full_use()
+        if other.excess < best.excess:
+            best = min(best, search.descend(other), key=_rank)
+    if actions.quantum_mw:
+        best = search.whole(best)
+    return best.relief(search.n_iterations)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Amounts, and the AC state after them against the limits.
+
+    ``excess`` is the sum over all rows, in percent and in hundredths of a unit of voltage.
+    """
+
+    amount_mw: FloatArray
+    state: GridState
+    check: GridCheck
+    excess: float
+    cost: float
+
+    @property
+    def converged(self) -> bool:
+        return bool(self.state.converged)
+
+    @property
+    def is_within(self) -> bool:
+        return not self.check.any_violated
+
+    def relief(self, n_iterations: int) -> Relief:
+        return Relief(self.amount_mw, self.state, self.check, n_iterations, self.is_within)
+
+
+def _rank(point: _Point) -> tuple[float, float]:
+    """Order points: within limits the cheaper, else the one with less excess."""
+    return (point.excess, point.cost)
+
+
+class _Search:
+    """Descents of one relief; rows of limits that once mattered stay in the programme."""
+
+    def __init__(
+        self,
+        engine: PowerFlow,
+        limits: Limits,
+        p_mw: FloatArray,
+        q_mvar: FloatArray,
+        actions: Actions,
+        max_iterations: int,
+    ) -> None:
+        self._engine, self._limits, self._actions = engine, limits, actions
+        self._p_mw, self._q_mvar = p_mw, q_mvar
+        self._max_iterations = max_iterations
+        n_rows = engine.topology.check_columns[0].size
+        self._wanted = np.zeros(n_rows, dtype=np.bool_)
+        self.n_iterations = 0
+
+    def at(self, amount_mw: FloatArray) -> _Point:
+        """Solve and check the state after these amounts."""
+        return self._point(amount_mw, self._engine.solve(self._injected(amount_mw), self._q_mvar))
+
+    def descend(self, start: _Point) -> _Point:
+        """Return the best point that successive linear programmes see from a start."""
+        best = point = start
+        reach, step_mw = 1.0, np.zeros(start.amount_mw.size)
+        guard = np.zeros(2 * self._wanted.size)
+        for iteration in range(1, self._max_iterations + 1):
+            self.n_iterations += 1
+            linear = self._linearised(point)
+            self._last = point.amount_mw, linear
+            keep = guard[linear.limit]
+            proposal, attainable = cheapest(linear, keep, point.amount_mw, self._actions, reach)
+            following = self._step(point, proposal)
+            before_mw, step_mw = step_mw, following.amount_mw - point.amount_mw
+            phasor = linear.predicted(step_mw)
+            predicted = self._by_limit(linear, np.abs(phasor))
+            found = following.check.value[linear.limit // 2]
+            if attainable and 2 * iteration > self._max_iterations:
+                # two answers that are each the optimum of the other's linearisation alternate
+                # for ever, unless it keeps away by what the prediction missed
+                beyond = linear.sign * (found - linear.bound)
+                guard[linear.limit] = keep + np.maximum(beyond, 0.0)
+            best = min(best, following, key=_rank)
+            distance = linear.sign * (linear.bound - predicted) - keep
+            binding = distance < 10.0 * linear.slack
+            moved = np.abs(predicted - point.check.value[linear.limit // 2])
+            trust = np.maximum(TRUST * moved, TRUSTED_SLACKS * linear.slack)
+            trusted = bool((np.abs(found - predicted) <= trust)[binding].all())
+            if float(step_mw @ before_mw) < 0.0:  # it turned round: the optimum is on the way
+                most_mw = np.maximum(self._actions.max_mw, 1e-12)
+                reach = 0.5 * float((np.abs(step_mw) / most_mw).max())
+            settled = following.is_within or not attainable
+            if settled and trusted and np.array_equal(following.amount_mw, proposal):
+                break
+            point = following
+        return best
+
+    def full_use(self) -> _Point:
+        """Return the best of the shares of everything that can be had, up, down or both."""
+        actions = self._actions
+        uses = np.array(
+            [
+                actions.bounded(np.where(chosen, share * actions.max_mw, 0.0))
+                for chosen in (actions.direction < 0, actions.direction > 0, actions.max_mw > 0.0)
+                for share in SHARES
+            ]
         )
-        trusted = bool((np.abs(value - predicted)[binding] <= rows.trust[binding]).all())
-        settled = inside or not attainable
-        if settled and trusted and np.array_equal(amount, proposal):
-            break
-    if best is None:
-        return Relief(amount, state, checked, iteration, False)
-    return Relief(best.amount_mw, best.state, best.check, iteration, best.within_limits)
+        return min(self._solved(uses), key=_rank)
+
+    def whole(self, best: _Point) -> _Point:
+        """Return whole multiples of the quantum next to the best point, within limits as it is."""
+        actions, point = self._actions, best
+        if not best.is_within:
+            return self.at(nearest_multiples(best.amount_mw, actions))
+        linear = self._based(best)
+        for _ in range(MOST_ROUNDINGS):
+            amount = whole_multiples(linear, point.amount_mw, actions)
+            point = self.at(amount)
+            if point.is_within or not point.converged:
+                break
+            linear = self._linearised(point)
+        if not point.is_within:
+            point = min(point, self.full_use(), key=_rank)
+        return point
+
+    def towards_convergence(self) -> _Point:
+        """Find the least share of all power-reducing actions that gives a state to start from."""
+        actions, p_mw = self._actions, self._p_mw
+        reducing = np.sign(p_mw)[actions.point] == -actions.direction
+        full = np.where(reducing, actions.max_mw, 0.0)
+        total = np.zeros(p_mw.size)
+        np.add.at(total, actions.point, full)
+        # not beyond zero injection
+        keep = np.ones(p_mw.size)
+        over = total > np.abs(p_mw)
+        keep[over] = np.abs(p_mw[over]) / total[over]
+        full = actions.bounded(full * keep[actions.point])
+        points = self._solved(np.linspace(0.0, 1.0, 33)[1:, None] * full)
+        return next((point for point in points if point.converged), points[-1])
+
+    def _solved(self, uses_mw: FloatArray) -> list[_Point]:
+        """Solve the states after several uses, (n, m), each rounded down to whole multiples."""
+        quantum = self._actions.quantum_mw
+        if quantum:
+            uses_mw = np.floor(uses_mw / quantum + 1e-6) * quantum
+        injected = np.array([self._injected(use) for use in uses_mw])
+        batch = self._engine.solve_batch(injected, np.tile(self._q_mvar, (len(injected), 1)))
+        return [self._point(use, batch.at(i)) for i, use in enumerate(uses_mw)]
+
+    def _injected(self, amount_mw: FloatArray) -> FloatArray:
+        return self._p_mw + self._actions.change_mw(amount_mw, self._p_mw.size)
+
+    def _point(self, amount_mw: FloatArray, state: GridState) -> _Point:
+        checked = check(state, self._limits, self._engine.topology)
+        scale = np.where(checked.element == "bus", _PERCENT_PER_PU, 1.0)
+        excess = np.inf
+        if state.converged:
+            beyond = np.abs(checked.value - checked.limit) * scale
+            excess = float(beyond[checked.violated].sum())
+        return _Point(amount_mw, state, checked, excess, float(self._actions.cost @ amount_mw))
+
+    def _step(self, point: _Point, proposal: FloatArray) -> _Point:
+        """Go to the proposal, or as much of the way as converges and does not worsen."""
+        allowed, best, share = max(point.excess, WORSE_PERCENT), None, 1.0
+        for _ in range(MOST_HALVINGS):
+            way = (
+                proposal if share == 1.0 else point.amount_mw + share * (proposal - point.amount_mw)
+            )
+            taken = self.at(way)
+            if taken.excess <= allowed:
+                return taken
+            best = taken if best is None else min(best, taken, key=_rank)
+            share /= 2.0
+        return best if best is not None and best.converged else point
+
+    def _linearised(self, point: _Point) -> Linearised:
+        """Linearise the limits that are or have been near, at a point."""
+        actions, checked = self._actions, point.check
+        lower, upper = self._limits.of_rows(self._engine.topology)
+        self._wanted |= _near(checked)
+        phasors = self._engine.phasors(
+            point.state, self._injected(point.amount_mw), self._q_mvar, self._wanted
+        )
+        row = np.flatnonzero(self._wanted)[phasors.row]
+        effect = phasors.d_p[:, actions.point] * actions.direction
+        is_bus = checked.element[row] == "bus"
+        near_low = np.abs(phasors.value) < lower[row] + FAR_VOLTAGE_PU
+        bus = np.flatnonzero(is_bus & near_low)
+        # a bus far above its lower limit has, as a branch, the upper one alone
+        of = np.concatenate([np.arange(row.size), bus])
+        sign = np.concatenate([np.ones(row.size), -np.ones(bus.size)])
+        is_voltage = checked.element[row[of]] == "bus"
+        return Linearised(
+            limit=2 * row[of] + (sign < 0.0),
+            sign=sign,
+            value=phasors.value[of],
+            effect=effect[of],
+            bound=np.where(sign > 0.0, upper[row[of]], lower[row[of]]),
+            is_voltage=is_voltage,
+        )
+
+    def _based(self, point: _Point) -> Linearised:
+        """Return the last linearisation, moved to a point near the one where it was made."""
+        made_at_mw, linear = self._last
+        phasor = linear.predicted(point.amount_mw - made_at_mw)
+        found = point.check.value[linear.limit // 2]
+        size = self._by_limit(linear, np.abs(phasor))
+        return replace(linear, value=phasor * (found / np.where(size > 0.0, size, 1.0)))
+
+    def _by_limit(self, linear: Linearised, size: FloatArray) -> FloatArray:
+        """Return for each phasor the larger modulus of those that share its limit."""
+        largest = np.zeros(2 * self._wanted.size)
+        np.maximum.at(largest, linear.limit, size)
+        return np.asarray(largest[linear.limit], dtype=np.float64)
 
 
-def _near(checked: GridCheck, limits: Limits) -> BoolArray:
+def _near(checked: GridCheck) -> BoolArray:
     """Return rows that are violated or could become so."""
     is_bus = checked.element == "bus"
     near = np.where(is_bus, NEAR_VOLTAGE_PU, NEAR_LOADING_PERCENT)
@@ -191,130 +333,3 @@ def _near(checked: GridCheck, limits: Limits) -> BoolArray:
     rows |= checked.violated
     rows[-1] = False
     return np.asarray(rows, dtype=np.bool_)
-
-
-def _rows(checked: GridCheck, wanted: BoolArray) -> _Rows:
-    is_bus = (checked.element == "bus")[wanted]
-    value, bound = checked.value[wanted], checked.limit[wanted]
-    return _Rows(
-        value=value,
-        bound=bound,
-        sign=np.where(checked.is_lower[wanted], -1.0, 1.0),
-        slack=np.where(is_bus, SLACK_VOLTAGE_PU, SLACK_LOADING_PERCENT),
-        trust=np.where(is_bus, TRUST_VOLTAGE_PU, TRUST_LOADING_PERCENT),
-        scale=np.where(is_bus, _PERCENT_PER_PU, 1.0),
-    )
-
-
-def _programme(
-    rows: _Rows, rounding: FloatArray, effect: FloatArray, amount: FloatArray, actions: Actions
-) -> tuple[FloatArray, bool]:
-    """Return the cheapest amounts within the linearised limits, and if there are any.
-
-    In kW and percent, so that coefficients are of order one for HiGHS' absolute tolerances.
-    """
-    weight = rows.sign * rows.scale
-    matrix = weight[:, None] * effect / _KW
-    bound = weight * (rows.bound - rows.value + effect @ amount)
-    bound -= rows.scale * (rounding + rows.slack)
-    n_rows = bound.size
-    # what actions may amount to together is no limit of the grid: it never gives way
-    matrix = np.vstack([matrix, *(members.astype(np.float64) for _, members in actions.together)])
-    bound = np.append(bound, [most_mw * _KW for most_mw, _ in actions.together])
-    top = actions.max_mw * _KW
-    unit = max(float(actions.cost.max(initial=0.0)), 1e-12)
-    # equal costs break by connection point, then by position: never by the solver's path
-    n_points = float(actions.point.max(initial=0) + 1)
-    tie = 1e-5 * ((actions.point + 1) / n_points + np.arange(top.size) / max(top.size, 1) * 1e-2)
-    cost = actions.cost / unit + tie * np.maximum(actions.cost / unit, 1e-2)
-    bounds = np.column_stack([np.zeros(top.size), top])
-    answer = _highs(cost, matrix, bound, bounds)
-    attainable = answer is not None
-    if answer is None:
-        elastic = np.concatenate([np.zeros(top.size), np.ones(n_rows)])
-        answer = _highs(
-            elastic,
-            np.hstack([matrix, -np.eye(bound.size, n_rows)]),
-            bound,
-            np.vstack([bounds, np.column_stack([np.zeros(n_rows), np.full(n_rows, np.inf)])]),
-        )
-        if answer is None:
-            return amount, False
-        nearest, excess = answer[: top.size], answer[top.size :]
-        loosened = bound.copy()
-        loosened[:n_rows] += excess + 1e-6
-        answer = _highs(cost, matrix, loosened, bounds)
-        answer = nearest if answer is None else answer
-    kept = np.clip(answer, 0.0, top)
-    kept[kept < 1e-6] = 0.0  # a milliwatt is the solver's tolerance, not an award
-    return np.minimum(kept / _KW, actions.max_mw), attainable
-
-
-def _highs(
-    cost: FloatArray, matrix: FloatArray, bound: FloatArray, bounds: FloatArray
-) -> FloatArray | None:
-    result = linprog(
-        cost,
-        A_ub=matrix,
-        b_ub=bound,
-        bounds=bounds,
-        method="highs-ds",
-        options={"dual_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9},
-    )
-    return np.asarray(result.x, dtype=np.float64) if result.status == 0 else None
-
-
-def _step(
-    engine: PowerFlow,
-    p_mw: FloatArray,
-    q_mvar: FloatArray,
-    actions: Actions,
-    amount: FloatArray,
-    proposal: FloatArray,
-) -> tuple[FloatArray, GridState]:
-    """Return the proposal, or as much of the way to it as converges."""
-    share = 1.0
-    while share > 1e-3:
-        taken = proposal if share == 1.0 else amount + share * (proposal - amount)
-        state = engine.solve(p_mw + actions.change_mw(taken, p_mw.size), q_mvar)
-        if state.converged:
-            return taken, state
-        share /= 2.0
-    return amount, engine.solve(p_mw + actions.change_mw(amount, p_mw.size), q_mvar)
-
-
-def _towards_convergence(
-    engine: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray, actions: Actions
-) -> tuple[FloatArray, GridState]:
-    """Find the least share of all power-reducing actions that gives a state to start from."""
-    reducing = np.sign(p_mw)[actions.point] == -actions.direction
-    full = np.where(reducing, actions.max_mw, 0.0)
-    total = np.zeros(p_mw.size)
-    np.add.at(total, actions.point, full)
-    # not beyond zero injection
-    keep = np.ones(p_mw.size)
-    over = total > np.abs(p_mw)
-    keep[over] = np.abs(p_mw[over]) / total[over]
-    full = full * keep[actions.point]
-    for most_mw, members in actions.together:
-        full[members] *= min(1.0, most_mw / max(float(full[members].sum()), 1e-12))
-    change = actions.change_mw(full, p_mw.size)
-    shares = np.linspace(0.0, 1.0, 33)[1:]
-    batch = engine.solve_batch(
-        p_mw + shares[:, None] * change, np.broadcast_to(q_mvar, (shares.size, q_mvar.size))
-    )
-    solved = np.flatnonzero(batch.converged)
-    first = int(solved[0]) if solved.size else shares.size - 1
-    return shares[first] * full, batch.at(first)
-
-
-def _better(found: Relief, best: Relief | None, actions: Actions) -> Relief:
-    """Prefer within limits to outside; then the later outside, or the cheaper inside."""
-    if best is None or (found.within_limits and not best.within_limits):
-        return found
-    if best.within_limits and not found.within_limits:
-        return best
-    if not found.within_limits:
-        return found
-    cheaper = actions.cost @ found.amount_mw <= actions.cost @ best.amount_mw
-    return found if cheaper else best

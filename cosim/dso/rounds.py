@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from cosim.dso.appraisal import needed_without_margins, pivotal_providers
 from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
 from cosim.messages import OffersMessage, ScheduleMessage
-from cosim.units import FloatArray, IntArray, p_mw_from_wh
+from cosim.messages.extras import ReliefAppraisal
+from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class Round:
         down_wh, up_wh : (n,) int64
             How much each connection point could lower and raise its injection, >= 0. [Wh]
         """
-        potentials_mw = (p_mw_from_wh(wh, self.step_s) for wh in (down_wh, up_wh))
-        return self.network.need(self.p_mw, self.q_mvar, *potentials_mw)
+        down_mw, up_mw = (p_mw_from_wh(wh, self.step_s) for wh in (down_wh, up_wh))
+        return self.network.need(self.p_mw, self.q_mvar, down_mw, up_mw, self._quantum_mw)
 
     def procure(
         self, down_wh: IntArray, up_wh: IntArray, most_down_wh: int, most_up_wh: int
@@ -86,18 +88,47 @@ class Round:
         most_down_wh, most_up_wh : int
             Most that the awards of either direction may amount to together. [Wh]
         """
-        offers, step_s = self.offers, self.step_s
+        step_s = self.step_s
         return self.network.procure(
             self.p_mw,
             self.q_mvar,
-            Offers(
-                prosumer=offers.prosumer,
-                direction=offers.direction,
-                energy_mw=p_mw_from_wh(offers.energy_wh, step_s),
-                price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
-            ),
+            self._offered,
             p_mw_from_wh(down_wh, step_s),
             p_mw_from_wh(up_wh, step_s),
             float(p_mw_from_wh(most_down_wh, step_s)),
             float(p_mw_from_wh(most_up_wh, step_s)),
+            self._quantum_mw,
         )
+
+    def appraise(self) -> ReliefAppraisal:
+        """Return the need without margins on the round's offers, and its pivotal providers."""
+        network, offers, quantum_mw = self.network, self._offered, self._quantum_mw
+        awarded_mw, sufficient = needed_without_margins(
+            network, self.p_mw, self.q_mvar, offers, quantum_mw
+        )
+        pivotal = pivotal_providers(network, self.p_mw, self.q_mvar, offers)
+        element, element_idx, quantity = network.engine.topology.check_columns
+        return ReliefAppraisal(
+            violated=network.assess(self.p_mw, self.q_mvar).check.any_violated,
+            needed_wh=energy_wh_from_mw(awarded_mw, self.step_s),
+            sufficient=sufficient,
+            pivotal=pivotal.prosumer,
+            element=element[pivotal.row],
+            element_idx=element_idx[pivotal.row],
+            quantity=quantity[pivotal.row],
+        )
+
+    @property
+    def _offered(self) -> Offers:
+        offers = self.offers
+        return Offers(
+            prosumer=offers.prosumer,
+            direction=offers.direction,
+            energy_mw=p_mw_from_wh(offers.energy_wh, self.step_s),
+            price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
+        )
+
+    @property
+    def _quantum_mw(self) -> float:
+        """Power of one Wh in an interval: what schedules and awards are whole multiples of."""
+        return float(p_mw_from_wh(1, self.step_s))

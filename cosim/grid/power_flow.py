@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.grid.network_model import NetworkModel, Topology, build_network_model
-from cosim.grid.sensitivities import Sensitivities, row_sensitivities
+from cosim.grid.sensitivities import Phasors, Sensitivities, row_phasors, row_sensitivities
 from cosim.plugins import POWER_FLOW
 from cosim.units import BoolArray, FloatArray
 
@@ -128,6 +128,18 @@ class PowerFlow(ABC):
             In the order of the rows.
         """
 
+    @abstractmethod
+    def phasors(
+        self, state: GridState, p_inject_mw: FloatArray, q_inject_mvar: FloatArray, rows: BoolArray
+    ) -> Phasors:
+        """Return the voltages and currents behind chosen rows, and how they move.
+
+        Parameters
+        ----------
+        state, p_inject_mw, q_inject_mvar, rows
+            As of :meth:`sensitivities`.
+        """
+
 
 class BalancedEngine(PowerFlow):
     """A balanced engine on the network condensed to its connection points.
@@ -156,6 +168,12 @@ class BalancedEngine(PowerFlow):
     ) -> Sensitivities:
         """Return exact derivatives of chosen rows of a grid check, on the condensed network."""
         return row_sensitivities(self.model, state, p_inject_mw, q_inject_mvar, rows)
+
+    def phasors(
+        self, state: GridState, p_inject_mw: FloatArray, q_inject_mvar: FloatArray, rows: BoolArray
+    ) -> Phasors:
+        """Return exact phasors of chosen rows of a grid check, on the condensed network."""
+        return row_phasors(self.model, state, p_inject_mw, q_inject_mvar, rows)
 
     def _checked(
         self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike, n_axes: int

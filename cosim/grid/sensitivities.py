@@ -8,6 +8,10 @@ Differentiating, with ``D = conj(S / V^2)``,
 which is linear in the real and imaginary parts of ``dI``. The rows asked for are linear functions
 of ``dI``, so one factorisation and one transposed solve per row give their derivatives by
 every active and reactive injection, without forming those of the others.
+
+Of a voltage or loading these are the derivatives of a modulus, which turns round where a flow
+passes zero. Its phasor does not: real and imaginary part of ``V`` and of the currents are almost
+linear in the injections over their whole range, so that who plans large changes takes them.
 """
 
 from __future__ import annotations
@@ -77,6 +81,110 @@ def sensitivities(
     ValueError
         If the state did not converge.
     """
+    node_current = _node_current(model, state, p_inject_mw, q_inject_mvar)
+    gains = _row_gains(model, node_current.current, bus, line, trafo)
+    return node_current.derivatives(model, gains)
+
+
+@dataclass(frozen=True)
+class Phasors:
+    """Complex voltages and currents behind chosen rows of a grid check, with derivatives.
+
+    A bus has one; a branch two, the currents at its ends, of which the check shows the larger
+    modulus. Angles are those of the network's reference.
+
+    Attributes
+    ----------
+    row : (k,) int64
+        Position of the row that each belongs to among the rows asked for.
+    value : (k,) complex
+        Modulus as in the check. [pu, % of the rating]
+    d_p : (k, n_points) complex
+        Per injected active power. [pu/MW, %/MW]
+    """
+
+    row: IntArray
+    value: ComplexArray
+    d_p: ComplexArray
+
+
+def row_phasors(
+    model: NetworkModel,
+    state: GridState,
+    p_inject_mw: npt.ArrayLike,
+    q_inject_mvar: npt.ArrayLike,
+    rows: BoolArray,
+) -> Phasors:
+    """Linearise the phasors of chosen rows of a grid check.
+
+    Parameters
+    ----------
+    model, state, p_inject_mw, q_inject_mvar, rows
+        As of :func:`row_sensitivities`.
+
+    Raises
+    ------
+    ValueError
+        If the state did not converge.
+    """
+    bus, line, trafo = _positions(model.topology, rows)
+    node_current = _node_current(model, state, p_inject_mw, q_inject_mvar)
+    flat, row = [bus + model.rows["bus"].start], [np.arange(bus.size)]
+    at = bus.size
+    for position, ends in ((line, ("line_from", "line_to")), (trafo, ("trafo_hv", "trafo_lv"))):
+        flat += [position + model.rows[end].start for end in ends]
+        row += [at + np.arange(position.size)] * 2
+        at += position.size
+    chosen = np.concatenate(flat)
+    gains = model.out_gain[chosen]
+    parts = node_current.derivatives(model, np.concatenate([gains, -1j * gains])).d_p
+    return Phasors(
+        row=np.concatenate(row),
+        value=model.out_idle[chosen] + gains @ node_current.current,
+        d_p=parts[: chosen.size] + 1j * parts[chosen.size :],
+    )
+
+
+@dataclass(frozen=True)
+class _NodeCurrent:
+    """Node powers, voltages and currents of a state. [pu]"""
+
+    s: ComplexArray
+    v: ComplexArray
+    current: ComplexArray
+
+    def derivatives(self, model: NetworkModel, gains: ComplexArray) -> Sensitivities:
+        """Return the derivatives of ``Re(gains dI)`` by the injections of every point."""
+        s, v = self.s, self.v
+        n = v.size
+        # rows of Re(g dI) as real rows on (Re dI, Im dI)
+        targets = np.concatenate([gains.real, -gains.imag], axis=1)
+        k = (s / v**2).conj()[:, None] * model.z_node.conj()
+        system = np.empty((2 * n, 2 * n))
+        system[:n, :n] = k.real
+        system[:n, n:] = k.imag
+        system[n:, :n] = k.imag
+        system[n:, n:] = -k.real
+        system[np.diag_indices(2 * n)] += 1.0
+        # row-major here is the transpose in LAPACK's order: this solves the transposed system
+        _, _, adjoint, info = lapack.dgesv(system.T, targets.T, overwrite_a=1, overwrite_b=0)
+        if info != 0:
+            raise ValueError("the power flow has no derivative at this state (voltage collapse)")
+        adjoint = adjoint[:n] + 1j * adjoint[n:]
+        # conj(dS) / conj(V): dS real for active, imaginary for reactive power
+        per_s = adjoint.conj() / (v.conj()[:, None] * model.base_mva)
+        d_node_p, d_node_q = per_s.real.T, per_s.imag.T
+        if model.one_point_per_node:
+            return Sensitivities(np.ascontiguousarray(d_node_p), np.ascontiguousarray(d_node_q))
+        return Sensitivities(d_node_p @ model.incidence.T, d_node_q @ model.incidence.T)
+
+
+def _node_current(
+    model: NetworkModel,
+    state: GridState,
+    p_inject_mw: npt.ArrayLike,
+    q_inject_mvar: npt.ArrayLike,
+) -> _NodeCurrent:
     if not state.converged:
         raise ValueError("a state that did not converge has no sensitivities")
     p_pu = np.asarray(p_inject_mw, dtype=np.float64) / model.base_mva
@@ -85,30 +193,10 @@ def sensitivities(
     if not model.one_point_per_node:
         s = s @ model.incidence
     node_bus = model.bus_of_point[model.point_of_node]
-    v = state.vm_pu[node_bus] * np.exp(1j * np.radians(state.va_degree[node_bus]))
+    angle = np.radians(state.va_degree[node_bus])
+    v: ComplexArray = np.asarray(state.vm_pu[node_bus] * np.exp(1j * angle), dtype=np.complex128)
     current: ComplexArray = np.asarray((s / v).conj(), dtype=np.complex128)
-    gains = _row_gains(model, current, bus, line, trafo)
-    n = v.size
-    # rows of Re(g dI) as real rows on (Re dI, Im dI)
-    targets = np.concatenate([gains.real, -gains.imag], axis=1)
-    k = (s / v**2).conj()[:, None] * model.z_node.conj()
-    system = np.empty((2 * n, 2 * n))
-    system[:n, :n] = k.real
-    system[:n, n:] = k.imag
-    system[n:, :n] = k.imag
-    system[n:, n:] = -k.real
-    system[np.diag_indices(2 * n)] += 1.0
-    # row-major here is the transpose in LAPACK's order, so this solves with the transposed system
-    _, _, adjoint, info = lapack.dgesv(system.T, targets.T, overwrite_a=1, overwrite_b=0)
-    if info != 0:
-        raise ValueError("the power flow has no derivative at this state (voltage collapse)")
-    adjoint = adjoint[:n] + 1j * adjoint[n:]
-    # conj(dS) / conj(V): dS real for active, imaginary for reactive power
-    per_s = adjoint.conj() / (v.conj()[:, None] * model.base_mva)
-    d_node_p, d_node_q = per_s.real.T, per_s.imag.T
-    if model.one_point_per_node:
-        return Sensitivities(np.ascontiguousarray(d_node_p), np.ascontiguousarray(d_node_q))
-    return Sensitivities(d_node_p @ model.incidence.T, d_node_q @ model.incidence.T)
+    return _NodeCurrent(s, v, current)
 
 
 def row_sensitivities(

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from cosim.messages.declaration import Field
 from cosim.units import IntArray
 
@@ -96,3 +99,26 @@ class StorageAccounts:
     """Accounts of a shared battery, in prices."""
 
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "stored")]
+
+
+@extra("relief_appraisal")
+@dataclass(frozen=True)
+class ReliefAppraisal:
+    """Need without margins and pivotal providers of the offers just awarded, in a decision."""
+
+    violated: Annotated[
+        bool, Field("-", "()", "whether the schedule before the awards violates a limit")
+    ]
+    needed_wh: Annotated[
+        IntArray,
+        Field("Wh", "(m,)", "per offer of the last schedule, what limits without margins need"),
+    ]
+    sufficient: Annotated[bool, Field("-", "()", "whether the offers suffice for these limits")]
+    pivotal: Annotated[IntArray, Field("-", "(k,)", "position of each pivotal provider's point")]
+    element: Annotated[
+        npt.NDArray[np.object_], Field("-", "(k,)", "bus, line or trafo that it is pivotal for")
+    ]
+    element_idx: Annotated[IntArray, Field("-", "(k,)", "index in the network")]
+    quantity: Annotated[
+        npt.NDArray[np.object_], Field("-", "(k,)", "vm_pu or loading_percent, by phase if of one")
+    ]

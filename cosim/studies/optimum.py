@@ -202,8 +202,7 @@ class Plant:
             state, self.p_mw[t] + p_kw / KW, self.q_mvar[t] + q_kvar / KW, rows
         )
         is_bus = checked.element[rows] == "bus"
-        low = is_bus & (checked.limit[rows] == self.limits.vm_min_pu)
-        weight = np.where(low, -1.0, 1.0) * np.where(is_bus, _PER_CENT, 1.0)
+        weight = np.where(checked.is_lower[rows], -1.0, 1.0) * np.where(is_bus, _PER_CENT, 1.0)
         inside = np.where(is_bus, TOLERANCE_PU * _PER_CENT, TOLERANCE_PERCENT) / 10.0
         return Cut(
             t=t,
@@ -296,9 +295,8 @@ def _optimum(
     import_kw = float(states.p_slack_mw.sum()) * KW
     beyond = {True: 0.0, False: 0.0}
     for checked in checks:
-        low = checked.limit == plant.limits.vm_min_pu
         is_bus = checked.element == "bus"
-        excess = np.where(is_bus & low, -1.0, 1.0) * (checked.value - checked.limit)
+        excess = np.where(checked.is_lower, -1.0, 1.0) * (checked.value - checked.limit)
         for of_bus in beyond:
             rows = (is_bus == of_bus) & (checked.element != "grid")
             beyond[of_bus] = max(beyond[of_bus], float(excess[rows].max(initial=0.0)))

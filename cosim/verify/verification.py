@@ -32,6 +32,7 @@ from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.mechanisms import checks_of, recompute
 from cosim.verify.population import RebuiltPopulation, check_devices, check_forecasts
 from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
+from cosim.verify.relief import check_margins
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 from cosim.verify.study import check_study, study_runs
 from cosim.verify.summary import check_conservation, check_indicators
@@ -253,3 +254,4 @@ def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> 
     solved = done.prepare("power flow", solve)
     if solved is not None:
         done.run("grid checks", grid.check_grid_checks, rebuilt, *solved, every)
+    done.run("margins", check_margins, rebuilt, every)

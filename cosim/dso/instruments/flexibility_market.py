@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from cosim.dso.instruments.base import Action, Instrument
+from cosim.messages import Extras
 from cosim.settings import Model, NonNegative
 from cosim.units import IntArray, energy_wh_from_mw
 
@@ -71,20 +72,10 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
             without = round.procure(nothing, nothing, *most_wh)
             result = without if without.converged else result
         awarded_wh = energy_wh_from_mw(result.awarded_mw, round.step_s)
-        awarded_wh = np.minimum(awarded_wh, offers.energy_wh)
-        for sign, wh in requested_wh.items():
-            _trim(awarded_wh, np.flatnonzero(direction == sign), wh)
         _net_out(awarded_wh, prosumer, direction)
         cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
-        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh)
-
-
-def _trim(awarded_wh: IntArray, own: IntArray, requested_wh: int) -> None:
-    """Take back what rounding to Wh awarded beyond the request, from the largest awards."""
-    excess = int(awarded_wh[own].sum()) - requested_wh
-    largest = own[np.argsort(-awarded_wh[own], kind="stable")]
-    for offer in largest[: max(excess, 0)]:
-        awarded_wh[offer] -= 1
+        extras = Extras(round.appraise()) if prosumer.size else Extras()
+        return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh, extras=extras)
 
 
 def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:

@@ -1,4 +1,7 @@
-"""The table of flexibility, recomputed from the replayed chain."""
+"""The table of flexibility, recomputed from the replayed chain; rounds of awards against it.
+
+What a round needs without margins, and who is pivotal in it, is solved again with the grid.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,12 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
     """Checks of the flexibility market."""
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the check of the table ``flexibility``."""
-        return {"flexibility": lambda: check_flexibility(history)}
+        """Return the checks of its tables."""
+        return {
+            "flexibility": lambda: check_flexibility(history),
+            "margins": lambda: check_rounds(history, "margins"),
+            "pivotal": lambda: check_rounds(history, "pivotal"),
+        }
 
     def intervals(self, history: History) -> Mapping[int, int]:
         """Return the interval of the request that a call is about."""
@@ -112,4 +119,30 @@ def check_flexibility(history: History) -> Check:
         stated = nominated.get((row["interval"], row["prosumer"]))
         name = f"interval {row['interval']}, prosumer {row['prosumer']}"
         check.equal("schedules", name, "nominated_wh", stated, row["baseline_wh"])
+    return check
+
+
+def check_rounds(history: History, table: str) -> Check:
+    """Check that rows are of rounds with offers on the chain: the last has the last request.
+
+    A run that the chain's forks touched knows other requests than the branch that stayed.
+    """
+    check = Check(table, "rounds of requests that have offers")
+    if len(history.results.table("reorganisations")):
+        check.note("not compared: reorganisations changed requests after the DSO's decision")
+        return check
+    offered: dict[int, dict[int, set[str]]] = defaultdict(dict)
+    for row in flexibility_rows(history):
+        offered[row["interval"]].setdefault(row["request"], set()).add(row["prosumer"])
+    frame = history.results.table(table)
+    rounds = [int(request) for request in history.results.table("margins")["request"]]
+    for number in frame.to_dict("records"):
+        own, request = offered.get(number["interval"], {}), int(number["request"])
+        name = f"interval {number['interval']}, request {request}"
+        check.equal(table, name, "request", request in own, True)
+        if table == "pivotal":
+            check.equal(table, name, "round", request in rounds, True)
+            # of this round or of an earlier one of the interval
+            everyone = set[str]().union(*(own[other] for other in own if other <= request))
+            check.equal(table, name, "prosumer", number["prosumer"] in everyone, True)
     return check

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from cosim.mechanisms.flexibility_market.indicators import (
     FlexibilityIndicators,
@@ -26,7 +28,7 @@ from cosim.report.chart_style import (
 from cosim.report.comparison import MONEY, Column, Comparison, Figure, Shown, indicator
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
-from cosim.report.text import number
+from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.units import UEUR_PER_EUR, WH_PER_KWH
 
@@ -36,6 +38,19 @@ DEFINITIONS = (
         "Energy over all requests of the DSO, up and down; an offer repeated in a later request of "
         "the same interval counts again. Delivered: the awarded part that the meter confirms "
         "against the baseline. Cost: payments less penalties for what was not delivered.",
+    ),
+    (
+        "Cost of margins",
+        "Awards at the prices asked, less the cheapest awards that keep the limits themselves: "
+        "solved again in every round on the same schedule and the same offers, without margins. "
+        "What a margin spares in violations of what is delivered is not set against it.",
+    ),
+    (
+        "Pivotal provider",
+        "A provider without whom the offers of all others, each used in full as far as it helps an "
+        "element, do not bring that element within its limit less margin, although those of "
+        "everybody do. By AC power flow, for each element that the schedule of a round violates, "
+        "each by itself.",
     ),
 )
 
@@ -96,14 +111,21 @@ class FlexibilityReported(Reported[Any]):
             key="flexibility",
             title="Flexibility",
             key_data=(("Flexibility", terms),),
-            tiles=flexibility_tiles(self.indicators(results)),
+            tiles=flexibility_tiles(self.indicators(results), results.frame("pivotal")),
             figures=(flexibility_chart(results),),
             definitions=DEFINITIONS,
         )
 
 
-def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
-    """Return tiles of energy and cost."""
+def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[Tile, ...]:
+    """Return tiles of energy, cost, margins and pivotal providers."""
+    columns = (pivotal[name] for name in ("prosumer", "element", "element_idx"))
+    counts = Counter(zip(*columns, strict=True))
+    leading = "none in any round"
+    if counts:
+        # of equally frequent ones the first by name
+        (prosumer, element, idx), n = min(counts.items(), key=lambda item: (-item[1], item[0]))
+        leading = f"most often {prosumer} for {element} {idx}: {n} rounds"
     return (
         Tile(
             "Flexibility delivered",
@@ -117,6 +139,18 @@ def flexibility_tiles(i: FlexibilityIndicators) -> tuple[Tile, ...]:
             f"{number(i.flexibility_paid_eur, 'EUR', 2)} paid, "
             f"{number(i.penalties_eur, 'EUR', 2)} penalties received",
             number(i.flexibility_cost_eur, "EUR", 2),
+        ),
+        Tile(
+            "Of it for the DSO's margins",
+            f"{percent(i.margin_cost_share)} of the awards at the prices asked; "
+            f"{i.award_rounds_unviolated} of {i.award_rounds} rounds bought where the schedule "
+            "violated no limit",
+            number(i.margin_cost_eur, "EUR", 2),
+        ),
+        Tile(
+            "Pivotal providers",
+            f"in {i.pivotal_rounds} of {i.award_rounds} rounds; {leading}",
+            str(i.pivotal_providers),
         ),
     )
 

@@ -17,12 +17,17 @@ from cosim.mechanisms.flexibility_market.model import (
 )
 from cosim.mechanisms.flexibility_market.outcomes import Request
 from cosim.mechanisms.flexibility_market.requests import Requests
-from cosim.mechanisms.flexibility_market.rows import flexibility_columns
+from cosim.mechanisms.flexibility_market.rows import (
+    AppraisedRound,
+    appraisal_tables,
+    flexibility_columns,
+)
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, DecisionMessage, OffersMessage
+from cosim.messages.extras import ReliefAppraisal
 from cosim.units import IntArray
 
 
@@ -32,6 +37,7 @@ class _Interval:
 
     bids: BidsMessage
     offers: list[tuple[Request, int]] = field(default_factory=list)
+    appraised: list[AppraisedRound] = field(default_factory=list)
 
 
 class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel]):
@@ -91,6 +97,11 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
         """Award what the DSO chose of the last offers, then ask for what it asks."""
         state = self._intervals[interval]
+        appraisal = decision.extras.of(ReliefAppraisal)
+        if appraisal is not None and state.offers:
+            prices = tuple(request.prices_ueur_per_kwh[o] for request, o in state.offers)
+            last = max(request.number for request, _ in state.offers)
+            state.appraised.append(AppraisedRound(last, prices, appraisal))
         if len(decision.awarded_wh):
             activated_wh = self._award(state, decision.awarded_wh, schedules.activated_wh)
             schedules = replace(schedules, activated_wh=activated_wh)
@@ -146,7 +157,11 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         with self.timer.measure("models"):
             for request in requests:
                 self._settle_in_model(interval, request)
-        return {"flexibility": flexibility_columns(interval, self._names, requests)}
+        appraised = self._intervals[interval].appraised
+        return {
+            "flexibility": flexibility_columns(interval, self._names, requests),
+            **appraisal_tables(interval, self._names, appraised),
+        }
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""

@@ -1,16 +1,37 @@
-"""Rows of ``flexibility``."""
+"""Rows of ``flexibility``, ``margins`` and ``pivotal``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cosim.mechanisms.flexibility_market.outcomes import Request
 from cosim.messages import Columns
+from cosim.messages.extras import ReliefAppraisal
+from cosim.units import amount_earned_ueur
 
 Names = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class AppraisedRound:
+    """A round of awards as the DSO appraised it.
+
+    Attributes
+    ----------
+    request : int
+        Number of its last request with offers.
+    prices_ueur_per_kwh : tuple of int
+        Of its offers.
+    appraisal : ReliefAppraisal
+    """
+
+    request: int
+    prices_ueur_per_kwh: tuple[int, ...]
+    appraisal: ReliefAppraisal
 
 
 def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]) -> Columns:
@@ -28,4 +49,38 @@ def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]
         "paid_ueur": [request.paid_ueur[o] for request, o in offers],
         "penalty_ueur": [request.penalty_ueur[o] for request, o in offers],
         "baseline_wh": [request.baselines_wh[o] for request, o in offers],
+    }
+
+
+def appraisal_tables(
+    interval: int, names: Names, rounds: Sequence[AppraisedRound]
+) -> Mapping[str, Columns]:
+    """Return the rows of ``margins`` and ``pivotal``: every round of awards."""
+    appraised = [each.appraisal for each in rounds]
+    found = [(each, k) for each in rounds for k in range(each.appraisal.pivotal.size)]
+    return {
+        "margins": {
+            "interval": interval,
+            "request": [each.request for each in rounds],
+            "violated": [one.violated for one in appraised],
+            "needed_wh": [int(one.needed_wh.sum()) for one in appraised],
+            "needed_ueur": [
+                sum(
+                    amount_earned_ueur(int(wh), price)
+                    for wh, price in zip(
+                        each.appraisal.needed_wh, each.prices_ueur_per_kwh, strict=True
+                    )
+                )
+                for each in rounds
+            ],
+            "sufficient": [one.sufficient for one in appraised],
+        },
+        "pivotal": {
+            "interval": interval,
+            "request": [each.request for each, _ in found],
+            "prosumer": [names[each.appraisal.pivotal[k]] for each, k in found],
+            "element": [each.appraisal.element[k] for each, k in found],
+            "element_idx": [each.appraisal.element_idx[k] for each, k in found],
+            "quantity": [each.appraisal.quantity[k] for each, k in found],
+        },
     }

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cosim.results.columns import PROSUMER, Table, integer, interval, price, text, ueur, wh
+from cosim.results.columns import (
+    PROSUMER,
+    Table,
+    flag,
+    index,
+    integer,
+    interval,
+    price,
+    text,
+    ueur,
+    wh,
+)
 
 TABLES = (
     Table(
@@ -20,6 +31,31 @@ TABLES = (
             ueur("paid_ueur", "paid by the DSO to the prosumer"),
             ueur("penalty_ueur", "paid by the prosumer to the DSO for what was not delivered"),
             wh("baseline_wh", "net injection that delivery is measured against", optional=True),
+        ),
+    ),
+    Table(
+        "margins",
+        "one round of awards, solved again on the same schedule and offers without the DSO's "
+        "margins",
+        (
+            interval(),
+            integer("request", "-", "number of the round's last request with offers"),
+            flag("violated", "whether the schedule before the awards violates a limit as reported"),
+            wh("needed_wh", "least-cost awards that keep the limits as reported"),
+            ueur("needed_ueur", "their cost at the prices asked"),
+            flag("sufficient", "whether the offers suffice for these limits"),
+        ),
+    ),
+    Table(
+        "pivotal",
+        "one provider without whom the other offers of a round do not relieve an element",
+        (
+            interval(),
+            integer("request", "-", "number of the round's last request with offers"),
+            PROSUMER,
+            text("element", "bus, line or trafo"),
+            index("element_idx", "index of the element in network.json"),
+            text("quantity", "vm_pu or loading_percent, by phase if of one"),
         ),
     ),
 )

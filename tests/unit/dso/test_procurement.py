@@ -7,10 +7,13 @@ import pytest
 from published_injections import published_injections
 
 from cosim.dso.procurement import DsoNetwork, Offers
-from cosim.dso.relief import ROUNDING_MW
 from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits, check
 from cosim.grid.newton_raphson import PandapowerEngine
+from cosim.units import energy_wh_from_mw, p_mw_from_wh
+
+STEP_S = 900
+WH_MW = float(p_mw_from_wh(1, STEP_S))
 
 MARGINS = {"loading_margin_percent": 5.0, "voltage_margin_pu": 0.003}
 
@@ -138,10 +141,15 @@ def test_relief_holds_by_the_reference_engine_after_rounding(feeder, rural3, tim
     p_mw, q_mvar = injections(year, time)
     network = DsoNetwork(engine, Limits(), **MARGINS)
     offers = offers_of_all(p_mw, 0.4, np.random.default_rng(5).uniform(0.1, 0.6, p_mw.size))
-    result = network.procure(p_mw, q_mvar, offers, *curtailable(p_mw))
+    p_mw = p_mw_from_wh(energy_wh_from_mw(p_mw, STEP_S), STEP_S)
+    sizes = offers, *curtailable(p_mw)
+    result = network.procure(p_mw, q_mvar, *sizes, quantum_mw=WH_MW)
     assert result.margins_kept
-    rounding = ROUNDING_MW * np.random.default_rng(6).choice([-1.0, 1.0], p_mw.size)
-    state = PandapowerEngine(rural3.net).solve(after(p_mw, offers, result) + rounding, q_mvar)
+    np.testing.assert_allclose(
+        result.awarded_mw / WH_MW, np.rint(result.awarded_mw / WH_MW), atol=1e-9
+    )
+    awarded_wh = energy_wh_from_mw(after(p_mw, offers, result), STEP_S)
+    state = PandapowerEngine(rural3.net).solve(p_mw_from_wh(awarded_wh, STEP_S), q_mvar)
     assert not check(state, network.relief_limits, engine.topology).any_violated
 
 

@@ -16,7 +16,7 @@ from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits, check, check_delivered
 from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow, no_state
 from cosim.grid.reference import ReferenceCheck, make_reference
-from cosim.grid.sensitivities import Sensitivities
+from cosim.grid.sensitivities import Phasors, Sensitivities
 from cosim.plugins import POWER_FLOW
 from cosim.scenario.grid import GridSettings
 from cosim.simulators.grid import flow_message, initial_flow
@@ -54,14 +54,26 @@ class Unbalanced(PowerFlow):
         return replace(state, **spread)
 
     def sensitivities(self, state, p_inject_mw, q_inject_mvar, rows):
+        own, of_element, at, scale = self._asked(p_inject_mw, q_inject_mvar, rows)
+        found = self.balanced.sensitivities(own, p_inject_mw, q_inject_mvar, of_element)
+        scale = scale[:, None]
+        return Sensitivities(found.d_p[at] * scale, found.d_q[at] * scale)
+
+    def phasors(self, state, p_inject_mw, q_inject_mvar, rows):
+        own, of_element, at, scale = self._asked(p_inject_mw, q_inject_mvar, rows)
+        found = self.balanced.phasors(own, p_inject_mw, q_inject_mvar, of_element)
+        pairs = [
+            (i, of) for i, element in enumerate(at) for of in np.flatnonzero(found.row == element)
+        ]
+        row, of = np.array(pairs).T
+        return Phasors(row, found.value[of] * scale[row], found.d_p[of] * scale[row, None])
+
+    def _asked(self, p_inject_mw, q_inject_mvar, rows):
+        """Return the balanced state and rows, and each row's place and factor among them."""
         own = self.balanced.solve(p_inject_mw, q_inject_mvar)
         of_element = np.append(rows[:-1].reshape(-1, 3).any(axis=1), False)
-        found = self.balanced.sensitivities(own, p_inject_mw, q_inject_mvar, of_element)
-        position = np.cumsum(of_element) - 1
         row = np.flatnonzero(rows[:-1])
-        scale = SPREAD[row % 3][:, None]
-        at = position[row // 3]
-        return Sensitivities(found.d_p[at] * scale, found.d_q[at] * scale)
+        return own, of_element, (np.cumsum(of_element) - 1)[row // 3], SPREAD[row % 3]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,154 @@
+"""Needs without margins and pivotal providers, from recorded schedules and offers once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cosim.dso.procurement import DsoNetwork
+from cosim.dso.rounds import Round
+from cosim.grid.limits import Limits
+from cosim.grid.power_flow import make_power_flow
+from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_tables
+from cosim.messages import OffersMessage, ScheduleMessage
+from cosim.replay.findings import Check
+from cosim.results.reader import Results, by_interval
+from cosim.units import FloatArray, IntArray
+from cosim.verify.population import RebuiltPopulation
+
+TABLES = ("margins", "pivotal")
+_KEYS = {
+    "margins": ["interval", "request"],
+    "pivotal": ["interval", "request", "prosumer", "element", "element_idx", "quantity"],
+}
+
+
+def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
+    """Solve rounds of awards again without margins, and look for pivotal providers once more.
+
+    Of every so many intervals. The schedule of a later round holds what earlier ones awarded.
+    """
+    outcome = Check("margins", "rounds of awards solved again on recorded schedules and offers")
+    results = rebuilt.results
+    forecast_q_mvar = rebuilt.forecast_q_mvar
+    if forecast_q_mvar is None:
+        outcome.note(f"not solved again: {rebuilt.missing}")
+        return outcome
+    if len(results.table("reorganisations")):
+        outcome.note("not solved again: reorganisations changed what the DSO had been offered")
+        return outcome
+    network, step_s = _network(results), results.scenario.time.step_s
+    recorded = {name: results.table(name) for name in TABLES}
+    margins = dict(by_interval(recorded["margins"]))
+    schedules = dict(by_interval(results.table("schedules")))
+    index = {name: i for i, name in enumerate(rebuilt.names)}
+    names = np.array(rebuilt.names, dtype=object)
+    solved: dict[str, list[Any]] = {name: [] for name in TABLES}
+    unsolved: list[int] = []
+    for interval, offers in by_interval(results.table("flexibility")):
+        own = margins.pop(interval, recorded["margins"].iloc[:0])
+        last = sorted(int(request) for request in own["request"])
+        row = f"interval {interval}"
+        outcome.equal(
+            "margins", row, "last request", max(last, default=None), int(offers["request"].max())
+        )
+        if interval % every:
+            unsolved.append(interval)
+            continue
+        state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval])
+        curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
+        # mostly, a cut comes with the last awards or after them
+        cuts = [np.zeros_like(curtailed_wh)]
+        if len(last) > 1 and curtailed_wh.any():
+            cuts.append(curtailed_wh)
+        for cut_wh in cuts:
+            rounds = _rounds(network, step_s, state, offers, last, index, cut_wh)
+            tables = {
+                name: pd.DataFrame(columns)
+                for name, columns in appraisal_tables(interval, names, rounds).items()
+            }
+            if _same(own, tables["margins"]):
+                break
+        if not _same(own, tables["margins"]) and len(cuts) > 1:
+            outcome.note("not solved again: rounds of an interval between which the DSO cut")
+            unsolved.append(interval)
+            continue
+        for name in TABLES:
+            solved[name].append(tables[name])
+    for interval in margins:
+        outcome.differ("margins", f"interval {interval}", "rows", len(margins[interval]), 0)
+    for name in TABLES:
+        frame, key = recorded[name], _KEYS[name]
+        rest = [column for column in frame.columns if column not in key]
+        mine = pd.concat(solved[name]) if solved[name] else frame.iloc[:0]
+        outcome.keyed(name, key, frame[~frame["interval"].isin(unsolved)], mine, rest)
+    return outcome
+
+
+def _network(results: Results) -> DsoNetwork:
+    scenario = results.scenario
+    return DsoNetwork(
+        make_power_flow(scenario.grid.power_flow, results.network),
+        Limits(**scenario.grid.limits.model_dump()),
+        scenario.dso.loading_margin_percent,
+        scenario.dso.voltage_margin_pu,
+    )
+
+
+def _before_awards(interval: int, schedule: pd.DataFrame, q_mvar: FloatArray) -> ScheduleMessage:
+    none = np.zeros(len(schedule), dtype=np.int64)
+    return ScheduleMessage(
+        interval=interval,
+        round=0,
+        nominated_wh=schedule["nominated_wh"].to_numpy(np.int64),
+        activated_wh=none,
+        curtailed_wh=none,
+        forecast_q_mvar=q_mvar,
+        curtailable_down_wh=none,
+        curtailable_up_wh=none,
+        offers=None,
+    )
+
+
+def _rounds(
+    network: DsoNetwork,
+    step_s: int,
+    state: ScheduleMessage,
+    offers: pd.DataFrame,
+    last: list[int],
+    index: dict[str, int],
+    cut_wh: IntArray,
+) -> list[AppraisedRound]:
+    """Appraise the rounds of an interval, each by the number of its last request.
+
+    ``cut_wh`` was in force before the last of several rounds.
+    """
+    found, before = [], 0
+    for request in last:
+        own = offers[(offers["request"] > before) & (offers["request"] <= request)]
+        prosumer = own["prosumer"].map(index).to_numpy(np.int64)
+        sign = np.asarray(np.where(own["direction"] == "up", 1, -1), dtype=np.int64)
+        price = own["price_ueur_per_kwh"].to_numpy(np.int64)
+        answers = OffersMessage(
+            np.asarray(own["request"], dtype=np.int64),
+            np.asarray(prosumer, dtype=np.int64),
+            sign,
+            own["offered_wh"].to_numpy(np.int64),
+            price,
+        )
+        round = Round(replace(state, offers=answers), network, step_s)
+        found.append(AppraisedRound(request, tuple(price.tolist()), round.appraise()))
+        activated_wh = state.activated_wh.copy()
+        np.add.at(activated_wh, prosumer, sign * own["awarded_wh"].to_numpy(np.int64))
+        state, before = replace(state, activated_wh=activated_wh), request
+        if request in last[-2:-1]:
+            state = replace(state, curtailed_wh=cut_wh)
+    return found
+
+
+def _same(recorded: pd.DataFrame, solved: pd.DataFrame) -> bool:
+    left = recorded.sort_values("request").to_dict("list")
+    return all(left[name] == list(solved[name]) for name in left)
