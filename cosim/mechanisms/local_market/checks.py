@@ -19,6 +19,7 @@ from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
     MARKET,
+    SETTLEMENT,
     check_metering,
     check_schedules,
     check_settlement,
@@ -128,7 +129,11 @@ class OrderChecks:
             if event.name == "ClearingCommitted" and own is not None:
                 root = "0x" + FillTree(own.fills_wh).root.hex()
                 check.equal("events", row, "root", event.arguments["root"], root)
-        for event in self.history.of(MARKET, "OrderFilled", "FillClaimed"):
+        fills = (
+            *self.history.of(MARKET, "OrderFilled"),
+            *self.history.of(SETTLEMENT, "FillClaimed"),
+        )
+        for event in fills:
             interval = event.arguments["interval"]
             name = self.names.get(event.arguments["account"], "")
             row, filled = f"interval {interval}, prosumer {name}", self.filled_wh(interval)

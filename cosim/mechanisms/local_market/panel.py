@@ -91,9 +91,9 @@ class LocalMarketReported(Reported[Any]):
     """Local market of a run."""
 
     settling_methods: ClassVar = (
-        "LocalMarket.report",
-        "LocalMarket.settleSilent",
-        "LocalMarket.claimFill",
+        "MarketSettlement.report",
+        "MarketSettlement.settleSilent",
+        "MarketSettlement.claimFill",
     )
     indicators_type: ClassVar = MarketIndicators
     comparison: ClassVar = COMPARISON

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cosim.chain.blocks import Included
+from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
@@ -24,6 +25,7 @@ from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
 from cosim.mechanisms.local_market.reporting import Reporting
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
@@ -71,11 +73,17 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             (supplier, deployment.dso, deployment.operator),
         )
         self.terms = terms
+        self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
         self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._intervals: dict[int, _Interval] = {}
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """Its two contracts."""
+        return (self.client, self.settlement)
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
         """Return the reading that a prosumer's interval was settled with, if it was."""
@@ -205,7 +213,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             "supplier_ueur": statement.supplier_ueur,
         }
         for included in settling:
-            for name, arguments in self.client.events(included):
+            for name, arguments in self.settlement.events(included):
                 if name == "IntervalSettled":
                     i = self._index[arguments["account"]]
                     for key, column in columns.items():

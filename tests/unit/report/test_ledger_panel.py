@@ -56,10 +56,10 @@ def recorded(
             (0, -1, "LocalMarket", "join", 900_000, 1),
             (1, 0, "LocalMarket", "placeOrder", 100_000, 1),
             (2, 0, "LocalMarket", "placeOrder", 200_000, 0),
-            (6, 0, "LocalMarket", "report", 300_000, 1),
+            (6, 0, "MarketSettlement", "report", 300_000, 1),
             (8, 0, "FlexibilityMarket", "closeRequest", 100_000, 1),
-            (9, 0, "LocalMarket", "report", 50_000, 0),  # refused: settles nothing
-            (11, 1, "LocalMarket", "settleSilent", 100_000, 1),
+            (9, 0, "MarketSettlement", "report", 50_000, 0),  # refused: settles nothing
+            (11, 1, "MarketSettlement", "settleSilent", 100_000, 1),
             (11, 1, "Supplier", "settle", 100_000, 1),
         ]
     for k, sent_s, block, status in orders:
@@ -291,7 +291,7 @@ def test_fee_chart_shows_base_fee_where_there_is_one(tmp_path: Path) -> None:
     assert base.y.tolist() == pytest.approx(
         [8.0, (4 * 8 + 8 + 10) / 6, (4 * 8 + 8 + 10) / 6], abs=1e-4
     )
-    calls: list[Call] = [(6, 0, "LocalMarket", "report", 300_000, 1)]
+    calls: list[Call] = [(6, 0, "MarketSettlement", "report", 300_000, 1)]
     chart = fee_chart(recorded(tmp_path / "free", calls=calls, tip_wei=0))
     assert chart.figure is None
     assert "No fees" in chart.empty

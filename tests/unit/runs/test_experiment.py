@@ -88,6 +88,7 @@ def test_the_manifest_tells_what_was_run_and_what_came_out(short_run):
         "EuroToken",
         "FlexibilityMarket",
         "LocalMarket",
+        "MarketSettlement",
         "SmartMeters",
     }
     blocks = pd.read_parquet(result.folder / "tables" / "blocks.parquet")
