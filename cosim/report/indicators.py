@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -145,6 +145,10 @@ class Indicators(IndicatorSet):
             *(row for part in self.parts for row in part.rows()),
             *self._ledger_rows(),
         ]
+
+    def warnings(self) -> Sequence[str]:
+        """Return the warnings of every part."""
+        return [text for part in self.parts for text in part.warnings()]
 
     def _ledger_rows(self) -> Rows:
         """Return rows of the ledger; those that do not apply to the run are left out."""

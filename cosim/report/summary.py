@@ -43,6 +43,8 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
     for name, value in indicators.rows():
         rest.add_row(name, value)
     out.print(rest)
+    for text in indicators.warnings():
+        out.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
 
 
 def print_tables(results: Results, console: Console | None = None) -> None:

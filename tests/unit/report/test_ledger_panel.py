@@ -149,6 +149,26 @@ def test_missed_orders(tmp_path: Path) -> None:
     assert found["orders_missed_share"] == pytest.approx(0.6)
 
 
+def test_orders_that_the_contract_refused(tmp_path: Path) -> None:
+    found = market_indicators(recorded(tmp_path / "run"))
+    assert (found.orders_refused, found.orders_refused_kwh) == (1, 1.5)
+    assert found.orders_refused_share == pytest.approx(0.2)
+    assert found.orders_refused_by_reason == {"without a reason": 1}
+    (warning,) = found.warnings()
+    assert warning.startswith("the local market's contract refused 1 of 5 orders")
+    assert "without a reason 1" in dict(found.rows())["Orders refused by the contract"]
+
+
+def test_few_refused_orders_are_no_warning(tmp_path: Path) -> None:
+    """One of a hundred is tolerated, two are not."""
+    some = [(0, -590.0, 1, "cleared")] * 98
+    for n, warned in ((1, False), (2, True)):
+        orders = [*some, *[(0, -400.0, 2, "rejected")] * n, *[(0, -590.0, 1, "cleared")] * (2 - n)]
+        found = market_indicators(recorded(tmp_path / str(n), orders=orders))
+        assert found.orders_refused_share == n / 100
+        assert bool(found.warnings()) == warned
+
+
 def test_use_of_blocks_leaves_set_up_and_what_follows_out(tmp_path: Path) -> None:
     found = ledger_indicators(recorded(tmp_path / "run"))
     # blocks 1 to 11; those of the windows: -580, -300, -180, and none of interval 1
