@@ -24,6 +24,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     check_schedules,
     check_settlement,
     order_fees_wei,
+    top_up_intervals,
 )
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
@@ -53,6 +54,10 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
         }
+
+    def intervals(self, history: History) -> Mapping[int, int]:
+        """Return the interval that each top-up was made for."""
+        return top_up_intervals(history)
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare energy sold with energy bought, interval by interval."""

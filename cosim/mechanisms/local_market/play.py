@@ -7,7 +7,7 @@ fills, settlements and balances.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,9 +27,10 @@ from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.mechanisms.local_market.top_ups import TopUps
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
-from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal, check_metering
 from cosim.messages import BidsMessage, Columns
 from cosim.units import IntArray
@@ -43,6 +44,7 @@ class _Interval:
     sent: Orders
     orders: OrderBook | None = None
     trades: tuple[Trade, ...] = ()
+    top_ups: list[tuple[str, int]] = field(default_factory=list)
 
 
 class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
@@ -77,6 +79,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self._meters = deployment.readings
         self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
+        self._top_ups = TopUps(deployment, terms)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._intervals: dict[int, _Interval] = {}
 
@@ -95,7 +98,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         """Return the deposits of the members, of the supplier, and for the operator's bonds."""
         terms, deployment = self.terms, self._deployment
         return [
-            *(Deposit(one.address, terms.local_deposit_ueur) for one in deployment.joined),
+            *(
+                Deposit(one.address, terms.local_deposit_ueur, terms.bank_ueur)
+                for one in deployment.joined
+            ),
             Deposit(deployment.supplier.address, terms.supplier_deposit_ueur),
             # several bonds: an interval's is locked until it is settled, after later ones cleared
             Deposit(deployment.operator.address, terms.bonds_ueur),
@@ -128,10 +134,14 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             sent_fraction=bids.sent_fraction,
         )
         self._intervals[interval] = _Interval(bids, sent)
+        if self.terms.tops_up:
+            debts = {name: self.model.debt_of(name) for name in self._payers}
+            self._top_ups.send(interval, sent, self._free_ueur(), debts)
         self._trading.send(interval, sent)
 
     def gate_closed(self, interval: int) -> None:
         """Have the interval cleared, and clear it once more in the model."""
+        self._top_ups.close(interval)
         self._book(interval, self._trading.close(interval))
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
@@ -146,6 +156,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Clear again in the model what the chain holds after a reorganisation."""
         orders = self._trading.restore(interval)
+        self._top_ups.close(interval)
         self._back_to_mark()
         self._book(interval, orders)
         return self.schedule(interval, schedules)
@@ -173,8 +184,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
         handles, settling = self._reporting.report(interval, reported_wh)
         self._read_settlements(settling, statement)
-        self._add_fees(statement, (*self._trading.paid_by(interval), *handles.items()))
+        sent = (*self._top_ups.paid_by(interval), *self._trading.paid_by(interval))
+        self._add_fees(statement, (*sent, *handles.items()))
         self._trading.forget(interval)
+        self._top_ups.forget(interval)
         with self.timer.measure("models"):
             claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
@@ -185,6 +198,14 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         """Drop a settled interval."""
         self.model.forget(interval)
         self._intervals.pop(interval, None)
+
+    def transfers(self) -> Sequence[TokenTransfer]:
+        """Return the top-ups since the last call."""
+        market, moved = self.client.contract, []
+        for state in self._intervals.values():
+            moved += [TokenTransfer(name, market, amount) for name, amount in state.top_ups]
+            state.top_ups = []
+        return moved
 
     # --- parts ---
 
@@ -197,7 +218,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     def _book(self, interval: int, orders: OrderBook) -> None:
         state = self._intervals[interval]
         state.orders = orders
+        state.top_ups = self._top_ups.taken(interval)
         with self.timer.measure("models"):
+            for name, amount_ueur in state.top_ups:
+                self.model.deposit(name, amount_ueur)
             arrived = [self._trading.order(interval, i) for i in orders.arrived]
             operator = self._deployment.operator.name
             state.trades = clear_again(self.model, operator, interval, arrived, orders)

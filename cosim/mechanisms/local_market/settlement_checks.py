@@ -68,7 +68,24 @@ def order_fees_wei(history: History) -> Amounts:
         for _, sent in history.calls(contract, *methods):
             if sent.sender in names:
                 fees[sent.argument("interval"), names[sent.sender]] += sent.included.fee_wei
+    for position, interval in top_up_intervals(history).items():
+        sent = history.sent[position]
+        fees[interval, participants.prosumer_of[sent.sender]] += sent.included.fee_wei
     return fees
+
+
+def top_up_intervals(history: History) -> dict[int, int]:
+    """Return the interval that each top-up was made for, by its position on the chain.
+
+    It is the interval whose gate closes next when a block takes the top-up.
+    """
+    clock, found = history.scenario.clock(), {}
+    for position, sent in history.calls(MARKET, "deposit"):
+        at_s = sent.included.included_at_s
+        if at_s > clock.window_opens_s(0) and sent.sender in history.participants.prosumer_of:
+            ahead_s = at_s - clock.gate_closes_s(0)
+            found[position] = max(-(-ahead_s // clock.step_s), 0)
+    return found
 
 
 def check_schedules(history: History) -> Check:
