@@ -85,7 +85,7 @@ def test_a_node_executes_a_run_as_recorded(
     if "settleSilent" in metering:
         monkeypatch.setattr(MarketSettlement, "report", report_with_too_little_gas)
     # deposits of 2.40 and 5.60 EUR do not suffice for every order and offer
-    purse = {"account_eur": 8.0, "deposit_share": 0.3}
+    purse = {"account": "prepaid", "account_eur": 8.0, "deposit_share": 0.3}
     scenario = short_scenario(intervals, market=purse, ledger={"block_time_s": BLOCK_TIME_S})
     folder = tmp_path / "result"
     run_scenario(scenario, tmp_path / "scenario.yaml", folder)

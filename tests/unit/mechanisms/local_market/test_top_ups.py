@@ -61,9 +61,9 @@ def table(result: Path, name: str) -> pd.DataFrame:
 def test_with_top_ups_no_order_is_refused_for_want_of_money(
     played: Callable[[dict[str, object]], Path],
 ) -> None:
-    dry = table(played({}), "orders")
+    dry = table(played({"account": "prepaid"}), "orders")
     assert (dry.reason == "local market: balance too low").sum() > 0
-    result = played({"account": "top_up"})
+    result = played({})
     orders, sent = table(result, "orders"), table(result, "transactions")
     assert (orders.reason == "local market: balance too low").sum() == 0
     tops = sent[(sent.method == "deposit") & (sent.interval >= 0)]
