@@ -32,9 +32,9 @@ def top_up_ueur(
 ) -> int:
     """Return what a member moves into the market. [µEUR]
 
-    Where less than half of the first deposit would be left beside what the next order locks, the
-    balance is brought to the first deposit and that on top. A debt, which is repaid first, is
-    covered as well; all at most with what the bank account holds.
+    Where the next order's escrow would leave less than half of the first deposit, the balance is
+    brought to the first deposit and that escrow on top. A debt, which is repaid first, is covered
+    as well; all at most with what the bank account holds.
 
     Parameters
     ----------
