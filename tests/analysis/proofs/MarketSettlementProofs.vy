@@ -37,21 +37,3 @@ def check_nobody_but_a_valid_meter_reports(caller: address, interval: uint256, n
         abi_encode(interval, net_wh, method_id=method_id("report(uint256,int256)")),
     )
     prover._prove(not done)
-
-
-@external
-def check_nothing_is_reported_before_its_end_or_after_the_deadline(
-    caller: address, interval: uint64, net_wh: int256, time: uint64
-):
-    prover._at(time, time)
-    ends: uint256 = 1_700_000_000 + (convert(interval, uint256) + 1) * 900
-    if convert(time, uint256) >= ends and convert(time, uint256) <= ends + 240:
-        return
-    done: bool = prover._call(
-        caller,
-        self.settlement,
-        abi_encode(
-            convert(interval, uint256), net_wh, method_id=method_id("report(uint256,int256)")
-        ),
-    )
-    prover._prove(not done)
