@@ -5,29 +5,30 @@
 @title Local market
 @license Apache-2.0
 @notice An energy community's double auction in delivery intervals: orders with escrow, open or
-        sealed, clearing by one of six rules in one of three forms, settlement against the meter,
-        residual with the supplier.
-@dev What is here: accounts, metering and settlement. The rest by subject in the modules: times
-     in market_clock, members in community, orders in order_window, clearing in clearing_forms and
-     committed_clearing, arithmetic in clearing_rules, and what is kept in interval_books.
+        sealed, and clearing by one of six rules in one of three forms. What follows delivery is
+        MarketSettlement.vy.
+@dev What is here: accounts, and the one door through which the settlement notes claims and
+     readings and pays what follows. The rest by subject in the modules: times in market_clock,
+     members in community, orders in order_window, clearing in clearing_forms and
+     committed_clearing, arithmetic in clearing_rules and positions, and what is kept in
+     interval_books.
      Who pays rounds up, who is paid rounds down, the difference goes to the supplier. No call of
      one account can stop another's.
      At every moment token.balanceOf(this) is at least, and but for tokens sent here outside
-     deposit() equal to, the sum of balanceOf over accounts, of lockedOf over orders, and of potOf
-     and bondOf over intervals.
+     deposit() equal to, the sum of balanceOf over accounts, of bondOf over intervals, and of the
+     settlement's lockedOf over orders and potOf over intervals.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh; time in s
 """
 
 import ILocalMarket
 import clearing_forms as forms
-import clearing_rules
 import committed_clearing as committed
 import community
 import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
-import order_book
 import order_window as window
+import positions
 import refusals
 import supplier_dues as dues
 
@@ -41,9 +42,7 @@ initializes: window[
     accounts := accounts, books := books, clock := clock, community := community, dues := dues
 ]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
-initializes: committed[
-    accounts := accounts, books := books, clock := clock, dues := dues, forms := forms
-]
+initializes: committed[books := books, clock := clock, dues := dues, forms := forms]
 exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
@@ -55,26 +54,7 @@ exports: (
     committed.__interface__,
 )
 
-SILENT_ESTIMATE_WH: public(immutable(uint256))
-
-event MeterReported:
-    interval: indexed(uint256)
-    account: indexed(address)
-    net_wh: int256
-    estimated: bool
-
-event IntervalSettled:
-    interval: indexed(uint256)
-    account: indexed(address)
-    contracted_wh: int256
-    metered_wh: int256
-    trade_ueur: int256
-    supplier_ueur: int256
-
-event DepositForfeited:
-    interval: indexed(uint256)
-    account: indexed(address)
-    amount_ueur: uint256
+SETTLEMENT: public(immutable(address))
 
 
 @deploy
@@ -82,6 +62,7 @@ def __init__(
     token: address,
     meters: address,
     supplier: address,
+    settlement: address,
     retail_price_ueur_per_kwh: uint256,
     feed_in_price_ueur_per_kwh: uint256,
     first_delivery_s: uint256,
@@ -89,7 +70,6 @@ def __init__(
     order_lead_s: uint256,
     gate_closure_s: uint256,
     metering_s: uint256,
-    silent_estimate_wh: uint256,
     rule: uint256,
     form: uint256,
     reveal_s: uint256,
@@ -101,6 +81,7 @@ def __init__(
     @param token ERC-20 with 6 decimals
     @param meters Registry of smart meters
     @param supplier Account that buys and sells the residual
+    @param settlement The MarketSettlement of this market, which is deployed after it
     @param retail_price_ueur_per_kwh What the supplier is paid for energy it delivers
     @param feed_in_price_ueur_per_kwh What the supplier pays for energy it takes
     @param first_delivery_s Start of interval 0, Unix time
@@ -108,7 +89,6 @@ def __init__(
     @param order_lead_s How long before delivery the order window opens
     @param gate_closure_s How long before delivery it closes
     @param metering_s How long after delivery meters may report
-    @param silent_estimate_wh Consumption settled for a meter that stays silent
     @param rule Pricing: 0 midpoint, 1 pay-as-bid, 2 McAfee, 3 mid-market rate, 4 supply-demand
            ratio, 5 bill sharing
     @param form Clearing: 0 on chain, 1 verified, 2 committed
@@ -117,7 +97,6 @@ def __init__(
     @param challenge_s How long a committed clearing can be challenged
     @param clearing_bond_ueur What committing to a clearing locks for as long
     """
-    assert silent_estimate_wh <= order_book.MAX_ENERGY_WH, "local market: energy out of range"
     accounts.__init__(token)
     dues.__init__(supplier)
     clock.__init__(
@@ -128,7 +107,7 @@ def __init__(
         retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh, sealed_deposit_ueur, rule, form
     )
     committed.__init__(clearing_bond_ueur)
-    SILENT_ESTIMATE_WH = silent_estimate_wh
+    SETTLEMENT = settlement
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -164,43 +143,59 @@ def collectClaim():
     dues._settle(msg.sender, 0)
 
 
-# --- metering and settlement ------------------------------------------------------------------
+# --- settlement -------------------------------------------------------------------------------
 
 
 @external
-@nonreentrant
-def report(interval: uint256, net_wh: int256):
+@view
+def recordsOf(
+    interval: uint256, account: address, with_membership: bool
+) -> (uint256, uint256, uint256, uint256):
     """
-    @notice Report the metered energy of an interval, once, and settle it. Called by the meter.
-    @param interval An interval that was delivered and cleared
-    @param net_wh Net injection: positive feeds the grid, negative is consumption
+    @return Position, order and clearing, each the word that is kept (positions.vy, order_book.vy,
+            clearing_rules.vy); the word of the membership (community_records.vy) if it is asked for
     """
-    customer: address = community._customer_of(msg.sender)
-    refusals._require(
-        block.timestamp >= clock._delivery_start_s(interval) + clock.STEP_S,
-        "not yet delivered",
+    position: uint256 = books._position_of[interval][account]
+    membership: uint256 = 0
+    if with_membership:
+        membership = community._membership_of[account]
+    return (
+        position,
+        books._order_at(interval, position),
+        books._clearing_of[interval],
+        membership,
     )
-    refusals._require(block.timestamp <= clock._report_deadline_s(interval), "too late to report")
-    refusals._require(community._joined_by(customer, interval), "not a member")
-    refusals._require(convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range")
-    self._settle(interval, customer, net_wh, False)
 
 
 @external
 @nonreentrant
-def settleSilent(interval: uint256, account: address):
+def record(
+    interval: uint256,
+    account: address,
+    noted: uint256,
+    released_ueur: uint256,
+    supplier_gains_ueur: uint256,
+    due_ueur: int256,
+):
     """
-    @notice Settle a member whose meter did not report in time by the agreed estimate. Anyone may call.
-    @dev Who has no order in the interval is settled only while its meter is valid, and not for
-         intervals before it joined.
+    @notice Note a claim or a reading in a position, once, and pay what follows. The settlement only.
+    @param interval The interval
+    @param account Whose position it is
+    @param noted The claim or the reading as bits of a position
+    @param released_ueur What the account gets of what is held for its order
+    @param supplier_gains_ueur What the supplier gets of what is held in the interval
+    @param due_ueur What the account owes the supplier for the residual, negative if it is owed
     """
-    refusals._require(block.timestamp > clock._report_deadline_s(interval), "meter may still report")
-    if books._position_of[interval][account] & order_book.MASK_10 == 0:
-        refusals._require(
-            community._is_member(account) and community._joined_by(account, interval),
-            "not a member",
-        )
-    self._settle(interval, account, -convert(SILENT_ESTIMATE_WH, int256), True)
+    refusals._require(msg.sender == SETTLEMENT, "not the settlement")
+    position: uint256 = books._position_of[interval][account]
+    refusals._require(
+        position & (positions.KNOWN | (noted & positions.CLAIMED)) == 0, "already recorded"
+    )
+    books._position_of[interval][account] = position | noted
+    accounts._credit(account, released_ueur)
+    accounts._credit(dues.SUPPLIER, supplier_gains_ueur)
+    if noted & positions.KNOWN != 0:
+        dues._settle(account, due_ueur)
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -244,88 +239,3 @@ def claimsTotal() -> uint256:
     @custom:units µEUR
     """
     return dues._claims_total
-
-
-# --- internal ---------------------------------------------------------------------------------
-
-
-@internal
-def _settle(interval: uint256, account: address, net_wh: int256, estimated: bool):
-    """
-    @dev Release the order's escrow, pay the trade out of or into it, and settle the residual with
-         the supplier. Needs no other account's settlement: what a seller earns was taken from the
-         buyers' escrow by the clearing or by their claims.
-    """
-    clearing: clearing_rules.Clearing = books._clearing(interval)
-    refusals._require(clearing.cleared, "not cleared")
-    position: uint256 = books._position_of[interval][account]
-    refusals._require(position & books.KNOWN == 0, "already reported")
-    contracted_wh: int256 = 0
-    trade_ueur: int256 = 0
-    if position != 0:
-        contracted_wh, trade_ueur = self._settle_order(
-            interval, account, position, clearing, estimated
-        )
-
-    supplier_ueur: int256 = 0
-    residual_wh: int256 = net_wh - contracted_wh
-    if residual_wh < 0:
-        supplier_ueur = -convert(
-            order_book._due_ueur(convert(-residual_wh, uint256), books.RETAIL_PRICE_UEUR_PER_KWH),
-            int256,
-        )
-    else:
-        supplier_ueur = convert(
-            order_book._earned_ueur(
-                convert(residual_wh, uint256), books.FEED_IN_PRICE_UEUR_PER_KWH
-            ),
-            int256,
-        )
-
-    books._position_of[interval][account] = (
-        position
-        | books.KNOWN
-        | (convert(estimated, uint256) << books.ESTIMATED_AT)
-        | (convert(net_wh + books.NET_OFFSET, uint256) << books.NET_AT)
-    )
-    dues._settle(account, -supplier_ueur)
-    log MeterReported(interval=interval, account=account, net_wh=net_wh, estimated=estimated)
-    log IntervalSettled(
-        interval=interval,
-        account=account,
-        contracted_wh=contracted_wh,
-        metered_wh=net_wh,
-        trade_ueur=trade_ueur,
-        supplier_ueur=supplier_ueur,
-    )
-
-
-@internal
-def _settle_order(
-    interval: uint256,
-    account: address,
-    position: uint256,
-    clearing: clearing_rules.Clearing,
-    estimated: bool,
-) -> (int256, int256):
-    """
-    @dev Release what the market holds for an order. A sealed order forfeits its deposit.
-    @return Contracted energy, sold positive, and what the trade brought the account
-    """
-    order: uint256 = books._order_at(interval, position)
-    if order_book._is_sealed(order):
-        accounts._credit(dues.SUPPLIER, books.SEALED_DEPOSIT_UEUR)
-        log DepositForfeited(
-            interval=interval, account=account, amount_ueur=books.SEALED_DEPOSIT_UEUR
-        )
-        return 0, 0
-    if clearing.committed and position & books.CLAIMED == 0:
-        refusals._require(estimated, "fill not claimed")
-        committed._give_up(interval, clearing.volume)
-    filled_wh: uint256 = books._filled_wh(order, position, clearing)
-    accounts._credit(account, books._released_ueur(order, filled_wh, clearing))
-    contracted_wh: int256 = convert(filled_wh, int256)
-    trade_ueur: int256 = convert(books._trade_ueur(order, filled_wh, clearing), int256)
-    if order_book._is_sell(order):
-        return contracted_wh, trade_ueur
-    return -contracted_wh, -trade_ueur

@@ -3,17 +3,13 @@
 @title Committed clearing
 @license Apache-2.0
 @notice Clears an interval by the root of a tree of fills. For a while anyone can challenge it, then
-        each order claims its fill with a proof.
-@dev A claim moves what a buyer pays into the interval's pot, and what a seller earns out of it, so
-     that a wrong root that nobody challenges takes at most the escrow of its own interval. What is
-     left when all have claimed goes to the supplier. An order that nobody claims in time is settled
-     as not filled, so that nothing stays locked.
+        each order claims its fill with a proof: at the settlement, see MarketSettlement.vy.
 @custom:units energy in Wh; money in µEUR; prices in µEUR/kWh
 """
 
 import clearing_forms as forms
 import clearing_rules
-import escrow_accounts as accounts
+import commitments
 import fill_tree
 import interval_books as books
 import market_clock as clock
@@ -21,7 +17,6 @@ import order_book
 import refusals
 import supplier_dues as dues
 
-uses: accounts
 uses: books
 uses: clock
 uses: dues
@@ -29,27 +24,14 @@ uses: forms
 
 MAX_ORDERS: constant(uint256) = order_book.MAX_ORDERS
 MAX_WORDS: constant(uint256) = forms.MAX_WORDS
-MAX_DEPTH: constant(uint256) = fill_tree.MAX_DEPTH
 MASK_10: constant(uint256) = order_book.MASK_10
 MASK_41: constant(uint256) = order_book.MASK_41
-MASK_64: constant(uint256) = order_book.MASK_64
 MASK_160: constant(uint256) = order_book.MASK_160
-
-# a commitment: committer 160 | time 64 | bond held | known orders 10
-TIME_AT: constant(uint256) = 160
-BOND_HELD: constant(uint256) = 1 << 224
-KNOWN_AT: constant(uint256) = 225
-
-# a tally of claims: pot 64 | bought 41 | sold 41 | orders claimed or given up 10
-BOUGHT_AT: constant(uint256) = 64
-SOLD_AT: constant(uint256) = 105
-DONE_AT: constant(uint256) = 146
 
 CLEARING_BOND_UEUR: public(immutable(uint256))
 
 _root_of: HashMap[uint256, bytes32]
 _commitment_of: HashMap[uint256, uint256]
-_tally_of: HashMap[uint256, uint256]
 
 event ClearingCommitted:
     interval: indexed(uint256)
@@ -59,12 +41,6 @@ event ClearingCommitted:
     sell_price_ueur_per_kwh: uint256
     volume_wh: uint256
     n_orders: uint256
-
-event FillClaimed:
-    interval: indexed(uint256)
-    account: indexed(address)
-    is_sell: bool
-    energy_wh: uint256
 
 event ClearingOverturned:
     interval: indexed(uint256)
@@ -121,9 +97,9 @@ def commitClearing(
     self._root_of[interval] = root
     self._commitment_of[interval] = (
         convert(msg.sender, uint256)
-        | (block.timestamp << TIME_AT)
-        | BOND_HELD
-        | (books._revealed(word) << KNOWN_AT)
+        | (block.timestamp << commitments.TIME_AT)
+        | commitments.BOND_HELD
+        | (books._revealed(word) << commitments.KNOWN_AT)
     )
     log ClearingCommitted(
         interval=interval,
@@ -147,8 +123,8 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
     """
     committed: clearing_rules.Clearing = self._committed(interval)
     record: uint256 = self._commitment_of[interval]
-    refusals._require(not self._is_final(record), "too late to challenge")
-    n: uint256 = record >> KNOWN_AT
+    refusals._require(not commitments._is_final(record, clock.CHALLENGE_S), "too late to challenge")
+    n: uint256 = record >> commitments.KNOWN_AT
     book: uint256[MAX_ORDERS] = empty(uint256[MAX_ORDERS])
     n_bids: uint256 = 0
     book, n_bids = forms._ranked(interval, committed.n_orders, n, ranking)
@@ -176,60 +152,14 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
 
 @external
 @nonreentrant
-def claimFill(
-    interval: uint256, account: address, filled_wh: uint256, proof: DynArray[bytes32, MAX_DEPTH]
-):
-    """
-    @notice Prove what was filled of an account's order, once, after the challenge window. Anyone may
-            call for anyone.
-    @param interval The interval
-    @param account Whose order it is
-    @param filled_wh What was filled of it, also if that is nothing
-    @param proof Nodes of the tree beside the way from the order's leaf to the root, from the leaf up
-    """
-    clearing: clearing_rules.Clearing = self._committed(interval)
-    record: uint256 = self._commitment_of[interval]
-    refusals._require(self._is_final(record), "clearing may still be challenged")
-    position: uint256 = books._position_of[interval][account]
-    order: uint256 = books._order_at(interval, position)
-    refusals._require(order != 0 and not order_book._is_sealed(order), "no order")
-    refusals._require(position & books.CLAIMED == 0, "already claimed")
-    refusals._require(position & books.KNOWN == 0, "already reported")
-    refusals._require(
-        fill_tree._root_of_proof((position & MASK_10) - 1, filled_wh, proof) == self._root_of[interval],
-        "not in the root",
-    )
-    refusals._require(filled_wh <= order_book._energy_wh(order), "fill above the order")
-    price: uint256 = clearing_rules._price_of(order, clearing, books.RULE)
-    limit: uint256 = order_book._price_ueur_per_kwh(order)
-    is_sell: bool = order_book._is_sell(order)
-    refusals._require(
-        filled_wh == 0 or price == limit or (price > limit) == is_sell, "price beyond the order"
-    )
-
-    # no sum leaves its field, even if the root is wrong: every order is claimed once, within limits
-    tally: uint256 = self._tally_of[interval]
-    trade_ueur: uint256 = books._trade_ueur(order, filled_wh, clearing)
-    if is_sell:
-        refusals._require(trade_ueur <= tally & MASK_64, "buyers have not paid in")
-        tally = unsafe_add(unsafe_sub(tally, trade_ueur), filled_wh << SOLD_AT)
-    else:
-        tally = unsafe_add(tally, trade_ueur | (filled_wh << BOUGHT_AT))
-    books._position_of[interval][account] = position | books.CLAIMED | (filled_wh << books.CLAIM_AT)
-    self._count(interval, tally, clearing.volume, record)
-    log FillClaimed(interval=interval, account=account, is_sell=is_sell, energy_wh=filled_wh)
-
-
-@external
-@nonreentrant
 def releaseBond(interval: uint256):
     """
     @notice Give a committer its bond back, after the challenge window. Anyone may call.
     """
     record: uint256 = self._commitment_of[interval]
-    refusals._require(record & BOND_HELD != 0, "no bond")
-    refusals._require(self._is_final(record), "clearing may still be challenged")
-    self._commitment_of[interval] = record ^ BOND_HELD
+    refusals._require(record & commitments.BOND_HELD != 0, "no bond")
+    refusals._require(commitments._is_final(record, clock.CHALLENGE_S), "clearing may still be challenged")
+    self._commitment_of[interval] = record ^ commitments.BOND_HELD
     committer: address = convert(record & MASK_160, address)
     dues._receive(committer, CLEARING_BOND_UEUR)
     log BondReleased(interval=interval, committer=committer, amount_ueur=CLEARING_BOND_UEUR)
@@ -255,7 +185,26 @@ def commitmentOf(interval: uint256) -> (address, uint256):
             overturned
     """
     record: uint256 = self._commitment_of[interval]
-    return convert(record & MASK_160, address), (record >> TIME_AT) & MASK_64
+    return convert(record & MASK_160, address), commitments._time_s(record)
+
+
+@external
+@view
+def claimRecordsOf(
+    interval: uint256, account: address
+) -> (uint256, uint256, uint256, uint256, bytes32):
+    """
+    @return Position, order, clearing and commitment, each the word that is kept (positions.vy,
+            order_book.vy, clearing_rules.vy, commitments.vy), and the root
+    """
+    position: uint256 = books._position_of[interval][account]
+    return (
+        position,
+        books._order_at(interval, position),
+        books._clearing_of[interval],
+        self._commitment_of[interval],
+        self._root_of[interval],
+    )
 
 
 @external
@@ -265,26 +214,7 @@ def bondOf(interval: uint256) -> uint256:
     @return Bond that is held for a committed clearing
     @custom:units µEUR
     """
-    return CLEARING_BOND_UEUR if self._commitment_of[interval] & BOND_HELD != 0 else 0
-
-
-@external
-@view
-def potOf(interval: uint256) -> uint256:
-    """
-    @return What buyers' claims paid in and sellers' claims have not taken out
-    @custom:units µEUR
-    """
-    return self._tally_of[interval] & MASK_64
-
-
-@external
-@view
-def isClaimed(interval: uint256, account: address) -> bool:
-    """
-    @return Whether an order's fill of a committed clearing was claimed
-    """
-    return books._position_of[interval][account] & books.CLAIMED != 0
+    return CLEARING_BOND_UEUR if self._commitment_of[interval] & commitments.BOND_HELD != 0 else 0
 
 
 # --- internal ---------------------------------------------------------------------------------
@@ -296,39 +226,3 @@ def _committed(interval: uint256) -> clearing_rules.Clearing:
     clearing: clearing_rules.Clearing = books._clearing(interval)
     refusals._require(clearing.committed, "no committed clearing")
     return clearing
-
-
-@internal
-@view
-def _is_final(record: uint256) -> bool:
-    return block.timestamp > ((record >> TIME_AT) & MASK_64) + clock.CHALLENGE_S
-
-
-@internal
-def _give_up(interval: uint256, volume_wh: uint256):
-    """
-    @dev Let an order that nobody claimed go unfilled, once claims had as long as meters have.
-    """
-    record: uint256 = self._commitment_of[interval]
-    committed_at_s: uint256 = (record >> TIME_AT) & MASK_64
-    refusals._require(
-        block.timestamp > committed_at_s + clock.CHALLENGE_S + clock.METERING_S,
-        "fill not claimed",
-    )
-    self._count(interval, self._tally_of[interval], volume_wh, record)
-
-
-@internal
-def _count(interval: uint256, tally: uint256, volume_wh: uint256, record: uint256):
-    """
-    @dev Count one more order, and give the supplier the pot when nobody can claim out of it: all
-         that was traded is claimed, or all orders are done.
-    """
-    counted: uint256 = unsafe_add(tally, 1 << DONE_AT)
-    traded: bool = (
-        (tally >> BOUGHT_AT) & MASK_41 == volume_wh and (tally >> SOLD_AT) & MASK_41 == volume_wh
-    )
-    if traded or counted >> DONE_AT == record >> KNOWN_AT:
-        accounts._credit(dues.SUPPLIER, counted & MASK_64)
-        counted = (counted >> BOUGHT_AT) << BOUGHT_AT
-    self._tally_of[interval] = counted

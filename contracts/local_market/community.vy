@@ -6,18 +6,13 @@
 """
 
 import ISmartMeters
+import community_records as records
 import market_clock as clock
-import order_book
 import refusals
 import supplier_dues as dues
 
 uses: clock
 uses: dues
-
-MASK_160: constant(uint256) = order_book.MASK_160
-
-# a membership: meter 160 | first interval
-FROM_AT: constant(uint256) = 160
 
 METERS: public(immutable(address))
 
@@ -48,7 +43,7 @@ def join(meter: address):
     from_interval: uint256 = 0
     if block.timestamp > clock.FIRST_DELIVERY_S:
         from_interval = (block.timestamp - clock.FIRST_DELIVERY_S + clock.STEP_S - 1) // clock.STEP_S
-    self._membership_of[msg.sender] = convert(meter, uint256) | (from_interval << FROM_AT)
+    self._membership_of[msg.sender] = records._membership(meter, from_interval)
     log MemberJoined(account=msg.sender, meter=meter, from_interval=from_interval)
 
 
@@ -68,7 +63,7 @@ def membershipOf(account: address) -> (address, uint256):
     @return The meter that the account last joined with, and the first interval of that membership
     """
     membership: uint256 = self._membership_of[account]
-    return convert(membership & MASK_160, address), membership >> FROM_AT
+    return records._meter(membership), records._from_interval(membership)
 
 
 @internal
@@ -80,28 +75,7 @@ def _registered_to(meter: address) -> address:
 @internal
 @view
 def _is_member(account: address) -> bool:
-    meter: address = convert(self._membership_of[account] & MASK_160, address)
+    meter: address = records._meter(self._membership_of[account])
     if meter == empty(address):
         return False
     return self._registered_to(meter) == account
-
-
-@internal
-@view
-def _joined_by(account: address, interval: uint256) -> bool:
-    return self._membership_of[account] >> FROM_AT <= interval
-
-
-@internal
-@view
-def _customer_of(meter: address) -> address:
-    """
-    @dev The account that joined with a meter which is valid and still its own.
-    """
-    customer: address = self._registered_to(meter)
-    refusals._require(
-        customer != empty(address)
-        and self._membership_of[customer] & MASK_160 == convert(meter, uint256),
-        "unknown meter",
-    )
-    return customer

@@ -10,6 +10,7 @@
 
 import clearing_rules
 import order_book
+import positions
 
 MAX_ORDERS: public(constant(uint256)) = order_book.MAX_ORDERS
 MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
@@ -28,16 +29,6 @@ REVEALED_AT: constant(uint256) = 14
 BEST_BID_AT: constant(uint256) = 24
 BEST_ASK_AT: constant(uint256) = 56
 CROSSED: constant(uint256) = 1 << 88
-
-# a position: order index + 1 in 10 bits | reading known | reading estimated | net_wh + 2**32 in 33
-# bits | claimed | claimed fill 32
-KNOWN: constant(uint256) = 1 << 10
-ESTIMATED_AT: constant(uint256) = 11
-NET_AT: constant(uint256) = 12
-NET_OFFSET: constant(int256) = 2**32
-MASK_33: constant(uint256) = 2**33 - 1
-CLAIMED: constant(uint256) = 1 << 45
-CLAIM_AT: constant(uint256) = 46
 
 RETAIL_PRICE_UEUR_PER_KWH: public(immutable(uint256))
 FEED_IN_PRICE_UEUR_PER_KWH: public(immutable(uint256))
@@ -74,25 +65,6 @@ def __init__(
 
 @external
 @view
-def lockedOf(interval: uint256, account: address) -> uint256:
-    """
-    @return What the market holds for an account's order: its escrow, or the deposit while it is
-            sealed; once its fill is known and until settlement the escrow less the price of what
-            it bought or with the proceeds of what it sold
-    @custom:units µEUR
-    """
-    position: uint256 = self._position_of[interval][account]
-    if position & MASK_10 == 0 or position & KNOWN != 0:
-        return 0
-    order: uint256 = self._order_at(interval, position)
-    if order_book._is_sealed(order):
-        return SEALED_DEPOSIT_UEUR
-    clearing: clearing_rules.Clearing = self._clearing(interval)
-    return self._released_ueur(order, self._filled_wh(order, position, clearing), clearing)
-
-
-@external
-@view
 def orderOf(interval: uint256, account: address) -> (bool, uint256, uint256, uint256):
     """
     @return Whether it sells, its price, its energy, and how much of it was filled; energy 0 means
@@ -107,7 +79,7 @@ def orderOf(interval: uint256, account: address) -> (bool, uint256, uint256, uin
         order_book._is_sell(order),
         order_book._price_ueur_per_kwh(order),
         order_book._energy_wh(order),
-        self._filled_wh(order, position, self._clearing(interval)),
+        positions._filled_wh(order, position, self._clearing(interval), RULE),
     )
 
 
@@ -158,10 +130,9 @@ def readingOf(interval: uint256, account: address) -> (bool, bool, int256):
     @custom:units net injection in Wh
     """
     position: uint256 = self._position_of[interval][account]
-    if position & KNOWN == 0:
+    if position & positions.KNOWN == 0:
         return False, False, 0
-    net_wh: int256 = convert((position >> NET_AT) & MASK_33, int256) - NET_OFFSET
-    return True, (position >> ESTIMATED_AT) & 1 == 1, net_wh
+    return True, positions._estimated(position), positions._net_wh(position)
 
 
 # --- internal ---------------------------------------------------------------------------------
@@ -215,53 +186,3 @@ def _with_order(word: uint256, is_sell: bool, price_ueur_per_kwh: uint256) -> ui
     if ((with_best >> BEST_BID_AT) & MASK_32) + ((with_best >> BEST_ASK_AT) & MASK_32) > 2**31:
         with_best |= CROSSED
     return unsafe_add(with_best, 1 << REVEALED_AT)
-
-
-@internal
-@view
-def _filled_wh(order: uint256, position: uint256, clearing: clearing_rules.Clearing) -> uint256:
-    if clearing.committed:
-        return position >> CLAIM_AT
-    if position & MASK_10 == 0:
-        return 0
-    return clearing_rules._filled_wh(order, (position & MASK_10) - 1, clearing, RULE)
-
-
-@internal
-@view
-def _escrow_ueur(is_sell: bool, energy_wh: uint256, price_ueur_per_kwh: uint256) -> uint256:
-    """
-    @dev What a buyer may have to pay; what the supplier charges above a seller's price for energy
-         that it sells and does not deliver.
-    """
-    if not is_sell:
-        return order_book._due_ueur(energy_wh, price_ueur_per_kwh)
-    if price_ueur_per_kwh >= RETAIL_PRICE_UEUR_PER_KWH:
-        return 0
-    return order_book._due_ueur(energy_wh, RETAIL_PRICE_UEUR_PER_KWH - price_ueur_per_kwh)
-
-
-@internal
-@view
-def _trade_ueur(order: uint256, filled_wh: uint256, clearing: clearing_rules.Clearing) -> uint256:
-    """
-    @dev What an order pays or earns.
-    """
-    price: uint256 = clearing_rules._price_of(order, clearing, RULE)
-    if order_book._is_sell(order):
-        return order_book._earned_ueur(filled_wh, price)
-    return order_book._due_ueur(filled_wh, price)
-
-
-@internal
-@view
-def _released_ueur(order: uint256, filled_wh: uint256, clearing: clearing_rules.Clearing) -> uint256:
-    """
-    @dev Escrow of an order with what it earned, or without what it paid.
-    """
-    is_sell: bool = order_book._is_sell(order)
-    escrow: uint256 = self._escrow_ueur(
-        is_sell, order_book._energy_wh(order), order_book._price_ueur_per_kwh(order)
-    )
-    trade: uint256 = self._trade_ueur(order, filled_wh, clearing)
-    return escrow + trade if is_sell else escrow - trade

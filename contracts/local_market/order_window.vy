@@ -14,6 +14,7 @@ import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
 import order_book
+import positions
 import refusals
 import supplier_dues as dues
 
@@ -135,7 +136,12 @@ def _record(
     """
     @dev Lock the escrow of the caller's order and keep it under its arrival index.
     """
-    dues._lock(msg.sender, books._escrow_ueur(is_sell, energy_wh, price_ueur_per_kwh))
+    dues._lock(
+        msg.sender,
+        positions._escrow_ueur(
+            is_sell, energy_wh, price_ueur_per_kwh, books.RETAIL_PRICE_UEUR_PER_KWH
+        ),
+    )
     books._clearing_of[interval] = books._with_order(word, is_sell, price_ueur_per_kwh)
     books._orders[interval][index] = order_book._order(
         msg.sender, is_sell, energy_wh, price_ueur_per_kwh

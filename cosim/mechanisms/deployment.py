@@ -161,13 +161,14 @@ class Deployment:
             If the set-up does not finish before the first order window.
         """
         token, issuer = self.token, self.issuer.address
-        deposits: dict[bytes, list[tuple[EscrowClient, int]]] = {}
+        deposits: dict[bytes, list[tuple[EscrowClient, int, int]]] = {}
         for play in self.plays:
-            for address, amount_ueur in play.deposits():
+            for address, amount_ueur, bank_ueur in play.deposits():
                 if amount_ueur:
-                    deposits.setdefault(address, []).append((_escrow_of(play), amount_ueur))
+                    own = deposits.setdefault(address, [])
+                    own.append((_escrow_of(play), amount_ueur, amount_ueur + bank_ueur))
         handles = [
-            token.mint(issuer, address, sum(amount for _, amount in own))
+            token.mint(issuer, address, sum(whole for *_, whole in own))
             for address, own in deposits.items()
         ]
         for account, joins in zip(self.prosumers, self.members, strict=True):
@@ -180,10 +181,10 @@ class Deployment:
                 self.meter_registry.register_meter(registrar, meter.address, account.address)
             )
         for address, own in deposits.items():
-            handles += [token.approve(address, client.address, amount) for client, amount in own]
+            handles += [token.approve(address, one.address, whole) for one, _, whole in own]
         mine_all(self.chain, opens_s)
         for address, own in deposits.items():
-            handles += [client.deposit(address, amount) for client, amount in own]
+            handles += [client.deposit(address, amount) for client, amount, _ in own]
         for play in self.plays:
             handles += play.enrol()
         mine_all(self.chain, opens_s)

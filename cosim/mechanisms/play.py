@@ -34,10 +34,14 @@ class TokenTransfer(NamedTuple):
 
 
 class Deposit(NamedTuple):
-    """Tokens that an account holds inside a contract when a run begins. [µEUR]"""
+    """Tokens that an account holds inside a contract when a run begins. [µEUR]
+
+    Those in its bank account stay outside; the contract may take them later.
+    """
 
     account: bytes
     amount_ueur: int
+    bank_ueur: int = 0
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,10 @@ class IndicatorSet:
         """Return what the terminal's summary shows of them."""
         return ()
 
+    def warnings(self) -> Sequence[str]:
+        """Return sentences that a run ends with, because its numbers may mislead."""
+        return ()
+
 
 def ratio(part: float, whole: float) -> float | None:
     """Return a share; None where there is nothing to divide by."""

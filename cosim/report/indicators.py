@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -188,6 +188,10 @@ class Indicators(IndicatorSet):
             return []
         text = f"{number(published, '', 2)} → {number(own, '', 2)}"
         return [("Coincidence factor of loads, published → varied", text)]
+
+    def warnings(self) -> Sequence[str]:
+        """Return the warnings of every part."""
+        return [text for part in self.parts for text in part.warnings()]
 
     def _ledger_rows(self) -> Rows:
         """Return rows of the ledger; those that do not apply to the run are left out."""

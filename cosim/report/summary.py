@@ -47,6 +47,8 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
     out.print(rest)
     if indicators.forecast_quality:
         _print_figure(quality_table(indicators.forecast_quality), out)
+    for text in indicators.warnings():
+        out.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
 
 
 def print_tables(results: Results, console: Console | None = None) -> None:

@@ -28,6 +28,7 @@ from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import with_connection_point, with_slack_voltage
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
+from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
 from cosim.prosumers.bidding import Bidders
@@ -181,6 +182,15 @@ def prepare_ledger(
     """
     ledger, clock = scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
+    if sum(joined) > MAX_ORDERS:
+        raise ScenarioError(
+            f"{sum(joined)} prosumers take part, and an interval's order book holds {MAX_ORDERS} "
+            "orders",
+            file=scenario_file,
+            field="prosumers.participants",
+            remedy=f"set it to {MAX_ORDERS} at most, or play parts of the grid as communities of "
+            "their own, a scenario each",
+        )
     most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
     if most_gas > own_share * ledger.block_gas_limit:
         raise ScenarioError(

@@ -8,6 +8,7 @@
 import prover
 
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
+SETTLEMENT: constant(address) = 0x000000000000000000000000000000000000dEaD
 NOTHING: constant(uint256) = 0
 token: address
 meters: address
@@ -18,13 +19,14 @@ market: address
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # prices, first delivery, step, order lead, gate closure, metering, estimate; rule, form, reveal,
-    # deposit, challenge, bond
+    # prices, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
+    # challenge, bond
     self.market = raw_create(
         prover._code("LocalMarket"),
         self.token,
         self.meters,
         SUPPLIER,
+        SETTLEMENT,
         convert(300_000, uint256),
         convert(80_000, uint256),
         convert(1_700_000_000, uint256),
@@ -32,7 +34,6 @@ def setUp():
         convert(600, uint256),
         convert(180, uint256),
         convert(240, uint256),
-        convert(2_000, uint256),
         NOTHING,
         NOTHING,
         NOTHING,

@@ -40,17 +40,21 @@ LIMIT_S = 240
 
 HOSTILE = "contracts/test_hostile_tokens.py"
 
+# a local market and its settlement are tested as one
+LOCAL_MARKET = (
+    "contracts/local_market",
+    HOSTILE,
+    "property/mechanisms/test_forms_agree.py",
+    "property/mechanisms/test_clearing_equals_model.py",
+    "property/mechanisms/test_local_market_machine.py",
+)
+
 # which tests watch a deployable contract: quick ones first
 WATCHED = {
     "EuroToken": ("contracts/euro_token", "property/mechanisms/test_euro_token_machine.py"),
     "SmartMeters": ("contracts/smart_meters", "property/mechanisms/test_smart_meters_machine.py"),
-    "LocalMarket": (
-        "contracts/local_market",
-        HOSTILE,
-        "property/mechanisms/test_forms_agree.py",
-        "property/mechanisms/test_clearing_equals_model.py",
-        "property/mechanisms/test_local_market_machine.py",
-    ),
+    "LocalMarket": LOCAL_MARKET,
+    "MarketSettlement": LOCAL_MARKET,
     "FlexibilityMarket": (
         "contracts/flexibility_market",
         HOSTILE,
@@ -83,6 +87,11 @@ THROUGH = {
     "escrow_accounts": "GreenCertificates",
     "supplier_dues": "LocalMarket",
     "market_clock": "LocalMarket",
+    "clearing_rules": "LocalMarket",
+    "fill_tree": "LocalMarket",
+    "positions": "MarketSettlement",
+    "commitments": "MarketSettlement",
+    "community_records": "MarketSettlement",
 }
 
 

@@ -13,6 +13,7 @@ from cosim.evm.abi import pack_mixed, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.settlement_client import next_settlement
 
 GAS_LIMIT = 30_000_000
 GENESIS_S = 1_700_000_000
@@ -52,6 +53,7 @@ class Contract:
         self, engine: Engine, artifact: Artifact, *arguments: Any, deployer: str = "deployer"
     ) -> None:
         self.engine, self.artifact = engine, artifact
+        self.logging: tuple[Contract, ...] = (self,)
         receipt = engine.transact(
             address(deployer), None, artifact.init_code(*arguments), GAS_LIMIT
         )
@@ -69,9 +71,10 @@ class Contract:
             raise ContractRevert(revert_text(receipt.output), self.artifact.name, function)
         events = []
         for log in receipt.logs:
-            decoder = self.artifact.events.get(log.topics[0])
-            if log.address == self.address and decoder is not None:
-                events.append((decoder.name, decoder.decode(log.topics, log.data)))
+            for contract in self.logging:
+                decoder = contract.artifact.events.get(log.topics[0])
+                if log.address == contract.address and decoder is not None:
+                    events.append((decoder.name, decoder.decode(log.topics, log.data)))
         return Outcome(receipt.output, receipt.gas_used, events)
 
     def get(self, function: str, *arguments: Any) -> Any:
@@ -81,6 +84,33 @@ class Contract:
         entry = self.artifact.functions[self.artifact.selectors[function]]
         values = unpack_values([item["type"] for item in entry["outputs"]], output)
         return values[0] if len(values) == 1 else tuple(values)
+
+
+class Market(Contract):
+    """The local market with its settlement: each function is called on the contract that has it."""
+
+    def __init__(self, engine: Engine, parameters: Sequence[Any], silent_estimate_wh: int) -> None:
+        super().__init__(engine, compile_contract("LocalMarket"), *parameters)
+        self.settlement = Contract(
+            engine, compile_contract("MarketSettlement"), self.address, silent_estimate_wh
+        )
+        self.logging = self.settlement.logging = (self, self.settlement)
+
+    def of(self, function: str) -> Contract:
+        """The contract that has a function."""
+        return self.settlement if function in self.settlement.artifact.selectors else self
+
+    def send(self, sender: str | bytes, function: str, *arguments: Any) -> Outcome:
+        """Transact with the contract that has the function."""
+        if self.of(function) is self:
+            return super().send(sender, function, *arguments)
+        return self.settlement.send(sender, function, *arguments)
+
+    def get(self, function: str, *arguments: Any) -> Any:
+        """Call a view of the contract that has it."""
+        if self.of(function) is self:
+            return super().get(function, *arguments)
+        return self.settlement.get(function, *arguments)
 
 
 class MarketWorld:
@@ -103,12 +133,23 @@ class MarketWorld:
         )
         self.names: dict[bytes, str] = {address(n): n for n in (SUPPLIER, DSO)}
 
-    def deploy_market(self, **overrides: Any) -> Contract:
+    def deploy_market(self, **overrides: Any) -> Market:
         """Another local market, with some of its parameters changed."""
+        estimate = overrides.get("silent_estimate_wh", SILENT_ESTIMATE_WH)
+        settlement = next_settlement(self.engine, address("deployer"))
+        return Market(self.engine, self._parameters(settlement, **overrides), estimate)
+
+    def deploy_unsettled(self, settler: str) -> Contract:
+        """Another local market, whose settlement is an account."""
+        parameters = self._parameters(address(settler))
+        return Contract(self.engine, compile_contract("LocalMarket"), *parameters)
+
+    def _parameters(self, settlement: bytes, **overrides: Any) -> list[Any]:
         parameters = {
             "token": self.token.address,
             "meters": self.meters.address,
             "supplier": address(SUPPLIER),
+            "settlement": settlement,
             "retail": RETAIL,
             "feed_in": FEED_IN,
             "first_delivery_s": FIRST_DELIVERY_S,
@@ -116,7 +157,6 @@ class MarketWorld:
             "order_lead_s": ORDER_LEAD_S,
             "gate_closure_s": GATE_CLOSURE_S,
             "metering_s": METERING_S,
-            "silent_estimate_wh": SILENT_ESTIMATE_WH,
             "rule": 0,
             "form": 0,
             "reveal_s": 0,
@@ -125,7 +165,7 @@ class MarketWorld:
             "clearing_bond": 0,
         }
         parameters |= {key: value for key, value in overrides.items() if key in parameters}
-        return Contract(self.engine, compile_contract("LocalMarket"), *parameters.values())
+        return list(parameters.values())
 
     # --- clock ---
 

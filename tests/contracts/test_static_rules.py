@@ -31,6 +31,10 @@ UNGUARDED = {
 }
 
 
+# these answer nothing that could be lost: they do it or revert
+ANSWERLESS = {"record"}
+
+
 @functools.cache
 def tree(path: Path) -> vy_ast.Module:
     return vy_ast.parse_to_ast(path.read_text(encoding="utf-8"))
@@ -64,6 +68,8 @@ def test_nothing_that_we_never_need(path: Path) -> None:
 def test_every_answer_of_the_token_is_read(path: Path) -> None:
     """A call of the token that stands alone as a statement would lose its answer."""
     for call in tree(path).get_descendants(vy_ast.ExtCall):
+        if call.value.func.attr in ANSWERLESS:
+            continue
         assert not isinstance(call.get_ancestor(), vy_ast.Expr), call.node_source_code
 
 

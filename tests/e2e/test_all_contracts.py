@@ -16,6 +16,7 @@ CONTRACTS = {
     "EuroToken",
     "SmartMeters",
     "LocalMarket",
+    "MarketSettlement",
     "FlexibilityMarket",
     "CommunityStorage",
     "GreenCertificates",

@@ -129,7 +129,7 @@ def test_a_request_without_margin_is_awarded_in_full_and_no_more(play: Play) -> 
 
 
 def test_prosumers_without_money_are_refused_and_still_supplied(play: Play) -> None:
-    tables = play(market={"account_eur": 0.01})
+    tables = play(market={"account": "prepaid", "account_eur": 0.01})
     orders = tables["orders"]
     assert set(orders.status) == {"rejected"}
     assert set(orders.reason) == {"local market: balance too low"}
@@ -142,7 +142,9 @@ def test_prosumers_without_money_are_refused_and_still_supplied(play: Play) -> N
 
 def test_debts_grow_by_what_a_customer_cannot_pay_and_block_nobody(play: Play) -> None:
     tables = play(
-        intervals=6, start="2016-05-24T18:00:00", market={"account_eur": 0.6, "deposit_share": 0.5}
+        intervals=6,
+        start="2016-05-24T18:00:00",
+        market={"account": "prepaid", "account_eur": 0.6, "deposit_share": 0.5},
     )
     debts = events(tables, "DuesChanged")
     names = list(tables["prosumers"].prosumer.unique())

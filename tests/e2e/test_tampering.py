@@ -17,7 +17,7 @@ from cosim.devices.delivery import Devices
 from cosim.grid.catalogue import open_grid
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.clearing import Clearing
-from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.session import Session
 from cosim.scenario import Scenario
 
@@ -54,18 +54,18 @@ def stopped(
 def test_a_reading_changed_between_meter_and_ledger(
     stopped: Callable[[], str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = LocalMarket.report
+    report = MarketSettlement.report
     seen = []
 
     def tampered(
-        self: LocalMarket, meter: bytes, interval: int, net_wh: int, **options: Any
+        self: MarketSettlement, meter: bytes, interval: int, net_wh: int, **options: Any
     ) -> int:
         if interval == INTERVAL:
             seen.append(net_wh)
             net_wh += len(seen) == VICTIM + 1
         return report(self, meter, interval, net_wh, **options)
 
-    monkeypatch.setattr(LocalMarket, "report", tampered)
+    monkeypatch.setattr(MarketSettlement, "report", tampered)
     message = stopped()
     true = seen[VICTIM]
     name = names[VICTIM]

@@ -21,8 +21,8 @@ from replay import (
     trie_root,
 )
 
-from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.outcomes import Orders
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.trading import Trading
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
@@ -60,7 +60,7 @@ def late_orders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def report_with_too_little_gas(
-    self: LocalMarket, meter: bytes, interval: int, net_wh: int, sent_at_s: float | None = None
+    self: MarketSettlement, meter: bytes, interval: int, net_wh: int, sent_at_s: float | None = None
 ) -> int:
     return self.send(meter, "report", interval, net_wh, gas=40_000, sent_at_s=sent_at_s)
 
@@ -83,9 +83,9 @@ def test_a_node_executes_a_run_as_recorded(
     metering: set[str],
 ) -> None:
     if "settleSilent" in metering:
-        monkeypatch.setattr(LocalMarket, "report", report_with_too_little_gas)
+        monkeypatch.setattr(MarketSettlement, "report", report_with_too_little_gas)
     # deposits of 2.40 and 5.60 EUR do not suffice for every order and offer
-    purse = {"account_eur": 8.0, "deposit_share": 0.3}
+    purse = {"account": "prepaid", "account_eur": 8.0, "deposit_share": 0.3}
     scenario = short_scenario(intervals, market=purse, ledger={"block_time_s": BLOCK_TIME_S})
     folder = tmp_path / "result"
     run_scenario(scenario, tmp_path / "scenario.yaml", folder)

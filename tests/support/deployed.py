@@ -33,6 +33,7 @@ MARKET = {
     "retail_eur_per_kwh": RETAIL / 1e6,
     "feed_in_eur_per_kwh": FEED_IN / 1e6,
     "silent_estimate_kwh": ESTIMATE_WH / 1e3,
+    "account": "prepaid",
     "account_eur": 100.0,
     "deposit_share": 0.6,
     "supplier_eur": 1_000.0,

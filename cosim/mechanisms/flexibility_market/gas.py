@@ -46,7 +46,7 @@ def flexibility_market(bench: Bench) -> None:
     community.market.do("anyone", "clear", 0)
     community.deliver(0)
     for name in names:
-        community.market.do(f"meter of {name}", "report", 0, BASELINE_WH + 2_000)
+        community.settlement.do(f"meter of {name}", "report", 0, BASELINE_WH + 2_000)
     market.measure("anyone", "settle", 1, accounts[:1])
     market.measure("anyone", "settle", 2, accounts, case=f"of {MANY} offers")
     market.measure("anyone", "closeRequest", 1)

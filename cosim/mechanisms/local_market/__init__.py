@@ -30,18 +30,18 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
     settings_type = MarketSettings
     is_default: ClassVar[bool] = True
     rank: ClassVar[int] = 0
-    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket",)
+    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket", "MarketSettlement")
     tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members deposit and join when the run is funded."""
-        from cosim.mechanisms.local_market.client import LocalMarket
+        from cosim.mechanisms.local_market.deploying import deploy_market
         from cosim.mechanisms.local_market.play import LocalMarketPlay
         from cosim.mechanisms.local_market.terms import MarketTerms
 
         terms, clock = MarketTerms.of(self.settings), scenario.clock()
-        client = LocalMarket.deploy(
+        contracts = deploy_market(
             deployment.chain,
             deployment.operator.address,
             terms,
@@ -51,7 +51,7 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
             supplier=deployment.supplier.address,
             first_delivery_s=clock.start_s,
         )
-        deployment.clients.append(client)
+        deployment.clients.extend(contracts)
         return LocalMarketPlay(deployment, clock, terms)
 
     @classmethod

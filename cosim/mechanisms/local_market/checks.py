@@ -19,10 +19,12 @@ from cosim.mechanisms.local_market.settings import MarketSettings
 from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
     MARKET,
+    SETTLEMENT,
     check_metering,
     check_schedules,
     check_settlement,
     order_fees_wei,
+    top_up_intervals,
 )
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
@@ -52,6 +54,10 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
         }
+
+    def intervals(self, history: History) -> Mapping[int, int]:
+        """Return the interval that each top-up was made for."""
+        return top_up_intervals(history)
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare energy sold with energy bought, interval by interval."""
@@ -128,7 +134,11 @@ class OrderChecks:
             if event.name == "ClearingCommitted" and own is not None:
                 root = "0x" + FillTree(own.fills_wh).root.hex()
                 check.equal("events", row, "root", event.arguments["root"], root)
-        for event in self.history.of(MARKET, "OrderFilled", "FillClaimed"):
+        fills = (
+            *self.history.of(MARKET, "OrderFilled"),
+            *self.history.of(SETTLEMENT, "FillClaimed"),
+        )
+        for event in fills:
             interval = event.arguments["interval"]
             name = self.names.get(event.arguments["account"], "")
             row, filled = f"interval {interval}, prosumer {name}", self.filled_wh(interval)

@@ -1,4 +1,4 @@
-"""Client of ``LocalMarket.vy``: the community's double auction and its settlement."""
+"""Client of ``LocalMarket.vy``: accounts, orders and clearing of the community's auction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cosim.evm.hashing import keccak
 from cosim.mechanisms.escrow_client import EscrowClient
 
 _ORDER_GAS = 125_000
-_REPORT_GAS = 180_000
 _CLEAR_GAS = 120_000
 
 INDEXES_PER_WORD = 16
@@ -93,12 +92,8 @@ class LocalMarket(EscrowClient):
     """Show the order that the sender committed to: its four fields, then the salt."""
     commit_clearing = Transaction(150_000)
     """Clear an interval by the root of its fills, both prices and the volume; locks a bond."""
-    claim_fill = Transaction(150_000)
-    """Prove what a committed clearing filled: interval, account, filled_wh, proof."""
     release_bond = Transaction(120_000)
     """Give the committer of an interval's clearing its bond back."""
-    settle_silent = Transaction(_REPORT_GAS)
-    """Settle a member in an interval in which its meter did not report."""
 
     order_of = View(OrderState)
     """Order in an interval of an account."""
@@ -168,10 +163,3 @@ class LocalMarket(EscrowClient):
         """Show that a committed clearing is wrong; ``ranking`` as in :meth:`clear_verified`."""
         arguments, limit = (interval, pack_ranking(ranking)), challenge_gas(len(ranking))
         return self.send(sender, "challengeClearing", *arguments, gas=limit, sent_at_s=sent_at_s)
-
-    def report(
-        self, meter: bytes, interval: int, net_wh: int, sent_at_s: float | None = None
-    ) -> int:
-        """Report a reading, net injection positive, and settle it. Sent by the meter."""
-        data = self._selectors["report"] + pack(interval, net_wh)
-        return self.submit(meter, data, sent_at_s, _REPORT_GAS, interval)

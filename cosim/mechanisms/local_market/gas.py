@@ -27,7 +27,7 @@ from cosim.mechanisms.local_market.pricing import ClearingForm
 
 N_ORDERS = 100
 SALT = keccak(b"gas: salt")
-CONTRACT = "LocalMarket"
+CONTRACT, SETTLEMENT = "LocalMarket", "MarketSettlement"
 
 
 def local_market(bench: Bench) -> None:
@@ -56,7 +56,7 @@ def _accounts_and_settlement(bench: Bench) -> None:
     community.close_gate(0)
     market.do("anyone", "clear", 0)
     community.deliver(0)
-    market.do("meter of exporter", "report", 0, 5_432)
+    community.settlement.do("meter of exporter", "report", 0, 5_432)
     community.fund(SUPPLIER, market)
     market.measure("exporter", "collectClaim")
 
@@ -68,12 +68,12 @@ def _accounts_and_settlement(bench: Bench) -> None:
     community.close_gate(2)
     market.do("anyone", "clear", 2)
     community.deliver(2)
-    market.measure("meter of buyer", "report", 2, -1_345)
-    market.measure("meter of seller", "report", 2, 2_456, case="of a seller")
-    market.measure("meter of unfilled", "report", 2, -1_345, case="order not filled")
-    market.measure("meter of exporter", "report", 2, 5_432, case="without an order")
+    community.settlement.measure("meter of buyer", "report", 2, -1_345)
+    community.settlement.measure("meter of seller", "report", 2, 2_456, case="of a seller")
+    community.settlement.measure("meter of unfilled", "report", 2, -1_345, case="order not filled")
+    community.settlement.measure("meter of exporter", "report", 2, 5_432, case="without an order")
     community.end_metering(2)
-    market.measure("anyone", "settleSilent", 2, account("silent"))
+    community.settlement.measure("anyone", "settleSilent", 2, account("silent"))
 
 
 def _sealed_orders(bench: Bench) -> None:
@@ -97,7 +97,9 @@ def _sealed_orders(bench: Bench) -> None:
     bench.at(bench.now_s + REVEAL_S)
     market.do("anyone", "clear", 0)
     community.deliver(0)
-    market.measure("meter of forgetful", "report", 0, -1_345, case="deposit forfeited")
+    community.settlement.measure(
+        "meter of forgetful", "report", 0, -1_345, case="deposit forfeited"
+    )
 
 
 def _forms_of_clearing(bench: Bench) -> None:
@@ -110,9 +112,9 @@ def _forms_of_clearing(bench: Bench) -> None:
         bench.note(CONTRACT, f"{method} (no crossing)", idle.clearing_gas)
         if crossing.claims_gas:
             claims = crossing.claims_gas
-            bench.note(CONTRACT, "claimFill", sorted(claims)[len(claims) // 2])
-            bench.note(CONTRACT, "claimFill (first of an interval)", claims[0])
-            bench.note(CONTRACT, "claimFill (last of an interval)", claims[-1])
+            bench.note(SETTLEMENT, "claimFill", sorted(claims)[len(claims) // 2])
+            bench.note(SETTLEMENT, "claimFill (first of an interval)", claims[0])
+            bench.note(SETTLEMENT, "claimFill (last of an interval)", claims[-1])
             cleared.community.market.measure("anyone", "releaseBond", 0)
 
 
@@ -131,7 +133,9 @@ def _challenge(bench: Bench) -> None:
     bench.at(bench.now_s + CHALLENGE_S - 1)
     market.measure(member(0), "challengeClearing", 0, pack_ranking(ranking(orders)))
     community.deliver(0)
-    market.measure(f"meter of {member(0)}", "report", 0, -1_345, case="after a challenge")
+    community.settlement.measure(
+        f"meter of {member(0)}", "report", 0, -1_345, case="after a challenge"
+    )
 
 
 CASES = GasCases(

@@ -164,7 +164,9 @@ class ClearingBench:
             # buyers first: sellers are paid out of what buyers paid in
             for k in sorted(filled, key=lambda k: (orders[k].is_sell, k)):
                 claim = (account(member(k)), clearing.fills_wh[k], tree.proof(k))
-                claims.append(market.do(sender, "claimFill", interval, *claim).gas_used)
+                claims.append(
+                    community.settlement.do(sender, "claimFill", interval, *claim).gas_used
+                )
         return ClearingGas(self.form, n, len(filled), receipt.gas_used, tuple(claims))
 
 

@@ -18,6 +18,7 @@ from cosim.gas.bench import (
     account,
 )
 from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.settlement_client import next_settlement
 from cosim.mechanisms.local_market.terms import MarketTerms
 
 SUPPLIER = "supplier"
@@ -76,16 +77,25 @@ class Community:
             challenge_s=CHALLENGE_S if is_committed else 0,
             clearing_bond_ueur=CLEARING_BOND_UEUR if is_committed else 0,
         )
+        deployer = f"deployer of LocalMarket {name}".rstrip()
         self.market = bench.deploy(
             "LocalMarket",
             self.terms,
             self.clock,
-            sender=f"deployer of LocalMarket {name}" if name else "",
+            sender=deployer,
             measured=measured,
             token=self.token.address,
             meters=self.meters.address,
             supplier=account(SUPPLIER),
+            settlement=next_settlement(bench.engine, account(deployer)),
             first_delivery_s=self.first_delivery_s,
+        )
+        self.settlement = bench.deploy(
+            "MarketSettlement",
+            self.terms,
+            sender=deployer,
+            measured=measured,
+            local_market=self.market.address,
         )
 
     def open_window(self, interval: int) -> None:

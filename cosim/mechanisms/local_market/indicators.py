@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
+from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import trade_surplus_eur
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import BlockTimes, confirmations, distribution
@@ -18,6 +20,9 @@ from cosim.units import WH_PER_KWH, FloatArray, eur_from_ueur
 _LATENCY = "mean, median, p95 and max from sending an order to "
 _UNSERVED = " the supplier for the grid's limits; null where positions are financial"
 _MISSED = "orders that missed the gate (status late)"
+_REFUSED = "orders that the contract refused (status rejected or unrevealed)"
+REFUSED_TOLERATED = 0.01
+"""Share of refused orders above which a run ends with a warning."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class MarketIndicators(IndicatorSet):
     orders_missed: Annotated[int, Meaning("-", _MISSED)]
     orders_missed_share: Annotated[float | None, Meaning("-", "of all orders")]
     orders_missed_kwh: Annotated[float, Meaning("kWh", "their energy")]
+    orders_refused: Annotated[int, Meaning("-", _REFUSED)]
+    orders_refused_share: Annotated[float | None, Meaning("-", "of all orders")]
+    orders_refused_kwh: Annotated[float, Meaning("kWh", "their energy")]
+    orders_refused_by_reason: Annotated[
+        dict[str, int], Meaning("-", "their number by the contract's words")
+    ]
     fee_eur_per_kwh_traded: Annotated[
         float | None, Meaning("EUR/kWh", "transaction fees of prosumers over energy traded")
     ]
@@ -70,6 +81,8 @@ class MarketIndicators(IndicatorSet):
         if self.orders_missed:
             missed = f"{percent(self.orders_missed_share)}, {number(self.orders_missed_kwh, 'kWh')}"
             rows.append(("Orders missed at the gate", missed))
+        if self.orders_refused:
+            rows.append(("Orders refused by the contract", self.refused_text()))
         if self.unserved_injection_kwh is not None:
             unserved = f"{number(self.unserved_injection_kwh, '')} / "
             unserved += number(self.unserved_consumption_kwh, "kWh")
@@ -78,6 +91,24 @@ class MarketIndicators(IndicatorSet):
             fee = number(self.fee_eur_per_kwh_traded, "EUR/kWh", 4)
             rows.append(("Fees of prosumers per kWh traded", fee))
         return rows
+
+    def refused_text(self) -> str:
+        """Return share, energy and reasons of the refused orders."""
+        reasons = ", ".join(
+            f"{reason} {number(n, '', 0)}" for reason, n in self.orders_refused_by_reason.items()
+        )
+        shares = f"{percent(self.orders_refused_share)}, {number(self.orders_refused_kwh, 'kWh')}"
+        return f"{shares}: {reasons}" if reasons else shares
+
+    def warnings(self) -> Sequence[str]:
+        """Return a sentence when more orders were refused than is tolerated."""
+        if (self.orders_refused_share or 0.0) <= REFUSED_TOLERATED:
+            return ()
+        return (
+            f"the local market's contract refused {number(self.orders_refused, '', 0)} of "
+            f"{number(sum(self.orders.values()), '', 0)} orders ({self.refused_text()}); "
+            "trades are those of the others",
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +140,7 @@ def market_indicators(results: Results) -> MarketIndicators:
     orders = results.frame("orders")
     status = orders["status"]
     late_wh = orders.loc[status == "late", "energy_wh"]
-    counts, took = status.value_counts(), order_times(results)
+    counts, took, refused = status.value_counts(), order_times(results), refused_orders(orders)
     reached_eur, possible_eur = trade_surplus_eur(orders)
     return MarketIndicators(
         traded_kwh=energy_wh / WH_PER_KWH,
@@ -122,6 +153,10 @@ def market_indicators(results: Results) -> MarketIndicators:
         orders_missed=len(late_wh),
         orders_missed_share=ratio(len(late_wh), len(orders)),
         orders_missed_kwh=float(late_wh.sum()) / WH_PER_KWH,
+        orders_refused=len(refused),
+        orders_refused_share=ratio(len(refused), len(orders)),
+        orders_refused_kwh=float(refused["energy_wh"].sum()) / WH_PER_KWH,
+        orders_refused_by_reason=refusals(orders),
         fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
         unserved_injection_kwh=_unserved_kwh(results, -1),
         unserved_consumption_kwh=_unserved_kwh(results, 1),

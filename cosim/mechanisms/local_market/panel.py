@@ -12,6 +12,7 @@ from cosim.mechanisms.local_market.indicators import (
     market_indicators,
     order_times,
 )
+from cosim.mechanisms.local_market.refused_orders import refused_chart
 from cosim.plugins.reported import Reported
 from cosim.report.chart_style import (
     AFTER,
@@ -53,6 +54,11 @@ DEFINITIONS = (
         "From the sending of an order to the block that includes it, refused orders among them; "
         "where users wait for confirmations, also to the block that is the last of these. Missed "
         "orders (late: no block included them before gate closure) have no latency.",
+    ),
+    (
+        "Orders refused",
+        "Orders that a block included before gate closure and that the contract refused, or that "
+        "were sealed and never validly revealed, by the contract's own words.",
     ),
 )
 
@@ -97,9 +103,9 @@ class LocalMarketReported(Reported[Any]):
     """Local market of a run."""
 
     settling_methods: ClassVar = (
-        "LocalMarket.report",
-        "LocalMarket.settleSilent",
-        "LocalMarket.claimFill",
+        "MarketSettlement.report",
+        "MarketSettlement.settleSilent",
+        "MarketSettlement.claimFill",
     )
     indicators_type: ClassVar = MarketIndicators
     comparison: ClassVar = COMPARISON
@@ -115,7 +121,12 @@ class LocalMarketReported(Reported[Any]):
             title="Local market",
             key_data=_terms(results),
             tiles=market_tiles(self.indicators(results), confirmations(results)),
-            figures=(market_chart(results), latency_chart(results), missed_chart(results)),
+            figures=(
+                market_chart(results),
+                latency_chart(results),
+                missed_chart(results),
+                refused_chart(results),
+            ),
             definitions=DEFINITIONS,
         )
 
@@ -182,6 +193,17 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
             tone="violated" if i.orders_missed else "",
         ),
     ]
+    found.append(
+        Tile(
+            "Orders refused by the contract",
+            ", ".join(
+                f"{reason}: {number(n, '', 0)}" for reason, n in i.orders_refused_by_reason.items()
+            )
+            or f"none of {n_orders} orders",
+            percent(i.orders_refused_share),
+            tone="violated" if i.orders_refused else "",
+        )
+    )
     if i.unserved_injection_kwh is not None:
         found.append(
             Tile(

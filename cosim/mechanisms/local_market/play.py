@@ -7,11 +7,12 @@ fills, settlements and balances.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cosim.chain.blocks import Included
+from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
@@ -24,10 +25,12 @@ from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
 from cosim.mechanisms.local_market.reporting import Reporting
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.mechanisms.local_market.top_ups import TopUps
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
-from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal, check_metering
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras
 from cosim.messages.extras import SupplierOrders, UnservedOrders
@@ -42,6 +45,7 @@ class _Interval:
     sent: Orders
     orders: OrderBook | None = None
     trades: tuple[Trade, ...] = ()
+    top_ups: list[tuple[str, int]] = field(default_factory=list)
 
 
 class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
@@ -72,11 +76,18 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             (supplier, deployment.dso, deployment.operator),
         )
         self.terms = terms
+        self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
         self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
+        self._top_ups = TopUps(deployment, terms)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._intervals: dict[int, _Interval] = {}
+
+    @property
+    def clients(self) -> Sequence[ContractClient]:
+        """Its two contracts."""
+        return (self.client, self.settlement)
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
         """Return the reading that a prosumer's interval was settled with, if it was."""
@@ -88,7 +99,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         """Return the deposits of the members, of the supplier, and for the operator's bonds."""
         terms, deployment = self.terms, self._deployment
         return [
-            *(Deposit(one.address, terms.local_deposit_ueur) for one in deployment.joined),
+            *(
+                Deposit(one.address, terms.local_deposit_ueur, terms.bank_ueur)
+                for one in deployment.joined
+            ),
             Deposit(deployment.supplier.address, terms.supplier_deposit_ueur),
             # several bonds: an interval's is locked until it is settled, after later ones cleared
             Deposit(deployment.operator.address, terms.bonds_ueur),
@@ -121,10 +135,14 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             sent_fraction=bids.sent_fraction,
         )
         self._intervals[interval] = _Interval(bids, sent)
+        if self.terms.tops_up:
+            debts = {name: self.model.debt_of(name) for name in self._payers}
+            self._top_ups.send(interval, sent, self._free_ueur(), debts)
         self._trading.send(interval, sent)
 
     def gate_closed(self, interval: int) -> None:
         """Have the interval cleared, and clear it once more in the model."""
+        self._top_ups.close(interval)
         self._book(interval, self._trading.close(interval))
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
@@ -171,6 +189,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Clear again in the model what the chain holds after a reorganisation."""
         orders = self._trading.restore(interval)
+        self._top_ups.close(interval)
         self._back_to_mark()
         self._book(interval, orders)
         return self.schedule(interval, schedules)
@@ -198,8 +217,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
         handles, settling = self._reporting.report(interval, reported_wh)
         self._read_settlements(settling, statement)
-        self._add_fees(statement, (*self._trading.paid_by(interval), *handles.items()))
+        sent = (*self._top_ups.paid_by(interval), *self._trading.paid_by(interval))
+        self._add_fees(statement, (*sent, *handles.items()))
         self._trading.forget(interval)
+        self._top_ups.forget(interval)
         with self.timer.measure("models"):
             claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
@@ -210,6 +231,14 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         """Drop a settled interval."""
         self.model.forget(interval)
         self._intervals.pop(interval, None)
+
+    def transfers(self) -> Sequence[TokenTransfer]:
+        """Return the top-ups since the last call."""
+        market, moved = self.client.contract, []
+        for state in self._intervals.values():
+            moved += [TokenTransfer(name, market, amount) for name, amount in state.top_ups]
+            state.top_ups = []
+        return moved
 
     # --- parts ---
 
@@ -222,7 +251,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     def _book(self, interval: int, orders: OrderBook) -> None:
         state = self._intervals[interval]
         state.orders = orders
+        state.top_ups = self._top_ups.taken(interval)
         with self.timer.measure("models"):
+            for name, amount_ueur in state.top_ups:
+                self.model.deposit(name, amount_ueur)
             arrived = [self._trading.order(interval, i) for i in orders.arrived]
             operator = self._deployment.operator.name
             state.trades = clear_again(self.model, operator, interval, arrived, orders)
@@ -238,7 +270,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             "supplier_ueur": statement.supplier_ueur,
         }
         for included in settling:
-            for name, arguments in self.client.events(included):
+            for name, arguments in self.settlement.events(included):
                 if name == "IntervalSettled":
                     i = self._index[arguments["account"]]
                     for key, column in columns.items():

@@ -8,7 +8,7 @@ from cosim.chain.blocks import Included
 from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.units import IntArray
 
 
@@ -24,7 +24,7 @@ class Reporting:
     def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
         self._deployment = deployment
         self._chain = deployment.chain
-        self._market = deployment.client(LocalMarket)
+        self._settlement = deployment.client(MarketSettlement)
         self._clock = clock
         self._attack = deployment.attack
         self._members = tuple(i for i, joined in enumerate(deployment.members) if joined)
@@ -50,7 +50,7 @@ class Reporting:
         """
         begin_s = self._chain.now_s
         handles = {
-            i: self._market.report(
+            i: self._settlement.report(
                 self._deployment.meters[i].address,
                 interval,
                 int(metered_wh[i]),
@@ -93,7 +93,7 @@ class Reporting:
         # all at once: one block each would take a large population past the next gate closure
         operator = self._deployment.operator.address
         estimates = [
-            self._market.settle_silent(operator, interval, self._deployment.account_of(i))
+            self._settlement.settle_silent(operator, interval, self._deployment.account_of(i))
             for i in silent
         ]
-        return [confirmed(self._market, handle) for handle in estimates]
+        return [confirmed(self._settlement, handle) for handle in estimates]

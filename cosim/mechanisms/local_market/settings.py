@@ -21,6 +21,15 @@ class MarketSettings(Model):
         2.0, description="consumption billed per interval when a meter stays silent [kWh]"
     )
     account_eur: Positive = Field(100.0, description="tokens each prosumer starts with [EUR]")
+    account: Literal["top_up", "prepaid"] = Field(
+        "top_up",
+        description="top_up: where the next order would leave less than half of the first "
+        "deposit in the local market, it is refilled out of bank_eur before the order window; "
+        "prepaid: it is not",
+    )
+    bank_eur: NonNegative = Field(
+        10_000.0, description="tokens in each prosumer's bank account, with account: top_up [EUR]"
+    )
     supplier_eur: Positive = Field(10_000.0, description="tokens the supplier deposits [EUR]")
     deposit_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.6, description="share of them deposited in the local market, the rest for flexibility"

@@ -18,7 +18,7 @@ from cosim.replay.history import Event, History
 from cosim.replay.participants import deviation
 from cosim.results.reader import Results
 
-MARKET = "LocalMarket"
+MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 KEY = ["interval", "prosumer"]
 
 
@@ -33,9 +33,10 @@ def _settled(history: History) -> Iterator[dict[str, Any]]:
     fees_wei = total(history, lambda mechanism: mechanism.fees_wei(history))
     received_ueur = total(history, lambda mechanism: mechanism.flexibility_ueur(history))
     estimated = {
-        _of(event): event.arguments["estimated"] for event in history.of(MARKET, "MeterReported")
+        _of(event): event.arguments["estimated"]
+        for event in history.of(SETTLEMENT, "MeterReported")
     }
-    for event in history.of(MARKET, "IntervalSettled"):
+    for event in history.of(SETTLEMENT, "IntervalSettled"):
         said, (interval, account) = event.arguments, _of(event)
         name = history.participants.prosumer_of.get(account, account)
         yield {
@@ -60,13 +61,31 @@ def order_fees_wei(history: History) -> Amounts:
     """Return the fees of orders and reports by interval and prosumer. [wei]"""
     participants = history.participants
     fees: dict[tuple[int, str], int] = defaultdict(int)
-    methods = ("placeOrder", "commitOrder", "revealOrder", "report")
-    for _, sent in history.calls(MARKET, *methods):
-        is_report = sent.call.method == "report"
-        names = participants.metered_by if is_report else participants.prosumer_of
-        if sent.sender in names:
-            fees[sent.argument("interval"), names[sent.sender]] += sent.included.fee_wei
+    for contract, methods, names in (
+        (MARKET, ("placeOrder", "commitOrder", "revealOrder"), participants.prosumer_of),
+        (SETTLEMENT, ("report",), participants.metered_by),
+    ):
+        for _, sent in history.calls(contract, *methods):
+            if sent.sender in names:
+                fees[sent.argument("interval"), names[sent.sender]] += sent.included.fee_wei
+    for position, interval in top_up_intervals(history).items():
+        sent = history.sent[position]
+        fees[interval, participants.prosumer_of[sent.sender]] += sent.included.fee_wei
     return fees
+
+
+def top_up_intervals(history: History) -> dict[int, int]:
+    """Return the interval that each top-up was made for, by its position on the chain.
+
+    It is the interval whose gate closes next when a block takes the top-up.
+    """
+    clock, found = history.scenario.clock(), {}
+    for position, sent in history.calls(MARKET, "deposit"):
+        at_s = sent.included.included_at_s
+        if at_s > clock.window_opens_s(0) and sent.sender in history.participants.prosumer_of:
+            ahead_s = at_s - clock.gate_closes_s(0)
+            found[position] = max(-(-ahead_s // clock.step_s), 0)
+    return found
 
 
 def check_schedules(history: History) -> Check:

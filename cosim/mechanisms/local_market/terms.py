@@ -33,6 +33,10 @@ class MarketTerms:
         Locked by a sealed order, and by who commits to a clearing. [µEUR]
     account_ueur, local_deposit_ueur, supplier_deposit_ueur : int
         Tokens of each prosumer, what of them it deposits here, and the supplier's deposit. [µEUR]
+    tops_up : bool
+        Members refill their balance out of their bank accounts.
+    bank_ueur : int
+        Bank account of each, if they do. [µEUR]
     binds : bool
         Whether the grid may leave orders to the supplier unserved.
     """
@@ -49,6 +53,8 @@ class MarketTerms:
     account_ueur: int = 0
     local_deposit_ueur: int = 0
     supplier_deposit_ueur: int = 0
+    tops_up: bool = False
+    bank_ueur: int = 0
     binds: bool = False
 
     @classmethod
@@ -68,6 +74,8 @@ class MarketTerms:
             account_ueur=account_ueur,
             local_deposit_ueur=round(account_ueur * market.deposit_share),
             supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
+            tops_up=market.account == "top_up",
+            bank_ueur=ueur_from_eur(market.bank_eur) if market.account == "top_up" else 0,
             binds=market.position == "binding",
         )
 

@@ -22,6 +22,7 @@ from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.sent_orders import SentOrders
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
 
 
@@ -39,6 +40,7 @@ class Trading:
         self.attack = deployment.attack
         self.chain = deployment.chain
         self.market = deployment.client(LocalMarket)
+        self.settlement = deployment.client(MarketSettlement)
         self.operator = deployment.operator.address
         self.names = tuple(account.name for account in deployment.prosumers)
         self.accounts = tuple(account.address for account in deployment.prosumers)
@@ -179,12 +181,12 @@ class Trading:
                 (bool(sent.what.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
             )
         ]
-        market, fills_wh = self.market, sent.off_chain.fills_wh
+        settlement, fills_wh = self.settlement, sent.off_chain.fills_wh
         tree = FillTree(fills_wh)
         # less than a block apart, so that they are included in this order
         stagger_s = self.clock.block_time_s / (len(claimants) + 1)
         handles = [
-            market.claim_fill(
+            settlement.claim_fill(
                 self.operator,
                 interval,
                 self.accounts[i],
@@ -195,8 +197,8 @@ class Trading:
             for place, (k, i) in enumerate(claimants)
         ]
         for handle in handles:
-            confirmed(market, handle)
-        confirmed(market, market.release_bond(self.operator, interval))
+            confirmed(settlement, handle)
+        confirmed(self.market, self.market.release_bond(self.operator, interval))
         return tuple(i for _, i in claimants)
 
     def _send_order(self, interval: int, sent: SentOrders, i: int, sent_at_s: float) -> None:

@@ -8,13 +8,13 @@
 
 from ethereum.ercs import IERC20
 
-import ISmartMeters
 import prover
 
 interface Market:
     def balanceOf(account: address) -> uint256: view
 
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
+SETTLEMENT: constant(address) = 0x000000000000000000000000000000000000dEaD
 NOTHING: constant(uint256) = 0
 token: address
 meters: address
@@ -25,14 +25,15 @@ market: Market
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # prices, first delivery, step, order lead, gate closure, metering, estimate; rule, form, reveal,
-    # deposit, challenge, bond
+    # prices, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
+    # challenge, bond
     self.market = Market(
         raw_create(
             prover._code("LocalMarket"),
             self.token,
             self.meters,
             SUPPLIER,
+            SETTLEMENT,
             convert(300_000, uint256),
             convert(80_000, uint256),
             convert(1_700_000_000, uint256),
@@ -40,7 +41,6 @@ def setUp():
             convert(600, uint256),
             convert(180, uint256),
             convert(240, uint256),
-            convert(2_000, uint256),
             NOTHING,
             NOTHING,
             NOTHING,
@@ -103,13 +103,58 @@ def check_an_order_takes_nothing_from_others(
 
 
 @external
-def check_nobody_but_a_valid_meter_reports(caller: address, interval: uint256, net_wh: int256, time: uint64):
+def check_nobody_but_the_settlement_records(
+    caller: address,
+    interval: uint256,
+    account: address,
+    noted: uint256,
+    released: uint256,
+    gains: uint256,
+    due: int256,
+    time: uint64,
+):
     prover._at(time, time)
-    if staticcall ISmartMeters(self.meters).isValid(caller):
+    if caller == SETTLEMENT:
         return
-    done: bool = prover._call(
+    done: bool = self._record(caller, interval, account, noted, released, gains, due)
+    prover._prove(not done)
+
+
+@external
+def check_no_reading_is_recorded_twice(
+    interval: uint256, account: address, noted: uint256, again: uint256, time: uint64
+):
+    """
+    @notice Bit 10 of a position says that its reading is known.
+    """
+    prover._at(time, time)
+    if noted & (1 << 10) == 0:
+        return
+    if not self._record(SETTLEMENT, interval, account, noted, 0, 0, 0):
+        return
+    prover._prove(not self._record(SETTLEMENT, interval, account, again, 0, 0, 0))
+
+
+@internal
+def _record(
+    caller: address,
+    interval: uint256,
+    account: address,
+    noted: uint256,
+    released: uint256,
+    gains: uint256,
+    due: int256,
+) -> bool:
+    return prover._call(
         caller,
         self.market.address,
-        abi_encode(interval, net_wh, method_id=method_id("report(uint256,int256)")),
+        abi_encode(
+            interval,
+            account,
+            noted,
+            released,
+            gains,
+            due,
+            method_id=method_id("record(uint256,address,uint256,uint256,uint256,int256)"),
+        ),
     )
-    prover._prove(not done)

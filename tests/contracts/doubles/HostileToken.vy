@@ -11,6 +11,7 @@ MAX_BYTES: constant(uint256) = 324
 says_no: bool
 refused: address
 armed: bool
+aimed_at: address
 calls: DynArray[Bytes[MAX_BYTES], MAX_CALLS]
 # of each call whether it succeeded, and whether it returned anything
 succeeded: DynArray[bool, MAX_CALLS]
@@ -27,6 +28,12 @@ def load(data: Bytes[MAX_BYTES]):
 def arm():
     """Make the calls when tokens move next."""
     self.armed = True
+
+
+@external
+def aim(target: address):
+    """Call this contract, not whoever moves tokens."""
+    self.aimed_at = target
 
 
 @external
@@ -72,7 +79,7 @@ def _move(owner: address, to: address) -> bool:
     assert self.refused not in [owner, to], "hostile token: account refused"
     if self.armed:
         self.armed = False
-        self._make_calls(msg.sender)
+        self._make_calls(msg.sender if self.aimed_at == empty(address) else self.aimed_at)
     return not self.says_no
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from receipts import receipts_of
@@ -14,6 +15,8 @@ from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
+from cosim.mechanisms.local_market.deploying import deploy_market
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -41,6 +44,7 @@ class Market:
     token: EuroToken
     meters: SmartMeters
     local: LocalMarket
+    settlement: MarketSettlement
     flexibility: FlexibilityMarket
     receipts: list[Receipt]
 
@@ -53,9 +57,10 @@ def market(engine: str) -> Market:
     chain = Chain(create_engine(engine), GENESIS_S, 12, 30_000_000)
     token = EuroToken.deploy(chain, ISSUER)
     meters = SmartMeters.deploy(chain, OPERATOR)
-    local = LocalMarket.deploy(
+    local, settlement = deploy_market(
         chain,
         OPERATOR,
+        SimpleNamespace(silent_estimate_wh=2_000),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
@@ -66,7 +71,6 @@ def market(engine: str) -> Market:
         order_lead_s=600,
         gate_closure_s=180,
         metering_s=240,
-        silent_estimate_wh=2_000,
         **OPEN_ON_CHAIN,
     )
     flexibility = FlexibilityMarket.deploy(
@@ -77,7 +81,7 @@ def market(engine: str) -> Market:
         dso=DSO,
         penalty_ueur_per_kwh=600_000,
     )
-    built = Market(chain, token, meters, local, flexibility, [])
+    built = Market(chain, token, meters, local, settlement, flexibility, [])
     everyone = (SUPPLIER, DSO, BUYER, SELLER, IDLER)
     built.done(*(token.mint(ISSUER, who, 100 * EUR) for who in everyone))
     built.done(
@@ -118,9 +122,10 @@ def played(engine: str) -> Market:
     play.done(flexibility.award(DSO, request, [BUYER, SELLER], [500, 1_000], interval=0))
     chain.mine_until(FIRST_DELIVERY_S + 900)
     buyer_meter, seller_meter, _ = METERS.values()
-    play.done(local.report(buyer_meter, 0, -2_600), local.report(seller_meter, 0, 3_000))
+    settlement = play.settlement
+    play.done(settlement.report(buyer_meter, 0, -2_600), settlement.report(seller_meter, 0, 3_000))
     chain.mine_until(FIRST_DELIVERY_S + 900 + 240)
-    play.done(local.settle_silent(OPERATOR, 0, IDLER))
+    play.done(settlement.settle_silent(OPERATOR, 0, IDLER))
     play.done(
         flexibility.settle(OPERATOR, request, [BUYER, SELLER, IDLER], interval=0),
         flexibility.close_request(OPERATOR, request, interval=0),
@@ -177,7 +182,9 @@ def test_money(play: Market) -> None:
     assert flexibility.balance_of(SELLER) == 30 * EUR + 300_000 - EUR
     assert flexibility.balance_of(DSO) == 30 * EUR - 160_000 - 300_000 + 60_000
     assert local.view("debtOf", IDLER) == local.view("claimOf", SELLER) == [0]
-    assert local.view("lockedOf", 0, BUYER) == flexibility.view("lockedOf", 1, BUYER) == [0]
+    assert (
+        play.settlement.view("lockedOf", 0, BUYER) == flexibility.view("lockedOf", 1, BUYER) == [0]
+    )
     assert flexibility.view("escrowOf", 1) == [0]
     assert token.balance_of(SELLER) == 20 * EUR + 2 * EUR
     assert token.total_supply() == 500 * EUR

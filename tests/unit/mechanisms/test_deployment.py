@@ -85,7 +85,7 @@ def test_roles_prosumers_and_meters_are_different_accounts(market):
     ]
     addresses = {account.address for account in everybody}
     addresses |= {client.address for client in market.clients}
-    assert len(addresses) == 3 + 3 + 5 + 4
+    assert len(addresses) == 3 + 3 + 5 + 5
 
 
 def test_addresses_follow_from_the_seed():

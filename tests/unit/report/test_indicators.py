@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from cosim.errors import ResultFolderError
 from cosim.report.checks import checks_of_stage, violation_minutes
 from cosim.report.costs import costs_by_prosumer, money_by_role, supplier_bill_ueur
+from cosim.report.indicator import IndicatorSet
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.series import offenders
 from cosim.report.summary import print_summary
@@ -216,3 +218,19 @@ def test_summary_in_the_terminal(indicators: Indicators) -> None:
     ]  # fmt: skip
     supply = next(line for line in lines if "Self-sufficiency" in line)
     assert "62.5\u00a0%" in supply
+
+
+@dataclass(frozen=True)
+class Doubtful(IndicatorSet):
+    """Indicators that may mislead."""
+
+    def warnings(self) -> Sequence[str]:
+        return ["half of it is missing [and more]"]
+
+
+def test_summary_ends_with_the_warnings(indicators: Indicators) -> None:
+    out = StringIO()
+    doubtful = replace(indicators, parts=(*indicators.parts, Doubtful()))
+    assert [*indicators.warnings(), "half of it is missing [and more]"] == doubtful.warnings()
+    print_summary(doubtful, Console(file=out, width=100))
+    assert out.getvalue().splitlines()[-1] == "warning: half of it is missing [and more]"

@@ -56,10 +56,10 @@ def recorded(
             (0, -1, "LocalMarket", "join", 900_000, 1),
             (1, 0, "LocalMarket", "placeOrder", 100_000, 1),
             (2, 0, "LocalMarket", "placeOrder", 200_000, 0),
-            (6, 0, "LocalMarket", "report", 300_000, 1),
+            (6, 0, "MarketSettlement", "report", 300_000, 1),
             (8, 0, "FlexibilityMarket", "closeRequest", 100_000, 1),
-            (9, 0, "LocalMarket", "report", 50_000, 0),  # refused: settles nothing
-            (11, 1, "LocalMarket", "settleSilent", 100_000, 1),
+            (9, 0, "MarketSettlement", "report", 50_000, 0),  # refused: settles nothing
+            (11, 1, "MarketSettlement", "settleSilent", 100_000, 1),
             (11, 1, "Supplier", "settle", 100_000, 1),
         ]
     for k, sent_s, block, status in orders:
@@ -147,6 +147,26 @@ def test_missed_orders(tmp_path: Path) -> None:
     found = ledger_indicators(recorded(tmp_path / "run"))
     assert (found["orders_missed"], found["orders_missed_kwh"]) == (3, 4.5)
     assert found["orders_missed_share"] == pytest.approx(0.6)
+
+
+def test_orders_that_the_contract_refused(tmp_path: Path) -> None:
+    found = market_indicators(recorded(tmp_path / "run"))
+    assert (found.orders_refused, found.orders_refused_kwh) == (1, 1.5)
+    assert found.orders_refused_share == pytest.approx(0.2)
+    assert found.orders_refused_by_reason == {"without a reason": 1}
+    (warning,) = found.warnings()
+    assert warning.startswith("the local market's contract refused 1 of 5 orders")
+    assert "without a reason 1" in dict(found.rows())["Orders refused by the contract"]
+
+
+def test_few_refused_orders_are_no_warning(tmp_path: Path) -> None:
+    """One of a hundred is tolerated, two are not."""
+    some = [(0, -590.0, 1, "cleared")] * 98
+    for n, warned in ((1, False), (2, True)):
+        orders = [*some, *[(0, -400.0, 2, "rejected")] * n, *[(0, -590.0, 1, "cleared")] * (2 - n)]
+        found = market_indicators(recorded(tmp_path / str(n), orders=orders))
+        assert found.orders_refused_share == n / 100
+        assert bool(found.warnings()) == warned
 
 
 def test_use_of_blocks_leaves_set_up_and_what_follows_out(tmp_path: Path) -> None:
@@ -291,7 +311,7 @@ def test_fee_chart_shows_base_fee_where_there_is_one(tmp_path: Path) -> None:
     assert base.y.tolist() == pytest.approx(
         [8.0, (4 * 8 + 8 + 10) / 6, (4 * 8 + 8 + 10) / 6], abs=1e-4
     )
-    calls: list[Call] = [(6, 0, "LocalMarket", "report", 300_000, 1)]
+    calls: list[Call] = [(6, 0, "MarketSettlement", "report", 300_000, 1)]
     chart = fee_chart(recorded(tmp_path / "free", calls=calls, tip_wei=0))
     assert chart.figure is None
     assert "No fees" in chart.empty

@@ -88,6 +88,7 @@ def test_the_manifest_tells_what_was_run_and_what_came_out(short_run):
         "EuroToken",
         "FlexibilityMarket",
         "LocalMarket",
+        "MarketSettlement",
         "SmartMeters",
     }
     blocks = pd.read_parquet(result.folder / "tables" / "blocks.parquet")
@@ -178,6 +179,22 @@ def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, m
     assert caught.value.file == str(file)
     assert str(clear_gas(13) + 40_000_000) in str(caught.value.remedy)
     assert folder_is_empty(tmp_path)
+
+
+def test_more_members_than_a_book_holds_orders_are_refused(short_scenario, tmp_path, monkeypatch):
+    """On a smaller book: 13 members take part."""
+    file = tmp_path / "scenario.yaml"
+    monkeypatch.setattr(cosim.runs.preparation, "MAX_ORDERS", 12)
+    with pytest.raises(
+        ScenarioError, match=r"13 prosumers take part, .* holds 12 orders"
+    ) as caught:
+        run_scenario(short_scenario(2), file, tmp_path / "result")
+    assert caught.value.field == "prosumers.participants"
+    assert caught.value.file == str(file)
+    assert "12 at most" in str(caught.value.remedy)
+    assert folder_is_empty(tmp_path)
+    monkeypatch.setattr(cosim.runs.preparation, "MAX_ORDERS", 13)
+    run_scenario(short_scenario(1), file, tmp_path / "result")
 
 
 def test_two_runs_do_not_write_to_one_place(short_scenario, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from receipts import receipts_of
@@ -15,7 +16,7 @@ from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.community_storage.accounts import StorageAccount
 from cosim.mechanisms.community_storage.client import CommunityStorage, StorageReading
 from cosim.mechanisms.community_storage.model import Nominated
-from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.deploying import deploy_market
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -50,9 +51,10 @@ def played(engine: str) -> Story:
     chain = Chain(create_engine(engine), GENESIS_S, 12, 30_000_000)
     token = EuroToken.deploy(chain, ISSUER)
     meters = SmartMeters.deploy(chain, OPERATOR)
-    market = LocalMarket.deploy(
+    market, _ = deploy_market(
         chain,
         OPERATOR,
+        SimpleNamespace(silent_estimate_wh=0),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
@@ -63,7 +65,6 @@ def played(engine: str) -> Story:
         order_lead_s=LEAD_S,
         gate_closure_s=GATE_S,
         metering_s=METERING_S,
-        silent_estimate_wh=0,
         **OPEN_ON_CHAIN,
     )
     storage = CommunityStorage.deploy(

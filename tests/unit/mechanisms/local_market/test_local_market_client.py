@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,9 +19,11 @@ from cosim.mechanisms.local_market.client import (
     pack_ranking,
     verify_gas,
 )
+from cosim.mechanisms.local_market.deploying import deploy_market
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -38,6 +41,7 @@ SALT = keccak(b"nobody can guess this")
 class Play:
     chain: Chain
     local: LocalMarket
+    settlement: MarketSettlement
     prosumers: dict[str, bytes]
 
     def done(self, *handles: int) -> list[Receipt]:
@@ -63,9 +67,10 @@ def play(
     chain = Chain(create_engine("revm"), GENESIS_S, 12, 30_000_000)
     token = EuroToken.deploy(chain, ISSUER)
     meters = SmartMeters.deploy(chain, OPERATOR)
-    local = LocalMarket.deploy(
+    local, settlement = deploy_market(
         chain,
         OPERATOR,
+        SimpleNamespace(silent_estimate_wh=2_000),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
@@ -76,7 +81,6 @@ def play(
         order_lead_s=600,
         gate_closure_s=180,
         metering_s=240,
-        silent_estimate_wh=2_000,
         rule=rule.number,
         form=form.number,
         reveal_s=REVEAL_S if sealed else 0,
@@ -86,7 +90,7 @@ def play(
     )
     names = [f"a{k}" for k in range(n)]
     prosumers = {name: known.address for name, known in accounts(7, names).items()}
-    built = Play(chain, local, prosumers)
+    built = Play(chain, local, settlement, prosumers)
     everyone = (*prosumers.values(), OPERATOR)
     built.done(*(token.mint(ISSUER, who, RICH) for who in everyone))
     built.done(*(token.approve(who, local.address) for who in everyone))
@@ -143,7 +147,7 @@ def test_sealed_order_is_shown_and_cleared() -> None:
     seals = {who: local.sealed(who, *order, SALT) for who, order in orders.items()}
     market.done(*(local.commit_order(who, 0, seal) for who, seal in seals.items()))
     assert local.view("isSealed", 0, buyer) == [True]
-    assert local.view("lockedOf", 0, buyer) == [DEPOSIT]
+    assert market.settlement.view("lockedOf", 0, buyer) == [DEPOSIT]
     market.chain.mine_until(FIRST_DELIVERY_S - 180)
     wrong = market.refused(local.reveal_order(buyer, *orders[buyer], bytes(32)))
     assert (wrong.text, wrong.function) == ("local market: not what was sealed", "revealOrder")
@@ -190,23 +194,27 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     committer, committed_at_s = local.view("commitmentOf", 0)
     assert committer == OPERATOR
     assert local.view("bondOf", 0) == [BOND]
-    early = market.refused(local.claim_fill(WATCHER, 0, market.prosumers["a0"], fills[0], []))
+    early = market.refused(
+        market.settlement.claim_fill(WATCHER, 0, market.prosumers["a0"], fills[0], [])
+    )
     assert early.text == "local market: clearing may still be challenged"
     market.chain.mine_until(committed_at_s + CHALLENGE_S + 12)
     supplier = local.balance_of(SUPPLIER)
     gas = 0
     for sells in (False, True):
         handles = [
-            local.claim_fill(WATCHER, 0, market.prosumers[o.account], fills[k], tree.proof(k))
+            market.settlement.claim_fill(
+                WATCHER, 0, market.prosumers[o.account], fills[k], tree.proof(k)
+            )
             for k, o in enumerate(orders)
             if o.is_sell == sells
         ]
         gas = max(gas, *(receipt.gas_used for receipt in market.done(*handles)))
-        assert (local.view("potOf", 0) == [0]) == sells
-    limit = LocalMarket.claim_fill.gas
+        assert (market.settlement.pot_of(0) == 0) == sells
+    limit = MarketSettlement.claim_fill.gas
     assert isinstance(limit, int)
     assert gas < 0.9 * limit
-    assert local.view("isClaimed", 0, market.prosumers["a1"]) == [True]
+    assert market.settlement.view("isClaimed", 0, market.prosumers["a1"]) == [True]
     assert local.order_of(0, market.prosumers["a1"]).filled_wh == fills[1]
     assert local.balance_of(SUPPLIER) - supplier == clearing.surplus_ueur
     market.done(local.release_bond(WATCHER, 0))

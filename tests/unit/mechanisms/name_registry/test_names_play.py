@@ -12,6 +12,7 @@ from cosim.clock import DeliveryClock
 from cosim.errors import ContractRevert, ReconciliationError, UserError
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.name_registry.play import NameRegistryPlay, NameTerms, registry_names
 from cosim.mechanisms.play import Statement, TokenTransfer
 
@@ -42,11 +43,12 @@ def settled(names: NameRegistryPlay, interval: int) -> dict[str, Any]:
     """Let the market settle an interval without orders, then the names."""
     place = names._deployment
     chain, market = place.chain, place.client(LocalMarket)
+    settlement = place.client(MarketSettlement)
     chain.mine_until(CLOCK.gate_closes_s(interval))
     handles = [market.clear(place.operator.address, interval, 0)]
     chain.mine_until(CLOCK.delivery_start_s(interval + 1))
     handles += [
-        market.report(meter.address, interval, -500)
+        settlement.report(meter.address, interval, -500)
         for meter, joined in zip(place.meters, place.members, strict=True)
         if joined
     ]

@@ -31,7 +31,7 @@ class NetworkChargeChecks(MechanismChecks[NetworkChargeSettings]):
         )
         metered = {
             (event.arguments["interval"], event.arguments["account"]): event.arguments["metered_wh"]
-            for event in history.of("LocalMarket", "IntervalSettled")
+            for event in history.of("MarketSettlement", "IntervalSettled")
         }
         debts: dict[str, int] = defaultdict(int)
         for event in history.of(CONTRACT, "AccountCharged"):

@@ -1,0 +1,419 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+# pragma optimize gas
+"""
+@title Settlement of the local market
+@license Apache-2.0
+@notice What follows delivery: fills of a committed clearing are claimed, meters report, silent ones
+        are estimated, and trades and the residual with the supplier are settled.
+@dev Keeps no money: accounts, escrow and dues are the market's, which pays what is computed here,
+     and takes every position's reading and claim once. What this contract needs of the market's terms it
+     takes from the market when it is deployed, and refuses to exist for a market that names
+     another settlement.
+     Who pays rounds up, who is paid rounds down, the difference goes to the supplier. No call of
+     one account can stop another's.
+@custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh; time in s
+"""
+
+import ISettledMarket
+import ISmartMeters
+import clearing_rules
+import commitments
+import community_records
+import fill_tree
+import order_book
+import positions
+import refusals
+
+MASK_10: constant(uint256) = order_book.MASK_10
+MASK_41: constant(uint256) = order_book.MASK_41
+MASK_64: constant(uint256) = order_book.MASK_64
+MAX_DEPTH: constant(uint256) = fill_tree.MAX_DEPTH
+MAX_INTERVAL: constant(uint256) = 2**64  # any later one is as far away
+
+# a tally of claims: pot 64 | bought 41 | sold 41 | orders claimed or given up 10
+BOUGHT_AT: constant(uint256) = 64
+SOLD_AT: constant(uint256) = 105
+DONE_AT: constant(uint256) = 146
+
+LOCAL_MARKET: public(immutable(address))
+SILENT_ESTIMATE_WH: public(immutable(uint256))
+_METERS: immutable(address)
+_RULE: immutable(uint256)
+_RETAIL: immutable(uint256)
+_FEED_IN: immutable(uint256)
+_SEALED_DEPOSIT_UEUR: immutable(uint256)
+_FIRST_DELIVERY_S: immutable(uint256)
+_STEP_S: immutable(uint256)
+_METERING_S: immutable(uint256)
+_CHALLENGE_S: immutable(uint256)
+
+_tally_of: HashMap[uint256, uint256]
+
+event FillClaimed:
+    interval: indexed(uint256)
+    account: indexed(address)
+    is_sell: bool
+    energy_wh: uint256
+
+event MeterReported:
+    interval: indexed(uint256)
+    account: indexed(address)
+    net_wh: int256
+    estimated: bool
+
+event IntervalSettled:
+    interval: indexed(uint256)
+    account: indexed(address)
+    contracted_wh: int256
+    metered_wh: int256
+    trade_ueur: int256
+    supplier_ueur: int256
+
+event DepositForfeited:
+    interval: indexed(uint256)
+    account: indexed(address)
+    amount_ueur: uint256
+
+
+@deploy
+def __init__(local_market: address, silent_estimate_wh: uint256):
+    """
+    @param local_market The market, deployed with this contract's address
+    @param silent_estimate_wh Consumption settled for a meter that stays silent
+    """
+    assert silent_estimate_wh <= order_book.MAX_ENERGY_WH, "local market: energy out of range"
+    market: ISettledMarket = ISettledMarket(local_market)
+    assert staticcall market.SETTLEMENT() == self, "local market: settled elsewhere"
+    LOCAL_MARKET = local_market
+    SILENT_ESTIMATE_WH = silent_estimate_wh
+    _METERS = staticcall market.METERS()
+    _RULE = staticcall market.RULE()
+    _RETAIL = staticcall market.RETAIL_PRICE_UEUR_PER_KWH()
+    _FEED_IN = staticcall market.FEED_IN_PRICE_UEUR_PER_KWH()
+    _SEALED_DEPOSIT_UEUR = staticcall market.SEALED_DEPOSIT_UEUR()
+    _FIRST_DELIVERY_S = staticcall market.FIRST_DELIVERY_S()
+    _STEP_S = staticcall market.STEP_S()
+    _METERING_S = staticcall market.METERING_S()
+    _CHALLENGE_S = staticcall market.CHALLENGE_S()
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def claimFill(
+    interval: uint256, account: address, filled_wh: uint256, proof: DynArray[bytes32, MAX_DEPTH]
+):
+    """
+    @notice Prove what was filled of an account's order, once, after the challenge window. Anyone may
+            call for anyone.
+    @dev A claim moves what a buyer pays into the interval's pot, and what a seller earns out of it,
+         so that a wrong root that nobody challenges takes at most the escrow of its own interval.
+    @param interval The interval
+    @param account Whose order it is
+    @param filled_wh What was filled of it, also if that is nothing
+    @param proof Nodes of the tree beside the way from the order's leaf to the root, from the leaf up
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    commitment: uint256 = 0
+    root: bytes32 = empty(bytes32)
+    position, order, word, commitment, root = staticcall ISettledMarket(
+        LOCAL_MARKET
+    ).claimRecordsOf(interval, account)
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    refusals._require(clearing.committed, "no committed clearing")
+    refusals._require(
+        commitments._is_final(commitment, _CHALLENGE_S), "clearing may still be challenged"
+    )
+    refusals._require(order != 0 and not order_book._is_sealed(order), "no order")
+    refusals._require(position & positions.CLAIMED == 0, "already claimed")
+    refusals._require(position & positions.KNOWN == 0, "already reported")
+    refusals._require(
+        fill_tree._root_of_proof((position & MASK_10) - 1, filled_wh, proof) == root,
+        "not in the root",
+    )
+    refusals._require(filled_wh <= order_book._energy_wh(order), "fill above the order")
+    price: uint256 = clearing_rules._price_of(order, clearing, _RULE)
+    limit: uint256 = order_book._price_ueur_per_kwh(order)
+    is_sell: bool = order_book._is_sell(order)
+    refusals._require(
+        filled_wh == 0 or price == limit or (price > limit) == is_sell, "price beyond the order"
+    )
+
+    # no sum leaves its field, even if the root is wrong: every order is claimed once, within limits
+    tally: uint256 = self._tally_of[interval]
+    trade_ueur: uint256 = positions._amount_ueur(is_sell, filled_wh, price)
+    if is_sell:
+        refusals._require(trade_ueur <= tally & MASK_64, "buyers have not paid in")
+        tally = unsafe_add(unsafe_sub(tally, trade_ueur), filled_wh << SOLD_AT)
+    else:
+        tally = unsafe_add(tally, trade_ueur | (filled_wh << BOUGHT_AT))
+    rest_ueur: uint256 = self._count(interval, tally, clearing.volume, commitment)
+    self._record(
+        interval,
+        account,
+        positions.CLAIMED | (filled_wh << positions.CLAIM_AT),
+        0,
+        rest_ueur,
+        0,
+    )
+    log FillClaimed(interval=interval, account=account, is_sell=is_sell, energy_wh=filled_wh)
+
+
+# --- metering and settlement ------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def report(interval: uint256, net_wh: int256):
+    """
+    @notice Report the metered energy of an interval, once, and settle it. Called by the meter.
+    @param interval An interval that was delivered and cleared
+    @param net_wh Net injection: positive feeds the grid, negative is consumption
+    """
+    customer: address = self._registered_to(msg.sender)
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, customer, True)
+    refusals._require(
+        customer != empty(address) and community_records._meter(membership) == msg.sender,
+        "unknown meter",
+    )
+    end_s: uint256 = self._delivery_end_s(interval)
+    refusals._require(block.timestamp >= end_s, "not yet delivered")
+    refusals._require(block.timestamp <= end_s + _METERING_S, "too late to report")
+    refusals._require(community_records._from_interval(membership) <= interval, "not a member")
+    refusals._require(
+        convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range"
+    )
+    self._settle(interval, customer, position, order, word, net_wh, False)
+
+
+@external
+@nonreentrant
+def settleSilent(interval: uint256, account: address):
+    """
+    @notice Settle a member whose meter did not report in time by the agreed estimate. Anyone may call.
+    @dev Who has no order in the interval is settled only while its meter is valid, and not for
+         intervals before it joined.
+    """
+    refusals._require(
+        block.timestamp > self._delivery_end_s(interval) + _METERING_S, "meter may still report"
+    )
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, account, False)
+    if position & MASK_10 == 0:
+        position, order, word, membership = self._records(interval, account, True)
+        meter: address = community_records._meter(membership)
+        refusals._require(
+            meter != empty(address)
+            and community_records._from_interval(membership) <= interval
+            and self._registered_to(meter) == account,
+            "not a member",
+        )
+    self._settle(
+        interval, account, position, order, word, -convert(SILENT_ESTIMATE_WH, int256), True
+    )
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@external
+@view
+def lockedOf(interval: uint256, account: address) -> uint256:
+    """
+    @return What the market holds for an account's order: its escrow, or the deposit while it is
+            sealed; once its fill is known and until settlement the escrow less the price of what
+            it bought or with the proceeds of what it sold
+    @custom:units µEUR
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, account, False)
+    if order == 0 or position & positions.KNOWN != 0:
+        return 0
+    if order_book._is_sealed(order):
+        return _SEALED_DEPOSIT_UEUR
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
+    trade_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
+    return positions._released_ueur(order, trade_ueur, _RETAIL)
+
+
+@external
+@view
+def potOf(interval: uint256) -> uint256:
+    """
+    @return What buyers' claims paid in and sellers' claims have not taken out; held by the market
+    @custom:units µEUR
+    """
+    return self._tally_of[interval] & MASK_64
+
+
+@external
+@view
+def isClaimed(interval: uint256, account: address) -> bool:
+    """
+    @return Whether an order's fill of a committed clearing was claimed
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, account, False)
+    return position & positions.CLAIMED != 0
+
+
+# --- internal ---------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _registered_to(meter: address) -> address:
+    return staticcall ISmartMeters(_METERS).customerOf(meter)
+
+
+@internal
+@view
+def _delivery_end_s(interval: uint256) -> uint256:
+    return _FIRST_DELIVERY_S + min(interval, MAX_INTERVAL) * _STEP_S + _STEP_S
+
+
+@internal
+@view
+def _records(
+    interval: uint256, account: address, with_membership: bool
+) -> (uint256, uint256, uint256, uint256):
+    return staticcall ISettledMarket(LOCAL_MARKET).recordsOf(interval, account, with_membership)
+
+
+@internal
+def _record(
+    interval: uint256,
+    account: address,
+    noted: uint256,
+    released_ueur: uint256,
+    supplier_gains_ueur: uint256,
+    due_ueur: int256,
+):
+    extcall ISettledMarket(LOCAL_MARKET).record(
+        interval, account, noted, released_ueur, supplier_gains_ueur, due_ueur
+    )
+
+
+@internal
+def _settle(
+    interval: uint256,
+    account: address,
+    position: uint256,
+    order: uint256,
+    word: uint256,
+    net_wh: int256,
+    estimated: bool,
+):
+    """
+    @dev Release the order's escrow, pay the trade out of or into it, and settle the residual with
+         the supplier. Needs no other account's settlement: what a seller earns was taken from the
+         buyers' escrow by the clearing or by their claims.
+    """
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    refusals._require(clearing.cleared, "not cleared")
+    refusals._require(position & positions.KNOWN == 0, "already reported")
+    contracted_wh: int256 = 0
+    trade_ueur: int256 = 0
+    released_ueur: uint256 = 0
+    gains_ueur: uint256 = 0
+    if order_book._is_sealed(order):
+        gains_ueur = _SEALED_DEPOSIT_UEUR
+        log DepositForfeited(interval=interval, account=account, amount_ueur=gains_ueur)
+    elif order != 0:
+        if clearing.committed and position & positions.CLAIMED == 0:
+            refusals._require(estimated, "fill not claimed")
+            gains_ueur = self._give_up(interval, account, clearing.volume)
+        filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
+        amount_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
+        released_ueur = positions._released_ueur(order, amount_ueur, _RETAIL)
+        contracted_wh = convert(filled_wh, int256)
+        trade_ueur = convert(amount_ueur, int256)
+        if not order_book._is_sell(order):
+            contracted_wh = -contracted_wh
+            trade_ueur = -trade_ueur
+
+    supplier_ueur: int256 = 0
+    residual_wh: int256 = net_wh - contracted_wh
+    if residual_wh < 0:
+        supplier_ueur = -convert(
+            order_book._due_ueur(convert(-residual_wh, uint256), _RETAIL), int256
+        )
+    else:
+        supplier_ueur = convert(
+            order_book._earned_ueur(convert(residual_wh, uint256), _FEED_IN), int256
+        )
+    self._record(
+        interval,
+        account,
+        positions._reading(net_wh, estimated),
+        released_ueur,
+        gains_ueur,
+        -supplier_ueur,
+    )
+    log MeterReported(interval=interval, account=account, net_wh=net_wh, estimated=estimated)
+    log IntervalSettled(
+        interval=interval,
+        account=account,
+        contracted_wh=contracted_wh,
+        metered_wh=net_wh,
+        trade_ueur=trade_ueur,
+        supplier_ueur=supplier_ueur,
+    )
+
+
+@internal
+def _give_up(interval: uint256, account: address, volume_wh: uint256) -> uint256:
+    """
+    @dev Let an order that nobody claimed go unfilled, once claims had as long as meters have.
+    @return What the supplier gets of the pot
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    commitment: uint256 = 0
+    root: bytes32 = empty(bytes32)
+    position, order, word, commitment, root = staticcall ISettledMarket(
+        LOCAL_MARKET
+    ).claimRecordsOf(interval, account)
+    refusals._require(
+        commitments._is_final(commitment, _CHALLENGE_S + _METERING_S), "fill not claimed"
+    )
+    return self._count(interval, self._tally_of[interval], volume_wh, commitment)
+
+
+@internal
+def _count(interval: uint256, tally: uint256, volume_wh: uint256, commitment: uint256) -> uint256:
+    """
+    @dev Count one more order. When nobody can claim out of the pot, because all that was traded is
+         claimed or all orders are done, what is left of it is the supplier's.
+    @return What the supplier gets of the pot
+    """
+    counted: uint256 = unsafe_add(tally, 1 << DONE_AT)
+    traded: bool = (
+        (tally >> BOUGHT_AT) & MASK_41 == volume_wh and (tally >> SOLD_AT) & MASK_41 == volume_wh
+    )
+    rest_ueur: uint256 = 0
+    if traded or counted >> DONE_AT == commitment >> commitments.KNOWN_AT:
+        rest_ueur = counted & MASK_64
+        counted = (counted >> BOUGHT_AT) << BOUGHT_AT
+    self._tally_of[interval] = counted
+    return rest_ueur
