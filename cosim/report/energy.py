@@ -96,7 +96,7 @@ def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
         if (name := device.power_column()) not in rows or not rows[name].any():
             continue
         kwh = rows[name].to_numpy() * results.step_h * KWH_PER_MWH
-        taken, given = float(kwh.clip(min=0).sum()), float(-kwh.clip(max=0).sum())
+        taken, given = float(kwh.clip(min=0).sum()), abs(float(kwh.clip(max=0).sum()))
         match device.columns[0].role:
             case "generation":
                 found[device.kind] = {"generated": taken}

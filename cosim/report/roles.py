@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.devices.catalogue import columns_of
+from cosim.devices.catalogue import registered
 from cosim.report.costs import other_costs, physical_wh, supplier_bill_ueur
 from cosim.report.resource_cost import (
     IN_KIND,
@@ -125,9 +125,20 @@ def money_table(results: Results) -> MoneyTable:
 
 
 def roles_of_points(results: Results) -> dict[str, str]:
-    """Return the role of every connection point, by its name."""
+    """Return the role of every connection point, by its name.
+
+    With generation are those that generated in the run, or would have if they had not been
+    throttled, so that a run and its counterfactuals have the same members in each role.
+    """
     rows = results.frame("prosumers")
-    generated = rows[[*columns_of("generation", rows.columns)]].abs().sum(axis=1)
+    names = [
+        column.name
+        for device in registered()
+        if device.columns[0].role == "generation"
+        for column in device.columns
+        if column.name in rows
+    ]
+    generated = rows[names].abs().sum(axis=1)
     has_generation = generated.groupby(rows["prosumer"].astype(str)).sum() > 0
     members = set(results.frame("settlement")["prosumer"].astype(str).unique())
     return {

@@ -67,7 +67,11 @@ CORE = (
                 "change by the DSO's order, without a market: injection curtailed is negative, "
                 "consumption curtailed positive",
             ),
-            wh("dispatched_wh", "final schedule: nominated + activated + curtailed"),
+            wh(
+                "dispatched_wh",
+                "final schedule: nominated + activated + curtailed, and unserved where positions "
+                "bind",
+            ),
         ),
         further=(
             wh(

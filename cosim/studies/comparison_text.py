@@ -94,9 +94,7 @@ def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable
     """Return a row per quantity: the run, and each counterfactual with the difference to it."""
     ((run, _), *_) = pairs
     against = [next(iter(pair.values())).compared.against for pair in pairs.values()]
-    headings = ["Quantity", run]
-    for name in against:
-        headings += [name, f"{run} less {name}"]
+    headings = ["Quantity", run, *(f"{name} ({run} less it)" for name in against)]
     rows = []
     quantities = {q.key: q for pair in pairs.values() for q in (d.quantity for d in pair.values())}
     for key, quantity in quantities.items():
@@ -107,10 +105,16 @@ def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable
         first = next(d for d in own if d is not None)
         unit = f" [{quantity.unit}]" if quantity.unit else ""
         row = [quantity.title + unit, number(first.of_run, "", quantity.digits)]
-        for each in own:
-            row += [
-                number(each.of_against if each else None, "", quantity.digits),
-                number(each.difference if each else None, "", quantity.digits),
-            ]
+        row += [_with_difference(each, quantity.digits) for each in own]
         rows.append(tuple(row))
     return TextTable(f"{run}, quantity by quantity", tuple(headings), rows)
+
+
+def _with_difference(one: Difference | None, digits: int) -> str:
+    """A counterfactual's value with the difference to it; the latter alone where it is all."""
+    if one is None:
+        return "—"
+    difference = f"({number(one.difference, '', digits)})"
+    if one.of_against is None or one.of_against != one.of_against:
+        return difference
+    return f"{number(one.of_against, '', digits)} {difference}"

@@ -1,15 +1,17 @@
-"""Central optimum of a scenario: the yardstick that no played run within the limits beats.
+"""Central optimum of a scenario: the yardstick of what played runs could reach.
 
 One programme decides over every device in every interval at once, with perfect information: it
 knows the profiles, and forecasts, orders, ledger and the DSO's margins do not exist. It minimises
 the resource cost as :mod:`cosim.report.resource_cost` counts it, closing included, within the
 grid's limits. The grid enters by tangents (:mod:`cosim.studies.optimum_programme`), and every
 answer is solved by the AC power flow, where new tangents are taken, until cost by tangents and by
-AC agree.
+AC agree. Tangents of net import, which is convex, are all kept; of loadings and voltages, which are
+not (a transformer's current falls with the voltage that an export raises), the last counts.
 
-What is printed: the AC cost of the best answer within limits, and its gap, by which the cost by
-tangents, a lower bound, is below it. A played run within the limits can be cheaper than the
-optimum by the gap at most.
+What is printed: the AC cost of the best answer within limits, and its gap, the difference of its
+cost by tangents. It is the optimum of a problem that is not convex, found by successive
+linearisation: close to the best within its gap where it was compared with a search, but no proven
+bound.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ class Optimum:
     ----------
     cost_eur : float
         Resource cost of its dispatch by the AC power flow. [EUR]
-    bound_eur : float
-        Lower bound on the resource cost of any dispatch within limits, by tangents. [EUR]
+    linear_eur : float
+        Resource cost of its dispatch by the last tangents. [EUR]
     import_kwh : float
         Net import of its dispatch. [kWh]
     excess_percent, excess_pu : float
@@ -63,7 +65,7 @@ class Optimum:
     """
 
     cost_eur: float
-    bound_eur: float
+    linear_eur: float
     import_kwh: float
     excess_percent: float
     excess_pu: float
@@ -78,8 +80,8 @@ class Optimum:
 
     @property
     def gap_eur(self) -> float:
-        """Most by which a run within the limits can beat it. [EUR]"""
-        return max(self.cost_eur - self.bound_eur, 0.0)
+        """Difference of its cost by AC from the programme's, in either direction. [EUR]"""
+        return abs(self.cost_eur - self.linear_eur)
 
     @property
     def within_limits(self) -> bool:
@@ -236,13 +238,13 @@ def optimise(
         Of all answers the cheapest within limits, or else the one that exceeds them least.
     """
     imports: list[Cut] = []
-    loadings: list[Cut] = []
+    loadings: dict[int, Cut] = {}
     voltages: dict[int, Cut] = {}
     wanted: dict[int, BoolArray] = {}
     p_kw, q_kvar = np.zeros_like(plant.p_mw), np.zeros_like(plant.p_mw)
     best: Optimum | None = None
     plan: Plan | None = None
-    bound = -np.inf
+    linear_eur = -np.inf
     for n in range(most_programmes + 1):
         states = plant.solve(p_kw, q_kvar)
         dead = ~states.converged
@@ -251,8 +253,10 @@ def optimise(
             states = plant.solve(p_kw, q_kvar)
         checks = plant.checks(states)
         if plan is not None and not dead.any():
-            found = _optimum(plant, plan, states, checks, p_kw, price_eur_per_kw, step_h, bound, n)
-            best = _better(found, best, bound)
+            found = _optimum(
+                plant, plan, states, checks, p_kw, price_eur_per_kw, step_h, linear_eur, n
+            )
+            best = _better(found, best)
             if best.within_limits and best.gap_eur <= AGREED * max(abs(best.cost_eur), 1.0):
                 break
         if n == most_programmes:
@@ -271,9 +275,9 @@ def optimise(
                 if is_voltage:
                     voltages[t] = cut
                 else:
-                    loadings.append(cut)
-        plan = programme.solve(imports, [*loadings, *voltages.values()])
-        bound = max(bound, plan.cost_eur)
+                    loadings[t] = cut
+        plan = programme.solve(imports, [*loadings.values(), *voltages.values()])
+        linear_eur = plan.cost_eur
         p_kw, q_kvar = programme.change(plan.amounts_kw)
     if best is None:
         raise RunError("no dispatch of the devices gives a power flow with a solution")
@@ -288,7 +292,7 @@ def _optimum(
     p_kw: FloatArray,
     price_eur_per_kw: float,
     step_h: float,
-    bound_eur: float,
+    linear_eur: float,
     n_programmes: int,
 ) -> Optimum:
     """Return an answer with its cost and its excess by AC."""
@@ -302,7 +306,7 @@ def _optimum(
             beyond[of_bus] = max(beyond[of_bus], float(excess[rows].max(initial=0.0)))
     return Optimum(
         cost_eur=plan.local_eur + import_kw * price_eur_per_kw,
-        bound_eur=bound_eur,
+        linear_eur=linear_eur,
         import_kwh=import_kw * step_h,
         excess_percent=beyond[False],
         excess_pu=beyond[True],
@@ -312,11 +316,11 @@ def _optimum(
     )
 
 
-def _better(found: Optimum, best: Optimum | None, bound_eur: float) -> Optimum:
+def _better(found: Optimum, best: Optimum | None) -> Optimum:
     """Prefer within limits to beyond, then the cheaper, or the nearer to the limits."""
     if best is None:
         return found
-    known = replace(best, bound_eur=bound_eur, n_programmes=found.n_programmes)
+    known = replace(best, n_programmes=found.n_programmes)
     if found.within_limits != known.within_limits:
         return found if found.within_limits else known
     if found.within_limits:

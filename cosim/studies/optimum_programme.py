@@ -7,10 +7,9 @@ from what profiles say. The grid enters as cuts, tangents of what is not linear:
     import_t >= import of a solved state + its gradient times the change from there,
     loading  of an element alike, at most its limit; voltages alike, within the band.
 
-Net import (losses are convex in the injections) and currents are convex to a very good
-approximation, so that tangents of every state solved so far stay valid and the programme's optimum
-is a lower bound on the cost (Kelley: The cutting-plane method for solving convex programs, J. SIAM
-8 (1960) 703-712, doi:10.1137/0108053). Voltages are nearly linear: the last tangent counts.
+Net import (losses are convex in the injections) is convex, so that tangents of every state solved
+so far stay valid (Kelley: The cutting-plane method for solving convex programs, J. SIAM 8 (1960)
+703-712, doi:10.1137/0108053). Loadings and voltages are not: the last tangent counts.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from cosim.studies.optimum_rows import (
     cut_rows,
     stock_rows,
 )
-from cosim.units import FloatArray, eur_from_ueur
+from cosim.units import FloatArray, IntArray, eur_from_ueur
 
 _TIE_EUR = 1e-6
 """Cost of closing on top, per kWh: of equal answers the one that ends as it began is taken."""
@@ -64,6 +63,8 @@ class Programme:
         self.population = population
         self.n_intervals, self.n_points = population.consumers[0].p_mw.shape
         self._price, self._step_h = wholesale_eur_per_kwh, step_h
+        self._unserved_eur_per_kwh = unserved_eur_per_kwh
+        self._shared: list[tuple[int, int, FloatArray]] = []
         self.blocks: list[Block] = []
         self.stocks: list[Stock] = []
         for device in population.generators:
@@ -139,6 +140,10 @@ class Programme:
                 ),
             ]
         ).tocsr()
+        shared, most = self._shared_rows(starts)
+        upper = vstack(
+            [upper, hstack([shared, csr_matrix((most.size, upper.shape[1] - n_flows))])]
+        ).tocsr()
         equality = hstack([equality, csr_matrix((right.size, self.n_intervals + n_limits))]).tocsr()
         flow_cost = np.concatenate([block.cost_eur for block in self.blocks])
         cost = np.concatenate(
@@ -161,7 +166,7 @@ class Programme:
         answer = linprog(
             cost,
             A_ub=upper,
-            b_ub=np.concatenate([import_right, limit_right]),
+            b_ub=np.concatenate([import_right, limit_right, most]),
             A_eq=equality,
             b_eq=right,
             bounds=bounds,
@@ -190,6 +195,24 @@ class Programme:
         high_kw = high_mw[t, i] * KW
         self.blocks.append(Block(t, i, high_kw, cost, sign, q_per_p[t, i]))
         return len(self.blocks) - 1
+
+    def _shared_rows(self, starts: IntArray) -> tuple[csr_matrix, FloatArray]:
+        """Return rows of pairs of blocks that together may not exceed a power. [kW]"""
+        rows, columns, most = [], [], [np.zeros(0)]
+        n = 0
+        for first, second, high_kw in self._shared:
+            t, i = np.nonzero(high_kw > 0)
+            row = np.full(high_kw.shape, -1)
+            row[t, i] = n + np.arange(t.size)
+            for position in (first, second):
+                block = self.blocks[position]
+                rows.append(row[block.t, block.i])
+                columns.append(starts[position] + np.arange(block.t.size))
+            most.append(high_kw[t, i])
+            n += t.size
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        matrix = csr_matrix((np.ones(row.size), (row, column)), shape=(n, int(starts[-1])))
+        return matrix, np.concatenate(most)
 
     def _add_storage(self, storage: Storage) -> None:
         shape = (self.n_intervals, self.n_points)
@@ -223,6 +246,9 @@ class Programme:
             deferral.energy_max_mwh > 0, np.maximum(deferral.rated_mw - deferral.p_mw, 0.0), 0.0
         )
         empty = self._add(headroom, 0.0, -1.0, factor)
+        # what is wanted is consumed, put off, or cut
+        cut = self._add(deferral.p_mw, self._unserved_eur_per_kwh, 1.0, factor)
+        self._shared.append((fill, cut, deferral.p_mw * KW))
         i = np.flatnonzero(deferral.energy_max_mwh > 0)
         one, none = np.ones(i.size), np.zeros(i.size)
         self.stocks.append(

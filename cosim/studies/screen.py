@@ -70,7 +70,7 @@ def _print_comparisons(result: StudyResult, console: Console) -> None:
         table = Table(
             title=escape(text.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
         )
-        table.add_column(text.headings[0])
+        table.add_column(text.headings[0], no_wrap=True)
         for heading in text.headings[1:]:
             table.add_column(escape(heading), justify="right")
         for row in text.rows:

@@ -41,6 +41,12 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         outcome.note("not solved again: reorganisations changed what the DSO had been offered")
         return outcome
     network, step_s = _network(results), results.scenario.time.step_s
+    kinds = [
+        str(one if isinstance(one, str) else one["kind"])
+        for one in results.scenario.dso.instruments
+    ]
+    # named after the market, orders are left unserved only after its awards
+    first = not _stands_after(kinds, "supplier_position", "flexibility_market")
     recorded = {name: results.table(name) for name in TABLES}
     margins = dict(by_interval(recorded["margins"]))
     schedules = dict(by_interval(results.table("schedules")))
@@ -58,7 +64,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         if interval % every:
             unsolved.append(interval)
             continue
-        state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval])
+        state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval], first)
         curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
         # mostly, a cut comes with the last awards or after them
         cuts = [np.zeros_like(curtailed_wh)]
@@ -88,6 +94,10 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
     return outcome
 
 
+def _stands_after(kinds: list[str], later: str, earlier: str) -> bool:
+    return later in kinds and earlier in kinds and kinds.index(later) > kinds.index(earlier)
+
+
 def _network(results: Results) -> DsoNetwork:
     scenario = results.scenario
     return DsoNetwork(
@@ -98,12 +108,18 @@ def _network(results: Results) -> DsoNetwork:
     )
 
 
-def _before_awards(interval: int, schedule: pd.DataFrame, q_mvar: FloatArray) -> ScheduleMessage:
+def _before_awards(
+    interval: int, schedule: pd.DataFrame, q_mvar: FloatArray, before_offers: bool
+) -> ScheduleMessage:
+    """Schedules when flexibility is bought; orders may have been left unserved before it."""
     none = np.zeros(len(schedule), dtype=np.int64)
+    position_wh = schedule["nominated_wh"]
+    if before_offers and "unserved_wh" in schedule:
+        position_wh = position_wh + schedule["unserved_wh"]
     return ScheduleMessage(
         interval=interval,
         round=0,
-        nominated_wh=schedule["nominated_wh"].to_numpy(np.int64),
+        nominated_wh=position_wh.to_numpy(np.int64),
         activated_wh=none,
         curtailed_wh=none,
         forecast_q_mvar=q_mvar,

@@ -128,7 +128,7 @@ def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, s
         assert "as_given against no_market" in text
         assert "as delivered without it" in text
         assert "was not played" not in text
-    assert "as_given less no_relief" in page
+    assert "no_relief (as_given less it)" in page
 
 
 def test_two_runs_with_the_same_physics_have_the_same_welfare(tmp_path: Path) -> None:

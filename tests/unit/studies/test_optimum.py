@@ -122,10 +122,18 @@ def test_consumption_is_put_off_before_it_is_cut() -> None:
     assert found.p_inject_mw[:, 0] == pytest.approx([-0.003, -0.002], abs=1e-5)
 
 
-def test_a_limit_that_cannot_be_kept_is_said_to_be_exceeded() -> None:
-    # heat pumps can wait by half only, and are never cut
+def test_what_cannot_wait_of_a_heat_pump_is_cut() -> None:
+    # of 4 kW 1 kW is served, half waits (and is owed at the end), the rest is lost
     elements = (Element("home", "heat_pump", "heat", 0.004, 0.0),)
     found, _ = solved(1.0, 0.10, {"heat_p": [1.0], "heat_q": [0.0]}, elements)
+    assert found.within_limits
+    assert found.cost_eur == pytest.approx(1 * 0.10 + 2 * (0.05 + 0.10) + 1 * 10.0, abs=2e-2)
+
+
+def test_a_limit_that_cannot_be_kept_is_said_to_be_exceeded() -> None:
+    # reactive power alone, of which nothing can be cut
+    elements = (Element("home", "load", "load", 0.004, 0.002),)
+    found, _ = solved(1.0, 0.10, {"load_p": [0.0], "load_q": [1.0]}, elements)
     assert not found.within_limits
     assert found.excess_percent == pytest.approx(100.0, abs=0.1)
 
