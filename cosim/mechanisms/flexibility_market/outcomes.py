@@ -39,6 +39,29 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """Flexibility that the DSO wanted in one direction, and what it asked for.
+
+    Parameters
+    ----------
+    round : int
+        Of requests in the interval, from 0.
+    direction : int
+        +1 to raise net injections, -1 to lower them.
+    wanted_wh, asked_wh : int
+        Wanted, and as far as its deposit covered it at the price cap. [Wh]
+    request : Request or None
+        None if nothing was asked for, or the contract or the chain did not let it in.
+    """
+
+    round: int
+    direction: int
+    wanted_wh: int
+    asked_wh: int
+    request: Request | None
+
+
+@dataclass(frozen=True)
 class FlexibilityStep:
     """Something that happened to a request: it was opened, or an offer, or awards.
 
