@@ -86,7 +86,7 @@ class SupplierAccounts(EscrowAccounts):
 
     @property
     def dues(self) -> Mapping[str, int]:
-        """What accounts owe the supplier; negative: the supplier owes them. [µEUR]"""
+        """Dues to the supplier by account; negative: the supplier owes them. [µEUR]"""
         return self._dues
 
     @property

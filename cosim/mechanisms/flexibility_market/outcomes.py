@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
 
 
 @dataclass(eq=False)
@@ -36,6 +38,15 @@ class Request:
         self.baselines_wh.append(baseline_wh)
         for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
             column.append(0)
+
+    def settlements(self, names: Sequence[str]) -> dict[str, FlexibilitySettlement]:
+        """Return the settlement of each offer by the prosumer's name, as on the ledger."""
+        return {
+            names[i]: FlexibilitySettlement(
+                self.delivered_wh[o], self.paid_ueur[o], self.penalty_ueur[o]
+            )
+            for o, i in enumerate(self.prosumers)
+        }
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,7 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.flexibility_market.budget import affordable_wh
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.flexibility_market.model import (
-    FlexibilityMarketModel,
-    FlexibilitySettlement,
-)
+from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
 from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
 from cosim.mechanisms.flexibility_market.requests import Requests
@@ -79,10 +76,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self.terms = terms
         self._market = market
         self._requests = Requests(deployment, clock)
-        # a bond comes back with the settlement: the balance needs to cover the bonds alone
-        self._top_ups = TopUps(
-            deployment, self.client, terms.prosumer_deposit_ueur, 0, approves=True
-        )
+        # a bond comes back with the settlement: the balance needs to cover bonds alone
+        full_ueur = terms.prosumer_deposit_ueur
+        self._top_ups = TopUps(deployment, self.client, full_ueur, 0, approves=True)
         self._intervals: dict[int, _Interval] = {}
 
     # --- before the first interval ---
@@ -117,9 +113,8 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             activated_wh = self._award(state, decision.awarded_wh, schedules.activated_wh)
             schedules = replace(schedules, activated_wh=activated_wh)
         state.offers, state.covered = [], None
-        wanted_wh = (int(decision.request_down_wh), int(decision.request_up_wh))
-        if any(wanted_wh):
-            self._ask(interval, state, wanted_wh, schedules)
+        if decision.request_down_wh or decision.request_up_wh:
+            self._ask(state, decision, schedules)
         return schedules
 
     def asked(self, interval: int, schedules: Schedules) -> Extras:
@@ -204,11 +199,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
 
     # --- parts ---
 
-    def _ask(
-        self, interval: int, state: _Interval, wanted_wh: tuple[int, int], schedules: Schedules
-    ) -> None:
+    def _ask(self, state: _Interval, decision: DecisionMessage, schedules: Schedules) -> None:
         """Ask for flexibility down and up, as far as the DSO can pay for it; collect offers."""
-        cap_ueur_per_kwh = self.terms.price_cap_ueur_per_kwh
+        wanted_wh = (int(decision.request_down_wh), int(decision.request_up_wh))
+        interval, cap_ueur_per_kwh = decision.interval, self.terms.price_cap_ueur_per_kwh
         free_ueur = self.model.balance_of(self.model.dso)
         covered_wh = affordable_wh(*wanted_wh, cap_ueur_per_kwh, free_ueur)
         state.covered = CoveredRequests(*covered_wh)
@@ -290,15 +284,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         }
         in_model = self.model.settle(request.number, names, readings)
         self.model.close_request(request.number)
-        on_ledger = {
-            names[i]: FlexibilitySettlement(
-                request.delivered_wh[o], request.paid_ueur[o], request.penalty_ueur[o]
-            )
-            for o, i in enumerate(request.prosumers)
-        }
         check_equal(
             interval,
-            on_ledger,
+            request.settlements(names),
             in_model,
             "flexibility settled by the contract",
             "flexibility settled by the model",

@@ -143,6 +143,10 @@ def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
             row = int(stages.index[stages == "scheduled"][-1])
         if table == "margins":
             row = _solved_again(verified)
+        if (table, column.name) == ("requests", "round"):
+            # down, then up: of one round or of two, which look alike on the chain
+            directions = verified.results.table(table)["direction"]
+            row = int(directions.index[directions == "down"][-1])
         if not verified.forged(table, column.name, row):
             missed.append((column.name, row))
     assert missed == []
