@@ -5,6 +5,7 @@ Models of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from cosim.errors import ContractRevert
@@ -82,6 +83,11 @@ class SupplierAccounts(EscrowAccounts):
     def claim_of(self, account: str) -> int:
         """Debt of the supplier to the account. [µEUR]"""
         return max(-self._dues.get(account, 0), 0)
+
+    @property
+    def dues(self) -> Mapping[str, int]:
+        """Dues to the supplier by account; negative: the supplier owes them. [µEUR]"""
+        return self._dues
 
     @property
     def claims_total_ueur(self) -> int:

@@ -93,6 +93,18 @@ class UnservedOrders:
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "sales positive, purchases negative")]
 
 
+@extra("covered_requests")
+@dataclass(frozen=True)
+class CoveredRequests:
+    """Flexibility that the last decision asked for, as far as the DSO's money covers it.
+
+    In the schedules that answer a request: awards must stay within it.
+    """
+
+    down_wh: Annotated[int, Field("Wh", "()", "lowering net injection, >= 0")]
+    up_wh: Annotated[int, Field("Wh", "()", "raising it, >= 0")]
+
+
 @extra("storage_accounts")
 @dataclass(frozen=True)
 class StorageAccounts:

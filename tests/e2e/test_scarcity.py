@@ -97,10 +97,15 @@ def test_without_an_offer_below_the_cap_the_dso_curtails(play: Play) -> None:
 
 
 def test_without_a_budget_the_dso_curtails(play: Play) -> None:
-    tables = play(dso={"budget_eur": 0.01})
+    tables = play(dso={"budget_eur": 0.0005})  # not a Wh at the price cap
     relieved_by_curtailment(tables)
-    assert refusals(tables, "openRequest") == {"flexibility market: balance too low"}
+    assert refusals(tables, "openRequest") == set()
     assert "RequestOpened" not in set(tables["events"].event)
+    requests = tables["requests"]
+    assert requests.interval.tolist() == [0, 1]
+    assert (requests.wanted_wh > 1_000).all()
+    assert (requests.asked_wh == 0).all()
+    assert requests.request.isna().all()
 
 
 def test_a_dso_that_does_not_procure_only_watches(play: Play) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cosim.dso.instruments.base import Action, Instrument
 from cosim.messages import Extras
+from cosim.messages.extras import CoveredRequests
 from cosim.settings import Model, NonNegative
 from cosim.units import IntArray, energy_wh_from_mw
 
@@ -33,10 +34,15 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         """Start with all rounds."""
         self._requests = 0
         self._requested_wh = {-1: 0, 1: 0}
+        self._is_short = False
 
     def act(self, round: Round, assessment: Assessment) -> Action | None:
-        """Ask for what the limits need, with a margin; not if nothing that exists would help."""
-        if not assessment.needs_relief or self._requests == self.settings.max_rounds:
+        """Ask for what the limits need, with a margin; not if nothing that exists would help.
+
+        Nor once money fell short in the interval: escrow comes back after delivery has started.
+        """
+        used_up = self._is_short or self._requests == self.settings.max_rounds
+        if not assessment.needs_relief or used_up:
             return None
         need = round.need(*round.curtailable_wh())
         wanted = np.array([need.total_down_mw, need.total_up_mw])
@@ -52,9 +58,10 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         """Award offers at least cost, no more than was requested, and cut the rest.
 
         When the request is used up while there are more offers, the rest is asked for in another
-        round instead.
+        round instead, if money covered the request.
         """
-        offers, requested_wh = round.offers, self._requested_wh
+        offers, requested_wh = round.offers, self._covered_wh(round)
+        self._is_short = requested_wh != self._requested_wh
         prosumer, direction = offers.prosumer, offers.direction
         down_wh, up_wh = round.curtailable_wh()
         # what a prosumer offers to do cannot be cut a second time
@@ -67,7 +74,8 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         left_over = any(
             offers.energy_wh[direction == sign].sum() > wh for sign, wh in requested_wh.items()
         )
-        if result.curtailed_mw.any() and left_over and self._requests < self.settings.max_rounds:
+        may_ask = not self._is_short and self._requests < self.settings.max_rounds
+        if result.curtailed_mw.any() and left_over and may_ask:
             nothing = np.zeros_like(down_wh)
             without = round.procure(nothing, nothing, *most_wh)
             result = without if without.converged else result
@@ -76,6 +84,14 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
         extras = Extras(round.appraise()) if prosumer.size else Extras()
         return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh, extras=extras)
+
+    def _covered_wh(self, round: Round) -> dict[int, int]:
+        """Return what was asked for by direction: less than wanted where money did not suffice."""
+        covered = round.schedule.extras.of(CoveredRequests)
+        if covered is None:
+            return self._requested_wh
+        most_wh = {-1: covered.down_wh, 1: covered.up_wh}
+        return {sign: min(wh, most_wh[sign]) for sign, wh in self._requested_wh.items()}
 
 
 def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> None:

@@ -9,32 +9,41 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from cosim.mechanisms.flexibility_market.budget_checks import FLEXIBILITY, BudgetChecks
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History
-
-FLEXIBILITY = "FlexibilityMarket"
+from cosim.replay.replay import Replayed
 
 
 class FlexibilityChecks(MechanismChecks[DsoSettings]):
     """Checks of the flexibility market."""
 
+    def __init__(self, settings: DsoSettings) -> None:
+        super().__init__(settings)
+        self.budget = BudgetChecks(settings)
+
+    def after_block(self, number: int, done: Replayed) -> None:
+        """Ask the contract for the DSO's balance, which no event tells."""
+        self.budget.after_block(number, done)
+
     def checks(self, history: History) -> Mapping[str, Recompute]:
         """Return the checks of its tables."""
         return {
+            "requests": lambda: self.budget.check_requests(history),
             "flexibility": lambda: check_flexibility(history),
             "margins": lambda: check_rounds(history, "margins"),
             "pivotal": lambda: check_rounds(history, "pivotal"),
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
-        """Return the interval of the request that a call is about."""
+        """Return the interval of the request that a call is about, and of top-ups."""
         opened = _opened(history)
         return {
             position: opened.get(sent.call.arguments.get("request_id"), _NONE)["interval"]
             for position, sent in history.calls(FLEXIBILITY)
-        }
+        } | top_up_intervals(history)
 
     def activated_wh(self, history: History) -> Amounts:
         """Return awarded energy, up positive. [Wh]"""
@@ -53,13 +62,16 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
         return found
 
     def fees_wei(self, history: History) -> Amounts:
-        """Return the fees of offers. [wei]"""
+        """Return the fees of offers and top-ups. [wei]"""
         opened, names = _opened(history), history.participants.prosumer_of
         found: dict[tuple[int, str], int] = defaultdict(int)
         for _, sent in history.calls(FLEXIBILITY, "offer"):
             interval = opened[sent.argument("request_id")]["interval"]
             if sent.sender in names:
                 found[interval, names[sent.sender]] += sent.included.fee_wei
+        for position, interval in top_up_intervals(history).items():
+            sent = history.sent[position]
+            found[interval, names[sent.sender]] += sent.included.fee_wei
         return found
 
 
@@ -70,6 +82,25 @@ def _opened(history: History) -> dict[Any, dict[str, Any]]:
     """Requests that were opened, by their numbers."""
     events = history.of(FLEXIBILITY, "RequestOpened")
     return {event.arguments["request"]: event.arguments for event in events}
+
+
+def top_up_intervals(history: History) -> dict[int, int]:
+    """Return the interval that each top-up was made for, by the positions of its transactions.
+
+    It is the interval whose delivery starts next when a block takes the approval or the deposit.
+    """
+    clock, market = history.scenario.clock(), history.done.addresses.get(FLEXIBILITY)
+    approvals = (
+        one
+        for one in history.calls("EuroToken", "approve")
+        if one[1].call.arguments["spender"] == market
+    )
+    found = {}
+    for position, sent in (*history.calls(FLEXIBILITY, "deposit"), *approvals):
+        at_s = sent.included.included_at_s
+        if at_s > clock.window_opens_s(0) and sent.sender in history.participants.prosumer_of:
+            found[position] = max(-(-(at_s - clock.start_s) // clock.step_s), 0)
+    return found
 
 
 def flexibility_rows(history: History) -> list[dict[str, Any]]:

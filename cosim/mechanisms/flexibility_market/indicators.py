@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
-from cosim.report.indicator import IndicatorSet, Meaning, Rows
+from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, amount_earned_ueur, eur_from_ueur
+
+REFUSED_TOLERATED = 0.01
+"""Share of refused offers above which a run ends with a warning."""
+_PREFIX = "flexibility market: "
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,21 @@ class FlexibilityIndicators(IndicatorSet):
     flexibility_paid_eur: Annotated[float, Meaning("EUR", "by the DSO")]
     penalties_eur: Annotated[float, Meaning("EUR", "by prosumers, for what was not delivered")]
     flexibility_cost_eur: Annotated[float, Meaning("EUR", "the difference")]
+    requests_wanted_kwh: Annotated[
+        float, Meaning("kWh", "flexibility that the DSO wanted to ask for, margin included")
+    ]
+    requests_short_kwh: Annotated[
+        float, Meaning("kWh", "of it, not asked for because its deposit did not cover it")
+    ]
+    requests_short_intervals: Annotated[int, Meaning("-", "intervals in which that was so")]
+    requests_not_opened: Annotated[
+        int, Meaning("-", "requests that no block took in time, or that the contract refused")
+    ]
+    offers_refused: Annotated[int, Meaning("-", "offers that the contract refused")]
+    offers_refused_share: Annotated[float | None, Meaning("-", "of all offers that blocks took")]
+    offers_refused_by_reason: Annotated[
+        dict[str, int], Meaning("-", "their number by the contract's words")
+    ]
     award_rounds: Annotated[int, Meaning("-", "rounds in which the DSO bought of offers")]
     award_rounds_unviolated: Annotated[
         int, Meaning("-", "of which no limit was violated by the schedule, margins apart")
@@ -48,7 +69,7 @@ class FlexibilityIndicators(IndicatorSet):
             self.flexibility_awarded_kwh,
             self.flexibility_delivered_kwh,
         )
-        return [
+        rows = [
             (
                 "Flexibility offered / awarded / delivered",
                 " / ".join(map(number, energies)) + "\u00a0kWh",
@@ -65,6 +86,43 @@ class FlexibilityIndicators(IndicatorSet):
                 f"{self.award_rounds_unviolated} of {self.award_rounds} rounds without violation",
             ),
         ]
+        if self.requests_short_kwh:
+            rows.append(("Flexibility not asked for, for want of money", self.short_text()))
+        if self.offers_refused:
+            rows.append(("Offers refused by the contract", self.refused_text()))
+        return rows
+
+    def short_text(self) -> str:
+        """Return what was not asked for, of what was wanted, and in how many intervals."""
+        return (
+            f"{number(self.requests_short_kwh, 'kWh')} of "
+            f"{number(self.requests_wanted_kwh, 'kWh')}, in "
+            f"{number(self.requests_short_intervals, '', 0)} intervals"
+        )
+
+    def refused_text(self) -> str:
+        """Return number, share and reasons of the refused offers."""
+        reasons = ", ".join(
+            f"{reason} {number(n, '', 0)}" for reason, n in self.offers_refused_by_reason.items()
+        )
+        return (
+            f"{number(self.offers_refused, '', 0)}, {percent(self.offers_refused_share)}: {reasons}"
+        )
+
+    def warnings(self) -> Sequence[str]:
+        """Return sentences on requests that money did not cover, and on refused offers."""
+        found = []
+        if self.requests_short_kwh:
+            found.append(
+                f"the DSO's deposit did not cover all flexibility that it wanted at the price cap; "
+                f"not asked for: {self.short_text()}. The rest was left to its other instruments; "
+                "raise dso.budget_eur"
+            )
+        if (self.offers_refused_share or 0.0) > REFUSED_TOLERATED:
+            found.append(
+                f"the flexibility market's contract refused offers ({self.refused_text()})"
+            )
+        return found
 
 
 def flexibility_indicators(results: Results) -> FlexibilityIndicators:
@@ -72,6 +130,9 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     rows, pivotal = results.frame("flexibility"), results.frame("pivotal")
     paid, penalty = int(rows["paid_ueur"].sum()), int(rows["penalty_ueur"].sum())
     rounds = appraised_rounds(results)
+    wishes, offers = results.frame("requests"), sent_offers(results)
+    short_wh = wishes["wanted_wh"] - wishes["asked_wh"]
+    refused = refused_offers(offers)
     bought = rounds[rounds["awarded_wh"] > 0]
     asked, needed = int(bought["asked_ueur"].sum()), int(bought["needed_ueur"].sum())
     is_known = len(rounds) > 0 or not rows["awarded_wh"].any()
@@ -83,6 +144,13 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
         flexibility_paid_eur=eur_from_ueur(paid),
         penalties_eur=eur_from_ueur(penalty),
         flexibility_cost_eur=eur_from_ueur(paid - penalty),
+        requests_wanted_kwh=float(wishes["wanted_wh"].sum()) / WH_PER_KWH,
+        requests_short_kwh=float(short_wh.sum()) / WH_PER_KWH,
+        requests_short_intervals=int(wishes.loc[short_wh > 0, "interval"].nunique()),
+        requests_not_opened=int(((wishes["asked_wh"] > 0) & wishes["request"].isna()).sum()),
+        offers_refused=sum(refused.values()),
+        offers_refused_share=ratio(sum(refused.values()), len(offers)),
+        offers_refused_by_reason=refused,
         award_rounds=len(bought),
         award_rounds_unviolated=int((~bought["violated"]).sum()),
         margin_cost_eur=eur_from_ueur(asked - needed) if is_known else None,
@@ -90,6 +158,22 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
         pivotal_providers=int(pivotal["prosumer"].nunique()),
         pivotal_rounds=len(pivotal[["interval", "request"]].drop_duplicates()),
     )
+
+
+def sent_offers(results: Results) -> pd.DataFrame:
+    """Return the transactions that offered flexibility, refused ones among them."""
+    columns = ("contract", "method", "status", "revert_reason")
+    sent = results.frame("transactions", columns)
+    return sent[(sent["contract"] == "FlexibilityMarket") & (sent["method"] == "offer")]
+
+
+def refused_offers(offers: pd.DataFrame) -> dict[str, int]:
+    """Return the number of refused offers by reason, the most frequent first, then by name."""
+    reasons = Counter(
+        (text if isinstance(text, str) and text else "without a reason").removeprefix(_PREFIX)
+        for text in offers.loc[offers["status"] == 0, "revert_reason"]
+    )
+    return dict(sorted(reasons.items(), key=lambda row: (-row[1], row[0])))
 
 
 def appraised_rounds(results: Results) -> pd.DataFrame:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
 
 
 @dataclass(eq=False)
@@ -36,6 +38,38 @@ class Request:
         self.baselines_wh.append(baseline_wh)
         for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
             column.append(0)
+
+    def settlements(self, names: Sequence[str]) -> dict[str, FlexibilitySettlement]:
+        """Return the settlement of each offer by the prosumer's name, as on the ledger."""
+        return {
+            names[i]: FlexibilitySettlement(
+                self.delivered_wh[o], self.paid_ueur[o], self.penalty_ueur[o]
+            )
+            for o, i in enumerate(self.prosumers)
+        }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Flexibility that the DSO wanted in one direction, and what it asked for.
+
+    Parameters
+    ----------
+    round : int
+        Of requests in the interval, from 0.
+    direction : int
+        +1 to raise net injections, -1 to lower them.
+    wanted_wh, asked_wh : int
+        Wanted, and as far as its deposit covered it at the price cap. [Wh]
+    request : Request or None
+        None if nothing was asked for, or the contract or the chain did not let it in.
+    """
+
+    round: int
+    direction: int
+    wanted_wh: int
+    asked_wh: int
+    request: Request | None
 
 
 @dataclass(frozen=True)

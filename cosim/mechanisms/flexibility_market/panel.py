@@ -13,6 +13,7 @@ from cosim.mechanisms.flexibility_market.indicators import (
     FlexibilityIndicators,
     flexibility_indicators,
 )
+from cosim.mechanisms.flexibility_market.requests_chart import requests_chart
 from cosim.plugins.reported import Reported
 from cosim.report.chart_style import (
     AFTER,
@@ -38,6 +39,13 @@ DEFINITIONS = (
         "Energy over all requests of the DSO, up and down; an offer repeated in a later request of "
         "the same interval counts again. Delivered: the awarded part that the meter confirms "
         "against the baseline. Cost: payments less penalties for what was not delivered.",
+    ),
+    (
+        "Flexibility not asked for",
+        "The contract takes a request's energy at the price cap into escrow. Where the DSO's "
+        "deposit does not cover what it wants, margin included, it asks for as much as it can pay, "
+        "by the same factor up and down, and asks no further in that interval. What it lacks is "
+        "left to its other instruments, curtailment as a rule.",
     ),
     (
         "Cost of margins",
@@ -112,7 +120,7 @@ class FlexibilityReported(Reported[Any]):
             title="Flexibility",
             key_data=(("Flexibility", terms),),
             tiles=flexibility_tiles(self.indicators(results), results.frame("pivotal")),
-            figures=(flexibility_chart(results),),
+            figures=(flexibility_chart(results), requests_chart(results)),
             definitions=DEFINITIONS,
         )
 
@@ -152,7 +160,32 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
             f"in {i.pivotal_rounds} of {i.award_rounds} rounds; {leading}",
             str(i.pivotal_providers),
         ),
+        *_scarcity_tiles(i),
     )
+
+
+def _scarcity_tiles(i: FlexibilityIndicators) -> list[Tile]:
+    """Return tiles of requests that money did not cover and of refused offers, if there are any."""
+    found = []
+    if i.requests_short_kwh:
+        found.append(
+            Tile(
+                "Flexibility not asked for, for want of money",
+                i.short_text(),
+                number(i.requests_short_kwh, "kWh"),
+                tone="violated",
+            )
+        )
+    if i.offers_refused:
+        found.append(
+            Tile(
+                "Offers refused by the contract",
+                i.refused_text(),
+                percent(i.offers_refused_share),
+                tone="violated",
+            )
+        )
+    return found
 
 
 def flexibility_chart(results: Results) -> Chart:

@@ -10,33 +10,37 @@ import numpy as np
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
+from cosim.mechanisms.flexibility_market.budget import affordable_wh
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.flexibility_market.model import (
-    FlexibilityMarketModel,
-    FlexibilitySettlement,
-)
-from cosim.mechanisms.flexibility_market.outcomes import Request
+from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
+from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
+from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
 from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.rows import (
     AppraisedRound,
     appraisal_tables,
     flexibility_columns,
+    requests_columns,
 )
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
-from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement
+from cosim.mechanisms.local_market.top_ups import TopUps
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
-from cosim.messages import BidsMessage, Columns, DecisionMessage, OffersMessage
-from cosim.messages.extras import ReliefAppraisal
+from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras, OffersMessage
+from cosim.messages.extras import CoveredRequests, ReliefAppraisal
 from cosim.units import IntArray
 
 
 @dataclass
 class _Interval:
-    """Flexibility that prosumers have in one interval, and their offers of the round."""
+    """Flexibility that prosumers have in one interval; the DSO's requests and their offers."""
 
     bids: BidsMessage
     offers: list[tuple[Request, int]] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
+    covered: CoveredRequests | None = None
+    top_ups: list[tuple[str, int]] = field(default_factory=list)
     appraised: list[AppraisedRound] = field(default_factory=list)
 
 
@@ -72,6 +76,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self.terms = terms
         self._market = market
         self._requests = Requests(deployment, clock)
+        # a bond comes back with the settlement: the balance needs to cover bonds alone
+        full_ueur = terms.prosumer_deposit_ueur
+        self._top_ups = TopUps(deployment, self.client, full_ueur, 0, approves=True)
         self._intervals: dict[int, _Interval] = {}
 
     # --- before the first interval ---
@@ -105,11 +112,15 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         if len(decision.awarded_wh):
             activated_wh = self._award(state, decision.awarded_wh, schedules.activated_wh)
             schedules = replace(schedules, activated_wh=activated_wh)
-        state.offers = []
-        for direction, quantity_wh in ((-1, decision.request_down_wh), (1, decision.request_up_wh)):
-            if quantity_wh:
-                self._request(interval, state, direction, int(quantity_wh), schedules)
+        state.offers, state.covered = [], None
+        if decision.request_down_wh or decision.request_up_wh:
+            self._ask(state, decision, schedules)
         return schedules
+
+    def asked(self, interval: int, schedules: Schedules) -> Extras:
+        """Return what of the last requests the DSO's deposit covered."""
+        covered = self._intervals[interval].covered
+        return Extras() if covered is None else Extras(covered)
 
     def offers(self, interval: int) -> OffersMessage | None:
         """Return what the contract took in answer to the last requests."""
@@ -128,7 +139,12 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Follow in the model what the chain holds after a reorganisation."""
         steps = self._requests.reread(interval)
+        self._top_ups.close(interval)
         self._back_to_mark()
+        state = self._intervals[interval]
+        state.top_ups = self._top_ups.taken(interval)
+        for name, amount_ueur in state.top_ups:
+            self.model.deposit(name, amount_ueur)
         activated_wh = np.zeros_like(schedules.activated_wh)
         for step in steps:
             request = step.request
@@ -148,17 +164,22 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self, interval: int, readings: Readings, statement: Statement
     ) -> Mapping[str, Columns]:
         """Settle and close the requests of an interval."""
+        wishes = self._intervals[interval].wishes
+        numbers = [self._requests.number_of(one.request) for one in wishes]
         requests = self._requests.settle(interval)
         for request in requests:
             for o, i in enumerate(request.prosumers):
                 received_ueur = request.paid_ueur[o] - request.penalty_ueur[o]
                 statement.flexibility_ueur[i] += received_ueur
-        self._add_fees(statement, self._requests.paid_by(interval))
+        paid = (*self._top_ups.paid_by(interval), *self._requests.paid_by(interval))
+        self._add_fees(statement, paid)
+        self._top_ups.forget(interval)
         with self.timer.measure("models"):
             for request in requests:
                 self._settle_in_model(interval, request)
         appraised = self._intervals[interval].appraised
         return {
+            "requests": requests_columns(interval, wishes, numbers),
             "flexibility": flexibility_columns(interval, self._names, requests),
             **appraisal_tables(interval, self._names, appraised),
         }
@@ -168,39 +189,49 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self.model.forget(interval)
         self._intervals.pop(interval, None)
 
+    def transfers(self) -> Sequence[TokenTransfer]:
+        """Return the top-ups since the last call."""
+        market, moved = self.client.contract, []
+        for state in self._intervals.values():
+            moved += [TokenTransfer(name, market, amount) for name, amount in state.top_ups]
+            state.top_ups = []
+        return moved
+
     # --- parts ---
 
-    def _request(
-        self,
-        interval: int,
-        state: _Interval,
-        direction: int,
-        quantity_wh: int,
-        schedules: Schedules,
-    ) -> None:
-        """Ask for flexibility; every prosumer offers what it has left at its own price."""
-        cap_ueur_per_kwh = self.terms.price_cap_ueur_per_kwh
-        request = self._requests.open(interval, direction, quantity_wh, cap_ueur_per_kwh)
-        if request is None:
-            return
-        self._open_in_model(request)
-        bids, activated_wh = state.bids, schedules.activated_wh
-        unserved_wh = 0 if schedules.unserved_wh is None else schedules.unserved_wh
-        if direction > 0:
-            price = bids.flex_up_price_ueur_per_kwh
-            energy = bids.flex_up_wh - activated_wh - np.maximum(-unserved_wh, 0)
-            other_way = activated_wh < 0
-        else:
-            price = np.where(
-                schedules.contracted_wh > 0,
-                bids.flex_down_price_if_sold_ueur_per_kwh,
-                bids.flex_down_price_ueur_per_kwh,
-            )
-            energy = bids.flex_down_wh + activated_wh - np.maximum(unserved_wh, 0)
-            other_way = activated_wh > 0
-        refused = other_way | (schedules.curtailed_wh != 0) | (price > cap_ueur_per_kwh)
-        energy = np.where(refused, 0, np.maximum(energy, 0))
+    def _ask(self, state: _Interval, decision: DecisionMessage, schedules: Schedules) -> None:
+        """Ask for flexibility down and up, as far as the DSO can pay for it; collect offers."""
+        wanted_wh = (int(decision.request_down_wh), int(decision.request_up_wh))
+        interval, cap_ueur_per_kwh = decision.interval, self.terms.price_cap_ueur_per_kwh
+        free_ueur = self.model.balance_of(self.model.dso)
+        covered_wh = affordable_wh(*wanted_wh, cap_ueur_per_kwh, free_ueur)
+        state.covered = CoveredRequests(*covered_wh)
+        round = 1 + max((one.round for one in state.wishes), default=-1)
+        for direction, wanted, asked in zip((-1, 1), wanted_wh, covered_wh, strict=True):
+            request = None
+            if asked:
+                request = self._requests.open(interval, direction, asked, cap_ueur_per_kwh)
+            if wanted:
+                state.wishes.append(Wish(round, direction, wanted, asked, request))
+            if request is not None:
+                self._open_in_model(request)
+                self._collect(state, request, schedules)
+
+    def _collect(self, state: _Interval, request: Request, schedules: Schedules) -> None:
+        """Let every prosumer offer what it has left, after topping up for its bond."""
+        terms, interval, before = self.terms, request.interval, 0
+        energy, price = offered(
+            request.direction, state.bids, schedules, terms.price_cap_ueur_per_kwh
+        )
+        if terms.tops_up:
+            bonds = bonds_ueur(energy, terms.penalty_ueur_per_kwh)
+            free = {str(self._names[i]): self.model.balance_of(self._names[i]) for i in bonds}
+            before = self._top_ups.send(interval, bonds, free)
         self._requests.offer(request, energy, price, schedules.position_wh)
+        self._top_ups.close(interval)
+        for name, amount_ueur in self._top_ups.taken(interval, before):
+            self.model.deposit(name, amount_ueur)
+            state.top_ups.append((name, amount_ueur))
         for o in range(len(request.prosumers)):
             self._offer_in_model(request, o)
             state.offers.append((request, o))
@@ -253,15 +284,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         }
         in_model = self.model.settle(request.number, names, readings)
         self.model.close_request(request.number)
-        on_ledger = {
-            names[i]: FlexibilitySettlement(
-                request.delivered_wh[o], request.paid_ueur[o], request.penalty_ueur[o]
-            )
-            for o, i in enumerate(request.prosumers)
-        }
         check_equal(
             interval,
-            on_ledger,
+            request.settlements(names),
             in_model,
             "flexibility settled by the contract",
             "flexibility settled by the model",

@@ -214,6 +214,15 @@ class Requests:
             confirmed(self.client, handle)
         return requests
 
+    def number_of(self, request: Request | None) -> int | None:
+        """Return the number that the chain gave a request, as it stands; None if it has none."""
+        for step in () if request is None else self._steps.get(request.interval, ()):
+            if step.opens is request:
+                included = self.chain.included(step.handle)
+                if included is not None and included.receipt.status:
+                    return self._number(included)
+        return None
+
     def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
         """Prosumer and handle of every offer of an interval, which is forgotten."""
         for step in self._steps.pop(interval, []):

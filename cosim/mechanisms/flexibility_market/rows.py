@@ -1,4 +1,4 @@
-"""Rows of ``flexibility``, ``margins`` and ``pivotal``."""
+"""Rows of ``requests``, ``flexibility``, ``margins`` and ``pivotal``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.mechanisms.flexibility_market.outcomes import Request
+from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
 from cosim.messages import Columns
 from cosim.messages.extras import ReliefAppraisal
 from cosim.units import amount_earned_ueur
@@ -32,6 +32,28 @@ class AppraisedRound:
     request: int
     prices_ueur_per_kwh: tuple[int, ...]
     appraisal: ReliefAppraisal
+
+
+def requests_columns(
+    interval: int, wishes: Sequence[Wish], numbers: Sequence[int | None]
+) -> Columns:
+    """Return the rows of ``requests``: what the DSO wanted, and what it asked for.
+
+    Parameters
+    ----------
+    interval : int
+    wishes : sequence of Wish
+    numbers : sequence of int or None
+        Of their requests on the ledger.
+    """
+    return {
+        "interval": interval,
+        "round": [one.round for one in wishes],
+        "direction": ["up" if one.direction > 0 else "down" for one in wishes],
+        "wanted_wh": [one.wanted_wh for one in wishes],
+        "asked_wh": [one.asked_wh for one in wishes],
+        "request": list(numbers),
+    }
 
 
 def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]) -> Columns:

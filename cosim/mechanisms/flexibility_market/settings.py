@@ -33,7 +33,11 @@ class DsoSettings(Model):
     voltage_margin_pu: NonNegative = Field(
         0.003, description="distance kept from voltage limits for forecast errors [pu]"
     )
-    budget_eur: Positive = Field(10_000.0, description="tokens the DSO deposits [EUR]")
+    budget_eur: Positive = Field(
+        10_000.0,
+        description="tokens the DSO deposits; it asks for no more flexibility than what is left of "
+        "them covers at the price cap [EUR]",
+    )
     price_cap_eur_per_kwh: Positive = Field(0.60, description="most the DSO pays [EUR/kWh]")
     penalty_eur_per_kwh: NonNegative = Field(0.60, description="for awarded but undelivered energy")
     request_margin: NonNegative = Field(

@@ -1,4 +1,4 @@
-"""Table of the flexibility market: offers to the DSO's requests."""
+"""Tables of the flexibility market: the DSO's requests, offers to them, rounds of awards."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ from cosim.results.columns import (
 )
 
 TABLES = (
+    Table(
+        "requests",
+        "flexibility that the DSO wanted in one direction, in one round of requests",
+        (
+            interval(),
+            index("round", "of requests in the interval, from 0"),
+            text("direction", "up: net injection raised, down: lowered"),
+            wh("wanted_wh", "energy that it wanted to ask for, margin included"),
+            wh("asked_wh", "of it, as far as its deposit covered it at the price cap"),
+            integer(
+                "request",
+                "-",
+                "number of the request on the ledger, from 1; missing if none was opened",
+                optional=True,
+            ),
+        ),
+    ),
     Table(
         "flexibility",
         "one prosumer's offer to one request of the DSO",

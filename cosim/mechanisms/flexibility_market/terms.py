@@ -21,12 +21,15 @@ class FlexibilityTerms:
         Most that the DSO pays. [µEUR/kWh]
     prosumer_deposit_ueur, dso_deposit_ueur : int
         Of each prosumer, and of the DSO. [µEUR]
+    tops_up : bool
+        Members refill their balance out of their bank accounts.
     """
 
     penalty_ueur_per_kwh: int
     price_cap_ueur_per_kwh: int
     prosumer_deposit_ueur: int
     dso_deposit_ueur: int
+    tops_up: bool = False
 
     @classmethod
     def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
@@ -36,4 +39,5 @@ class FlexibilityTerms:
             price_cap_ueur_per_kwh=ueur_from_eur(dso.price_cap_eur_per_kwh),
             prosumer_deposit_ueur=market.account_ueur - market.local_deposit_ueur,
             dso_deposit_ueur=ueur_from_eur(dso.budget_eur),
+            tops_up=market.tops_up,
         )

@@ -20,6 +20,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
     MARKET,
     SETTLEMENT,
+    check_debts,
     check_metering,
     check_schedules,
     check_settlement,
@@ -44,7 +45,7 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
     varying_gas: ClassVar[tuple[str, ...]] = ("clearVerified", "challengeClearing")
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the checks of clearing, orders, trades, schedules, settlement and metering."""
+        """Return the checks of clearing, orders, trades, schedules, settlement, readings, debts."""
         orders = OrderChecks(history, self.settings)
         return {
             "clearing": orders.check_clearing,
@@ -53,6 +54,7 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "schedules": lambda: check_schedules(history),
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
+            "debts": lambda: check_debts(history),
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import numpy as np
 
+from cosim.mechanisms.local_market.debts_chart import debts_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import trade_surplus_eur
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import BlockTimes, confirmations, distribution
+from cosim.report.roles import ROLES
 from cosim.report.text import number, percent, times
 from cosim.results.reader import Results
 from cosim.results.schemas import ORDER_STATUSES
@@ -56,6 +58,10 @@ class MarketIndicators(IndicatorSet):
     fee_eur_per_kwh_traded: Annotated[
         float | None, Meaning("EUR/kWh", "transaction fees of prosumers over energy traded")
     ]
+    debts_eur: Annotated[
+        dict[str, float],
+        Meaning("EUR", "at the end of the run, by the role of who owes and could not pay"),
+    ]
     unserved_injection_kwh: Annotated[float | None, Meaning("kWh", "not sold to" + _UNSERVED)]
     unserved_consumption_kwh: Annotated[float | None, Meaning("kWh", "not bought from" + _UNSERVED)]
 
@@ -83,6 +89,8 @@ class MarketIndicators(IndicatorSet):
             rows.append(("Orders missed at the gate", missed))
         if self.orders_refused:
             rows.append(("Orders refused by the contract", self.refused_text()))
+        if any(self.debts_eur.values()):
+            rows.append(("Debts at the end", self.debts_text()))
         if self.unserved_injection_kwh is not None:
             unserved = f"{number(self.unserved_injection_kwh, '')} / "
             unserved += number(self.unserved_consumption_kwh, "kWh")
@@ -101,13 +109,24 @@ class MarketIndicators(IndicatorSet):
         return f"{shares}: {reasons}" if reasons else shares
 
     def warnings(self) -> Sequence[str]:
-        """Return a sentence when more orders were refused than is tolerated."""
-        if (self.orders_refused_share or 0.0) <= REFUSED_TOLERATED:
-            return ()
-        return (
-            f"the local market's contract refused {number(self.orders_refused, '', 0)} of "
-            f"{number(sum(self.orders.values()), '', 0)} orders ({self.refused_text()}); "
-            "trades are those of the others",
+        """Return sentences on orders refused, when more than is tolerated, and on debts."""
+        found = []
+        if (self.orders_refused_share or 0.0) > REFUSED_TOLERATED:
+            found.append(
+                f"the local market's contract refused {number(self.orders_refused, '', 0)} of "
+                f"{number(sum(self.orders.values()), '', 0)} orders ({self.refused_text()}); "
+                "trades are those of the others"
+            )
+        if any(self.debts_eur.values()):
+            found.append(f"debts are left at the end of the run: {self.debts_text()}")
+        return found
+
+    def debts_text(self) -> str:
+        """Return the debts of those who have any, by their role."""
+        return ", ".join(
+            f"{ROLES[role].lower()} {number(owed_eur, 'EUR', 2)}"
+            for role, owed_eur in self.debts_eur.items()
+            if owed_eur
         )
 
 
@@ -158,6 +177,7 @@ def market_indicators(results: Results) -> MarketIndicators:
         orders_refused_kwh=float(refused["energy_wh"].sum()) / WH_PER_KWH,
         orders_refused_by_reason=refusals(orders),
         fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
+        debts_eur=debts_eur(results),
         unserved_injection_kwh=_unserved_kwh(results, -1),
         unserved_consumption_kwh=_unserved_kwh(results, 1),
     )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import plotly.graph_objects as go
 
+from cosim.mechanisms.local_market.debts_chart import debts_chart
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
     market_indicators,
@@ -59,6 +60,11 @@ DEFINITIONS = (
         "Orders refused",
         "Orders that a block included before gate closure and that the contract refused, or that "
         "were sealed and never validly revealed, by the contract's own words.",
+    ),
+    (
+        "Debts",
+        "What an account owed the supplier, or the supplier an account, and could not pay at once. "
+        "It is paid first out of whatever comes in, and stops nobody's settlement.",
     ),
 )
 
@@ -126,6 +132,7 @@ class LocalMarketReported(Reported[Any]):
                 latency_chart(results),
                 missed_chart(results),
                 refused_chart(results),
+                debts_chart(results),
             ),
             definitions=DEFINITIONS,
         )
@@ -204,6 +211,15 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
             tone="violated" if i.orders_refused else "",
         )
     )
+    if any(i.debts_eur.values()):
+        found.append(
+            Tile(
+                "Debts at the end",
+                i.debts_text(),
+                number(sum(i.debts_eur.values()), "EUR", 2),
+                tone="violated",
+            )
+        )
     if i.unserved_injection_kwh is not None:
         found.append(
             Tile(

@@ -17,6 +17,7 @@ from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.debts import Debts
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Reading, Settlement
 from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
@@ -27,7 +28,7 @@ from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
-from cosim.mechanisms.local_market.top_ups import TopUps
+from cosim.mechanisms.local_market.top_ups import TopUps, order_escrows_ueur
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
@@ -80,7 +81,9 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self._meters = deployment.readings
         self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
-        self._top_ups = TopUps(deployment, terms)
+        full_ueur = terms.local_deposit_ueur
+        self._top_ups = TopUps(deployment, self.client, full_ueur, -(-full_ueur // 2))
+        self._debts = Debts()
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._intervals: dict[int, _Interval] = {}
 
@@ -137,7 +140,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self._intervals[interval] = _Interval(bids, sent)
         if self.terms.tops_up:
             debts = {name: self.model.debt_of(name) for name in self._payers}
-            self._top_ups.send(interval, sent, self._free_ueur(), debts)
+            escrows_ueur = order_escrows_ueur(self._deployment, self.terms, sent)
+            self._top_ups.send(interval, escrows_ueur, self._free_ueur(), debts)
         self._trading.send(interval, sent)
 
     def gate_closed(self, interval: int) -> None:
@@ -214,7 +218,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
             self._settle_model(interval, delivered_wh, statement)
-        return {}
+        return {"debts": self._debts.rows(interval, self.model.dues)}
 
     def forget(self, interval: int) -> None:
         """Drop a settled interval."""

@@ -24,8 +24,8 @@ class MarketSettings(Model):
     account: Literal["top_up", "prepaid"] = Field(
         "top_up",
         description="top_up: where the next order would leave less than half of the first "
-        "deposit in the local market, it is refilled out of bank_eur before the order window; "
-        "prepaid: it is not",
+        "deposit in the local market, or the next bond more than is there in the flexibility "
+        "market, it is refilled out of bank_eur before that; prepaid: it is not",
     )
     bank_eur: NonNegative = Field(
         10_000.0, description="tokens in each prosumer's bank account, with account: top_up [EUR]"

@@ -1,4 +1,4 @@
-"""Schedules, settlement and metering, recomputed from the replayed chain.
+"""Schedules, settlement, debts and metering, recomputed from the replayed chain.
 
 Other mechanisms change schedules, readings and what is received as well: each says by how much.
 """
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cosim.chain.roles import ROLES
+from cosim.evm.accounts import accounts
 from cosim.replay.checks import Amounts, total
 from cosim.replay.findings import Check
 from cosim.replay.history import Event, History
@@ -86,6 +88,44 @@ def top_up_intervals(history: History) -> dict[int, int]:
             ahead_s = at_s - clock.gate_closes_s(0)
             found[position] = max(-(-ahead_s // clock.step_s), 0)
     return found
+
+
+def check_debts(history: History) -> Check:
+    """Compare debts and claims after each interval's settlement with what the contract logged."""
+    method = "from DuesChanged, up to the last IntervalSettled of each interval"
+    return history.compare("debts", ("interval", "account"), method, _owed(history))
+
+
+def _owed(history: History) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``debts`` as the events tell them."""
+    named = history.participants.prosumer_of | {
+        one.hex: name for name, one in accounts(history.scenario.seed, ROLES).items()
+    }
+    ends: dict[int, int] = {}
+    for event in history.of(SETTLEMENT, "IntervalSettled"):
+        settled = event.arguments["interval"]
+        ends[settled] = max(ends.get(settled, 0), event.position)
+    changes = history.of(MARKET, "DuesChanged")
+    recorded, k = history.results.table("settlement")["interval"], 0
+    last = int(recorded.max()) if len(recorded) else -1
+    before: dict[str, int] = {}
+    for settled in sorted(ends):
+        now = dict(before)
+        while k < len(changes) and changes[k].position <= ends[settled]:
+            said = changes[k].arguments
+            now[said["account"]] = said["dues_ueur"]
+            k += 1
+        if settled > last:
+            break  # an interruption left it unrecorded
+        for address, dues in now.items():
+            if dues != before.get(address, 0):
+                yield {
+                    "interval": settled,
+                    "account": named.get(address, address),
+                    "debt_ueur": max(dues, 0),
+                    "claim_ueur": max(-dues, 0),
+                }
+        before = now
 
 
 def check_schedules(history: History) -> Check:

@@ -1,4 +1,4 @@
-"""Tables of the local market: orders and trades."""
+"""Tables of the local market: orders, trades and debts."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ TABLES = (
             ueur("amount_ueur", "what the buyer pays for it"),
             price("sell_price_ueur_per_kwh", "price that the seller earns"),
             ueur("earned_ueur", "what the seller earns for it; the supplier keeps the rest"),
+        ),
+    ),
+    Table(
+        "debts",
+        "one account whose debt or claim changed up to the end of an interval's settlement",
+        (
+            interval("delivery interval that was settled, from 0"),
+            text("account", "name of the connection point, or of the role"),
+            ueur("debt_ueur", "what the account owes the supplier and could not pay"),
+            ueur("claim_ueur", "what the supplier owes the account and could not pay"),
         ),
     ),
 )

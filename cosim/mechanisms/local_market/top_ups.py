@@ -1,6 +1,8 @@
-"""Top-ups: what members move from their bank accounts into the local market before orders leave.
+"""Top-ups: what members move from their bank accounts into a market before they promise money.
 
-A member's bank account is its wallet, which the market may take from. Each top-up is a transaction.
+A member's bank account is its wallet. Each top-up is a transaction, or two where the market may not
+take from the wallet yet. The local market's members top up before orders leave, those of the
+flexibility market before offers do.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 
 from cosim.evm.accounts import Account
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.escrow_client import EscrowClient
 from cosim.mechanisms.local_market.interval_orders import escrow_ueur
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.outcomes import Orders
@@ -19,124 +21,178 @@ from cosim.mechanisms.local_market.terms import MarketTerms
 
 @dataclass(frozen=True)
 class _Sent:
-    """A top-up on its way: transaction, prosumer by position, and amount. [µEUR]"""
+    """A top-up on its way: transactions, prosumer by position, and amount. [µEUR]"""
 
-    handle: int
+    handles: tuple[int, ...]
     i: int
     account: Account
     amount_ueur: int
 
 
 def top_up_ueur(
-    free_ueur: int, debt_ueur: int, needed_ueur: int, full_ueur: int, bank_ueur: int
+    free_ueur: int,
+    debt_ueur: int,
+    needed_ueur: int,
+    full_ueur: int,
+    bank_ueur: int,
+    least_ueur: int,
 ) -> int:
-    """Return what a member moves into the market. [µEUR]
+    """Return what a member moves into a market. [µEUR]
 
-    Where the next order's escrow would leave less than half of the first deposit, the balance is
+    Where the escrow or bond of the next order or offer would leave less than a least balance, it is
     brought to the first deposit and that escrow on top. A debt, which is repaid first, is covered
     as well; all at most with what the bank account holds.
 
     Parameters
     ----------
     free_ueur, debt_ueur : int
-        Free balance in the market, and debt to the supplier. [µEUR]
+        Free balance in the market, and debt that a deposit repays first. [µEUR]
     needed_ueur : int
-        Locked by the next order. [µEUR]
+        Locked by the next order or offer. [µEUR]
     full_ueur : int
         First deposit. [µEUR]
     bank_ueur : int
         Bank account. [µEUR]
+    least_ueur : int
+        What the next order or offer should leave. [µEUR]
     """
-    if 2 * (free_ueur - needed_ueur) >= full_ueur and not debt_ueur:
+    if free_ueur - needed_ueur >= least_ueur and not debt_ueur:
         return 0
     return min(full_ueur + needed_ueur + debt_ueur - free_ueur, bank_ueur)
 
 
+def order_escrows_ueur(
+    deployment: Deployment, terms: MarketTerms, orders: Orders
+) -> dict[int, int]:
+    """Return what the order of each member locks, by position; 0 where it has none. [µEUR]"""
+    sealed_ueur = terms.sealed_deposit_ueur if terms.reveal_s else 0
+    found = {}
+    for i in (i for i, joins in enumerate(deployment.members) if joins):
+        energy_wh, price = int(orders.energy_wh[i]), int(orders.price_ueur_per_kwh[i])
+        order = Order("", bool(orders.is_sell[i]), energy_wh, price)
+        escrow = escrow_ueur(order, terms.retail_price_ueur_per_kwh) if energy_wh else 0
+        found[i] = max(escrow, sealed_ueur) if energy_wh else 0
+    return found
+
+
 class TopUps:
-    """Top-ups of a run, interval by interval.
+    """Top-ups of a run into one market, interval by interval.
 
     Parameters
     ----------
     deployment : Deployment
-    terms : MarketTerms
+    client : EscrowClient
+        The market.
+    full_ueur : int
+        First deposit of each member. [µEUR]
+    least_ueur : int
+        What orders or offers should leave of it. [µEUR]
+    approves : bool
+        The market may not take from bank accounts yet: each top-up is approved first.
     """
 
-    def __init__(self, deployment: Deployment, terms: MarketTerms) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        client: EscrowClient,
+        full_ueur: int,
+        least_ueur: int,
+        *,
+        approves: bool = False,
+    ) -> None:
         self._chain = deployment.chain
-        self._market = deployment.client(LocalMarket)
+        self._market = client
         self._deployment = deployment
-        self._terms = terms
-        self._members = [
-            (i, account) for i, account in enumerate(deployment.prosumers) if deployment.members[i]
-        ]
-        self._wallets = {account.name: account.address for _, account in self._members}
+        self._full_ueur = full_ueur
+        self._least_ueur = least_ueur
+        self._approves = approves
         self._sent: dict[int, list[_Sent]] = {}
 
     def send(
         self,
         interval: int,
-        orders: Orders,
+        needed_ueur: Mapping[int, int],
         free_ueur: Mapping[str, int],
-        debts_ueur: Mapping[str, int],
-    ) -> None:
-        """Send the top-ups before an order window.
+        debts_ueur: Mapping[str, int] | None = None,
+    ) -> int:
+        """Send the top-ups before orders or offers, which leave later than these.
 
         Parameters
         ----------
         interval : int
-            Whose order window opens next.
-        orders : Orders
-            That are sent then.
+            For whose orders or offers.
+        needed_ueur : mapping of int to int
+            Locked by the next order or offer of each member, by position. [µEUR]
         free_ueur, debts_ueur : mapping of str to int
             Free balances and debts in the market, by name. [µEUR]
-        """
-        self._sent[interval] = []
-        deployment = self._deployment
-        banks = deployment.read(deployment.token, "_balance_of", self._wallets)
-        for i, account in self._members:
-            name = account.name
-            amount = top_up_ueur(
-                free_ueur[name],
-                debts_ueur[name],
-                self._needed_ueur(orders, i),
-                self._terms.local_deposit_ueur,
-                banks[name],
-            )
-            if amount:
-                handle = self._market.deposit(account.address, amount, interval=interval)
-                self._sent[interval].append(_Sent(handle, i, account, amount))
 
-    def _needed_ueur(self, orders: Orders, i: int) -> int:
-        """Return what a prosumer's order locks, by position. [µEUR]"""
-        terms, energy_wh = self._terms, int(orders.energy_wh[i])
-        if not energy_wh:
-            return 0
-        price = int(orders.price_ueur_per_kwh[i])
-        order = Order("", bool(orders.is_sell[i]), energy_wh, price)
-        sealed_ueur = terms.sealed_deposit_ueur if terms.reveal_s else 0
-        return max(escrow_ueur(order, terms.retail_price_ueur_per_kwh), sealed_ueur)
+        Returns
+        -------
+        int
+            Number of top-ups sent for the interval before.
+        """
+        sent = self._sent.setdefault(interval, [])
+        before, prosumers = len(sent), self._deployment.prosumers
+        wanted, full, least = [], self._full_ueur, self._least_ueur
+        for i, needed in needed_ueur.items():
+            name = prosumers[i].name
+            debt = (debts_ueur or {}).get(name, 0)
+            # all that it would take; bank accounts are read of these only
+            if amount := top_up_ueur(free_ueur[name], debt, needed, full, _ANY, least):
+                wanted.append((i, amount))
+        wallets = {prosumers[i].name: prosumers[i].address for i, _ in wanted}
+        banks = self._deployment.read(self._deployment.token, "_balance_of", wallets)
+        for i, amount in wanted:
+            account = prosumers[i]
+            moved = min(amount, banks[account.name])
+            if moved:
+                sent.append(_Sent(self._send(interval, account, moved), i, account, moved))
+        return before
+
+    def _send(self, interval: int, account: Account, amount_ueur: int) -> tuple[int, ...]:
+        market, handles = self._market, []
+        if self._approves:
+            handles.append(
+                self._deployment.token.approve(
+                    account.address, market.address, amount_ueur, interval=interval
+                )
+            )
+        handles.append(market.deposit(account.address, amount_ueur, interval=interval))
+        return tuple(handles)
 
     def close(self, interval: int) -> None:
-        """Withdraw what no block took before the gate closed."""
-        sent = self._sent.get(interval, ())
-        self._chain.drop([one.handle for one in sent if self._chain.included(one.handle) is None])
+        """Withdraw what no block took in time."""
+        handles = [handle for one in self._sent.get(interval, ()) for handle in one.handles]
+        self._chain.drop([handle for handle in handles if self._chain.included(handle) is None])
 
-    def taken(self, interval: int) -> list[tuple[str, int]]:
-        """Return name and amount of the top-ups that the chain holds, in its order. [µEUR]"""
+    def taken(self, interval: int, after: int = 0) -> list[tuple[str, int]]:
+        """Return name and amount of the top-ups that the chain holds, in its order. [µEUR]
+
+        Parameters
+        ----------
+        interval : int
+        after : int
+            How many, of those that were sent first, are left out.
+        """
         found = [
             (included.block, included.index, one)
-            for one in self._sent.get(interval, ())
-            if (included := self._chain.included(one.handle)) is not None
+            for one in self._sent.get(interval, ())[after:]
+            if (included := self._chain.included(one.handles[-1])) is not None
             and included.receipt.status
         ]
         found.sort(key=lambda row: row[:2])
         return [(one.account.name, one.amount_ueur) for *_, one in found]
 
     def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
-        """Yield prosumer, by position, and handle of every top-up of an interval."""
+        """Yield prosumer, by position, and handle of every transaction of an interval."""
         for one in self._sent.get(interval, ()):
-            yield one.i, one.handle
+            for handle in one.handles:
+                yield one.i, handle
 
     def forget(self, interval: int) -> None:
         """Forget what was sent for an interval."""
         self._sent.pop(interval, None)
+
+
+_ANY = 2**255
+"""More than any bank account holds. [µEUR]"""

@@ -21,7 +21,7 @@ from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.messages import Extras, OffersMessage, ScheduleMessage
-from cosim.messages.extras import extra
+from cosim.messages.extras import CoveredRequests, extra
 from cosim.settings import Model
 from cosim.units import energy_wh_from_mw
 
@@ -225,6 +225,56 @@ def test_what_cannot_be_relieved_is_accepted_as_violated_after_the_last_resort(v
     assert market.requests == []
     assert len(operator.checks) == 1 + LAST_RESORT_TRIES
     assert loading(operator)[-1] == loading(operator)[0] > 100.0
+
+
+class PoorMarket(MarketSide):
+    """Lets the DSO ask for a share of what it wants only."""
+
+    def __init__(self, village, covered=0.5, **options):
+        super().__init__(village, **options)
+        self.covered = covered
+
+    def schedule(self):
+        plain = super().schedule()
+        if not self.requests or self.awards:
+            return plain
+        return replace(plain, extras=Extras(CoveredRequests(*self.covered_wh())))
+
+    def covered_wh(self):
+        return tuple(int(self.covered * wh) for wh in self.requests[-1])
+
+
+def test_awards_stay_within_what_money_covers_and_the_rest_is_cut(village):
+    rich = MarketSide(village, share=1.0)
+    rich.play(operator_of(village[0]))
+    poor = PoorMarket(village, share=1.0)
+    operator = operator_of(village[0])
+    final = poor.play(operator)
+    # one request, and no other once money has fallen short
+    assert poor.requests == rich.requests[:1]
+    (awarded,) = poor.awards
+    assert 0 < awarded.sum() <= poor.covered_wh()[0]
+    assert awarded.sum() < rich.awards[0].sum()
+    assert final.curtailed_wh.sum() > 0
+    assert loading(operator)[-1] <= 90.0
+
+
+def test_without_any_money_all_is_cut(village):
+    poor = PoorMarket(village, covered=0.0, share=1.0)
+    operator = operator_of(village[0])
+    final = poor.play(operator)
+    assert len(poor.requests) == 1
+    assert poor.activated_wh.sum() == 0
+    assert loading(operator)[-1] <= 90.0
+    assert final.curtailed_wh.sum() > 0
+
+
+def test_money_that_fell_short_is_forgotten_with_the_interval(village):
+    operator = operator_of(village[0])
+    PoorMarket(village, share=1.0).play(operator)
+    again = MarketSide(village)
+    assert not again.play(operator).curtailed_wh.any()
+    assert len(again.requests) == 1
 
 
 def test_nobody_is_awarded_in_both_directions(village):

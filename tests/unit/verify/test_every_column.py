@@ -128,7 +128,8 @@ def test_a_provider_that_is_not_pivotal_is_found(verified: Verified) -> None:
         tables["pivotal"] = honest
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - {"reorganisations", "pivotal"}))
+# nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"reorganisations", "pivotal", "debts"}))
 def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
     n_rows = len(verified.results.table(table))
     rng = np.random.default_rng(len(table))
@@ -142,6 +143,11 @@ def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
             row = int(stages.index[stages == "scheduled"][-1])
         if table == "margins":
             row = _solved_again(verified)
+        if (table, column.name) == ("requests", "round"):
+            # down, then up: of one round or of two, which look alike on the chain
+            frame = verified.results.table(table)
+            opened = (frame["direction"] == "down") & frame["request"].notna()
+            row = int(frame.index[opened][-1])
         if not verified.forged(table, column.name, row):
             missed.append((column.name, row))
     assert missed == []

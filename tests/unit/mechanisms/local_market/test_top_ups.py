@@ -35,7 +35,15 @@ PURSE = {"account_eur": 8.0, "deposit_share": 0.3}
 def test_a_balance_below_half_is_brought_back_to_the_first_deposit(
     free: int, debt: int, needed: int, bank: int, moved: int
 ) -> None:
-    assert top_up_ueur(free, debt, needed, 100, bank) == moved
+    assert top_up_ueur(free, debt, needed, 100, bank, 50) == moved
+
+
+@pytest.mark.parametrize(
+    ("free", "needed", "bank", "moved"),
+    [(30, 30, 1_000, 0), (30, 31, 1_000, 101), (0, 10, 1_000, 110), (0, 10, 4, 4)],
+)
+def test_a_bond_needs_cover_alone(free: int, needed: int, bank: int, moved: int) -> None:
+    assert top_up_ueur(free, 0, needed, 100, bank, 0) == moved
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +77,9 @@ def test_with_top_ups_no_order_is_refused_for_want_of_money(
     tops = sent[(sent.method == "deposit") & (sent.interval >= 0)]
     assert len(tops) > 0
     assert (tops.status == 1).all()
-    assert set(tops.contract) == {"LocalMarket"}
+    # bonds for flexibility as well, out of the same bank accounts
+    assert set(tops.contract) == {"LocalMarket", "FlexibilityMarket"}
+    assert (sent.status[sent.method == "offer"] == 1).all()
     assert (tops.gas_used < tops.gas_limit).all()
     found = verify(result, parts=("files", "ledger"))
     assert found.passed, found.failed
