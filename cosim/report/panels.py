@@ -207,17 +207,8 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             continue
         common["cliponaxis"] = False
         labels = [number(y, "", figure.digits) for y in ys]
-        if over_seeds:  # above the interval, not across it
-            drawn.add_scatter(
-                x=xs,
-                y=[y + half for y, half in zip(ys, halves, strict=True)],
-                text=labels,
-                mode="text",
-                textposition="top center",
-                cliponaxis=False,
-                showlegend=False,
-                hoverinfo="skip",
-            )
+        if over_seeds:
+            drawn.add_scatter(**_beyond_intervals(figure, series, labels))
         else:
             common["text"] = labels
         marker: dict[str, Any] = {"color": series.colour}
@@ -254,6 +245,26 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
     if panel.limit is not None:
         limit_line(drawn, panel.limit, "limit")
     return drawn
+
+
+def _beyond_intervals(figure: PanelFigure, series: Series, labels: Sequence[str]) -> dict[str, Any]:
+    """Return a trace with the labels of bars or dots above their intervals, or below."""
+    below = [figure.kind == "bars" and y < 0 for _, y, _ in series.shown]
+    return {
+        "x": [x for x, _, _ in series.shown],
+        "y": [
+            y - half if under else y + half
+            for (_, y, half), under in zip(series.shown, below, strict=True)
+        ],
+        "text": list(labels),
+        "textposition": ["bottom center" if under else "top center" for under in below],
+        # unseen, but it keeps the label off the dot
+        "mode": "text+markers",
+        "marker": {"opacity": 0, "size": 11 if figure.kind == "dots" else 1},
+        "cliponaxis": False,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
 
 
 def tick_text(value: float) -> str:

@@ -245,7 +245,7 @@ def test_bars_have_intervals() -> None:
     assert money.y_range(panel)[1] > 16.7
     assert money.y_range(panel)[0] < -8.7
     labels, bar = plotly_panel(money, panel).data
-    assert (list(labels.text), labels.mode) == (["4.00"], "text")
+    assert (list(labels.text), list(labels.textposition)) == (["4.00"], ["top center"])
     assert near(labels.y, [16.706])
     assert near(bar.error_y.array, [12.706])
     assert list(bar.customdata) == ["4.00\u00a0± 12.71\u00a0EUR"]
@@ -254,6 +254,14 @@ def test_bars_have_intervals() -> None:
     ]
     assert near(dot.error_y.array, [0.12706])
     assert all(len(whiskers(panels_svg(each))) == 1 for each in (money, voltage))
+
+
+def test_labels_of_bars_below_zero_are_below_their_intervals() -> None:
+    runs = [run("a", number, {"cost_eur": -3.0 - number / 10}) for number in (1, 2)]
+    (money,) = study_figures(runs)
+    labels, bar = plotly_panel(money, money.panels[0]).data
+    assert list(labels.textposition) == ["bottom center"]
+    assert near(labels.y, [bar.y[0] - bar.error_y.array[0]])
 
 
 def test_lines_have_intervals() -> None:
