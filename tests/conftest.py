@@ -41,6 +41,8 @@ def short_scenario() -> Callable[..., Scenario]:
         data = load_scenario(SCENARIOS / "quickstart.yaml").model_dump(mode="json")
         data["time"] |= {"start": start, "intervals": intervals}
         data["grid"] |= {"reference_sample": 1}
+        # so that what a test is about stands out from forecast errors
+        data["prosumers"]["forecast"] |= {"model": {"name": "nowcast", "options": {}}}
         for name, values in sections.items():
             own = data[name] or {}
             data[name] = own | values if isinstance(values, dict) else values

@@ -23,7 +23,7 @@ def settlement_columns(
         "prosumer": names,
         "contracted_wh": statement.contracted_wh,
         "metered_wh": statement.metered_wh,
-        "imbalance_wh": statement.metered_wh - statement.contracted_wh,
+        "residual_wh": statement.metered_wh - statement.contracted_wh,
         "traded_ueur": statement.traded_ueur,
         "supplier_ueur": statement.supplier_ueur,
         "flexibility_ueur": statement.flexibility_ueur,

@@ -53,6 +53,9 @@ class Indicators(IndicatorSet):
         dict[str, dict[str, dict[str, float]]],
         Meaning("min", "by stage and kind: minutes, and each element for itself"),
     ]
+    imbalance_kwh: Annotated[
+        float, Meaning("kWh", "deviations of meters from final schedules, each positive")
+    ]
     curtailed_injection_kwh: Annotated[float, _CURTAILED]
     curtailed_consumption_kwh: Annotated[float, _CURTAILED]
     generation_kwh: Annotated[float, Meaning("kWh", "of all that generates, after curtailment")]
@@ -66,7 +69,7 @@ class Indicators(IndicatorSet):
     cost_eur: Annotated[float, Meaning("EUR", "paid by all prosumers together")]
     mean_cost_eur: Annotated[float | None, Meaning("EUR", "cost per prosumer")]
     supplier_received_eur: Annotated[
-        float, Meaning("EUR", "by the supplier, in the local market and for imbalance")
+        float, Meaning("EUR", "by the supplier, in the local market and for residuals")
     ]
     imported_kwh: Annotated[float | None, Meaning("kWh", "from upstream, net, losses included")]
     welfare_eur: Annotated[float | None, Meaning("EUR", "minus the resource cost")]
@@ -150,6 +153,7 @@ class Indicators(IndicatorSet):
         """Return what the terminal's summary shows but the violations."""
         difference = self.largest_difference_vm_pu
         return [
+            ("Imbalance, metered against scheduled", number(self.imbalance_kwh, "kWh")),
             ("Curtailed injection", number(self.curtailed_injection_kwh, "kWh")),
             ("Curtailed consumption", number(self.curtailed_consumption_kwh, "kWh")),
             ("Self-consumption", percent(self.self_consumption)),
@@ -262,6 +266,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         intervals=results.n_intervals,
         prosumers=prosumers,
         violations={stage: violation_minutes(results, stage) for stage in STAGES},
+        imbalance_kwh=float(results.frame("prosumers")["imbalance_wh"].abs().sum()) / WH_PER_KWH,
         curtailed_injection_kwh=float(-curtailed_wh.clip(upper=0).sum()) / WH_PER_KWH,
         curtailed_consumption_kwh=float(curtailed_wh.clip(lower=0).sum()) / WH_PER_KWH,
         generation_kwh=float(power.generation_mw.sum() * kwh),

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 """Changes when a column is renamed, removed, or changes its meaning."""
 
 

@@ -84,7 +84,7 @@ else:
 class ForecastModelSettings(Model):
     """A forecast model and its options."""
 
-    name: str = Field("nowcast", description="entry point in the group cosim.forecasts")
+    name: str = Field("trained", description="entry point in the group cosim.forecasts")
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
 
 

@@ -101,8 +101,8 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
             # none where a foreign market does not ask the DSO
             checks = inbox.of(ChecksMessage) or ChecksMessage([])
             before = [self._check(interval, stage) for stage in checks.stages]
-            self._schedules(interval, schedule)
-            self._prosumers(interval, inbox.need(DeliveryMessage))
+            dispatched_wh = self._schedules(interval, schedule)
+            self._prosumers(interval, inbox.need(DeliveryMessage), dispatched_wh)
             self._flow(interval, flow)
             state.intervals_done = interval + 1
             self.parts.progress(interval, before[0] if before else False)
@@ -127,7 +127,8 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
             self._append("violations", own | rows | {"drivers": stage.drivers})
         return bool(violated.size)
 
-    def _schedules(self, interval: int, schedule: DispatchMessage) -> None:
+    def _schedules(self, interval: int, schedule: DispatchMessage) -> IntArray:
+        """Record the schedules; return them as dispatched. [Wh]"""
         curtailed = -schedule.curtailed_wh  # as a change of the schedule
         dispatched = schedule.nominated_wh + schedule.activated_wh + curtailed
         bound = {}
@@ -147,8 +148,9 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
                 **bound,
             },
         )
+        return dispatched
 
-    def _prosumers(self, interval: int, delivery: DeliveryMessage) -> None:
+    def _prosumers(self, interval: int, delivery: DeliveryMessage, dispatched_wh: IntArray) -> None:
         self._append(
             "prosumers",
             {
@@ -160,6 +162,7 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
                 "soc_mwh": delivery.soc_mwh,
                 "deferred_mwh": delivery.owed_mwh,
                 "metered_wh": delivery.metered_wh,
+                "imbalance_wh": delivery.metered_wh - dispatched_wh,
                 **delivery.parts,
             },
         )

@@ -94,6 +94,10 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
         check.columns(
             "prosumers", rows, frame, pd.DataFrame({"metered_wh": counted}), ["metered_wh"]
         )
+    scheduled = results.table("schedules").set_index(KEY)["dispatched_wh"]
+    dispatched_wh = scheduled.reindex(pd.MultiIndex.from_frame(frame[KEY]), fill_value=0)
+    imbalance = pd.DataFrame({"imbalance_wh": frame["metered_wh"] - dispatched_wh.to_numpy()})
+    check.columns("prosumers", rows, frame, imbalance, ["imbalance_wh"])
     bus_of = dict(zip(results.network.sgen["name"], results.network.sgen["bus"], strict=True))
     buses = pd.DataFrame({"bus": [bus_of.get(name, -1) for name in frame["prosumer"]]})
     check.columns("prosumers", rows, frame, buses, ["bus"])

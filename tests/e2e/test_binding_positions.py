@@ -64,7 +64,9 @@ def test_binding_trades_decide_who_feeds_in(runs) -> None:
 
 
 def test_what_is_traded_is_never_left_unserved(runs) -> None:
-    schedules, _ = tables(runs["binding", None])
+    schedules, prosumers = tables(runs["binding", None])
+    beyond_wh = prosumers.metered_wh - schedules.dispatched_wh
+    assert (prosumers.imbalance_wh == beyond_wh).all()
     residual_wh = schedules.nominated_wh - schedules.contracted_wh
     assert (np.sign(schedules.unserved_wh) * np.sign(residual_wh) <= 0).all()
     assert (schedules.unserved_wh.abs() <= residual_wh.abs()).all()

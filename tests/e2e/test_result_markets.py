@@ -67,7 +67,7 @@ def test_contracted_and_residual_energy_is_paid_to_the_integer(case: Case) -> No
     feed_in = case.ueur("market", "feed_in_eur_per_kwh")
     price = case.events("IntervalCleared").set_index("interval").buy_price_ueur_per_kwh
     for row in settlement.itertuples():
-        contracted, residual = row.contracted_wh, row.imbalance_wh
+        contracted, residual = row.contracted_wh, row.residual_wh
         cleared = int(price[row.interval])
         traded = earned(contracted, cleared) if contracted > 0 else -due(-contracted, cleared)
         supplied = earned(residual, feed_in) if residual > 0 else -due(-residual, retail)

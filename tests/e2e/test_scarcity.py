@@ -136,7 +136,7 @@ def test_prosumers_without_money_are_refused_and_still_supplied(play: Play) -> N
     assert refusals(tables, "offer") == {"flexibility market: balance too low"}
     relieved_by_curtailment(tables)
     settlement = tables["settlement"]
-    assert settlement.imbalance_wh.tolist() == settlement.metered_wh.tolist()
+    assert settlement.residual_wh.tolist() == settlement.metered_wh.tolist()
     assert (settlement[settlement.metered_wh > 0].supplier_ueur > 0).all()
 
 

@@ -24,7 +24,7 @@ from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
 from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
 from cosim.mechanisms.local_market.reporting import Reporting
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
-from cosim.mechanisms.local_market.schedule import schedule_wh
+from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.top_ups import TopUps
@@ -33,7 +33,7 @@ from cosim.mechanisms.local_market.trading import Trading
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal, check_metering
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras
-from cosim.messages.extras import SupplierOrders, UnservedOrders
+from cosim.messages.extras import UnservedOrders
 from cosim.units import IntArray
 
 
@@ -163,21 +163,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         )
 
     def asked(self, interval: int, schedules: Schedules) -> Extras:
-        """Return what every connection point still sells to the supplier or buys from it.
-
-        Where positions bind and as far as it can be held back: what was traded, and consumption
-        that cannot wait, is not among it.
-        """
+        """Return the orders to the supplier, where positions bind."""
         if not self.terms.binds:
             return Extras()
-        bids = self._intervals[interval].bids
-        residual_wh = schedules.position_wh - schedules.contracted_wh
-        return Extras(
-            SupplierOrders(
-                sell_wh=np.clip(residual_wh, 0, bids.curtailable_down_wh),
-                buy_wh=np.clip(-residual_wh, 0, bids.flex_up_wh),
-            )
-        )
+        return Extras(supplier_orders(self._intervals[interval].bids, schedules))
 
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
         """Take back orders to the supplier that the grid does not carry."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cosim.mechanisms.play import Schedules
+from cosim.messages import BidsMessage
+from cosim.messages.extras import SupplierOrders
 from cosim.units import IntArray
 
 _MAX_WH = 2**31 - 1  # so that a product of two fits int64
@@ -52,3 +55,16 @@ def schedule_wh(
     round_up = (2 * remainder > divisor) | ((2 * remainder == divisor) & (quotient % 2 == 1))
     schedule: IntArray = firm + quotient + round_up
     return schedule
+
+
+def supplier_orders(bids: BidsMessage, schedules: Schedules) -> SupplierOrders:
+    """Return what every connection point still sells to the supplier or buys from it.
+
+    As far as it can be held back: what was traded, and consumption that cannot wait, is not among
+    it.
+    """
+    residual_wh = schedules.position_wh - schedules.contracted_wh
+    return SupplierOrders(
+        sell_wh=np.clip(residual_wh, 0, bids.curtailable_down_wh),
+        buy_wh=np.clip(-residual_wh, 0, bids.flex_up_wh),
+    )

@@ -44,7 +44,7 @@ def _settled(history: History) -> Iterator[dict[str, Any]]:
             "prosumer": name,
             "contracted_wh": said["contracted_wh"],
             "metered_wh": said["metered_wh"],
-            "imbalance_wh": said["metered_wh"] - said["contracted_wh"],
+            "residual_wh": said["metered_wh"] - said["contracted_wh"],
             "traded_ueur": said["trade_ueur"],
             "supplier_ueur": said["supplier_ueur"],
             "flexibility_ueur": received_ueur[interval, name],

@@ -197,7 +197,8 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
 @pytest.mark.parametrize("mode", ["self_consumption", "arbitrage"])
 def test_a_run_resumed_from_its_state_is_the_same(mode):
     people = random_population(np.random.default_rng(1), mode)
-    forecasts = make_forecasts(people, ForecastSettings(), ProsumerSeeds.spawn(1).forecasts)
+    nowcast = ForecastSettings(model={"name": "nowcast"})
+    forecasts = make_forecasts(people, nowcast, ProsumerSeeds.spawn(1).forecasts)
 
     def actors():
         seeds = ProsumerSeeds.spawn(1)

@@ -24,7 +24,10 @@ from cosim.scenario.prosumers import (
 
 GRID = Path(__file__).resolve().parents[3] / "grids" / "1-LV-rural3--2-sw"
 SEEDS = ProsumerSeeds.spawn(20160524)
-PARAMETERS = ProsumerSettings(scaling=ScalingSettings(pv=3.0, ev=3.0, heat_pump=3.0))
+PARAMETERS = ProsumerSettings(
+    scaling=ScalingSettings(pv=3.0, ev=3.0, heat_pump=3.0),
+    forecast={"model": {"name": "nowcast"}},
+)
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def write_market(writer: TableWriter, k: int) -> None:
         "settlement",
         {
             "interval": k, "prosumer": names, "contracted_wh": filled_wh,
-            "metered_wh": metered_wh, "imbalance_wh": metered_wh - filled_wh,
+            "metered_wh": metered_wh, "residual_wh": metered_wh - filled_wh,
             "traded_ueur": traded_ueur, "supplier_ueur": supplier_ueur,
             "flexibility_ueur": flexibility_ueur, "fees_ueur": [10, 20],
             "estimated": [False, False],
@@ -171,6 +171,7 @@ def write_market(writer: TableWriter, k: int) -> None:
             "pv_curtailed_p_mw": zero, "ev_p_mw": [0.0, 0.001], "heat_pump_p_mw": zero,
             "battery_p_mw": np.array([[0.0, 0.0], [0.002, 0.0], [0.004, 0.0], [-0.005, 0.0]])[k],
             "soc_mwh": zero, "deferred_mwh": zero, "metered_wh": metered_wh,
+            "imbalance_wh": [2, -3],
         },
     )  # fmt: skip
 

@@ -92,6 +92,7 @@ def test_flexibility_and_curtailment(indicators: Indicators) -> None:
     assert indicators["penalties_eur"] == 0.005
     assert indicators["flexibility_cost_eur"] == 0.015
     assert indicators.curtailed_injection_kwh == 0.04
+    assert indicators.imbalance_kwh == pytest.approx(0.02)
     assert indicators.curtailed_consumption_kwh == 0.01
 
 

@@ -102,7 +102,7 @@ def recorded(
             "settlement",
             {
                 "interval": [k], "prosumer": "a", "contracted_wh": 0, "metered_wh": 0,
-                "imbalance_wh": 0, "traded_ueur": 0, "supplier_ueur": 0, "flexibility_ueur": 0,
+                "residual_wh": 0, "traded_ueur": 0, "supplier_ueur": 0, "flexibility_ueur": 0,
                 "fees_ueur": 300_000, "estimated": False,
             },
         )  # fmt: skip

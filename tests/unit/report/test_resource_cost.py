@@ -37,7 +37,7 @@ def fifth_interval(writer: TableWriter) -> None:
         "settlement",
         {
             "interval": k, "prosumer": names, "contracted_wh": 0, "metered_wh": metered_wh,
-            "imbalance_wh": metered_wh, "traded_ueur": 0, "supplier_ueur": metered_wh * 300,
+            "residual_wh": metered_wh, "traded_ueur": 0, "supplier_ueur": metered_wh * 300,
             "flexibility_ueur": 0, "fees_ueur": 0, "estimated": [False, False],
         },
     )  # fmt: skip
@@ -48,7 +48,7 @@ def fifth_interval(writer: TableWriter) -> None:
             "q_inject_mvar": zero, "load_p_mw": zero, "shed_p_mw": [0.0, 0.002], "pv_p_mw": zero,
             "pv_curtailed_p_mw": zero, "ev_p_mw": zero, "heat_pump_p_mw": zero,
             "battery_p_mw": [0.004, 0.0], "soc_mwh": [0.00096, 0.0],
-            "deferred_mwh": [0.0, 0.0005], "metered_wh": metered_wh,
+            "deferred_mwh": [0.0, 0.0005], "metered_wh": metered_wh, "imbalance_wh": 0,
         },
     )  # fmt: skip
     writer.append(
@@ -121,7 +121,8 @@ def test_who_is_outside_the_market_pays_the_supplier(another_result: Callable[..
                 {
                     "interval": k, "prosumer": ["neighbour"], "bus": 2, "p_inject_mw": -0.004,
                     "q_inject_mvar": 0.0, "soc_mwh": 0.0, "deferred_mwh": 0.0,
-                    "metered_wh": -1_000, **{f"{name}_p_mw": 0.0 for name in powers},
+                    "metered_wh": -1_000, "imbalance_wh": 0,
+                    **{f"{name}_p_mw": 0.0 for name in powers},
                 },
             )  # fmt: skip
 
@@ -140,7 +141,7 @@ def test_transfers_do_not_change_welfare(another_result: Callable[..., Path]) ->
             "settlement",
             {
                 "interval": 4, "prosumer": [SOLAR], "contracted_wh": 0, "metered_wh": [0],
-                "imbalance_wh": 0, "traded_ueur": 0, "supplier_ueur": 0,
+                "residual_wh": 0, "traded_ueur": 0, "supplier_ueur": 0,
                 "flexibility_ueur": 7_000_000, "fees_ueur": 1_000_000, "estimated": [False],
             },
         )  # fmt: skip

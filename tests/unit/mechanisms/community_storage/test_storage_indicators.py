@@ -49,14 +49,14 @@ def recorded(folder: Path, with_storage: bool = True) -> Results:
                 "q_inject_mvar": zeros, "load_p_mw": load[k], "pv_p_mw": power[k],
                 "pv_curtailed_p_mw": zeros, "ev_p_mw": zeros, "heat_pump_p_mw": zeros,
                 "battery_p_mw": battery[k], "shed_p_mw": zeros, "soc_mwh": zeros,
-                "deferred_mwh": zeros, "metered_wh": 0,
+                "deferred_mwh": zeros, "metered_wh": 0, "imbalance_wh": 0,
             },
         )  # fmt: skip
         writer.append(
             "settlement",
             {
                 "interval": k, "prosumer": MEMBERS, "contracted_wh": 0, "metered_wh": settled[k],
-                "imbalance_wh": settled[k], "traded_ueur": 0,
+                "residual_wh": settled[k], "traded_ueur": 0,
                 "supplier_ueur": [160, -120, -3], "flexibility_ueur": 0, "fees_ueur": 2,
                 "estimated": False,
             },
