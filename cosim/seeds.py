@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+_REPLICATIONS = 20
+"""Key of the seeds of a study below a scenario's seed; no other draw has it."""
+_BITS = 53
+"""Of a seed that is drawn: a double holds it, so that every reader of JSON and CSV does."""
+
 
 def child_seed(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
     """Return the child of a seed by its key, as ``SeedSequence.spawn`` makes them, uncounted.
@@ -17,6 +22,35 @@ def child_seed(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequenc
     return np.random.SeedSequence(
         entropy=seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size
     )
+
+
+def replication_seed(seed: int, number: int) -> int:
+    """Return the seed of one of several runs of a scenario.
+
+    Parameters
+    ----------
+    seed : int
+        Of the scenario.
+    number : int
+        Counts from 1, which is the scenario's own seed. Others depend on ``seed`` and ``number``
+        alone, so that a study with more seeds keeps those that it had.
+
+    Returns
+    -------
+    int
+        At least 0 and, from the second on, less than 2**53.
+
+    Raises
+    ------
+    ValueError
+        If ``number < 1``.
+    """
+    if number < 1:
+        raise ValueError(f"seeds are counted from 1, not {number}")
+    if number == 1:
+        return seed
+    child = child_seed(np.random.SeedSequence(seed), _REPLICATIONS, number)
+    return int(child.generate_state(1, np.uint64)[0]) >> (64 - _BITS)
 
 
 def assign_shares(

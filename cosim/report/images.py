@@ -103,18 +103,26 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
 
 
 def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) -> list[str]:
-    points = [(x, y) for x, y in series.points if y is not None]
+    points = [(x, y) for x, y, _ in series.shown]
     if figure.kind == "lines":
-        return plot.line(points, series.colour, series.dashed, radius)
+        intervals = [
+            plot.interval(x, y - half, y + half, series.colour)
+            for x, y, half in series.shown
+            if half
+        ]
+        return [*plot.line(points, series.colour, series.dashed, radius), *intervals]
     parts = [] if figure.kind == "bars" else plot.dots(points, series.colour, radius=5)
     width = _BAR_SHARE * _WIDTH / len(figure.x_values)
-    for place, value in points:
+    for place, value, half in series.shown:
         x, y = plot.x(place), plot.y(value)
         below = figure.kind == "bars" and value < 0
         if figure.kind == "bars":
             start, end = sorted((y, plot.y(0.0)))
             parts.append(svg.rectangle(x - width / 2, start, width, end - start, series.colour))
-        parts.append(_small(x, y + (15 if below else -8), number(value, "", figure.digits)))
+        if half:
+            parts.append(plot.interval(place, value - half, value + half, INK))
+        at = plot.y(value - half) + 15 if below else plot.y(value + half) - 8
+        parts.append(_small(x, at, number(value, "", figure.digits)))
     return parts
 
 

@@ -25,7 +25,7 @@ from cosim.report.chart_style import (
     round_ticks,
     styled,
 )
-from cosim.report.text import number
+from cosim.report.text import number, plus_minus
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
@@ -54,6 +54,8 @@ class Series:
         A line that goes with another of the same colour; it has no legend entry of its own.
     dotted, joined : bool
         Whether dots mark its points, and a line joins them, in a chart of lines alone.
+    half_widths : sequence of float or None
+        Half of each point's interval, drawn as a bar; None without. Empty where no point has one.
     """
 
     name: str
@@ -62,6 +64,17 @@ class Series:
     dashed: bool = False
     dotted: bool = True
     joined: bool = True
+    half_widths: Sequence[float | None] = ()
+
+    @property
+    def shown(self) -> list[tuple[float, float, float]]:
+        """Points with a value: horizontal and vertical value, half of its interval or 0."""
+        halves = self.half_widths or (None,) * len(self.points)
+        return [
+            (x, y, half or 0.0)
+            for (x, y), half in zip(self.points, halves, strict=True)
+            if y is not None
+        ]
 
 
 @dataclass(frozen=True)
@@ -131,9 +144,9 @@ class PanelFigure:
     def y_range(self, panel: Panel) -> tuple[float, float]:
         """Return the vertical range of a panel, with space around the values."""
         shown = self.panels if self.same_scale else (panel,)
-        values = [y for p in shown for s in p.series for _, y in s.points if y is not None] + [
-            p.limit for p in shown if p.limit is not None
-        ]
+        points = [point for p in shown for s in p.series for point in s.shown]
+        values = [y + sign * half for _, y, half in points for sign in (-1, 1)]
+        values += [p.limit for p in shown if p.limit is not None]
         if not values:
             return 0.0, 1.0
         low, high = min(values), max(values)
@@ -163,20 +176,26 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
     """Return one panel as a plotly figure; its legend and title belong to the page."""
     drawn = go.Figure()
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
-        points = [(x, y) for x, y in series.points if y is not None]
-        if not points:
+        if not series.shown:
             continue
-        xs, ys = [x for x, _ in points], [y for _, y in points]
+        xs, ys, halves = (list(values) for values in zip(*series.shown, strict=True))
+        over_seeds = any(half is not None for half in series.half_widths)
         name = f"{series.name} {figure.dashes}".strip() if series.dashed else series.name
         label = f"{figure.legend_title} {name}".strip() or figure.title
         common: dict[str, Any] = {
             "x": xs,
             "y": ys,
             "name": name,
-            "customdata": [number(y, figure.unit, figure.digits) for y in ys],
+            "customdata": [
+                plus_minus(y, half if over_seeds else None, figure.unit, figure.digits)
+                for y, half in zip(ys, halves, strict=True)
+            ],
             "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
             "showlegend": False,
         }
+        if over_seeds:
+            ink = series.colour if figure.kind == "lines" else INK
+            common["error_y"] = {"array": halves, "color": ink, "thickness": 1.5, "width": 4}
         if figure.kind == "lines":
             dash, width = ("dash", 1.5) if series.dashed else ("solid", 2)
             drawn.add_scatter(
@@ -186,15 +205,19 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
                 marker={"size": size, "color": series.colour},
             )
             continue
-        common |= {"text": [number(y, "", figure.digits) for y in ys], "cliponaxis": False}
+        common["cliponaxis"] = False
+        labels = [number(y, "", figure.digits) for y in ys]
+        if over_seeds:
+            drawn.add_scatter(**_beyond_intervals(figure, series, labels))
+        else:
+            common["text"] = labels
         marker: dict[str, Any] = {"color": series.colour}
         if figure.kind == "bars":
             drawn.add_bar(**common, marker=marker, width=0.72, textposition="outside")
         else:
             marker["size"] = 11
-            drawn.add_scatter(
-                **common, mode="markers+text", marker=marker, textposition="top center"
-            )
+            mode = "markers" if over_seeds else "markers+text"
+            drawn.add_scatter(**common, mode=mode, marker=marker, textposition="top center")
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
     below = 44 if figure.kind == "lines" else 24
     drawn.update_layout(margin={"l": 58, "r": 12, "t": 8, "b": below}, font={"size": 12})
@@ -222,6 +245,26 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
     if panel.limit is not None:
         limit_line(drawn, panel.limit, "limit")
     return drawn
+
+
+def _beyond_intervals(figure: PanelFigure, series: Series, labels: Sequence[str]) -> dict[str, Any]:
+    """Return a trace with the labels of bars or dots above their intervals, or below."""
+    below = [figure.kind == "bars" and y < 0 for _, y, _ in series.shown]
+    return {
+        "x": [x for x, _, _ in series.shown],
+        "y": [
+            y - half if under else y + half
+            for (_, y, half), under in zip(series.shown, below, strict=True)
+        ],
+        "text": list(labels),
+        "textposition": ["bottom center" if under else "top center" for under in below],
+        # unseen, but it keeps the label off the dot
+        "mode": "text+markers",
+        "marker": {"opacity": 0, "size": 11 if figure.kind == "dots" else 1},
+        "cliponaxis": False,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
 
 
 def tick_text(value: float) -> str:

@@ -121,6 +121,12 @@ class Plot:
         """Return a rule from left to right at a value."""
         return rule(self.left, self.y(value), self.right, self.y(value), colour, dash)
 
+    def interval(self, x: float, low: float, high: float, colour: str) -> str:
+        """Return a bar from one value to another, with a cap at each end."""
+        at, top, bottom = self.x(x), self.y(high), self.y(low)
+        caps = [rule(at - 4, y, at + 4, y, colour) for y in (top, bottom)]
+        return "".join([rule(at, top, at, bottom, colour), *caps])
+
     def line(
         self, points: Points, colour: str, dashed: bool = False, radius: float = 0.0
     ) -> list[str]:

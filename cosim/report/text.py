@@ -15,6 +15,15 @@ def number(value: float | None, unit: str = "", digits: int = 1) -> str:
     return f"{text}\u00a0{unit}" if unit else text
 
 
+def plus_minus(
+    value: float | None, half_width: float | None, unit: str = "", digits: int = 1
+) -> str:
+    """Return a number, with half of its interval where that is known."""
+    if value is None or half_width is None:
+        return number(value, unit, digits)
+    return f"{number(value, '', digits)}\u00a0± {number(half_width, unit, digits)}"
+
+
 def percent(value: float | None) -> str:
     """Return a share in percent."""
     return number(None if value is None else 100 * value, "%")

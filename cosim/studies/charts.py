@@ -17,10 +17,13 @@ from cosim.report.comparison import (
 )
 from cosim.report.panels import Panel, PanelFigure, Series, colour, present
 from cosim.report.subjects import subject_types
+from cosim.studies.estimates import Estimate
+from cosim.studies.points import Point, points_of
 from cosim.studies.results import FinishedRun, is_number
 from cosim.studies.study import value_text
 
 VARIANT = "variant"
+_MEANS = " Means over seeds, with their 95 % intervals."
 
 
 def curtailed_kwh(indicators: Indicators) -> float | None:
@@ -144,31 +147,37 @@ def study_figures(
     Notes
     -----
     Over axes, the first axis with numbers is horizontal; variants, or else the next axis, are
-    lines; what is left makes panels. Figures and panels without any value are left out.
+    lines; what is left makes panels. Figures and panels without any value are left out. With
+    several seeds, means are drawn with their intervals.
     """
+    points = points_of(runs)
     across = next(
         (
             axis
-            for axis in runs[0].values
-            if all(is_number(run.values[axis]) for run in runs)
-            and len({run.values[axis] for run in runs}) > 1
+            for axis in points[0].values
+            if all(is_number(point.values[axis]) for point in points)
+            and len({point.values[axis] for point in points}) > 1
         ),
         None,
     )
     if across is None:
-        return present([_bars(runs, figure, limits or {}) for figure in _figures("runs")])
-    return present([_lines(runs, across, figure) for figure in _figures("axes")])
+        return present([_bars(points, figure, limits or {}) for figure in _figures("runs")])
+    return present([_lines(points, across, figure) for figure in _figures("axes")])
 
 
-def _coordinates(run: FinishedRun, across: str) -> list[tuple[str, Any]]:
+def _caption(figure: Figure, points: Sequence[Point]) -> str:
+    return figure.caption + (_MEANS if any(len(point.runs) > 1 for point in points) else "")
+
+
+def _coordinates(run: Point, across: str) -> list[tuple[str, Any]]:
     """Return where a run stands off the horizontal axis: dimension and value."""
     variant = [(VARIANT, run.variant)] if run.variant else []
     return variant + [(axis, value) for axis, value in run.values.items() if axis != across]
 
 
-def _lines(runs: Sequence[FinishedRun], across: str, figure: Figure) -> PanelFigure:
+def _lines(runs: Sequence[Point], across: str, figure: Figure) -> PanelFigure:
     lines: dict[str, None] = {}
-    panels: dict[str, dict[str, list[FinishedRun]]] = {}
+    panels: dict[str, dict[str, list[Point]]] = {}
     legend_title = ""
     for run in runs:
         others = _coordinates(run, across)
@@ -181,7 +190,7 @@ def _lines(runs: Sequence[FinishedRun], across: str, figure: Figure) -> PanelFig
     return PanelFigure(
         key=figure.key,
         title=figure.title,
-        caption=figure.caption,
+        caption=_caption(figure, runs),
         panels=tuple(
             Panel(title, tuple(_series(members, across, figure, colours)))
             for title, members in panels.items()
@@ -197,7 +206,7 @@ def _lines(runs: Sequence[FinishedRun], across: str, figure: Figure) -> PanelFig
 
 
 def _series(
-    members: Mapping[str, Sequence[FinishedRun]],
+    members: Mapping[str, Sequence[Point]],
     across: str,
     figure: Figure,
     colours: Mapping[str, str],
@@ -206,21 +215,31 @@ def _series(
     for line, runs in members.items():
         ordered = sorted(runs, key=lambda run: run.values[across])
         for place, shown in reversed([*enumerate(figure.values[:2])]):
-            points = tuple((run.values[across], shown.value(run.indicators)) for run in ordered)
-            found.append(Series(line, points, colours[line], dashed=place == 1))
+            means = [run.estimate(shown.value) for run in ordered]
+            found.append(
+                Series(
+                    line,
+                    tuple(
+                        (run.values[across], m.mean) for run, m in zip(ordered, means, strict=True)
+                    ),
+                    colours[line],
+                    dashed=place == 1,
+                    half_widths=tuple(mean.half_width for mean in means),
+                )
+            )
     return found
 
 
-def _bars(runs: Sequence[FinishedRun], figure: Figure, limits: Mapping[str, float]) -> PanelFigure:
+def _bars(runs: Sequence[Point], figure: Figure, limits: Mapping[str, float]) -> PanelFigure:
     return PanelFigure(
         key=figure.key,
         title=figure.title,
-        caption=figure.caption,
+        caption=_caption(figure, runs),
         panels=tuple(
             Panel(
                 shown.title,
                 tuple(
-                    Series(run.name, ((float(k), shown.value(run.indicators)),), colour(k))
+                    _bar(run.name, float(k), run.estimate(shown.value), colour(k))
                     for k, run in enumerate(runs)
                 ),
                 limits.get(shown.limit),
@@ -234,3 +253,7 @@ def _bars(runs: Sequence[FinishedRun], figure: Figure, limits: Mapping[str, floa
         same_scale=figure.same_scale,
         from_zero=figure.kind == "bars",
     )
+
+
+def _bar(name: str, place: float, value: Estimate, shade: str) -> Series:
+    return Series(name, ((place, value.mean),), shade, half_widths=(value.half_width,))

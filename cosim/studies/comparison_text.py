@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cosim.report.panel import TextTable
-from cosim.report.text import number
+from cosim.report.text import number, plus_minus
 from cosim.studies.counterfactuals import COUNTERFACTUALS
 from cosim.studies.differences import DELIVERY_DIFFERS, SCHEDULE_DIFFERS, Difference
 
@@ -38,7 +38,8 @@ def by_pair(found: Iterable[Difference]) -> dict[Pair, dict[str, Difference]]:
 def remaining_violations(found: Sequence[Difference]) -> list[str]:
     """Return a sentence per counterfactual: what it violates, and what physically differs.
 
-    Always one on the run without the market: that it was not played, if so.
+    Always one on the run without the market: that it was not played, if so. Means over seeds are
+    called so.
     """
     sentences = []
     pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
@@ -50,8 +51,8 @@ def remaining_violations(found: Sequence[Difference]) -> list[str]:
             f"violated in {number(after.of_against, 'min', 0)} as delivered without it, and in "
             f"{number(after.of_run, 'min', 0)} with it; by schedules in "
             f"{number(before.of_against, 'min', 0)} and {number(before.of_run, 'min', 0)}. "
-            f"Schedules of {number(pair[SCHEDULE_DIFFERS].difference, 'kWh')} and deliveries of "
-            f"{number(pair[DELIVERY_DIFFERS].difference, 'kWh')} differ."
+            f"Schedules of {_text(pair[SCHEDULE_DIFFERS], 'kWh')} and deliveries of "
+            f"{_text(pair[DELIVERY_DIFFERS], 'kWh')} differ.{_means(after)}"
         )
     if all(counterfactual != "no_market" for _, counterfactual in pairs):
         sentences.append(NOT_PLAYED)
@@ -70,7 +71,11 @@ def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
         "Violated, delivered [min]",
     )
     rows = [_short_row(run, pair) for (run, _), pair in pairs.items()]
-    tables = [TextTable("Run less the run it is against", headings, rows)]
+    averaged = any(each.over_seeds for each in found)
+    title = "Run less the run it is against"
+    if averaged:
+        title += ": means over seeds, taken seed by seed, and half of their 95 % intervals"
+    tables = [TextTable(title, headings, rows)]
     if len({run for run, _ in pairs}) == 1:
         tables.append(_every_quantity(pairs))
     return tables
@@ -81,13 +86,21 @@ def _short_row(run: str, pair: Mapping[str, Difference]) -> tuple[str, ...]:
     return (
         run,
         delivered.compared.against,
-        *(number(_change(pair, key), "", digits) for _, key, digits in _SHORT),
+        *(_text(pair.get(key), "", digits) for _, key, digits in _SHORT),
         f"{number(delivered.of_against, '', 0)} → {number(delivered.of_run, '', 0)}",
     )
 
 
-def _change(pair: Mapping[str, Difference], key: str) -> float | None:
-    return pair[key].difference if key in pair else None
+def _text(each: Difference | None, unit: str, digits: int = 1) -> str:
+    """Return a difference, with half of its interval where it is a mean."""
+    if each is None:
+        return number(None)
+    return plus_minus(each.difference, each.half_width, unit, digits)
+
+
+def _means(each: Difference) -> str:
+    n = each.over_seeds.n if each.over_seeds else 0
+    return f" Means of {n} seeds, and half of their 95 % intervals." if n else ""
 
 
 def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable:
@@ -114,7 +127,7 @@ def _with_difference(one: Difference | None, digits: int) -> str:
     """A counterfactual's value with the difference to it; the latter alone where it is all."""
     if one is None:
         return "—"
-    difference = f"({number(one.difference, '', digits)})"
+    difference = f"({_text(one, '', digits)})"
     if one.of_against is None or one.of_against != one.of_against:
         return difference
     return f"{number(one.of_against, '', digits)} {difference}"

@@ -33,6 +33,13 @@ class StudySettings(Model):
     skip_impossible: bool = Field(
         False, description="leave out combinations that are no scenario, and list them"
     )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        strict=True,
+        description="every run is played with so many seeds; the first is the scenario's own",
+    )
     compare: tuple[Literal["no_market", "no_flexibility", "no_relief", "central_optimum"], ...] = (
         Field(
             (),
@@ -40,6 +47,24 @@ class StudySettings(Model):
             "central optimum is computed",
         )
     )
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Place of a run among those that differ in nothing but the seed.
+
+    Parameters
+    ----------
+    point : str
+        Their common name: of a variant at its place on the axes.
+    number : int
+        Counts from 1, which has the scenario's own seed.
+    seed : int
+    """
+
+    point: str
+    number: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -55,12 +80,20 @@ class StudyRun:
     values : dict
         Value on each axis, by field.
     scenario : Scenario
+    replication : Replication or None
+        None in a study with one seed.
     """
 
     name: str
     variant: str
     values: dict[str, Any]
     scenario: Scenario
+    replication: Replication | None = None
+
+    @property
+    def point(self) -> str:
+        """Name that it shares with runs of other seeds; its own with one seed."""
+        return self.replication.point if self.replication else self.name
 
 
 @dataclass(frozen=True)
@@ -105,7 +138,7 @@ class Study:
     settings : StudySettings
     runs : tuple of StudyRun
         Variants outermost, then the axes in their order; the last axis changes fastest. Last the
-        counterfactuals.
+        counterfactuals. With several seeds, each of them as often, one after the other.
     impossible : tuple of ImpossibleRun
         Left out; empty unless ``skip_impossible``.
     expectations : tuple of Expectation

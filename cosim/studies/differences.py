@@ -24,6 +24,7 @@ from cosim.results.manifest import RUNS_FOLDER
 from cosim.results.reader import Results
 from cosim.results.schemas import STAGES
 from cosim.studies.declaration import Compared
+from cosim.studies.estimates import Estimate, estimate
 from cosim.units import WH_PER_KWH
 
 COMPARISON_TABLE, COMPARISON_CSV = "comparison.parquet", "comparison.csv"
@@ -111,6 +112,8 @@ class Difference:
         None in a quantity of both, and where an indicator has no value.
     difference : float or None
         The run less the run it is against; None where either has no value.
+    over_seeds : Estimate or None
+        Of the difference, where the three numbers are means over seeds.
     """
 
     compared: Compared
@@ -118,6 +121,53 @@ class Difference:
     of_run: float | None
     of_against: float | None
     difference: float | None
+    over_seeds: Estimate | None = None
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the difference's interval; None for single runs."""
+        return self.over_seeds.half_width if self.over_seeds else None
+
+
+def mean_differences(found: Sequence[Difference], points: Mapping[str, str]) -> list[Difference]:
+    """Return the mean of differences that were taken seed by seed.
+
+    Parameters
+    ----------
+    found : sequence of Difference
+        Between runs with the same seed.
+    points : mapping
+        Point of each run, by name.
+
+    Returns
+    -------
+    list of Difference
+        Between points. A seed counts in all three numbers, or, where either run has no value, in
+        none.
+    """
+    groups: dict[tuple[Compared, Quantity], list[Difference]] = {}
+    for each in found:
+        pair = Compared(
+            points[each.compared.run],
+            each.compared.counterfactual,
+            points.get(each.compared.against, each.compared.against),
+        )
+        groups.setdefault((pair, each.quantity), []).append(each)
+    averaged = []
+    for (pair, quantity), own in groups.items():
+        pairs = [each for each in own if each.difference is not None]
+        of_run, of_against, change = (
+            estimate(values)
+            for values in (
+                [each.of_run for each in pairs],
+                [each.of_against for each in pairs],
+                [each.difference for each in pairs],
+            )
+        )
+        averaged.append(
+            Difference(pair, quantity, of_run.mean, of_against.mean, change.mean, change)
+        )
+    return averaged
 
 
 def differences(
@@ -187,8 +237,11 @@ def write_comparison(folder: Path, found: Sequence[Difference]) -> None:
 
 
 def comparison_table(found: Sequence[Difference]) -> pd.DataFrame:
-    """Return one row per quantity of each pair of runs; missing where there is no value."""
-    return pd.DataFrame(
+    """Return one row per quantity of each pair of runs; missing where there is no value.
+
+    Means over seeds also have ``n``, and ``low`` and ``high`` of the difference's interval.
+    """
+    table = pd.DataFrame(
         {
             "run": [each.compared.run for each in found],
             "counterfactual": [each.compared.counterfactual for each in found],
@@ -200,6 +253,12 @@ def comparison_table(found: Sequence[Difference]) -> pd.DataFrame:
             "difference": pd.Series([each.difference for each in found], dtype="float64"),
         }
     )
+    means = [each.over_seeds for each in found if each.over_seeds is not None]
+    if means:
+        table["n"] = [each.n for each in means]
+        table["low"] = pd.Series([each.low for each in means], dtype="float64")
+        table["high"] = pd.Series([each.high for each in means], dtype="float64")
+    return table
 
 
 def _difference(

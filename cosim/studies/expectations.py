@@ -7,8 +7,9 @@
     term       = [number, "*"], reference | number
     reference  = run, ".", indicator
 
-An indicator is a dotted path into the ``indicators`` of the run's manifest. There is nothing else
-in the language: no names but those, no calls, no brackets.
+An indicator is a dotted path into the ``indicators`` of the run's manifest. With several seeds, the
+name of a run without its seed stands for the mean over its seeds. There is nothing else in the
+language: no names but those, no calls, no brackets.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from cosim.studies.estimates import Estimate, estimate
 
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -95,6 +98,8 @@ class Outcome:
     comparison : str
     problem : str
         Why there is nothing to compare, if so.
+    difference : Estimate or None
+        Left less right over seeds, taken seed by seed; None where no side is a mean.
     """
 
     text: str
@@ -103,6 +108,7 @@ class Outcome:
     comparison: str
     right: float | None
     problem: str = ""
+    difference: Estimate | None = None
 
 
 def parse_expectation(text: str, runs: Sequence[str]) -> Expectation:
@@ -134,7 +140,9 @@ def parse_expectation(text: str, runs: Sequence[str]) -> Expectation:
 
 
 def check_expectation(
-    expectation: Expectation, indicators: Mapping[str, Mapping[str, float | None]]
+    expectation: Expectation,
+    indicators: Mapping[str, Mapping[str, float | None]],
+    seeds: Sequence[Mapping[str, Mapping[str, float | None]]] = (),
 ) -> Outcome:
     """Compare the indicators of finished runs.
 
@@ -142,7 +150,9 @@ def check_expectation(
     ----------
     expectation : Expectation
     indicators : mapping
-        By run: its indicators by dotted path.
+        By run: its indicators by dotted path. Means where a name stands for several seeds.
+    seeds : sequence of mapping
+        For each seed, the indicators by names that stand for several.
 
     Returns
     -------
@@ -156,7 +166,16 @@ def check_expectation(
             expectation.text, False, None, expectation.comparison, None, problem=str(error)
         )
     met = COMPARISONS[expectation.comparison](left, right)
-    return Outcome(expectation.text, met, left, expectation.comparison, right)
+    difference = None
+    if any(reference.run in seeds[0] for reference in expectation.references if seeds):
+        changes = []
+        for own in seeds:
+            known = {**indicators, **own}
+            changes.append(_value(expectation.left, known) - _value(expectation.right, known))
+        difference = estimate(changes)
+    return Outcome(
+        expectation.text, met, left, expectation.comparison, right, difference=difference
+    )
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

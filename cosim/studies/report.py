@@ -15,16 +15,20 @@ from cosim.results.manifest import RUNS_FOLDER
 from cosim.studies.charts import study_figures
 from cosim.studies.comparison_text import comparison_tables, remaining_violations
 from cosim.studies.declaration import Compared
-from cosim.studies.differences import differences
+from cosim.studies.differences import differences, mean_differences
+from cosim.studies.points import n_seeds
 from cosim.studies.results import grid_limits, read_runs
 from cosim.studies.text import (
     STAGE_HEADINGS,
     axis_headings,
     columns,
     expectation_rows,
+    paired_rows,
+    paired_title,
     run_rows,
+    seeds_note,
 )
-from cosim.studies.yardstick import Measured
+from cosim.studies.yardstick import Measured, optimum_sentences
 
 
 def write_study_report(folder: str | Path) -> Path:
@@ -55,6 +59,9 @@ def write_study_report(folder: str | Path) -> Path:
     ]
     measured = [Measured(**one) for one in manifest.get("optima", ())]
     compared += [each for one in measured for each in one.differences()]
+    points = {run.name: run.point for run in runs}
+    if n_seeds(runs) > 1:
+        compared = mean_differences(compared, points)
     figures = study_figures(runs, grid_limits(folder, runs))
     drawn = {
         f"{figure.key}-{k}": json.loads(plotly_panel(figure, panel).to_json())
@@ -74,8 +81,11 @@ def write_study_report(folder: str | Path) -> Path:
         stages=STAGE_HEADINGS,
         headings=[(column.heading, column.unit) for column in columns(runs)],
         rows=run_rows(runs),
+        seeds_note=seeds_note(runs),
+        paired=paired_rows(runs, {each.compared.run for each in compared}),
+        paired_title=paired_title(runs),
         impossible=manifest["impossible"],
-        remaining=[*remaining_violations(compared), *(one.sentence() for one in measured)],
+        remaining=[*remaining_violations(compared), *optimum_sentences(measured, points)],
         comparisons=comparison_tables(compared),
         figures=figures,
         version=manifest["versions"]["cosim"],

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from cosim.errors import ResultFolderError
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest
 from cosim.results.reader import Results
+from cosim.studies.declaration import Replication
 from cosim.studies.study import value_text
 
 STUDY_TABLE = "study.parquet"
@@ -34,24 +35,37 @@ class FinishedRun:
         Value on each axis, by field.
     indicators : dict
         By dotted path, in the order of the manifest; None where there is no value.
+    replication : Replication or None
+        None in a study with one seed.
     """
 
     name: str
     variant: str
     values: dict[str, Any]
     indicators: dict[str, float | None]
+    replication: Replication | None = None
+
+    @property
+    def point(self) -> str:
+        """Name that it shares with runs of other seeds; its own with one seed."""
+        return self.replication.point if self.replication else self.name
 
 
 def study_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     """Return one row per run: ``run``, ``variant``, the axes by field, and every indicator.
+
+    With several seeds, ``point`` and ``seed`` stand after the run.
 
     An axis whose values are not all numbers is a column of text. An indicator that a run lacks, or
     that has no value, is missing.
     """
     columns: dict[str, list[Any]] = {
         "run": [run.name for run in runs],
-        "variant": [run.variant or None for run in runs],
     }
+    if any(run.replication for run in runs):
+        columns["point"] = [run.point for run in runs]
+        columns["seed"] = [run.replication and run.replication.seed for run in runs]
+    columns["variant"] = [run.variant or None for run in runs]
     for axis in dict.fromkeys(axis for run in runs for axis in run.values):
         values = [run.values.get(axis) for run in runs]
         columns[axis] = values if all(map(is_number, values)) else [*map(value_text, values)]
@@ -88,6 +102,7 @@ def read_runs(folder: str | Path) -> tuple[dict[str, Any], list[FinishedRun]]:
             variant=run["variant"],
             values=dict(zip(manifest["axes"], run["values"], strict=True)),
             indicators=flatten(read_manifest(root / RUNS_FOLDER / run["name"])["indicators"]),
+            replication=Replication(**run["replication"]) if run.get("replication") else None,
         )
         for run in manifest["runs"]
     ]

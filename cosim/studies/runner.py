@@ -7,7 +7,6 @@ is finished and everything is written; an earlier result is kept until then.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import shutil
@@ -22,32 +21,24 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import CosimError, RunError, UserError
-from cosim.results.columns import FORMAT_VERSION
+from cosim.report.comparison import Indicators
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import claim, prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.studies.declaration import ImpossibleRun, Study, StudyRun
 from cosim.studies.differences import (
-    COMPARISON_CSV,
-    COMPARISON_TABLE,
     Difference,
     differences,
+    mean_differences,
     write_comparison,
 )
 from cosim.studies.expectations import Outcome, check_expectation
+from cosim.studies.folder import STUDY_FILE, study_manifest
+from cosim.studies.points import by_seed, mean_indicators, points_of, write_means
 from cosim.studies.report import write_study_report
-from cosim.studies.results import (
-    KIND,
-    STUDY_CSV,
-    STUDY_TABLE,
-    FinishedRun,
-    write_study_table,
-)
+from cosim.studies.results import FinishedRun, write_study_table
 from cosim.studies.yardstick import Measured, measure
-
-STUDY_FILE = "study.yaml"
-"""The study as it was given."""
 
 Progress = Callable[[int, int], None]
 """Told how many intervals and how many runs are done."""
@@ -69,7 +60,7 @@ class StudyResult:
     outcomes : tuple of Outcome
         Of its expectations.
     differences : tuple of Difference
-        Between runs and their counterfactuals.
+        Between runs and their counterfactuals; with several seeds between points, as means.
     measured : tuple of Measured
         Runs against the central optimum.
     """
@@ -136,17 +127,20 @@ def run_study(
         impossible = (*study.impossible, *_left_out(study, failures))
         runs = tuple(_finished(run, folder) for run in played)
         found = {run.name: run.indicators for run in runs}
-        outcomes = tuple(check_expectation(each, found) for each in study.expectations)
+        outcomes = _outcomes(study, runs)
         pairs = [each for each in study.comparisons if {each.run, each.against} <= found.keys()]
         compared = tuple(each for pair in pairs for each in differences(folder, pair, found))
         measured = measure(study.measured, found)
         compared += tuple(each for one in measured for each in one.differences())
+        if study.settings.seeds > 1:
+            compared = tuple(mean_differences(compared, {run.name: run.point for run in runs}))
+            write_means(folder, runs)
         (folder / STUDY_FILE).write_text(study.text, encoding="utf-8")
         write_study_table(folder, runs)
         if compared:
             write_comparison(folder, compared)
         spent = {"jobs": at_once, "seconds": round(time.monotonic() - begin, 6)}
-        manifest = _manifest(study, folder, runs, impossible, outcomes, spent)
+        manifest = study_manifest(study, folder, runs, impossible, outcomes, spent)
         manifest["comparisons"] = [asdict(pair) for pair in pairs]
         manifest["optima"] = [asdict(one) for one in measured]
         write_manifest(folder, manifest)
@@ -322,42 +316,17 @@ def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[Imposs
 
 def _finished(run: StudyRun, folder: Path) -> FinishedRun:
     indicators = read_manifest(folder / RUNS_FOLDER / run.name)["indicators"]
-    return FinishedRun(run.name, run.variant, run.values, flatten(indicators))
+    return FinishedRun(run.name, run.variant, run.values, flatten(indicators), run.replication)
 
 
-def _manifest(
-    study: Study,
-    folder: Path,
-    runs: Sequence[FinishedRun],
-    impossible: Sequence[ImpossibleRun],
-    outcomes: Sequence[Outcome],
-    timing: dict[str, Any],
-) -> dict[str, Any]:
-    first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
-    hashed = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (STUDY_FILE, STUDY_TABLE, STUDY_CSV, COMPARISON_TABLE, COMPARISON_CSV)
-        if (folder / name).exists()
-    }
-    return {
-        "format": FORMAT_VERSION,
-        "kind": KIND,
-        "name": study.name,
-        "description": study.description,
-        "complete": True,
-        "expectation": study.settings.expectation,
-        "axes": list(study.settings.axes),
-        "runs": [
-            {"name": run.name, "variant": run.variant, "values": list(run.values.values())}
-            for run in runs
-        ],
-        "impossible": [asdict(run) for run in impossible],
-        "outcomes": [asdict(outcome) for outcome in outcomes],
-        "versions": first["versions"],
-        "git_revision": first["git_revision"],
-        "sha256": hashed,
-        "timing": timing,
-    }
+def _outcomes(study: Study, runs: Sequence[FinishedRun]) -> tuple[Outcome, ...]:
+    """Return the outcome of every expectation; the name of a point stands for its mean."""
+    found: dict[str, Indicators] = {run.name: run.indicators for run in runs}
+    seeds: Sequence[Mapping[str, Indicators]] = ()
+    if study.settings.seeds > 1:
+        found |= mean_indicators(points_of(runs), study.settings.seeds)
+        seeds = by_seed(runs)
+    return tuple(check_expectation(each, found, seeds) for each in study.expectations)
 
 
 @contextmanager

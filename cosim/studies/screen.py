@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.box import SIMPLE_HEAD
@@ -15,12 +16,17 @@ from cosim.studies.comparison_text import comparison_tables, remaining_violation
 from cosim.studies.declaration import Study
 from cosim.studies.runner import StudyResult
 from cosim.studies.text import (
+    RunRow,
     axis_headings,
     columns,
     expectation_rows,
+    paired_rows,
+    paired_title,
     run_rows,
+    seeds_note,
     short_cells,
 )
+from cosim.studies.yardstick import optimum_sentences
 
 
 def print_study(result: StudyResult, console: Console) -> None:
@@ -32,28 +38,17 @@ def print_study(result: StudyResult, console: Console) -> None:
     console : rich.console.Console
         Where to.
     """
-    axes = axis_headings(result.runs)
-    has_variants = any(run.variant for run in result.runs)
-    table = Table(
-        title="Runs; limits violated: before → after flexibility → delivered",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
+    _print_rows(
+        "Runs; limits violated: before → after flexibility → delivered",
+        run_rows(result.runs),
+        result,
+        console,
     )
-    if has_variants:
-        table.add_column("variant", no_wrap=True)
-    for heading in axes:
-        table.add_column(escape(heading.replace("_", "_\n")), justify="right", no_wrap=True)
-    for heading in ("limits\nviolated\n[min]", *(c.short for c in columns(result.runs))):
-        table.add_column(escape(heading), justify="right", no_wrap=True)
-    for row, run in zip(run_rows(result.runs), result.runs, strict=True):
-        variant = [escape(run.variant)] if has_variants else []
-        table.add_row(*variant, *row.values, *short_cells(row))
-    if not console.is_terminal:  # a file has no edge at which to cut
-        wide = console.options.update(max_width=10_000)
-        console.width = max(console.width, Measurement.get(console, wide, table).maximum)
-    console.print(table)
+    if note := seeds_note(result.runs):
+        console.print(note, soft_wrap=True, highlight=False)
+    compared = {each.compared.run for each in result.differences}
+    if rows := paired_rows(result.runs, compared):
+        _print_rows(paired_title(result.runs), rows, result, console)
     _print_comparisons(result, console)
     for each in result.impossible:
         console.print(f"impossible: {escape(each.name)}: {escape(each.reason)}", soft_wrap=True)
@@ -62,6 +57,31 @@ def print_study(result: StudyResult, console: Console) -> None:
         console.print(
             f"{word}: {escape(expected.text)}  ({escape(expected.figures)})", soft_wrap=True
         )
+
+
+def _print_rows(title: str, rows: Sequence[RunRow], result: StudyResult, console: Console) -> None:
+    """Print rows with the axes and columns of the table of runs."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    has_variants = any(run.variant for run in result.runs)
+    if has_variants:
+        table.add_column("variant", no_wrap=True)
+    for heading in axis_headings(result.runs):
+        table.add_column(escape(heading.replace("_", "_\n")), justify="right", no_wrap=True)
+    for heading in ("limits\nviolated\n[min]", *(c.short for c in columns(result.runs))):
+        table.add_column(escape(heading), justify="right", no_wrap=True)
+    for row in rows:
+        variant = [escape(row.label)] if has_variants else []
+        table.add_row(*variant, *row.values, *short_cells(row))
+    if not console.is_terminal:  # a file has no edge at which to cut
+        wide = console.options.update(max_width=10_000)
+        console.width = max(console.width, Measurement.get(console, wide, table).maximum)
+    console.print(table)
 
 
 def _print_comparisons(result: StudyResult, console: Console) -> None:
@@ -76,7 +96,7 @@ def _print_comparisons(result: StudyResult, console: Console) -> None:
         for row in text.rows:
             table.add_row(*map(escape, row))
         console.print(table)
-    measured = [one.sentence() for one in result.measured]
+    measured = optimum_sentences(result.measured, {run.name: run.point for run in result.runs})
     for sentence in (*remaining_violations(result.differences), *measured):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
 

@@ -36,6 +36,7 @@ from cosim.studies.declaration import (
     StudySettings,
 )
 from cosim.studies.expectations import Expectation, nearest, parse_expectation
+from cosim.studies.seeding import with_seeds
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -138,8 +139,8 @@ def study_of(
             field="study.axes",
             remedy="change a value or the scenario",
         )
-    measured = runs if CENTRAL_OPTIMUM in settings.compare else []
-    for one in measured:
+    measured = {run.name for run in runs} if CENTRAL_OPTIMUM in settings.compare else set()
+    for one in runs if measured else ():
         if one.scenario.simulators:
             raise ScenarioError(
                 f"run {one.name!r}: devices of another simulator are not known, so there is no "
@@ -150,6 +151,7 @@ def study_of(
             )
     played = [each for each in settings.compare if each != CENTRAL_OPTIMUM]
     runs, comparisons = with_counterfactuals(runs, played, name, file)
+    runs, comparisons = with_seeds(runs, comparisons, settings.seeds, name, file)
     return Study(
         name=name,
         description=str(base.get("description", "")),
@@ -160,7 +162,7 @@ def study_of(
         impossible=tuple(impossible),
         expectations=_expectations(settings, runs, impossible, file),
         comparisons=tuple(comparisons),
-        measured=tuple(measured),
+        measured=tuple(run for run in runs if run.point in measured),
     )
 
 
@@ -185,12 +187,15 @@ def _settings(data: Any, file: Path) -> StudySettings:
         settings = _File.model_validate({STUDY: data}).study
     except ValidationError as error:
         raise explained(error, file, _File) from error
-    if not settings.variants and not settings.axes and not settings.compare:
+    varied = settings.variants or settings.axes or settings.compare
+    if not varied and settings.seeds == 1:
         raise ScenarioError(
-            "names neither variants, axes nor counterfactuals, so there is nothing to compare",
+            "names neither variants, axes, counterfactuals nor seeds, so there is nothing to "
+            "compare",
             file=file,
             field=STUDY,
-            remedy="add study.variants, study.axes or study.compare; see docs/studies.md",
+            remedy="add study.variants, study.axes, study.compare or study.seeds; see "
+            "docs/studies.md",
         )
     for variant in settings.variants:
         if not _NAME.fullmatch(variant):
@@ -217,7 +222,7 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     for variant, *points in itertools.product(settings.variants or ("",), *axes):
         parts = [*([str(variant)] if variant else []), *(word for _, _, word in points)]
         values = {field: _plain(value) for field, value, _ in points}
-        if settings.compare and not variant:
+        if not variant and (settings.compare or not parts):
             found.append(("_".join(parts) or AS_GIVEN, AS_GIVEN, values))
         else:
             found.append(("_".join(parts), str(variant), values))
@@ -290,7 +295,7 @@ def _expectations(
     impossible: Sequence[ImpossibleRun],
     file: Path,
 ) -> tuple[Expectation, ...]:
-    names = [run.name for run in runs]
+    names = [*dict.fromkeys([run.point for run in runs] + [run.name for run in runs])]
     left_out = {run.name: run.reason for run in impossible}
     found = []
     for k, text in enumerate(settings.expect):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from cosim.report.comparison import Indicators
-from cosim.report.text import number
+from cosim.report.text import number, plus_minus
 from cosim.studies.declaration import CENTRAL_OPTIMUM, Compared, StudyRun
 from cosim.studies.differences import OF_RUNS, Difference
+from cosim.studies.estimates import estimate
 from cosim.studies.optimum import Optimum, central_optimum
 
 
@@ -79,6 +80,55 @@ class Measured:
                 ("imported_kwh", self.run_imported_kwh, self.imported_kwh),
             )
         ]
+
+
+def optimum_sentences(measured: Sequence[Measured], points: Mapping[str, str]) -> list[str]:
+    """Return comparisons with the optimum in words: one per run, or per point of several seeds.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+    points : mapping
+        Point of each run, by name.
+    """
+    groups: dict[str, list[Measured]] = {}
+    for one in measured:
+        groups.setdefault(points[one.run], []).append(one)
+    return [
+        own[0].sentence() if own[0].run == point else _mean_sentence(point, own)
+        for point, own in groups.items()
+    ]
+
+
+def _mean_sentence(point: str, own: Sequence[Measured]) -> str:
+    pairs = [(one, one.run_welfare_eur) for one in own if one.run_welfare_eur is not None]
+    optimum, run, below = (
+        estimate(values)
+        for values in (
+            [one.welfare_eur for one, _ in pairs],
+            [welfare for _, welfare in pairs],
+            [one.welfare_eur - welfare for one, welfare in pairs],
+        )
+    )
+    gap = number(max(one.gap_eur for one in own), "EUR", 3)
+    text = (
+        f"{point} against the {CENTRAL_OPTIMUM} (perfect information, no margins; mean "
+        f"{number(optimum.mean, 'EUR', 2)}, largest gap {gap}): mean welfare "
+        f"{number(run.mean, 'EUR', 2)}, {plus_minus(below.mean, below.half_width, 'EUR', 2)} below "
+        f"it over {below.n} seeds, taken seed by seed"
+    )
+    beyond, violating = (
+        sum(not one.within_limits for one in own),
+        sum(one.run_violated_minutes > 0 for one in own),
+    )
+    if beyond:
+        text += f"; with {beyond} of {len(own)} seeds no dispatch of the devices keeps the limits"
+    if violating:
+        text += (
+            f"; with {violating} of {len(own)} seeds the run violates limits, which the optimum "
+            "may not"
+        )
+    return text + "."
 
 
 def measure(runs: Sequence[StudyRun], indicators: Mapping[str, Indicators]) -> tuple[Measured, ...]:

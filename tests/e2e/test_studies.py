@@ -29,6 +29,7 @@ from cosim.results.reader import Results
 from cosim.studies.report import write_study_report
 from cosim.studies.runner import _Failure, run_study
 from cosim.studies.study import load_study
+from cosim.verify.study import check_study
 
 # the quickstart's transformer is overloaded at 11:00
 STUDY: dict[str, Any] = {
@@ -227,6 +228,52 @@ def test_figures_are_those_of_a_study(
     shutil.rmtree(tmp_path / "study" / "runs" / "bare")
     with pytest.raises(ResultFolderError, match="bare"):
         write_study_report(tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    base = tmp_path_factory.mktemp("seeded")
+    section = {
+        "seeds": 2,
+        "variants": {"bare": {"dso.procure": False}},
+        "expect": ["bare.violations.scheduled.any.minutes == 30", "bare_seed-2.cost_eur > -1000"],
+    }
+    file = write(base / "two_ways.yaml", STUDY | {"study": section})
+    return run(file, base / "out", "--jobs", "1")
+
+
+def test_the_first_seed_is_the_scenarios_own(ran: Ran, seeded: Ran) -> None:
+    assert seeded.code == 0
+    names = [each["name"] for each in manifest(seeded.folder)["runs"]]
+    assert names == ["bare_seed-1", "bare_seed-2"]
+    first, second = (seeded.folder / "runs" / name / "tables" for name in names)
+    alone = ran.folder / "runs" / "bare" / "tables"
+    tables = sorted(table.name for table in alone.glob("*.parquet"))
+    assert all((first / t).read_bytes() == (alone / t).read_bytes() for t in tables)
+    assert (second / "orders.parquet").read_bytes() != (alone / "orders.parquet").read_bytes()
+
+
+def test_means_are_shown_and_can_be_checked(seeded: Ran, tmp_path: Path) -> None:
+    runs = pd.read_parquet(seeded.folder / "study.parquet").set_index("run")
+    means = pd.read_parquet(seeded.folder / "means.parquet").set_index("indicator")
+    costs = runs["mean_cost_eur"]
+    half = 12.7062 * abs(costs.iloc[0] - costs.iloc[1]) / 2
+    assert means["mean"]["mean_cost_eur"] == pytest.approx(costs.mean())
+    assert means["high"]["mean_cost_eur"] == pytest.approx(costs.mean() + half, rel=1e-4)
+    assert half > 0
+    assert f"± {half:.2f}" in seeded.out.replace("\u00a0", " ")
+    assert "Means of 2 seeds" in seeded.out
+    assert "met: bare.violations.scheduled.any.minutes == 30  (30 == 30; left less" in seeded.out
+    report = (seeded.folder / "report.html").read_text(encoding="utf-8")
+    assert "runs/bare_seed-2/report.html" in report
+    assert "not cover other days or feeders" in report
+    assert not check_study(seeded.folder).differences
+    forged = shutil.copytree(seeded.folder, tmp_path / "forged")
+    table = pd.read_parquet(forged / "means.parquet")
+    table.loc[table["indicator"] == "mean_cost_eur", "high"] += 0.01
+    table.to_parquet(forged / "means.parquet", index=False)
+    found = {each.column for each in check_study(forged).differences}
+    assert found == {"sha256", "high"}
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def test_axes_with_mappings_and_words(tmp_path: Path) -> None:
 
 def test_times_on_an_axis(tmp_path: Path) -> None:
     starts = [datetime(2016, 5, 24, 11), datetime(2016, 5, 24, 18, 30)]
-    found = study(tmp_path, axes={"time.start": starts})
+    found = study(tmp_path, axes={"time.start": [start.isoformat() for start in starts]})
     assert [run.name for run in found.runs] == [
         "start-2016-05-24T11-00-00", "start-2016-05-24T18-30-00",
     ]  # fmt: skip
