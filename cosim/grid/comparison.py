@@ -8,7 +8,8 @@ tight tolerance. So whatever the import has left out, or solves otherwise, shows
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ import pandapower as pp
 from cosim.errors import GridDataError
 from cosim.grid.element_tables import INJECTIONS
 from cosim.grid.fixed_point import FixedPointEngine
+from cosim.grid.power_flow import GridState
 from cosim.units import FloatArray
 
 TOLERANCE_PU = 1e-6
 TOLERANCE_PERCENT = 1e-3
+_MOST_HALVINGS = 10
 
-_HOW = {
+Injections = tuple[FloatArray, FloatArray]
+"""At the connection points, (n_points,) each. [MW, Mvar]"""
+
+_HOW: dict[str, Any] = {
     "algorithm": "nr",
     "init": "auto",
     "init_vm_pu": None,
@@ -34,18 +40,22 @@ _HOW = {
     "lightsim2grid": False,
     "recycle": None,
     "only_v_results": False,
+    "run_control": False,
 }
-"""Options of ``runpp`` that say how it solves, not what."""
+"""Options of ``runpp`` that say how it solves, not what; a controller in service is refused."""
 
-_OTHER_MODEL: dict[str, tuple[Any, ...]] = {
-    "trafo_model": ("t",),
-    "trafo_loading": ("current",),
-    "enforce_p_lims": (False,),
-    "enforce_q_lims": (False,),
-    "distributed_slack": (False,),
-    "tdpf": (False,),
+_HOW_TOO = ("use_umfpack", "permc_spec", "v_debug", "check_connectivity", "voltage_depend_loads")
+"""Further ones, taken as stored: of the sparse solver; without the check of connectivity an island
+is not solved at all; and loads that depend on voltage are refused, unless they do not count."""
+
+_KEYWORDS: dict[str, Any] = {
+    "switch_rx_ratio": 2,
+    "delta_q": 0,
+    "trafo3w_losses": "hv",
+    "neglect_open_switch_branches": False,
+    "tdpf_update_r_theta": True,
 }
-"""Options that make another model, whose difference one state need not show: what a run solves."""
+"""Options without a default in the signature of ``runpp``: those of ``_init_runpp_options``."""
 
 
 def check_against_file(
@@ -57,6 +67,7 @@ def check_against_file(
     file: Path,
     *,
     own_injections: bool = True,
+    extremes: Iterable[Injections] = (),
 ) -> None:
     """Refuse an import whose power flow is not that of the file.
 
@@ -75,6 +86,9 @@ def check_against_file(
     own_injections : bool
         Whether these stand for the injections of the file; otherwise they are put in place of
         them, and only the rest of the network is compared.
+    extremes : iterable of (p_inject_mw, q_inject_mvar)
+        Further states in which the rest of the network is compared, since a difference may not
+        show in the first: each halved until pandapower solves it.
 
     Raises
     ------
@@ -83,24 +97,12 @@ def check_against_file(
         differs by more than 1e-6 pu or a loading by more than 1e-3 percentage points: names the
         element that differs most.
     """
-    for option, known in _OTHER_MODEL.items():
-        if options.get(option, known[0]) not in known:
-            raise GridDataError(
-                f"the stored option {option} is {options[option]!r}; a run solves {known[0]!r}",
-                file=file,
-                field=f"user_pf_options.{option}",
-                remedy=f"remove it (net.user_pf_options.pop({option!r})), if it is not meant",
-            )
-    reference = copy.deepcopy(source)
-    if not own_injections:
-        for table in INJECTIONS:
-            if table != "ward":
-                reference[table] = reference[table].iloc[0:0]
-        reference.ward[["ps_mw", "qs_mvar"]] = 0.0
-        for bus, p_mw, q_mvar in zip(net.sgen.bus, p_inject_mw, q_inject_mvar, strict=True):
-            pp.create_sgen(reference, int(bus), p_mw=p_mw, q_mvar=q_mvar)
+    _check_options(options, file)
+    engine = FixedPointEngine(net)
+    rated = (p_inject_mw, q_inject_mvar)
+    reference = copy.deepcopy(source) if own_injections else _with_injections(source, net, rated)
     _solve(reference, options, file)
-    state = FixedPointEngine(net).solve(p_inject_mw, q_inject_mvar)
+    state = engine.solve(*rated)
     if not state.converged:
         raise GridDataError(
             "pandapower.runpp solves the network of the file, but the fixed-point iteration of a "
@@ -108,6 +110,58 @@ def check_against_file(
             file=file,
             remedy="lower these powers until the network is further from its voltage collapse",
         )
+    _compare(reference, state, file)
+    for extreme in extremes:
+        reference, state = _solvable(source, net, engine, extreme, options, file)
+        _compare(reference, state, file)
+
+
+def _with_injections(source: Any, net: Any, injections: Injections) -> Any:
+    """Return the network of the file with other powers, at the connection points of the import."""
+    reference = copy.deepcopy(source)
+    for table in INJECTIONS:
+        if table != "ward":
+            reference[table] = reference[table].iloc[0:0]
+    reference.ward[["ps_mw", "qs_mvar"]] = 0.0
+    for bus, p_mw, q_mvar in zip(net.sgen.bus, *injections, strict=True):
+        pp.create_sgen(reference, int(bus), p_mw=p_mw, q_mvar=q_mvar)
+    return reference
+
+
+def _solvable(
+    source: Any,
+    net: Any,
+    engine: FixedPointEngine,
+    extreme: Injections,
+    options: Mapping[str, Any],
+    file: Path,
+) -> tuple[Any, GridState]:
+    """Solve the file and the import at the largest of halved powers that both solve.
+
+    No run need come near such a state; one beyond the voltage collapse is no fault of the file.
+    """
+    for halvings in range(_MOST_HALVINGS + 1):
+        powers = (extreme[0] / 2**halvings, extreme[1] / 2**halvings)
+        state = engine.solve(*powers)
+        reference = _with_injections(source, net, powers)
+        try:
+            _solve(reference, options, file)
+        except GridDataError:
+            if halvings == _MOST_HALVINGS:
+                raise
+        else:
+            if state.converged:
+                return reference, state
+    raise GridDataError(
+        "pandapower.runpp solves the network of the file, but the fixed-point iteration of a run "
+        f"does not converge even at 1/{2**_MOST_HALVINGS} of the powers of its elements",
+        file=file,
+        remedy="mend the network until it is further from its voltage collapse",
+    )
+
+
+def _compare(reference: Any, state: GridState, file: Path) -> None:
+    """Refuse a difference between the results of pandapower and those of the import."""
     pairs = [
         ("bus", "vm_pu", reference.res_bus.vm_pu, state.vm_pu, TOLERANCE_PU, "pu"),
         *(
@@ -138,13 +192,34 @@ def check_against_file(
                 f"{tolerance:g})",
                 file=file,
                 field=f"{table}.{quantity}",
-                remedy=_remedy(options),
+                remedy="the network holds something there that the power flow of a run does not "
+                "cover: replace it, or put it out of service",
+            )
+
+
+def _check_options(options: Mapping[str, Any], file: Path) -> None:
+    """Refuse what makes another model, or is unknown: the difference need not show in a state."""
+    signature = inspect.signature(pp.runpp).parameters.values()
+    defaults = {one.name: one.default for one in signature if one.default is not one.empty}
+    defaults |= _KEYWORDS
+    for option, value in options.items():
+        if option in _HOW or option in _HOW_TOO:
+            continue
+        plain = value is None or isinstance(value, (bool, int, float, str, np.generic))
+        if option not in defaults or not plain or value != defaults[option]:
+            known = option in defaults
+            raise GridDataError(
+                f"the stored option {option} is {value!r}; "
+                + (f"a run solves {defaults[option]!r}" if known else "no run knows it"),
+                file=file,
+                field=f"user_pf_options.{option}",
+                remedy=f"remove it (net.user_pf_options.pop({option!r})), if it is not meant",
             )
 
 
 def _solve(net: Any, options: Mapping[str, Any], file: Path) -> None:
     net["user_pf_options"] = {}
-    arguments = {**options, **_HOW, "run_control": False}
+    arguments = {**options, **_HOW}
     try:
         pp.runpp(net, **arguments)
     except Exception as error:  # pandapower raises whatever its numbers lead to
@@ -154,16 +229,3 @@ def _solve(net: Any, options: Mapping[str, Any], file: Path) -> None:
             file=file,
             remedy="mend the network until pandapower.runpp solves it",
         ) from error
-
-
-def _remedy(options: Mapping[str, Any]) -> str:
-    stored = sorted(set(options) - set(_HOW))
-    if stored:
-        return (
-            f"remove the stored options {', '.join(stored)} that the power flow of a run does not "
-            "know (net.user_pf_options.clear()), if they are not meant"
-        )
-    return (
-        "the network holds something there that the power flow of a run does not cover: replace "
-        "it, or put it out of service"
-    )

@@ -28,7 +28,12 @@ from cosim.grid.folder_writer import (
     write_tables,
 )
 from cosim.grid.layout import lay_out, unplaced_buses
-from cosim.grid.own_elements import CONSTANT, own_elements, rated_injection
+from cosim.grid.own_elements import (
+    CONSTANT,
+    extreme_injections,
+    own_elements,
+    rated_injection,
+)
 from cosim.grid.reading import read_with_options
 from cosim.grid.validation import (
     ELEMENT_COLUMNS,
@@ -94,7 +99,8 @@ def import_simbench(code: str, dest: str | Path) -> Path:
     profiles = _simbench_profiles(source.profiles, elements)
     net = with_connection_points(source, points)
     rated = rated_injection(elements, points)
-    check_against_file(source, {}, net, *rated, named, own_injections=False)
+    extremes = extreme_injections(elements, points, profiles)
+    check_against_file(source, {}, net, *rated, named, own_injections=False, extremes=extremes)
     version = getattr(simbench, "__version__", "")
 
     def write(folder: Path) -> None:
@@ -163,7 +169,15 @@ def import_pandapower(
     ]
     check_peaks(peaks, columns, profiles or network)
     rated = rated_injection(table, points)
-    check_against_file(source, options, net, *rated, network, own_injections=elements is None)
+    check_against_file(
+        source,
+        options,
+        net,
+        *rated,
+        network,
+        own_injections=elements is None,
+        extremes=extreme_injections(table, points, columns),
+    )
 
     def write(folder: Path) -> None:
         write_tables(folder, net, points, table, columns)

@@ -130,6 +130,41 @@ def rated_injection(elements: pd.DataFrame, points: pd.DataFrame) -> tuple[Float
     return p_mw, q_mvar
 
 
+def extreme_injections(
+    elements: pd.DataFrame, points: pd.DataFrame, profiles: Mapping[str, Any]
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Return what elements inject at most and draw at most.
+
+    Parameters
+    ----------
+    elements, points : DataFrame
+        As in a grid folder.
+    profiles : mapping of str to (n,) float
+        By column, relative to the ratings.
+
+    Returns
+    -------
+    drawn, fed_in : pair of (n_points,) float
+        All consumption at the peak of its profiles while storages charge at their rating; all
+        generation at its peak while they discharge. Each p_inject_mw, q_inject_mvar. [MW, Mvar]
+    """
+    position = {name: i for i, name in enumerate(points.name)}
+    states = np.zeros((2, 2, len(position)))
+    columns = ("connection_point", "kind", "profile", "p_mw", "q_mvar")
+    for point, kind, profile, p, q in zip(*(elements[name] for name in columns), strict=True):
+        at, sign = position[point], direction(kind)
+        if not sign:
+            states[0, 0, at] -= p
+            states[1, 0, at] += p
+            continue
+        state = states[0 if sign < 0.0 else 1]
+        for row, (part, rating) in enumerate((("p", p), ("q", q))):
+            relative = np.asarray(profiles.get(f"{profile}_{part}", 0.0))
+            state[row, at] += sign * rating * float(np.abs(relative).max(initial=0.0))
+    drawn, fed_in = ((state[0], state[1]) for state in states)
+    return drawn, fed_in
+
+
 def shunts_of_wards(net: Any) -> Any:
     """Return the network with the constant impedance of each ward as a shunt.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandapower as pp
@@ -14,10 +15,13 @@ from published_injections import published_injections
 
 from cosim.errors import GridDataError, UserError
 from cosim.grid.catalogue import open_grid
-from cosim.grid.folder_writer import publish
+from cosim.grid.comparison import check_against_file
+from cosim.grid.folder_writer import publish, with_connection_points
 from cosim.grid.importers import import_pandapower
 from cosim.grid.layout import lay_out
+from cosim.grid.own_elements import extreme_injections
 from cosim.grid.power_flow import make_power_flow
+from cosim.grid.validation import ELEMENT_COLUMNS
 
 
 @pytest.fixture
@@ -160,7 +164,27 @@ REFUSED = {
         "user_pf_options.trafo_loading",
         "'power'",
     ),
-    "line temperature": (_warm_lines, "bus.vm_pu", "as imported"),
+    "line temperature": (_warm_lines, "user_pf_options.consider_line_temperature", "True"),
+    "resistance of switches": (
+        lambda net: pp.set_user_pf_options(net, switch_rx_ratio=0.1),
+        "user_pf_options.switch_rx_ratio",
+        "a run solves 2",
+    ),
+    "angles": (
+        lambda net: pp.set_user_pf_options(net, calculate_voltage_angles="auto"),
+        "user_pf_options.calculate_voltage_angles",
+        "a run solves True",
+    ),
+    "unknown option": (
+        lambda net: net.user_pf_options.update(later=1),
+        "user_pf_options.later",
+        "no run knows it",
+    ),
+    "option that is a list": (
+        lambda net: net.user_pf_options.update(tdpf=[False]),
+        "user_pf_options.tdpf",
+        "[False]",
+    ),
     "pi model": (
         lambda net: pp.set_user_pf_options(net, trafo_model="pi"),
         "user_pf_options.trafo_model",
@@ -179,6 +203,53 @@ def test_refused_by_name(net, imported, change, tmp_path):
     assert caught.value.field == field
     assert caught.value.file == str(tmp_path / "net.json")
     assert not (tmp_path / "grid").exists()
+
+
+def test_options_at_their_defaults_or_of_the_solver_pass(net, imported):
+    pp.set_user_pf_options(
+        net, init="dc", switch_rx_ratio=2.0, trafo_model="t", use_umfpack=False, tdpf=False
+    )
+    solved_as_pandapower(net, imported(net))
+
+
+def test_a_difference_that_the_powers_of_the_file_hide(net):
+    """Without any current, no resistance shows; with the storage at its rating, it does."""
+    for table in ("load", "sgen"):
+        net[table] = net[table].iloc[0:0]
+    points = pd.DataFrame({"name": ["CP 4"], "bus": [4]})
+    other = with_connection_points(net, points)
+    other.line.loc[2, "r_ohm_per_km"] *= 2.0
+    storage = dict.fromkeys(ELEMENT_COLUMNS, "") | {"connection_point": "CP 4", "kind": "storage"}
+    elements = pd.DataFrame([storage | {"p_mw": 0.05, "q_mvar": 0.0, "capacity_mwh": 0.1}])
+    extremes = extreme_injections(elements, points, {})
+    idle = np.zeros(1), np.zeros(1)
+    check_against_file(net, {}, other, *idle, Path("net.json"))
+    for extreme in extremes:
+        with pytest.raises(GridDataError, match=r"gives vm_pu .* at bus 4"):
+            check_against_file(net, {}, other, *idle, Path("net.json"), extremes=[extreme])
+
+
+def test_extremes_are_peaks_of_profiles_and_storages_at_their_rating():
+    points = pd.DataFrame({"name": ["a", "b"], "bus": [0, 1]})
+    rows = [
+        ("a", "", "load", "H0", 0.010, 0.004, 0.0),
+        ("b", "", "pv", "PV1", 0.030, 0.0, 0.0),
+        ("b", "", "storage", "", 0.005, 0.0, 0.01),
+    ]
+    elements = pd.DataFrame(rows, columns=list(ELEMENT_COLUMNS))
+    profiles = {
+        "H0_p": np.array([0.1, 1.5]),
+        "H0_q": np.array([0.5, 0.2]),
+        "PV1_p": np.array([0, 0.8]),
+    }
+    drawn, fed_in = extreme_injections(elements, points, profiles)
+    np.testing.assert_allclose(drawn, [[-0.015, -0.005], [-0.002, 0.0]])
+    np.testing.assert_allclose(fed_in, [[0.0, 0.029], [0.0, 0.0]])
+
+
+def test_a_peak_beyond_the_voltage_collapse_is_halved(net, imported, tmp_path):
+    pp.create_storage(net, 4, 0.0, 4.0, sn_mva=2.0)
+    assert imported(net).elements.p_mw.max() == 2.0
 
 
 @pytest.mark.parametrize("kind", [None, "Tabular"])
