@@ -56,7 +56,7 @@ UNITS = {
     "_ueur_per_kwh": "µEUR/kWh",
     "_fraction": "-",
 }
-SHAPES = {"()", "(n,)", "(m,)", "(e,)", "(buses,)", "(lines,)", "(trafos,)"}
+SHAPES = {"()", "(n,)", "(m,)", "(e,)", "(k,)", "(buses,)", "(lines,)", "(trafos,)"}
 SIMULATORS = (
     BiddersSimulator,
     MarketSimulator,

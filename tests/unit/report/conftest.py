@@ -46,6 +46,7 @@ def scenario() -> dict[str, Any]:
         },
         "prosumers": {"strategies": [{"name": "truthful", "share": 1.0}]},
         "market": {
+            "position": "financial",
             "retail_eur_per_kwh": 0.3,
             "feed_in_eur_per_kwh": 0.08,
             "order_lead_s": 600,

@@ -325,7 +325,7 @@ def test_report_tells_what_applies(another_result: Callable[..., Path]) -> None:
     ]  # fmt: skip
     assert [tile.title for tile in market_tiles(market_indicators(results), 0)] == [
         "Traded between prosumers", "Surplus of the trades", "Order latency",
-        "Orders missed at the gate", "Fees per kWh traded",
+        "Orders missed at the gate", "Orders refused by the contract", "Fees per kWh traded",
     ]  # fmt: skip
     assert "Reversal" not in dict(ledger_part(results, indicators).definitions)
     rows = dict(indicators.rows())
