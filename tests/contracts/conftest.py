@@ -22,9 +22,9 @@ def deployed() -> MarketWorld:
 @pytest.fixture
 def world(deployed: MarketWorld) -> Iterator[MarketWorld]:
     """The deployed market, put back afterwards."""
-    names = dict(deployed.names)
+    names, market = dict(deployed.names), deployed.market
     snapshot = deployed.engine.snapshot()
     deployed.at(GENESIS_S)  # a snapshot does not hold the clock
     yield deployed
     deployed.engine.restore(snapshot)
-    deployed.names = names
+    deployed.names, deployed.market = names, market

@@ -336,7 +336,7 @@ def test_comparisons_in_words_say_that_they_are_means() -> None:
     short, every = comparison_tables(found)
     assert "means over seeds" in short.title
     assert short.rows[0][2] == "4.50\u00a0± 6.35"
-    assert every.rows[0][1:] == ("6.00", "1.50", "4.50\u00a0± 6.35")
+    assert every.rows[0][1:] == ("6.00", "1.50 (4.50\u00a0± 6.35)")
     assert not any("±" in cell for row in comparison_tables(pairs())[0].rows for cell in row)
 
 
