@@ -277,7 +277,7 @@ def test_a_network_without_coordinates(tmp_path: Path, refused: Callable[..., st
         str(grid / "network.json"),
         "bus.geo",
         "without coordinates",
-        "create_generic_coordinates",
+        "cosim grids import lays out a network",
     )
 
 
