@@ -9,15 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cosim.devices.device import DeviceColumn
-from cosim.devices.profiled import Generator
-
-
-def _columns(kind: str, title: str) -> tuple[DeviceColumn, ...]:
-    return (
-        DeviceColumn(f"{kind}_p_mw", "MW", f"{title} after curtailment", "generation"),
-        DeviceColumn(f"{kind}_curtailed_p_mw", "MW", f"{title} given up"),
-    )
+from cosim.devices.profiled import Generator, generation_columns
 
 
 class Wind(Generator):
@@ -25,7 +17,7 @@ class Wind(Generator):
 
     kind = "wind"
     title = "wind"
-    columns = _columns("wind", "wind generation")
+    columns = generation_columns("wind", "wind generation")
     rank = 50
     simbench_profile = r"WP\d"
     network_type: ClassVar[str] = r"wind|^wp(\b|_|\d|$)|^we[ac](\b|_|\d|$)"
@@ -37,7 +29,7 @@ class Hydro(Generator):
 
     kind = "hydro"
     title = "run-of-river"
-    columns = _columns("hydro", "run-of-river generation")
+    columns = generation_columns("hydro", "run-of-river generation")
     rank = 51
     simbench_profile = r"Hydro\d"
     network_type: ClassVar[str] = r"hydro|run.?of.?river|water"
@@ -48,7 +40,7 @@ class CombinedHeatAndPower(Generator):
 
     kind = "chp"
     title = "CHP"
-    columns = _columns("chp", "generation of combined heat and power")
+    columns = generation_columns("chp", "generation of combined heat and power")
     rank = 52
     simbench_profile = r"CHP"
     network_type: ClassVar[str] = r"chp|combined heat|cogen|bhkw|kwk"
@@ -59,7 +51,7 @@ class Biomass(Generator):
 
     kind = "biomass"
     title = "biomass"
-    columns = _columns("biomass", "biomass generation")
+    columns = generation_columns("biomass", "biomass generation")
     rank = 53
     simbench_profile = r"BM\d"
     network_type: ClassVar[str] = r"biomass|biogas"
@@ -70,6 +62,6 @@ class OtherGenerator(Generator):
 
     kind = "generator"
     title = "other generation"
-    columns = _columns("generator", "other generation")
+    columns = generation_columns("generator", "other generation")
     rank = 54
     simbench_profile = r"[mh]v_"

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from cosim.devices.device import Device, Equipment, Role
+from cosim.devices.device import Device, DeviceColumn, Equipment, Role
 from cosim.units import FloatArray
 
 
@@ -82,6 +82,14 @@ class ProfiledDevice(Series, Device):
     def noise_key(cls) -> tuple[int, ...]:
         """Return a key made of the kind, so that no other package's device shifts the draws."""
         return tuple(cls.kind.encode())
+
+
+def generation_columns(kind: str, title: str) -> tuple[DeviceColumn, ...]:
+    """Return the columns of a generator: what it feeds in, and what it gives up."""
+    return (
+        DeviceColumn(f"{kind}_p_mw", "MW", f"{title} after curtailment", "generation"),
+        DeviceColumn(f"{kind}_curtailed_p_mw", "MW", f"{title} given up"),
+    )
 
 
 class Generator(ProfiledDevice):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cosim.devices.device import DeviceColumn
-from cosim.devices.profiled import Generator
+from cosim.devices.profiled import Generator, generation_columns
 
 
 class Photovoltaics(Generator):
@@ -11,10 +10,7 @@ class Photovoltaics(Generator):
 
     kind = "pv"
     title = "PV"
-    columns = (
-        DeviceColumn("pv_p_mw", "MW", "PV generation after curtailment", "generation"),
-        DeviceColumn("pv_curtailed_p_mw", "MW", "PV generation given up"),
-    )
+    columns = generation_columns("pv", "PV generation")
     rank = 10
     is_default = True
     # lv_ is what is left of a low-voltage grid that a medium-voltage one stands for: PV

@@ -70,6 +70,18 @@ class Schedules:
     unserved_wh: IntArray | None = None
 
     @property
+    def unserved_sales_wh(self) -> IntArray:
+        """Injection that is not sold, (n,). [Wh]"""
+        sales: IntArray = np.maximum(self.nominated_wh - self.position_wh, 0)
+        return sales
+
+    @property
+    def unserved_purchases_wh(self) -> IntArray:
+        """Consumption that is not bought, (n,). [Wh]"""
+        purchases: IntArray = np.maximum(self.position_wh - self.nominated_wh, 0)
+        return purchases
+
+    @property
     def position_wh(self) -> IntArray:
         """Nominated less unserved: the baseline of flexibility, (n,). [Wh]"""
         return (

@@ -205,10 +205,8 @@ class Session:
 
     def _schedule(self, state: _Interval) -> ScheduleMessage:
         schedules, bids = state.schedules, state.bids
-        down_wh, up_wh = bids.curtailable_down_wh, bids.curtailable_up_wh
-        if schedules.unserved_wh is not None:
-            down_wh = np.maximum(down_wh - np.maximum(schedules.unserved_wh, 0), 0)
-            up_wh = np.maximum(up_wh - np.maximum(-schedules.unserved_wh, 0), 0)
+        down_wh = np.maximum(bids.curtailable_down_wh - schedules.unserved_sales_wh, 0)
+        up_wh = np.maximum(bids.curtailable_up_wh - schedules.unserved_purchases_wh, 0)
         asked = Extras()
         for play in self.plays:
             asked |= play.asked(state.number, schedules)

@@ -6,7 +6,6 @@ offer less than all of it. See docs/strategies.md for how to write one.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from cosim.errors import ScenarioError
 from cosim.plugins import STRATEGIES
+from cosim.plugins.options import make_with_options
 from cosim.scenario.prosumers import StrategySettings, Tariff
 from cosim.units import BoolArray, IntArray
 
@@ -212,17 +212,7 @@ def make_strategy(share: StrategySettings, setup: StrategySetup) -> Strategy:
     PluginError
         If two packages claim the name, or it is no strategy.
     """
-    cls = STRATEGIES.load(share.name)
-    try:
-        inspect.signature(cls).bind(setup, **share.options)
-    except TypeError as error:
-        accepted = list(inspect.signature(cls).parameters)[1:]
-        raise ScenarioError(
-            f"options of '{share.name}' do not fit: {error}",
-            field=f"{FIELD}.options",
-            remedy=f"its options: {', '.join(accepted) or 'none'}",
-        ) from error
-    return cls(setup, **share.options)
+    return make_with_options(STRATEGIES.load(share.name), share.name, setup, share.options, FIELD)
 
 
 def check_orders(name: str, context: BidContext, orders: object) -> LimitOrders:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cosim.attacks.deviations import Deviation
 from cosim.devices.delivery import Devices
 from cosim.devices.population import Population
-from cosim.dso.instruments.base import Instrument
 from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
@@ -20,12 +18,10 @@ from cosim.grid.reference import ReferenceCheck, make_reference, sample
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
-from cosim.plugins import INSTRUMENTS
 from cosim.prosumers.bidding import Bidders
 from cosim.results.writer import TableWriter
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
-from cosim.settings import Model
 from cosim.simulators.bidders import BiddersParts
 from cosim.simulators.devices import DevicesParts
 from cosim.simulators.dso import DsoParts
@@ -89,19 +85,6 @@ class Hooks:
     interrupted: Callable[[], bool]
 
 
-def instruments_of(scenario: Scenario) -> tuple[Instrument[Any], ...]:
-    """Return the DSO's instruments; where positions bind, the supplier's unless it is named."""
-    instruments = scenario.dso.made_instruments()
-    first = INSTRUMENTS.load("supplier_position")
-    if (
-        scenario.market.position != "binding"
-        or not scenario.dso.procure
-        or any(isinstance(one, first) for one in instruments)
-    ):
-        return instruments
-    return (first(Model()), *instruments)
-
-
 def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     """Wire one run.
 
@@ -121,7 +104,10 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
     )
     operator = GridOperator(
-        network, scenario.time.step_s, instruments_of(scenario), population.names
+        network,
+        scenario.time.step_s,
+        scenario.dso.made_instruments(scenario.market.position == "binding"),
+        population.names,
     )
     session = Session(
         prepared.deployment, scenario.clock(), scenario.ledger.eur_per_eth, hooks.timer

@@ -14,8 +14,10 @@ from cosim.grid.limits import Limits
 from cosim.grid.power_flow import make_power_flow
 from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_tables
 from cosim.messages import OffersMessage, ScheduleMessage
+from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check
 from cosim.results.reader import Results, by_interval
+from cosim.scenario import Scenario
 from cosim.units import FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
 
@@ -41,12 +43,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         outcome.note("not solved again: reorganisations changed what the DSO had been offered")
         return outcome
     network, step_s = _network(results), results.scenario.time.step_s
-    kinds = [
-        str(one if isinstance(one, str) else one["kind"])
-        for one in results.scenario.dso.instruments
-    ]
-    # named after the market, orders are left unserved only after its awards
-    first = not _stands_after(kinds, "supplier_position", "flexibility_market")
+    first = _positions_first(results.scenario)
     recorded = {name: results.table(name) for name in TABLES}
     margins = dict(by_interval(recorded["margins"]))
     schedules = dict(by_interval(results.table("schedules")))
@@ -94,8 +91,12 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
     return outcome
 
 
-def _stands_after(kinds: list[str], later: str, earlier: str) -> bool:
-    return later in kinds and earlier in kinds and kinds.index(later) > kinds.index(earlier)
+def _positions_first(scenario: Scenario) -> bool:
+    """Return whether orders to the supplier were left unserved before flexibility was bought."""
+    instruments = scenario.dso.made_instruments(scenario.market.position == "binding")
+    position, market = (INSTRUMENTS.load(n) for n in ("supplier_position", "flexibility_market"))
+    asked = [one for one in instruments if isinstance(one, position | market)]
+    return not asked or isinstance(asked[0], position)
 
 
 def _network(results: Results) -> DsoNetwork:

@@ -31,17 +31,16 @@ def offered(
         Energy, 0 where there is no offer, and price. [Wh, µEUR/kWh]
     """
     activated_wh = schedules.activated_wh
-    unserved_wh = 0 if schedules.unserved_wh is None else schedules.unserved_wh
     if direction > 0:
         price = bids.flex_up_price_ueur_per_kwh
-        energy = bids.flex_up_wh - activated_wh - np.maximum(-unserved_wh, 0)
+        energy = bids.flex_up_wh - activated_wh - schedules.unserved_purchases_wh
     else:
         price = np.where(
             schedules.contracted_wh > 0,
             bids.flex_down_price_if_sold_ueur_per_kwh,
             bids.flex_down_price_ueur_per_kwh,
         )
-        energy = bids.flex_down_wh + activated_wh - np.maximum(unserved_wh, 0)
+        energy = bids.flex_down_wh + activated_wh - schedules.unserved_sales_wh
     other_way = direction * activated_wh < 0
     refused = other_way | (schedules.curtailed_wh != 0) | (price > price_cap_ueur_per_kwh)
     return np.where(refused, 0, np.maximum(energy, 0)), price

@@ -24,7 +24,7 @@ from cosim.mechanisms.flexibility_market.rows import (
 )
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
-from cosim.mechanisms.local_market.top_ups import TopUps
+from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras, OffersMessage
@@ -191,11 +191,7 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
 
     def transfers(self) -> Sequence[TokenTransfer]:
         """Return the top-ups since the last call."""
-        market, moved = self.client.contract, []
-        for state in self._intervals.values():
-            moved += [TokenTransfer(name, market, amount) for name, amount in state.top_ups]
-            state.top_ups = []
-        return moved
+        return listed_transfers(self._intervals.values(), self.client.contract)
 
     # --- parts ---
 

@@ -52,12 +52,17 @@ class DsoSettings(Model):
         self._every_instrument()
         return self
 
-    def made_instruments(self) -> tuple[Instrument[Any], ...]:
+    def made_instruments(self, binds: bool = False) -> tuple[Instrument[Any], ...]:
         """Return the instruments of a run, in the order in which they are asked.
 
-        None when nothing is procured, and no last resort when nothing is curtailed.
+        None when nothing is procured, and no last resort when nothing is curtailed. Where positions
+        bind, the supplier's comes before all others, unless it is named.
         """
-        made = self._every_instrument() if self.procure else ()
+        if not self.procure:
+            return ()
+        made, position = self._every_instrument(), INSTRUMENTS.load("supplier_position")
+        if binds and not any(isinstance(one, position) for one in made):
+            made = (position(position.settings_type()), *made)
         return tuple(one for one in made if self.curtail or not one.last_resort)
 
     def _every_instrument(self) -> tuple[Instrument[Any], ...]:

@@ -28,7 +28,7 @@ from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
-from cosim.mechanisms.local_market.top_ups import TopUps, order_escrows_ueur
+from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers, order_escrows_ueur
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
@@ -227,11 +227,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
 
     def transfers(self) -> Sequence[TokenTransfer]:
         """Return the top-ups since the last call."""
-        market, moved = self.client.contract, []
-        for state in self._intervals.values():
-            moved += [TokenTransfer(name, market, amount) for name, amount in state.top_ups]
-            state.top_ups = []
-        return moved
+        return listed_transfers(self._intervals.values(), self.client.contract)
 
     # --- parts ---
 

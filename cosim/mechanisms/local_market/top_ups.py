@@ -7,8 +7,9 @@ flexibility market before offers do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from cosim.evm.accounts import Account
 from cosim.mechanisms.deployment import Deployment
@@ -17,6 +18,7 @@ from cosim.mechanisms.local_market.interval_orders import escrow_ueur
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.outcomes import Orders
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.mechanisms.play import TokenTransfer
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,24 @@ def order_escrows_ueur(
         escrow = escrow_ueur(order, terms.retail_price_ueur_per_kwh) if energy_wh else 0
         found[i] = max(escrow, sealed_ueur) if energy_wh else 0
     return found
+
+
+class Topped(Protocol):
+    """Interval of a mechanism whose members top up.
+
+    ``top_ups`` has name and amount of those that no transfer was listed for yet. [µEUR]
+    """
+
+    top_ups: list[tuple[str, int]]
+
+
+def listed_transfers(intervals: Iterable[Topped], market: str) -> list[TokenTransfer]:
+    """Return the top-ups of intervals into a market that were not listed yet; now they are."""
+    moved = []
+    for interval in intervals:
+        moved += [TokenTransfer(name, market, amount) for name, amount in interval.top_ups]
+        interval.top_ups = []
+    return moved
 
 
 class TopUps:

@@ -7,7 +7,6 @@ so, and is named so in reports.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from cosim.errors import ScenarioError
 from cosim.plugins import FORECASTS
+from cosim.plugins.options import make_with_options
 from cosim.prosumers.forecasting.reports import Horizon, Issue, Reports
 from cosim.scenario.prosumers import ForecastModelSettings
 from cosim.units import FloatArray
@@ -150,16 +150,7 @@ def make_model(settings: ForecastModelSettings, setup: ForecastSetup) -> Forecas
         As :func:`load_model`, or if the options do not fit.
     """
     cls = load_model(settings.name, setup.field)
-    try:
-        inspect.signature(cls).bind(setup, **settings.options)
-    except TypeError as error:
-        accepted = list(inspect.signature(cls).parameters)[1:]
-        raise ScenarioError(
-            f"options of '{settings.name}' do not fit: {error}",
-            field=f"{setup.field}.options",
-            remedy=f"its options: {', '.join(accepted) or 'none'}",
-        ) from error
-    return cls(setup, **settings.options)
+    return make_with_options(cls, settings.name, setup, settings.options, setup.field)
 
 
 def check_expected(name: str, field: str, expected_mw: FloatArray, shape: tuple[int, int]) -> None:
