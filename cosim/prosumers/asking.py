@@ -33,6 +33,10 @@ MEND = "mend the strategy (docs/strategies.md)"
 OWN_DRAWS = "draw from setup.rng in __init__ and from context.rng in bid, and read no clock"
 
 
+_UNUSUAL = 0x5EED_0DD5
+"""Seed of the shared generators while a strategy is asked."""
+
+
 class AskedStrategy:
     """One strategy of a scenario, and what it is asked.
 
@@ -104,6 +108,10 @@ class AskedStrategy:
 
     @contextmanager
     def _guard(self, where: str, own: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        shared = random.getstate(), np.random.get_state()  # noqa: NPY002
+        # a state that nobody else sets, so that seeding them is noticed as drawing is
+        random.seed(_UNUSUAL)
+        np.random.seed(_UNUSUAL)  # noqa: NPY002
         before = _global_draws()
         try:
             yield
@@ -113,7 +121,11 @@ class AskedStrategy:
             raise
         except BaseException as error:
             raise self._refusal(where, f"failed: {in_one_line(error)}", MEND) from error
-        after = _global_draws()
+        else:
+            after = _global_draws()
+        finally:
+            random.setstate(shared[0])
+            np.random.set_state(shared[1])  # noqa: NPY002
         for module, state in before.items():
             if after[module] != state:
                 raise self._refusal(

@@ -63,9 +63,9 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
             continue
         state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval], first)
         curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
-        # mostly, a cut comes with the last awards or after them
+        # mostly, a cut comes with the last awards or after them; or else before the last
         cuts = [np.zeros_like(curtailed_wh)]
-        if len(last) > 1 and curtailed_wh.any():
+        if curtailed_wh.any():
             cuts.append(curtailed_wh)
         for cut_wh in cuts:
             rounds = _rounds(network, step_s, state, offers, last, index, cut_wh)
@@ -75,7 +75,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
             }
             if _same(own, tables["margins"]):
                 break
-        if not _same(own, tables["margins"]) and len(cuts) > 1:
+        if not _same(own, tables["margins"]) and len(cuts) > 1 and len(last) > 1:
             outcome.note("not solved again: rounds of an interval between which the DSO cut")
             unsolved.append(interval)
             continue
@@ -141,10 +141,12 @@ def _rounds(
 ) -> list[AppraisedRound]:
     """Appraise the rounds of an interval, each by the number of its last request.
 
-    ``cut_wh`` was in force before the last of several rounds.
+    ``cut_wh`` was in force before the last.
     """
     found, before = [], 0
     for request in last:
+        if request == last[-1]:
+            state = replace(state, curtailed_wh=cut_wh)
         own = offers[(offers["request"] > before) & (offers["request"] <= request)]
         prosumer = own["prosumer"].map(index).to_numpy(np.int64)
         sign = np.asarray(np.where(own["direction"] == "up", 1, -1), dtype=np.int64)
@@ -161,8 +163,6 @@ def _rounds(
         activated_wh = state.activated_wh.copy()
         np.add.at(activated_wh, prosumer, sign * own["awarded_wh"].to_numpy(np.int64))
         state, before = replace(state, activated_wh=activated_wh), request
-        if request in last[-2:-1]:
-            state = replace(state, curtailed_wh=cut_wh)
     return found
 
 

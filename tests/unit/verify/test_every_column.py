@@ -21,7 +21,7 @@ from cosim.verify import grid
 from cosim.verify.blocks import check_blocks
 from cosim.verify.ledger import check_events, check_receipts
 from cosim.verify.mechanisms import checks_of, recompute
-from cosim.verify.population import RebuiltPopulation, check_devices
+from cosim.verify.population import RebuiltPopulation, check_devices, check_forecasts
 from cosim.verify.power_flows import delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.relief import check_margins
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
@@ -57,6 +57,7 @@ class Verified:
             "grid_checks": [self._grid_checks],
             "violations": [self._grid_checks],
             "prosumers": [devices],
+            "forecasts": [lambda: check_forecasts(self.rebuilt)],
             "margins": [lambda: check_margins(self.rebuilt, 1)],
             "pivotal": [lambda: check_margins(self.rebuilt, 1)],
             "events": [lambda: check_events(self.results, self.chain)],
