@@ -14,6 +14,9 @@ NOT_PLAYED = (
     "no_market in study.compare, or give --compare."
 )
 
+_MOST = 8
+"""So many pairs of runs get a sentence each."""
+
 _DELIVERED, _SCHEDULED = (f"violations.{s}.any.minutes" for s in ("delivered", "scheduled"))
 _SHORT: tuple[tuple[str, str, int], ...] = (
     ("Welfare gain [EUR]", "welfare_eur", 2),
@@ -36,27 +39,32 @@ def by_pair(found: Iterable[Difference]) -> dict[Pair, dict[str, Difference]]:
 
 
 def remaining_violations(found: Sequence[Difference]) -> list[str]:
-    """Return a sentence per counterfactual: what it violates, and what physically differs.
+    """Return what counterfactuals leave out, then for each pair what is violated and differs.
 
-    Always one on the run without the market: that it was not played, if so. Means over seeds are
-    called so.
+    Always a sentence on the run without the market: that it was not played, if so. Means over
+    seeds are called so. More than :data:`_MOST` pairs stand in the table alone.
     """
     sentences = []
     pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
-    for (run, counterfactual), pair in pairs.items():
-        before, after = (pair[key] for key in (_SCHEDULED, _DELIVERED))
-        against = pair[_DELIVERED].compared.against
-        sentences.append(
-            f"{run} against {against} ({COUNTERFACTUALS[counterfactual].title}): limits are "
-            f"violated in {number(after.of_against, 'min', 0)} as delivered without it, and in "
-            f"{number(after.of_run, 'min', 0)} with it; by schedules in "
-            f"{number(before.of_against, 'min', 0)} and {number(before.of_run, 'min', 0)}. "
-            f"Schedules of {_text(pair[SCHEDULE_DIFFERS], 'kWh')} and deliveries of "
-            f"{_text(pair[DELIVERY_DIFFERS], 'kWh')} differ.{_means(after)}"
-        )
+    for left_out in dict.fromkeys(counterfactual for _, counterfactual in pairs):
+        sentences.append(f"{left_out}: {COUNTERFACTUALS[left_out].title}.")
+    if len(pairs) <= _MOST:
+        sentences += [_sentence(run, pair) for (run, _), pair in pairs.items()]
     if all(counterfactual != "no_market" for _, counterfactual in pairs):
         sentences.append(NOT_PLAYED)
     return sentences
+
+
+def _sentence(run: str, pair: Mapping[str, Difference]) -> str:
+    before, after = (pair[key] for key in (_SCHEDULED, _DELIVERED))
+    return (
+        f"{run} against {after.compared.against}: limits are violated in "
+        f"{number(after.of_against, 'min', 0)} as delivered there, and in "
+        f"{number(after.of_run, 'min', 0)} here; by schedules in "
+        f"{number(before.of_against, 'min', 0)} and {number(before.of_run, 'min', 0)}. "
+        f"Schedules of {_text(pair[SCHEDULE_DIFFERS], 'kWh')} and deliveries of "
+        f"{_text(pair[DELIVERY_DIFFERS], 'kWh')} differ.{_means(after)}"
+    )
 
 
 def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
@@ -70,9 +78,9 @@ def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
         *(heading for heading, _, _ in _SHORT),
         "Violated, delivered [min]",
     )
-    rows = [_short_row(run, pair) for (run, _), pair in pairs.items()]
+    rows = [_short_row(run, name, pair) for (run, name), pair in pairs.items()]
     averaged = any(each.over_seeds for each in found)
-    title = "Run less the run it is against"
+    title = "Run less the same run with something left out"
     if averaged:
         title += ": means over seeds, taken seed by seed, and half of their 95 % intervals"
     tables = [TextTable(title, headings, rows)]
@@ -81,11 +89,11 @@ def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
     return tables
 
 
-def _short_row(run: str, pair: Mapping[str, Difference]) -> tuple[str, ...]:
+def _short_row(run: str, left_out: str, pair: Mapping[str, Difference]) -> tuple[str, ...]:
     delivered = pair[_DELIVERED]
     return (
         run,
-        delivered.compared.against,
+        left_out,
         *(_text(pair.get(key), "", digits) for _, key, digits in _SHORT),
         f"{number(delivered.of_against, '', 0)} → {number(delivered.of_run, '', 0)}",
     )

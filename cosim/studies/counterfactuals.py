@@ -87,13 +87,19 @@ COUNTERFACTUALS: Mapping[str, Counterfactual] = {
 
 
 def with_counterfactuals(
-    runs: Sequence[StudyRun], counterfactuals: Sequence[str], study: str, file: Path
+    runs: Sequence[StudyRun],
+    compared: Sequence[StudyRun],
+    counterfactuals: Sequence[str],
+    study: str,
+    file: Path,
 ) -> tuple[list[StudyRun], list[Compared]]:
     """Add counterfactuals to the runs of a study.
 
     Parameters
     ----------
     runs : sequence of StudyRun
+    compared : sequence of StudyRun
+        Those of them that have counterfactuals.
     counterfactuals : sequence of str
         Keys of :data:`COUNTERFACTUALS`.
     study : str
@@ -116,7 +122,7 @@ def with_counterfactuals(
     names = {run.name for run in runs}
     known = {_content(run.scenario): run.name for run in reversed(runs)}
     comparisons = []
-    for run in runs:
+    for run in compared:
         for counterfactual in counterfactuals:
             name = counterfactual if run.name == AS_GIVEN else f"{counterfactual}_{run.name}"
             try:

@@ -47,6 +47,13 @@ class StudySettings(Model):
             "central optimum is computed",
         )
     )
+    compare_variants: tuple[str, ...] = Field(
+        (), description="variants that are compared with counterfactuals [every one]"
+    )
+
+    def compares(self, variant: str) -> bool:
+        """Return True for a variant whose runs are compared with counterfactuals."""
+        return not self.compare_variants or variant in self.compare_variants
 
 
 @dataclass(frozen=True)

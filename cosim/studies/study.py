@@ -113,7 +113,7 @@ def study_of(
     base = dict(fields)
     section = base.pop(STUDY, {} if compare else None)
     if compare is not None and isinstance(section, Mapping):
-        section = {**section, "compare": list(compare)}
+        section = {**section, "compare": list(compare), "compare_variants": []}
         text = yaml.safe_dump({**yaml.safe_load(text), STUDY: section}, sort_keys=False)
     settings = _settings(section, file)
     combinations = _combinations(settings, file)
@@ -139,8 +139,9 @@ def study_of(
             field="study.axes",
             remedy="change a value or the scenario",
         )
-    measured = {run.name for run in runs} if CENTRAL_OPTIMUM in settings.compare else set()
-    for one in runs if measured else ():
+    compared = [run for run in runs if settings.compares(run.variant)]
+    measured = {run.name for run in compared} if CENTRAL_OPTIMUM in settings.compare else set()
+    for one in compared if measured else ():
         if one.scenario.simulators:
             raise ScenarioError(
                 f"run {one.name!r}: devices of another simulator are not known, so there is no "
@@ -150,7 +151,7 @@ def study_of(
                 remedy=f"leave it out of study.compare: name {', '.join(COUNTERFACTUALS)} there",
             )
     played = [each for each in settings.compare if each != CENTRAL_OPTIMUM]
-    runs, comparisons = with_counterfactuals(runs, played, name, file)
+    runs, comparisons = with_counterfactuals(runs, compared, played, name, file)
     runs, comparisons = with_seeds(runs, comparisons, settings.seeds, name, file)
     return Study(
         name=name,
@@ -197,6 +198,14 @@ def _settings(data: Any, file: Path) -> StudySettings:
             remedy="add study.variants, study.axes, study.compare or study.seeds; see "
             "docs/studies.md",
         )
+    for k, variant in enumerate(settings.compare_variants):
+        if variant not in settings.variants:
+            raise ScenarioError(
+                f"{variant!r} is no variant of this study",
+                file=file,
+                field=f"study.compare_variants.{k}",
+                remedy=f"name some of: {', '.join(settings.variants) or '(no variants)'}",
+            )
     for variant in settings.variants:
         if not _NAME.fullmatch(variant):
             raise ScenarioError(

@@ -126,7 +126,7 @@ def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, s
     page = (folder / "report.html").read_text(encoding="utf-8")
     for text in (said.replace("\n", " "), page):
         assert "as_given against no_market" in text
-        assert "as delivered without it" in text
+        assert "as delivered there, and in" in text
         assert "was not played" not in text
     assert "no_relief (as_given less it)" in page
 

@@ -14,6 +14,8 @@ from cosim.studies.counterfactuals import COUNTERFACTUALS, without
 from cosim.studies.declaration import Compared, Study
 from cosim.studies.study import load_study
 
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+
 BASE: dict[str, Any] = {
     "name": "base",
     "seed": 1,
@@ -101,6 +103,26 @@ def test_equal_counterfactuals_are_played_once(tmp_path: Path) -> None:
     assert against["random", "no_market"] == "no_market_truthful"
     assert against["truthful", "no_relief"] == "bare"
     assert against["bare", "no_relief"] == "bare"
+
+
+def test_variants_that_are_compared_can_be_named(tmp_path: Path) -> None:
+    variants: dict[str, Any] = {"honest": {}, "bare": {"dso.procure": False}, "other": {"seed": 2}}
+    found = load(
+        tmp_path, variants=variants, compare=["no_market"], compare_variants=["bare", "honest"]
+    )
+    assert [run.name for run in found.runs][3:] == ["no_market_honest", "no_market_bare"]
+    assert [each.run for each in found.comparisons] == ["honest", "bare"]
+    every = load(tmp_path, ("no_market",), variants=variants, compare_variants=["bare"])
+    assert [each.run for each in every.comparisons] == list(variants)
+    with pytest.raises(ScenarioError, match=r"compare_variants.0: 'onest' is no variant"):
+        load(tmp_path, variants=variants, compare=["no_market"], compare_variants=["onest"])
+
+
+def test_every_shipped_study_plays_the_run_without_the_market() -> None:
+    for file in sorted(SCENARIOS.rglob("*.yaml")):
+        if "study" in yaml.safe_load(file.read_text(encoding="utf-8")):
+            played = {each.counterfactual for each in load_study(file).comparisons}
+            assert "no_market" in played, file.name
 
 
 def test_counterfactuals_may_be_expected_of(tmp_path: Path) -> None:

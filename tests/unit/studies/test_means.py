@@ -329,8 +329,9 @@ def test_differences_are_averaged_over_complete_pairs() -> None:
 
 def test_comparisons_in_words_say_that_they_are_means() -> None:
     found = mean_differences(pairs(), POINTS)
-    (sentence,) = remaining_violations(found)
-    assert sentence.startswith("a against b ")
+    left_out, sentence = remaining_violations(found)
+    assert left_out.startswith("no_market: nobody trades")
+    assert sentence.startswith("a against b: ")
     assert "Schedules of 2.0\u00a0± 2.5\u00a0kWh" in sentence
     assert sentence.endswith("Means of 3 seeds, and half of their 95 % intervals.")
     short, every = comparison_tables(found)
