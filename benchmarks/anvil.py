@@ -17,7 +17,7 @@ from cosim.evm.engine import CHAIN_ID, DEFAULT_BLOCK_GAS_LIMIT
 HARDFORK = "prague"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
-INSTALLED = Path(__file__).parents[2] / ".node" / "node_modules" / ".bin" / "anvil"
+INSTALLED = Path(__file__).parents[1] / ".node" / "node_modules" / ".bin" / "anvil"
 """Where ``make node`` puts it."""
 
 

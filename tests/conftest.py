@@ -14,6 +14,17 @@ REPOSITORY = Path(__file__).parent.parent
 SCENARIOS = REPOSITORY / "scenarios"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a fixture of their module in one process: it is made once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+            module = item.nodeid.partition("::")[0]
+            made = item._fixtureinfo.name2fixturedefs.values()
+            if any(own.baseid == module and own.scope == "module" for *_, own in made):
+                item.add_marker(pytest.mark.xdist_group(module))
+
+
 @pytest.fixture(scope="session")
 def quickstart_result(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Result folder of a real run of the quickstart; parallel test processes share one."""

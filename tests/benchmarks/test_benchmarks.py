@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.__main__ import CASES
+from benchmarks.anvil import INSTALLED
 from benchmarks.memory import PER_BLOCK, SUBJECTS, measure_memory
 from benchmarks.runs import LEDGER_PARTS, measure_run, shortened
 from benchmarks.signing import counted_signatures, measure_signing
@@ -292,3 +293,9 @@ def test_memory_table_has_a_dash_where_nothing_was_measured() -> None:
     table = memory_table([short, long])
     assert table.columns[1:] == ("before", "10 transactions", "20 transactions")
     assert table.rows == [("b", "8.0", "30.0", "–"), ("a", "9.0", "9.5", "10.0")]
+
+
+def test_a_node_is_looked_for_where_the_makefile_puts_it() -> None:
+    root = Path(__file__).parents[2]
+    assert "--prefix .node " in (root / "Makefile").read_text(encoding="utf-8")
+    assert INSTALLED.parents[3] == root

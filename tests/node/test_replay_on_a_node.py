@@ -97,7 +97,7 @@ def test_a_node_executes_a_run_as_recorded(
         "flexibility market: balance too low",
     }
 
-    assert_a_node_agrees(program, folder, scenario, n_contracts=4)
+    assert_a_node_agrees(program, folder, scenario, n_contracts=5)
 
 
 def test_a_node_executes_every_contract_as_recorded(
@@ -130,7 +130,7 @@ def test_a_node_executes_every_contract_as_recorded(
         "subscribeUser", "declarePeriod", "paymentPeriod", "finalize",
         "nominate", "reportStorage", "record", "retire", "registerName", "acceptName",
     }  # fmt: skip
-    assert_a_node_agrees(program, folder, scenario, n_contracts=8)
+    assert_a_node_agrees(program, folder, scenario, n_contracts=9)
 
 
 def assert_a_node_agrees(program: str, folder: Path, scenario: Scenario, n_contracts: int) -> None:

@@ -117,7 +117,7 @@ def _solved_again(verified: Verified) -> int:
 def test_a_provider_that_is_not_pivotal_is_found(verified: Verified) -> None:
     # nobody is pivotal in this run
     tables = verified.results._whole
-    honest, margins = tables["pivotal"], verified.results.table("margins")
+    honest, margins = (verified.results.table(name) for name in ("pivotal", "margins"))
     assert honest.empty
     row = margins.loc[_solved_again(verified), ["interval", "request"]]
     name = verified.results.table("prosumers")["prosumer"][0]
