@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cosim.mechanisms.flexibility_market.curves import Blocks
 from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
 
 
@@ -20,21 +21,17 @@ class Request:
     direction: int
     quantity_wh: int
     prosumers: list[int] = field(default_factory=list)
-    offered_wh: list[int] = field(default_factory=list)
-    prices_ueur_per_kwh: list[int] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
     baselines_wh: list[int] = field(default_factory=list)
     awarded_wh: list[int] = field(default_factory=list)
     delivered_wh: list[int] = field(default_factory=list)
     paid_ueur: list[int] = field(default_factory=list)
     penalty_ueur: list[int] = field(default_factory=list)
 
-    def add_offer(
-        self, prosumer: int, energy_wh: int, price_ueur_per_kwh: int, baseline_wh: int
-    ) -> None:
+    def add_offer(self, prosumer: int, baseline_wh: int, blocks: Blocks) -> None:
         """Note an offer that the contract took."""
         self.prosumers.append(prosumer)
-        self.offered_wh.append(energy_wh)
-        self.prices_ueur_per_kwh.append(price_ueur_per_kwh)
+        self.blocks.append(blocks)
         self.baselines_wh.append(baseline_wh)
         for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
             column.append(0)
