@@ -39,6 +39,7 @@ class BlocksMessage:
     prosumer: Annotated[IntArray, Field("-", "(b,)", "position of the connection point")]
     direction: Annotated[IntArray, Field("-", "(b,)", "+1 raises the net injection, -1 lowers it")]
     energy_wh: Annotated[IntArray, Field("Wh", "(b,)", "by how much it could be changed")]
+    withheld_wh: Annotated[IntArray, Field("Wh", "(b,)", "of it, not to be offered")]
     price_ueur_per_kwh: Annotated[
         IntArray, Field("µEUR/kWh", "(b,)", "of what the supplier would take, or deliver")
     ]
@@ -50,7 +51,7 @@ class BlocksMessage:
     def none(cls) -> BlocksMessage:
         """Return no blocks."""
         nothing = np.zeros(0, dtype=np.int64)
-        return cls(nothing, nothing, nothing, nothing, nothing)
+        return cls(nothing, nothing, nothing, nothing, nothing, nothing)
 
     def total_wh(self, direction: int, n: int) -> IntArray:
         """Return the energy of all blocks of a direction by connection point, (n,). [Wh]"""

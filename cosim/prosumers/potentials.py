@@ -162,6 +162,7 @@ def blocks_of(potentials: Mapping[int, Sequence[Potential]]) -> BlocksMessage:
                     who,
                     np.full(who.size, direction),
                     potential.energy_wh[who],
+                    np.zeros(who.size),
                     potential.price_ueur_per_kwh[who],
                     potential.price_if_traded_ueur_per_kwh[who],
                 )

@@ -54,6 +54,7 @@ def offered(
             continue
         curve = _curve(
             blocks.energy_wh[rows].tolist(),
+            blocks.withheld_wh[rows].tolist(),
             blocks.price_ueur_per_kwh[rows].tolist(),
             blocks.price_if_traded_ueur_per_kwh[rows].tolist(),
             int(unserved_wh[i]),
@@ -82,6 +83,7 @@ def _by_prosumer(prosumer: IntArray, rows: IntArray) -> list[tuple[int, list[int
 
 def _curve(
     energies_wh: list[int],
+    withheld_wh: list[int],
     prices: list[int],
     prices_if_traded: list[int],
     used_wh: int,
@@ -90,9 +92,11 @@ def _curve(
     """Return blocks in their order, split where the supplier begins to stand in; none cheaper."""
     curve: list[Block] = []
     least = 0
-    for energy_wh, price, if_traded in zip(energies_wh, prices, prices_if_traded, strict=True):
+    rows = zip(energies_wh, withheld_wh, prices, prices_if_traded, strict=True)
+    for energy_wh, kept_wh, price, if_traded in rows:
         left_wh = max(energy_wh - used_wh, 0)
         used_wh -= energy_wh - left_wh
+        left_wh = min(left_wh, energy_wh - kept_wh)
         first_wh = min(left_wh, residual_wh)
         residual_wh -= first_wh
         for wh, asked in ((first_wh, price), (left_wh - first_wh, if_traded)):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cosim.mechanisms.flexibility_market.curves import Blocks
+import numpy as np
+
+from cosim.mechanisms.flexibility_market.curves import Blocks, total_wh
 from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
+from cosim.messages.extras import FlexibilityOutcomes
 
 
 @dataclass(eq=False)
@@ -85,3 +88,26 @@ class FlexibilityStep:
     request: Request
     offer: int | None = None
     awarded_wh: Mapping[int, int] | None = None
+
+
+def outcomes_of(wishes: Sequence[Wish], n: int) -> FlexibilityOutcomes:
+    """Return what each of ``n`` prosumers offered and was awarded in an interval.
+
+    Parameters
+    ----------
+    wishes : sequence of Wish
+        Of the interval.
+    n : int
+    """
+    offered_wh = {sign: np.zeros(n, dtype=np.int64) for sign in (-1, 1)}
+    requested_wh, awarded_wh = {-1: 0, 1: 0}, np.zeros(n, dtype=np.int64)
+    for request in (one.request for one in wishes if one.request is not None):
+        sign, own_wh = request.direction, np.zeros(n, dtype=np.int64)
+        for o, i in enumerate(request.prosumers):
+            own_wh[i] = total_wh(request.blocks[o])
+            awarded_wh[i] += sign * request.awarded_wh[o]
+        offered_wh[sign] = np.maximum(offered_wh[sign], own_wh)
+        requested_wh[sign] += request.quantity_wh
+    return FlexibilityOutcomes(
+        offered_wh[-1], offered_wh[1], awarded_wh, requested_wh[-1], requested_wh[1]
+    )

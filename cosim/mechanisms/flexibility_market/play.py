@@ -15,7 +15,7 @@ from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
-from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
+from cosim.mechanisms.flexibility_market.outcomes import Request, Wish, outcomes_of
 from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.rows import (
     AppraisedRound,
@@ -102,8 +102,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         """Note what members could offer: nothing is sent before the DSO asks."""
         self._requests.begin(interval)
         blocks = bids.flexibility
-        energy_wh = np.where(self._members[blocks.prosumer], blocks.energy_wh, 0)
-        own = replace(bids, flexibility=replace(blocks, energy_wh=energy_wh))
+        own_wh = np.where(self._members[blocks.prosumer], blocks.energy_wh, 0)
+        kept_wh = np.minimum(blocks.withheld_wh, own_wh)
+        flexibility = replace(blocks, energy_wh=own_wh, withheld_wh=kept_wh)
+        own = replace(bids, flexibility=flexibility)
         self._intervals[interval] = _Interval(own)
 
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
@@ -134,6 +136,13 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             for request, o, block in self._intervals[interval].rows()
         ]
         return OffersMessage(*np.array(rows, dtype=np.int64).T) if rows else None
+
+    def known(self) -> Extras:
+        """Return what became of the last offers in either direction, in the last interval."""
+        if not self._intervals:
+            return Extras()
+        wishes = self._intervals[max(self._intervals)].wishes
+        return Extras(outcomes_of(wishes, self._members.size))
 
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Follow in the model what the chain holds after a reorganisation."""

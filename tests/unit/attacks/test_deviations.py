@@ -31,6 +31,7 @@ def bids() -> BidsMessage:
             prosumer=np.array([0, 1, 2, 0]),
             direction=np.array([-1, -1, -1, 1]),
             energy_wh=np.array([10, 20, 30, 40]),
+            withheld_wh=np.zeros(4, dtype=np.int64),
             price_ueur_per_kwh=np.array([100, 100, 100, 31]),
             price_if_traded_ueur_per_kwh=np.array([300, 301, 302, 303]),
         ),

@@ -60,9 +60,12 @@ def test_blocks_add_up_to_the_offer(blocks: list[Block], data: st.DataObject) ->
         assert abs(row.paid_ueur - row.delivered_wh * block.price_ueur_per_kwh / 1_000) < 1.001
 
 
-def bids(*rows: tuple[int, int, int, int, int], n: int = 1) -> BidsMessage:
+def bids(
+    *rows: tuple[int, int, int, int, int], n: int = 1, withheld: tuple[int, ...] | None = None
+) -> BidsMessage:
     """Bids with blocks: prosumer, direction, energy, price, price if traded."""
-    columns = (np.array(column) for column in zip(*rows, strict=True))
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    columns.insert(3, np.zeros_like(columns[0]) if withheld is None else np.array(withheld))
     given = bids_of(0, n)
     return BidsMessage(**{**vars(given), "flexibility": BlocksMessage(*columns)})
 
@@ -135,6 +138,16 @@ def test_blocks_are_offered_in_the_order_in_which_they_are_used() -> None:
     assert offers[0] == (Block(250, 110_000), Block(350, 300_000))
     offers = offered(-1, bids(pv, battery), position, CAP)
     assert offers[0] == (Block(250, 80_000), Block(250, 300_000), Block(100, 330_000))
+
+
+def test_what_is_withheld_is_offered_to_nobody() -> None:
+    rows = ((0, -1, 100, 110_000, 330_000), (0, -1, 500, 120_000, 300_000))
+    offers = offered(-1, bids(*rows, withheld=(100, 200)), schedules(0, 200), CAP)
+    assert offers[0] == (Block(200, 120_000), Block(100, 300_000))
+    # what holds back unserved orders is physical: it may be what is withheld
+    held_back = schedules(0, 700, unserved=250)
+    offers = offered(-1, bids(*rows, withheld=(100, 200)), held_back, CAP)
+    assert offers[0] == (Block(300, 120_000),)
 
 
 def test_nobody_offers_above_the_cap_and_few_blocks_are_enough() -> None:

@@ -37,7 +37,7 @@ class Asked(Markets):
             FIRST,
             2,
         )
-        one = (np.array([value]) for value in (1, -1, OFFERED_WH, 100_000, 100_000))
+        one = (np.array([value]) for value in (1, -1, OFFERED_WH, 0, 100_000, 100_000))
         bids = replace(bids, flexibility=BlocksMessage(*one))
         for play in (self.flexibility, self.market):
             play.mark()
