@@ -31,7 +31,9 @@ from cosim.messages import (
     ScheduleMessage,
     SessionMessage,
 )
+from cosim.messages.extras import OwnOutcomes
 from cosim.timing import StageTimer
+from cosim.units import IntArray
 
 
 @dataclass
@@ -78,6 +80,7 @@ class Session:
         self._open: _Interval | None = None
         self._n_reorganisations = 0
         self.announced = Extras()
+        self._last = Statement.empty(len(self._names))
         for play in self.plays:
             play.timer = timer
             play.open()
@@ -162,7 +165,8 @@ class Session:
             tables |= play.rows(interval)
         settled = interval - 1 if interval > 0 else None
         tables |= self.settle(interval - 1, delivery, flow)
-        return dispatch, self._prices(interval), SessionMessage(tables, settled, dispatch)
+        prices = self._prices(interval, decided.contracted_wh)
+        return dispatch, prices, SessionMessage(tables, settled, dispatch)
 
     def settle(
         self, interval: int, delivery: DeliveryMessage | None, flow: FlowMessage | None
@@ -188,6 +192,7 @@ class Session:
             for play in self.plays:
                 tables |= play.settle(interval, readings, statement)
                 self._treasury.book(play.transfers())
+            self._last = statement
             self._chain.checkpoint()
             with self._timer.measure("models"):
                 for play in self.plays:
@@ -223,9 +228,11 @@ class Session:
             extras=asked,
         )
 
-    def _prices(self, interval: int) -> PricesMessage:
+    def _prices(self, interval: int, contracted_wh: IntArray) -> PricesMessage:
         price_ueur_per_kwh = volume_wh = 0
-        known = Extras()
+        last = self._last
+        own = (contracted_wh, last.traded_ueur, last.supplier_ueur, last.flexibility_ueur)
+        known = Extras(OwnOutcomes(*own))
         for play in self.plays:
             known |= play.known()
             found = play.price(interval)

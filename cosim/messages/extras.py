@@ -113,6 +113,29 @@ class StorageAccounts:
     energy_wh: Annotated[IntArray, Field("Wh", "(n,)", "stored")]
 
 
+@extra("own_outcomes")
+@dataclass(frozen=True)
+class OwnOutcomes:
+    """Fills of the interval before and money of the last settled one, in prices."""
+
+    contracted_wh: Annotated[IntArray, Field("Wh", "(n,)", "filled, sales positive")]
+    traded_ueur: Annotated[IntArray, Field("µEUR", "(n,)", "received from the market")]
+    supplier_ueur: Annotated[IntArray, Field("µEUR", "(n,)", "received from the supplier")]
+    flexibility_ueur: Annotated[IntArray, Field("µEUR", "(n,)", "received from the DSO")]
+
+
+@extra("flexibility_outcomes")
+@dataclass(frozen=True)
+class FlexibilityOutcomes:
+    """Offers and awards of flexibility in the interval before, in prices."""
+
+    offered_down_wh: Annotated[IntArray, Field("Wh", "(n,)", "most in one request, lowering")]
+    offered_up_wh: Annotated[IntArray, Field("Wh", "(n,)", "most in one request, raising")]
+    awarded_wh: Annotated[IntArray, Field("Wh", "(n,)", "raising positive")]
+    requested_down_wh: Annotated[int, Field("Wh", "()", "asked for by the DSO, lowering")]
+    requested_up_wh: Annotated[int, Field("Wh", "()", "asked for by the DSO, raising")]
+
+
 @extra("relief_appraisal")
 @dataclass(frozen=True)
 class ReliefAppraisal:

@@ -12,18 +12,20 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import CosimError, ScenarioError, in_one_line
+from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
 from cosim.prosumers.strategies import (
     FIELD,
     BidContext,
     LimitOrders,
     Strategy,
     StrategySetup,
+    check_flexibility,
     check_orders,
     make_strategy,
 )
@@ -32,6 +34,9 @@ from cosim.scenario.prosumers import StrategySettings
 MEND = "mend the strategy (docs/strategies.md)"
 OWN_DRAWS = "draw from setup.rng in __init__ and from context.rng in bid, and read no clock"
 
+
+C = TypeVar("C", BidContext, FlexibilityContext)
+A = TypeVar("A", LimitOrders, FlexibilityPrices)
 
 _UNUSUAL = 0x5EED_0DD5
 """Seed of the shared generators while a strategy is asked."""
@@ -58,6 +63,7 @@ class AskedStrategy:
         self._share = share
         self._setup = setup
         self._strategy = self._made()
+        self._second: Strategy | None = None
 
     def bid(self, context: BidContext) -> LimitOrders:
         """Return the orders of one interval.
@@ -71,21 +77,37 @@ class AskedStrategy:
             If the strategy fails, ends the program, answers with orders that a market could not
             take, or is not repeatable.
         """
+        return self._repeatable(self._orders, context, "bids")
+
+    def price_flexibility(self, context: FlexibilityContext) -> FlexibilityPrices:
+        """Return energy and prices of the blocks of one interval.
+
+        Asked twice in the first interval, as :meth:`bid` is.
+
+        Raises
+        ------
+        ScenarioError
+            As of :meth:`bid`.
+        """
+        return self._repeatable(self._flexibility, context, "prices of flexibility")
+
+    def _repeatable(self, ask: Callable[[Strategy, C], A], context: C, answers: str) -> A:
         first = copy.deepcopy(context.rng)
-        orders = self._orders(self._strategy, context)
+        given = ask(self._strategy, context)
         if context.interval == 0:
-            again = self._orders(self._made(), replace(context, rng=first))
-            if not (
-                np.array_equal(orders.energy_wh, again.energy_wh)
-                and np.array_equal(orders.price_ueur_per_kwh, again.price_ueur_per_kwh)
+            if self._second is None:
+                self._second = self._made()
+            again = ask(self._second, replace(context, rng=first))
+            if not all(
+                np.array_equal(value, vars(again)[name]) for name, value in vars(given).items()
             ):
                 raise self._refusal(
                     "in interval 0",
-                    "asked the same twice it answers otherwise: its bids do not follow from the "
-                    "scenario's seed",
+                    f"asked the same twice it answers otherwise: its {answers} do not follow from "
+                    "the scenario's seed",
                     OWN_DRAWS,
                 )
-        return orders
+        return given
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return what it has learnt."""
@@ -105,6 +127,11 @@ class AskedStrategy:
         with self._guard(f"in interval {context.interval}"):
             orders = strategy.bid(context)
         return check_orders(self.name, context, orders)
+
+    def _flexibility(self, strategy: Strategy, context: FlexibilityContext) -> FlexibilityPrices:
+        with self._guard(f"in interval {context.interval}, pricing flexibility"):
+            answer = strategy.price_flexibility(context)
+        return check_flexibility(self.name, context, answer)
 
     @contextmanager
     def _guard(self, where: str, own: type[Exception] | tuple[()] = ()) -> Iterator[None]:

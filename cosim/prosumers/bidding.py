@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -12,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.devices.population import Population
+from cosim.devices.profiled import ratio, total
 from cosim.devices.storage import Storage
 from cosim.messages import BidsMessage, Extras
 from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
-from cosim.prosumers.asking import AskedStrategy
 from cosim.prosumers.community_battery import nominate_wh
+from cosim.prosumers.flexibility import Outcomes
+from cosim.prosumers.followers import Followers
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
-from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
+from cosim.prosumers.potentials import Reach, blocks_of, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
-from cosim.prosumers.strategies import BidContext, StrategySetup
 from cosim.scenario.prosumers import ProsumerSeeds, ProsumerSettings, Tariff
-from cosim.seeds import assign_shares, child_seed
+from cosim.seeds import child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
 
 
@@ -67,7 +68,6 @@ class Bidders:
         self.shared = shared
         self._step_h = population.step_s / SECONDS_PER_HOUR
         self._send_seed = seeds.send_times
-        self._strategy_seed = seeds.strategies
         self._storages = population.storages
         # nobody plans a shared battery for itself, nor orders and offers at its connection point
         self._at_shared = np.zeros(population.n, dtype=bool)
@@ -79,26 +79,14 @@ class Bidders:
             prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariff),
             population.step_s,
         )
-        shares = settings.strategies
-        self.strategy_of = assign_shares(
-            population.n,
-            [share.share for share in shares],
-            np.random.default_rng(child_seed(seeds.strategies, 0)),
+        self._followers = Followers(
+            population.names, settings.strategies, population.step_s, tariff, seeds.strategies
         )
-        self._followers = [np.flatnonzero(self.strategy_of == s) for s in range(len(shares))]
-        self._strategies = [
-            AskedStrategy(share, partial(self._setup, s, seeds.strategies))
-            for s, share in enumerate(shares)
-        ]
 
-    def _setup(self, s: int, seed: np.random.SeedSequence) -> StrategySetup:
-        """Return what a strategy knows before the first interval."""
-        return StrategySetup(
-            names=tuple(self.population.names[i] for i in self._followers[s]),
-            step_s=self.population.step_s,
-            tariff=self.tariff,
-            rng=np.random.default_rng(child_seed(seed, 1, s)),
-        )
+    @property
+    def strategy_of(self) -> IntArray:
+        """Return the strategy that each prosumer follows, (n,): its place in the scenario."""
+        return self._followers.strategy_of
 
     def bid(
         self,
@@ -109,6 +97,7 @@ class Bidders:
         external_p_mw: FloatArray | None = None,
         storage_wh: IntArray | None = None,
         stored_mwh: Mapping[str, FloatArray] = MappingProxyType({}),
+        outcomes: Outcomes | None = None,
     ) -> BidsMessage:
         """Plan one interval and price its orders.
 
@@ -127,6 +116,8 @@ class Bidders:
             What each has stored in the shared battery; None for nothing. [Wh]
         stored_mwh : mapping of str to (n,) float, optional
             Stored energy of other kinds of storage than batteries, by column. [MWh]
+        outcomes : Outcomes, optional
+            Fills, awards and money of everybody, as far as they are known.
 
         Returns
         -------
@@ -174,15 +165,14 @@ class Bidders:
             Reach.of(storage, own, soc, step_h)
             for storage, own, soc in zip(storages, plans, socs, strict=True)
         ]
-        lower_wh, lower_price, lower_if_sold = lowering(
+        lower = lowering(
             np.where(nobody, 0.0, f.throttleable_mw[interval]),
             self._throttling_ueur_per_kwh,
             reaches,
-            np.minimum(firm_wh, planned_wh),
             self.tariff,
             step_h,
         )
-        raise_wh, raise_price = raising(
+        upper = raising(
             put_off,
             deferral.discomfort_ueur_per_kwh,
             reaches,
@@ -195,6 +185,15 @@ class Bidders:
             reaches,
             step_h,
         )
+        flexibility = self._followers.flexibility(
+            interval,
+            blocks_of({-1: [lower], 1: [upper]}),
+            planned_wh,
+            firm_wh,
+            state_of_charge(storages, socs),
+            self.price_forecast.expected(interval),
+            outcomes,
+        )
         return BidsMessage(
             interval=interval,
             planned_wh=planned_wh,
@@ -204,13 +203,9 @@ class Bidders:
             order_price_ueur_per_kwh=price,
             sent_fraction=self._rng(self._send_seed, interval).random(self.population.n),
             forecast_q_mvar=q_mvar,
-            flex_down_wh=lower_wh,
-            flex_up_wh=raise_wh,
-            flex_down_price_ueur_per_kwh=lower_price,
-            flex_down_price_if_sold_ueur_per_kwh=lower_if_sold,
-            flex_up_price_ueur_per_kwh=raise_price,
             curtailable_down_wh=cut_down_wh,
             curtailable_up_wh=cut_up_wh,
+            flexibility=flexibility,
             extras=Extras(StorageNominations(stored_wh)),
         )
 
@@ -225,17 +220,13 @@ class Bidders:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return what was learnt, as plain arrays: prices, and the strategies' own."""
-        state = {f"price.{key}": value for key, value in self.price_forecast.state().items()}
-        for s, strategy in enumerate(self._strategies):
-            for key, value in strategy.state().items():
-                state[f"strategy.{s}.{key}"] = value
-        return state
+        prices = {f"price.{key}": value for key, value in self.price_forecast.state().items()}
+        return prices | self._followers.state()
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go back to a state that :meth:`state` gave."""
         self.price_forecast.restore(_with_prefix(state, "price."))
-        for s, strategy in enumerate(self._strategies):
-            strategy.restore(_with_prefix(state, f"strategy.{s}."))
+        self._followers.restore(state)
 
     def _price(
         self, interval: int, plan: StoragePlan, planned_wh: IntArray, last_price: int | None
@@ -250,23 +241,10 @@ class Bidders:
         break_even = np.where(
             is_sell, np.ceil(plan.sell_above_ueur_per_kwh), np.floor(plan.buy_below_ueur_per_kwh)
         ).astype(np.int64)
-        order_wh = np.zeros_like(energy_wh)
-        price = np.zeros_like(energy_wh)
-        for s, (strategy, who) in enumerate(zip(self._strategies, self._followers, strict=True)):
-            context = BidContext(
-                interval=interval,
-                is_sell=_read_only(is_sell[who]),
-                energy_wh=_read_only(energy_wh[who]),
-                battery_wh=_read_only(battery_wh[who]),
-                battery_price_ueur_per_kwh=_read_only(break_even[who]),
-                expected_price_ueur_per_kwh=self.price_forecast.expected(interval),
-                last_price_ueur_per_kwh=last_price,
-                rng=self._rng(self._strategy_seed, 2, s, interval),
-            )
-            orders = strategy.bid(context)
-            order_wh[who] = orders.energy_wh
-            price[who] = np.where(orders.energy_wh > 0, orders.price_ueur_per_kwh, 0)
-        return order_wh, price
+        expected = self.price_forecast.expected(interval)
+        return self._followers.orders(
+            interval, is_sell, energy_wh, battery_wh, break_even, expected, last_price
+        )
 
     @staticmethod
     def _rng(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
@@ -293,6 +271,8 @@ def _with_prefix(state: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    array.setflags(write=False)
-    return array
+def state_of_charge(storages: Sequence[Storage], socs_mwh: Sequence[FloatArray]) -> FloatArray:
+    """Return stored energy relative to the capacity of all storages, NaN without any, (n,). [-]"""
+    capacity_mwh = total([np.where(s.p_max_mw > 0, s.capacity_mwh, 0.0) for s in storages])
+    stored = [np.where(s.p_max_mw > 0, e, 0.0) for s, e in zip(storages, socs_mwh, strict=True)]
+    return ratio(total(stored), capacity_mwh, np.nan)

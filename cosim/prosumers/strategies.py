@@ -1,13 +1,14 @@
-"""Bidding strategies, which price prosumers' orders; others plug in by entry points.
+"""Bidding strategies, which price prosumers' orders and flexibility; others plug in.
 
 A strategy sees what its followers are about to trade and names a limit price for each, and may
-offer less than all of it. See docs/strategies.md for how to write one.
+offer less than all of it; and likewise of what they can offer to the DSO. See docs/strategies.md
+for how to write one.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from cosim.errors import ScenarioError
 from cosim.plugins import STRATEGIES
 from cosim.plugins.options import make_with_options
+from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
 from cosim.scenario.prosumers import StrategySettings, Tariff
 from cosim.units import BoolArray, IntArray
 
@@ -113,6 +115,10 @@ class Strategy(ABC):
     @abstractmethod
     def bid(self, context: BidContext) -> LimitOrders:
         """Price the orders of one interval."""
+
+    def price_flexibility(self, context: FlexibilityContext) -> FlexibilityPrices:
+        """Price the flexibility of one interval; by default all of it at cost."""
+        return FlexibilityPrices.at_cost(context)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return what it has learnt, for a checkpoint; without memory keep this default."""
@@ -235,21 +241,57 @@ def check_orders(name: str, context: BidContext, orders: object) -> LimitOrders:
 
     if not isinstance(orders, LimitOrders):
         raise refuse(f"bid answered with {_kind_of(orders)}, not with LimitOrders")
-    for label, array in (
-        ("energy_wh", orders.energy_wh),
-        ("price_ueur_per_kwh", orders.price_ueur_per_kwh),
-    ):
+    _check_columns(
+        refuse,
+        context.energy_wh,
+        {"energy_wh": orders.energy_wh, "price_ueur_per_kwh": orders.price_ueur_per_kwh},
+        "energy to trade",
+    )
+    return orders
+
+
+def check_flexibility(name: str, context: FlexibilityContext, answer: object) -> FlexibilityPrices:
+    """Return prices of flexibility, unless they are none that an offer could have.
+
+    Raises
+    ------
+    ScenarioError
+        As of :func:`check_orders`.
+    """
+
+    def refuse(problem: str) -> ScenarioError:
+        return ScenarioError(
+            f"strategy '{name}' in interval {context.interval}: {problem}",
+            field=FIELD,
+            remedy="mend the strategy (docs/strategies.md)",
+        )
+
+    if not isinstance(answer, FlexibilityPrices):
+        raise refuse(
+            f"price_flexibility answered with {_kind_of(answer)}, not with FlexibilityPrices"
+        )
+    _check_columns(refuse, context.energy_wh, vars(answer), "energy of the block")
+    return answer
+
+
+def _check_columns(
+    refuse: Callable[[str], ScenarioError],
+    most_wh: IntArray,
+    columns: Mapping[str, Any],
+    most: str,
+) -> None:
+    """Refuse columns that are no integers, of another length or out of range; energy is first."""
+    for label, array in columns.items():
         if type(array) is not np.ndarray or array.dtype.kind not in "iu":
             raise refuse(f"{label} is no array of integers but {_kind_of(array)}")
-        if array.shape != context.energy_wh.shape:
-            raise refuse(f"{label} has shape {array.shape}, not {context.energy_wh.shape}")
-    if ((orders.energy_wh < 0) | (orders.energy_wh > context.energy_wh)).any():
-        raise refuse("energy_wh is not between 0 and the energy to trade")
-    if (
-        (orders.price_ueur_per_kwh < 0) | (orders.price_ueur_per_kwh >= PRICE_LIMIT_UEUR_PER_KWH)
-    ).any():
-        raise refuse("a price is negative or does not fit in 31 bits")
-    return orders
+        if array.shape != most_wh.shape:
+            raise refuse(f"{label} has shape {array.shape}, not {most_wh.shape}")
+    energy_wh, *prices = columns.values()
+    if ((energy_wh < 0) | (energy_wh > most_wh)).any():
+        raise refuse(f"energy_wh is not between 0 and the {most}")
+    for price in prices:
+        if ((price < 0) | (price >= PRICE_LIMIT_UEUR_PER_KWH)).any():
+            raise refuse("a price is negative or does not fit in 31 bits")
 
 
 def _kind_of(value: object) -> str:

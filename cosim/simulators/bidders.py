@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from cosim.attacks.deviations import Deviation
-from cosim.messages import DeliveryMessage, PricesMessage
-from cosim.messages.extras import StorageAccounts
+from cosim.messages import DeliveryMessage, Extras, PricesMessage
+from cosim.messages.extras import FlexibilityOutcomes, OwnOutcomes, StorageAccounts
 from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.flexibility import Outcomes
 from cosim.simulators.base import Children, Inbox, PopulationSimulator
 
 
@@ -57,5 +58,15 @@ class BiddersSimulator(PopulationSimulator[BiddersParts]):
             None if np.isnan(external).all() else external,
             None if accounts is None else accounts.energy_wh,
             delivery.parts,
+            self._outcomes(cleared.extras, delivery.soc_mwh.size),
         )
         return (self.parts.deviation.bids(interval, bids),)
+
+    @staticmethod
+    def _outcomes(extras: Extras, n: int) -> Outcomes:
+        """Return what became of everybody's last orders and offers, as far as it is told."""
+        known = (extras.of(OwnOutcomes), extras.of(FlexibilityOutcomes))
+        given = {
+            name: value for own in known if own is not None for name, value in vars(own).items()
+        }
+        return replace(Outcomes.none(n), **given)

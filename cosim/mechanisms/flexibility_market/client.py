@@ -8,6 +8,7 @@ from cosim.chain.functions import Transaction
 from cosim.mechanisms.escrow_client import EscrowClient
 
 MAX_BATCH = 256
+MAX_BLOCKS = 4
 
 
 # gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
@@ -21,6 +22,11 @@ def settle_gas(n_offers: int) -> int:
     return 100_000 + 45_000 * n_offers
 
 
+def offer_gas(n_blocks: int) -> int:
+    """Gas limit that an offer of so many blocks needs."""
+    return 87_000 + 3_000 * n_blocks + (25_000 if n_blocks > 1 else 0)
+
+
 class FlexibilityMarket(EscrowClient):
     """The flexibility market. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts."""
 
@@ -30,8 +36,8 @@ class FlexibilityMarket(EscrowClient):
     withdraw = Transaction(100_000)
     open_request = Transaction(110_000)
     """Ask for a change of net injection: interval, is_up, quantity_wh, price cap. DSO only."""
-    offer = Transaction(90_000)
-    """Offer to a request: its number, energy_wh, price, baseline_wh of net injection."""
+    offer = Transaction(offer_gas)
+    """Offer to a request: its number, baseline_wh, energies_wh and prices of at most 4 blocks."""
     award = Transaction(award_gas)
     """Award offers to a request, all or none, at most 256: accounts, energies_wh. DSO only."""
     settle = Transaction(settle_gas)

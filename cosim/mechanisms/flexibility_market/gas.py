@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases
+from cosim.mechanisms.flexibility_market.client import MAX_BLOCKS
 from cosim.mechanisms.local_market.gas_community import MONEY, Community
 
 PENALTY = 600_000
@@ -11,6 +12,7 @@ MANY = 100
 PRICE_CAP, PRICE = 250_000, 123_456
 QUANTITY_WH, ENERGY_WH = 400_000, 1_234
 BASELINE_WH = -2_345
+CURVE = [ENERGY_WH] * MAX_BLOCKS, [PRICE + k for k in range(MAX_BLOCKS)]
 
 
 def flexibility_market(bench: Bench) -> None:
@@ -36,11 +38,15 @@ def flexibility_market(bench: Bench) -> None:
     # a request for one offer, and one for many
     market.measure("DSO", "openRequest", 0, True, QUANTITY_WH, PRICE_CAP, case="first")
     market.measure("DSO", "openRequest", 0, True, QUANTITY_WH, PRICE_CAP)
-    market.measure(names[0], "offer", 1, ENERGY_WH, PRICE, BASELINE_WH)
+    market.measure(names[0], "offer", 1, BASELINE_WH, [ENERGY_WH], [PRICE])
+    curve = f"of {MAX_BLOCKS} blocks"
+    market.measure(names[1], "offer", 1, BASELINE_WH, *CURVE, case=curve)
     for name in names:
-        market.do(name, "offer", 2, ENERGY_WH, PRICE, BASELINE_WH)
+        market.do(name, "offer", 2, BASELINE_WH, [ENERGY_WH], [PRICE])
     accounts, energies = [account(name) for name in names], [ENERGY_WH - 1] * MANY
     market.measure("DSO", "award", 1, accounts[:1], energies[:1])
+    whole = [MAX_BLOCKS * ENERGY_WH - 1]
+    market.measure("DSO", "award", 1, accounts[1:2], whole, case=curve)
     market.measure("DSO", "award", 2, accounts, energies, case=f"of {MANY} offers")
     community.close_gate(0)
     community.market.do("anyone", "clear", 0)
@@ -48,6 +54,7 @@ def flexibility_market(bench: Bench) -> None:
     for name in names:
         community.settlement.do(f"meter of {name}", "report", 0, BASELINE_WH + 2_000)
     market.measure("anyone", "settle", 1, accounts[:1])
+    market.measure("anyone", "settle", 1, accounts[1:2], case=curve)
     market.measure("anyone", "settle", 2, accounts, case=f"of {MANY} offers")
     market.measure("anyone", "closeRequest", 1)
 

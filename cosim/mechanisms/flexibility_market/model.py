@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cosim.mechanisms.accounts import EscrowAccounts
+from cosim.mechanisms.flexibility_market.curves import Blocks, earned_ueur, total_wh
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
-from cosim.units import amount_due_ueur, amount_earned_ueur
+from cosim.units import amount_due_ueur
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class FlexibilityOffer:
 
     Parameters
     ----------
-    energy_wh, price_ueur_per_kwh : int
-        Most energy, and its price. [Wh], [µEUR/kWh]
+    blocks : sequence of Block
+        What may be awarded, the cheapest first.
     baseline_wh : int
         Net injection without the activation. [Wh]
     awarded_wh : int
@@ -67,17 +68,21 @@ class FlexibilityOffer:
         Paid, fined and released.
     """
 
-    energy_wh: int
-    price_ueur_per_kwh: int
+    blocks: Blocks
     baseline_wh: int
     awarded_wh: int = 0
     earlier_wh: int = 0
     settled: bool = False
 
     @property
+    def energy_wh(self) -> int:
+        """Most energy that may be awarded. [Wh]"""
+        return total_wh(self.blocks)
+
+    @property
     def reserved_ueur(self) -> int:
         """The most the award can cost the DSO. [µEUR]"""
-        return amount_earned_ueur(self.awarded_wh, self.price_ueur_per_kwh)
+        return earned_ueur(self.blocks, self.awarded_wh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,31 +210,27 @@ class FlexibilityMarketModel(EscrowAccounts):
         )
         return self._n_requests
 
-    def offer(
-        self,
-        request_id: int,
-        account: str,
-        energy_wh: int,
-        price_ueur_per_kwh: int,
-        baseline_wh: int,
-    ) -> None:
+    def offer(self, request_id: int, account: str, baseline_wh: int, blocks: Blocks) -> None:
         """Accept an offer and lock its bond.
 
         Raises
         ------
         ContractRevert
-            If a field is out of range, the account has an offer already, or its free balance is
-            too low.
+            If a field is out of range, a block cheaper than the one before, the account has an
+            offer already, or its free balance is too low.
         """
         request = self.request(request_id)
-        self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
         self._require(abs(baseline_wh) <= MAX_ENERGY_WH, "baseline out of range")
-        self._require(price_ueur_per_kwh <= request.price_cap_ueur_per_kwh, "price above the cap")
         self._require((request_id, account) not in self._offers, "offer exists")
-        self._take(account, self._bond_ueur(energy_wh))
-        self._offers[request_id, account] = FlexibilityOffer(
-            energy_wh, price_ueur_per_kwh, baseline_wh
-        )
+        least = 0
+        for energy_wh, price in blocks:
+            self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
+            self._require(least <= price, "price below the one before")
+            self._require(price <= request.price_cap_ueur_per_kwh, "price above the cap")
+            least = price
+        self._require(0 < total_wh(blocks) <= MAX_ENERGY_WH, "energy out of range")
+        self._take(account, self._bond_ueur(total_wh(blocks)))
+        self._offers[request_id, account] = FlexibilityOffer(tuple(blocks), baseline_wh)
 
     def award(self, request_id: int, accounts: Sequence[str], energies_wh: Sequence[int]) -> None:
         """Award offers, all or none; awards to one offer add up.
@@ -320,7 +321,7 @@ class FlexibilityMarketModel(EscrowAccounts):
                     offer.earlier_wh,
                     offer.awarded_wh,
                 )
-            paid = amount_earned_ueur(delivered, offer.price_ueur_per_kwh)
+            paid = earned_ueur(offer.blocks, delivered)
             penalty = amount_due_ueur(offer.awarded_wh - delivered, self.penalty_ueur_per_kwh)
             self._add(self.dso, offer.reserved_ueur - paid + penalty)
             self._add(account, self._bond_ueur(offer.energy_wh) - penalty + paid)

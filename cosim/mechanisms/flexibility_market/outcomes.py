@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from cosim.mechanisms.flexibility_market.curves import Blocks, total_wh
 from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
+from cosim.messages.extras import FlexibilityOutcomes
 
 
 @dataclass(eq=False)
@@ -20,21 +24,17 @@ class Request:
     direction: int
     quantity_wh: int
     prosumers: list[int] = field(default_factory=list)
-    offered_wh: list[int] = field(default_factory=list)
-    prices_ueur_per_kwh: list[int] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
     baselines_wh: list[int] = field(default_factory=list)
     awarded_wh: list[int] = field(default_factory=list)
     delivered_wh: list[int] = field(default_factory=list)
     paid_ueur: list[int] = field(default_factory=list)
     penalty_ueur: list[int] = field(default_factory=list)
 
-    def add_offer(
-        self, prosumer: int, energy_wh: int, price_ueur_per_kwh: int, baseline_wh: int
-    ) -> None:
+    def add_offer(self, prosumer: int, baseline_wh: int, blocks: Blocks) -> None:
         """Note an offer that the contract took."""
         self.prosumers.append(prosumer)
-        self.offered_wh.append(energy_wh)
-        self.prices_ueur_per_kwh.append(price_ueur_per_kwh)
+        self.blocks.append(blocks)
         self.baselines_wh.append(baseline_wh)
         for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
             column.append(0)
@@ -88,3 +88,26 @@ class FlexibilityStep:
     request: Request
     offer: int | None = None
     awarded_wh: Mapping[int, int] | None = None
+
+
+def outcomes_of(wishes: Sequence[Wish], n: int) -> FlexibilityOutcomes:
+    """Return what each of ``n`` prosumers offered and was awarded in an interval.
+
+    Parameters
+    ----------
+    wishes : sequence of Wish
+        Of the interval.
+    n : int
+    """
+    offered_wh = {sign: np.zeros(n, dtype=np.int64) for sign in (-1, 1)}
+    requested_wh, awarded_wh = {-1: 0, 1: 0}, np.zeros(n, dtype=np.int64)
+    for request in (one.request for one in wishes if one.request is not None):
+        sign, own_wh = request.direction, np.zeros(n, dtype=np.int64)
+        for o, i in enumerate(request.prosumers):
+            own_wh[i] = total_wh(request.blocks[o])
+            awarded_wh[i] += sign * request.awarded_wh[o]
+        offered_wh[sign] = np.maximum(offered_wh[sign], own_wh)
+        requested_wh[sign] += request.quantity_wh
+    return FlexibilityOutcomes(
+        offered_wh[-1], offered_wh[1], awarded_wh, requested_wh[-1], requested_wh[1]
+    )

@@ -12,9 +12,10 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.flexibility_market.budget import affordable_wh
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
-from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
+from cosim.mechanisms.flexibility_market.outcomes import Request, Wish, outcomes_of
 from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.rows import (
     AppraisedRound,
@@ -42,6 +43,10 @@ class _Interval:
     covered: CoveredRequests | None = None
     top_ups: list[tuple[str, int]] = field(default_factory=list)
     appraised: list[AppraisedRound] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[Request, int, Block]]:
+        """Return the blocks of the last offers, in the order in which the DSO gets them."""
+        return [(request, o, block) for request, o in self.offers for block in request.blocks[o]]
 
 
 class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel]):
@@ -96,9 +101,11 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Note what members could offer: nothing is sent before the DSO asks."""
         self._requests.begin(interval)
-        down_wh = np.where(self._members, bids.flex_down_wh, 0)
-        up_wh = np.where(self._members, bids.flex_up_wh, 0)
-        own = replace(bids, flex_down_wh=down_wh, flex_up_wh=up_wh)
+        blocks = bids.flexibility
+        own_wh = np.where(self._members[blocks.prosumer], blocks.energy_wh, 0)
+        kept_wh = np.minimum(blocks.withheld_wh, own_wh)
+        flexibility = replace(blocks, energy_wh=own_wh, withheld_wh=kept_wh)
+        own = replace(bids, flexibility=flexibility)
         self._intervals[interval] = _Interval(own)
 
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
@@ -106,7 +113,7 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         state = self._intervals[interval]
         appraisal = decision.extras.of(ReliefAppraisal)
         if appraisal is not None and state.offers:
-            prices = tuple(request.prices_ueur_per_kwh[o] for request, o in state.offers)
+            prices = tuple(block.price_ueur_per_kwh for _, _, block in state.rows())
             last = max(request.number for request, _ in state.offers)
             state.appraised.append(AppraisedRound(last, prices, appraisal))
         if len(decision.awarded_wh):
@@ -125,16 +132,17 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
     def offers(self, interval: int) -> OffersMessage | None:
         """Return what the contract took in answer to the last requests."""
         rows = [
-            (
-                request.number,
-                request.prosumers[o],
-                request.direction,
-                request.offered_wh[o],
-                request.prices_ueur_per_kwh[o],
-            )
-            for request, o in self._intervals[interval].offers
+            (request.number, request.prosumers[o], request.direction, *block)
+            for request, o, block in self._intervals[interval].rows()
         ]
         return OffersMessage(*np.array(rows, dtype=np.int64).T) if rows else None
+
+    def known(self) -> Extras:
+        """Return what became of the last offers in either direction, in the last interval."""
+        if not self._intervals:
+            return Extras()
+        wishes = self._intervals[max(self._intervals)].wishes
+        return Extras(outcomes_of(wishes, self._members.size))
 
     def reread(self, interval: int, schedules: Schedules) -> Schedules:
         """Follow in the model what the chain holds after a reorganisation."""
@@ -180,7 +188,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         appraised = self._intervals[interval].appraised
         return {
             "requests": requests_columns(interval, wishes, numbers),
-            "flexibility": flexibility_columns(interval, self._names, requests),
+            "flexibility": flexibility_columns(
+                interval, self._names, requests, self.terms.penalty_ueur_per_kwh
+            ),
             **appraisal_tables(interval, self._names, appraised),
         }
 
@@ -216,14 +226,12 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
     def _collect(self, state: _Interval, request: Request, schedules: Schedules) -> None:
         """Let every prosumer offer what it has left, after topping up for its bond."""
         terms, interval, before = self.terms, request.interval, 0
-        energy, price = offered(
-            request.direction, state.bids, schedules, terms.price_cap_ueur_per_kwh
-        )
+        offers = offered(request.direction, state.bids, schedules, terms.price_cap_ueur_per_kwh)
         if terms.tops_up:
-            bonds = bonds_ueur(energy, terms.penalty_ueur_per_kwh)
+            bonds = bonds_ueur(offers, terms.penalty_ueur_per_kwh)
             free = {str(self._names[i]): self.model.balance_of(self._names[i]) for i in bonds}
             before = self._top_ups.send(interval, bonds, free)
-        self._requests.offer(request, energy, price, schedules.position_wh)
+        self._requests.offer(request, offers, schedules.position_wh)
         self._top_ups.close(interval)
         for name, amount_ueur in self._top_ups.taken(interval, before):
             self.model.deposit(name, amount_ueur)
@@ -237,9 +245,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         activated = activated_wh.copy()
         for request in dict.fromkeys(request for request, _ in state.offers):
             energy = np.zeros(len(request.prosumers), dtype=np.int64)
-            for (own, o), wh in zip(state.offers, awarded_wh, strict=True):
+            for (own, o, _), wh in zip(state.rows(), awarded_wh, strict=True):
                 if own is request:
-                    energy[o] = wh
+                    energy[o] += wh
             for batch in self._requests.award(request, energy):
                 self._award_in_model(request, {o: int(energy[o]) for o in batch})
                 for o in batch:
@@ -258,9 +266,8 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self.model.offer(
             request.number,
             str(self._names[request.prosumers[o]]),
-            request.offered_wh[o],
-            request.prices_ueur_per_kwh[o],
             request.baselines_wh[o],
+            request.blocks[o],
         )
 
     def _award_in_model(self, request: Request, awarded_wh: Mapping[int, int]) -> None:

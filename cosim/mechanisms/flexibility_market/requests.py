@@ -17,6 +17,7 @@ from cosim.mechanisms.flexibility_market.client import (
     award_gas,
     settle_gas,
 )
+from cosim.mechanisms.flexibility_market.curves import Blocks
 from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
 from cosim.units import IntArray
 
@@ -28,7 +29,7 @@ class _Step:
     handle: int
     request: int
     opens: Request | None = None
-    offer: tuple[int, int, int, int] | None = None
+    offer: tuple[int, int, Blocks] | None = None
     awards: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -77,8 +78,7 @@ class Requests:
     def offer(
         self,
         request: Request,
-        energy_wh: IntArray,
-        price_ueur_per_kwh: IntArray,
+        offers: Mapping[int, Blocks],
         baseline_wh: IntArray,
     ) -> None:
         """Let every prosumer with energy to offer answer a request; keep what was accepted.
@@ -86,8 +86,8 @@ class Requests:
         Parameters
         ----------
         request : Request
-        energy_wh, price_ueur_per_kwh : (n,) int64
-            No offer where the energy is 0.
+        offers : mapping of int to sequence of Block
+            By position of the prosumer.
         baseline_wh : (n,) int64
             Nominated schedules that delivery is measured against. [Wh]
         """
@@ -97,18 +97,18 @@ class Requests:
             i: self.client.offer(
                 self._deployment.prosumers[i].address,
                 request.number,
-                int(energy_wh[i]),
-                int(price_ueur_per_kwh[i]),
                 int(baseline_wh[i]),
+                [block.energy_wh for block in blocks],
+                [block.price_ueur_per_kwh for block in blocks],
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
-            for i in np.flatnonzero(energy_wh).tolist()
+            for i, blocks in offers.items()
         }
         self._await_offers(request.interval, handles.values())
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
         for i, handle in handles.items():
-            row = (i, int(energy_wh[i]), int(price_ueur_per_kwh[i]), int(baseline_wh[i]))
+            row = (i, int(baseline_wh[i]), offers[i])
             self._note(request.interval, _Step(handle, request.number, offer=row))
             included = chain.included(handle)
             if included is not None and included.receipt.status:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.mechanisms.flexibility_market.curves import settled_by_block
 from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
 from cosim.messages import Columns
 from cosim.messages.extras import ReliefAppraisal
@@ -56,21 +57,40 @@ def requests_columns(
     }
 
 
-def flexibility_columns(interval: int, names: Names, requests: Sequence[Request]) -> Columns:
-    """Return the rows of ``flexibility``: every offer to every request."""
-    offers = [(request, o) for request in requests for o in range(len(request.prosumers))]
+def flexibility_columns(
+    interval: int, names: Names, requests: Sequence[Request], penalty_ueur_per_kwh: int
+) -> Columns:
+    """Return the rows of ``flexibility``: every block of every offer to every request."""
+    offers = [
+        (request, o, k, offered, settled)
+        for request in requests
+        for o, blocks in enumerate(request.blocks)
+        for k, (offered, settled) in enumerate(
+            zip(
+                blocks,
+                settled_by_block(
+                    blocks,
+                    request.awarded_wh[o],
+                    request.delivered_wh[o],
+                    penalty_ueur_per_kwh if request.penalty_ueur[o] else 0,
+                ),
+                strict=True,
+            )
+        )
+    ]
     return {
         "interval": interval,
-        "request": [request.number for request, _ in offers],
-        "prosumer": [names[request.prosumers[o]] for request, o in offers],
-        "direction": ["up" if request.direction > 0 else "down" for request, _ in offers],
-        "offered_wh": [request.offered_wh[o] for request, o in offers],
-        "awarded_wh": [request.awarded_wh[o] for request, o in offers],
-        "delivered_wh": [request.delivered_wh[o] for request, o in offers],
-        "price_ueur_per_kwh": [request.prices_ueur_per_kwh[o] for request, o in offers],
-        "paid_ueur": [request.paid_ueur[o] for request, o in offers],
-        "penalty_ueur": [request.penalty_ueur[o] for request, o in offers],
-        "baseline_wh": [request.baselines_wh[o] for request, o in offers],
+        "request": [request.number for request, *_ in offers],
+        "prosumer": [names[request.prosumers[o]] for request, o, *_ in offers],
+        "block": [k for _, _, k, _, _ in offers],
+        "direction": ["up" if request.direction > 0 else "down" for request, *_ in offers],
+        "offered_wh": [offered.energy_wh for *_, offered, _ in offers],
+        "awarded_wh": [settled.awarded_wh for *_, settled in offers],
+        "delivered_wh": [settled.delivered_wh for *_, settled in offers],
+        "price_ueur_per_kwh": [offered.price_ueur_per_kwh for *_, offered, _ in offers],
+        "paid_ueur": [settled.paid_ueur for *_, settled in offers],
+        "penalty_ueur": [settled.penalty_ueur for *_, settled in offers],
+        "baseline_wh": [request.baselines_wh[o] for request, o, *_ in offers],
     }
 
 

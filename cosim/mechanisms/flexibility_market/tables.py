@@ -35,13 +35,15 @@ TABLES = (
     ),
     Table(
         "flexibility",
-        "one prosumer's offer to one request of the DSO",
+        "one block of a prosumer's offer to one request of the DSO; awards and delivery fill the "
+        "cheapest first",
         (
             interval(),
             integer("request", "-", "number of the request on the ledger, from 1"),
             PROSUMER,
+            index("block", "of the offer, from 0, the cheapest"),
             text("direction", "up: net injection raised, down: lowered"),
-            wh("offered_wh", "energy offered"),
+            wh("offered_wh", "energy of the block"),
             wh("awarded_wh", "energy awarded"),
             wh("delivered_wh", "awarded energy that was delivered against the baseline"),
             price("price_ueur_per_kwh", "price asked"),

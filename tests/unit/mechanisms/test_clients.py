@@ -116,8 +116,8 @@ def played(engine: str) -> Market:
     request = int.from_bytes(included.receipt.output, "big")
     assert request == 1
     play.done(
-        flexibility.offer(BUYER, request, 1_000, 400_000, -3_000, interval=0),
-        flexibility.offer(SELLER, request, 1_500, 300_000, 2_000, interval=0),
+        flexibility.offer(BUYER, request, -3_000, [1_000], [400_000], interval=0),
+        flexibility.offer(SELLER, request, 2_000, [500, 1_000], [300_000, 300_000], interval=0),
     )
     play.done(flexibility.award(DSO, request, [BUYER, SELLER], [500, 1_000], interval=0))
     chain.mine_until(FIRST_DELIVERY_S + 900)

@@ -1,0 +1,183 @@
+"""Strategies of a population, and what they answer for everybody who follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cosim.messages import BlocksMessage
+from cosim.prosumers.asking import AskedStrategy
+from cosim.prosumers.flexibility import FlexibilityContext, Outcomes
+from cosim.prosumers.strategies import BidContext, StrategySetup
+from cosim.scenario.prosumers import StrategySettings, Tariff
+from cosim.seeds import assign_shares, child_seed
+from cosim.units import BoolArray, FloatArray, IntArray
+
+
+class Followers:
+    """Strategies of a population.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Prosumers, ``n`` of them.
+    shares : sequence of StrategySettings
+    step_s : int
+        Length of an interval. [s]
+    tariff : Tariff
+    seed : numpy.random.SeedSequence
+
+    Raises
+    ------
+    ScenarioError
+        If a strategy is unknown or its options do not fit.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        shares: Sequence[StrategySettings],
+        step_s: int,
+        tariff: Tariff,
+        seed: np.random.SeedSequence,
+    ) -> None:
+        self._names, self._step_s, self._tariff, self._seed = names, step_s, tariff, seed
+        self.strategy_of = assign_shares(
+            len(names),
+            [share.share for share in shares],
+            np.random.default_rng(child_seed(seed, 0)),
+        )
+        self._who = [np.flatnonzero(self.strategy_of == s) for s in range(len(shares))]
+        self._strategies = [
+            AskedStrategy(share, partial(self._setup, s)) for s, share in enumerate(shares)
+        ]
+
+    def _setup(self, s: int) -> StrategySetup:
+        """Return what a strategy knows before the first interval."""
+        return StrategySetup(
+            names=tuple(self._names[i] for i in self._who[s]),
+            step_s=self._step_s,
+            tariff=self._tariff,
+            rng=np.random.default_rng(child_seed(self._seed, 1, s)),
+        )
+
+    def orders(
+        self,
+        interval: int,
+        is_sell: BoolArray,
+        energy_wh: IntArray,
+        battery_wh: IntArray,
+        battery_price_ueur_per_kwh: IntArray,
+        expected_price_ueur_per_kwh: float,
+        last_price_ueur_per_kwh: int | None,
+    ) -> tuple[IntArray, IntArray]:
+        """Return energy and price of everybody's order, (n,) each. [Wh, µEUR/kWh]
+
+        Parameters
+        ----------
+        interval : int
+        is_sell, energy_wh, battery_wh, battery_price_ueur_per_kwh : (n,) array
+            As in :class:`cosim.prosumers.strategies.BidContext`.
+        expected_price_ueur_per_kwh : float
+        last_price_ueur_per_kwh : int or None
+        """
+        order_wh, price = np.zeros_like(energy_wh), np.zeros_like(energy_wh)
+        for s, (strategy, who) in enumerate(zip(self._strategies, self._who, strict=True)):
+            context = BidContext(
+                interval=interval,
+                is_sell=_read_only(is_sell[who]),
+                energy_wh=_read_only(energy_wh[who]),
+                battery_wh=_read_only(battery_wh[who]),
+                battery_price_ueur_per_kwh=_read_only(battery_price_ueur_per_kwh[who]),
+                expected_price_ueur_per_kwh=expected_price_ueur_per_kwh,
+                last_price_ueur_per_kwh=last_price_ueur_per_kwh,
+                rng=self._rng(2, s, interval),
+            )
+            orders = strategy.bid(context)
+            order_wh[who] = orders.energy_wh
+            price[who] = np.where(orders.energy_wh > 0, orders.price_ueur_per_kwh, 0)
+        return order_wh, price
+
+    def flexibility(
+        self,
+        interval: int,
+        blocks: BlocksMessage,
+        planned_wh: IntArray,
+        firm_wh: IntArray,
+        state_of_charge: FloatArray,
+        expected_price_ueur_per_kwh: float,
+        outcomes: Outcomes | None,
+    ) -> BlocksMessage:
+        """Return blocks at the prices asked, with what of them is withheld.
+
+        Parameters
+        ----------
+        interval : int
+        blocks : BlocksMessage
+            At cost.
+        planned_wh, firm_wh, state_of_charge : (n,) array
+            As in :class:`cosim.prosumers.flexibility.FlexibilityContext`.
+        expected_price_ueur_per_kwh : float
+        outcomes : Outcomes or None
+            Of the population; None before there are any.
+        """
+        outcomes = outcomes or Outcomes.none(len(self._names))
+        withheld_wh, price, if_traded = (
+            np.zeros_like(blocks.energy_wh),
+            blocks.price_ueur_per_kwh.copy(),
+            blocks.price_if_traded_ueur_per_kwh.copy(),
+        )
+        for s, (strategy, who) in enumerate(zip(self._strategies, self._who, strict=True)):
+            own = np.flatnonzero(self.strategy_of[blocks.prosumer] == s)
+            context = FlexibilityContext(
+                interval=interval,
+                follower=_read_only(np.searchsorted(who, blocks.prosumer[own])),
+                lowers=_read_only(blocks.direction[own] < 0),
+                energy_wh=_read_only(blocks.energy_wh[own]),
+                cost_ueur_per_kwh=_read_only(price[own]),
+                cost_if_traded_ueur_per_kwh=_read_only(if_traded[own]),
+                planned_wh=_read_only(planned_wh[who]),
+                firm_wh=_read_only(firm_wh[who]),
+                state_of_charge=_read_only(state_of_charge[who]),
+                expected_price_ueur_per_kwh=expected_price_ueur_per_kwh,
+                outcomes=outcomes.of(who),
+                rng=self._rng(3, s, interval),
+            )
+            asked = strategy.price_flexibility(context)
+            withheld_wh[own] = blocks.energy_wh[own] - asked.energy_wh
+            price[own] = asked.price_ueur_per_kwh
+            if_traded[own] = asked.price_if_traded_ueur_per_kwh
+        return replace(
+            blocks,
+            withheld_wh=withheld_wh,
+            price_ueur_per_kwh=price,
+            price_if_traded_ueur_per_kwh=if_traded,
+        )
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what the strategies learnt, as plain arrays."""
+        return {
+            f"strategy.{s}.{key}": value
+            for s, strategy in enumerate(self._strategies)
+            for key, value in strategy.state().items()
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go back to a state that :meth:`state` gave; other keys are passed over."""
+        for s, strategy in enumerate(self._strategies):
+            prefix = f"strategy.{s}."
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            strategy.restore(own)
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng(child_seed(self._seed, *key))
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    array.setflags(write=False)
+    return array
