@@ -6,16 +6,17 @@ network`` the batteries are those storages, each with its own rating and capacit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from cosim.devices.device import DeviceColumn, Equipment
+from cosim.devices.device import DeviceColumn, Equipment, own_values
 from cosim.devices.pv import Photovoltaics
 from cosim.devices.storage import Storage
 from cosim.settings import Fraction, Model, Positive
-from cosim.units import MWH_PER_KWH, BoolArray
+from cosim.units import MWH_PER_KWH, BoolArray, FloatArray
 
 
 class BatterySettings(Model):
@@ -70,13 +71,15 @@ class Battery(Storage):
         pv = equipment.before[Photovoltaics.kind]
         if not isinstance(pv, Photovoltaics):
             raise TypeError("batteries need to know who has PV")
-        capacity_mwh = np.full_like(equipment.rated_mw, settings.capacity_kwh * MWH_PER_KWH)
-        p_max_mw = np.full_like(equipment.rated_mw, settings.p_max_kw * MWH_PER_KWH)
+        n = len(equipment.rated_mw)
+        named = {i: getattr(prosumer, cls.section) for i, prosumer in equipment.named.items()}
+        own = {i: battery for i, battery in named.items() if isinstance(battery, Model)}
+        capacity_mwh = own_values(n, "capacity_kwh", settings, own) * MWH_PER_KWH
+        p_max_mw = own_values(n, "p_max_kw", settings, own) * MWH_PER_KWH
         if settings.size == "network":
-            owners = equipment.is_there
-            own_mwh, own_mw = equipment.capacity_mwh, equipment.rated_mw
-            capacity_mwh = np.where(own_mwh > 0, own_mwh, capacity_mwh)
-            p_max_mw = np.where(own_mw > 0, own_mw, p_max_mw)
+            owners = equipment.is_there.copy()
+            _take_published(capacity_mwh, equipment.capacity_mwh, "capacity_kwh", own)
+            _take_published(p_max_mw, equipment.rated_mw, "p_max_kw", own)
         else:
             owners = draw_battery_owners(
                 pv.rated_mw > 0,
@@ -84,16 +87,28 @@ class Battery(Storage):
                 settings.share_of_pv_owners,
                 np.random.default_rng(equipment.seed),
             )
+        for i, battery in named.items():
+            if battery is not None:
+                owners[i] = battery is not False
         capacity_mwh = np.where(owners, capacity_mwh, 0.0)
         return cls(
             capacity_mwh=capacity_mwh,
-            soc_min_mwh=capacity_mwh * settings.soc_min,
-            soc_initial_mwh=capacity_mwh * settings.soc_initial,
+            soc_min_mwh=capacity_mwh * own_values(n, "soc_min", settings, own),
+            soc_initial_mwh=capacity_mwh * own_values(n, "soc_initial", settings, own),
             p_max_mw=np.where(owners, p_max_mw, 0.0),
-            charge_efficiency=np.full(len(owners), settings.charge_efficiency),
-            discharge_efficiency=np.full(len(owners), settings.discharge_efficiency),
+            charge_efficiency=own_values(n, "charge_efficiency", settings, own),
+            discharge_efficiency=own_values(n, "discharge_efficiency", settings, own),
             trades=settings.mode == "arbitrage",
         )
+
+
+def _take_published(
+    values: FloatArray, published: FloatArray, field: str, own: Mapping[int, Model]
+) -> None:
+    """Replace values by those of the network's storages, but where a point names its own."""
+    replaced = published > 0
+    replaced[[i for i, battery in own.items() if getattr(battery, field) is not None]] = False
+    values[replaced] = published[replaced]
 
 
 def draw_battery_owners(

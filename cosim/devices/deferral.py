@@ -9,15 +9,16 @@ what is consumed plus what is newly owed is what the devices wanted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
-from cosim.devices.device import DeviceColumn, Role
+from cosim.devices.device import DeviceColumn, Role, own_values
 from cosim.devices.profiled import ProfiledDevice, Series, frozen, ratio, total
 from cosim.settings import Fraction, Model, NonNegative, Positive
 from cosim.units import MWH_PER_KWH, FloatArray
@@ -73,17 +74,27 @@ class Deferral(Series):
     """Compensation asked for putting off consumption. [µEUR/kWh]"""
 
     @classmethod
-    def of(cls, members: Sequence[Deferrable], settings: DeferralSettings) -> Self:
-        """Put devices together, at least one."""
+    def of(
+        cls,
+        members: Sequence[Deferrable],
+        settings: DeferralSettings,
+        named: Mapping[int, Model] = MappingProxyType({}),
+    ) -> Self:
+        """Put devices together, at least one.
+
+        ``named`` has, by position, fields of the section that single connection points have
+        otherwise.
+        """
         rated_mw = total([device.rated_mw for device in members])
         has_any = rated_mw > 0
-        energy_max_mwh = settings.energy_max_kwh * MWH_PER_KWH
+        share_of_power = own_values(len(rated_mw), "share_of_power", settings, named)
+        energy_max_mwh = own_values(len(rated_mw), "energy_max_kwh", settings, named) * MWH_PER_KWH
         return cls(
             p_mw=frozen(total([device.p_mw for device in members])),
             q_mvar=frozen(total([device.q_mvar for device in members])),
             rated_mw=frozen(rated_mw),
             members=tuple(members),
-            share_of_power=frozen(np.where(has_any, settings.share_of_power, 0.0)),
+            share_of_power=frozen(np.where(has_any, share_of_power, 0.0)),
             energy_max_mwh=frozen(np.where(has_any, energy_max_mwh, 0.0)),
             responds=settings.price_responsive,
             wait_h=settings.wait_h,

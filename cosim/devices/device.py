@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -69,6 +69,8 @@ class Equipment:
         Of the kind's draws.
     before : mapping of str to Device
         Devices of lower rank, by kind.
+    named : mapping of int to Model
+        Of connection points that are named in the scenario, by position: what they have otherwise.
     """
 
     p_mw: FloatArray
@@ -79,6 +81,32 @@ class Equipment:
     settings: Model | None
     seed: np.random.SeedSequence
     before: Mapping[str, Device]
+    named: Mapping[int, Model] = field(default_factory=dict)
+
+
+def own_values(n: int, field: str, section: Model, named: Mapping[int, Model]) -> FloatArray:
+    """Return a field of a section for each connection point: the section's, or its own.
+
+    Parameters
+    ----------
+    n : int
+        Number of connection points.
+    field : str
+        Name of the field, of the section and of those that are named.
+    section : Model
+    named : mapping of int to Model
+        By position; None in the field means as the section.
+
+    Returns
+    -------
+    (n,) float
+        In the field's unit.
+    """
+    values = np.full(n, float(getattr(section, field)))
+    for i, own in named.items():
+        if (given := getattr(own, field)) is not None:
+            values[i] = given
+    return values
 
 
 class Device(ABC):

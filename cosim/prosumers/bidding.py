@@ -24,7 +24,13 @@ from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
 from cosim.prosumers.potentials import Reach, blocks_of, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
-from cosim.scenario.prosumers import ProsumerSeeds, ProsumerSettings, Tariff
+from cosim.scenario.prosumers import (
+    ProsumerSeeds,
+    ProsumerSettings,
+    StrategySettings,
+    Tariff,
+    named_by_position,
+)
 from cosim.seeds import child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
 
@@ -79,13 +85,26 @@ class Bidders:
             prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariff),
             population.step_s,
         )
+        named = {
+            i: StrategySettings(name=own.strategy.name, options=own.strategy.options)
+            for i, own in named_by_position(population.names, settings).items()
+            if own.strategy is not None
+        }
         self._followers = Followers(
-            population.names, settings.strategies, population.step_s, tariff, seeds.strategies
+            population.names,
+            settings.strategies,
+            population.step_s,
+            tariff,
+            seeds.strategies,
+            named,
         )
 
     @property
     def strategy_of(self) -> IntArray:
-        """Return the strategy that each prosumer follows, (n,): its place in the scenario."""
+        """Return the strategy that each prosumer follows, (n,).
+
+        Its place in the scenario; those that only named prosumers follow come after.
+        """
         return self._followers.strategy_of
 
     def bid(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ class Followers:
         Length of an interval. [s]
     tariff : Tariff
     seed : numpy.random.SeedSequence
+    named : mapping of int to StrategySettings
+        Strategies of single prosumers, by position, in place of the drawn one; the draw of the
+        others does not depend on them. Equal ones are one strategy with several followers.
 
     Raises
     ------
@@ -45,6 +49,7 @@ class Followers:
         step_s: int,
         tariff: Tariff,
         seed: np.random.SeedSequence,
+        named: Mapping[int, StrategySettings] = MappingProxyType({}),
     ) -> None:
         self._names, self._step_s, self._tariff, self._seed = names, step_s, tariff, seed
         self.strategy_of = assign_shares(
@@ -52,6 +57,13 @@ class Followers:
             [share.share for share in shares],
             np.random.default_rng(child_seed(seed, 0)),
         )
+        shares = list(shares)
+        for i, own in named.items():
+            known = [(share.name, share.options) for share in shares]
+            if (own.name, own.options) not in known:
+                known.append((own.name, own.options))
+                shares.append(own)
+            self.strategy_of[i] = known.index((own.name, own.options))
         self._who = [np.flatnonzero(self.strategy_of == s) for s in range(len(shares))]
         self._strategies = [
             AskedStrategy(share, partial(self._setup, s)) for s, share in enumerate(shares)

@@ -18,7 +18,7 @@ from cosim.devices.profiled import frozen
 from cosim.errors import GridDataError, ProfileError
 from cosim.inputs.profiles import check_peaks
 from cosim.prosumers.elements import Element
-from cosim.scenario.prosumers import ProsumerSettings, assign_meters
+from cosim.scenario.prosumers import ProsumerSettings, assign_meters, named_by_position
 from cosim.seeds import child_seed
 from cosim.units import FloatArray
 
@@ -68,10 +68,11 @@ def build_population(
     ProfileError
         If a profile that must not be negative is, or one goes far beyond the rating.
     ScenarioError
-        If two connection points share a meter, or a meter belongs to an unknown one.
+        If two connection points share a meter, or a meter, or one that is named, is unknown.
     """
     names = tuple(connection_point_names)
     meters = assign_meters(names, settings.meters)
+    named = named_by_position(names, settings)
     if not profiles:
         raise GridDataError(
             "no element has a profile: nothing consumes or generates",
@@ -105,9 +106,11 @@ def build_population(
         p_mw, q_mvar = np.zeros((steps, len(names))), np.zeros((steps, len(names)))
         rated_mw, capacity_mwh = np.zeros(len(names)), np.zeros(len(names))
         is_there = np.zeros(len(names), dtype=bool)
-        factor = settings.scaling.of(kind.kind)
+        factors = dict.fromkeys(range(len(names)), settings.scaling.of(kind.kind))
+        factors |= {i: o.scaling[kind.kind] for i, o in named.items() if kind.kind in o.scaling}
         for element in own:
             i = index[element.connection_point]
+            factor = factors[i]
             is_there[i] = True
             rated_mw[i] += element.p_mw * factor
             capacity_mwh[i] += element.capacity_mwh
@@ -126,6 +129,7 @@ def build_population(
             settings=None if kind.settings_type is None else settings.section(kind.settings_type),
             seed=child_seed(seed, *key),
             before=devices,
+            named=named,
         )
         devices[kind.kind] = device = kind.build(equipment)
         for value in vars(device).values():
@@ -138,7 +142,11 @@ def build_population(
         step_s=step_s,
         n_intervals=n_intervals,
         devices=tuple(devices.values()),
-        deferral=Deferral.of(deferrable, settings.section(DeferralSettings)),
+        deferral=Deferral.of(
+            deferrable,
+            settings.section(DeferralSettings),
+            {i: one.deferral for i, one in named.items()},
+        ),
     )
 
 

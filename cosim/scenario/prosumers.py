@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     create_model,
@@ -16,11 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from cosim.devices.battery import BatterySettings
 from cosim.devices.catalogue import registered
 from cosim.errors import ScenarioError
 from cosim.plugins import STRATEGIES
 from cosim.seeds import child_seed
-from cosim.settings import Fraction, Model, NonNegative
+from cosim.settings import Fraction, Model, NonNegative, Positive
 
 M = TypeVar("M", bound=Model)
 
@@ -119,23 +121,78 @@ class VariationSettings(Model):
     )
 
 
+def _strategy_known(name: str) -> str:
+    if name not in STRATEGIES.names:
+        raise ValueError(
+            f"unknown strategy {name!r}; there are {', '.join(STRATEGIES.names)}; others come "
+            f"with packages that declare the entry-point group {STRATEGIES.group} "
+            "(docs/strategies.md)"
+        )
+    return name
+
+
+StrategyName = Annotated[
+    str,
+    AfterValidator(_strategy_known),
+    Field(description="entry point in the group cosim.strategies"),
+]
+Efficiency = Annotated[float, Field(gt=0, le=1)]
+
+
 class StrategySettings(Model):
     """A bidding strategy and the share of prosumers that follow it."""
 
-    name: str = Field("truthful", description="entry point in the group cosim.strategies")
+    name: StrategyName = "truthful"
     share: Fraction = Field(1.0, description="of all prosumers [-]")
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of the strategy")
 
-    @field_validator("name")
+
+class NamedStrategy(Model):
+    """A bidding strategy of one prosumer."""
+
+    name: StrategyName
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of the strategy")
+
+
+class NamedBattery(Model):
+    """A battery at one connection point; what is left out is as in ``prosumers.battery``."""
+
+    capacity_kwh: Positive | None = Field(None, description="usable energy [kWh]")
+    p_max_kw: Positive | None = Field(None, description="rating, both ways [kW]")
+    charge_efficiency: Efficiency | None = Field(None, description="one way [-]")
+    discharge_efficiency: Efficiency | None = Field(None, description="one way [-]")
+    soc_initial: Fraction | None = Field(None, description="state of charge at the start [-]")
+    soc_min: Fraction | None = Field(None, description="least state of charge [-]")
+
+
+class NamedDeferral(Model):
+    """Consumption that can wait at one point; what is left out is as in ``prosumers.deferral``."""
+
+    share_of_power: Fraction | None = Field(None, description="of the momentary power [-]")
+    energy_max_kwh: NonNegative | None = Field(None, description="most energy owed [kWh]")
+
+
+class NamedProsumer(Model):
+    """A connection point that has something otherwise than the rest."""
+
+    connection_point: str = Field(description="its name")
+    battery: NamedBattery | Literal[False] | None = Field(
+        None, description="its own, with or without PV; false: none; default: as drawn"
+    )
+    deferral: NamedDeferral = NamedDeferral()
+    scaling: dict[str, NonNegative] = Field(
+        default_factory=dict, description="factors by kind of device, in place of prosumers.scaling"
+    )
+    strategy: NamedStrategy | None = Field(None, description="in place of the one drawn")
+
+    @field_validator("scaling")
     @classmethod
-    def _strategy_known(cls, name: str) -> str:
-        if name not in STRATEGIES.names:
-            raise ValueError(
-                f"unknown strategy {name!r}; there are {', '.join(STRATEGIES.names)}; others come "
-                f"with packages that declare the entry-point group {STRATEGIES.group} "
-                "(docs/strategies.md)"
-            )
-        return name
+    def _kinds_known(cls, scaling: dict[str, float]) -> dict[str, float]:
+        known = [device.kind for device in registered() if device.has_profile]
+        for kind in scaling:
+            if kind not in known:
+                raise ValueError(f"no device {kind!r} with a profile; there are {', '.join(known)}")
+        return scaling
 
 
 class ProsumerSettings(_DeviceSections):
@@ -156,11 +213,33 @@ class ProsumerSettings(_DeviceSections):
         description="meter of a connection point, by name; default: one of its own",
     )
 
+    named: tuple[NamedProsumer, ...] = Field(
+        (), description="connection points with battery, devices or strategy of their own"
+    )
+
     @model_validator(mode="after")
     def _shares_add_up(self) -> ProsumerSettings:
         total = sum(strategy.share for strategy in self.strategies)
         if abs(total - 1.0) > 1e-9:
             raise ValueError(f"shares of strategies add up to {total:g}, not 1")
+        return self
+
+    @model_validator(mode="after")
+    def _named_fit(self) -> ProsumerSettings:
+        section = self.section(BatterySettings)
+        names = [own.connection_point for own in self.named]
+        for name, own in zip(names, self.named, strict=True):
+            if names.count(name) > 1:
+                raise ValueError(f"named: {name!r} stands there {names.count(name)} times")
+            if isinstance(own.battery, NamedBattery):
+                initial, least = (
+                    getattr(section, field)
+                    if (given := getattr(own.battery, field)) is None
+                    else given
+                    for field in ("soc_initial", "soc_min")
+                )
+                if initial < least:
+                    raise ValueError(f"named: battery of {name!r}: soc_initial is below soc_min")
         return self
 
     def section(self, kind: type[M]) -> M:
@@ -210,6 +289,29 @@ class ProsumerSeeds:
         return cls(*(child_seed(root, k) for k in (0, 1, 2, 3, 4)))
 
 
+def named_by_position(names: Sequence[str], settings: ProsumerSettings) -> dict[int, NamedProsumer]:
+    """Return the prosumers of ``prosumers.named`` by their position in the network.
+
+    Raises
+    ------
+    ScenarioError
+        If the network lacks a connection point.
+    """
+    index = {name: i for i, name in enumerate(names)}
+    for k, own in enumerate(settings.named):
+        if own.connection_point not in index:
+            raise _no_point(own.connection_point, f"prosumers.named.{k}.connection_point")
+    return {index[own.connection_point]: own for own in settings.named}
+
+
+def _no_point(name: str, field: str) -> ScenarioError:
+    return ScenarioError(
+        f"'{name}' is no connection point of the network",
+        field=field,
+        remedy="use a name from the network's connection_points.csv",
+    )
+
+
 def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the meter of each connection point, every one its own.
 
@@ -227,11 +329,7 @@ def assign_meters(names: Sequence[str], meters: Mapping[str, str]) -> tuple[str,
     """
     for name in meters:
         if name not in names:
-            raise ScenarioError(
-                f"'{name}' is no connection point of the network",
-                field="prosumers.meters",
-                remedy="use a name from the network's connection_points.csv",
-            )
+            raise _no_point(name, "prosumers.meters")
     assigned = tuple(meters.get(name, f"meter-{name}") for name in names)
     customer_of: dict[str, str] = {}
     for name, meter in zip(names, assigned, strict=True):

@@ -65,7 +65,12 @@ def _no_flexibility(scenario: Scenario) -> dict[str, Any]:
 
 def _no_market(scenario: Scenario) -> dict[str, Any]:
     alone = [{"name": "supplier_only", "share": 1.0}]
-    return {"prosumers.strategies": alone, **_no_flexibility(scenario)}
+    named = [
+        own.model_dump(mode="json", exclude={"strategy"}, exclude_unset=True)
+        for own in scenario.prosumers.named
+    ]
+    changes = {"prosumers.strategies": alone, "prosumers.named": named}
+    return {**changes, **_no_flexibility(scenario)}
 
 
 def _no_relief(scenario: Scenario) -> dict[str, Any]:
