@@ -47,6 +47,24 @@ class Deferrable(ProfiledDevice):
     settings_type = DeferralSettings
 
 
+def caught_up_mw(before_mwh: FloatArray, owed_mwh: FloatArray, step_h: float) -> FloatArray:
+    """Return the power with which consumption put off before was caught up in a step.
+
+    Parameters
+    ----------
+    before_mwh, owed_mwh : (n,) float
+        Energy owed at its start and at its end. [MWh]
+    step_h : float
+        Step length. [h]
+
+    Returns
+    -------
+    (n,) float
+        0 where more was put off than caught up. [MW]
+    """
+    return np.maximum(before_mwh - owed_mwh, 0.0) / step_h
+
+
 @dataclass(frozen=True)
 class Deferral(Series):
     """Consumption that a population may put off, over all its deferrable devices.

@@ -100,3 +100,9 @@ def violation_minutes(results: Results, stage: str) -> dict[str, dict[str, float
         "element_minutes": sum(of_kind["element_minutes"] for of_kind in found.values()),
     }
     return found
+
+
+def rebound_minutes(results: Results) -> float:
+    """Return minutes in which limits are violated only because consumption is caught up. [min]"""
+    rows = results.frame("rebounds", ["violated_without"])
+    return float((~rows["violated_without"].astype(bool)).sum() * results.step_s / 60)

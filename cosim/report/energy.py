@@ -105,3 +105,11 @@ def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
             case _:
                 found[device.kind] = {"consumed": taken}
     return found
+
+
+def caught_up_kwh(results: Results) -> float:
+    """Return consumption that was put off before and caught up, over all prosumers. [kWh]"""
+    owed = results.frame("prosumers", ["interval", "prosumer", "deferred_mwh"])
+    wide = owed.pivot(index="interval", columns="prosumer", values="deferred_mwh").sort_index()
+    less = (wide.shift(fill_value=0.0) - wide).clip(lower=0.0)
+    return float(less.to_numpy().sum()) * KWH_PER_MWH

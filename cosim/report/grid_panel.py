@@ -101,6 +101,7 @@ def grid_tiles(i: Indicators) -> list[Tile]:
             f"consumption {number(i.curtailed_consumption_kwh, 'kWh')}",
             number(i.curtailed_injection_kwh + i.curtailed_consumption_kwh, "kWh"),
         ),
+        *_rebound_tile(i),
         Tile(
             "Highest and lowest voltage",
             f"scheduled {number(i.scheduled_highest_vm_pu, '', 4)} and "
@@ -124,6 +125,14 @@ def grid_tiles(i: Indicators) -> list[Tile]:
             percent(i.self_sufficiency),
         ),
     ]
+
+
+def _rebound_tile(i: Indicators) -> list[Tile]:
+    """Return a tile where anything was caught up."""
+    if not i.caught_up_kwh:
+        return []
+    note = f"as delivered; {number(i.caught_up_kwh, 'kWh')} put off before were caught up"
+    return [Tile("Violated by catching up alone", note, number(i.rebound_minutes, "min", 0))]
 
 
 def _minutes(indicators: Indicators, kind: str) -> list[float]:

@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from cosim.report.checks import violation_minutes
+from cosim.report.checks import rebound_minutes, violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
-from cosim.report.energy import KWH_PER_MWH, community_power, energy_by_device
+from cosim.report.energy import (
+    KWH_PER_MWH,
+    caught_up_kwh,
+    community_power,
+    energy_by_device,
+)
 from cosim.report.extremes import extreme_indicators
 from cosim.report.forecast_quality import (
     Quality,
@@ -53,6 +58,11 @@ class Indicators(IndicatorSet):
         dict[str, dict[str, dict[str, float]]],
         Meaning("min", "by stage and kind: minutes, and each element for itself"),
     ]
+    rebound_minutes: Annotated[
+        float,
+        Meaning("min", "limits violated as delivered, but not without consumption caught up"),
+    ]
+    caught_up_kwh: Annotated[float, Meaning("kWh", "consumption put off before, and caught up")]
     imbalance_kwh: Annotated[
         float, Meaning("kWh", "deviations of meters from final schedules, each positive")
     ]
@@ -266,6 +276,8 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         intervals=results.n_intervals,
         prosumers=prosumers,
         violations={stage: violation_minutes(results, stage) for stage in STAGES},
+        rebound_minutes=rebound_minutes(results),
+        caught_up_kwh=caught_up_kwh(results),
         imbalance_kwh=float(results.frame("prosumers")["imbalance_wh"].abs().sum()) / WH_PER_KWH,
         curtailed_injection_kwh=float(-curtailed_wh.clip(upper=0).sum()) / WH_PER_KWH,
         curtailed_consumption_kwh=float(curtailed_wh.clip(lower=0).sum()) / WH_PER_KWH,

@@ -128,6 +128,15 @@ CORE = (
         ),
     ),
     Table(
+        "rebounds",
+        "one interval in which limits are violated as delivered while consumption is caught up",
+        (
+            interval(),
+            number("caught_up_mw", "MW", "consumption put off before, of all prosumers"),
+            flag("violated_without", "whether limits are violated without it, too"),
+        ),
+    ),
+    Table(
         "settlement",
         "one prosumer's account of one interval",
         (

@@ -12,7 +12,7 @@ from cosim.devices.population import Population
 from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
-from cosim.grid.limits import Limits, check_delivered
+from cosim.grid.limits import Limits, check, check_delivered
 from cosim.grid.power_flow import make_power_flow
 from cosim.grid.reference import ReferenceCheck, make_reference, sample
 from cosim.mechanisms.deployment import Deployment
@@ -128,6 +128,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
             line_idx=topology.line_idx,
             trafo_idx=topology.trafo_idx,
             delivered_check=lambda flow: check_delivered(flow, limits, topology),
+            violates=lambda p, q: check(engine.solve(p, q), limits, topology).any_violated,
             state=state,
             progress=hooks.progress,
             interrupted=hooks.interrupted,

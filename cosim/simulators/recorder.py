@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cosim.devices.deferral import caught_up_mw
 from cosim.messages import (
     ChecksMessage,
     DeliveryMessage,
@@ -18,7 +19,7 @@ from cosim.messages import (
 )
 from cosim.results.writer import TableWriter
 from cosim.simulators.base import Children, Inbox, PopulationSimulator
-from cosim.units import IntArray
+from cosim.units import SECONDS_PER_HOUR, FloatArray, IntArray
 
 Progress = Callable[[int, bool], None]
 
@@ -54,6 +55,8 @@ class RecorderParts:
         Bus of each connection point, and indices of the elements in the network.
     delivered_check : callable
         Check of a solved power flow against the limits.
+    violates : callable
+        Whether injections, in MW and Mvar, violate a limit.
     state : RunState
         Kept up to date.
     progress : callable
@@ -69,13 +72,14 @@ class RecorderParts:
     line_idx: IntArray
     trafo_idx: IntArray
     delivered_check: Callable[[FlowMessage], StageMessage]
+    violates: Callable[[FloatArray, FloatArray], bool]
     state: RunState
     progress: Progress
     interrupted: Callable[[], bool]
 
 
 class RecorderSimulator(PopulationSimulator[RecorderParts]):
-    """Steps once per interval, last of all, and keeps nothing."""
+    """Steps once per interval, last of all, and keeps nothing but what consumption is owed."""
 
     role: ClassVar[str] = "recorder"
     stage: ClassVar[str] = "recording"
@@ -88,6 +92,7 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
         kinds = ["line"] * len(parts.line_idx) + ["trafo"] * len(parts.trafo_idx)
         self._branches = np.array(kinds, dtype=object)
         self._branch_idx = np.concatenate([parts.line_idx, parts.trafo_idx])
+        self._owed_mwh = np.zeros(len(parts.names))
 
     def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
         """Record one interval, and what was settled of the one before."""
@@ -102,8 +107,9 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
             checks = inbox.of(ChecksMessage) or ChecksMessage([])
             before = [self._check(interval, stage) for stage in checks.stages]
             dispatched_wh = self._schedules(interval, schedule)
-            self._prosumers(interval, inbox.need(DeliveryMessage), dispatched_wh)
-            self._flow(interval, flow)
+            delivery = inbox.need(DeliveryMessage)
+            self._prosumers(interval, delivery, dispatched_wh)
+            self._rebound(interval, delivery, self._flow(interval, flow))
             state.intervals_done = interval + 1
             self.parts.progress(interval, before[0] if before else False)
         if self.parts.interrupted():
@@ -167,7 +173,23 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
             },
         )
 
-    def _flow(self, interval: int, flow: FlowMessage) -> None:
+    def _rebound(self, interval: int, delivery: DeliveryMessage, violated: bool) -> None:
+        """Record whether a violation is there without the consumption that is caught up, too."""
+        more_mw = caught_up_mw(self._owed_mwh, delivery.owed_mwh, self.step_s / SECONDS_PER_HOUR)
+        self._owed_mwh = delivery.owed_mwh
+        if violated and more_mw.any():
+            without = self.parts.violates(delivery.p_inject_mw + more_mw, delivery.q_inject_mvar)
+            self._append(
+                "rebounds",
+                {
+                    "interval": interval,
+                    "caught_up_mw": [float(more_mw.sum())],
+                    "violated_without": [without],
+                },
+            )
+
+    def _flow(self, interval: int, flow: FlowMessage) -> bool:
+        """Record the power flow and its check; return whether any limit is violated."""
         self._append(
             "grid_balance",
             {
@@ -197,4 +219,4 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
                 "loading_percent": np.concatenate(loadings),
             },
         )
-        self._check(interval, self.parts.delivered_check(flow))
+        return self._check(interval, self.parts.delivered_check(flow))

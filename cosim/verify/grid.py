@@ -16,7 +16,7 @@ from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
 from cosim.verify.population import RebuiltPopulation
-from cosim.verify.power_flows import Case
+from cosim.verify.power_flows import Case, caught_up_cases, solve_cases
 
 TOLERANCE_PU = 1e-8
 TOLERANCE_DEGREE = 1e-6
@@ -169,6 +169,26 @@ def check_grid_checks(
         if key[0] % every == 0:
             _check_unsolved(outcome, rebuilt, key, rows, last, limits)
     _check_violations(outcome, frame, violations)
+    return outcome
+
+
+def check_rebounds(rebuilt: RebuiltPopulation, every: int, jobs: int) -> Check:
+    """Solve violated intervals again without what was caught up."""
+    outcome = Check("rebounds", "pandapower.runpp of what was delivered, less what was caught up")
+    results, topology = rebuilt.results, rebuilt.model.topology
+    limits = Limits(**results.scenario.grid.limits.model_dump())
+    cases = caught_up_cases(results, every)
+    states = solve_cases(rebuilt, cases, jobs)
+    listed = results.table("rebounds")
+    listed = listed[listed["interval"] % every == 0]
+    own = pd.DataFrame(
+        {
+            "interval": [case.interval for case in cases],
+            "caught_up_mw": [case.caught_up_mw for case in cases],
+            "violated_without": [check(s, limits, topology).any_violated for s in states],
+        }
+    )
+    outcome.keyed("rebounds", ["interval"], listed, own, ["caught_up_mw", "violated_without"])
     return outcome
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandapower as pp
 
+from cosim.devices.deferral import caught_up_mw
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import GridState
 from cosim.results.reader import Results, by_interval
@@ -29,13 +30,17 @@ NEWTON_MVA = 1e-9
 
 @dataclass(frozen=True)
 class Case:
-    """One state to be solved: injections at a stage of an interval. [MW, Mvar]"""
+    """One state to be solved: injections at a stage of an interval. [MW, Mvar]
+
+    ``caught_up_mw`` is the consumption that was caught up and is left out of them.
+    """
 
     interval: int
     stage: str
     round: int
     p_mw: FloatArray
     q_mvar: FloatArray
+    caught_up_mw: float = 0.0
 
 
 class Solver:
@@ -142,6 +147,26 @@ def delivered_cases(results: Results, every: int) -> list[Case]:
         for interval, rows in by_interval(frame)
         if interval % every == 0
     ]
+
+
+def caught_up_cases(results: Results, every: int) -> list[Case]:
+    """Return the states as delivered without what was caught up, where limits were violated."""
+    frame, step_h = results.table("prosumers"), results.step_h
+    checks = results.table("grid_checks")
+    violated = checks[checks["violated"] & (checks["stage"] == "delivered")]
+    wanted, cases = set(violated["interval"]), []
+    before_mwh: FloatArray | None = None
+    for interval, rows in by_interval(frame):
+        owed_mwh = rows["deferred_mwh"].to_numpy(float)
+        if before_mwh is None:
+            before_mwh = np.zeros_like(owed_mwh)
+        more_mw = caught_up_mw(before_mwh, owed_mwh, step_h)
+        before_mwh = owed_mwh
+        if interval in wanted and more_mw.any() and interval % every == 0:
+            p_mw = rows["p_inject_mw"].to_numpy(float) + more_mw
+            q_mvar = rows["q_inject_mvar"].to_numpy(float)
+            cases.append(Case(interval, "delivered", 0, p_mw, q_mvar, float(more_mw.sum())))
+    return cases
 
 
 def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:

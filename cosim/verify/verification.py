@@ -254,4 +254,5 @@ def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> 
     solved = done.prepare("power flow", solve)
     if solved is not None:
         done.run("grid checks", grid.check_grid_checks, rebuilt, *solved, every)
+        done.run("rebounds", grid.check_rebounds, rebuilt, every, jobs)
     done.run("margins", check_margins, rebuilt, every)
