@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 from cosim.devices.device import DeviceColumn, Equipment
 from cosim.devices.pv import Photovoltaics
 from cosim.devices.storage import Storage
-from cosim.settings import Fraction, Model, Positive
-from cosim.units import MWH_PER_KWH, BoolArray
+from cosim.settings import Fraction, Model, NonNegative, Positive
+from cosim.units import MWH_PER_KWH, BoolArray, ueur_from_eur
 
 
 class BatterySettings(Model):
@@ -35,6 +35,9 @@ class BatterySettings(Model):
     )
     soc_initial: Fraction = Field(0.5, description="state of charge at the start [-]")
     soc_min: Fraction = Field(0.05, description="least state of charge [-]")
+    wear_eur_per_kwh: NonNegative = Field(
+        0.03, description="wear of each kWh charged, and again of each discharged [EUR/kWh]"
+    )
     mode: Literal["self_consumption", "arbitrage"] = Field(
         "self_consumption",
         description="store one's own surplus, or also trade on a price forecast",
@@ -93,6 +96,7 @@ class Battery(Storage):
             charge_efficiency=np.full(len(owners), settings.charge_efficiency),
             discharge_efficiency=np.full(len(owners), settings.discharge_efficiency),
             trades=settings.mode == "arbitrage",
+            wear_ueur_per_kwh=ueur_from_eur(settings.wear_eur_per_kwh),
         )
 
 

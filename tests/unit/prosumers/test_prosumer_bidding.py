@@ -119,6 +119,19 @@ def test_potentials_of_flexible_consumption(make_bidders):
     assert potentials.flex_down_wh[HEAT_PUMP_OWNER] == 0
 
 
+def test_wear_and_discomfort_are_what_the_scenario_says(make_bidders):
+    deferral = DeferralSettings(
+        share_of_power=0.5, energy_max_kwh=1.0, discomfort_eur_per_kwh=0.123
+    )
+    bidders = make_bidders(battery=_battery(wear_eur_per_kwh=0.01), deferral=deferral)
+    potentials = bid(bidders, 1)
+    [(_, _, price, if_traded), (_, _, up, up_if_traded)] = blocks(potentials, BATTERY_OWNER)
+    assert (price, if_traded) == (80_000 + 10_000, 300_000 + 10_000)
+    again = int(np.ceil(300_000 / 0.72))
+    assert (up, up_if_traded) == (10_000 + again - 300_000, 10_000 + again - 80_000)
+    assert blocks(potentials, HEAT_PUMP_OWNER) == [(1, 561, 123_000, 123_000 + 220_000)]
+
+
 def test_owed_energy_limits_what_can_be_put_off(make_bidders):
     owed = np.array([0, 0, 0, 0.0009, 0])
     potentials = bid(make_bidders(), 1, owed_mwh=owed)

@@ -111,7 +111,8 @@ def test_zero_intelligence_is_uniform_between_feed_in_and_retail(tariff):
 
 def test_unknown_strategy_lists_the_known_ones():
     with pytest.raises(
-        ValidationError, match="unknown strategy 'trutful'; there are mark_up, supplier_only, truthful, zero"
+        ValidationError,
+        match="unknown strategy 'trutful'; there are mark_up, supplier_only, truthful, zero",
     ):
         StrategySettings(name="trutful")
 
