@@ -38,9 +38,10 @@ class BatterySettings(Model):
     wear_eur_per_kwh: NonNegative = Field(
         0.03, description="wear of each kWh charged, and again of each discharged [EUR/kWh]"
     )
-    mode: Literal["self_consumption", "arbitrage"] = Field(
+    mode: Literal["self_consumption", "arbitrage", "keep_headroom"] = Field(
         "self_consumption",
-        description="store one's own surplus, or also trade on a price forecast",
+        description="store one's own surplus at once, or also trade on a price forecast, or store "
+        "it when it is expected to be worth least and keep headroom for relief until then",
     )
 
     @model_validator(mode="after")
@@ -96,6 +97,7 @@ class Battery(Storage):
             charge_efficiency=np.full(len(owners), settings.charge_efficiency),
             discharge_efficiency=np.full(len(owners), settings.discharge_efficiency),
             trades=settings.mode == "arbitrage",
+            keeps_headroom=settings.mode == "keep_headroom",
             wear_ueur_per_kwh=ueur_from_eur(settings.wear_eur_per_kwh),
         )
 
