@@ -15,8 +15,8 @@ from pydantic import Field, model_validator
 from cosim.devices.device import DeviceColumn, Equipment, own_values
 from cosim.devices.pv import Photovoltaics
 from cosim.devices.storage import Storage
-from cosim.settings import Fraction, Model, Positive
-from cosim.units import MWH_PER_KWH, BoolArray, FloatArray
+from cosim.settings import Fraction, Model, NonNegative, Positive
+from cosim.units import MWH_PER_KWH, BoolArray, FloatArray, ueur_from_eur
 
 
 class BatterySettings(Model):
@@ -36,9 +36,13 @@ class BatterySettings(Model):
     )
     soc_initial: Fraction = Field(0.5, description="state of charge at the start [-]")
     soc_min: Fraction = Field(0.05, description="least state of charge [-]")
-    mode: Literal["self_consumption", "arbitrage"] = Field(
+    wear_eur_per_kwh: NonNegative = Field(
+        0.03, description="wear of each kWh charged, and again of each discharged [EUR/kWh]"
+    )
+    mode: Literal["self_consumption", "arbitrage", "keep_headroom"] = Field(
         "self_consumption",
-        description="store one's own surplus, or also trade on a price forecast",
+        description="store one's own surplus at once, or also trade on a price forecast, or store "
+        "it when it is expected to be worth least and keep headroom for relief until then",
     )
 
     @model_validator(mode="after")
@@ -99,6 +103,8 @@ class Battery(Storage):
             charge_efficiency=own_values(n, "charge_efficiency", settings, own),
             discharge_efficiency=own_values(n, "discharge_efficiency", settings, own),
             trades=settings.mode == "arbitrage",
+            keeps_headroom=settings.mode == "keep_headroom",
+            wear_ueur_per_kwh=ueur_from_eur(settings.wear_eur_per_kwh),
         )
 
 

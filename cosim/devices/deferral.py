@@ -21,7 +21,7 @@ from pydantic import Field
 from cosim.devices.device import DeviceColumn, Role, own_values
 from cosim.devices.profiled import ProfiledDevice, Series, frozen, ratio, total
 from cosim.settings import Fraction, Model, NonNegative, Positive
-from cosim.units import MWH_PER_KWH, FloatArray
+from cosim.units import MWH_PER_KWH, FloatArray, ueur_from_eur
 
 OWED = DeviceColumn("deferred_mwh", "MWh", "consumption put off and still owed at its end")
 
@@ -31,6 +31,9 @@ class DeferralSettings(Model):
 
     share_of_power: Fraction = Field(0.5, description="deferrable share of the momentary power")
     energy_max_kwh: NonNegative = Field(4.0, description="most energy owed per prosumer [kWh]")
+    discomfort_eur_per_kwh: NonNegative = Field(
+        0.05, description="cost of each kWh of comfort that is put off [EUR/kWh]"
+    )
     price_responsive: bool = Field(
         False,
         description="put off what is not bought locally while it is expected to be cheaper later",
@@ -80,6 +83,8 @@ class Deferral(Series):
         Whether it waits for cheaper energy by itself.
     wait_h : float
         How far it then looks ahead. [h]
+    discomfort_ueur_per_kwh : int
+        Cost of putting off consumption. [µEUR/kWh]
     """
 
     members: tuple[Deferrable, ...]
@@ -87,9 +92,7 @@ class Deferral(Series):
     energy_max_mwh: FloatArray
     responds: bool = False
     wait_h: float = 0.0
-
-    discomfort_ueur_per_kwh: ClassVar[int] = 50_000
-    """Compensation asked for putting off consumption. [µEUR/kWh]"""
+    discomfort_ueur_per_kwh: int = 50_000
 
     @classmethod
     def of(
@@ -116,6 +119,7 @@ class Deferral(Series):
             energy_max_mwh=frozen(np.where(has_any, energy_max_mwh, 0.0)),
             responds=settings.price_responsive,
             wait_h=settings.wait_h,
+            discomfort_ueur_per_kwh=ueur_from_eur(settings.discomfort_eur_per_kwh),
         )
 
     @classmethod

@@ -30,6 +30,8 @@ class Storage(Device):
         One-way efficiencies in (0, 1]. [-]
     trades : bool
         Whether it trades on a price forecast, on top of storing its owner's surplus.
+    keeps_headroom : bool
+        Whether it stores the owner's surplus only when that is expected to be worth least.
     wear_ueur_per_kwh : int
         Wear per kWh charged, and again per kWh discharged. The default of 0.03 EUR/kWh is a battery
         of 360 EUR per kWh of capacity that lasts 6 000 full cycles. [µEUR/kWh]
@@ -47,6 +49,7 @@ class Storage(Device):
     charge_efficiency: FloatArray
     discharge_efficiency: FloatArray
     trades: bool = False
+    keeps_headroom: bool = False
     wear_ueur_per_kwh: int = 30_000
 
     column_roles: ClassVar[tuple[Role, ...]] = ("storage", "")
@@ -86,8 +89,8 @@ class Storage(Device):
         (n,) float
             Power, not negative. [MW]
         """
-        room_mwh = np.maximum(self.capacity_mwh - soc_mwh, 0.0)
-        return np.minimum(self.p_max_mw, room_mwh / (self.charge_efficiency * step_h))
+        headroom_mwh = np.maximum(self.capacity_mwh - soc_mwh, 0.0)
+        return np.minimum(self.p_max_mw, headroom_mwh / (self.charge_efficiency * step_h))
 
     def discharge_limit_mw(self, soc_mwh: FloatArray, step_h: float) -> FloatArray:
         """Return the most power that a step can discharge: the rating, or what empties it.

@@ -167,7 +167,8 @@ class Bidders:
         socs = [every_mwh[storage.soc_column()] for storage in storages]
         prices = partial(self.price_forecast.coming_day, interval)
         retail = self.tariff.retail_price_ueur_per_kwh
-        plans = plan_storages(storages, socs, inflexible_mw, step_h, prices, retail)
+        coming = partial(f.day_ahead.coming_mw, interval)
+        plans = plan_storages(storages, socs, inflexible_mw, step_h, prices, retail, coming)
         put_off = np.where(nobody, 0.0, deferrable + recovery)
         plan, held = plan_consumption(
             plans, deferral, put_off, inflexible_mw, step_h, prices, retail
@@ -181,7 +182,7 @@ class Bidders:
         order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
         order_wh[self._at_shared] = price[self._at_shared] = 0
         reaches = [
-            Reach.of(storage, own, soc, step_h)
+            Reach.of(storage, own, soc, step_h, coming(), self.tariff)
             for storage, own, soc in zip(storages, plans, socs, strict=True)
         ]
         lower = lowering(
@@ -206,7 +207,7 @@ class Bidders:
         )
         flexibility = self._followers.flexibility(
             interval,
-            blocks_of({-1: [lower], 1: [upper]}),
+            blocks_of({-1: lower, 1: upper}),
             planned_wh,
             firm_wh,
             state_of_charge(storages, socs),

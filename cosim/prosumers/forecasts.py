@@ -13,6 +13,7 @@ import numpy as np
 from cosim.devices.population import Population
 from cosim.devices.profiled import Series, frozen, ratio, total
 from cosim.errors import ScenarioError
+from cosim.prosumers.day_ahead import DayAhead, expected_mw
 from cosim.prosumers.forecasting.model import (
     FIELD,
     ForecastModel,
@@ -93,6 +94,8 @@ class Forecasts:
         horizon as they will be. [MW]
     classes : tuple of ClassForecast
         Each class for itself, at both horizons.
+    day_ahead : DayAhead
+        Net injection of all devices as expected on the day before.
     """
 
     generated_mw: FloatArray
@@ -105,6 +108,7 @@ class Forecasts:
     community_supply_mw: FloatArray
     community_demand_mw: FloatArray
     classes: tuple[ClassForecast, ...]
+    day_ahead: DayAhead
 
 
 @dataclass(frozen=True)
@@ -267,6 +271,14 @@ def make_forecasts(
         community_supply_mw=frozen(total([e.community_mw for e in generation]).sum(axis=1)),
         community_demand_mw=frozen(demand_mw.sum(axis=1)),
         classes=tuple(e.of_class for e in (*generation, *consumption, flexible)),
+        day_ahead=DayAhead.of(
+            frozen(
+                total([e.day_ahead_mw for e in generation])
+                - total([e.day_ahead_mw for e in (*consumption, flexible)])
+            ),
+            known.start,
+            population.step_s,
+        ),
     )
 
 
@@ -278,6 +290,10 @@ class _Expected:
     q_mvar: FloatArray
     community_mw: FloatArray
     of_class: ClassForecast
+
+    @property
+    def day_ahead_mw(self) -> FloatArray:
+        return expected_mw(self.of_class.day_ahead_mw, self.of_class.day_before_mw)
 
 
 def _expect(

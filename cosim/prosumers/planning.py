@@ -4,7 +4,8 @@ A plan has two sides. The *firm* side happens whether or not the order is matche
 side is what the prosumer nominates if its order clears in full. With an order that clears in part,
 the market contracts a point between the two.
 
-Self-consumption is firm: surplus PV is stored, a deficit is covered from the battery. Arbitrage
+Self-consumption is firm: surplus PV is stored, a deficit is covered from the battery. A storage
+that keeps headroom stores the same surplus later, when it is expected to be worth less. Arbitrage
 adds what only a trade can pay for, charging beyond the surplus when the market is expected to be
 cheap and discharging beyond the deficit when it is expected to be dear, and that part is planned
 but not firm.
@@ -13,7 +14,7 @@ but not firm.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from cosim.units import FloatArray
 #: Intervals in the cheapest quarter of the day may charge, in the dearest quarter discharge.
 CHEAP_QUANTILE = 0.25
 DEAR_QUANTILE = 0.75
+#: Share of the surplus expected later that a storage which keeps headroom counts on.
+SURE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def plan_storages(
     step_h: float,
     expected_ueur_per_kwh: Callable[[], FloatArray],
     retail_price_ueur_per_kwh: float,
+    coming_mw: Callable[[], FloatArray] | None = None,
 ) -> list[StoragePlan]:
     """Plan each storage with what those before it leave.
 
@@ -68,6 +72,9 @@ def plan_storages(
         Gives the prices expected of the coming intervals, this one first. [µEUR/kWh]
     retail_price_ueur_per_kwh : float
         Price that stored energy saves. [µEUR/kWh]
+    coming_mw : callable, optional
+        Gives the net injection expected of the coming day without storages, the next interval
+        first; default: nothing is expected, and no headroom kept. [MW]
     """
     plans = []
     for storage, soc_mwh in zip(storages, stored_mwh, strict=True):
@@ -79,6 +86,11 @@ def plan_storages(
             plan = plan_self_consumption(
                 storage, soc_mwh, p_inflexible_mw, step_h, retail_price_ueur_per_kwh
             )
+            if storage.keeps_headroom and coming_mw is not None:
+                power = plan.firm_p_mw - put_off_charging_mw(
+                    storage, soc_mwh, plan.firm_p_mw, step_h, expected_ueur_per_kwh(), coming_mw()
+                )
+                plan = replace(plan, firm_p_mw=power, planned_p_mw=power)
         p_inflexible_mw = p_inflexible_mw - plan.firm_p_mw
         plans.append(plan)
     return plans
@@ -123,6 +135,59 @@ def plan_self_consumption(
     power = storage.limit_power_mw(soc_mwh, p_inflexible_mw, step_h)
     value = np.full(len(power), float(retail_price_ueur_per_kwh))
     return StoragePlan(power, power, value, value)
+
+
+def put_off_charging_mw(
+    storage: Storage,
+    soc_mwh: FloatArray,
+    p_mw: FloatArray,
+    step_h: float,
+    expected_ueur_per_kwh: FloatArray,
+    coming_mw: FloatArray,
+) -> FloatArray:
+    """Return how much less a storage can charge now because it fills later for no more.
+
+    Surplus that is stored is not sold, so it is best stored when it is worth least. Charging is put
+    off as far as the surplus of later intervals, at an expected price that is not higher than now,
+    fills the headroom: of it the share :data:`SURE` counts, and only what comes before the stored
+    energy is used up. Until then the headroom is there for relief, which is paid for. Putting off
+    charging of a storage until the feed-in peak, in place of charging at once, is the feed-in
+    damping of J. Moshövel and others: Analysis of the maximal possible grid relief from
+    PV-peak-power impacts by using storage systems for increased self-consumption. Applied Energy
+    137 (2015) 567-575, doi:10.1016/j.apenergy.2014.07.021; here prices say when it pays.
+
+    Parameters
+    ----------
+    storage : Storage
+    soc_mwh : (n,) float
+        Stored energy. [MWh]
+    p_mw : (n,) float
+        Power of self-consumption, charging positive. [MW]
+    step_h : float
+        Step length. [h]
+    expected_ueur_per_kwh : (at least 1,) float
+        Prices expected of the coming intervals, this one first. [µEUR/kWh]
+    coming_mw : (T, n) float
+        Expected net injection, the next interval first. [MW]
+
+    Returns
+    -------
+    (n,) float
+        From 0 to the charging power. [MW]
+    """
+    ahead = coming_mw[: len(expected_ueur_per_kwh) - 1]
+    is_cheap = expected_ueur_per_kwh[1 : 1 + len(ahead)] <= expected_ueur_per_kwh[0]
+    deficit_mw = np.minimum(np.maximum(-ahead, 0.0), storage.p_max_mw)
+    used_mwh = np.cumsum(deficit_mw, axis=0) * (step_h / storage.discharge_efficiency)
+    in_time = used_mwh <= np.maximum(soc_mwh - storage.soc_min_mwh, 0.0)
+    surplus_mw = np.minimum(np.maximum(ahead, 0.0), storage.p_max_mw)
+    counts = np.where(is_cheap[:, None] & in_time, surplus_mw, 0.0)
+    later_mw = SURE * counts.sum(axis=0)
+    headroom_mw = np.maximum(storage.capacity_mwh - soc_mwh, 0.0) / (
+        storage.charge_efficiency * step_h
+    )
+    charging_mw = np.maximum(p_mw, 0.0)
+    return np.asarray(np.clip(later_mw - headroom_mw + charging_mw, 0.0, charging_mw))
 
 
 def plan_arbitrage(

@@ -15,6 +15,7 @@ import numpy as np
 from cosim.devices.storage import Storage
 from cosim.messages import BlocksMessage
 from cosim.prosumers.planning import StoragePlan
+from cosim.prosumers.stored_value import StoredValue, stored_value
 from cosim.scenario.prosumers import Tariff
 from cosim.units import WH_PER_MWH, FloatArray, IntArray
 
@@ -32,22 +33,40 @@ class Reach:
         Beyond both sides, as magnitudes. [MW]
     charging_mw, discharging_mw : (n,) float
         On both sides. [MW]
-    wear_ueur_per_kwh : int
-        Of each direction. [µEUR/kWh]
-    round_trip_efficiency : (n,) float
-        Share of charged energy that comes back. [-]
+    value : StoredValue
+        Costs of charging and discharging more.
     """
 
     more_charging_mw: FloatArray
     more_discharging_mw: FloatArray
     charging_mw: FloatArray
     discharging_mw: FloatArray
-    wear_ueur_per_kwh: int
-    round_trip_efficiency: FloatArray
+    value: StoredValue
 
     @classmethod
-    def of(cls, storage: Storage, plan: StoragePlan, soc_mwh: FloatArray, step_h: float) -> Reach:
-        """Find it for a storage with a plan."""
+    def of(
+        cls,
+        storage: Storage,
+        plan: StoragePlan,
+        soc_mwh: FloatArray,
+        step_h: float,
+        coming_mw: FloatArray,
+        tariff: Tariff,
+    ) -> Reach:
+        """Find it for a storage with a plan.
+
+        Parameters
+        ----------
+        storage : Storage
+        plan : StoragePlan
+        soc_mwh : (n,) float
+            Stored energy. [MWh]
+        step_h : float
+            Step length. [h]
+        coming_mw : (T, n) float
+            Expected net injection of the coming day, without storages. [MW]
+        tariff : Tariff
+        """
         low_mw = np.minimum(plan.firm_p_mw, plan.planned_p_mw)
         high_mw = np.maximum(plan.firm_p_mw, plan.planned_p_mw)
         charge_limit_mw = storage.charge_limit_mw(soc_mwh, step_h)
@@ -57,8 +76,13 @@ class Reach:
             more_discharging_mw=np.maximum(low_mw + discharge_limit_mw, 0.0),
             charging_mw=np.maximum(low_mw, 0.0),
             discharging_mw=np.maximum(-high_mw, 0.0),
-            wear_ueur_per_kwh=storage.wear_ueur_per_kwh,
-            round_trip_efficiency=storage.round_trip_efficiency,
+            value=stored_value(
+                storage,
+                storage.next_soc_mwh(soc_mwh, plan.firm_p_mw, step_h),
+                coming_mw,
+                step_h,
+                tariff,
+            ),
         )
 
 
@@ -88,11 +112,12 @@ def lowering(
     storages: Sequence[Reach],
     tariff: Tariff,
     step_h: float,
-) -> Potential:
-    """Find by how much net injection can be lowered: throttle generators, charge more.
+) -> list[Potential]:
+    """Find by how much net injection can be lowered: charge more, throttle generators.
 
     The feed-in price is lost for what the supplier would take, and the retail price paid for what
-    it has to stand in for; on top come wear and the cost of throttling, the dearest of the parts.
+    it has to stand in for; on top come wear less the value of what is stored, or the cost of
+    throttling.
 
     Parameters
     ----------
@@ -104,16 +129,18 @@ def lowering(
     tariff : Tariff
     step_h : float
         Step length. [h]
+
+    Returns
+    -------
+    list of Potential
+        In the order in which devices are used.
     """
-    lower_mw, wear = throttleable_mw, throttling_ueur_per_kwh
-    for storage in storages:
-        lower_mw = lower_mw + storage.more_charging_mw
-        own = np.where(storage.more_charging_mw > 0, storage.wear_ueur_per_kwh, 0)
-        wear = np.maximum(wear, own)
-    return Potential(
-        _whole_wh(lower_mw, step_h),
-        wear + tariff.feed_in_price_ueur_per_kwh,
-        wear + tariff.retail_price_ueur_per_kwh,
+    costs: list[FloatArray] = [one.value.charging_ueur_per_kwh for one in storages]
+    return _stacked(
+        [*(one.more_charging_mw for one in storages), throttleable_mw],
+        [*costs, throttling_ueur_per_kwh.astype(np.float64)],
+        (tariff.feed_in_price_ueur_per_kwh, tariff.retail_price_ueur_per_kwh),
+        step_h,
     )
 
 
@@ -123,32 +150,56 @@ def raising(
     storages: Sequence[Reach],
     tariff: Tariff,
     step_h: float,
-) -> Potential:
+) -> list[Potential]:
     """Find by how much net injection can be raised: discharge more, catch up later, put off.
 
-    Energy that is discharged must be bought again at retail and through losses, and wears; energy
-    that is put off is bought at retail later, and has cost discomfort. The retail price is saved
-    now for what the supplier would deliver, and the feed-in price earned for the rest. The dearest
-    of the parts counts.
+    Energy that is discharged is missing at its next use, or is charged again; energy that is put
+    off is bought at retail later, and has cost discomfort. The retail price is saved now for what
+    the supplier would deliver, and the feed-in price earned for the rest.
 
     Parameters
     ----------
     put_off_mw : (n,) float
         Recovery that can wait, and consumption that can be put off. [MW]
     discomfort_ueur_per_kwh : int
-        Compensation asked for it. [µEUR/kWh]
+        Cost of it. [µEUR/kWh]
     storages, tariff, step_h
         As in :func:`lowering`.
+
+    Returns
+    -------
+    list of Potential
+        In the order in which devices are used.
     """
     retail, feed_in = tariff.retail_price_ueur_per_kwh, tariff.feed_in_price_ueur_per_kwh
-    raise_mw = put_off_mw
-    cost = np.where(put_off_mw > 0, discomfort_ueur_per_kwh + retail, 0)
-    for storage in storages:
-        more_mw = storage.more_discharging_mw
-        raise_mw = raise_mw + more_mw
-        own = storage.wear_ueur_per_kwh + np.ceil(retail / storage.round_trip_efficiency)
-        cost = np.maximum(cost, np.where(more_mw > 0, own, 0).astype(np.int64))
-    return Potential(_whole_wh(raise_mw, step_h), cost - retail, cost - feed_in)
+    later = np.full(len(put_off_mw), float(discomfort_ueur_per_kwh + retail))
+    return _stacked(
+        [*(one.more_discharging_mw for one in storages), put_off_mw],
+        [*(one.value.discharging_ueur_per_kwh for one in storages), later],
+        (-retail, -feed_in),
+        step_h,
+    )
+
+
+def _stacked(
+    powers_mw: Sequence[FloatArray],
+    costs_ueur_per_kwh: Sequence[FloatArray],
+    on_top_ueur_per_kwh: tuple[int, int],
+    step_h: float,
+) -> list[Potential]:
+    """Return a potential for each device, the sum rounded down once; no price is negative."""
+    found, before_mw = [], np.zeros_like(powers_mw[0])
+    before_wh = np.zeros(len(before_mw), dtype=np.int64)
+    for power_mw, cost in zip(powers_mw, costs_ueur_per_kwh, strict=True):
+        before_mw = before_mw + power_mw
+        sum_wh = _whole_wh(before_mw, step_h)
+        prices = (
+            np.maximum(np.ceil(np.round(cost + more, 6)), 0.0).astype(np.int64)
+            for more in on_top_ueur_per_kwh
+        )
+        found.append(Potential(sum_wh - before_wh, *prices))
+        before_wh = sum_wh
+    return found
 
 
 def blocks_of(potentials: Mapping[int, Sequence[Potential]]) -> BlocksMessage:

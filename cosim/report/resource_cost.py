@@ -13,8 +13,9 @@ all in EUR:
 * energy from upstream: net import at the slack bus, losses included, at the wholesale price;
   export counts at the same price with the other sign;
 * fuel: generation at its kind's ``fuel_ueur_per_kwh``;
-* wear: what storages charge and discharge, at their kind's ``wear_ueur_per_kwh``;
-* discomfort: consumption newly put off, at ``Deferral.discomfort_ueur_per_kwh``;
+* wear: what storages charge and discharge, at ``prosumers.battery.wear_eur_per_kwh``, or the
+  ``wear_ueur_per_kwh`` of another kind;
+* discomfort: consumption newly put off, at ``prosumers.deferral.discomfort_eur_per_kwh``;
 * unserved energy: consumption that was cut, at the value of lost load;
 * closing: storage ends as it began, and nothing stays owed. What is missing in a storage is bought
   back at the mean wholesale price through its charging efficiency, what is left over is sold
@@ -30,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from cosim.devices.battery import Battery, BatterySettings
 from cosim.devices.catalogue import SHED, registered
-from cosim.devices.deferral import OWED, Deferral
+from cosim.devices.deferral import OWED, Deferrable, DeferralSettings
 from cosim.devices.profiled import Generator
 from cosim.devices.storage import Storage
 from cosim.report.subjects import subjects
@@ -122,12 +124,12 @@ def in_kind_costs(results: Results) -> pd.DataFrame:
         if issubclass(device, Generator):
             cost["fuel"] += energy[column] * eur_from_ueur(device.fuel_ueur_per_kwh)
         elif issubclass(device, Storage):
-            cost["wear"] += energy[column] * eur_from_ueur(device.wear_ueur_per_kwh)
+            cost["wear"] += energy[column] * wear_eur_per_kwh(results, device)
             state = rows.pivot(index="interval", columns="prosumer", values=device.soc_column())
             cost["closing"] += _closing_eur(results, device, state, rows, values)
     owed = rows.pivot(index="interval", columns="prosumer", values=OWED.name) / MWH_PER_KWH
     put_off = owed.diff().fillna(owed.iloc[:1]).clip(lower=0.0).sum()
-    cost["discomfort"] = put_off * eur_from_ueur(Deferral.discomfort_ueur_per_kwh)
+    cost["discomfort"] = put_off * _section(results, DeferralSettings).discomfort_eur_per_kwh
     cost["unserved"] = energy[SHED.name] * values.unserved_eur_per_kwh
     cost["closing"] += owed.iloc[-1] * values.wholesale_eur_per_kwh
     return cost
@@ -149,14 +151,20 @@ def _closing_eur(
     power = first.reindex(state_mwh.columns).to_numpy()
     gained = stored_mwh(power, charge, discharge, results.step_h)
     change_mwh = state_mwh.iloc[-1].to_numpy() - (state_mwh.iloc[0].to_numpy() - gained)
-    bought, sold = closing_prices(device, values.wholesale_eur_per_kwh)
+    wear_eur = wear_eur_per_kwh(results, device)
+    bought, sold = closing_prices(wear_eur, values.wholesale_eur_per_kwh)
     eur = np.where(change_mwh < 0, change_mwh / charge * bought, change_mwh * discharge * sold)
     return pd.Series(-eur / MWH_PER_KWH, index=state_mwh.columns)
 
 
-def closing_prices(
-    device: Storage | type[Storage], wholesale_eur_per_kwh: float
-) -> tuple[float, float]:
+def wear_eur_per_kwh(results: Results, device: type[Storage]) -> float:
+    """Return the wear of a kind of storage, per kWh charged and again per kWh discharged. [EUR]"""
+    if issubclass(device, Battery):
+        return _section(results, BatterySettings).wear_eur_per_kwh
+    return float(eur_from_ueur(device.wear_ueur_per_kwh))
+
+
+def closing_prices(wear_eur_per_kwh: float, wholesale_eur_per_kwh: float) -> tuple[float, float]:
     """Return what a kWh costs that fills a storage at the end, and what one earns that leaves it.
 
     Returns
@@ -164,8 +172,8 @@ def closing_prices(
     float, float
         With its wear; what would earn nothing is kept. [EUR/kWh]
     """
-    wear_eur = float(eur_from_ueur(device.wear_ueur_per_kwh))
-    return wholesale_eur_per_kwh + wear_eur, max(wholesale_eur_per_kwh - wear_eur, 0.0)
+    wear = wear_eur_per_kwh
+    return wholesale_eur_per_kwh + wear, max(wholesale_eur_per_kwh - wear, 0.0)
 
 
 def stored_mwh(
@@ -174,6 +182,15 @@ def stored_mwh(
     """Return the energy that a power, charging positive, adds to a storage. [MWh]"""
     stored_mw = np.where(p_mw > 0, p_mw * charge_efficiency, p_mw / discharge_efficiency)
     return np.asarray(stored_mw * step_h, dtype=np.float64)
+
+
+M = TypeVar("M", BatterySettings, DeferralSettings)
+_SECTIONS = {BatterySettings: Battery.section, DeferralSettings: Deferrable.section}
+
+
+def _section(results: Results, kind: type[M]) -> M:
+    """Return the scenario's section of batteries, or of consumption that can wait."""
+    return kind.model_validate(results.scenario_fields["prosumers"].get(_SECTIONS[kind], {}))
 
 
 def efficiencies(
@@ -188,8 +205,7 @@ def efficiencies(
     """
     charge = discharge = device.one_way_efficiency
     if issubclass(device, Battery):
-        section = results.scenario_fields["prosumers"].get(device.section, {})
-        known = BatterySettings.model_validate(section)
+        known = _section(results, BatterySettings)
         charge, discharge = known.charge_efficiency, known.discharge_efficiency
     shared = {k: v for each in subjects(results) for k, v in each.efficiencies().items()}
     pairs = [shared.get(name, (charge, discharge)) for name in names]

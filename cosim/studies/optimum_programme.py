@@ -219,7 +219,7 @@ class Programme:
         rating, none = np.broadcast_to(storage.p_max_mw, shape), np.zeros(shape)
         wear = float(eur_from_ueur(storage.wear_ueur_per_kwh))
         fill, empty = (self._add(rating, wear, sign, none) for sign in (-1.0, 1.0))
-        bought, sold = closing_prices(storage, self._price)
+        bought, sold = closing_prices(wear, self._price)
         i = np.flatnonzero(storage.p_max_mw > 0)
         charge, discharge = storage.charge_efficiency[i], storage.discharge_efficiency[i]
         self.stocks.append(

@@ -13,7 +13,7 @@ import pandas as pd
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
-from cosim.units import WH_PER_KWH, amount_earned_ueur, eur_from_ueur
+from cosim.units import MWH_PER_KWH, WH_PER_KWH, amount_earned_ueur, eur_from_ueur
 
 REFUSED_TOLERATED = 0.01
 """Share of refused offers above which a run ends with a warning."""
@@ -29,6 +29,12 @@ class FlexibilityIndicators(IndicatorSet):
     ]
     flexibility_awarded_kwh: Annotated[float, Meaning("kWh", "bought by the DSO")]
     flexibility_delivered_kwh: Annotated[float, Meaning("kWh", "confirmed by meters")]
+    flexibility_throttled_kwh: Annotated[
+        float, Meaning("kWh", "of the delivered, lowering: by generators that were throttled")
+    ]
+    flexibility_unthrottled_kwh: Annotated[
+        float, Meaning("kWh", "of the delivered, lowering: taken in by storages, or not generated")
+    ]
     flexibility_requests: Annotated[int, Meaning("-", "requests that received an offer")]
     flexibility_paid_eur: Annotated[float, Meaning("EUR", "by the DSO")]
     penalties_eur: Annotated[float, Meaning("EUR", "by prosumers, for what was not delivered")]
@@ -73,6 +79,11 @@ class FlexibilityIndicators(IndicatorSet):
             (
                 "Flexibility offered / awarded / delivered",
                 " / ".join(map(number, energies)) + "\u00a0kWh",
+            ),
+            (
+                "… lowered by throttling / otherwise",
+                f"{number(self.flexibility_throttled_kwh)} / "
+                f"{number(self.flexibility_unthrottled_kwh)}\u00a0kWh",
             ),
             (
                 "Flexibility cost (paid − penalties)",
@@ -135,11 +146,14 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     refused = refused_offers(offers)
     bought = rounds[rounds["awarded_wh"] > 0]
     asked, needed = int(bought["asked_ueur"].sum()), int(bought["needed_ueur"].sum())
+    throttled_kwh, other_kwh = lowered_kwh(results, rows)
     is_known = len(rounds) > 0 or not rows["awarded_wh"].any()
     return FlexibilityIndicators(
         flexibility_offered_kwh=float(rows["offered_wh"].sum()) / WH_PER_KWH,
         flexibility_awarded_kwh=float(rows["awarded_wh"].sum()) / WH_PER_KWH,
         flexibility_delivered_kwh=float(rows["delivered_wh"].sum()) / WH_PER_KWH,
+        flexibility_throttled_kwh=throttled_kwh,
+        flexibility_unthrottled_kwh=other_kwh,
         flexibility_requests=int(rows["request"].nunique()),
         flexibility_paid_eur=eur_from_ueur(paid),
         penalties_eur=eur_from_ueur(penalty),
@@ -158,6 +172,24 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
         pivotal_providers=int(pivotal["prosumer"].nunique()),
         pivotal_rounds=len(pivotal[["interval", "request"]].drop_duplicates()),
     )
+
+
+def lowered_kwh(results: Results, flexibility: pd.DataFrame) -> tuple[float, float]:
+    """Return delivered energy that lowered injections: by throttling, and otherwise. [kWh]
+
+    What a prosumer throttles in an interval in which it delivers, up to the delivery, is the first.
+    The rest is taken in by its storages, or was not generated although it was expected.
+    """
+    keys = ["interval", "prosumer"]
+    down = flexibility[flexibility["direction"] == "down"].astype({"prosumer": str})
+    delivered_kwh = down.groupby(keys)["delivered_wh"].sum() / WH_PER_KWH
+    if not delivered_kwh.sum():
+        return 0.0, 0.0
+    powers = results.frame("prosumers").astype({"prosumer": str}).set_index(keys)
+    given_up = [name for name in powers.columns if name.endswith("_curtailed_p_mw")]
+    throttled_kwh = powers[given_up].sum(axis=1) * (results.step_h / MWH_PER_KWH)
+    own_kwh = np.minimum(throttled_kwh.reindex(delivered_kwh.index, fill_value=0.0), delivered_kwh)
+    return float(own_kwh.sum()), float((delivered_kwh - own_kwh).sum())
 
 
 def sent_offers(results: Results) -> pd.DataFrame:

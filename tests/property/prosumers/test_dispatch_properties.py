@@ -178,16 +178,22 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
     )
     bids = bidders.bid(0, devices.soc_mwh, devices.owed_mwh)
     blocks = bids.flexibility
-    lowers = blocks.direction < 0
     assert (blocks.energy_wh > 0).all()
-    for price, least_down, least_up in (
-        (blocks.price_ueur_per_kwh, 80_000, 0),
-        (blocks.price_if_traded_ueur_per_kwh, 300_000, 220_000),
-    ):
-        assert (price >= np.where(lowers, least_down, least_up)).all()
-    # the supplier's spread is between them
+    assert (blocks.price_ueur_per_kwh >= 0).all()
+    # the supplier's spread is between them, but that nobody pays for being relieved
     spread = blocks.price_if_traded_ueur_per_kwh - blocks.price_ueur_per_kwh
-    assert (spread == 300_000 - 80_000).all()
+    assert ((spread >= 0) & (spread <= 300_000 - 80_000)).all()
+    assert (spread[blocks.price_ueur_per_kwh > 0] == 300_000 - 80_000).all()
+    # who throttles loses the feed-in price, who puts off at least its comfort
+    last = {
+        (i, way): k
+        for k, (i, way) in enumerate(
+            zip(blocks.prosumer.tolist(), blocks.direction.tolist(), strict=True)
+        )
+    }
+    for (i, way), k in last.items():
+        if bidders.population.of(Battery).p_max_mw[i] == 0:
+            assert blocks.price_ueur_per_kwh[k] == (80_000 if way < 0 else 50_000)
     assert (bids.order_wh == np.abs(bids.planned_wh)).all()
     in_budget = (bids.order_price_ueur_per_kwh >= 80_000) & (
         bids.order_price_ueur_per_kwh <= 300_000

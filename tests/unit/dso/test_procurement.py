@@ -198,6 +198,42 @@ def test_over_and_under_voltage_at_once_need_both_directions(feeder):
     assert (result.curtailed_mw < 0).any()
 
 
+def in_blocks(offers, shares, factors):
+    """The same offers, each in blocks of increasing prices."""
+    n, k = offers.prosumer.size, len(shares)
+    return Offers(
+        prosumer=np.repeat(offers.prosumer, k),
+        direction=np.repeat(offers.direction, k),
+        energy_mw=(offers.energy_mw[:, None] * shares).ravel(),
+        price=(offers.price[:, None] * factors).ravel(),
+    ), (n, k)
+
+
+def test_blocks_are_awarded_each_by_its_price_and_the_cheapest_first(feeder):
+    engine, year = feeder
+    p_mw, q_mvar = injections(year, "2016-05-24T12:00")
+    network = DsoNetwork(engine, Limits(), **MARGINS)
+    price = np.random.default_rng(3).uniform(0.05, 0.1, p_mw.size)
+    whole = offers_of_all(p_mw, 0.6, price)
+    none = np.zeros(p_mw.size)
+    blocks, shape = in_blocks(whole, np.array([0.3, 0.3, 0.4]), np.array([1.0, 1.5, 3.0]))
+    found = network.procure(p_mw, q_mvar, blocks, none, none, quantum_mw=WH_MW)
+    assert found.margins_kept
+    awarded, most = found.awarded_mw.reshape(shape), blocks.energy_mw.reshape(shape)
+    # a block is used only when those before it are used up
+    for j in range(1, shape[1]):
+        used = awarded[:, j] > 0
+        assert used.any() or j == 2
+        assert awarded[used, j - 1] == pytest.approx(most[used, j - 1], abs=1.01 * WH_MW)
+    # one price for all of an offer, that of its dearest block, buys otherwise and for more
+    dear = Offers(whole.prosumer, whole.direction, whole.energy_mw, 3.0 * whole.price)
+    flat = network.procure(p_mw, q_mvar, dear, none, none, quantum_mw=WH_MW)
+    assert found.awarded_mw @ blocks.price < 0.6 * (flat.awarded_mw @ dear.price)
+    # what the blocks cost is no more than what an award in one price, split, would cost
+    split = np.minimum(np.maximum(flat.awarded_mw[:, None] - np.cumsum(most, 1) + most, 0), most)
+    assert found.awarded_mw @ blocks.price <= (split.ravel() @ blocks.price) * (1 + 1e-6)
+
+
 def test_nothing_to_offer_is_reported_as_not_relieved(village):
     engine, year = village
     p_mw, q_mvar = injections(year, "2016-05-24T12:00")

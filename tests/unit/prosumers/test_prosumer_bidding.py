@@ -102,10 +102,13 @@ def test_potentials_of_a_battery(make_bidders):
     assert potentials.curtailable_down_wh[BATTERY_OWNER] == 749
     # 2 kW of load, and the 1 kW of charging
     assert potentials.curtailable_up_wh[BATTERY_OWNER] == 749
-    again = int(np.ceil(300_000 / 0.72))
+    # the coming surplus fills it anyway: charging now saves feeding in less then, and discharging
+    # now costs feeding in less then, through losses and with wear both ways
+    again = 80_000 / 0.72 + 30_000 * (1 + 1 / 0.72)
     assert blocks(potentials, BATTERY_OWNER) == [
-        (-1, 1499, 80_000 + 30_000, 300_000 + 30_000),
-        (1, 1249, 30_000 + again - 300_000, 30_000 + again - 80_000),
+        (-1, 749, 0, 300_000 - 80_000),
+        (-1, 750, 80_000, 300_000),
+        (1, 1249, 0, int(np.ceil(again)) - 80_000),
     ]
 
 
@@ -117,6 +120,18 @@ def test_potentials_of_flexible_consumption(make_bidders):
     # what the supplier would deliver is bought later instead, for nothing but the discomfort
     assert blocks(potentials, HEAT_PUMP_OWNER) == [(1, 561, 50_000, 50_000 + 220_000)]
     assert potentials.flex_down_wh[HEAT_PUMP_OWNER] == 0
+
+
+def test_wear_and_discomfort_are_what_the_scenario_says(make_bidders):
+    deferral = DeferralSettings(
+        share_of_power=0.5, energy_max_kwh=1.0, discomfort_eur_per_kwh=0.123
+    )
+    bidders = make_bidders(battery=_battery(wear_eur_per_kwh=0.01), deferral=deferral)
+    potentials = bid(bidders, 1)
+    up_if_traded = blocks(potentials, BATTERY_OWNER)[2][3]
+    again = 80_000 / 0.72 + 10_000 * (1 + 1 / 0.72)
+    assert up_if_traded == int(np.ceil(again)) - 80_000
+    assert blocks(potentials, HEAT_PUMP_OWNER) == [(1, 561, 123_000, 123_000 + 220_000)]
 
 
 def test_owed_energy_limits_what_can_be_put_off(make_bidders):

@@ -98,7 +98,7 @@ def test_joint_prices_are_the_strictest_of_those_that_trade():
 
 def test_throttling_asks_for_its_cost(tariff):
     for cost in (0, 1_500):
-        found = lowering(np.array([0.01]), np.array([cost]), (), tariff, STEP_H)
+        (found,) = lowering(np.array([0.01]), np.array([cost]), (), tariff, STEP_H)
         assert found.price_ueur_per_kwh == 80_000 + cost
         assert found.price_if_traded_ueur_per_kwh == 300_000 + cost
 

@@ -225,11 +225,14 @@ def write_result(
     folder: Path,
     market: bool = True,
     change: Callable[[TableWriter], None] | None = None,
+    prosumers: dict[str, Any] | None = None,
     **manifest: Any,
 ) -> Path:
     """Write the result; ``change`` may add rows before the tables are closed."""
     writer = TableWriter(folder)
-    (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(scenario()), encoding="utf-8")
+    given = scenario()
+    given["prosumers"] = given.get("prosumers", {}) | (prosumers or {})
+    (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
     pandapower.to_json(network(), str(writer.folder / "network.json"))
     for k in range(N_INTERVALS):
         write_checks(
@@ -258,7 +261,7 @@ def write_result(
     if change is not None:
         change(writer)
     writer.close()
-    given: dict[str, Any] = {
+    given = {
         "name": "two-houses", "seed": 7, "complete": True, "intervals": N_INTERVALS,
         "intervals_done": N_INTERVALS, "start": "2016-05-24T00:00:00", "step_s": 900,
         "contracts": {}, "chain": {}, "indicators": {}, "timing": {},

@@ -79,6 +79,20 @@ def test_every_part_of_the_resource_cost(five: Results) -> None:
     assert compute_indicators(five).welfare_eur == pytest.approx(-cost.total_eur)
 
 
+def test_wear_and_discomfort_are_those_of_the_scenario(another_result: Callable[..., Path]) -> None:
+    own = {
+        "battery": {"wear_eur_per_kwh": 0.05},
+        "deferral": {"discomfort_eur_per_kwh": 0.4},
+    }
+    cost = resource_cost(
+        Results(another_result(change=fifth_interval, prosumers=own, intervals=5, intervals_done=5))
+    )
+    assert cost.wear_eur == pytest.approx((2 + 4 + 5 + 4) / 4 * 0.05)
+    assert cost.discomfort_eur == pytest.approx(0.5 * 0.4)
+    closing_eur = 0.5 * WHOLESALE - 0.96 * 0.96 * (WHOLESALE - 0.05)
+    assert cost.closing_eur == pytest.approx(closing_eur)
+
+
 def test_payments_add_up_to_zero_and_the_community_pays_the_resources(five: Results) -> None:
     table = money_table(five)
     for payment in PAYMENTS:
