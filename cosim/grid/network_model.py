@@ -327,7 +327,10 @@ def _condense(
         scale = np.zeros(trafo_mva.size)
         rows = row_of_trafo[topology.trafo_live]
         scale[topology.trafo_live] = (
-            100.0 * np.sqrt(3.0) * i_base_ka[rows] * (vn_kv / trafo_mva)[topology.trafo_live]
+            100.0
+            * np.sqrt(3.0)
+            * i_base_ka[rows]
+            * (vn_kv[topology.trafo_live] / trafo_mva[topology.trafo_live])
         )
         blocks.append((idle, gain, row_of_trafo, topology.trafo_live, scale, 0.0))
     slack_rows = y_bus[slack]

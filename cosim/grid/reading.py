@@ -10,6 +10,8 @@ series and protection, are left out unbuilt.
 from __future__ import annotations
 
 import json
+import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,9 @@ BUILT = frozenset({_NETWORK} | _NESTED) | {
 """Module and class of all that is built: what pandapower writes of tables and their values."""
 UNBUILT = ("pandapower.control.", "pandapower.timeseries.", "pandapower.protection.")
 """Modules of controllers and of what belongs to them."""
+_FLAGS = ("in_service", "closed")
+_NUMERIC = re.compile("u?int|float")
+_WHOLE = re.compile("u?int")
 # whatever else stands next to an object is an argument of what builds it
 _KEYS = frozenset(
     {"_module", "_class", "_object", "dtype", "orient", "typ", "crs", "columns"}
@@ -97,7 +102,7 @@ def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
         raise GridDataError(
             "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
         )
-    _adopt_empty_tables(net)
+    _adopt_tables(net, file)
     stored = net.get("user_pf_options")
     net["user_pf_options"] = {}
     return net, dict(stored) if isinstance(stored, dict) else {}
@@ -238,12 +243,15 @@ class _Walk:
             raise self._refused(f"holds a {named} that is no JSON in a text", path)
         nested = _parsed(content)
         if pair in _TABLE and isinstance(nested, dict) and value.get("orient") == "split":
-            nested = self._table(nested, path, unbuilt)
+            dtypes = value.get("dtype")
+            nested = self._table(nested, path, unbuilt, dtypes if isinstance(dtypes, dict) else {})
         else:
             nested = self.value(nested, path, unbuilt=unbuilt)
         return {**value, "_object": json.dumps(nested)}
 
-    def _table(self, table: dict[str, Any], path: str, unbuilt: bool) -> dict[str, Any]:
+    def _table(
+        self, table: dict[str, Any], path: str, unbuilt: bool, dtypes: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return a table without the rows that hold a controller."""
         columns, index, rows = (table.get(part) for part in ("columns", "index", "data"))
         if not (isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)):
@@ -253,6 +261,8 @@ class _Walk:
             if not isinstance(row, list):
                 raise self._refused("holds a table with a row that is no list", path)
             left_out = any(_is_controller(cell) for cell in row)
+            for column, cell in zip(columns, row, strict=True):
+                self._check_cell(path, number, str(column), str(dtypes.get(column)), cell)
             cells = [
                 self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
                 for column, cell in zip(columns, row, strict=True)
@@ -263,6 +273,23 @@ class _Walk:
                 kept_index.append(number)
                 kept_rows.append(cells)
         return {**table, "index": kept_index, "data": kept_rows}
+
+    def _check_cell(self, path: str, number: Any, column: str, dtype: str, cell: Any) -> None:
+        """Refuse what pandapower would cast: ``"False"`` to true, bus 2.5 to bus 2."""
+        problem = ""
+        if column in _FLAGS and cell not in (True, False):  # 1 and 0 are equal to them
+            problem = "neither true nor false"
+        elif _WHOLE.match(dtype) and isinstance(cell, float) and not cell.is_integer():
+            problem = "no whole number"
+        elif isinstance(cell, bool) and _NUMERIC.match(dtype):
+            problem = "no number"
+        if problem:
+            raise GridDataError(
+                f"{path} {number}: {column} is {reprlib.repr(cell)}, {problem}",
+                file=self._file,
+                field=f"{path}.{column}",
+                remedy=f"correct net.{path}.{column}, and write it with pandapower.to_json",
+            )
 
     def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
         """Keep the name of a controller, unless it is out of service."""
@@ -288,12 +315,22 @@ def _is_controller(value: Any) -> bool:
     return module.startswith(UNBUILT) and (module, name) not in BUILT
 
 
-def _adopt_empty_tables(net: Any) -> None:
+def _adopt_tables(net: Any, file: Path) -> None:
     """Give element tables without a row the columns of the pandapower that runs.
 
     A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
     one) that an earlier one looks up even if there is no load.
     """
     for element, table in pp.create_empty_network().items():
-        if isinstance(table, pd.DataFrame) and element in net and net[element].empty:
+        if not isinstance(table, pd.DataFrame):
+            continue
+        own = net.get(element, table)
+        if not isinstance(own, pd.DataFrame):
+            raise GridDataError(
+                f"{element} is {reprlib.repr(own)}, not a table",
+                file=file,
+                field=element,
+                remedy="write it with pandapower.to_json, or leave it out where there is none",
+            )
+        if own.empty:
             net[element] = table.copy()
