@@ -18,8 +18,9 @@ import pandapower as pp
 
 from cosim.errors import GridDataError
 from cosim.grid.element_tables import INJECTIONS, in_service
-from cosim.grid.fixed_point import FixedPointEngine
-from cosim.grid.power_flow import GridState
+from cosim.grid.operation import make_operated
+from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.grid.tap_control import add_controllers, table_of
 from cosim.units import FloatArray
 
 TOLERANCE_PU = 1e-6
@@ -99,7 +100,7 @@ def check_against_file(
         element that differs most.
     """
     _check_options(options, file)
-    engine = FixedPointEngine(net)
+    engine = make_operated("fixed-point", net)
     rated = (p_inject_mw, q_inject_mvar)
     if elements_file is None:
         reference = copy.deepcopy(source)
@@ -147,7 +148,7 @@ def _with_injections(source: Any, net: Any, injections: Injections) -> Any:
 def _solvable(
     source: Any,
     net: Any,
-    engine: FixedPointEngine,
+    engine: PowerFlow,
     extreme: Injections,
     options: Mapping[str, Any],
     file: Path,
@@ -241,6 +242,9 @@ def _check_options(options: Mapping[str, Any], file: Path) -> None:
 def _solve(net: Any, options: Mapping[str, Any], file: Path) -> None:
     net["user_pf_options"] = {}
     arguments = {**options, **_HOW}
+    if not table_of(net).empty and net.controller.empty:
+        add_controllers(net)
+        arguments["run_control"] = True
     try:
         pp.runpp(net, **arguments)
     except Exception as error:  # pandapower raises whatever its numbers lead to

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -150,6 +150,15 @@ class NetworkModel:
     out_idle: ComplexArray
     out_gain: ComplexArray
     v_slack: ComplexArray
+
+    def with_slack_scaled(self, factor: float) -> NetworkModel:
+        """Return the model with the voltages of all external grids times a factor."""
+        return replace(
+            self,
+            v_idle=self.v_idle * factor,
+            out_idle=self.out_idle * factor,
+            v_slack=self.v_slack * factor,
+        )
 
     @property
     def n_points(self) -> int:

@@ -2,9 +2,10 @@
 
 pandapower writes objects as ``{"_module": ..., "_class": ..., "_object": ...}`` and, when it reads
 a file, imports the module and builds the class; below 3.5.4 of any name. Here every such pair is
-compared with a list before pandapower sees the file, in nested strings too. A controller in service
-is refused by its name, since a power flow of a run asks none; others, and what belongs to time
-series and protection, are left out unbuilt.
+compared with a list before pandapower sees the file, in nested strings too. Of controllers in
+service, ``DiscreteTapControl`` is read as data, and every other refused by its name, since a power
+flow of a run asks none; those out of service, and what belongs to time series and protection, are
+left out unbuilt.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from cosim.errors import GridDataError
+from cosim.grid.tap_control import TABLE, controller_rows
 from cosim.grid.validation import require
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
@@ -49,6 +51,7 @@ BUILT = frozenset({_NETWORK} | _NESTED) | {
     (module, name) for module, names in _VALUES.items() for name in names
 }
 """Module and class of all that is built: what pandapower writes of tables and their values."""
+_TAP_CONTROL = ("pandapower.control.controller.trafo.DiscreteTapControl", "DiscreteTapControl")
 UNBUILT = ("pandapower.control.", "pandapower.timeseries.", "pandapower.protection.")
 """Modules of controllers and of what belongs to them."""
 _FLAGS = ("in_service", "closed")
@@ -93,7 +96,7 @@ def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, str(error)) from error
-    checked = inspected(text, file)
+    checked, taps = inspected(text, file)
     try:
         net = pp.from_json_string(checked, convert=True)
     except Exception as error:  # pandapower raises whatever its reader met
@@ -103,13 +106,15 @@ def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
             "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
         )
     _adopt_tables(net, file)
+    if taps:
+        net[TABLE] = pd.DataFrame(taps)
     stored = net.get("user_pf_options")
     net["user_pf_options"] = {}
     return net, dict(stored) if isinstance(stored, dict) else {}
 
 
-def inspected(text: str, file: Path) -> str:
-    """Return the JSON of a network as it may be built.
+def inspected(text: str, file: Path) -> tuple[str, list[dict[str, Any]]]:
+    """Return the JSON of a network as it may be built, and the tap controllers in it.
 
     Parameters
     ----------
@@ -120,8 +125,10 @@ def inspected(text: str, file: Path) -> str:
 
     Returns
     -------
-    str
+    checked : str
         The same data written anew, without controllers: what is built is what was looked at.
+    taps : list of dict
+        Rows of the table ``tap_control``: each ``DiscreteTapControl`` in service, read as data.
 
     Raises
     ------
@@ -136,14 +143,22 @@ def inspected(text: str, file: Path) -> str:
     if walk.controllers:
         raise GridDataError(
             f"holds controllers in service: {', '.join(walk.controllers)}; the power flow of a run "
-            "asks no controller",
+            "asks no controller but DiscreteTapControl",
             file=file,
             field="controller",
             remedy="solve the network with pandapower.runpp(net, run_control=True), so that taps "
             "and set points are where they lead, then put them out of service "
             '(net.controller["in_service"] = False) and write the file again',
         )
-    return checked
+    if len(walk.levels) > 1:
+        raise GridDataError(
+            f"holds tap controllers of {len(walk.levels)} levels, which act one after the other; "
+            "those of a run step together",
+            file=file,
+            field="controller.level",
+            remedy="give all controllers one level",
+        )
+    return checked, walk.taps
 
 
 def _unreadable(file: Path, problem: str) -> GridDataError:
@@ -186,7 +201,10 @@ class _Walk:
     def __init__(self, file: Path) -> None:
         self._file = file
         self.controllers: list[str] = []
-        """Class and index of each controller in service."""
+        """Class and index of each controller in service that no run has."""
+        self.taps: list[dict[str, Any]] = []
+        """Rows of the table of tap controllers."""
+        self.levels: set[str] = set()
 
     def value(self, value: Any, path: str, *, unbuilt: bool = False) -> Any:
         """Return a value as it may be built.
@@ -293,9 +311,23 @@ class _Walk:
 
     def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
         """Keep the name of a controller, unless it is out of service."""
-        if dict(zip(columns, row, strict=True)).get("in_service", True) is not False:
-            named = next(cell["_class"] for cell in row if _is_controller(cell))
-            self.controllers.append(f"{named} (controller {number})")
+        own = dict(zip(columns, row, strict=True))
+        if not own.get("in_service", True):
+            return
+        cell = next(cell for cell in row if _is_controller(cell))
+        named = f"{cell['_class']} (controller {number})"
+        content = cell.get("_object")
+        parsed = _parsed(content) if isinstance(content, str) else content
+        if (cell["_module"], cell["_class"]) != _TAP_CONTROL or not isinstance(parsed, dict):
+            self.controllers.append(named)
+            return
+        self.levels.add(str(own.get("level")))
+        try:
+            self.taps.extend(controller_rows(named, parsed))
+        except GridDataError as error:
+            raise GridDataError(
+                error.problem, file=self._file, field=error.field, remedy=error.remedy
+            ) from error
 
     def _refused(self, problem: str, path: str) -> GridDataError:
         return GridDataError(

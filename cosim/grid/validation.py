@@ -15,6 +15,7 @@ from cosim.errors import GridDataError
 from cosim.grid.element_checks import check_elements_of, check_indices
 from cosim.grid.element_tables import check_tables, some
 from cosim.grid.layout import unplaced_buses
+from cosim.grid.tap_control import check_tap_control
 from cosim.inputs.csv_file import numbers, read_table
 from cosim.inputs.profiles import check_profile_table
 from cosim.plugins import DEVICES
@@ -113,6 +114,7 @@ def check_solvable(net: Any, file: Path, *, imported: bool = False) -> None:
         check_indices(net)
         check_tables(net, imported=imported)
         check_elements_of(net)
+        check_tap_control(net)
     except GridDataError as error:
         raise GridDataError(
             error.problem, file=file, field=error.field, remedy=error.remedy
