@@ -112,6 +112,7 @@ class GridOperator:
         )
 
     def _begin(self, schedule: ScheduleMessage) -> None:
+        self.network.engine.begin(schedule.interval)
         self.checks, self._asked = [], None
         self._curtailed_wh = np.zeros(schedule.nominated_wh.size, dtype=np.int64)
         for instrument in self.instruments:

@@ -155,6 +155,7 @@ class DsoNetwork:
             Injections. [MW, Mvar]
         """
         state = self.engine.solve(p_mw, q_mvar)
+        self.engine.require_rest(state)
         checked = check(state, self.limits, self.engine.topology)
         violations = assess_state(self.engine.sensitivities, state, checked, p_mw, q_mvar)
         tight = check(state, self.relief_limits, self.engine.topology)

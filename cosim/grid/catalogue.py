@@ -35,6 +35,7 @@ from cosim.grid.validation import (
     require,
 )
 from cosim.resources import folder as resource_folder
+from cosim.units import FloatArray
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class GridCase:
     profiles_file : Path
     digests : mapping
         SHA-256 of each file by its name.
+    slack_vm_pu : (T,) float, optional
+        Voltage that all external grids in service hold by interval of a run; the network has that
+        of the first. Default: what the network has, always. [pu]
     """
 
     name: str
@@ -91,6 +95,7 @@ class GridCase:
     elements: pd.DataFrame
     profiles_file: Path
     digests: Mapping[str, str]
+    slack_vm_pu: FloatArray | None = None
 
 
 def list_grids(base: Path | None = None) -> list[GridInfo]:

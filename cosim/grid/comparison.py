@@ -17,9 +17,10 @@ import numpy as np
 import pandapower as pp
 
 from cosim.errors import GridDataError
-from cosim.grid.element_tables import INJECTIONS
-from cosim.grid.fixed_point import FixedPointEngine
-from cosim.grid.power_flow import GridState
+from cosim.grid.element_tables import INJECTIONS, in_service
+from cosim.grid.operation import make_operated
+from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.grid.tap_control import add_controllers, table_of
 from cosim.units import FloatArray
 
 TOLERANCE_PU = 1e-6
@@ -66,7 +67,7 @@ def check_against_file(
     q_inject_mvar: FloatArray,
     file: Path,
     *,
-    own_injections: bool = True,
+    elements_file: Path | None = None,
     extremes: Iterable[Injections] = (),
 ) -> None:
     """Refuse an import whose power flow is not that of the file.
@@ -83,9 +84,10 @@ def check_against_file(
         At the connection points, of the elements' ratings. [MW, Mvar]
     file : Path
         Named in errors.
-    own_injections : bool
-        Whether these stand for the injections of the file; otherwise they are put in place of
-        them, and only the rest of the network is compared.
+    elements_file : Path, optional
+        Where these come from, named in errors of power flows that they alone make impossible; they
+        are then put in place of the injections of the file, and only the rest of the network is
+        compared. Default: they stand for the injections of the file.
     extremes : iterable of (p_inject_mw, q_inject_mvar)
         Further states in which the rest of the network is compared, since a difference may not
         show in the first: each halved until pandapower solves it.
@@ -98,16 +100,31 @@ def check_against_file(
         element that differs most.
     """
     _check_options(options, file)
-    engine = FixedPointEngine(net)
+    engine = make_operated("fixed-point", net)
     rated = (p_inject_mw, q_inject_mvar)
-    reference = copy.deepcopy(source) if own_injections else _with_injections(source, net, rated)
-    _solve(reference, options, file)
+    if elements_file is None:
+        reference = copy.deepcopy(source)
+        _solve(reference, options, file)
+    else:
+        idle = np.zeros_like(p_inject_mw)
+        _solve(_with_injections(source, net, (idle, idle)), options, file)
+        reference = _with_injections(source, net, rated)
+        try:
+            _solve(reference, options, file)
+        except GridDataError as error:
+            raise GridDataError(
+                f"at the ratings of these elements pandapower.runpp does not solve {file.name}, "
+                "which it does without them",
+                file=elements_file,
+                field="p_mw",
+                remedy="give ratings in MW and Mvar that the network can carry",
+            ) from error
     state = engine.solve(*rated)
     if not state.converged:
         raise GridDataError(
-            "pandapower.runpp solves the network of the file, but the fixed-point iteration of a "
-            "run does not converge at the powers of its elements",
-            file=file,
+            f"pandapower.runpp solves the network of {file.name}, but the fixed-point iteration of "
+            "a run does not converge at the powers of its elements",
+            file=elements_file or file,
             remedy="lower these powers until the network is further from its voltage collapse",
         )
     _compare(reference, state, file)
@@ -131,7 +148,7 @@ def _with_injections(source: Any, net: Any, injections: Injections) -> Any:
 def _solvable(
     source: Any,
     net: Any,
-    engine: FixedPointEngine,
+    engine: PowerFlow,
     extreme: Injections,
     options: Mapping[str, Any],
     file: Path,
@@ -161,14 +178,19 @@ def _solvable(
 
 
 def _compare(reference: Any, state: GridState, file: Path) -> None:
-    """Refuse a difference between the results of pandapower and those of the import."""
+    """Refuse a difference between the results of pandapower and those of the import.
+
+    A branch out of service carries nothing; pandapower divides that by a rating that may be zero.
+    """
     pairs = [
         ("bus", "vm_pu", reference.res_bus.vm_pu, state.vm_pu, TOLERANCE_PU, "pu"),
         *(
             (
                 table,
                 "loading_percent",
-                reference[f"res_{table}"].loading_percent.fillna(0.0),
+                reference[f"res_{table}"]
+                .loading_percent.where(in_service(reference[table]), 0.0)
+                .fillna(0.0),
                 loading,
                 TOLERANCE_PERCENT,
                 "%",
@@ -220,6 +242,9 @@ def _check_options(options: Mapping[str, Any], file: Path) -> None:
 def _solve(net: Any, options: Mapping[str, Any], file: Path) -> None:
     net["user_pf_options"] = {}
     arguments = {**options, **_HOW}
+    if not table_of(net).empty and net.controller.empty:
+        add_controllers(net)
+        arguments["run_control"] = True
     try:
         pp.runpp(net, **arguments)
     except Exception as error:  # pandapower raises whatever its numbers lead to

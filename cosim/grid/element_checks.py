@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from cosim.errors import GridDataError
-from cosim.grid.element_tables import in_service, some
+from cosim.grid.element_tables import ELEMENT_TABLES, in_service, some
 from cosim.units import BoolArray, FloatArray
 
 FINITE, NOT_NEGATIVE, POSITIVE = "a finite number", "zero or a positive number", "a positive number"
+SHARE = "above 0 and at most 1"
 
 _ENDS = {"from_bus": FINITE, "to_bus": FINITE}
 COLUMNS: dict[str, dict[str, str]] = {
@@ -55,7 +56,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "bus": FINITE,
         "pn_mech_mw": NOT_NEGATIVE,
         **dict.fromkeys(("loading_percent", "scaling"), FINITE),
-        **dict.fromkeys(("cos_phi", "efficiency_percent"), POSITIVE),
+        "cos_phi": SHARE,
+        "efficiency_percent": POSITIVE,
     },
     **{
         table: {
@@ -69,6 +71,11 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 """Columns that every element in service of a table needs, and the numbers that they may hold."""
 
+_ALWAYS = {
+    "trafo": ("sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent"),
+}
+"""Columns that ``pandapower.runpp`` divides by out of service too, and fails of."""
+
 _BUSES = ("bus", "from_bus", "to_bus", "hv_bus", "lv_bus")
 _TAP_TYPES = ("Ratio", "Symmetrical", "Ideal", "Tabular")
 _OWN_LIMITS = {"bus": ("min_vm_pu", "max_vm_pu"), "line": ("max_loading_percent",)}
@@ -76,7 +83,10 @@ _OWN_LIMITS["trafo"] = _OWN_LIMITS["line"]
 
 
 def check_elements_of(net: Any, tables: Iterable[str] = tuple(COLUMNS)) -> None:
-    """Refuse elements in service with a number that no power flow can take.
+    """Refuse elements with a number that no power flow can take.
+
+    Of what is out of service, buses must be there all the same, and the impedances of transformers
+    be given: ``pandapower.runpp`` computes with them, and fails.
 
     Parameters
     ----------
@@ -97,9 +107,12 @@ def check_elements_of(net: Any, tables: Iterable[str] = tuple(COLUMNS)) -> None:
         _check_in_service(frame, table)
         live = frame[in_service(frame)]
         _check_columns(live, table, COLUMNS[table])
+        _check_columns(
+            frame, table, {name: COLUMNS[table][name] for name in _ALWAYS.get(table, ())}
+        )
         for column in _BUSES:
-            if column in COLUMNS[table] and (strange := ~live[column].isin(buses)).any():
-                raise _refused(table, column, live, strange.to_numpy(), "no bus of the network")
+            if column in COLUMNS[table] and (strange := ~frame[column].isin(buses)).any():
+                raise _refused(table, column, frame, strange.to_numpy(), "no bus of the network")
     for table, columns in _OWN_LIMITS.items():
         _check_own_limits(net[table], table, columns)
     _check_impedances(net)
@@ -107,12 +120,39 @@ def check_elements_of(net: Any, tables: Iterable[str] = tuple(COLUMNS)) -> None:
     _check_taps(net.trafo)
 
 
+def check_indices(net: Any) -> None:
+    """Refuse element tables whose indices do not name one element each, by a whole number.
+
+    Tables refer to one another by index, and pandapower looks rows up by it: of two of one index it
+    takes one, and whatever is no number it casts or fails of.
+    """
+    for table, declared in ELEMENT_TABLES.items():
+        frame = net.get(table)
+        if declared.taken == "ignored" or not isinstance(frame, pd.DataFrame) or frame.empty:
+            continue
+        index = frame.index
+        problem = ""
+        if not pd.api.types.is_integer_dtype(index.dtype):
+            problem = f"indices are no whole numbers: {some(index)}"
+        elif (index < 0).any():
+            problem = f"indices are negative: {some(index[index < 0])}"
+        elif not index.is_unique:
+            problem = f"indices stand for more than one row: {some(index[index.duplicated()])}"
+        if problem:
+            raise GridDataError(
+                f"table {table}: {problem}",
+                field=table,
+                remedy="number the rows anew (pandapower.toolbox.create_continuous_elements_index "
+                "keeps what refers to them), each by a whole number of its own",
+            )
+
+
 def _check_in_service(frame: pd.DataFrame, table: str) -> None:
     if "in_service" not in frame:
         return
-    missing = frame["in_service"].isna().to_numpy()
-    if missing.any():
-        raise _refused(table, "in_service", frame, missing, "neither true nor false")
+    unclear = ~frame["in_service"].isin((True, False)).to_numpy()  # 1 and 0 are equal to them
+    if unclear.any():
+        raise _refused(table, "in_service", frame, unclear, "neither true nor false")
 
 
 def _check_columns(live: pd.DataFrame, table: str, rules: Mapping[str, str]) -> None:
@@ -124,11 +164,13 @@ def _check_columns(live: pd.DataFrame, table: str, rules: Mapping[str, str]) -> 
                 remedy="write the network with pandapower.to_json",
             )
         values = numbers(live[column])
-        wrong = ~np.isfinite(values)
+        wrong = ~np.isfinite(values) | _no_number(live[column])
         if rule == POSITIVE:
             wrong |= ~(values > 0.0)
         elif rule == NOT_NEGATIVE:
             wrong |= ~(values >= 0.0)
+        elif rule == SHARE:
+            wrong |= ~((values > 0.0) & (values <= 1.0))
         if wrong.any():
             raise _refused(table, column, live, wrong, f"not {rule}")
 
@@ -156,7 +198,7 @@ def _check_impedances(net: Any) -> None:
     zero = (numbers(line["r_ohm_per_km"]) == 0.0) & (numbers(line["x_ohm_per_km"]) == 0.0)
     if zero.any():
         raise _refused("line", "x_ohm_per_km", line, zero, "zero, and r_ohm_per_km too")
-    trafo = net.trafo[in_service(net.trafo)]
+    trafo = net.trafo
     over = numbers(trafo["vkr_percent"]) > numbers(trafo["vk_percent"])
     if over.any():
         raise _refused("trafo", "vkr_percent", trafo, over, "above vk_percent")
@@ -175,7 +217,7 @@ def _check_switches(net: Any) -> None:
         strange = own & ~switch["element"].isin(net[table].index).to_numpy()
         if strange.any():
             raise _refused("switch", "element", switch, strange, f"no {table} of the network")
-    unclear = switch["closed"].isna().to_numpy()
+    unclear = ~switch["closed"].isin((True, False)).to_numpy()
     if unclear.any():
         raise _refused("switch", "closed", switch, unclear, "neither true nor false")
 
@@ -206,6 +248,15 @@ def _check_taps(trafo: pd.DataFrame) -> None:
                 remedy=f'set net.trafo.{tap}_changer_type ("Ratio", "Symmetrical" or "Ideal"), or '
                 f"{tap}_pos to {tap}_neutral if the taps do not count",
             )
+        nowhere = moved & ~live[f"{tap}_side"].isin(("hv", "lv")).to_numpy()
+        if nowhere.any():
+            raise _refused(
+                "trafo",
+                f"{tap}_side",
+                live,
+                nowhere,
+                "neither hv nor lv, though the tap position is not neutral (runpp ignores it)",
+            )
         by_step = moved & types.isin(("Ratio", "Symmetrical")).to_numpy()
         step = _of(live, f"{tap}_step_percent", np.nan)
         unknown = by_step & ~(np.isfinite(step) & np.isfinite(neutral))
@@ -217,6 +268,13 @@ def _check_taps(trafo: pd.DataFrame) -> None:
                 unknown,
                 f"not a finite number, or {tap}_neutral is not",
             )
+
+
+def _no_number(column: pd.Series) -> BoolArray:
+    """Return what would be cast to a number but is a text, or true or false."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return np.zeros(len(column), dtype=np.bool_)
+    return np.array([isinstance(value, (str, bool, np.bool_)) for value in column], dtype=np.bool_)
 
 
 def numbers(column: pd.Series) -> FloatArray:
@@ -239,6 +297,6 @@ def _refused(
         f"{table} {first}: {column} is {value}, {problem}{others}",
         field=f"{table}.{column}",
         remedy=f"correct net.{table}.{column}, or put the element out of service"
-        if "in_service" in frame
+        if "in_service" in frame and in_service(frame)[wrong].all() and column != "in_service"
         else f"correct net.{table}.{column}, or remove the row",
     )

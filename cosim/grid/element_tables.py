@@ -51,6 +51,8 @@ ELEMENT_TABLES: dict[str, ElementTable] = {
     table.name: table
     for table in (
         *(ElementTable(name, "network") for name in ("bus", "line", "trafo", "switch", "ext_grid")),
+        # what the import makes of the tap controllers of a file (cosim.grid.tap_control)
+        ElementTable("tap_control", "network"),
         *(ElementTable(name, "constant") for name in ("shunt", "impedance")),
         # looked up by the elements above
         ElementTable("trafo_characteristic_table", "constant"),

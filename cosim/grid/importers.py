@@ -7,6 +7,7 @@ it has passed the checks of :mod:`cosim.grid.validation`, so that nothing half-w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ from cosim.grid.validation import (
     read_elements,
     require,
 )
-from cosim.inputs.profiles import TIME, check_peaks, read_profiles
+from cosim.inputs.profiles import TIME, check_peaks, magnitude, read_profiles
 from cosim.plugins import DEVICES
 from cosim.units import FloatArray
 
@@ -100,7 +101,7 @@ def import_simbench(code: str, dest: str | Path) -> Path:
     net = with_connection_points(source, points)
     rated = rated_injection(elements, points)
     extremes = extreme_injections(elements, points, profiles)
-    check_against_file(source, {}, net, *rated, named, own_injections=False, extremes=extremes)
+    check_against_file(source, {}, net, *rated, named, elements_file=named, extremes=extremes)
     version = getattr(simbench, "__version__", "")
 
     def write(folder: Path) -> None:
@@ -160,7 +161,14 @@ def import_pandapower(
         else read_elements(Path(elements))
     )
     columns = _user_profiles(None if profiles is None else Path(profiles), table)
-    check_elements(table, points, set(columns), Path(elements or network))
+    check_elements(
+        table,
+        points,
+        set(columns),
+        Path(elements or network),
+        Path(connection_points).name,
+        Path(profiles or network).name,
+    )
     labels = table.name.astype(str) + " at " + table.connection_point
     peaks = [
         (label, f"{profile}_{part}", float(rating))
@@ -168,6 +176,7 @@ def import_pandapower(
         for label, profile, rating in zip(labels, table.profile, ratings, strict=True)
     ]
     check_peaks(peaks, columns, profiles or network)
+    check_magnitudes(table, columns, profiles or network)
     rated = rated_injection(table, points)
     check_against_file(
         source,
@@ -175,7 +184,7 @@ def import_pandapower(
         net,
         *rated,
         network,
-        own_injections=elements is None,
+        elements_file=None if elements is None else Path(elements),
         extremes=extreme_injections(table, points, columns),
     )
 
@@ -194,6 +203,15 @@ def import_pandapower(
         )
 
     return publish(write, dest)
+
+
+def check_magnitudes(
+    elements: pd.DataFrame, columns: Mapping[str, FloatArray], file: str | Path
+) -> None:
+    """Refuse profiles of active power that are negative, of the elements that follow them."""
+    driven = [kind for kind, device in DEVICES.every().items() if device.has_profile]
+    for profile in dict.fromkeys(elements.profile[elements.kind.isin(driven)]):
+        magnitude(columns[f"{profile}_p"], f"{profile}_p", file)
 
 
 def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

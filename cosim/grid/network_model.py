@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -150,6 +150,15 @@ class NetworkModel:
     out_idle: ComplexArray
     out_gain: ComplexArray
     v_slack: ComplexArray
+
+    def with_slack_scaled(self, factor: float) -> NetworkModel:
+        """Return the model with the voltages of all external grids times a factor."""
+        return replace(
+            self,
+            v_idle=self.v_idle * factor,
+            out_idle=self.out_idle * factor,
+            v_slack=self.v_slack * factor,
+        )
 
     @property
     def n_points(self) -> int:
@@ -327,7 +336,10 @@ def _condense(
         scale = np.zeros(trafo_mva.size)
         rows = row_of_trafo[topology.trafo_live]
         scale[topology.trafo_live] = (
-            100.0 * np.sqrt(3.0) * i_base_ka[rows] * (vn_kv / trafo_mva)[topology.trafo_live]
+            100.0
+            * np.sqrt(3.0)
+            * i_base_ka[rows]
+            * (vn_kv[topology.trafo_live] / trafo_mva[topology.trafo_live])
         )
         blocks.append((idle, gain, row_of_trafo, topology.trafo_live, scale, 0.0))
     slack_rows = y_bus[slack]

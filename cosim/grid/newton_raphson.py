@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,13 @@ class PandapowerEngine(BalancedEngine):
         self._net = copy.deepcopy(net)
         self._net["user_pf_options"] = {}
         self._tolerance_mva = tolerance_mva
+
+    def with_slack_scaled(self, factor: float) -> Self:
+        """Return the engine with the voltages of all external grids times a factor."""
+        other = super().with_slack_scaled(factor)
+        other._net = copy.deepcopy(self._net)
+        other._net.ext_grid["vm_pu"] *= factor
+        return other
 
     def solve(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve one state; (n_points,) each. [MW, Mvar]"""

@@ -21,6 +21,7 @@ from cosim.errors import GridDataError
 from cosim.grid.element_checks import numbers
 from cosim.grid.element_tables import INJECTIONS, in_service, some
 from cosim.grid.validation import ELEMENT_COLUMNS
+from cosim.inputs.text import unprintable
 from cosim.plugins import DEVICES
 from cosim.units import BoolArray, FloatArray
 
@@ -85,8 +86,10 @@ def own_elements(
         If a load depends on voltage, or an element is at a bus without connection point.
     """
     if options.get("voltage_depend_loads", True):
-        _check_voltage_dependence(net.load, file)
+        _check_voltage_dependence(net.load, dead, file)
+    _check_storages(net.storage, dead, file)
     name_of_bus = dict(zip(points.bus[::-1], points.name[::-1], strict=True))
+    named: set[tuple[str, str]] = set()
     rows = []
     for one in _injections(net):
         if one.bus in dead or not (one.p_mw or one.q_mvar or one.capacity_mwh):
@@ -98,11 +101,20 @@ def own_elements(
                 field=f"{one.table}.bus",
                 remedy="add a connection point at that bus, or give a table of elements",
             )
-        sign = 1.0 if one.kind == STORAGE else direction(one.kind)
+        if problem := unprintable(one.name):
+            raise GridDataError(
+                f"the name of {one.table} {one.index} holds {problem}",
+                file=file,
+                field=f"{one.table}.name",
+                remedy="name it in printable characters",
+            )
+        point, sign = name_of_bus[one.bus], 1.0 if one.kind == STORAGE else direction(one.kind)
+        is_new = (point, one.name) not in named
+        named.add((point, one.name))
         rows.append(
             (
-                name_of_bus[one.bus],
-                one.name,
+                point,
+                one.name if is_new else f"{one.name} ({one.table} {one.index})",
                 one.kind,
                 one.profile,
                 abs(one.p_mw),
@@ -178,10 +190,18 @@ def shunts_of_wards(net: Any) -> Any:
     return net
 
 
-def _check_voltage_dependence(load: pd.DataFrame, file: Path) -> None:
-    present = [column for column in _VOLTAGE_DEPENDENCE if column in load]
-    shares = np.array([np.nan_to_num(numbers(load[column]), nan=1.0) for column in present])
-    depends: BoolArray = (shares != 0.0).any(axis=0) & in_service(load)
+def _check_voltage_dependence(load: pd.DataFrame, dead: set[int], file: Path) -> None:
+    """Refuse loads that make the power of a bus depend on voltage.
+
+    ``runpp`` takes the mean of the shares of all loads at a bus, also of those that draw nothing:
+    a share has no effect only where no load of its bus draws anything.
+    """
+    load = load[in_service(load) & ~load["bus"].isin(dead).to_numpy()]
+    depends: BoolArray = np.zeros(len(load), dtype=np.bool_)
+    for column in (column for column in _VOLTAGE_DEPENDENCE if column in load):
+        draws = numbers(load["p_mw" if "_p_" in column else "q_mvar"]) * numbers(load["scaling"])
+        drawing = load["bus"].isin(load["bus"][draws != 0.0]).to_numpy()
+        depends |= (np.nan_to_num(numbers(load[column]), nan=1.0) != 0.0) & drawing
     if depends.any():
         raise GridDataError(
             f"load {some(load.index[depends])} depends on voltage (constant impedance or "
@@ -193,6 +213,22 @@ def _check_voltage_dependence(load: pd.DataFrame, file: Path) -> None:
         )
 
 
+def _check_storages(storage: pd.DataFrame, dead: set[int], file: Path) -> None:
+    """Refuse sizes that are none; one that is missing is the scenario's (``battery.size``)."""
+    live = storage[in_service(storage) & ~storage["bus"].isin(dead).to_numpy()]
+    for column in (column for column in ("sn_mva", "max_e_mwh") if column in live):
+        values = numbers(live[column])
+        wrong = live[column].notna().to_numpy() & ~(np.isfinite(values) & (values >= 0.0))
+        if wrong.any():
+            raise GridDataError(
+                f"storage {some(live.index[wrong])}: {column} is {live[column][wrong].iloc[0]}, "
+                "not zero or a positive number",
+                file=file,
+                field=f"storage.{column}",
+                remedy=f"correct net.storage.{column}; leave it empty where it is not known",
+            )
+
+
 def _injections(net: Any) -> Iterator[Injection]:
     """Yield what injects or draws power in service, table by table."""
     for table in sorted(INJECTIONS, key=_order):
@@ -200,9 +236,10 @@ def _injections(net: Any) -> Iterator[Injection]:
         p_mw, q_mvar = _power(frame, table)
         sign = _SIGN.get(table, _CONSUMES)
         for i, (index, row) in enumerate(frame.iterrows()):
-            capacity = row.get("max_e_mwh") if table == "storage" else 0.0
             p, q = float(p_mw[i]) * sign, float(q_mvar[i]) * sign
-            kind, capacity_mwh = _kind(table, row, p, q), float(np.nan_to_num(capacity or 0.0))
+            kind, capacity_mwh = _kind(table, row, p, q), 0.0
+            if table == "storage" and "max_e_mwh" in frame:
+                capacity_mwh = float(np.nan_to_num(numbers(frame["max_e_mwh"])[i]))
             profile = row.get("profile")
             if kind == STORAGE:
                 p, q, profile = float(np.nan_to_num(numbers(frame["sn_mva"])[i])), 0.0, ""

@@ -6,12 +6,14 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandapower as pp
 import pandas as pd
 
 from cosim.errors import GridDataError
 from cosim.grid.catalogue import GridCase
 from cosim.grid.element_tables import in_service
+from cosim.units import FloatArray
 
 
 def low_voltage_busbar(net: Any) -> int:
@@ -79,16 +81,18 @@ def with_connection_point(case: GridCase, name: str, bus: str | None = None) -> 
     return replace(case, net=net, connection_points=points)
 
 
-def with_slack_voltage(case: GridCase, vm_pu: float) -> GridCase:
+def with_slack_voltage(case: GridCase, vm_pu: float | FloatArray) -> GridCase:
     """Return a grid whose external grids in service hold another voltage.
 
     Parameters
     ----------
     case : GridCase
         Not changed.
-    vm_pu : float
-        [pu]
+    vm_pu : float or (T,) float
+        For all intervals, or for each one. [pu]
     """
     net = copy.deepcopy(case.net)
-    net.ext_grid.loc[in_service(net.ext_grid), "vm_pu"] = vm_pu
-    return replace(case, net=net)
+    series = None if isinstance(vm_pu, float) else vm_pu
+    first = float(np.atleast_1d(vm_pu)[0])
+    net.ext_grid.loc[in_service(net.ext_grid), "vm_pu"] = first
+    return replace(case, net=net, slack_vm_pu=series)

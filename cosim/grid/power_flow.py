@@ -7,6 +7,7 @@ a change of taps or switches, make a new engine. Engines are registered under ``
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
@@ -50,9 +51,9 @@ class GridState:
     q_slack_mvar: FloatArray
     losses_mw: FloatArray
 
-    def at(self, i: int) -> GridState:
+    def at(self, i: int) -> Self:
         """Return one state of a batch."""
-        return GridState(*(np.asarray(getattr(self, field.name)[i]) for field in fields(self)))
+        return type(self)(*(np.asarray(getattr(self, field.name)[i]) for field in fields(self)))
 
 
 class PowerFlow(ABC):
@@ -98,6 +99,23 @@ class PowerFlow(ABC):
     @abstractmethod
     def topology(self) -> Topology:
         """Elements in the order of the result arrays, and the phases of each."""
+
+    def begin(self, interval: int) -> None:  # noqa: B027 - most engines have nothing to do
+        """Take what an interval changes in the network; nothing in one that stays as it is."""
+
+    def settle(self, state: GridState) -> None:  # noqa: B027
+        """Take what a delivered state leaves behind in the network, such as taps."""
+
+    def require_rest(self, state: GridState) -> None:  # noqa: B027
+        """Refuse a state in which what acts in the network does not come to rest."""
+
+    def solve_again(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
+        """Solve what could have been delivered instead: from the start of the same interval."""
+        return self.solve(p_inject_mw, q_inject_mvar)
+
+    def under(self, interval: int, state: GridState) -> PowerFlow:
+        """Return the engine of the network as it was in a state of an interval."""
+        return self
 
     @abstractmethod
     def solve(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
@@ -157,6 +175,15 @@ class BalancedEngine(PowerFlow):
     def make(cls, net: Any) -> Self:
         """Return the engine of a network, with its own tolerances."""
         return cls(net)
+
+    def with_slack_scaled(self, factor: float) -> Self:
+        """Return the engine with the voltages of all external grids times a factor.
+
+        Without injections, voltages and currents are linear in them.
+        """
+        other = copy.copy(self)
+        other.model = self.model.with_slack_scaled(factor)
+        return other
 
     @property
     def topology(self) -> Topology:

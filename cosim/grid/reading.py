@@ -2,14 +2,17 @@
 
 pandapower writes objects as ``{"_module": ..., "_class": ..., "_object": ...}`` and, when it reads
 a file, imports the module and builds the class; below 3.5.4 of any name. Here every such pair is
-compared with a list before pandapower sees the file, in nested strings too. A controller in service
-is refused by its name, since a power flow of a run asks none; others, and what belongs to time
-series and protection, are left out unbuilt.
+compared with a list before pandapower sees the file, in nested strings too. Of controllers in
+service, ``DiscreteTapControl`` is read as data, and every other refused by its name, since a power
+flow of a run asks none; those out of service, and what belongs to time series and protection, are
+left out unbuilt.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from cosim.errors import GridDataError
+from cosim.grid.tap_control import TABLE, controller_rows
 from cosim.grid.validation import require
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
@@ -47,8 +51,12 @@ BUILT = frozenset({_NETWORK} | _NESTED) | {
     (module, name) for module, names in _VALUES.items() for name in names
 }
 """Module and class of all that is built: what pandapower writes of tables and their values."""
+_TAP_CONTROL = ("pandapower.control.controller.trafo.DiscreteTapControl", "DiscreteTapControl")
 UNBUILT = ("pandapower.control.", "pandapower.timeseries.", "pandapower.protection.")
 """Modules of controllers and of what belongs to them."""
+_FLAGS = ("in_service", "closed")
+_NUMERIC = re.compile("u?int|float")
+_WHOLE = re.compile("u?int")
 # whatever else stands next to an object is an argument of what builds it
 _KEYS = frozenset(
     {"_module", "_class", "_object", "dtype", "orient", "typ", "crs", "columns"}
@@ -88,7 +96,7 @@ def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, str(error)) from error
-    checked = inspected(text, file)
+    checked, taps = inspected(text, file)
     try:
         net = pp.from_json_string(checked, convert=True)
     except Exception as error:  # pandapower raises whatever its reader met
@@ -97,14 +105,16 @@ def read_with_options(file: Path) -> tuple[Any, dict[str, Any]]:
         raise GridDataError(
             "holds no pandapower network", file=file, remedy="write it with pandapower.to_json"
         )
-    _adopt_empty_tables(net)
+    _adopt_tables(net, file)
+    if taps:
+        net[TABLE] = pd.DataFrame(taps)
     stored = net.get("user_pf_options")
     net["user_pf_options"] = {}
     return net, dict(stored) if isinstance(stored, dict) else {}
 
 
-def inspected(text: str, file: Path) -> str:
-    """Return the JSON of a network as it may be built.
+def inspected(text: str, file: Path) -> tuple[str, list[dict[str, Any]]]:
+    """Return the JSON of a network as it may be built, and the tap controllers in it.
 
     Parameters
     ----------
@@ -115,8 +125,10 @@ def inspected(text: str, file: Path) -> str:
 
     Returns
     -------
-    str
+    checked : str
         The same data written anew, without controllers: what is built is what was looked at.
+    taps : list of dict
+        Rows of the table ``tap_control``: each ``DiscreteTapControl`` in service, read as data.
 
     Raises
     ------
@@ -131,14 +143,22 @@ def inspected(text: str, file: Path) -> str:
     if walk.controllers:
         raise GridDataError(
             f"holds controllers in service: {', '.join(walk.controllers)}; the power flow of a run "
-            "asks no controller",
+            "asks no controller but DiscreteTapControl",
             file=file,
             field="controller",
             remedy="solve the network with pandapower.runpp(net, run_control=True), so that taps "
             "and set points are where they lead, then put them out of service "
             '(net.controller["in_service"] = False) and write the file again',
         )
-    return checked
+    if len(walk.levels) > 1:
+        raise GridDataError(
+            f"holds tap controllers of {len(walk.levels)} levels, which act one after the other; "
+            "those of a run step together",
+            file=file,
+            field="controller.level",
+            remedy="give all controllers one level",
+        )
+    return checked, walk.taps
 
 
 def _unreadable(file: Path, problem: str) -> GridDataError:
@@ -181,7 +201,10 @@ class _Walk:
     def __init__(self, file: Path) -> None:
         self._file = file
         self.controllers: list[str] = []
-        """Class and index of each controller in service."""
+        """Class and index of each controller in service that no run has."""
+        self.taps: list[dict[str, Any]] = []
+        """Rows of the table of tap controllers."""
+        self.levels: set[str] = set()
 
     def value(self, value: Any, path: str, *, unbuilt: bool = False) -> Any:
         """Return a value as it may be built.
@@ -238,12 +261,15 @@ class _Walk:
             raise self._refused(f"holds a {named} that is no JSON in a text", path)
         nested = _parsed(content)
         if pair in _TABLE and isinstance(nested, dict) and value.get("orient") == "split":
-            nested = self._table(nested, path, unbuilt)
+            dtypes = value.get("dtype")
+            nested = self._table(nested, path, unbuilt, dtypes if isinstance(dtypes, dict) else {})
         else:
             nested = self.value(nested, path, unbuilt=unbuilt)
         return {**value, "_object": json.dumps(nested)}
 
-    def _table(self, table: dict[str, Any], path: str, unbuilt: bool) -> dict[str, Any]:
+    def _table(
+        self, table: dict[str, Any], path: str, unbuilt: bool, dtypes: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return a table without the rows that hold a controller."""
         columns, index, rows = (table.get(part) for part in ("columns", "index", "data"))
         if not (isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)):
@@ -253,6 +279,8 @@ class _Walk:
             if not isinstance(row, list):
                 raise self._refused("holds a table with a row that is no list", path)
             left_out = any(_is_controller(cell) for cell in row)
+            for column, cell in zip(columns, row, strict=True):
+                self._check_cell(path, number, str(column), str(dtypes.get(column)), cell)
             cells = [
                 self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
                 for column, cell in zip(columns, row, strict=True)
@@ -264,11 +292,42 @@ class _Walk:
                 kept_rows.append(cells)
         return {**table, "index": kept_index, "data": kept_rows}
 
+    def _check_cell(self, path: str, number: Any, column: str, dtype: str, cell: Any) -> None:
+        """Refuse what pandapower would cast: ``"False"`` to true, bus 2.5 to bus 2."""
+        problem = ""
+        if column in _FLAGS and cell not in (True, False):  # 1 and 0 are equal to them
+            problem = "neither true nor false"
+        elif _WHOLE.match(dtype) and isinstance(cell, float) and not cell.is_integer():
+            problem = "no whole number"
+        elif isinstance(cell, bool) and _NUMERIC.match(dtype):
+            problem = "no number"
+        if problem:
+            raise GridDataError(
+                f"{path} {number}: {column} is {reprlib.repr(cell)}, {problem}",
+                file=self._file,
+                field=f"{path}.{column}",
+                remedy=f"correct net.{path}.{column}, and write it with pandapower.to_json",
+            )
+
     def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
         """Keep the name of a controller, unless it is out of service."""
-        if dict(zip(columns, row, strict=True)).get("in_service", True) is not False:
-            named = next(cell["_class"] for cell in row if _is_controller(cell))
-            self.controllers.append(f"{named} (controller {number})")
+        own = dict(zip(columns, row, strict=True))
+        if not own.get("in_service", True):
+            return
+        cell = next(cell for cell in row if _is_controller(cell))
+        named = f"{cell['_class']} (controller {number})"
+        content = cell.get("_object")
+        parsed = _parsed(content) if isinstance(content, str) else content
+        if (cell["_module"], cell["_class"]) != _TAP_CONTROL or not isinstance(parsed, dict):
+            self.controllers.append(named)
+            return
+        self.levels.add(str(own.get("level")))
+        try:
+            self.taps.extend(controller_rows(named, parsed))
+        except GridDataError as error:
+            raise GridDataError(
+                error.problem, file=self._file, field=error.field, remedy=error.remedy
+            ) from error
 
     def _refused(self, problem: str, path: str) -> GridDataError:
         return GridDataError(
@@ -288,12 +347,22 @@ def _is_controller(value: Any) -> bool:
     return module.startswith(UNBUILT) and (module, name) not in BUILT
 
 
-def _adopt_empty_tables(net: Any) -> None:
+def _adopt_tables(net: Any, file: Path) -> None:
     """Give element tables without a row the columns of the pandapower that runs.
 
     A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
     one) that an earlier one looks up even if there is no load.
     """
     for element, table in pp.create_empty_network().items():
-        if isinstance(table, pd.DataFrame) and element in net and net[element].empty:
+        if not isinstance(table, pd.DataFrame):
+            continue
+        own = net.get(element, table)
+        if not isinstance(own, pd.DataFrame):
+            raise GridDataError(
+                f"{element} is {reprlib.repr(own)}, not a table",
+                file=file,
+                field=element,
+                remedy="write it with pandapower.to_json, or leave it out where there is none",
+            )
+        if own.empty:
             net[element] = table.copy()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cosim.errors import PowerFlowMismatchError, UserError
-from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
+from cosim.grid.operation import make_operated
+from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.plugins import POWER_FLOW
 from cosim.units import FloatArray
 
@@ -49,7 +50,7 @@ class ReferenceCheck:
         """
         if interval not in self.intervals:
             return
-        other = self.reference.solve(p_mw, q_mvar)
+        other = self.reference.under(interval, state).solve(p_mw, q_mvar)
         self.done.append(interval)
         if bool(other.converged) != bool(state.converged):
             raise PowerFlowMismatchError(
@@ -79,7 +80,7 @@ class ReferenceCheck:
             )
 
 
-def make_reference(engine: PowerFlow, net: Any) -> PowerFlow:
+def make_reference(engine: PowerFlow, net: Any, slack_vm_pu: FloatArray | None = None) -> PowerFlow:
     """Return the engine that another one names as its reference.
 
     Parameters
@@ -87,6 +88,8 @@ def make_reference(engine: PowerFlow, net: Any) -> PowerFlow:
     engine : PowerFlow
     net : pandapowerNet
         Of which the engine was made.
+    slack_vm_pu : (T,) float, optional
+        As of :func:`cosim.grid.operation.make_operated`.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def make_reference(engine: PowerFlow, net: Any) -> PowerFlow:
             field="grid.power_flow",
             remedy="install an engine of that name, or choose another engine: " + ", ".join(known),
         )
-    return make_power_flow(name, net)
+    return make_operated(name, net, slack_vm_pu)
 
 
 def sample(n_intervals: int, size: int) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from pandapower.topology import unsupplied_buses
 
 from cosim.errors import GridDataError
-from cosim.grid.element_checks import check_elements_of
+from cosim.grid.element_checks import check_elements_of, check_indices
 from cosim.grid.element_tables import check_tables, some
 from cosim.grid.layout import unplaced_buses
+from cosim.grid.tap_control import check_tap_control
 from cosim.inputs.csv_file import numbers, read_table
 from cosim.inputs.profiles import check_profile_table
 from cosim.plugins import DEVICES
@@ -70,9 +71,25 @@ def read_connection_points(file: Path) -> pd.DataFrame:
 
 
 def read_elements(file: Path) -> pd.DataFrame:
-    """Read the table of devices; see docs/grids.md."""
+    """Read the table of devices; see docs/grids.md.
+
+    Raises
+    ------
+    GridDataError
+        If a column is missing, a cell is no number where one is wanted, or two rows are the same:
+        whether both are meant cannot be told.
+    """
     needed = [column for column in ELEMENT_COLUMNS if column not in ("name", "capacity_mwh")]
     table = _read_csv(file, needed)
+    if (again := table.duplicated().to_numpy()).any():
+        second, lines = int(np.argmax(again)), table.attrs["lines"]
+        first = int(np.argmax((table == table.iloc[second]).all(axis=1)))
+        raise GridDataError(
+            f"line {lines[second]} is the same as line {lines[first]}",
+            file=file,
+            remedy="drop one of them, or give both a name of their own (column name) if there are "
+            "two such elements",
+        )
     if "name" not in table:
         table["name"] = table["connection_point"] + " " + table["kind"]
     if "capacity_mwh" not in table:
@@ -94,15 +111,21 @@ def check_solvable(net: Any, file: Path, *, imported: bool = False) -> None:
         Whether it is one to be imported, with injections of its own.
     """
     try:
+        check_indices(net)
         check_tables(net, imported=imported)
         check_elements_of(net)
+        check_tap_control(net)
     except GridDataError as error:
         raise GridDataError(
             error.problem, file=file, field=error.field, remedy=error.remedy
         ) from error
     for field in ("f_hz", "sn_mva"):
         value = net.get(field)
-        if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        if (
+            not isinstance(value, (int, float))
+            or isinstance(value, bool)
+            or not 0 < value < float("inf")
+        ):
             raise GridDataError(
                 f"is {value!r}, not a positive number",
                 file=file,
@@ -171,16 +194,24 @@ def check_sgens(net: Any, points: pd.DataFrame, file: Path) -> None:
 
 
 def check_elements(
-    elements: pd.DataFrame, points: pd.DataFrame, profile_columns: set[str], file: Path
+    elements: pd.DataFrame,
+    points: pd.DataFrame,
+    profile_columns: set[str],
+    file: Path,
+    points_file: str = POINTS_FILE,
+    profiles_file: str = PROFILES_FILE,
 ) -> None:
-    """Refuse elements of unknown connection points, kinds or profiles, or of negative rating."""
+    """Refuse elements of unknown connection points, kinds or profiles, or of negative rating.
+
+    The two last parameters are names of the files that go with them, for errors.
+    """
     strangers = sorted(set(elements.connection_point) - set(points.name))
     if strangers:
         raise GridDataError(
             f"elements of unknown connection points: {some(strangers)}",
             file=file,
             field="connection_point",
-            remedy=f"use names of {POINTS_FILE}",
+            remedy=f"use names of {points_file}",
         )
     unknown = sorted(set(elements.kind) - set(DEVICES.names))
     if unknown:
@@ -202,12 +233,19 @@ def check_elements(
     # a storage is modelled; its published profile, if any, is for comparison
     modelled = {name for name, device in DEVICES.every().items() if not device.has_profile}
     driven = elements[~elements.kind.isin(modelled) | (elements.profile != "")]
+    if (bare := (driven.profile == "").to_numpy()).any():
+        raise GridDataError(
+            "elements without a profile: " + some(row.name_ for row in _rows(driven[bare])),
+            file=file,
+            field="profile",
+            remedy=f"name one of {profiles_file}, without _p",
+        )
     needed = {f"{profile}_p" for profile in driven.profile}
     needed |= {f"{profile}_q" for profile in driven.profile[driven.q_mvar != 0]}
     missing = sorted(needed - profile_columns)
     if missing:
         raise GridDataError(
-            f"{PROFILES_FILE} lacks columns of these profiles: {some(missing)}",
+            f"{profiles_file} lacks columns of these profiles: {some(missing)}",
             file=file,
             field="profile",
             remedy="a profile NAME needs a column NAME_p, and NAME_q where q_mvar is not 0",

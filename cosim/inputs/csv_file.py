@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import UserError
-from cosim.inputs.text import decoded
+from cosim.inputs.text import decoded, unprintable
 
 REMEDY = "commas between columns, decimal points, UTF-8, one header line"
 
@@ -152,6 +152,15 @@ def read_table(file: Path, error: type[UserError], needed: Sequence[str]) -> Tex
                 file=file,
                 remedy=REMEDY,
             )
+    for row, line in zip(rows, lines, strict=True):
+        for name, cell in zip(header, row, strict=True):
+            if problem := unprintable(cell):
+                raise error(
+                    f"line {line} holds {problem} ({cell!r})",
+                    file=file,
+                    field=name if name.isprintable() else None,
+                    remedy="write names in printable characters",
+                )
     columns = {name: [row[place] for row in rows[1:]] for place, name in enumerate(header) if name}
     return TextTable(file, error, columns, lines[1:])
 

@@ -20,9 +20,12 @@ TIME = "time"
 PEAK = 10.0
 """Multiple of a rating beyond which a relative profile is taken for one in another unit. [-]"""
 
+NEGATIVE_TOLERANCE = 1e-3
+"""Share of its peak by which a profile may dip below zero: measurement noise, clipped. [-]"""
+
 HOUR_NS = 3600 * 10**9
 _ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)? ?(Z|[-+]\d{2}(?::?\d{2})?)?"
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.(\d+))?)?)? ?(Z|[-+]\d{2}(?::?\d{2})?)?"
 )
 _ORDERS = (
     (re.compile(r"\s*"), "is empty"),
@@ -39,6 +42,9 @@ _ISO_REMEDY = (
     "write ISO 8601, e.g. 2016-01-31 13:45 or 2016-01-31T13:45+01:00; in pandas: "
     "to_datetime(time, dayfirst=True) or format=..., then to_csv"
 )
+_EARLIEST, _LATEST = "1678-01-01", "2261-12-31"
+"""Days that 64 bits of nanoseconds hold, whole years of them."""
+_WHOLE_MS = "resample the profiles to steps of whole seconds"
 _NO_SAVING = (
     "daylight saving: write times with their UTC offset (2016-03-27T01:45+01:00), or in standard "
     "time all year"
@@ -89,7 +95,7 @@ def check_profile_table(table: Any, file: Path) -> set[str]:
             field=TIME,
             remedy="convert it with pandas.to_datetime before writing",
         )
-    time = table[TIME].to_numpy().astype("datetime64[ns]")
+    time = _exact(table[TIME], file)
     check_time(time, file, has_zone=table[TIME].type.tz is not None)
     for column in names:
         if column == TIME:
@@ -112,6 +118,20 @@ def check_profile_table(table: Any, file: Path) -> set[str]:
                 remedy="fill the gaps; every step needs a number",
             )
     return set(names) - {TIME}
+
+
+def _exact(column: Any, file: Path) -> npt.NDArray[Any]:
+    """Return time stamps in ns; refuse those that are out of range, or finer than a millisecond."""
+    stamps = column.combine_chunks()
+    for unit, problem, remedy in (
+        ("ns", f"holds times before {_EARLIEST} or after {_LATEST}", "give the years they are of"),
+        ("ms", "holds times finer than a millisecond", _WHOLE_MS),
+    ):
+        try:
+            stamps.cast(pa.timestamp(unit, tz=stamps.type.tz), safe=True)
+        except pa.ArrowInvalid as error:
+            raise ProfileError(problem, file=file, field=TIME, remedy=remedy) from error
+    return np.asarray(stamps.to_numpy(zero_copy_only=False)).astype("datetime64[ns]")
 
 
 def check_time(
@@ -227,6 +247,42 @@ def check_peaks(
             )
 
 
+def magnitude(
+    relative: npt.NDArray[np.float64], column: str, file: str | Path
+) -> npt.NDArray[np.float64]:
+    """Return a profile of active power as the magnitude that it is.
+
+    Parameters
+    ----------
+    relative : (n,) float
+        Relative to a rating. [-]
+    column : str
+    file : str or Path
+        Both named in errors.
+
+    Returns
+    -------
+    (n,) float
+        Without the dips below zero of :data:`NEGATIVE_TOLERANCE`.
+
+    Raises
+    ------
+    ProfileError
+        If it is negative beyond that.
+    """
+    lowest = float(relative.min(initial=0.0))
+    highest = float(np.abs(relative).max(initial=0.0))
+    if lowest < -NEGATIVE_TOLERANCE * max(highest, 1.0):
+        raise ProfileError(
+            f"is negative in step {int(np.argmin(relative))} ({lowest:g})",
+            file=file,
+            field=column,
+            remedy="active-power profiles are magnitudes: give feed-in as an element of "
+            "a kind that generates, such as pv",
+        )
+    return np.maximum(relative, 0.0)
+
+
 def _times(cells: Sequence[str], lines: Sequence[int], file: Path) -> pa.Array:
     """Return times of ISO 8601, in UTC if they have offsets."""
 
@@ -240,7 +296,16 @@ def _times(cells: Sequence[str], lines: Sequence[int], file: Path) -> pa.Array:
         if match is None or hour == "24":
             said = next((said for form, said in _ORDERS if form.fullmatch(cell)), None)
             raise refuse(line, (said or "holds {0!r}, no ISO 8601 time").format(cell))
-        offsets.append(match.group(1) is not None)
+        fraction, offset = match.groups()
+        offsets.append(offset is not None)
+        if not _EARLIEST <= cell[:10] <= _LATEST:
+            raise refuse(
+                line,
+                f"is out of range ({cell!r}): times count from {_EARLIEST} to {_LATEST}",
+                "give the years of the profiles; a run takes them as they are",
+            )
+        if len((fraction or "").rstrip("0")) > 3:
+            raise refuse(line, f"is finer than a millisecond ({cell!r})", _WHOLE_MS)
         if offsets[-1] != offsets[0]:
             raise refuse(
                 line,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from pathlib import Path
 
 from cosim.errors import UserError
@@ -68,6 +69,37 @@ def decoded(data: bytes, file: Path, error: type[UserError]) -> str:
         raise _other(
             f"is not UTF-8 text: line {line} holds the byte 0x{byte.hex()}{read}", file, error
         ) from problem
+
+
+def unprintable(text: str, allowed: str = "") -> str:
+    """Return what a text holds that no page, table or terminal shows as it is; "" if nothing.
+
+    Parameters
+    ----------
+    text : str
+    allowed : str
+        Control characters that pass, such as line breaks.
+
+    Returns
+    -------
+    str
+        Kind and code point of the first control character, line or paragraph separator, or half of
+        a surrogate pair (which is no character, and cannot be written in UTF-8).
+    """
+    for character in text:
+        kind = _UNPRINTABLE.get(unicodedata.category(character))
+        if kind and character not in allowed:
+            return f"{kind} U+{ord(character):04X}"
+    return ""
+
+
+_UNPRINTABLE = {
+    "Cc": "the control character",
+    "Cs": "the lone surrogate",
+    "Zl": "the line separator",
+    "Zp": "the paragraph separator",
+}
+"""By category of Unicode."""
 
 
 def _other(problem: str, file: Path, error: type[UserError]) -> UserError:

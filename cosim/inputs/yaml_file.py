@@ -20,10 +20,10 @@ from typing import Any
 import yaml
 
 from cosim.errors import ScenarioError, UserError
-from cosim.inputs.text import decoded
+from cosim.inputs.text import decoded, unprintable
 
 _TAG = "tag:yaml.org,2002:"
-_MERGE, _FLOAT, _TIME = _TAG + "merge", _TAG + "float", _TAG + "timestamp"
+_MERGE, _FLOAT, _TIME, _TEXT = (_TAG + name for name in ("merge", "float", "timestamp", "str"))
 _AMBIGUOUS = "!ambiguous"
 """Tag of scalars that the two versions read differently."""
 
@@ -90,6 +90,20 @@ def _resolvers(*dropped: str) -> dict[str, list[tuple[str, Any]]]:
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = _resolvers(_FLOAT, _TIME)
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.tags: dict[int, str] = {}
+        """Tag that the file gives a node, by the node's id."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node, and keep the tag that the file gives it."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        tag = getattr(event, "tag", None)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        if tag is not None:
+            self.tags[id(node)] = str(tag)
+        return node
+
 
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that YAML 1.1, or the loader above, would read as something else."""
@@ -117,7 +131,8 @@ def read_yaml(path: str | Path, error: type[UserError] = ScenarioError, remedy: 
     ------
     UserError
         If the file is missing, is not UTF-8 or not YAML, gives a key of a mapping twice, or holds a
-        scalar that YAML 1.1 and 1.2 read differently; names the field and the line.
+        scalar that YAML 1.1 and 1.2 read differently, a tag other than ``!!str``, or a text with
+        control characters or lone surrogates; names the field and the line.
     """
     file = Path(path)
     try:
@@ -156,6 +171,9 @@ class _Check:
         if id(node) in self._seen:  # an alias
             return
         self._seen.add(id(node))
+        self._tag(node, path)
+        if isinstance(node, yaml.ScalarNode):
+            self._text(node, path)
         if isinstance(node, yaml.SequenceNode):
             for place, item in enumerate(node.value):
                 self.node(item, (*path, str(place)))
@@ -164,12 +182,35 @@ class _Check:
         elif node.tag == _AMBIGUOUS:
             raise self._ambiguous(node, path)
 
+    def _tag(self, node: yaml.Node, path: tuple[str, ...]) -> None:
+        """Refuse a tag: it makes another type of a value than is written, but for ``!!str``."""
+        tag = self._loader.tags.get(id(node))
+        if tag is not None and not (tag == _TEXT and isinstance(node, yaml.ScalarNode)):
+            raise self._error(
+                f"line {node.start_mark.line + 1} has the tag {tag.replace(_TAG, '!!')}",
+                file=self._file,
+                field=".".join(path) or None,
+                remedy="leave the tag out; write a text that looks like a number in quotes",
+            )
+
+    def _text(self, node: yaml.ScalarNode, path: tuple[str, ...]) -> None:
+        """Refuse what escapes put into a text that no file, page or terminal shows."""
+        if problem := unprintable(str(node.value), allowed="\n\t"):
+            raise self._error(
+                f"line {node.start_mark.line + 1} holds {problem}",
+                file=self._file,
+                field=".".join(part for part in path if not unprintable(part)) or None,
+                remedy="write it in printable characters",
+            )
+
     def _mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
         """Refuse a key given twice: YAML would keep the last without a word."""
         lines: dict[Any, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 continue  # refused as a field's name
+            self._tag(key, (*path, str(key.value)))
+            self._text(key, path)
             if key.tag == _AMBIGUOUS:
                 raise self._ambiguous(key, (*path, str(key.value)))
             name = self._loader.construct_object(key) if key.tag != _MERGE else key.value

@@ -202,6 +202,10 @@ class FlowMessage:
     losses_mw: Annotated[float, Field("MW", "()", "in lines and transformers")]
     p_slack_mw: Annotated[float, Field("MW", "()", "drawn from the upstream grid")]
     q_slack_mvar: Annotated[float, Field("Mvar", "()", "drawn from the upstream grid")]
+    tap_pos: Annotated[
+        FloatArray | None,
+        Field("-", "(controlled trafos,)", "where controllers left the taps; NaN without solution"),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from cosim.errors import ScenarioError
 T = TypeVar("T")
 
 
+_NUMERIC = (int, float, "int", "float")
+"""Annotations of numbers, as they are or where annotations are not evaluated."""
+
+
 def make_with_options(
     plugin: type[T], name: str, setup: object, options: Mapping[str, Any], field: str
 ) -> T:
@@ -33,10 +37,19 @@ def make_with_options(
         If the options do not fit.
     """
     make: Any = plugin
+    signature = inspect.signature(plugin)
+    for option, value in options.items():
+        known = signature.parameters.get(option)
+        if isinstance(value, bool) and known is not None and known.annotation in _NUMERIC:
+            raise ScenarioError(
+                f"is {str(value).lower()}, not a number",
+                field=f"{field}.options.{option}",
+                remedy="give a number",
+            )
     try:
-        inspect.signature(plugin).bind(setup, **options)
+        signature.bind(setup, **options)
     except TypeError as error:
-        accepted = list(inspect.signature(plugin).parameters)[1:]
+        accepted = list(signature.parameters)[1:]
         raise ScenarioError(
             f"options of '{name}' do not fit: {error}",
             field=f"{field}.options",

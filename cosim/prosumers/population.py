@@ -15,15 +15,13 @@ from cosim.devices.deferral import Deferrable, Deferral, DeferralSettings
 from cosim.devices.device import Device, Equipment
 from cosim.devices.population import Population
 from cosim.devices.profiled import frozen
-from cosim.errors import GridDataError, ProfileError
-from cosim.inputs.profiles import check_peaks
+from cosim.devices.storage import Storage
+from cosim.errors import GridDataError, ProfileError, ScenarioError
+from cosim.inputs.profiles import check_peaks, magnitude
 from cosim.prosumers.elements import Element
 from cosim.scenario.prosumers import ProsumerSettings, assign_meters, named_by_position
 from cosim.seeds import child_seed
-from cosim.units import FloatArray
-
-#: Relative profiles may dip below zero by this share of their peak (measurement noise, clipped).
-NEGATIVE_TOLERANCE = 1e-3
+from cosim.units import FloatArray, p_mw_from_wh
 
 
 def build_population(
@@ -98,6 +96,7 @@ def build_population(
     )
     index = {name: i for i, name in enumerate(names)}
     devices: dict[str, Device] = {}
+    ratings = {ELEMENTS_FIELD: np.zeros(len(names))}
     for kind in registered():
         own = [element for element in elements if element.kind == kind.kind]
         if not (own or kind.is_default):
@@ -132,9 +131,17 @@ def build_population(
             named=named,
         )
         devices[kind.kind] = device = kind.build(equipment)
+        field, own_mw = ELEMENTS_FIELD, equipment.rated_mw
+        if isinstance(device, Storage):
+            own_mw = device.p_max_mw
+            field = field if (own_mw <= rated_mw).all() else f"prosumers.{kind.section}"
+        elif factor != 1.0:
+            field = f"prosumers.scaling.{kind.kind}"
+        ratings[field] = ratings.get(field, np.zeros(len(names))) + own_mw
         for value in vars(device).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+    _check_energies(ratings, names, settings, step_s, elements_file)
     deferrable = [device for device in devices.values() if isinstance(device, Deferrable)]
     return Population(
         names=names,
@@ -148,6 +155,49 @@ def build_population(
             {i: one.deferral for i, one in named.items()},
         ),
     )
+
+
+ELEMENTS_FIELD = "p_mw"
+MOST_WH = 2**30
+"""Energy of a connection point in an interval: half of what orders and schedules hold, since
+forecasts may exceed it. [Wh]"""
+
+
+def _check_energies(
+    ratings: Mapping[str, FloatArray],
+    names: Sequence[str],
+    settings: ProsumerSettings,
+    step_s: int,
+    elements_file: str | Path,
+) -> None:
+    """Refuse connection points whose devices, all at once, exceed :data:`MOST_WH` in an interval.
+
+    Parameters
+    ----------
+    ratings : mapping of str to (n,) float
+        By the field that they follow from: ``p_mw`` of the elements, or one of the scenario. [MW]
+    names, settings, step_s, elements_file
+        As of :func:`build_population`.
+
+    Raises
+    ------
+    ScenarioError, GridDataError
+        Naming the field of the largest rating.
+    """
+    together = np.sum(list(ratings.values()), axis=0)
+    most_mw = float(p_mw_from_wh(MOST_WH, step_s))
+    if not (together > most_mw).any():
+        return
+    at = int(np.argmax(together))
+    field = max(ratings, key=lambda field: float(ratings[field][at]))
+    problem = (
+        f"{names[at]} may draw or feed in {together[at]:g} MW, and no connection point more than "
+        f"{most_mw:g} MW in an interval of {step_s} s (2**30 Wh)"
+    )
+    remedy = "give what the devices can, in the unit that the field's name ends with"
+    if field == ELEMENTS_FIELD:
+        raise GridDataError(problem, file=elements_file, field=field, remedy=remedy)
+    raise ScenarioError(problem, field=field, remedy=remedy)
 
 
 class _Profiles:
@@ -170,16 +220,5 @@ class _Profiles:
 
     def magnitude(self, name: str) -> FloatArray:
         if name not in self._magnitudes:
-            relative = self.series(name)
-            lowest = float(relative.min(initial=0.0))
-            highest = float(np.abs(relative).max(initial=0.0))
-            if lowest < -NEGATIVE_TOLERANCE * max(highest, 1.0):
-                raise ProfileError(
-                    f"is negative in step {int(np.argmin(relative))} ({lowest:g})",
-                    file=self._file,
-                    field=name,
-                    remedy="active-power profiles are magnitudes: give feed-in as an element of "
-                    "a kind that generates, such as pv",
-                )
-            self._magnitudes[name] = np.maximum(relative, 0.0)
+            self._magnitudes[name] = magnitude(self.series(name), name, self._file)
         return self._magnitudes[name]

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ProfileError
-from cosim.inputs.profiles import TIME, is_saving
+from cosim.inputs.profiles import TIME, is_saving, read_profiles
 from cosim.units import FloatArray
 
 
@@ -84,8 +85,11 @@ def load_window(
 
 
 def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
+    written: dict[str, Any] | None = None
     try:
-        known = pq.read_schema(file).names
+        if file.suffix == ".csv":
+            written = read_profiles(file)
+        known = list(written) if written is not None else pq.read_schema(file).names
     except OSError as error:
         problem = "does not exist" if not file.exists() else f"cannot be read: {error}"
         raise ProfileError(
@@ -114,6 +118,9 @@ def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
                 remedy="add the profile, or name one that exists"
                 + (f": {', '.join(near)}" if near else " in elements.csv"),
             )
+    if written is not None:
+        frame: pd.DataFrame = pa.table(written).to_pandas()
+        return frame[[TIME, *wanted]]
     table: pd.DataFrame = pq.read_table(file, columns=[TIME, *wanted]).to_pandas()
     return table
 

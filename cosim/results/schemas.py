@@ -189,6 +189,15 @@ CORE = (
         ),
     ),
     Table(
+        "taps",
+        "one transformer with a tap controller in one interval, as delivered",
+        (
+            interval(),
+            index("trafo", "index of the transformer in network.json"),
+            number("tap_pos", "-", "where the tap came to rest; NaN without solution"),
+        ),
+    ),
+    Table(
         "grid_balance",
         "the whole grid in one interval, as delivered",
         (

@@ -19,7 +19,7 @@ from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
-from cosim.errors import NodeError, ScenarioError
+from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
@@ -41,20 +41,70 @@ from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
 from cosim.prosumers.variation import with_variation
 from cosim.scenario import Scenario
+from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds, Tariff
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import FloatArray, wei_from_gwei
+from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
+
+VM_PU = "vm_pu"
+LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
+"""Range of voltages of the grid above; what is beyond is in another unit. [pu]"""
 
 
 def prepare_grid(scenario: Scenario) -> GridCase:
     """Return the network at the scenario's slack voltage, with connection points of mechanisms."""
     grid = open_grid(scenario.grid.network, scenario.file.parent if scenario.file else None)
     if scenario.grid.slack_voltage is not None:
-        grid = with_slack_voltage(grid, scenario.grid.slack_voltage.vm_pu)
+        grid = with_slack_voltage(grid, slack_voltage(scenario, scenario.grid.slack_voltage))
     for mechanism in scenario.mechanisms():
         for name, bus in mechanism.added_points():
             grid = with_connection_point(grid, name, bus)
     return grid
+
+
+def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:
+    """Return the voltage of the grid above: one for all intervals, or (T,) of them. [pu]
+
+    Raises
+    ------
+    ProfileError
+        If the series does not cover the run, or holds what is no voltage.
+    """
+    time = scenario.time
+    if settings.process is not None:
+        rng = np.random.default_rng(child_seed(np.random.SeedSequence(scenario.seed), SLACK_SEED))
+        return drawn_voltage(settings.process, time.intervals, time.step_s, rng)
+    if settings.file is None:
+        return float(settings.vm_pu or 1.0)
+    file = (scenario.file.parent if scenario.file else Path()) / settings.file
+    vm_pu = load_window(file, [VM_PU], time.start, time.intervals, time.step_s)[VM_PU]
+    if not ((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)).all():
+        at = int(np.argmin((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)))
+        raise ProfileError(
+            f"is {vm_pu[at]:g} pu in interval {at}, not between {LEAST_VM_PU} and {MOST_VM_PU}",
+            file=file,
+            field=VM_PU,
+            remedy="give the voltage per unit of the nominal voltage of the bus",
+        )
+    return vm_pu
+
+
+def drawn_voltage(
+    settings: SlackProcessSettings, n_intervals: int, step_s: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draw the voltage of the grid above, (n_intervals,). [pu]
+
+    An autoregressive process of the first order in its stationary state,
+    ``x_t = a x_(t-1) + sqrt(1 - a^2) s e_t`` with normal ``e_t`` (Box, Jenkins and Reinsel, Time
+    Series Analysis, section 3.2.3): mean and standard deviation hold from the first interval on.
+    """
+    a = settings.autocorrelation ** (step_s / SECONDS_PER_HOUR)
+    draws = rng.standard_normal(n_intervals)
+    x: FloatArray = np.empty(n_intervals)
+    x[0] = draws[0]
+    for t in range(1, n_intervals):
+        x[t] = a * x[t - 1] + np.sqrt(1.0 - a * a) * draws[t]
+    return settings.mean_pu + settings.deviation_pu * x
 
 
 def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, Bidders]:
@@ -113,7 +163,7 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
 SETUP_GAS_LIMIT = 30_000_000
 """Least gas limit of the blocks before the first order window: creating the contracts needs it."""
 
-CONSENSUS_SEED, _FEES_SEED = 18, 19
+CONSENSUS_SEED, _FEES_SEED, SLACK_SEED = 18, 19, 20
 """Keys among the children of the scenario's seed."""
 
 

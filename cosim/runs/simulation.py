@@ -13,8 +13,9 @@ from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
 from cosim.grid.limits import Limits, check, check_delivered
-from cosim.grid.power_flow import make_power_flow
+from cosim.grid.operation import make_operated
 from cosim.grid.reference import ReferenceCheck, make_reference, sample
+from cosim.grid.tap_control import TapControls
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
@@ -95,9 +96,9 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     """
     scenario, grid, population = prepared.scenario, prepared.grid, prepared.population
     limits = Limits(**scenario.grid.limits.model_dump())
-    engine = make_power_flow(scenario.grid.power_flow, grid.net)
+    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu)
     reference_check = ReferenceCheck(
-        make_reference(engine, grid.net),
+        make_reference(engine, grid.net, grid.slack_vm_pu),
         sample(scenario.time.intervals, scenario.grid.reference_sample),
     )
     network = DsoNetwork(
@@ -127,8 +128,9 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
             bus_idx=topology.bus_idx,
             line_idx=topology.line_idx,
             trafo_idx=topology.trafo_idx,
+            controlled_idx=TapControls.of(grid.net).trafo_idx,
             delivered_check=lambda flow: check_delivered(flow, limits, topology),
-            violates=lambda p, q: check(engine.solve(p, q), limits, topology).any_violated,
+            violates=lambda p, q: check(engine.solve_again(p, q), limits, topology).any_violated,
             state=state,
             progress=hooks.progress,
             interrupted=hooks.interrupted,

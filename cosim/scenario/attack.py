@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Fraction, Model, NonNegative, Positive
+from cosim.settings import Fraction, Model, NonNegative, PositiveMoney, Price
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -88,7 +88,7 @@ class Spam(AttackTimes):
     gas_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the block's gas that the spam asks for [-]"
     )
-    budget_eur: Positive | None = Field(
+    budget_eur: PositiveMoney | None = Field(
         None, description="most it pays over the run; default: whatever it takes [EUR]"
     )
 
@@ -127,7 +127,7 @@ class Collusion(AttackTimes):
 
     kind: Literal["collusion"]
     sellers: Names = Field(description="connection points")
-    price_eur_per_kwh: NonNegative | None = Field(
+    price_eur_per_kwh: Price | None = Field(
         None, description="least price that they ask; default: each asks its own [EUR/kWh]"
     )
     withheld_share: Fraction = Field(

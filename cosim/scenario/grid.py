@@ -25,10 +25,34 @@ class LimitSettings(Model):
         return self
 
 
-class SlackVoltageSettings(Model):
-    """Voltage of the grid above."""
+class SlackProcessSettings(Model):
+    """Random voltage about a mean: an autoregressive process of the first order."""
 
-    vm_pu: Positive = Field(description="held by every external grid in service [pu]")
+    mean_pu: Positive = Field(1.0, description="mean [pu]")
+    deviation_pu: Annotated[float, Field(ge=0, le=0.05)] = Field(
+        0.01, description="standard deviation [pu]"
+    )
+    autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9, description="of the deviation after an hour [-]"
+    )
+
+
+class SlackVoltageSettings(Model):
+    """Voltage of the grid above, held by every external grid in service: one of these."""
+
+    vm_pu: Positive | None = Field(None, description="constant [pu]")
+    file: str | None = Field(
+        None,
+        description="series: CSV or Parquet with the columns time and vm_pu [pu], from the "
+        "scenario file's folder; times as those of the grid's profiles",
+    )
+    process: SlackProcessSettings | None = Field(None, description="drawn with the scenario's seed")
+
+    @model_validator(mode="after")
+    def _one(self) -> SlackVoltageSettings:
+        if sum(given is not None for given in (self.vm_pu, self.file, self.process)) != 1:
+            raise ValueError("give one of vm_pu, file and process")
+        return self
 
 
 class GridSettings(Model):

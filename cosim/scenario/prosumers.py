@@ -20,7 +20,7 @@ from pydantic import (
 from cosim.devices.battery import BatterySettings
 from cosim.devices.catalogue import registered
 from cosim.errors import ScenarioError
-from cosim.plugins import STRATEGIES
+from cosim.plugins import FORECASTS, STRATEGIES
 from cosim.seeds import child_seed
 from cosim.settings import Fraction, Model, NonNegative, Positive
 
@@ -89,6 +89,17 @@ class ForecastModelSettings(Model):
     name: str = Field("trained", description="entry point in the group cosim.forecasts")
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
 
+    @field_validator("name")
+    @classmethod
+    def _model_known(cls, name: str) -> str:
+        if name not in FORECASTS.names:
+            raise ValueError(
+                f"unknown forecast model {name!r}; there are {', '.join(sorted(FORECASTS.names))}; "
+                "others come with packages that declare the entry-point group "
+                f"{FORECASTS.group} (docs/forecasts.md)"
+            )
+        return name
+
 
 class ForecastSettings(Model):
     """Forecasts of what devices consume and generate (docs/forecasts.md)."""
@@ -99,6 +110,17 @@ class ForecastSettings(Model):
         description="other models by class: a kind of device, or `deferrable` for all consumption "
         "that can wait",
     )
+
+    @field_validator("by_class")
+    @classmethod
+    def _classes_known(
+        cls, models: dict[str, ForecastModelSettings]
+    ) -> dict[str, ForecastModelSettings]:
+        known = [*(device.kind for device in registered() if device.has_profile), "deferrable"]
+        if strange := sorted(models.keys() - known):
+            raise ValueError(f"unknown class {strange[0]!r}; there are {', '.join(known)}")
+        return models
+
     horizon: Literal["gate_closure", "day_ahead"] = Field(
         "gate_closure", description="horizon of orders and nominations, and so of baselines"
     )

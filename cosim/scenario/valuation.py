@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cosim.settings import Model, NonNegative
+from cosim.settings import Model, Price
 
 
 class ValuationSettings(Model):
     """Values of resources; they decide nothing in a run, only how it is judged."""
 
-    wholesale_eur_per_kwh: NonNegative = Field(
+    wholesale_eur_per_kwh: Price = Field(
         0.0785,
         description="value of energy at the upstream grid, both ways, losses included; default: "
         "mean day-ahead price of Germany in 2024 [EUR/kWh]",
     )
-    unserved_eur_per_kwh: NonNegative = Field(
+    unserved_eur_per_kwh: Price = Field(
         10.0,
         description="value of consumption that was cut and is lost (value of lost load); an "
         "assumption: estimates for households range from a few to tens of EUR/kWh [EUR/kWh]",

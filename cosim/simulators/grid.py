@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cosim.grid.network_model import Topology
+from cosim.grid.operation import ControlledState
 from cosim.grid.power_flow import GridState, PowerFlow, no_state
 from cosim.grid.reference import ReferenceCheck
 from cosim.messages import DeliveryMessage, FlowMessage
@@ -39,6 +40,7 @@ def flow_message(interval: int, state: GridState, delivered_wh: IntArray) -> Flo
         losses_mw=float(state.losses_mw),
         p_slack_mw=float(state.p_slack_mw),
         q_slack_mvar=float(state.q_slack_mvar),
+        tap_pos=state.tap_pos if isinstance(state, ControlledState) else None,
     )
 
 
@@ -119,7 +121,11 @@ class GridSimulator(PopulationSimulator[GridParts]):
         if delivery is None:
             return ()
         p_mw, q_mvar = delivery.p_inject_mw, delivery.q_inject_mvar
-        self.state = state = self.parts.engine.solve(p_mw, q_mvar)
+        engine = self.parts.engine
+        engine.begin(interval)
+        self.state = state = engine.solve(p_mw, q_mvar)
+        engine.require_rest(state)
         with self.timer.measure("reference power flow"):
             self.parts.reference_check.compare(interval, p_mw, q_mvar, state)
+        engine.settle(state)
         return (flow_message(interval, state, energy_wh_from_mw(p_mw, self.step_s)),)

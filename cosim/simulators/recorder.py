@@ -53,6 +53,8 @@ class RecorderParts:
         Connection points.
     bus_of_point, bus_idx, line_idx, trafo_idx : (n,), (buses,), (lines,), (trafos,) int64
         Bus of each connection point, and indices of the elements in the network.
+    controlled_idx : (k,) int64
+        Indices of transformers with a tap controller.
     delivered_check : callable
         Check of a solved power flow against the limits.
     violates : callable
@@ -71,6 +73,7 @@ class RecorderParts:
     bus_idx: IntArray
     line_idx: IntArray
     trafo_idx: IntArray
+    controlled_idx: IntArray
     delivered_check: Callable[[FlowMessage], StageMessage]
     violates: Callable[[FloatArray, FloatArray], bool]
     state: RunState
@@ -200,6 +203,9 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
                 "converged": [flow.converged],
             },
         )
+        if flow.tap_pos is not None:
+            columns = {"trafo": self.parts.controlled_idx, "tap_pos": flow.tap_pos}
+            self._append("taps", {"interval": interval, **columns})
         self._append(
             "buses",
             {

@@ -25,6 +25,7 @@ from cosim.devices.profiled import total
 from cosim.errors import RunError, UserError
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
+from cosim.grid.tap_control import table_of
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.scenario import Scenario
 from cosim.studies.optimum_programme import Programme
@@ -113,6 +114,15 @@ def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) 
             remedy="leave out simulators, or do without the optimum",
         )
     grid = prepare_grid(scenario)
+    if grid.slack_vm_pu is not None or not table_of(grid.net).empty:
+        raise UserError(
+            "the central optimum knows one network for all intervals; here taps or the slack "
+            "voltage change",
+            file=scenario.file,
+            field="grid",
+            remedy="do without the optimum, or give a constant slack voltage and a network "
+            "without tap controllers",
+        )
     population, _ = prepare_prosumers(scenario, grid)
     engine = make_power_flow(scenario.grid.power_flow, grid.net)
     limits = Limits(**scenario.grid.limits.model_dump())

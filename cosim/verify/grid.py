@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import pandas as pd
 
 from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check, compared
+from cosim.grid.operation import ControlledState
 from cosim.grid.power_flow import GridState
-from cosim.grid.sensitivities import row_sensitivities
+from cosim.grid.tap_control import TABLE, table_of
 from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
@@ -59,6 +59,10 @@ def check_network(rebuilt: RebuiltPopulation) -> Check:
                 outcome.numbers("network.json", None, f"{table}.{name}", left, right, 1e-12 * size)
             else:
                 outcome.columns(f"network.json {table}", None, theirs, mine, [name])
+    mine, theirs = table_of(rebuilt.grid.net), table_of(network)
+    outcome.equal("network.json", TABLE, "rows", len(theirs), len(mine))
+    if len(mine) == len(theirs):
+        outcome.columns(f"network.json {TABLE}", None, theirs, mine, [str(name) for name in mine])
     return outcome
 
 
@@ -95,6 +99,19 @@ def check_power_flows(
             {"interval": intervals, "converged": [bool(s.converged) for s in states]}
         ),
     }
+    controlled = rebuilt.operation.controls.trafo_idx
+    if controlled.size:
+        kept["taps"] = results.table("taps")
+        kept["taps"] = kept["taps"][kept["taps"]["interval"].isin(intervals)].reset_index(drop=True)
+        own["taps"] = pd.DataFrame(
+            {
+                "interval": np.repeat(intervals, controlled.size),
+                "trafo": np.tile(controlled, n),
+                "tap_pos": np.concatenate([_taps(s, controlled.size) for s in states]),
+            }
+        )
+    else:
+        outcome.equal("taps", "", "number of rows", len(results.table("taps")), 0)
     for name, frame in own.items():
         outcome.equal(name, "", "number of rows", len(kept[name]), len(frame))
         if len(kept[name]) != len(frame):
@@ -111,6 +128,10 @@ def check_power_flows(
         values = np.concatenate(solved) if solved else np.zeros(0)
         outcome.numbers(name, _names(own[name]), column, kept[name][column], values, tolerance)
     return outcome
+
+
+def _taps(state: GridState, size: int) -> FloatArray:
+    return state.tap_pos if isinstance(state, ControlledState) else np.full(size, np.nan)
 
 
 def _branches(state: GridState) -> FloatArray:
@@ -177,7 +198,7 @@ def check_rebounds(rebuilt: RebuiltPopulation, every: int, jobs: int) -> Check:
     outcome = Check("rebounds", "pandapower.runpp of what was delivered, less what was caught up")
     results, topology = rebuilt.results, rebuilt.model.topology
     limits = Limits(**results.scenario.grid.limits.model_dump())
-    cases = caught_up_cases(results, every)
+    cases = caught_up_cases(rebuilt, every)
     states = solve_cases(rebuilt, cases, jobs)
     listed = results.table("rebounds")
     listed = listed[listed["interval"] % every == 0]
@@ -262,10 +283,10 @@ def _check_drivers(
     if listed is None or not len(listed):
         return
     model, names = rebuilt.model, np.array(rebuilt.names, dtype=object)
+    slopes = rebuilt.slopes(case.interval, state)
     own: list[list[str]] = [[] for _ in range(len(listed))]
     if case.stage != "delivered":
         own_check = check(state, limits, model.topology)
-        slopes = partial(row_sensitivities, model)
         found = assess(slopes, state, own_check, case.p_mw, case.q_mvar)
         for i, violation in enumerate(found[: len(own)]):
             own[i] = [str(names[driver.point]) for driver in violation.drivers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +15,18 @@ from cosim.devices.population import Population
 from cosim.errors import CosimError
 from cosim.grid.catalogue import GridCase
 from cosim.grid.network_model import NetworkModel, build_network_model
+from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.grid.sensitivities import Sensitivities
 from cosim.prosumers.forecasts import Forecasts, forecast_rows
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
 from cosim.results.reader import Results, by_interval
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
-from cosim.units import FloatArray, energy_wh_from_mw
+from cosim.units import BoolArray, FloatArray, energy_wh_from_mw
+from cosim.verify.operation import RecordedOperation
+
+Slopes = Callable[[GridState, FloatArray, FloatArray, BoolArray], Sensitivities]
+"""Sensitivities of chosen rows of a grid check to the injections."""
 
 TOLERANCE_MW = 1e-12
 KEY = ["interval", "prosumer"]
@@ -70,6 +77,19 @@ class RebuiltPopulation:
     def model(self) -> NetworkModel:
         """Recorded network, condensed to its connection points; nothing is solved with it here."""
         return build_network_model(self.results.network)
+
+    @cached_property
+    def operation(self) -> RecordedOperation:
+        """Taps and slack voltages of the recorded run."""
+        return RecordedOperation(self.results, None if self.grid is None else self.grid.slack_vm_pu)
+
+    @cached_property
+    def _engine(self) -> PowerFlow:
+        return self.operation.engine("fixed-point")
+
+    def slopes(self, interval: int, state: GridState) -> Slopes:
+        """Return the sensitivities of the network as it was in a state of an interval."""
+        return self._engine.under(interval, state).sensitivities
 
 
 def check_devices(rebuilt: RebuiltPopulation) -> Check:

@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandapower as pp
+from pandapower.auxiliary import ControllerNotConverged
 
 from cosim.devices.deferral import caught_up_mw
+from cosim.grid.element_tables import in_service
 from cosim.grid.network_model import Topology
+from cosim.grid.operation import controlled
 from cosim.grid.power_flow import GridState
-from cosim.results.reader import Results, by_interval
+from cosim.grid.tap_control import TapControls, add_controllers
+from cosim.results.reader import by_interval
 from cosim.units import FloatArray, p_mw_from_wh
+from cosim.verify.operation import Conditions
 from cosim.verify.population import RebuiltPopulation
 
 NEWTON_MVA = 1e-9
@@ -32,6 +37,7 @@ NEWTON_MVA = 1e-9
 class Case:
     """One state to be solved: injections at a stage of an interval. [MW, Mvar]
 
+    Taps and slack voltage are those at the start of the interval, where they change.
     ``caught_up_mw`` is the consumption that was caught up and is left out of them.
     """
 
@@ -40,11 +46,12 @@ class Case:
     round: int
     p_mw: FloatArray
     q_mvar: FloatArray
+    conditions: Conditions
     caught_up_mw: float = 0.0
 
 
 class Solver:
-    """pandapower's Newton-Raphson on the recorded network.
+    """pandapower's Newton-Raphson on the recorded network, with pandapower's own tap controllers.
 
     Parameters
     ----------
@@ -58,12 +65,19 @@ class Solver:
         self.net = copy.deepcopy(net)
         self.topology = topology
         self._warm = False
+        self._controlled = TapControls.of(net).trafo_idx
+        if self._controlled.size:
+            add_controllers(self.net)
 
-    def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridState:
+    def solve(self, case: Case) -> GridState:
         """Solve one state; from the state before where there is one, else from scratch."""
-        net = self.net
-        net.sgen["p_mw"], net.sgen["q_mvar"] = p_mw, q_mvar
+        net, p_mw, conditions = self.net, case.p_mw, case.conditions
+        net.sgen["p_mw"], net.sgen["q_mvar"] = p_mw, case.q_mvar
+        if conditions.slack_vm_pu is not None:
+            net.ext_grid.loc[in_service(net.ext_grid), "vm_pu"] = conditions.slack_vm_pu
         for init in ("results", "auto") if self._warm else ("auto",):
+            if self._controlled.size:
+                net.trafo.loc[self._controlled, "tap_pos"] = conditions.tap_pos
             try:
                 pp.runpp(
                     net,
@@ -72,8 +86,9 @@ class Solver:
                     tolerance_mva=NEWTON_MVA,
                     max_iteration=50,
                     numba=False,
+                    run_control=bool(self._controlled.size),
                 )
-            except pp.LoadflowNotConverged:
+            except (pp.LoadflowNotConverged, ControllerNotConverged):
                 continue
             state = self._state(p_mw)
             if state is not None:
@@ -88,7 +103,7 @@ class Solver:
         if not net.converged or not np.isfinite(vm_pu[topology.bus_live]).all():
             return None
         p_slack_mw = float(net.res_ext_grid.p_mw.sum())
-        return GridState(
+        state = GridState(
             converged=np.asarray(True),
             vm_pu=np.where(topology.bus_live, vm_pu, np.nan),
             va_degree=np.where(topology.bus_live, net.res_bus.va_degree.to_numpy(float), np.nan),
@@ -98,6 +113,10 @@ class Solver:
             q_slack_mvar=np.asarray(float(net.res_ext_grid.q_mvar.sum())),
             losses_mw=np.asarray(p_slack_mw + float(p_mw.sum())),
         )
+        if not self._controlled.size:
+            return state
+        tap_pos = net.trafo.loc[self._controlled, "tap_pos"].to_numpy(np.float64)
+        return controlled(state, tap_pos)
 
     def _nothing(self) -> GridState:
         topology, unknown = self.topology, np.asarray(np.nan)
@@ -119,7 +138,7 @@ def _loading(results: Any, live: npt.NDArray[np.bool_]) -> FloatArray:
 
 def _solve_all(net: Any, topology: Topology, cases: list[Case]) -> list[GridState]:
     solver = Solver(net, topology)
-    return [solver.solve(case.p_mw, case.q_mvar) for case in cases]
+    return [solver.solve(case) for case in cases]
 
 
 def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> list[GridState]:
@@ -133,9 +152,9 @@ def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> lis
         return [state for part in done for state in part]
 
 
-def delivered_cases(results: Results, every: int) -> list[Case]:
+def delivered_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
     """Return the states as delivered, of one interval in so many."""
-    frame = results.table("prosumers")
+    frame = rebuilt.results.table("prosumers")
     return [
         Case(
             interval,
@@ -143,14 +162,16 @@ def delivered_cases(results: Results, every: int) -> list[Case]:
             0,
             rows["p_inject_mw"].to_numpy(float),
             rows["q_inject_mvar"].to_numpy(float),
+            rebuilt.operation.at(interval),
         )
         for interval, rows in by_interval(frame)
         if interval % every == 0
     ]
 
 
-def caught_up_cases(results: Results, every: int) -> list[Case]:
+def caught_up_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
     """Return the states as delivered without what was caught up, where limits were violated."""
+    results = rebuilt.results
     frame, step_h = results.table("prosumers"), results.step_h
     checks = results.table("grid_checks")
     violated = checks[checks["violated"] & (checks["stage"] == "delivered")]
@@ -165,7 +186,9 @@ def caught_up_cases(results: Results, every: int) -> list[Case]:
         if interval in wanted and more_mw.any() and interval % every == 0:
             p_mw = rows["p_inject_mw"].to_numpy(float) + more_mw
             q_mvar = rows["q_inject_mvar"].to_numpy(float)
-            cases.append(Case(interval, "delivered", 0, p_mw, q_mvar, float(more_mw.sum())))
+            begin = rebuilt.operation.at(interval)
+            caught_mw = float(more_mw.sum())
+            cases.append(Case(interval, "delivered", 0, p_mw, q_mvar, begin, caught_mw))
     return cases
 
 
@@ -181,10 +204,10 @@ def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
     for interval, rows in by_interval(results.table("schedules")):
         if interval % every or interval not in rounds:
             continue
-        q_mvar = rebuilt.forecast_q_mvar[interval]
+        q_mvar, begin = rebuilt.forecast_q_mvar[interval], rebuilt.operation.at(interval)
         p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
-        cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar))
+        cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar, begin))
         if last := rounds[interval]:
             p_mw = p_mw_from_wh(rows["dispatched_wh"].to_numpy(), step_s)
-            cases.append(Case(interval, "relieved", last, p_mw, q_mvar))
+            cases.append(Case(interval, "relieved", last, p_mw, q_mvar, begin))
     return cases

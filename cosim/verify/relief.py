@@ -11,12 +11,11 @@ import pandas as pd
 from cosim.dso.procurement import DsoNetwork
 from cosim.dso.rounds import Round
 from cosim.grid.limits import Limits
-from cosim.grid.power_flow import make_power_flow
 from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_tables
 from cosim.messages import OffersMessage, ScheduleMessage
 from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check
-from cosim.results.reader import Results, by_interval
+from cosim.results.reader import by_interval
 from cosim.scenario import Scenario
 from cosim.units import FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
@@ -42,7 +41,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
     if len(results.table("reorganisations")):
         outcome.note("not solved again: reorganisations changed what the DSO had been offered")
         return outcome
-    network, step_s = _network(results), results.scenario.time.step_s
+    network, step_s = _network(rebuilt), results.scenario.time.step_s
     first = _positions_first(results.scenario)
     recorded = {name: results.table(name) for name in TABLES}
     margins = dict(by_interval(recorded["margins"]))
@@ -61,6 +60,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         if interval % every:
             unsolved.append(interval)
             continue
+        rebuilt.operation.begin(network.engine, interval)
         state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval], first)
         curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
         # mostly, a cut comes with the last awards or after them; or else before the last
@@ -99,10 +99,10 @@ def _positions_first(scenario: Scenario) -> bool:
     return not asked or isinstance(asked[0], position)
 
 
-def _network(results: Results) -> DsoNetwork:
-    scenario = results.scenario
+def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
+    scenario = rebuilt.results.scenario
     return DsoNetwork(
-        make_power_flow(scenario.grid.power_flow, results.network),
+        rebuilt.operation.engine(scenario.grid.power_flow),
         Limits(**scenario.grid.limits.model_dump()),
         scenario.dso.loading_margin_percent,
         scenario.dso.voltage_margin_pu,

@@ -243,7 +243,7 @@ def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> 
         return
 
     def solve() -> tuple[Check, tuple[list[Case], list[GridState]]]:
-        delivered = delivered_cases(results, every)
+        delivered = delivered_cases(rebuilt, every)
         cases = delivered + scheduled_cases(rebuilt, every)
         states = solve_cases(rebuilt, cases, jobs)
         check = grid.check_power_flows(rebuilt, delivered, states[: len(delivered)])

@@ -15,6 +15,7 @@ from result_folders import KEY, Tables
 
 from cosim.cli import main
 from cosim.evm.accounts import account
+from cosim.mechanisms.flexibility_market.indicators import flexibility_indicators
 from cosim.messages import BidsMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.results.reader import Results
@@ -336,3 +337,20 @@ def test_profiles_may_be_longer_steps(
     ends = first + 3_600 * (reports.interval + 1)
     assert ((reports.included_at_s > ends) & (reports.included_at_s <= ends + 240)).all()
     assert violated(tables, "delivered") == set()
+
+
+def test_rounds_without_enough_offers_count_for_no_margin(play: Play, tmp_path: Path) -> None:
+    """Neither award keeps any limit there, so that their difference is the cost of nothing."""
+    tables = play(
+        prosumers={"participants": 3},
+        dso={"loading_margin_percent": 40.0, "curtail": False},
+        grid={"limits": {"trafo_loading_percent": 60.0}},
+    )
+    indicators = flexibility_indicators(Results(tmp_path / "result"))
+    margins = tables["margins"].set_index("request")
+    bought = margins[tables["flexibility"].groupby("request").awarded_wh.sum() > 0]
+    assert len(bought) > 0
+    assert not bought.sufficient.any()
+    assert indicators.award_rounds == len(bought) == indicators.award_rounds_insufficient
+    assert indicators.margin_cost_eur == 0.0
+    assert indicators.margin_cost_share is None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Model, NonNegative, Positive
+from cosim.settings import Model, Money, NonNegative, Positive
 
 _Permille = Annotated[int, Field(ge=500, le=1000)]
 
@@ -26,7 +26,7 @@ class CommunityStorageSettings(Model):
     shares: Annotated[int, Field(gt=0, le=1_000_000)] = Field(
         100, description="how many shares there are"
     )
-    share_price_eur: NonNegative = Field(
+    share_price_eur: Money = Field(
         250.0, description="what the battery's owner sells a share for [EUR]"
     )
     members: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
@@ -37,10 +37,10 @@ class CommunityStorageSettings(Model):
     loss_limit_kwh: NonNegative = Field(
         0.1, description="most loss of an interval that members are billed [kWh]"
     )
-    account_eur: NonNegative = Field(
+    account_eur: Money = Field(
         5.0, description="what each member deposits for losses, on top of its shares [EUR]"
     )
-    owner_eur: NonNegative = Field(
+    owner_eur: Money = Field(
         20.0, description="what the owner deposits for less than no loss [EUR]"
     )
     nominations: Literal["own_balance", "none"] = Field(

@@ -58,11 +58,20 @@ class FlexibilityIndicators(IndicatorSet):
     award_rounds_unviolated: Annotated[
         int, Meaning("-", "of which no limit was violated by the schedule, margins apart")
     ]
+    award_rounds_insufficient: Annotated[
+        int, Meaning("-", "of which the offers do not keep the limits, margins apart")
+    ]
     margin_cost_eur: Annotated[
         float | None,
-        Meaning("EUR", "awards at the prices asked, less those that the limits alone need"),
+        Meaning(
+            "EUR",
+            "awards at the prices asked, less those that the limits alone need, over the rounds "
+            "whose offers suffice",
+        ),
     ]
-    margin_cost_share: Annotated[float | None, Meaning("-", "of the awards at the prices asked")]
+    margin_cost_share: Annotated[
+        float | None, Meaning("-", "of the awards of these rounds at the prices asked")
+    ]
     pivotal_providers: Annotated[
         int, Meaning("-", "without whom, in some round, the other offers relieve not every element")
     ]
@@ -94,7 +103,8 @@ class FlexibilityIndicators(IndicatorSet):
             (
                 "… of it for the DSO's margins, at the prices asked",
                 f"{number(self.margin_cost_eur, 'EUR', 2)} ({percent(self.margin_cost_share)}); "
-                f"{self.award_rounds_unviolated} of {self.award_rounds} rounds without violation",
+                f"{self.award_rounds_unviolated} of {self.award_rounds} rounds without violation, "
+                f"{self.award_rounds_insufficient} left out: offers do not suffice",
             ),
         ]
         if self.requests_short_kwh:
@@ -145,7 +155,9 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     short_wh = wishes["wanted_wh"] - wishes["asked_wh"]
     refused = refused_offers(offers)
     bought = rounds[rounds["awarded_wh"] > 0]
-    asked, needed = int(bought["asked_ueur"].sum()), int(bought["needed_ueur"].sum())
+    # where offers do not suffice, neither award keeps any limit: their difference is no margin's
+    kept = bought[bought["sufficient"]]
+    asked, needed = int(kept["asked_ueur"].sum()), int(kept["needed_ueur"].sum())
     throttled_kwh, other_kwh = lowered_kwh(results, rows)
     is_known = len(rounds) > 0 or not rows["awarded_wh"].any()
     return FlexibilityIndicators(
@@ -167,6 +179,7 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
         offers_refused_by_reason=refused,
         award_rounds=len(bought),
         award_rounds_unviolated=int((~bought["violated"]).sum()),
+        award_rounds_insufficient=len(bought) - len(kept),
         margin_cost_eur=eur_from_ueur(asked - needed) if is_known else None,
         margin_cost_share=(asked - needed) / asked if asked else None,
         pivotal_providers=int(pivotal["prosumer"].nunique()),

@@ -152,7 +152,8 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
             "Of it for the DSO's margins",
             f"{percent(i.margin_cost_share)} of the awards at the prices asked; "
             f"{i.award_rounds_unviolated} of {i.award_rounds} rounds bought where the schedule "
-            "violated no limit",
+            f"violated no limit; {i.award_rounds_insufficient} are left out, whose offers do not "
+            "suffice for the limits",
             number(i.margin_cost_eur, "EUR", 2),
         ),
         Tile(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from cosim.plugins import INSTRUMENTS
-from cosim.settings import Model, NonNegative, Positive
+from cosim.settings import Model, NonNegative, PositiveMoney, PositivePrice, Price
 
 if TYPE_CHECKING:
     from cosim.dso.instruments.base import Instrument
@@ -33,13 +33,13 @@ class DsoSettings(Model):
     voltage_margin_pu: NonNegative = Field(
         0.003, description="distance kept from voltage limits for forecast errors [pu]"
     )
-    budget_eur: Positive = Field(
+    budget_eur: PositiveMoney = Field(
         10_000.0,
         description="tokens the DSO deposits; it asks for no more flexibility than what is left of "
         "them covers at the price cap [EUR]",
     )
-    price_cap_eur_per_kwh: Positive = Field(0.60, description="most the DSO pays [EUR/kWh]")
-    penalty_eur_per_kwh: NonNegative = Field(0.60, description="for awarded but undelivered energy")
+    price_cap_eur_per_kwh: PositivePrice = Field(0.60, description="most the DSO pays [EUR/kWh]")
+    penalty_eur_per_kwh: Price = Field(0.60, description="for awarded but undelivered energy")
     request_margin: NonNegative = Field(
         0.5, description="energy requested beyond the least technical need [-]"
     )

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Fraction, Model, NonNegative, Positive
+from cosim.settings import Fraction, Model, Money, PositiveMoney
 
 
 class CertificateBuyers(Model):
     """Prosumers who want green power, and what they pay for the proof of it."""
 
     share: Fraction = Field(0.5, description="of all prosumers [-]")
-    limit_eur_per_mwh: NonNegative = Field(8.0, description="most that they pay [EUR/MWh]")
+    limit_eur_per_mwh: Money = Field(8.0, description="most that they pay [EUR/MWh]")
 
 
 class CertificateSettings(Model):
     """Hourly certificates of renewable origin; without this section there are none."""
 
-    price_eur_per_mwh: NonNegative = Field(
+    price_eur_per_mwh: Money = Field(
         5.0, description="what producers ask for what they cannot retire themselves [EUR/MWh]"
     )
     buyers: tuple[CertificateBuyers, ...] = (CertificateBuyers(),)
-    account_eur: Positive = Field(10.0, description="tokens each buyer deposits for them [EUR]")
+    account_eur: PositiveMoney = Field(
+        10.0, description="tokens each buyer deposits for them [EUR]"
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> CertificateSettings:

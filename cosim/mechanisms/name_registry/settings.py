@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Model, NonNegative, Positive
+from cosim.settings import Model, Money, PositiveMoney
 
 
 class HouseholdMove(Model):
@@ -19,11 +19,11 @@ class HouseholdMove(Model):
 class NameRegistrySettings(Model):
     """Names of connection points on the ledger; without this section there are none."""
 
-    registration_fee_eur: Positive = Field(1.0, description="what a name costs [EUR]")
-    update_fee_eur: NonNegative = Field(
+    registration_fee_eur: PositiveMoney = Field(1.0, description="what a name costs [EUR]")
+    update_fee_eur: Money = Field(
         0.25, description="what changing the account that it stands for costs [EUR]"
     )
-    account_eur: Positive = Field(5.0, description="tokens each household has for fees [EUR]")
+    account_eur: PositiveMoney = Field(5.0, description="tokens each household has for fees [EUR]")
     moves: tuple[HouseholdMove, ...] = Field(
         (),
         description="households that move; they take no part in the local market, which keeps "

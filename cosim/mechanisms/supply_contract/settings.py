@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Model, NonNegative, Positive
+from cosim.settings import Model, Money, NonNegative, PositiveMoney
 
 _Period = Annotated[int, Field(ge=0)]
 MOST_EUR_PER_KWH = 2_147.0
@@ -16,7 +16,7 @@ class SupplyConsumer(Model):
     """A connection point that subscribes before the first period, and how it behaves."""
 
     name: str = Field(description="connection point; it takes no part in the local market")
-    deposit_eur: Positive = Field(5.0, description="deposit, out of market.account_eur [EUR]")
+    deposit_eur: PositiveMoney = Field(5.0, description="deposit, out of market.account_eur [EUR]")
     periods: int = Field(0, ge=0, description="for how many periods; 0: rolling")
     silent_periods: tuple[_Period, ...] = Field(
         (), description="periods, from 0, that its meter does not declare"
@@ -49,9 +49,7 @@ class SupplyContractSettings(Model):
     silent_estimate_kwh: Annotated[float, Field(ge=0, le=4_000_000)] = Field(
         5.0, description="consumption billed per period when a meter does not declare [kWh]"
     )
-    least_deposit_eur: NonNegative = Field(
-        1.0, description="least deposit of a new subscription [EUR]"
-    )
+    least_deposit_eur: Money = Field(1.0, description="least deposit of a new subscription [EUR]")
     consumers: tuple[SupplyConsumer, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

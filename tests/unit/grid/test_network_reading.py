@@ -228,13 +228,17 @@ def test_controllers_in_service_are_refused_by_name(tmp_path, feeder):
     pp.create_transformer(net, high, 0, "0.4 MVA 20/0.4 kV")
     control.DiscreteTapControl(net, 0, 0.98, 1.02)
     control.ContinuousTapControl(net, 0, 1.0)
-    net.controller.loc[1, "in_service"] = False
     file = tmp_path / "network.json"
     pp.to_json(net, str(file))
-    with pytest.raises(GridDataError, match=r"DiscreteTapControl \(controller 0\); ") as caught:
+    with pytest.raises(GridDataError, match=r"ontinuousTapControl \(controller 1\); ") as caught:
         read_network(file)
     assert (caught.value.file, caught.value.field) == (str(file), "controller")
     assert "run_control=True" in caught.value.remedy
+    net.controller.loc[1, "in_service"] = False
+    pp.to_json(net, str(file))
+    assert read_network(file).tap_control.to_dict("records") == [
+        {"trafo": 0, "side": "lv", "vm_lower_pu": 0.98, "vm_upper_pu": 1.02}
+    ]
 
 
 def test_stored_options_reach_no_power_flow(tmp_path, feeder):

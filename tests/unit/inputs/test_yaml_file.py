@@ -113,3 +113,53 @@ def test_a_missing_and_an_empty_file(tmp_path):
     assert caught.value.remedy == "look elsewhere"
     (tmp_path / "empty.yaml").write_text("")
     assert read_yaml(tmp_path / "empty.yaml") is None
+
+
+@pytest.mark.parametrize(
+    ("scalar", "tag"),
+    [
+        ("!!int 3", "!!int"),
+        ("!!float 3", "!!float"),
+        ("!!binary aGk=", "!!binary"),
+        ("!!python/object:os.system x", "!!python/object:os.system"),
+        ("!own 3", "!own"),
+        ("! 3", "!"),
+        ("!!set {a}", "!!set"),
+        ("!!str {a: 1}", "!!str"),
+    ],
+)
+def test_tags_are_refused(tmp_path, scalar, tag):
+    with pytest.raises(ScenarioError) as caught:
+        value_of(tmp_path, scalar)
+    assert caught.value.problem == f"line 3 has the tag {tag}"
+    assert caught.value.field == "section.deep.0.field"
+
+
+def test_a_tag_of_a_key_is_refused(tmp_path):
+    file = tmp_path / "fields.yaml"
+    file.write_text("section:\n  !!int on: 1\n")
+    with pytest.raises(ScenarioError, match=r"line 2 has the tag !!int"):
+        read_yaml(file)
+
+
+@pytest.mark.parametrize(
+    ("escape", "words"),
+    [
+        ("\\ud800", "the lone surrogate U\\+D800"),
+        ("\\0", "the control character U\\+0000"),
+        ("\\x1b[31m", "the control character U\\+001B"),
+        ("\\r", "the control character U\\+000D"),
+        ("\\x85", "the control character U\\+0085"),
+        ("\\u2028", "the line separator U\\+2028"),
+    ],
+)
+def test_texts_that_no_page_shows(tmp_path, escape, words):
+    with pytest.raises(ScenarioError, match=f"line 3 holds {words}") as caught:
+        value_of(tmp_path, f'"a{escape}b"')
+    assert caught.value.field == "section.deep.0.field"
+    file = tmp_path / "fields.yaml"
+    file.write_text(f'section:\n  "a{escape}": 1\n')
+    with pytest.raises(ScenarioError, match=f"line 2 holds {words}") as caught:
+        read_yaml(file)
+    assert caught.value.field == "section"
+    assert value_of(tmp_path, '"a\\nb\\tc é 𝄞"') == "a\nb\tc é 𝄞"

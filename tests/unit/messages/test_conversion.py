@@ -101,7 +101,9 @@ def test_columns_of_blocks_have_one_length() -> None:
 @pytest.mark.parametrize("name", list(MESSAGES))
 def test_every_missing_field_is_named(name: str) -> None:
     sent = to_json(example(name))
-    optional = {"extras", "unserved_wh"} | ({"schedule"} if name != "schedule" else set())
+    optional = {"extras", "unserved_wh", "tap_pos"} | (
+        {"schedule"} if name != "schedule" else set()
+    )
     for field in sent:
         less = {key: value for key, value in sent.items() if key != field}
         if field in optional:

@@ -126,6 +126,44 @@ def test_negative_profile_names_file_and_column():
     assert caught.value.file == "grids/x/profiles.parquet"
 
 
+@pytest.mark.parametrize(
+    ("p_mw", "settings", "error", "field"),
+    [
+        (0.002, {"scaling": {"load": 1e9}}, ScenarioError, "prosumers.scaling.load"),
+        (5000.0, {}, GridDataError, "p_mw"),
+        (
+            0.002,
+            {"battery": {"p_max_kw": 1e9, "share_of_pv_owners": 1.0}},
+            ScenarioError,
+            "prosumers.battery",
+        ),
+    ],
+)
+def test_energies_beyond_the_integers_of_the_market(p_mw, settings, error, field):
+    """2**30 Wh in 15 min are 4294.97 MW."""
+    place = ROW["connection_point"]
+    elements = [Element(place, "load", "H", p_mw, 0.0), Element(place, "pv", "H", 0.001, 0.0)]
+
+    def build(chosen):
+        return build_population(
+            elements,
+            [place],
+            ProsumerSettings(**chosen),
+            {"H_p": np.ones(2)},
+            900,
+            np.random.SeedSequence(0),
+            elements_file="grids/x/elements.csv",
+        )
+
+    with pytest.raises(error, match=r"no connection point more than 4294.97 MW") as caught:
+        build(settings)
+    assert caught.value.field == field
+    assert caught.value.file == ("grids/x/elements.csv" if error is GridDataError else None)
+    if not settings:
+        elements[0] = Element(place, "load", "H", 4294.0, 0.0)
+        assert build({}).of(Load).p_mw.max() == 4294.0
+
+
 def test_network_without_consumption_or_generation():
     with pytest.raises(GridDataError, match="no element has a profile"):
         build_population(

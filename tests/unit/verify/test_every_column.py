@@ -43,7 +43,7 @@ class Verified:
         self.chain = replay(self.results, engine, [each.after_block for each in mechanisms])
         self.history = History(self.results, self.chain, mechanisms)
         self.rebuilt = RebuiltPopulation(self.results)
-        self.delivered = delivered_cases(self.results, 1)
+        self.delivered = delivered_cases(self.rebuilt, 1)
         self.cases = self.delivered + scheduled_cases(self.rebuilt, 1)
         self.states = solve_cases(self.rebuilt, self.cases, 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from cosim.errors import ScenarioError
 from cosim.plugins import FORECASTS
-from cosim.prosumers.forecasting.model import ForecastSetup, ReportedModel, make_model
+from cosim.prosumers.forecasting.model import ForecastSetup, ReportedModel, load_model, make_model
 from cosim.prosumers.forecasting.reports import Horizon
 from cosim.scenario.prosumers import ForecastModelSettings
 
@@ -150,9 +150,12 @@ def test_an_option_out_of_range_is_refused(name, options, field) -> None:
 
 def test_options_and_names_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ScenarioError, match="unknown forecast model 'oracle'"):
-        make_model(ForecastModelSettings(name="oracle"), SETUP)
+        load_model("oracle", "prosumers.forecast.model")
     with pytest.raises(ScenarioError, match="options of 'persistence' do not fit"):
         make_model(ForecastModelSettings(name="persistence", options={"noise": 1}), SETUP)
+    with pytest.raises(ScenarioError, match="is true, not a number") as caught:
+        make_model(ForecastModelSettings(name="nowcast", options={"noise": True}), SETUP)
+    assert caught.value.field == f"{SETUP.field}.options.noise"
     with pytest.raises(ScenarioError, match="options of 'clear_sky' do not fit"):
         make_model(ForecastModelSettings(name="clear_sky"), SETUP)
 

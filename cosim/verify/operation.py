@@ -1,0 +1,91 @@
+"""Taps and slack voltages that a recorded run had at the start of each interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.grid.element_tables import in_service
+from cosim.grid.operation import OperatedPowerFlow, make_operated
+from cosim.grid.power_flow import PowerFlow
+from cosim.grid.tap_control import TapControls
+from cosim.results.reader import Results, by_interval
+from cosim.units import FloatArray
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """State of the network in which an interval begins.
+
+    Parameters
+    ----------
+    tap_pos : (k,) float
+        Positions of the taps with a controller.
+    slack_vm_pu : float or None
+        Voltage of all external grids in service; None: as the network has it. [pu]
+    """
+
+    tap_pos: FloatArray
+    slack_vm_pu: float | None
+
+
+class RecordedOperation:
+    """Operation of the network of a result.
+
+    Parameters
+    ----------
+    results : Results
+    slack_vm_pu : (T,) float, optional
+        As the scenario gives it here; default: as the buses of the external grids had it, where
+        the scenario says that it changes.
+    """
+
+    def __init__(self, results: Results, slack_vm_pu: FloatArray | None) -> None:
+        self.results = results
+        self.controls = TapControls.of(results.network)
+        settings = results.scenario.grid.slack_voltage
+        if slack_vm_pu is None and settings is not None and settings.vm_pu is None:
+            slack_vm_pu = self._recorded_voltage()
+        self.slack_vm_pu = slack_vm_pu
+        self._starts = self._recorded_taps()
+
+    def at(self, interval: int) -> Conditions:
+        """Return the conditions at the start of an interval."""
+        vm_pu = self.slack_vm_pu
+        return Conditions(
+            self._starts.get(interval, self.controls.start),
+            None if vm_pu is None else float(vm_pu[min(interval, vm_pu.size - 1)]),
+        )
+
+    def engine(self, name: str) -> PowerFlow:
+        """Return an engine of the network."""
+        return make_operated(name, self.results.network, self.slack_vm_pu)
+
+    def begin(self, engine: PowerFlow, interval: int) -> None:
+        """Put an engine of this operation at the start of an interval."""
+        engine.begin(interval)
+        if isinstance(engine, OperatedPowerFlow):
+            engine.tap_pos = self.at(interval).tap_pos
+
+    def _recorded_taps(self) -> dict[int, FloatArray]:
+        """Return the taps with which each interval begins: those at the end of the one before."""
+        starts: dict[int, FloatArray] = {}
+        if not self.controls.trafo_idx.size:
+            return starts
+        tap_pos = self.controls.start
+        for interval, rows in by_interval(self.results.table("taps")):
+            starts[interval] = tap_pos
+            own = rows.set_index("trafo")["tap_pos"].reindex(self.controls.trafo_idx)
+            if own.notna().all():
+                tap_pos = own.to_numpy(np.float64)
+        return starts
+
+    def _recorded_voltage(self) -> FloatArray:
+        network = self.results.network
+        bus = int(network.ext_grid.bus[in_service(network.ext_grid)].iloc[0])
+        buses = self.results.table("buses")
+        recorded: FloatArray = (
+            buses.loc[buses["bus"] == bus].set_index("interval")["vm_pu"].to_numpy(np.float64)
+        )
+        return recorded

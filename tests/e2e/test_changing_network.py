@@ -1,0 +1,166 @@
+"""Runs in which taps move and the voltage of the grid above changes, and their verification."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandapower as pp
+import pandas as pd
+import pytest
+
+from cosim.cli import EXIT_USER, main
+from cosim.errors import ScenarioError
+from cosim.grid.reading import read_network
+from cosim.resources import folder as resource_folder
+from cosim.results.reader import Results
+from cosim.runs.preparation import drawn_voltage, prepare_grid
+from cosim.scenario import Scenario
+from cosim.scenario.grid import SlackProcessSettings
+from cosim.verify.grid import check_power_flows
+from cosim.verify.population import RebuiltPopulation
+from cosim.verify.power_flows import delivered_cases, solve_cases
+from cosim.verify.verification import verify
+
+GRID = "1-LV-rural1--1-sw"
+START, INTERVALS = "2016-05-24T09:00:00", 12
+
+
+@pytest.fixture(scope="module")
+def controlled_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quickstart's grid, its transformer with finer steps and a controller."""
+    grid = tmp_path_factory.mktemp("grids") / "controlled"
+    shutil.copytree(resource_folder("grids") / GRID, grid)
+    net = read_network(grid / "network.json")
+    net.trafo[["tap_min", "tap_max", "tap_step_percent"]] = [-8, 8, 1.0]
+    net["tap_control"] = pd.DataFrame(
+        {"trafo": net.trafo.index, "side": "lv", "vm_lower_pu": 0.995, "vm_upper_pu": 1.015}
+    )
+    pp.to_json(net, str(grid / "network.json"))
+    return grid
+
+
+@pytest.fixture(scope="module")
+def played(
+    controlled_grid: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    short_scenario: Callable[..., Scenario],
+) -> Path:
+    """A run with a tap controller below a voltage that is drawn."""
+    folder = tmp_path_factory.mktemp("changing")
+    scenario = short_scenario(
+        intervals=INTERVALS,
+        start=START,
+        grid={
+            "network": str(controlled_grid),
+            "slack_voltage": {"process": {"mean_pu": 1.01, "deviation_pu": 0.03}},
+            "reference_sample": 3,
+        },
+    )
+    (folder / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(folder / "scenario.yaml"), "--out", str(folder / "result")]) == 0
+    return folder / "result"
+
+
+def test_taps_are_those_of_pandapowers_controller_on_what_was_delivered(played: Path) -> None:
+    """``runpp`` with pandapower's controller, from the recorded tables alone."""
+    results = Results(played)
+    taps = results.table("taps")
+    assert taps["interval"].tolist() == list(range(INTERVALS))
+    assert taps["tap_pos"].nunique() > 2
+    net = results.network
+    settings = results.scenario.grid.slack_voltage
+    assert settings is not None
+    buses = results.table("buses").set_index(["interval", "bus"])["vm_pu"]
+    feeding = int(net.ext_grid.bus.iloc[0])
+    pp.control.DiscreteTapControl(net, 0, 0.995, 1.015)
+    for interval, rows in results.table("prosumers").groupby("interval"):
+        net.sgen["p_mw"] = rows["p_inject_mw"].to_numpy()
+        net.sgen["q_mvar"] = rows["q_inject_mvar"].to_numpy()
+        net.ext_grid["vm_pu"] = buses[interval, feeding]
+        pp.runpp(net, run_control=True, numba=False, tolerance_mva=1e-9)
+        assert net.trafo.tap_pos.to_list() == taps[taps["interval"] == interval].tap_pos.to_list()
+        np.testing.assert_allclose(buses[interval], net.res_bus.vm_pu, rtol=0, atol=1e-8)
+
+
+def test_the_slack_voltage_is_the_scenarios_process(played: Path) -> None:
+    results = Results(played)
+    series = prepare_grid(results.scenario).slack_vm_pu
+    buses = results.table("buses")
+    feeding = int(results.network.ext_grid.bus.iloc[0])
+    recorded = buses[buses["bus"] == feeding]["vm_pu"].to_numpy()
+    np.testing.assert_allclose(recorded, series, rtol=0, atol=1e-12)
+    assert recorded.std() > 0.005
+
+
+def test_a_run_with_moving_taps_is_verified(played: Path) -> None:
+    done = verify(played, every=1, parts=("files", "grid", "indicators"))
+    assert [(check.name, check.mismatches[:2]) for check in done.checks if not check.passed] == []
+    manifest = json.loads((played / "manifest.json").read_text())
+    assert manifest["power_flow"]["largest_difference_vm_pu"] < 1e-8
+
+
+def test_a_forged_tap_is_found(played: Path) -> None:
+    rebuilt = RebuiltPopulation(Results(played))
+    cases = delivered_cases(rebuilt, 1)
+    states = solve_cases(rebuilt, cases, 1)
+    assert check_power_flows(rebuilt, cases, states).passed
+    taps = rebuilt.results.table("taps")
+    taps.loc[5, "tap_pos"] += 1.0
+    check = check_power_flows(rebuilt, cases, states)
+    assert not check.passed
+
+
+def test_a_series_is_read_and_held(
+    tmp_path: Path, short_scenario: Callable[..., Scenario], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half-hourly values at 15 min; minutes of over-voltage follow them."""
+
+    def run(rows: str, **more: Any) -> int:
+        (tmp_path / "above.csv").write_text("time,vm_pu\n" + rows)
+        grid = {"slack_voltage": {"file": "above.csv"}, "reference_sample": 4, **more}
+        scenario = short_scenario(intervals=4, grid=grid)
+        (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+        return main(
+            ["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res"), "--force"]
+        )
+
+    assert run("2016-05-24T11:00,1.0\n2016-05-24T11:30,1.04\n") == 0
+    results = Results(tmp_path / "res")
+    buses = results.table("buses")
+    feeding = int(results.network.ext_grid.bus.iloc[0])
+    held = buses[buses["bus"] == feeding]["vm_pu"].to_numpy()
+    np.testing.assert_allclose(held, [1.0, 1.0, 1.04, 1.04], rtol=0, atol=1e-12)
+    done = verify(tmp_path / "res", parts=("files", "grid"))
+    assert [check.name for check in done.checks if not check.passed] == []
+    capsys.readouterr()
+    for rows, words in (
+        ("2016-05-24T11:00,1.0\n2016-05-24T11:15,1.0\n", "the profiles cover"),
+        ("2016-05-24T11:00,1.0\n2016-05-24T11:30,104\n", "is 104 pu in interval 2"),
+        ("2016-05-24T11:00,1.0\n2016-05-24T11:30,NaN\n", "line 3 is missing"),
+    ):
+        assert run(rows) == EXIT_USER
+        said = capsys.readouterr().err
+        assert words in said
+        assert "above.csv" in said
+        assert "remedy: " in said
+
+
+def test_a_drawn_voltage_has_the_moments_that_it_is_given() -> None:
+    settings = SlackProcessSettings(mean_pu=1.02, deviation_pu=0.01, autocorrelation=0.8)
+    drawn = drawn_voltage(settings, 400_000, 900, np.random.default_rng(0)) - 1.02
+    assert drawn.mean() == pytest.approx(0.0, abs=5e-4)
+    assert drawn.std() == pytest.approx(0.01, rel=0.02)
+    assert np.corrcoef(drawn[:-4], drawn[4:])[0, 1] == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("given", [{}, {"vm_pu": 1.0, "file": "a.csv"}])
+def test_one_voltage_is_given(
+    given: dict[str, Any], short_scenario: Callable[..., Scenario]
+) -> None:
+    with pytest.raises(ScenarioError, match="give one of vm_pu, file and process"):
+        short_scenario(grid={"slack_voltage": given})
