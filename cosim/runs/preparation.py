@@ -27,6 +27,7 @@ from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
+from cosim.grid.tap_control import TapControls
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
@@ -60,6 +61,15 @@ def prepare_grid(scenario: Scenario) -> GridCase:
     for mechanism in scenario.mechanisms():
         for name, bus in mechanism.added_points():
             grid = with_connection_point(grid, name, bus)
+    is_foreign = any(one.replaces == "grid" for one in scenario.simulators)
+    if is_foreign and TapControls.of(grid.net).trafo_idx.size:
+        raise ScenarioError(
+            "another simulator takes the place of the grid, and does not say where the tap "
+            "controllers of the network leave their taps",
+            file=scenario.file,
+            field="simulators",
+            remedy="leave the grid to cosim, or take a network without the table tap_control",
+        )
     return grid
 
 

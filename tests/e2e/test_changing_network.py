@@ -111,9 +111,22 @@ def test_a_forged_tap_is_found(played: Path) -> None:
     states = solve_cases(rebuilt, cases, 1)
     assert check_power_flows(rebuilt, cases, states).passed
     taps = rebuilt.results.table("taps")
-    taps.loc[5, "tap_pos"] += 1.0
-    check = check_power_flows(rebuilt, cases, states)
-    assert not check.passed
+    for column in taps:
+        before = taps.loc[5, column]
+        taps.loc[5, column] += 1
+        assert not check_power_flows(rebuilt, cases, states).passed
+        taps.loc[5, column] = before
+    assert check_power_flows(rebuilt, cases, states).passed
+
+
+def test_a_foreign_grid_says_no_taps(
+    controlled_grid: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    foreign = {"name": "other", "python": "other:Grid", "replaces": "grid", "model": "Grid"}
+    scenario = short_scenario(grid={"network": str(controlled_grid)}, simulators=[foreign])
+    with pytest.raises(ScenarioError, match="takes the place of the grid") as caught:
+        prepare_grid(scenario)
+    assert caught.value.field == "simulators"
 
 
 def test_a_series_is_read_and_held(
