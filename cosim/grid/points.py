@@ -1,4 +1,4 @@
-"""Changes of a network of the catalogue by a scenario: connection points, slack voltage."""
+"""Changes of a network by a scenario: connection points, slack voltage, the DSO's model of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from cosim.errors import GridDataError
 from cosim.grid.catalogue import GridCase
 from cosim.grid.element_tables import in_service
+from cosim.grid.tap_control import TapControls
 from cosim.units import FloatArray
 
 
@@ -96,3 +97,41 @@ def with_slack_voltage(case: GridCase, vm_pu: float | FloatArray) -> GridCase:
     first = float(np.atleast_1d(vm_pu)[0])
     net.ext_grid.loc[in_service(net.ext_grid), "vm_pu"] = first
     return replace(case, net=net, slack_vm_pu=series)
+
+
+def as_dso_knows(net: Any, impedance_factor: float, tap_offset: int) -> Any:
+    """Return the network as the DSO models it.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+        Not changed.
+    impedance_factor : float
+        On resistances and reactances of lines, and short-circuit voltages of transformers. [-]
+    tap_offset : int
+        Added to the positions of taps that no controller moves.
+
+    Raises
+    ------
+    GridDataError
+        If there is an offset and no such tap.
+    """
+    net = copy.deepcopy(net)
+    for table, columns in (
+        ("line", ["r_ohm_per_km", "x_ohm_per_km"]),
+        ("trafo", ["vk_percent", "vkr_percent"]),
+    ):
+        net[table][columns] *= impedance_factor
+    if tap_offset:
+        trafo = net.trafo
+        known = trafo["tap_changer_type"].isin(("Ratio", "Symmetrical", "Ideal", "Tabular"))
+        own = known & in_service(trafo) & ~trafo.index.isin(TapControls.of(net).trafo_idx)
+        if not own.any():
+            raise GridDataError(
+                "no transformer has a tap changer without a controller",
+                field="grid.dso_model.tap_offset",
+                remedy="leave it out",
+            )
+        position = trafo["tap_pos"].fillna(trafo["tap_neutral"])
+        net.trafo["tap_pos"] = position.where(~own, position + tap_offset)
+    return net

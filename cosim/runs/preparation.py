@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
-from cosim.grid.points import with_connection_point, with_slack_voltage
+from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
+from cosim.grid.tap_control import TapControls
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
@@ -59,7 +61,24 @@ def prepare_grid(scenario: Scenario) -> GridCase:
     for mechanism in scenario.mechanisms():
         for name, bus in mechanism.added_points():
             grid = with_connection_point(grid, name, bus)
+    is_foreign = any(one.replaces == "grid" for one in scenario.simulators)
+    if is_foreign and TapControls.of(grid.net).trafo_idx.size:
+        raise ScenarioError(
+            "another simulator takes the place of the grid, and does not say where the tap "
+            "controllers of the network leave their taps",
+            file=scenario.file,
+            field="simulators",
+            remedy="leave the grid to cosim, or take a network without the table tap_control",
+        )
     return grid
+
+
+def dso_network(scenario: Scenario, net: Any) -> Any:
+    """Return the network as the scenario's DSO models it; the same where nothing differs."""
+    settings = scenario.grid.dso_model
+    if settings is None:
+        return net
+    return as_dso_knows(net, settings.impedance_factor, settings.tap_offset)
 
 
 def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:

@@ -21,6 +21,7 @@ from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.results.writer import TableWriter
+from cosim.runs.preparation import dso_network
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
@@ -101,8 +102,12 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         make_reference(engine, grid.net, grid.slack_vm_pu),
         sample(scenario.time.intervals, scenario.grid.reference_sample),
     )
+    modelled = dso_network(scenario, grid.net)
+    dso_engine = engine
+    if modelled is not grid.net:
+        dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu)
     network = DsoNetwork(
-        engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
+        dso_engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
     )
     operator = GridOperator(
         network,
@@ -120,7 +125,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         "market": MarketParts(session),
         "dso": DsoParts(operator),
         "devices": DevicesParts(devices, prepared.deviation),
-        "grid": GridParts(engine, reference_check),
+        "grid": GridParts(engine, reference_check, dso_engine),
         "recorder": RecorderParts(
             writer=hooks.writer,
             names=population.names,

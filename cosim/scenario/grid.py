@@ -55,6 +55,21 @@ class SlackVoltageSettings(Model):
         return self
 
 
+class DsoModelSettings(Model):
+    """Errors of the DSO's model of the network; the network itself has none of them."""
+
+    impedance_factor: Annotated[float, Field(gt=0, le=10)] = Field(
+        1.0,
+        description="on the impedances of lines and on the short-circuit voltages of transformers "
+        "[-]",
+    )
+    tap_offset: Annotated[int, Field(ge=-50, le=50)] = Field(
+        0,
+        description="positions by which taps without a controller stand elsewhere than in the "
+        "network [-]",
+    )
+
+
 class GridSettings(Model):
     """Which network, and how its power flow is solved."""
 
@@ -72,6 +87,9 @@ class GridSettings(Model):
     limits: LimitSettings = LimitSettings()
     slack_voltage: SlackVoltageSettings | None = Field(
         None, description="voltage of the grid above; none: as the network has it"
+    )
+    dso_model: DsoModelSettings | None = Field(
+        None, description="what the DSO checks schedules with; none: the network as it is"
     )
 
     @field_validator("power_flow")

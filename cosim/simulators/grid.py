@@ -51,10 +51,20 @@ def initial_flow(topology: Topology, n_points: int) -> FlowMessage:
 
 @dataclass(frozen=True)
 class GridParts:
-    """Domain objects of the grid: its power-flow engine, and the comparison with another one."""
+    """Domain objects of the grid.
+
+    Parameters
+    ----------
+    engine : PowerFlow
+    reference_check : ReferenceCheck
+        Comparison with another engine.
+    dso_engine : PowerFlow
+        With which the DSO checks schedules: it is told where delivery left the taps.
+    """
 
     engine: PowerFlow
     reference_check: ReferenceCheck
+    dso_engine: PowerFlow
 
 
 class GridSimulator(PopulationSimulator[GridParts]):
@@ -128,4 +138,5 @@ class GridSimulator(PopulationSimulator[GridParts]):
         with self.timer.measure("reference power flow"):
             self.parts.reference_check.compare(interval, p_mw, q_mvar, state)
         engine.settle(state)
+        self.parts.dso_engine.settle(state)
         return (flow_message(interval, state, energy_wh_from_mw(p_mw, self.step_s)),)

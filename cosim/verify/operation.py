@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from cosim.grid.operation import OperatedPowerFlow, make_operated
 from cosim.grid.power_flow import PowerFlow
 from cosim.grid.tap_control import TapControls
 from cosim.results.reader import Results, by_interval
+from cosim.runs.preparation import dso_network
 from cosim.units import FloatArray
 
 
@@ -58,9 +61,14 @@ class RecordedOperation:
             None if vm_pu is None else float(vm_pu[min(interval, vm_pu.size - 1)]),
         )
 
-    def engine(self, name: str) -> PowerFlow:
-        """Return an engine of the network."""
-        return make_operated(name, self.results.network, self.slack_vm_pu)
+    @cached_property
+    def dso_network(self) -> Any:
+        """Recorded network as the scenario's DSO models it."""
+        return dso_network(self.results.scenario, self.results.network)
+
+    def dso_engine(self, name: str) -> PowerFlow:
+        """Return an engine of the network as the DSO models it."""
+        return make_operated(name, self.dso_network, self.slack_vm_pu)
 
     def begin(self, engine: PowerFlow, interval: int) -> None:
         """Put an engine of this operation at the start of an interval."""

@@ -85,10 +85,10 @@ class RebuiltPopulation:
 
     @cached_property
     def _engine(self) -> PowerFlow:
-        return self.operation.engine("fixed-point")
+        return self.operation.dso_engine("fixed-point")
 
     def slopes(self, interval: int, state: GridState) -> Slopes:
-        """Return the sensitivities of the network as it was in a state of an interval."""
+        """Return sensitivities in a state of an interval, of the network as the DSO models it."""
         return self._engine.under(interval, state).sensitivities
 
 

@@ -136,19 +136,26 @@ def _loading(results: Any, live: npt.NDArray[np.bool_]) -> FloatArray:
     return np.where(live, results.loading_percent.to_numpy(float), 0.0)
 
 
-def _solve_all(net: Any, topology: Topology, cases: list[Case]) -> list[GridState]:
-    solver = Solver(net, topology)
-    return [solver.solve(case) for case in cases]
+def _solve_all(nets: dict[bool, Any], topology: Topology, cases: list[Case]) -> list[GridState]:
+    solvers: dict[bool, Solver] = {}
+    states = []
+    for case in cases:
+        kind = case.stage == "delivered"
+        if kind not in solvers:
+            solvers[kind] = Solver(nets[kind], topology)
+        states.append(solvers[kind].solve(case))
+    return states
 
 
 def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> list[GridState]:
-    """Solve states, in so many processes."""
-    net, topology = rebuilt.results.network, rebuilt.model.topology
+    """Solve states, in so many processes: schedules with the network as the DSO models it."""
+    topology = rebuilt.model.topology
+    nets = {True: rebuilt.results.network, False: rebuilt.operation.dso_network}
     if jobs <= 1 or len(cases) < 2 * jobs:
-        return _solve_all(net, topology, cases)
+        return _solve_all(nets, topology, cases)
     parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_solve_all, [net] * jobs, [topology] * jobs, parts)
+        done = pool.map(_solve_all, [nets] * jobs, [topology] * jobs, parts)
         return [state for part in done for state in part]
 
 

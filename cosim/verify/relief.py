@@ -102,7 +102,7 @@ def _positions_first(scenario: Scenario) -> bool:
 def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
     scenario = rebuilt.results.scenario
     return DsoNetwork(
-        rebuilt.operation.engine(scenario.grid.power_flow),
+        rebuilt.operation.dso_engine(scenario.grid.power_flow),
         Limits(**scenario.grid.limits.model_dump()),
         scenario.dso.loading_margin_percent,
         scenario.dso.voltage_margin_pu,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -110,9 +111,22 @@ def test_a_forged_tap_is_found(played: Path) -> None:
     states = solve_cases(rebuilt, cases, 1)
     assert check_power_flows(rebuilt, cases, states).passed
     taps = rebuilt.results.table("taps")
-    taps.loc[5, "tap_pos"] += 1.0
-    check = check_power_flows(rebuilt, cases, states)
-    assert not check.passed
+    for column in taps:
+        before = taps.loc[5, column]
+        taps.loc[5, column] += 1
+        assert not check_power_flows(rebuilt, cases, states).passed
+        taps.loc[5, column] = before
+    assert check_power_flows(rebuilt, cases, states).passed
+
+
+def test_a_foreign_grid_says_no_taps(
+    controlled_grid: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    foreign = {"name": "other", "python": "other:Grid", "replaces": "grid", "model": "Grid"}
+    scenario = short_scenario(grid={"network": str(controlled_grid)}, simulators=[foreign])
+    with pytest.raises(ScenarioError, match="takes the place of the grid") as caught:
+        prepare_grid(scenario)
+    assert caught.value.field == "simulators"
 
 
 def test_a_series_is_read_and_held(
@@ -148,6 +162,82 @@ def test_a_series_is_read_and_held(
         assert words in said
         assert "above.csv" in said
         assert "remedy: " in said
+
+
+def wrong_lines(net: Any) -> None:
+    net.line[["r_ohm_per_km", "x_ohm_per_km"]] *= 1.5
+    net.trafo[["vk_percent", "vkr_percent"]] *= 1.5
+
+
+def wrong_tap(net: Any) -> None:
+    net.trafo["tap_pos"] -= 1
+
+
+@pytest.mark.parametrize(
+    ("model", "spoil"),
+    [({"impedance_factor": 1.5}, wrong_lines), ({"tap_offset": -1}, wrong_tap)],
+)
+def test_the_dso_checks_schedules_with_its_own_model(
+    tmp_path: Path,
+    short_scenario: Callable[..., Scenario],
+    model: dict[str, Any],
+    spoil: Callable[[Any], None],
+) -> None:
+    """Nominations solved with a network that was spoilt here, deliveries with the network."""
+    scenario = short_scenario(intervals=2, grid={"dso_model": model}, dso={"procure": False})
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    results = Results(tmp_path / "res")
+    rebuilt = RebuiltPopulation(results)
+    assert rebuilt.forecast_q_mvar is not None
+    plant, believed = results.network, copy.deepcopy(results.network)
+    spoil(believed)
+    checks = results.table("grid_checks")
+    schedules = results.table("schedules")
+    prosumers = results.table("prosumers")
+    for interval in (0, 1):
+        nominated = schedules[schedules["interval"] == interval]["nominated_wh"].to_numpy()
+        own = prosumers[prosumers["interval"] == interval]
+        for stage, net, p_mw, q_mvar in (
+            ("scheduled", believed, nominated / 250_000, rebuilt.forecast_q_mvar[interval]),
+            ("delivered", plant, own["p_inject_mw"], own["q_inject_mvar"]),
+        ):
+            net.sgen["p_mw"], net.sgen["q_mvar"] = np.asarray(p_mw), np.asarray(q_mvar)
+            pp.runpp(net, numba=False, tolerance_mva=1e-9)
+            rows = checks[(checks["interval"] == interval) & (checks["stage"] == stage)]
+            recorded = rows[rows["element"] == "bus"].set_index("element_idx")["value"]
+            expected = net.res_bus.vm_pu.loc[recorded.index]
+            np.testing.assert_allclose(recorded, expected, rtol=0, atol=1e-8)
+        assert np.abs(believed.res_bus.vm_pu - plant.res_bus.vm_pu).max() > 1e-3
+    done = verify(tmp_path / "res", parts=("files", "grid"))
+    assert [check.name for check in done.checks if not check.passed] == []
+
+
+def test_flexibility_bought_with_a_wrong_model_is_verified(
+    tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    """A DSO that takes its transformer for half as stiff buys, and margins are solved again."""
+    scenario = short_scenario(intervals=2, grid={"dso_model": {"impedance_factor": 1.5}})
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    assert len(Results(tmp_path / "res").table("margins")) > 0
+    done = verify(tmp_path / "res", parts=("grid", "indicators"))
+    assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
+
+
+def test_a_wrong_tap_needs_a_tap(
+    controlled_grid: Path,
+    tmp_path: Path,
+    short_scenario: Callable[..., Scenario],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The only transformer has a controller, which says where its tap is."""
+    grid = {"network": str(controlled_grid), "dso_model": {"tap_offset": 2}}
+    (tmp_path / "scenario.yaml").write_text(short_scenario(intervals=2, grid=grid).to_yaml())
+    out = tmp_path / "res"
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(out)]) == EXIT_USER
+    assert "grid.dso_model.tap_offset" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_drawn_voltage_has_the_moments_that_it_is_given() -> None:

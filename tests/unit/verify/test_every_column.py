@@ -129,10 +129,22 @@ def test_a_provider_that_is_not_pivotal_is_found(verified: Verified) -> None:
         tables["pivotal"] = honest
 
 
-# nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py, and nothing is
-# violated while consumption is caught up: tests/e2e/test_rebound.py
+def test_a_tap_of_a_network_without_controllers_is_found(verified: Verified) -> None:
+    tables = verified.results._whole
+    honest = verified.results.table("taps")
+    assert honest.empty
+    try:
+        tables["taps"] = pd.DataFrame([{"interval": 0, "trafo": 1, "tap_pos": 1.0}])
+        assert [check().passed for check in verified.checks("taps")] == [False]
+    finally:
+        tables["taps"] = honest
+
+
+# nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py; no tap has a
+# controller: tests/e2e/test_changing_network.py; nothing is violated while consumption is caught up:
+# tests/e2e/test_rebound.py
 @pytest.mark.parametrize(
-    "table", sorted(set(TABLES) - {"reorganisations", "pivotal", "debts", "rebounds"})
+    "table", sorted(set(TABLES) - {"reorganisations", "pivotal", "debts", "rebounds", "taps"})
 )
 def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
     n_rows = len(verified.results.table(table))
