@@ -141,8 +141,8 @@ def test_a_tap_of_a_network_without_controllers_is_found(verified: Verified) -> 
 
 
 # nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py; no tap has a
-# controller: tests/e2e/test_changing_network.py; nothing is violated while consumption is caught up:
-# tests/e2e/test_rebound.py
+# controller: tests/e2e/test_changing_network.py; nothing is violated while consumption is caught
+# up: tests/e2e/test_rebound.py
 @pytest.mark.parametrize(
     "table", sorted(set(TABLES) - {"reorganisations", "pivotal", "debts", "rebounds", "taps"})
 )
