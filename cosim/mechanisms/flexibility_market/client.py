@@ -21,6 +21,16 @@ def settle_gas(n_offers: int) -> int:
     return 100_000 + 45_000 * n_offers
 
 
+def measured_settle_gas(n_offers: int, most_readings: int) -> int:
+    """Gas limit that settling so many offers needs, each against readings of other intervals."""
+    return settle_gas(n_offers) + 9_000 * most_readings * n_offers
+
+
+def register_gas(n_accounts: int) -> int:
+    """Gas limit that registering the ranges of so many accounts needs."""
+    return 60_000 + 30_000 * n_accounts
+
+
 class FlexibilityMarket(EscrowClient):
     """The flexibility market. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts."""
 
@@ -28,6 +38,8 @@ class FlexibilityMarket(EscrowClient):
 
     deposit = Transaction(110_000)
     withdraw = Transaction(100_000)
+    register_ranges = Transaction(register_gas)
+    """Register ranges of net injection of at most 256 accounts: accounts, lows, highs. DSO only."""
     open_request = Transaction(110_000)
     """Ask for a change of net injection: interval, is_up, quantity_wh, price cap. DSO only."""
     offer = Transaction(90_000)

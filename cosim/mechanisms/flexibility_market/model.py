@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cosim.mechanisms.accounts import EscrowAccounts
+from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms
+from cosim.mechanisms.flexibility_market.delivery import delivered_wh, wrong_way_wh
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -91,7 +93,7 @@ class FlexibilitySettlement:
     paid_ueur : int
         Paid by the DSO. [µEUR]
     penalty_ueur : int
-        Paid to the DSO for what was awarded and not delivered. [µEUR]
+        Owed to the DSO for what was awarded and not delivered. [µEUR]
     """
 
     delivered_wh: int
@@ -106,32 +108,6 @@ class _Position:
     baseline_wh: int
 
 
-def delivered_wh(
-    is_up: bool, net_wh: int, baseline_wh: int, earlier_wh: int, awarded_wh: int
-) -> int:
-    """Energy delivered for an award.
-
-    The change against the baseline in the direction of the request, less what earlier requests
-    bought of it, between 0 and the award.
-
-    Parameters
-    ----------
-    is_up : bool
-        The request raises net injection.
-    net_wh, baseline_wh : int
-        Metered net injection, and the one without activation. [Wh]
-    earlier_wh, awarded_wh : int
-        Awarded by earlier requests, and by this one. [Wh]
-
-    Returns
-    -------
-    int
-        [Wh]
-    """
-    change_wh = (net_wh - baseline_wh) * (1 if is_up else -1) - earlier_wh
-    return min(max(change_wh, 0), awarded_wh)
-
-
 class FlexibilityMarketModel(EscrowAccounts):
     """State of the flexibility market.
 
@@ -141,18 +117,41 @@ class FlexibilityMarketModel(EscrowAccounts):
         Account that buys.
     penalty_ueur_per_kwh : int
         What awarded but undelivered energy costs. [µEUR/kWh]
+    is_uncapped : bool
+        The penalty is for the whole deviation, as in USEF, and what it exceeds is a debt.
+    baselines : Baselines, optional
+        Default: nominated, whatever is said.
     """
 
     subject: ClassVar[str] = "flexibility market"
 
-    def __init__(self, dso: str, penalty_ueur_per_kwh: int) -> None:
+    def __init__(
+        self,
+        dso: str,
+        penalty_ueur_per_kwh: int,
+        is_uncapped: bool = False,
+        baselines: Baselines | None = None,
+    ) -> None:
         super().__init__()
         self.dso = dso
         self.penalty_ueur_per_kwh = penalty_ueur_per_kwh
+        self.is_uncapped = is_uncapped
+        self.baselines = baselines or Baselines(BaselineTerms())
+        self._debts: dict[str, int] = {}
         self._requests: dict[int, FlexibilityRequest] = {}
         self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
         self._positions: dict[tuple[int, str], _Position] = {}
         self._n_requests = 0
+
+    @property
+    def debts(self) -> Mapping[str, int]:
+        """Debts to the DSO by account. [µEUR]"""
+        return self._debts
+
+    def deposit(self, account: str, amount_ueur: int) -> None:
+        """Credit a deposit; a debt is repaid out of it."""
+        self._add(account, amount_ueur)
+        self._charge(account, 0)
 
     def request(self, request_id: int) -> FlexibilityRequest:
         """A request by its number.
@@ -226,6 +225,7 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._require(abs(baseline_wh) <= MAX_ENERGY_WH, "baseline out of range")
         self._require(price_ueur_per_kwh <= request.price_cap_ueur_per_kwh, "price above the cap")
         self._require((request_id, account) not in self._offers, "offer exists")
+        baseline_wh = self._admitted(request, account, baseline_wh, energy_wh)
         self._take(account, self._bond_ueur(energy_wh))
         self._offers[request_id, account] = FlexibilityOffer(
             energy_wh, price_ueur_per_kwh, baseline_wh
@@ -273,6 +273,8 @@ class FlexibilityMarketModel(EscrowAccounts):
             )
             offers[key] = awarded
             positions[place] = replace(position, awarded_wh=position.awarded_wh + energy_wh)
+        for interval, account in positions:
+            self.baselines.mark(interval, account)
         self._offers.update(offers)
         self._positions.update(positions)
         self._requests[request_id] = request
@@ -303,7 +305,7 @@ class FlexibilityMarketModel(EscrowAccounts):
             Those settled now.
         """
         request = self.request(request_id)
-        settled = {}
+        settled, to_dso = {}, 0
         for account in accounts:
             offer = self.offer_of(request_id, account)
             reading = readings.get(account)
@@ -311,21 +313,27 @@ class FlexibilityMarketModel(EscrowAccounts):
                 continue
             if offer.awarded_wh and reading is None and not is_final:
                 continue
-            delivered = 0
-            if reading is not None and not reading.estimated:
-                delivered = delivered_wh(
-                    request.is_up,
-                    reading.net_wh,
-                    offer.baseline_wh,
-                    offer.earlier_wh,
-                    offer.awarded_wh,
-                )
+            delivered = wrong_way = 0
+            is_metered = offer.awarded_wh and reading is not None and not reading.estimated
+            baseline_wh: int | None = offer.baseline_wh
+            if is_metered and self.baselines.terms.is_measured:
+                baseline_wh = self.baselines.measured(request.interval, account, request.is_up)
+                offer = replace(offer, baseline_wh=baseline_wh or 0)
+            if is_metered and reading is not None and baseline_wh is not None:
+                change = (request.is_up, reading.net_wh, baseline_wh, offer.earlier_wh)
+                delivered = delivered_wh(*change, offer.awarded_wh)
+                wrong_way = wrong_way_wh(*change) if self.is_uncapped else 0
             paid = amount_earned_ueur(delivered, offer.price_ueur_per_kwh)
-            penalty = amount_due_ueur(offer.awarded_wh - delivered, self.penalty_ueur_per_kwh)
-            self._add(self.dso, offer.reserved_ueur - paid + penalty)
-            self._add(account, self._bond_ueur(offer.energy_wh) - penalty + paid)
+            missing = offer.awarded_wh - delivered + wrong_way
+            penalty = amount_due_ueur(missing, self.penalty_ueur_per_kwh)
+            held = self._bond_ueur(offer.energy_wh) + paid
+            collected = min(penalty, held)
+            self._add(account, held - collected)
+            self._charge(account, penalty - collected)
+            to_dso += offer.reserved_ueur - paid + collected
             self._offers[request_id, account] = replace(offer, settled=True)
             settled[account] = FlexibilitySettlement(delivered, paid, penalty)
+        self._add(self.dso, to_dso)
         return settled
 
     def close_request(self, request_id: int) -> int:
@@ -362,6 +370,25 @@ class FlexibilityMarketModel(EscrowAccounts):
             del self._offers[key]
         for place in [place for place in self._positions if place[0] == interval]:
             del self._positions[place]
+
+    def _admitted(
+        self, request: FlexibilityRequest, account: str, stated_wh: int, energy_wh: int
+    ) -> int:
+        """Return the baseline that is kept with an offer. [Wh]"""
+        position = self._positions.get((request.interval, account))
+        bought_wh = 0 if position is None else position.awarded_wh
+        return self.baselines.admitted(
+            request.interval, account, request.is_up, bought_wh, stated_wh, energy_wh
+        )
+
+    def _charge(self, account: str, added_ueur: int) -> None:
+        """Add to what an account owes the DSO; it pays what it has."""
+        owed = self._debts.get(account, 0) + added_ueur
+        if owed:
+            paid = min(owed, self.balance_of(account))
+            self._add(account, -paid)
+            self._add(self.dso, paid)
+            self._debts[account] = owed - paid
 
     def _bond_ueur(self, energy_wh: int) -> int:
         return amount_due_ueur(energy_wh, self.penalty_ueur_per_kwh)
