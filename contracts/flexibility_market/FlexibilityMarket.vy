@@ -10,6 +10,8 @@
      nothing delivered, whether or not the local market settled its estimate by then, so every
      award can be settled once the local market's report deadline has passed. An offer states its
      baseline; the DSO awards only offers whose baseline is the schedule it knows.
+     An offer is a curve of blocks whose prices do not fall. An award takes the cheapest first, and
+     so does delivery: after those of earlier requests, block by block.
      At every moment token.balanceOf(this) is at least, and but for tokens sent here outside
      deposit() equal to, the sum of balanceOf over accounts, escrowOf over requests and lockedOf
      over offers.
@@ -37,6 +39,7 @@ exports: (
 )
 
 MAX_BATCH: public(constant(uint256)) = 256
+MAX_BLOCKS: public(constant(uint256)) = book.MAX_BLOCKS
 MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
 MAX_PRICE_UEUR_PER_KWH: public(constant(uint256)) = order_book.MAX_PRICE_UEUR_PER_KWH
 
@@ -50,6 +53,7 @@ IS_UNCAPPED: public(immutable(bool))
 _n_requests: uint256
 _requests: HashMap[uint256, uint256]
 _offers: HashMap[uint256, HashMap[address, uint256]]
+_further_blocks: HashMap[uint256, HashMap[address, uint256]]
 _positions: HashMap[uint256, HashMap[address, uint256]]
 
 event RequestOpened:
@@ -59,6 +63,7 @@ event RequestOpened:
     quantity_wh: uint256
     price_cap_ueur_per_kwh: uint256
 
+# one for each block of the offer, the cheapest first
 event OfferPlaced:
     request: indexed(uint256)
     account: indexed(address)
@@ -209,47 +214,60 @@ def openRequest(
 
 @external
 @nonreentrant
-def offer(request_id: uint256, energy_wh: uint256, price_ueur_per_kwh: uint256, baseline_wh: int256):
+def offer(
+    request_id: uint256,
+    baseline_wh: int256,
+    energies_wh: DynArray[uint256, MAX_BLOCKS],
+    prices_ueur_per_kwh: DynArray[uint256, MAX_BLOCKS],
+):
     """
-    @notice Offer to a request, with the penalty for delivering nothing as a bond. Members only.
+    @notice Offer blocks to a request, with the penalty for delivering nothing as a bond. Members
+            only.
     @param request_id An open request
-    @param energy_wh Most energy that may be awarded
-    @param price_ueur_per_kwh Price asked, at most the cap
     @param baseline_wh Net injection without the activation
+    @param energies_wh Most energy of each block that may be awarded, at least one
+    @param prices_ueur_per_kwh Price asked for each, none below the one before, at most the cap
     """
     request: book.Request = self._existing_request(request_id)
     self._check_before_delivery(request.interval)
-    assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
     assert (
         convert(abs(baseline_wh), uint256) <= MAX_ENERGY_WH
     ), "flexibility market: baseline out of range"
-    assert (
-        price_ueur_per_kwh <= request.price_cap_ueur_per_kwh
-    ), "flexibility market: price above the cap"
+    assert len(energies_wh) == len(prices_ueur_per_kwh), "flexibility market: lists differ in length"
     assert staticcall ILocalMarket(LOCAL_MARKET).isMember(msg.sender), "flexibility market: not a member"
     assert self._offers[request_id][msg.sender] == 0, "flexibility market: offer exists"
-    noted_wh: int256 = self._admitted_baseline(request, baseline_wh, energy_wh)
-    bond_ueur: uint256 = order_book._due_ueur(energy_wh, PENALTY_UEUR_PER_KWH)
+    offer: book.Offer = empty(book.Offer)
+    price: uint256 = 0
+    for k: uint256 in range(len(energies_wh), bound=MAX_BLOCKS):
+        energy_wh: uint256 = energies_wh[k]
+        assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
+        assert price <= prices_ueur_per_kwh[k], "flexibility market: price below the one before"
+        price = prices_ueur_per_kwh[k]
+        assert price <= request.price_cap_ueur_per_kwh, "flexibility market: price above the cap"
+        if k == 0:
+            offer.price_ueur_per_kwh = price
+        else:
+            offer.further |= book._packed_block(k, offer.energy_wh, price)
+        offer.energy_wh += energy_wh
+        offer.baseline_wh = self._admitted_baseline(request, baseline_wh, offer.energy_wh)
+        log OfferPlaced(
+            request=request_id,
+            account=msg.sender,
+            energy_wh=energy_wh,
+            price_ueur_per_kwh=price,
+            baseline_wh=offer.baseline_wh,
+        )
+    assert (
+        0 < offer.energy_wh and offer.energy_wh <= MAX_ENERGY_WH
+    ), "flexibility market: energy out of range"
+    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
     assert bond_ueur <= escrow._free(msg.sender), "flexibility market: balance too low"
 
     escrow._debit(msg.sender, bond_ueur)
-    self._offers[request_id][msg.sender] = book._packed_offer(
-        book.Offer(
-            energy_wh=energy_wh,
-            price_ueur_per_kwh=price_ueur_per_kwh,
-            baseline_wh=noted_wh,
-            awarded_wh=0,
-            earlier_wh=0,
-            settled=False,
-        )
-    )
-    log OfferPlaced(
-        request=request_id,
-        account=msg.sender,
-        energy_wh=energy_wh,
-        price_ueur_per_kwh=price_ueur_per_kwh,
-        baseline_wh=noted_wh,
-    )
+    if offer.further != 0:
+        offer.is_curve = True
+        self._further_blocks[request_id][msg.sender] = offer.further
+    self._offers[request_id][msg.sender] = book._packed_offer(offer)
 
 
 @external
@@ -275,7 +293,7 @@ def award(
         account: address = accounts[k]
         energy_wh: uint256 = energies_wh[k]
         assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
-        offer: book.Offer = book._offer(self._offers[request_id][account])
+        offer: book.Offer = self._offer_of(request_id, account)
         assert offer.energy_wh != 0, "flexibility market: no such offer"
         assert offer.awarded_wh + energy_wh <= offer.energy_wh, "flexibility market: more than offered"
         assert (
@@ -293,9 +311,9 @@ def award(
             offer.earlier_wh + offer.awarded_wh == position.awarded_wh
         ), "flexibility market: awarded in a later request"
 
-        request.awarded_ueur -= self._reserved_ueur(offer)
+        request.awarded_ueur -= book._earned_ueur(offer, offer.awarded_wh)
         offer.awarded_wh += energy_wh
-        request.awarded_ueur += self._reserved_ueur(offer)
+        request.awarded_ueur += book._earned_ueur(offer, offer.awarded_wh)
         request.awarded_wh += energy_wh
         if baselines._is_measured() and position.awarded_wh == 0:
             baselines._mark(request.interval, account)
@@ -327,7 +345,7 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
     )
     to_dso_ueur: uint256 = 0
     for account: address in accounts:
-        offer: book.Offer = book._offer(self._offers[request_id][account])
+        offer: book.Offer = self._offer_of(request_id, account)
         if offer.energy_wh == 0 or offer.settled:
             continue
         delivered_wh: uint256 = 0
@@ -353,12 +371,12 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
                 delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
                 if IS_UNCAPPED:
                     wrong_way_wh = book._wrong_way_wh(offer, request.is_up, net_wh)
-        paid_ueur: uint256 = order_book._earned_ueur(delivered_wh, offer.price_ueur_per_kwh)
+        paid_ueur: uint256 = book._earned_ueur(offer, delivered_wh)
         penalty_ueur: uint256 = order_book._due_ueur(
             offer.awarded_wh - delivered_wh + wrong_way_wh, PENALTY_UEUR_PER_KWH
         )
         bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
-        to_dso_ueur += self._reserved_ueur(offer) - paid_ueur
+        to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur
         offer.settled = True
         self._offers[request_id][account] = book._packed_offer(offer)
         collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
@@ -460,11 +478,12 @@ def offerOf(
     request_id: uint256, account: address
 ) -> (uint256, uint256, int256, uint256, uint256, bool):
     """
-    @return Energy, price, baseline, awarded energy, energy awarded by earlier requests for the
-            same interval, whether settled; energy 0 means that there is none
+    @return Energy of all blocks, price of the cheapest, baseline, awarded energy, energy awarded by
+            earlier requests for the same interval, whether settled; energy 0 means that there is
+            none
     @custom:units energy in Wh, price in µEUR/kWh
     """
-    offer: book.Offer = book._offer(self._offers[request_id][account])
+    offer: book.Offer = self._offer_of(request_id, account)
     return (
         offer.energy_wh,
         offer.price_ueur_per_kwh,
@@ -473,6 +492,19 @@ def offerOf(
         offer.earlier_wh,
         offer.settled,
     )
+
+
+@external
+@view
+def blockOf(request_id: uint256, account: address, k: uint256) -> (uint256, uint256):
+    """
+    @return Energy and price of a block of an offer, the cheapest is 0; energy 0 means that there is
+            none
+    @custom:units energy in Wh, price in µEUR/kWh
+    """
+    if k >= MAX_BLOCKS:
+        return 0, 0
+    return book._block(self._offer_of(request_id, account), k)
 
 
 @external
@@ -495,10 +527,10 @@ def lockedOf(request_id: uint256, account: address) -> uint256:
     @return An offer's bond, and the escrow that its award holds, until it is settled
     @custom:units µEUR
     """
-    offer: book.Offer = book._offer(self._offers[request_id][account])
+    offer: book.Offer = self._offer_of(request_id, account)
     if offer.settled:
         return 0
-    return order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH) + self._reserved_ueur(offer)
+    return order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH) + book._earned_ueur(offer, offer.awarded_wh)
 
 
 # --- internal ---------------------------------------------------------------------------------
@@ -545,12 +577,12 @@ def _check_delivery_started(interval: uint256):
 
 
 @internal
-@pure
-def _reserved_ueur(offer: book.Offer) -> uint256:
-    """
-    @dev The most an award can cost the DSO.
-    """
-    return order_book._earned_ueur(offer.awarded_wh, offer.price_ueur_per_kwh)
+@view
+def _offer_of(request_id: uint256, account: address) -> book.Offer:
+    offer: book.Offer = book._offer(self._offers[request_id][account])
+    if offer.is_curve:
+        offer.further = self._further_blocks[request_id][account]
+    return offer
 
 
 @internal

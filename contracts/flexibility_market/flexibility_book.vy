@@ -4,9 +4,15 @@
 @license Apache-2.0
 @notice Pure arithmetic of the flexibility market: records of one storage slot each, and delivery.
 @dev Python model: cosim/mechanisms/flexibility_market/model.py.
+     The blocks of an offer beyond its first are a word of their own, from the lowest bit: for each
+     block the energy of those before it 32 | price 31.
 @custom:units energy in Wh, prices in µEUR/kWh, amounts in µEUR
 """
 
+import order_book
+
+MAX_BLOCKS: constant(uint256) = 4
+BLOCK_BITS: constant(uint256) = 63
 MASK_1: constant(uint256) = 1
 MASK_31: constant(uint256) = 2**31 - 1
 MASK_32: constant(uint256) = 2**32 - 1
@@ -26,14 +32,18 @@ struct Request:
     awarded_ueur: uint256
 
 struct Offer:
-    # 0: there is no offer
+    # of all blocks; 0: there is no offer
     energy_wh: uint256
+    # of the first block
     price_ueur_per_kwh: uint256
     baseline_wh: int256
     awarded_wh: uint256
     # awarded to the account for this interval by earlier requests: delivered first
     earlier_wh: uint256
     settled: bool
+    # whether there are blocks beyond the first, and the word of them
+    is_curve: bool
+    further: uint256
 
 # What an account was awarded for an interval, over all requests.
 struct Position:
@@ -70,6 +80,57 @@ def _wrong_way_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
 
 @internal
 @pure
+def _earned_ueur(offer: Offer, energy_wh: uint256) -> uint256:
+    """
+    @dev What energy of an offer earns, from its cheapest block up, rounded down once.
+    """
+    price: uint256 = offer.price_ueur_per_kwh
+    earned: uint256 = energy_wh * price
+    further: uint256 = offer.further
+    for _: uint256 in range(MAX_BLOCKS - 1):
+        before_wh: uint256 = further & MASK_32
+        if further == 0 or energy_wh <= before_wh:
+            break
+        dearer: uint256 = (further >> 32) & MASK_31
+        earned += (energy_wh - before_wh) * (dearer - price)
+        price = dearer
+        further >>= BLOCK_BITS
+    return earned // order_book.WH_PER_KWH
+
+
+@internal
+@pure
+def _packed_block(k: uint256, before_wh: uint256, price_ueur_per_kwh: uint256) -> uint256:
+    """
+    @dev Its bits in the word of further blocks; k counts from 1.
+    """
+    return (before_wh | (price_ueur_per_kwh << 32)) << (BLOCK_BITS * (k - 1))
+
+
+@internal
+@pure
+def _block(offer: Offer, k: uint256) -> (uint256, uint256):
+    """
+    @dev Energy and price of a block, counted from 0; energy 0 if there is none.
+    """
+    before_wh: uint256 = 0
+    price: uint256 = offer.price_ueur_per_kwh
+    if k != 0:
+        word: uint256 = offer.further >> (BLOCK_BITS * (k - 1))
+        before_wh = word & MASK_32
+        price = (word >> 32) & MASK_31
+        if before_wh == 0:
+            return 0, 0
+    after_wh: uint256 = 0
+    if k != MAX_BLOCKS - 1:
+        after_wh = (offer.further >> (BLOCK_BITS * k)) & MASK_32
+    if after_wh == 0:
+        after_wh = offer.energy_wh
+    return after_wh - before_wh, price
+
+
+@internal
+@pure
 def _packed_request(request: Request) -> uint256:
     word: uint256 = request.interval
     word |= convert(request.is_up, uint256) << 64
@@ -102,7 +163,8 @@ def _packed_offer(offer: Offer) -> uint256:
     word |= convert(offer.baseline_wh + SIGNED_OFFSET, uint256) << 63
     word |= offer.awarded_wh << 97
     word |= offer.earlier_wh << 129
-    return word | (convert(offer.settled, uint256) << 193)
+    word |= convert(offer.settled, uint256) << 193
+    return word | (convert(offer.is_curve, uint256) << 194)
 
 
 @internal
@@ -117,6 +179,8 @@ def _offer(word: uint256) -> Offer:
         awarded_wh=(word >> 97) & MASK_32,
         earlier_wh=(word >> 129) & MASK_64,
         settled=(word >> 193) & MASK_1 == 1,
+        is_curve=(word >> 194) & MASK_1 == 1,
+        further=0,
     )
 
 

@@ -88,19 +88,17 @@ class UndeliveredFlexibility(Deviation):
         """Return bids with cheaper offers."""
         if interval not in self.intervals:
             return bids
+        blocks = bids.flexibility
+        own = self.who[blocks.prosumer]
         prices: dict[str, Any] = {
             name: np.where(
-                self.who,
-                np.floor(getattr(bids, name) * self.price_factor).astype(np.int64),
-                getattr(bids, name),
+                own,
+                np.floor(getattr(blocks, name) * self.price_factor).astype(np.int64),
+                getattr(blocks, name),
             )
-            for name in (
-                "flex_down_price_ueur_per_kwh",
-                "flex_down_price_if_sold_ueur_per_kwh",
-                "flex_up_price_ueur_per_kwh",
-            )
+            for name in ("price_ueur_per_kwh", "price_if_traded_ueur_per_kwh")
         }
-        return replace(bids, **prices)
+        return replace(bids, flexibility=replace(blocks, **prices))
 
     def followed_wh(self, interval: int, activated_wh: IntArray) -> IntArray:
         """Return less than was awarded."""

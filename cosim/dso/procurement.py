@@ -43,7 +43,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Offers:
-    """Flexibility offered, one row per offer.
+    """Flexibility offered, one row per block; of one provider and direction the cheapest first.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Procurement:
     Attributes
     ----------
     awarded_mw : (m,) float
-        Of each offer. [MW]
+        Of each block. [MW]
     curtailed_mw : (n_points,) float
         Positive: injection cut; negative: consumption cut. [MW]
     state : GridState
@@ -205,6 +205,7 @@ class DsoNetwork:
     ) -> Procurement:
         """Award offers at least cost and curtail what they cannot relieve.
 
+        The blocks of a provider act on the grid alike, so the least cost takes the cheaper first.
         Nothing is curtailed where offers suffice.
 
         Parameters
@@ -236,6 +237,7 @@ class DsoNetwork:
                 relief, cut_mw = without, np.zeros(cut_mw.size)
         awarded = np.zeros(price.size)
         awarded[usable] = relief.amount_mw[: usable.size]
+        awarded = cheapest_first(offers, awarded)
         down, up = _split(curtailment, cut_mw, p.size)
         checked = check(relief.state, self.limits, self.engine.topology)
         return Procurement(
@@ -251,6 +253,23 @@ class DsoNetwork:
 
     def _relieve(self, p: FloatArray, q: FloatArray, actions: Actions) -> Relief:
         return relieve(self.engine, self.relief_limits, p, q, actions, self.max_iterations)
+
+
+def cheapest_first(offers: Offers, awarded_mw: FloatArray) -> FloatArray:
+    """Move awards of a provider to its cheapest blocks, where rounding left them in dearer ones.
+
+    What it is awarded in a direction stays.
+    """
+    moved = awarded_mw.copy()
+    way = 2 * offers.prosumer + (offers.direction > 0)
+    for one in np.unique(way[awarded_mw > 0.0]):
+        own = np.flatnonzero(way == one)
+        if own.size > 1:
+            left = float(awarded_mw[own].sum())
+            for block in own:
+                moved[block] = min(float(offers.energy_mw[block]), left)
+                left = max(left - moved[block], 0.0)
+    return moved
 
 
 def _floats(values: npt.ArrayLike) -> FloatArray:

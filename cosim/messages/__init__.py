@@ -29,6 +29,36 @@ Columns = Mapping[str, "npt.NDArray[Any] | Sequence[Any] | str | float | bool | 
 """Rows of a table by column; a single value stands for every row."""
 
 
+@dataclass(frozen=True)
+class BlocksMessage:
+    """Blocks of flexibility that prosumers have; each one's in the order in which it uses them.
+
+    What a block costs depends on what it replaces, which is known when the market has cleared.
+    """
+
+    prosumer: Annotated[IntArray, Field("-", "(b,)", "position of the connection point")]
+    direction: Annotated[IntArray, Field("-", "(b,)", "+1 raises the net injection, -1 lowers it")]
+    energy_wh: Annotated[IntArray, Field("Wh", "(b,)", "by how much it could be changed")]
+    price_ueur_per_kwh: Annotated[
+        IntArray, Field("µEUR/kWh", "(b,)", "of what the supplier would take, or deliver")
+    ]
+    price_if_traded_ueur_per_kwh: Annotated[
+        IntArray, Field("µEUR/kWh", "(b,)", "of what it has to stand in for: sold, or bought")
+    ]
+
+    @classmethod
+    def none(cls) -> BlocksMessage:
+        """Return no blocks."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing, nothing, nothing)
+
+    def total_wh(self, direction: int, n: int) -> IntArray:
+        """Return the energy of all blocks of a direction by connection point, (n,). [Wh]"""
+        total, own = np.zeros(n, dtype=np.int64), self.direction == direction
+        np.add.at(total, self.prosumer[own], self.energy_wh[own])
+        return total
+
+
 @message("bids", "bidders", To("market", trigger=True), To("recorder"))
 @dataclass(frozen=True)
 class BidsMessage:
@@ -44,25 +74,31 @@ class BidsMessage:
         FloatArray, Field("-", "(n,)", "when in the order window it leaves, in [0, 1)")
     ]
     forecast_q_mvar: Annotated[FloatArray, Field("Mvar", "(n,)", "expected reactive injection")]
-    flex_down_wh: Annotated[IntArray, Field("Wh", "(n,)", "by how much injection could be lowered")]
-    flex_up_wh: Annotated[IntArray, Field("Wh", "(n,)", "by how much it could be raised")]
-    flex_down_price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(n,)", "of lowering it")]
-    flex_down_price_if_sold_ueur_per_kwh: Annotated[
-        IntArray, Field("µEUR/kWh", "(n,)", "of lowering it once it is sold")
-    ]
-    flex_up_price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(n,)", "of raising it")]
     curtailable_down_wh: Annotated[
         IntArray, Field("Wh", "(n,)", "injection that the DSO could cut in the red phase")
     ]
     curtailable_up_wh: Annotated[
         IntArray, Field("Wh", "(n,)", "consumption that it could cut in the red phase")
     ]
+    flexibility: Annotated[
+        BlocksMessage, Field("-", "()", "what could be offered to the DSO, and for how much")
+    ]
     extras: Extras = field(default_factory=Extras)
+
+    @property
+    def flex_down_wh(self) -> IntArray:
+        """By how much injections could be lowered, (n,). [Wh]"""
+        return self.flexibility.total_wh(-1, self.planned_wh.size)
+
+    @property
+    def flex_up_wh(self) -> IntArray:
+        """By how much injections could be raised, (n,). [Wh]"""
+        return self.flexibility.total_wh(1, self.planned_wh.size)
 
 
 @dataclass(frozen=True)
 class OffersMessage:
-    """Offers accepted by the flexibility contract."""
+    """Offers accepted by the flexibility contract, block by block."""
 
     request: Annotated[IntArray, Field("-", "(m,)", "number of the request")]
     prosumer: Annotated[IntArray, Field("-", "(m,)", "position of the connection point")]

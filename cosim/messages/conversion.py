@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import numpy as np
 import numpy.typing as npt
 
-from cosim.messages import DispatchMessage, OffersMessage, StageMessage
+from cosim.messages import BlocksMessage, DispatchMessage, OffersMessage, StageMessage
 from cosim.messages.declaration import MESSAGES, FieldType, field_types
 from cosim.messages.extras import EXTRAS, Extras
 
@@ -136,8 +136,21 @@ def _value(each: FieldType, value: Any, path: str, n_points: int, sizes: Mapping
         return [_received(StageMessage, stage, path, n_points, {}) for stage in value]
     nested = _dataclass_in(each.kind)
     if nested is not None and value is not None and not isinstance(value, nested):
-        return _received(nested, value, path, n_points, sizes)
+        own = _received(nested, value, path, n_points, sizes)
+        if isinstance(own, BlocksMessage):
+            _check_blocks(own, path, n_points)
+        return own
     return value
+
+
+def _check_blocks(blocks: BlocksMessage, path: str, n_points: int) -> None:
+    """Refuse columns of different lengths, and blocks of nobody."""
+    size = blocks.prosumer.size
+    for each in fields(blocks):
+        if (own := getattr(blocks, each.name).size) != size:
+            raise ValueError(f"{path}.{each.name} has {own} values, not {size}")
+    if size and not 0 <= blocks.prosumer.min() <= blocks.prosumer.max() < n_points:
+        raise ValueError(f"{path}.prosumer is no connection point from 0 to {n_points - 1}")
 
 
 def _extras(value: Any, path: str, n_points: int) -> Extras:
@@ -154,7 +167,8 @@ def _extras(value: Any, path: str, n_points: int) -> Extras:
 def _dataclass_in(kind: Any) -> type[Any] | None:
     """The dataclass that an annotation is, or is optionally."""
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return next((one for one in options if one in (OffersMessage, DispatchMessage)), None)
+    known = (BlocksMessage, OffersMessage, DispatchMessage)
+    return next((one for one in options if one in known), None)
 
 
 def _array(dtype: np.dtype[Any], value: Any, where: str, size: int | None) -> npt.NDArray[Any]:

@@ -57,8 +57,9 @@ class Field:
     unit : str
         ``-`` where there is none.
     shape : str
-        ``()`` for a single value; ``(n,)`` by connection point; ``(m,)`` by offer; ``(e,)`` by
-        element checked; ``(buses,)``, ``(lines,)``, ``(trafos,)``.
+        ``()`` for a single value; ``(n,)`` by connection point; ``(m,)`` by block of an offer;
+        ``(b,)`` by block that could be offered; ``(e,)`` by element checked; ``(buses,)``,
+        ``(lines,)``, ``(trafos,)``.
     meaning : str
         With the sign, where it has one.
     """

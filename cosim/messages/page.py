@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
-from cosim.messages import OffersMessage, StageMessage
+from cosim.messages import BlocksMessage, OffersMessage, StageMessage
 from cosim.messages.declaration import (
     MESSAGES,
     Edge,
@@ -25,7 +25,11 @@ from cosim.messages.declaration import (
 )
 from cosim.messages.extras import EXTRAS, Extras
 
-_PARTS: dict[str, type[Any]] = {"offers": OffersMessage, "stages": StageMessage}
+_PARTS: dict[str, type[Any]] = {
+    "flexibility": BlocksMessage,
+    "offers": OffersMessage,
+    "stages": StageMessage,
+}
 _TEXTS = {"i": "int", "f": "float", "b": "bool", "O": "text"}
 
 

@@ -20,7 +20,7 @@ from cosim.prosumers.asking import AskedStrategy
 from cosim.prosumers.community_battery import nominate_wh
 from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
-from cosim.prosumers.potentials import Reach, curtailable, lowering, raising
+from cosim.prosumers.potentials import Reach, blocks_of, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
 from cosim.prosumers.strategies import BidContext, StrategySetup
 from cosim.scenario.prosumers import ProsumerSeeds, ProsumerSettings, Tariff
@@ -174,15 +174,14 @@ class Bidders:
             Reach.of(storage, own, soc, step_h)
             for storage, own, soc in zip(storages, plans, socs, strict=True)
         ]
-        lower_wh, lower_price, lower_if_sold = lowering(
+        lower = lowering(
             np.where(nobody, 0.0, f.throttleable_mw[interval]),
             self._throttling_ueur_per_kwh,
             reaches,
-            np.minimum(firm_wh, planned_wh),
             self.tariff,
             step_h,
         )
-        raise_wh, raise_price = raising(
+        upper = raising(
             put_off,
             deferral.discomfort_ueur_per_kwh,
             reaches,
@@ -204,13 +203,9 @@ class Bidders:
             order_price_ueur_per_kwh=price,
             sent_fraction=self._rng(self._send_seed, interval).random(self.population.n),
             forecast_q_mvar=q_mvar,
-            flex_down_wh=lower_wh,
-            flex_up_wh=raise_wh,
-            flex_down_price_ueur_per_kwh=lower_price,
-            flex_down_price_if_sold_ueur_per_kwh=lower_if_sold,
-            flex_up_price_ueur_per_kwh=raise_price,
             curtailable_down_wh=cut_down_wh,
             curtailable_up_wh=cut_up_wh,
+            flexibility=blocks_of({-1: [lower], 1: [upper]}),
             extras=Extras(StorageNominations(stored_wh)),
         )
 

@@ -7,15 +7,16 @@ delivers every awarded Wh. Its price covers the costs of any part of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cosim.devices.storage import Storage
+from cosim.messages import BlocksMessage
 from cosim.prosumers.planning import StoragePlan
 from cosim.scenario.prosumers import Tariff
-from cosim.units import WH_PER_MWH, BoolArray, FloatArray, IntArray
+from cosim.units import WH_PER_MWH, FloatArray, IntArray
 
 #: Schedules are rounded twice, forecast to plan and plan to contract, by half a Wh each.
 ROUNDING_WH = 1
@@ -61,15 +62,37 @@ class Reach:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Potential:
+    """A change of net injection that prosumers have, and what it costs them, (n,) each.
+
+    Parameters
+    ----------
+    energy_wh : (n,) int64
+        [Wh]
+    price_ueur_per_kwh : (n,) int64
+        Of energy that the supplier would take or deliver: it is sold or bought less. [µEUR/kWh]
+    price_if_traded_ueur_per_kwh : (n,) int64
+        Of energy that was sold, or bought, in the market, for which the supplier stands in, and of
+        what turns the flow round. [µEUR/kWh]
+    """
+
+    energy_wh: IntArray
+    price_ueur_per_kwh: IntArray
+    price_if_traded_ueur_per_kwh: IntArray
+
+
 def lowering(
     throttleable_mw: FloatArray,
     throttling_ueur_per_kwh: IntArray,
     storages: Sequence[Reach],
-    net_low_wh: IntArray,
     tariff: Tariff,
     step_h: float,
-) -> tuple[IntArray, IntArray, IntArray]:
+) -> Potential:
     """Find by how much net injection can be lowered: throttle generators, charge more.
+
+    The feed-in price is lost for what the supplier would take, and the retail price paid for what
+    it has to stand in for; on top come wear and the cost of throttling, the dearest of the parts.
 
     Parameters
     ----------
@@ -78,34 +101,20 @@ def lowering(
     throttling_ueur_per_kwh : (n,) int64
         Cost of throttling on top of the lost feed-in. [µEUR/kWh]
     storages : sequence of Reach
-    net_low_wh : (n,) int64
-        Smaller net injection of firm and planned schedule. [Wh]
     tariff : Tariff
     step_h : float
         Step length. [h]
-
-    Returns
-    -------
-    energy_wh : (n,) int64
-        [Wh]
-    price_ueur_per_kwh : (n,) int64
-        If the injection is not sold in the market: the feed-in price is lost, and what exceeds the
-        injection is bought at retail; plus wear and the cost of throttling. [µEUR/kWh]
-    price_if_sold_ueur_per_kwh : (n,) int64
-        If it is sold, and must be bought back from the supplier. [µEUR/kWh]
     """
     lower_mw, wear = throttleable_mw, throttling_ueur_per_kwh
     for storage in storages:
         lower_mw = lower_mw + storage.more_charging_mw
         own = np.where(storage.more_charging_mw > 0, storage.wear_ueur_per_kwh, 0)
         wear = np.maximum(wear, own)
-    energy_wh = _whole_wh(lower_mw, step_h)
-    retail, feed_in = tariff.retail_price_ueur_per_kwh, tariff.feed_in_price_ueur_per_kwh
-    injected_wh = np.clip(net_low_wh, 0, energy_wh)
-    lost_ueur = feed_in * injected_wh + retail * (energy_wh - injected_wh)
-    unsold = -(-lost_ueur // np.maximum(energy_wh, 1)) + wear
-    offered = energy_wh > 0
-    return energy_wh, _priced(unsold, offered), _priced(retail + wear, offered)
+    return Potential(
+        _whole_wh(lower_mw, step_h),
+        wear + tariff.feed_in_price_ueur_per_kwh,
+        wear + tariff.retail_price_ueur_per_kwh,
+    )
 
 
 def raising(
@@ -114,8 +123,13 @@ def raising(
     storages: Sequence[Reach],
     tariff: Tariff,
     step_h: float,
-) -> tuple[IntArray, IntArray]:
+) -> Potential:
     """Find by how much net injection can be raised: discharge more, catch up later, put off.
+
+    Energy that is discharged must be bought again at retail and through losses, and wears; energy
+    that is put off is bought at retail later, and has cost discomfort. The retail price is saved
+    now for what the supplier would deliver, and the feed-in price earned for the rest. The dearest
+    of the parts counts.
 
     Parameters
     ----------
@@ -125,27 +139,35 @@ def raising(
         Compensation asked for it. [µEUR/kWh]
     storages, tariff, step_h
         As in :func:`lowering`.
-
-    Returns
-    -------
-    energy_wh : (n,) int64
-        [Wh]
-    price_ueur_per_kwh : (n,) int64
-        The dearest of its parts. Energy that is discharged must be bought again at retail and
-        through losses, consumption that is put off has cost discomfort and, if bought in the
-        market, is sold to the supplier now and bought from it later. [µEUR/kWh]
     """
     retail, feed_in = tariff.retail_price_ueur_per_kwh, tariff.feed_in_price_ueur_per_kwh
     raise_mw = put_off_mw
-    price = np.where(put_off_mw > 0, discomfort_ueur_per_kwh + retail - feed_in, 0)
+    cost = np.where(put_off_mw > 0, discomfort_ueur_per_kwh + retail, 0)
     for storage in storages:
         more_mw = storage.more_discharging_mw
         raise_mw = raise_mw + more_mw
-        bought_again = np.ceil(retail / storage.round_trip_efficiency)
-        cost = storage.wear_ueur_per_kwh + bought_again - feed_in
-        price = np.maximum(price, np.where(more_mw > 0, cost, 0).astype(np.int64))
-    energy_wh = _whole_wh(raise_mw, step_h)
-    return energy_wh, _priced(price, energy_wh > 0)
+        own = storage.wear_ueur_per_kwh + np.ceil(retail / storage.round_trip_efficiency)
+        cost = np.maximum(cost, np.where(more_mw > 0, own, 0).astype(np.int64))
+    return Potential(_whole_wh(raise_mw, step_h), cost - retail, cost - feed_in)
+
+
+def blocks_of(potentials: Mapping[int, Sequence[Potential]]) -> BlocksMessage:
+    """Return what there is of potentials as blocks, by direction, +1 raises net injection."""
+    rows = []
+    for direction, own in potentials.items():
+        for potential in own:
+            who = np.flatnonzero(potential.energy_wh)
+            rows.append(
+                (
+                    who,
+                    np.full(who.size, direction),
+                    potential.energy_wh[who],
+                    potential.price_ueur_per_kwh[who],
+                    potential.price_if_traded_ueur_per_kwh[who],
+                )
+            )
+    columns = (np.concatenate(column).astype(np.int64) for column in zip(*rows, strict=True))
+    return BlocksMessage(*columns)
 
 
 def curtailable(
@@ -170,7 +192,3 @@ def _whole_wh(p_mw: FloatArray, step_h: float) -> IntArray:
     """Return the energy of a step, rounded down past the rounding of schedules."""
     whole = np.floor(p_mw * (step_h * WH_PER_MWH)).astype(np.int64)
     return np.maximum(whole - ROUNDING_WH, 0)
-
-
-def _priced(price: IntArray, offered: BoolArray) -> IntArray:
-    return np.where(offered, price, 0).astype(np.int64)

@@ -12,7 +12,8 @@ from cosim.dso.procurement import DsoNetwork
 from cosim.dso.rounds import Round
 from cosim.grid.limits import Limits
 from cosim.grid.power_flow import make_power_flow
-from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_tables
+from cosim.mechanisms.flexibility_market.outcomes import AppraisedRound
+from cosim.mechanisms.flexibility_market.rows import appraisal_tables
 from cosim.messages import OffersMessage, ScheduleMessage
 from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check

@@ -101,7 +101,7 @@ class FlexibilityWorld:
         self, account: str, request: int, energy_wh: int, price: int, baseline_wh: int = 0
     ) -> None:
         """Offer one block."""
-        self.flexibility.send(account, "offer", request, energy_wh, price, baseline_wh)
+        self.flexibility.send(account, "offer", request, baseline_wh, [energy_wh], [price])
 
     def award(self, account: str, request: int, energy_wh: int) -> None:
         """Award an offer."""

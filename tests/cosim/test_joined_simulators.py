@@ -14,6 +14,9 @@ from strangers import CONSUMPTION, POINT, READS, SCRIPT, heard, listener, remote
 
 from cosim.errors import ScenarioError, SimulatorError
 
+# the DSO would lower all injections to nothing, in every interval
+FREE = {"dso": {"procure": False}}
+
 
 def assert_hears_the_tables(log: Path, tables, n_intervals: int) -> None:
     """At the time at which an interval begins the listener reads what was delivered in it."""
@@ -82,7 +85,7 @@ def test_forecast_of_a_fed_prosumer_follows_what_it_was_fed(play, short_scenario
 
 def test_a_process_of_its_own_reads_the_same_numbers(play, short_scenario, tmp_path):
     log = tmp_path / "heard.jsonl"
-    tables = play(short_scenario(3, simulators=[listener(log, cmd=remote("Listener"))]))
+    tables = play(short_scenario(3, simulators=[listener(log, cmd=remote("Listener"))], **FREE))
     assert_hears_the_tables(log, tables, 3)
 
 
@@ -95,7 +98,7 @@ def test_a_simulator_that_runs_already_reads_the_same_numbers(play, short_scenar
     with subprocess.Popen(command) as process:
         try:
             wait_for(address)
-            tables = play(short_scenario(3, simulators=[listener(log, connect=address)]))
+            tables = play(short_scenario(3, simulators=[listener(log, connect=address)], **FREE))
             assert process.wait(10) == 0, "it was told to stop"
         finally:
             process.kill()

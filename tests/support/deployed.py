@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cosim.chain.chain import Chain
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
 from cosim.mechanisms.flexibility_market.play import FlexibilityMarketPlay
 from cosim.mechanisms.local_market.interference import LedgerAttack
@@ -20,7 +21,7 @@ from cosim.mechanisms.local_market.outcomes import OrderBook
 from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.metering.readings import Meters
 from cosim.mechanisms.play import Readings, Schedules, Statement
-from cosim.messages import BidsMessage, Columns, DeliveryMessage, Extras, FlowMessage
+from cosim.messages import BidsMessage, BlocksMessage, Columns, DeliveryMessage, Extras, FlowMessage
 from cosim.messages.declaration import field_types
 from cosim.runs.preparation import deploy_mechanisms
 from cosim.scenario import Scenario
@@ -118,7 +119,12 @@ def deployed(
 
 def bids_of(interval: int, n: int, *extras: object, **arrays: npt.ArrayLike) -> BidsMessage:
     """Return bids in which only the given arrays are not zero."""
-    return BidsMessage(interval=interval, extras=Extras(*extras), **_arrays(BidsMessage, n, arrays))
+    return BidsMessage(
+        interval=interval,
+        flexibility=BlocksMessage.none(),
+        extras=Extras(*extras),
+        **_arrays(BidsMessage, n, arrays),
+    )
 
 
 def delivery_of(
@@ -231,8 +237,12 @@ class Markets:
     def offer(
         self, request: Request, energy_wh: IntArray, price: IntArray, baseline_wh: IntArray
     ) -> None:
-        """Answer a request."""
-        self.requests.offer(request, energy_wh, price, baseline_wh)
+        """Answer a request by offers of one block, where there is energy."""
+        offers = {
+            i: (Block(int(energy_wh[i]), int(price[i])),)
+            for i in np.flatnonzero(energy_wh).tolist()
+        }
+        self.requests.offer(request, offers, baseline_wh)
         for o in range(len(request.prosumers)):
             self.flexibility._offer_in_model(request, o)
 

@@ -99,8 +99,10 @@ def _net_out(awarded_wh: IntArray, prosumer: IntArray, direction: IntArray) -> N
     for point in np.intersect1d(
         prosumer[(direction > 0) & (awarded_wh > 0)], prosumer[(direction < 0) & (awarded_wh > 0)]
     ):
-        up = np.flatnonzero((prosumer == point) & (direction > 0))[0]
-        down = np.flatnonzero((prosumer == point) & (direction < 0))[0]
-        both = min(awarded_wh[up], awarded_wh[down])
-        awarded_wh[up] -= both
-        awarded_wh[down] -= both
+        ways = [np.flatnonzero((prosumer == point) & (direction == sign)) for sign in (1, -1)]
+        both = min(awarded_wh[blocks].sum() for blocks in ways)
+        for blocks in ways:
+            # the dearest blocks, which come last, are taken back first
+            kept = awarded_wh[blocks].sum() - both
+            before = np.cumsum(awarded_wh[blocks]) - awarded_wh[blocks]
+            awarded_wh[blocks] = np.clip(kept - before, 0, awarded_wh[blocks])

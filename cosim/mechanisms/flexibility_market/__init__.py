@@ -45,6 +45,7 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
             deployment.chain,
             deployment.operator.address,
             terms,
+            terms.baselines,
             token=deployment.token.address,
             local_market=deployment.client(LocalMarket).address,
             dso=deployment.dso.address,

@@ -87,6 +87,11 @@ class BaselineTerms:
         return self.kind in RANGED_KINDS
 
     @property
+    def is_limit(self) -> bool:
+        """Whether awards are limits below the registered capacity."""
+        return self.kind == "capacity_limit"
+
+    @property
     def is_nominated(self) -> bool:
         """Whether the seller states it, so that it must be the schedule that the DSO knows."""
         return self.kind in ("nomination", "bounded_nomination")
@@ -190,7 +195,7 @@ class Baselines(ContractModel):
         self._require(own is not None, "no registered range")
         assert own is not None
         baseline_wh = stated_wh
-        if self.terms.kind == "capacity_limit":
+        if self.terms.is_limit:
             baseline_wh = own.low_wh if is_up else own.high_wh
         within = own.low_wh <= baseline_wh <= own.high_wh
         self._require(within, "baseline beyond the range")

@@ -6,15 +6,17 @@ What a round needs without margins, and who is pivotal in it, is solved again wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cosim.mechanisms.flexibility_market.budget_checks import FLEXIBILITY, BudgetChecks
+from cosim.mechanisms.flexibility_market.curves import Block, settled_by_block
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.replay import Replayed
+from cosim.units import ueur_from_eur
 
 
 class FlexibilityChecks(MechanismChecks[DsoSettings]):
@@ -23,6 +25,7 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
     def __init__(self, settings: DsoSettings) -> None:
         super().__init__(settings)
         self.budget = BudgetChecks(settings)
+        self._penalty_ueur_per_kwh = ueur_from_eur(settings.penalty_eur_per_kwh)
 
     def after_block(self, number: int, done: Replayed) -> None:
         """Ask the contract for the DSO's balance, which no event tells."""
@@ -32,7 +35,7 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
         """Return the checks of its tables."""
         return {
             "requests": lambda: self.budget.check_requests(history),
-            "flexibility": lambda: check_flexibility(history),
+            "flexibility": lambda: check_flexibility(history, self._penalty_ueur_per_kwh),
             "margins": lambda: check_rounds(history, "margins"),
             "pivotal": lambda: check_rounds(history, "pivotal"),
         }
@@ -48,7 +51,7 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
     def activated_wh(self, history: History) -> Amounts:
         """Return awarded energy, up positive. [Wh]"""
         found: dict[tuple[int, str], int] = defaultdict(int)
-        for row in flexibility_rows(history):
+        for row in flexibility_offers(history):
             sign = 1 if row["direction"] == "up" else -1
             found[row["interval"], row["prosumer"]] += sign * row["awarded_wh"]
         return found
@@ -56,7 +59,7 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
     def flexibility_ueur(self, history: History) -> Amounts:
         """Return payments less penalties. [µEUR]"""
         found: dict[tuple[int, str], int] = defaultdict(int)
-        for row in flexibility_rows(history):
+        for row in flexibility_offers(history):
             received = row["paid_ueur"] - row["penalty_ueur"]
             found[row["interval"], row["prosumer"]] += received
         return found
@@ -103,53 +106,86 @@ def top_up_intervals(history: History) -> dict[int, int]:
     return found
 
 
-def flexibility_rows(history: History) -> list[dict[str, Any]]:
-    """Return the rows of the table of flexibility as the events tell them."""
+def flexibility_offers(history: History) -> list[dict[str, Any]]:
+    """Return every offer as the events tell it, with its blocks."""
     names, opened = history.participants.prosumer_of, _opened(history)
-    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    offers: dict[tuple[int, str], dict[str, Any]] = {}
     for event in history.of(FLEXIBILITY, "OfferPlaced"):
         said, request = event.arguments, opened[event.arguments["request"]]
-        rows[said["request"], said["account"]] = {
-            "interval": request["interval"],
-            "request": said["request"],
-            "prosumer": names.get(said["account"], said["account"]),
-            "direction": "up" if request["is_up"] else "down",
-            "offered_wh": said["energy_wh"],
-            "awarded_wh": 0,
-            "delivered_wh": 0,
-            "price_ueur_per_kwh": said["price_ueur_per_kwh"],
-            "paid_ueur": 0,
-            "penalty_ueur": 0,
-            "baseline_wh": said["baseline_wh"],
-        }
+        offer = offers.setdefault(
+            (said["request"], said["account"]),
+            {
+                "interval": request["interval"],
+                "request": said["request"],
+                "prosumer": names.get(said["account"], said["account"]),
+                "direction": "up" if request["is_up"] else "down",
+                "baseline_wh": said["baseline_wh"],
+                "blocks": [],
+                "awarded_wh": 0,
+                "delivered_wh": 0,
+                "paid_ueur": 0,
+                "penalty_ueur": 0,
+            },
+        )
+        offer["blocks"].append(Block(said["energy_wh"], said["price_ueur_per_kwh"]))
     for event in history.of(FLEXIBILITY, "OfferAwarded"):
-        row = rows[event.arguments["request"], event.arguments["account"]]
-        row["awarded_wh"] += event.arguments["energy_wh"]
+        offer = offers[event.arguments["request"], event.arguments["account"]]
+        offer["awarded_wh"] += event.arguments["energy_wh"]
     for event in history.of(FLEXIBILITY, "OfferSettled"):
-        row = rows[event.arguments["request"], event.arguments["account"]]
-        row |= {key: event.arguments[key] for key in ("delivered_wh", "paid_ueur", "penalty_ueur")}
-    return list(rows.values())
+        offer = offers[event.arguments["request"], event.arguments["account"]]
+        offer |= {
+            key: event.arguments[key] for key in ("delivered_wh", "paid_ueur", "penalty_ueur")
+        }
+    return list(offers.values())
 
 
-def check_flexibility(history: History) -> Check:
-    """Compare every offer with its award, delivery, payment and penalty; baselines with schedules.
+def flexibility_rows(
+    offers: Sequence[Mapping[str, Any]], penalty_ueur_per_kwh: int
+) -> list[dict[str, Any]]:
+    """Return the rows of the table of flexibility: the blocks of offers, each with its part."""
+    rows = []
+    shared = ("interval", "request", "prosumer", "direction", "baseline_wh")
+    for offer in offers:
+        settled = settled_by_block(
+            offer["blocks"],
+            offer["awarded_wh"],
+            offer["delivered_wh"],
+            penalty_ueur_per_kwh,
+            offer["penalty_ueur"],
+        )
+        for k, (block, part) in enumerate(zip(offer["blocks"], settled, strict=True)):
+            rows.append(
+                {name: offer[name] for name in shared}
+                | {"block": k, "offered_wh": block.energy_wh}
+                | {"price_ueur_per_kwh": block.price_ueur_per_kwh}
+                | part._asdict()
+            )
+    return rows
+
+
+def check_flexibility(history: History, penalty_ueur_per_kwh: int) -> Check:
+    """Compare every block with its award, delivery, payment and penalty; baselines with schedules.
 
     Requests of an interval that an interruption left unsettled are in no table yet.
     """
     frame, done = history.results.table("flexibility"), history.results.n_intervals
     settled = frame["interval"].max() if len(frame) else -1
-    own = flexibility_rows(history)
-    kept = [row for row in own if settled >= done or row["interval"] < done]
-    key, method = ("interval", "request", "prosumer"), "from RequestOpened and the events of offers"
-    check = history.compare("flexibility", key, method, kept)
+    own = flexibility_offers(history)
+    kept = [offer for offer in own if settled >= done or offer["interval"] < done]
+    rows = flexibility_rows(kept, penalty_ueur_per_kwh)
+    key = ("interval", "request", "prosumer", "block")
+    check = history.compare("flexibility", key, "from RequestOpened and the events of offers", rows)
+    for name in ("paid_ueur", "penalty_ueur"):
+        total = sum(offer[name] for offer in kept)
+        check.equal("flexibility", "all offers", name, int(frame[name].sum()), total)
     schedules = history.results.table("schedules")
     keys = zip(schedules["interval"], schedules["prosumer"], strict=True)
     position_wh = schedules["nominated_wh"] + schedules.get("unserved_wh", 0)
     nominated = dict(zip(keys, position_wh.tolist(), strict=True))
-    for row in own:
-        stated = nominated.get((row["interval"], row["prosumer"]))
-        name = f"interval {row['interval']}, prosumer {row['prosumer']}"
-        check.equal("schedules", name, "nominated_wh", stated, row["baseline_wh"])
+    for offer in own:
+        stated = nominated.get((offer["interval"], offer["prosumer"]))
+        name = f"interval {offer['interval']}, prosumer {offer['prosumer']}"
+        check.equal("schedules", name, "nominated_wh", stated, offer["baseline_wh"])
     return check
 
 
@@ -163,7 +199,7 @@ def check_rounds(history: History, table: str) -> Check:
         check.note("not compared: reorganisations changed requests after the DSO's decision")
         return check
     offered: dict[int, dict[int, set[str]]] = defaultdict(dict)
-    for row in flexibility_rows(history):
+    for row in flexibility_offers(history):
         offered[row["interval"]].setdefault(row["request"], set()).add(row["prosumer"])
     frame = history.results.table(table)
     rounds = [int(request) for request in history.results.table("margins")["request"]]

@@ -8,6 +8,7 @@ from cosim.chain.functions import Transaction
 from cosim.mechanisms.escrow_client import EscrowClient
 
 MAX_BATCH = 256
+MAX_BLOCKS = 4
 
 
 # gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
@@ -16,19 +17,19 @@ def award_gas(n_offers: int) -> int:
     return 80_000 + 40_000 * n_offers
 
 
-def settle_gas(n_offers: int) -> int:
-    """Gas limit that settling so many offers needs."""
-    return 100_000 + 45_000 * n_offers
-
-
-def measured_settle_gas(n_offers: int, most_readings: int) -> int:
-    """Gas limit that settling so many offers needs, each against readings of other intervals."""
-    return settle_gas(n_offers) + 9_000 * most_readings * n_offers
+def settle_gas(n_offers: int, most_readings: int = 0) -> int:
+    """Gas limit that settling so many offers needs, each by readings of so many other intervals."""
+    return 100_000 + (45_000 + 9_000 * most_readings) * n_offers
 
 
 def register_gas(n_accounts: int) -> int:
     """Gas limit that registering the ranges of so many accounts needs."""
     return 60_000 + 30_000 * n_accounts
+
+
+def offer_gas(n_blocks: int) -> int:
+    """Gas limit that an offer of so many blocks needs."""
+    return 87_000 + 3_000 * n_blocks + (25_000 if n_blocks > 1 else 0)
 
 
 class FlexibilityMarket(EscrowClient):
@@ -42,8 +43,8 @@ class FlexibilityMarket(EscrowClient):
     """Register ranges of net injection of at most 256 accounts: accounts, lows, highs. DSO only."""
     open_request = Transaction(110_000)
     """Ask for a change of net injection: interval, is_up, quantity_wh, price cap. DSO only."""
-    offer = Transaction(90_000)
-    """Offer to a request: its number, energy_wh, price, baseline_wh of net injection."""
+    offer = Transaction(offer_gas)
+    """Offer to a request: its number, baseline_wh, energies_wh and prices of at most 4 blocks."""
     award = Transaction(award_gas)
     """Award offers to a request, all or none, at most 256: accounts, energies_wh. DSO only."""
     settle = Transaction(settle_gas)

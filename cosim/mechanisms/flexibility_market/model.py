@@ -7,105 +7,21 @@ balances, and refuses with the contract's own text what its money and state do n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from cosim.mechanisms.accounts import EscrowAccounts
 from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms
+from cosim.mechanisms.flexibility_market.curves import Blocks, earned_ueur
 from cosim.mechanisms.flexibility_market.delivery import delivered_wh, wrong_way_wh
+from cosim.mechanisms.flexibility_market.records import (
+    FlexibilityOffer,
+    FlexibilityRequest,
+    FlexibilitySettlement,
+    Position,
+)
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
-from cosim.units import amount_due_ueur, amount_earned_ueur
-
-
-@dataclass(frozen=True, slots=True)
-class FlexibilityRequest:
-    """A request of the DSO.
-
-    Parameters
-    ----------
-    interval : int
-        Delivery interval.
-    is_up : bool
-        Raise net injection, or else lower it.
-    quantity_wh, price_cap_ueur_per_kwh : int
-        Most energy, and highest price. [Wh], [µEUR/kWh]
-    awarded_wh : int
-        Energy awarded so far. [Wh]
-    awarded_ueur : int
-        Its most cost, part of the escrow. [µEUR]
-    closed : bool
-        The rest of the escrow went back.
-    """
-
-    interval: int
-    is_up: bool
-    quantity_wh: int
-    price_cap_ueur_per_kwh: int
-    awarded_wh: int = 0
-    awarded_ueur: int = 0
-    closed: bool = False
-
-    @property
-    def unawarded_ueur(self) -> int:
-        """The part of the escrow that no award holds. [µEUR]"""
-        return amount_due_ueur(self.quantity_wh, self.price_cap_ueur_per_kwh) - self.awarded_ueur
-
-
-@dataclass(frozen=True, slots=True)
-class FlexibilityOffer:
-    """An account's offer to a request, and what became of it.
-
-    Parameters
-    ----------
-    energy_wh, price_ueur_per_kwh : int
-        Most energy, and its price. [Wh], [µEUR/kWh]
-    baseline_wh : int
-        Net injection without the activation. [Wh]
-    awarded_wh : int
-        Energy awarded. [Wh]
-    earlier_wh : int
-        Energy awarded to the account for this interval by earlier requests. [Wh]
-    settled : bool
-        Paid, fined and released.
-    """
-
-    energy_wh: int
-    price_ueur_per_kwh: int
-    baseline_wh: int
-    awarded_wh: int = 0
-    earlier_wh: int = 0
-    settled: bool = False
-
-    @property
-    def reserved_ueur(self) -> int:
-        """The most the award can cost the DSO. [µEUR]"""
-        return amount_earned_ueur(self.awarded_wh, self.price_ueur_per_kwh)
-
-
-@dataclass(frozen=True, slots=True)
-class FlexibilitySettlement:
-    """Outcome of a settled offer.
-
-    Parameters
-    ----------
-    delivered_wh : int
-        Energy that counts as delivered. [Wh]
-    paid_ueur : int
-        Paid by the DSO. [µEUR]
-    penalty_ueur : int
-        Owed to the DSO for what was awarded and not delivered. [µEUR]
-    """
-
-    delivered_wh: int
-    paid_ueur: int
-    penalty_ueur: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    awarded_wh: int
-    is_up: bool
-    baseline_wh: int
+from cosim.units import amount_due_ueur
 
 
 class FlexibilityMarketModel(EscrowAccounts):
@@ -140,7 +56,7 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._debts: dict[str, int] = {}
         self._requests: dict[int, FlexibilityRequest] = {}
         self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
-        self._positions: dict[tuple[int, str], _Position] = {}
+        self._positions: dict[tuple[int, str], Position] = {}
         self._n_requests = 0
 
     @property
@@ -167,6 +83,11 @@ class FlexibilityMarketModel(EscrowAccounts):
     def offer_of(self, request_id: int, account: str) -> FlexibilityOffer | None:
         """An account's offer to a request, if it made one."""
         return self._offers.get((request_id, account))
+
+    def awarded_wh(self, interval: int, account: str) -> int:
+        """Energy awarded to an account for an interval, over all requests. [Wh]"""
+        position = self._positions.get((interval, account))
+        return 0 if position is None else position.awarded_wh
 
     def escrow_of(self, request_id: int) -> int:
         """Escrow that no award holds, until the request is closed. [µEUR]"""
@@ -204,32 +125,29 @@ class FlexibilityMarketModel(EscrowAccounts):
         )
         return self._n_requests
 
-    def offer(
-        self,
-        request_id: int,
-        account: str,
-        energy_wh: int,
-        price_ueur_per_kwh: int,
-        baseline_wh: int,
-    ) -> None:
+    def offer(self, request_id: int, account: str, baseline_wh: int, blocks: Blocks) -> None:
         """Accept an offer and lock its bond.
 
         Raises
         ------
         ContractRevert
-            If a field is out of range, the account has an offer already, or its free balance is
-            too low.
+            If a field is out of range, a block cheaper than the one before, the account has an
+            offer already, or its free balance is too low.
         """
         request = self.request(request_id)
-        self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
         self._require(abs(baseline_wh) <= MAX_ENERGY_WH, "baseline out of range")
-        self._require(price_ueur_per_kwh <= request.price_cap_ueur_per_kwh, "price above the cap")
         self._require((request_id, account) not in self._offers, "offer exists")
-        baseline_wh = self._admitted(request, account, baseline_wh, energy_wh)
-        self._take(account, self._bond_ueur(energy_wh))
-        self._offers[request_id, account] = FlexibilityOffer(
-            energy_wh, price_ueur_per_kwh, baseline_wh
-        )
+        least, total = 0, 0
+        noted_wh = baseline_wh
+        for energy_wh, price in blocks:
+            self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
+            self._require(least <= price, "price below the one before")
+            self._require(price <= request.price_cap_ueur_per_kwh, "price above the cap")
+            least, total = price, total + energy_wh
+            noted_wh = self._admitted(request, account, baseline_wh, total)
+        self._require(0 < total <= MAX_ENERGY_WH, "energy out of range")
+        self._take(account, self._bond_ueur(total))
+        self._offers[request_id, account] = FlexibilityOffer(tuple(blocks), noted_wh)
 
     def award(self, request_id: int, accounts: Sequence[str], energies_wh: Sequence[int]) -> None:
         """Award offers, all or none; awards to one offer add up.
@@ -243,7 +161,7 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._require(len(accounts) == len(energies_wh), "lists differ in length")
         request = self.request(request_id)
         offers: dict[tuple[int, str], FlexibilityOffer] = {}
-        positions: dict[tuple[int, str], _Position] = {}
+        positions: dict[tuple[int, str], Position] = {}
         for account, energy_wh in zip(accounts, energies_wh, strict=True):
             self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
             key = (request_id, account)
@@ -255,7 +173,7 @@ class FlexibilityMarketModel(EscrowAccounts):
             )
             place = (request.interval, account)
             position = positions.get(place) or self._positions.get(
-                place, _Position(0, request.is_up, offer.baseline_wh)
+                place, Position(0, request.is_up, offer.baseline_wh)
             )
             self._require(position.is_up == request.is_up, "awarded in the other direction")
             self._require(position.baseline_wh == offer.baseline_wh, "baseline differs")
@@ -323,7 +241,7 @@ class FlexibilityMarketModel(EscrowAccounts):
                 change = (request.is_up, reading.net_wh, baseline_wh, offer.earlier_wh)
                 delivered = delivered_wh(*change, offer.awarded_wh)
                 wrong_way = wrong_way_wh(*change) if self.is_uncapped else 0
-            paid = amount_earned_ueur(delivered, offer.price_ueur_per_kwh)
+            paid = earned_ueur(offer.blocks, delivered)
             missing = offer.awarded_wh - delivered + wrong_way
             penalty = amount_due_ueur(missing, self.penalty_ueur_per_kwh)
             held = self._bond_ueur(offer.energy_wh) + paid
@@ -375,8 +293,7 @@ class FlexibilityMarketModel(EscrowAccounts):
         self, request: FlexibilityRequest, account: str, stated_wh: int, energy_wh: int
     ) -> int:
         """Return the baseline that is kept with an offer. [Wh]"""
-        position = self._positions.get((request.interval, account))
-        bought_wh = 0 if position is None else position.awarded_wh
+        bought_wh = self.awarded_wh(request.interval, account)
         return self.baselines.admitted(
             request.interval, account, request.is_up, bought_wh, stated_wh, energy_wh
         )

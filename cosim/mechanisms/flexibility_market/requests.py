@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from cosim.mechanisms.flexibility_market.client import (
     award_gas,
     settle_gas,
 )
+from cosim.mechanisms.flexibility_market.curves import Blocks
 from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
 from cosim.units import IntArray
 
@@ -28,7 +31,7 @@ class _Step:
     handle: int
     request: int
     opens: Request | None = None
-    offer: tuple[int, int, int, int] | None = None
+    offer: tuple[int, int, Blocks, int] | None = None
     awards: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -40,13 +43,18 @@ class Requests:
     deployment : Deployment
         With the contract.
     clock : DeliveryClock
+    most_readings : int
+        Of other intervals, that the settlement of an offer asks for.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+    def __init__(
+        self, deployment: Deployment, clock: DeliveryClock, most_readings: int = 0
+    ) -> None:
         self.client = deployment.client(FlexibilityMarket)
         self.chain = deployment.chain
         self._deployment = deployment
         self._clock = clock
+        self._settle_gas = partial(settle_gas, most_readings=most_readings)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -77,19 +85,21 @@ class Requests:
     def offer(
         self,
         request: Request,
-        energy_wh: IntArray,
-        price_ueur_per_kwh: IntArray,
+        offers: Mapping[int, Blocks],
         baseline_wh: IntArray,
+        idle_wh: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Let every prosumer with energy to offer answer a request; keep what was accepted.
 
         Parameters
         ----------
         request : Request
-        energy_wh, price_ueur_per_kwh : (n,) int64
-            No offer where the energy is 0.
+        offers : mapping of int to sequence of Block
+            By position of the prosumer.
         baseline_wh : (n,) int64
             Nominated schedules that delivery is measured against. [Wh]
+        idle_wh : mapping of int to int
+            Of each offer, what changes no schedule. [Wh]
         """
         chain = self.chain
         sent_at_s = float(chain.now_s)
@@ -97,18 +107,18 @@ class Requests:
             i: self.client.offer(
                 self._deployment.prosumers[i].address,
                 request.number,
-                int(energy_wh[i]),
-                int(price_ueur_per_kwh[i]),
                 int(baseline_wh[i]),
+                [block.energy_wh for block in blocks],
+                [block.price_ueur_per_kwh for block in blocks],
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
-            for i in np.flatnonzero(energy_wh).tolist()
+            for i, blocks in offers.items()
         }
         self._await_offers(request.interval, handles.values())
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
         for i, handle in handles.items():
-            row = (i, int(energy_wh[i]), int(price_ueur_per_kwh[i]), int(baseline_wh[i]))
+            row = (i, int(baseline_wh[i]), offers[i], idle_wh.get(i, 0))
             self._note(request.interval, _Step(handle, request.number, offer=row))
             included = chain.included(handle)
             if included is not None and included.receipt.status:
@@ -195,18 +205,24 @@ class Requests:
         operator = self._deployment.operator.address
         for request in requests:
             offer_of = {i: o for o, i in enumerate(request.prosumers)}
-            for batch in self._batches(request.prosumers, settle_gas):
-                handle = self.client.settle(
+            for batch in self._batches(request.prosumers, self._settle_gas):
+                handle = self.client.send(
                     operator,
+                    "settle",
                     request.number,
                     [self._deployment.account_of(i) for i in batch],
+                    gas=self._settle_gas(len(batch)),
                     interval=interval,
                 )
                 included = confirmed(self.client, handle)
                 self.chain.checkpoint()
                 for name, arguments in self.client.events(included):
-                    if name == "OfferSettled":
-                        o = offer_of[self._index[arguments["account"]]]
+                    if name not in ("OfferSettled", "BaselineMeasured"):
+                        continue
+                    o = offer_of[self._index[arguments["account"]]]
+                    if name == "BaselineMeasured":
+                        request.measured_wh[o] = arguments["baseline_wh"]
+                    else:
                         request.delivered_wh[o] = arguments["delivered_wh"]
                         request.paid_ueur[o] = arguments["paid_ueur"]
                         request.penalty_ueur[o] = arguments["penalty_ueur"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from cosim.plugins import INSTRUMENTS
-from cosim.settings import Model, NonNegative, Positive
+from cosim.settings import Fraction, Model, NonNegative, Positive
 
 if TYPE_CHECKING:
     from cosim.dso.instruments.base import Instrument
@@ -34,6 +34,11 @@ class BaselineSettings(Model):
         "bounded_nomination: so, within the range of its devices' ratings; meter_before: last "
         "reading without activation; high_x_of_y: mean of the highest earlier days; "
         "capacity_limit: none, the award is a limit below the registered capacity",
+    )
+    idle_price_factor: Fraction = Field(
+        1.0,
+        description="capacity_limit: what is asked for energy between schedule and capacity, of "
+        "the price of the offer's cheapest block [-]",
     )
     look_back_intervals: Annotated[int, Field(ge=1, le=96)] = Field(
         16,

@@ -35,19 +35,41 @@ TABLES = (
     ),
     Table(
         "flexibility",
-        "one prosumer's offer to one request of the DSO",
+        "one block of a prosumer's offer to one request of the DSO; awards and delivery fill the "
+        "cheapest first",
         (
             interval(),
             integer("request", "-", "number of the request on the ledger, from 1"),
             PROSUMER,
+            index("block", "of the offer, from 0, the cheapest"),
             text("direction", "up: net injection raised, down: lowered"),
-            wh("offered_wh", "energy offered"),
+            wh("offered_wh", "energy of the block"),
             wh("awarded_wh", "energy awarded"),
             wh("delivered_wh", "awarded energy that was delivered against the baseline"),
             price("price_ueur_per_kwh", "price asked"),
             ueur("paid_ueur", "paid by the DSO to the prosumer"),
             ueur("penalty_ueur", "paid by the prosumer to the DSO for what was not delivered"),
-            wh("baseline_wh", "net injection that delivery is measured against", optional=True),
+            wh(
+                "baseline_wh",
+                "net injection that delivery is measured against; missing where readings give none",
+                optional=True,
+            ),
+        ),
+        further=(
+            wh(
+                "idle_wh",
+                "with baseline capacity_limit: energy of the offer between the registered capacity "
+                "and the schedule, which an award buys first and which changes nothing",
+            ),
+        ),
+    ),
+    Table(
+        "flexibility_debts",
+        "a prosumer whose debt to the DSO changed, with settlement usef",
+        (
+            interval(),
+            PROSUMER,
+            ueur("debt_ueur", "owed after the interval was settled"),
         ),
     ),
     Table(

@@ -27,6 +27,8 @@ class FlexibilityTerms:
     is_uncapped : bool
         The penalty is as in USEF: for the whole deviation from what was awarded.
     baselines : BaselineTerms
+    idle_price_factor : float
+        Of the price of an offer's cheapest block, for what the schedule leaves unused anyway. [-]
     """
 
     penalty_ueur_per_kwh: int
@@ -36,6 +38,7 @@ class FlexibilityTerms:
     tops_up: bool = False
     is_uncapped: bool = False
     baselines: BaselineTerms = field(default_factory=BaselineTerms)
+    idle_price_factor: float = 1.0
 
     @classmethod
     def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
@@ -48,4 +51,5 @@ class FlexibilityTerms:
             tops_up=market.tops_up,
             is_uncapped=dso.settlement == "usef",
             baselines=BaselineTerms.of(dso.baseline),
+            idle_price_factor=dso.baseline.idle_price_factor,
         )

@@ -60,21 +60,25 @@ def check_an_offer_takes_from_its_caller_only(
     request: uint256,
     energy_wh: uint256,
     price: uint256,
+    further_wh: uint256,
+    further_price: uint256,
     baseline_wh: int256, time: uint64
 ):
     prover._at(time, time)
     if caller == holder:
         return
     others: uint256 = staticcall self.market.balanceOf(holder)
+    energies_wh: DynArray[uint256, 4] = [energy_wh, further_wh]
+    prices: DynArray[uint256, 4] = [price, further_price]
     prover._call(
         caller,
         self.market.address,
         abi_encode(
             request,
-            energy_wh,
-            price,
             baseline_wh,
-            method_id=method_id("offer(uint256,uint256,uint256,int256)"),
+            energies_wh,
+            prices,
+            method_id=method_id("offer(uint256,int256,uint256[],uint256[])"),
         ),
     )
     prover._prove(staticcall self.market.balanceOf(holder) == others)

@@ -51,6 +51,7 @@ def check_an_offer_is_read_as_written(
     awarded_wh: uint32,
     earlier_wh: uint64,
     settled: bool,
+    is_curve: bool,
 ):
     if price >= 2**31 or baseline_wh > LARGEST or baseline_wh < -LARGEST:
         return
@@ -61,6 +62,8 @@ def check_an_offer_is_read_as_written(
         awarded_wh=convert(awarded_wh, uint256),
         earlier_wh=convert(earlier_wh, uint256),
         settled=settled,
+        is_curve=is_curve,
+        further=0,
     )
     word: uint256 = book._packed_offer(written)
     prover._prove(word != 0)
@@ -71,6 +74,60 @@ def check_an_offer_is_read_as_written(
     prover._prove(read.awarded_wh == written.awarded_wh)
     prover._prove(read.earlier_wh == written.earlier_wh)
     prover._prove(read.settled == settled)
+    prover._prove(read.is_curve == is_curve)
+
+
+@external
+@pure
+def check_blocks_are_read_as_written(
+    energy_wh: uint32,
+    price: uint32,
+    first_wh: uint32,
+    second_wh: uint32,
+    second_price: uint32,
+    third_price: uint32,
+):
+    """
+    @notice Of a curve of three blocks.
+    """
+    if max(price, max(second_price, third_price)) >= 2**31 or first_wh == 0 or second_wh == 0:
+        return
+    first: uint256 = convert(first_wh, uint256)
+    both: uint256 = first + convert(second_wh, uint256)
+    if convert(energy_wh, uint256) <= both:
+        return
+    offer: book.Offer = empty(book.Offer)
+    offer.energy_wh = convert(energy_wh, uint256)
+    offer.price_ueur_per_kwh = convert(price, uint256)
+    offer.further = book._packed_block(1, first, convert(second_price, uint256))
+    offer.further |= book._packed_block(2, both, convert(third_price, uint256))
+    found_wh: uint256 = 0
+    found: uint256 = 0
+    found_wh, found = book._block(offer, 0)
+    prover._prove(found_wh == first and found == convert(price, uint256))
+    found_wh, found = book._block(offer, 1)
+    prover._prove(found_wh == both - first and found == convert(second_price, uint256))
+    found_wh, found = book._block(offer, 2)
+    prover._prove(found_wh == offer.energy_wh - both and found == convert(third_price, uint256))
+    found_wh, found = book._block(offer, 3)
+    prover._prove(found_wh == 0)
+
+
+@external
+@pure
+def check_less_delivery_never_earns_more(
+    price: uint32, before_wh: uint32, dearer: uint32, energy_wh: uint32, less_wh: uint32
+):
+    """
+    @notice What is delivered of an award of two blocks is paid out of what the award holds.
+    """
+    if dearer >= 2**31 or price > dearer or less_wh > energy_wh:
+        return
+    offer: book.Offer = empty(book.Offer)
+    offer.price_ueur_per_kwh = convert(price, uint256)
+    offer.further = book._packed_block(1, convert(before_wh, uint256), convert(dearer, uint256))
+    held: uint256 = book._earned_ueur(offer, convert(energy_wh, uint256))
+    prover._prove(book._earned_ueur(offer, convert(less_wh, uint256)) <= held)
 
 
 @external

@@ -35,7 +35,7 @@ def offer(
     request: int = 1,
     baseline: int = 2_000,
 ) -> None:
-    world.flexibility.send(account, "offer", request, energy, price, baseline)
+    world.flexibility.send(account, "offer", request, baseline, [energy], [price])
 
 
 def award(world: MarketWorld, account: str, energy: int, request: int = 1) -> None:
@@ -152,7 +152,7 @@ def test_only_the_dso_requests_and_awards(asked: MarketWorld) -> None:
 
 
 def test_offer_locks_a_bond(asked: MarketWorld) -> None:
-    asked.flexibility.send("seller", "offer", 1, 601, 400_000, -77)
+    asked.flexibility.send("seller", "offer", 1, -77, [601], [400_000])
     assert free(asked, "seller") == RICH - 360_600
     assert asked.flexibility.get("lockedOf", 1, address("seller")) == 360_600
     record = (601, 400_000, -77, 0, 0, False)
@@ -164,7 +164,7 @@ def test_a_bond_may_take_the_whole_balance(asked: MarketWorld) -> None:
     market = asked.flexibility
     free = market.get("balanceOf", address("seller"))
     market.send("seller", "withdraw", free - 360_600)
-    market.send("seller", "offer", 1, 601, 400_000, 0)
+    market.send("seller", "offer", 1, 0, [601], [400_000])
     assert market.get("balanceOf", address("seller")) == 0
     assert market.get("lockedOf", 1, address("seller")) == 360_600
 
@@ -186,8 +186,73 @@ def test_a_bond_may_take_the_whole_balance(asked: MarketWorld) -> None:
 def test_offer_out_of_range(
     asked: MarketWorld, account: str, arguments: tuple[int, ...], text: str
 ) -> None:
+    request, energy, price, baseline = arguments
     with pytest.raises(ContractRevert, match=f"flexibility market: {text}"):
-        asked.flexibility.send(account, "offer", *arguments)
+        asked.flexibility.send(account, "offer", request, baseline, [energy], [price])
+
+
+def test_an_offer_is_a_curve_of_blocks(asked: MarketWorld) -> None:
+    done = asked.flexibility.send(
+        "seller", "offer", 1, 2_000, [100, 200, 1, 300], [80_000, 300_000, 300_000, CAP]
+    )
+    placed = [event[1] for event in done.events]
+    assert [(one["energy_wh"], one["price_ueur_per_kwh"]) for one in placed] == [
+        (100, 80_000),
+        (200, 300_000),
+        (1, 300_000),
+        (300, CAP),
+    ]
+    assert {one["baseline_wh"] for one in placed} == {2_000}
+    seller = address("seller")
+    blocks = [asked.flexibility.get("blockOf", 1, seller, k) for k in range(5)]
+    assert blocks == [(100, 80_000), (200, 300_000), (1, 300_000), (300, CAP), (0, 0)]
+    assert asked.flexibility.get("offerOf", 1, seller) == (601, 80_000, 2_000, 0, 0, False)
+    assert asked.flexibility.get("lockedOf", 1, seller) == 601 * PENALTY // 1_000
+    assert asked.flexibility_backed()
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
+def test_blocks_of_an_offer_end_where_it_ends(asked: MarketWorld, blocks: int) -> None:
+    asked.flexibility.send("seller", "offer", 1, 0, [7] * blocks, [5] * blocks)
+    found = [asked.flexibility.get("blockOf", 1, address("seller"), k) for k in range(5)]
+    assert found == [(7, 5)] * blocks + [(0, 0)] * (5 - blocks)
+
+
+@pytest.mark.parametrize(
+    ("energies", "prices", "text"),
+    [
+        ([1, 1], [CAP, CAP - 1], "price below the one before"),
+        ([1, 1], [CAP, CAP + 1], "price above the cap"),
+        ([1, 0], [1, 2], "energy out of range"),
+        ([], [], "energy out of range"),
+        ([MAX_ENERGY, 1], [1, 2], "energy out of range"),
+        ([2**256 - 1, 2], [1, 2], "energy out of range"),
+        ([1, 1], [1], "lists differ in length"),
+        ([1], [1, 1], "lists differ in length"),
+        ([1] * 5, [1] * 5, "no reason given"),  # more than the ABI of the call takes
+    ],
+)
+def test_curve_out_of_range(
+    asked: MarketWorld, energies: list[int], prices: list[int], text: str
+) -> None:
+    with pytest.raises(ContractRevert, match=text):
+        asked.flexibility.send("seller", "offer", 1, 0, energies, prices)
+
+
+def test_an_award_holds_the_cheapest_blocks_first(asked: MarketWorld) -> None:
+    asked.flexibility.send("seller", "offer", 1, 2_000, [100, 200, 300], [80_000, 333_333, CAP])
+    for energy, held in (
+        (60, 60 * 80_000 // 1_000),
+        (90, (100 * 80_000 + 50 * 333_333) // 1_000),
+        (450, (100 * 80_000 + 200 * 333_333 + 300 * CAP) // 1_000),
+    ):
+        award(asked, "seller", energy)
+        assert asked.flexibility.get("escrowOf", 1) == 1_000 * CAP // 1_000 - held
+        locked = asked.flexibility.get("lockedOf", 1, address("seller"))
+        assert locked == 600 * PENALTY // 1_000 + held
+        assert asked.flexibility_backed()
+    with pytest.raises(ContractRevert, match="flexibility market: more than offered"):
+        award(asked, "seller", 1)
 
 
 def test_offer_needs_a_valid_meter_now(asked: MarketWorld) -> None:

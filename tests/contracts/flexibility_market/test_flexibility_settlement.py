@@ -13,9 +13,9 @@ def awarded(world: MarketWorld) -> MarketWorld:
     """Interval 0, 1 000 Wh down: seller awarded 600 of 700 Wh, buyer 300 of 300, delivery over."""
     market = world.flexibility
     market.send(DSO, "openRequest", 0, False, 1_000, 500_000)
-    market.send("seller", "offer", 1, 700, PRICE, 2_000)
-    market.send("buyer", "offer", 1, 300, PRICE, 0)
-    market.send("neighbour", "offer", 1, 400, PRICE, 0)
+    market.send("seller", "offer", 1, 2_000, [700], [PRICE])
+    market.send("buyer", "offer", 1, 0, [300], [PRICE])
+    market.send("neighbour", "offer", 1, 0, [400], [PRICE])
     market.send(DSO, "award", 1, [address("seller"), address("buyer")], [600, 300])
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
@@ -61,7 +61,7 @@ def test_pays_delivery_and_fines_the_rest(
 
 def test_upward_delivery_raises_injection(world: MarketWorld) -> None:
     world.flexibility.send(DSO, "openRequest", 0, True, 1_000, 500_000)
-    world.flexibility.send("buyer", "offer", 1, 500, PRICE, -2_000)
+    world.flexibility.send("buyer", "offer", 1, -2_000, [500], [PRICE])
     world.flexibility.send(DSO, "award", 1, [address("buyer")], [500])
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
@@ -72,7 +72,7 @@ def test_upward_delivery_raises_injection(world: MarketWorld) -> None:
 
 def test_amounts_round_against_who_is_paid_and_who_pays(world: MarketWorld) -> None:
     world.flexibility.send(DSO, "openRequest", 0, True, 10, 333_333)
-    world.flexibility.send("buyer", "offer", 1, 7, 333_333, 0)
+    world.flexibility.send("buyer", "offer", 1, 0, [7], [333_333])
     world.flexibility.send(DSO, "award", 1, [address("buyer")], [5])
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
@@ -85,10 +85,42 @@ def test_amounts_round_against_who_is_paid_and_who_pays(world: MarketWorld) -> N
     assert world.flexibility_backed()
 
 
+@pytest.mark.parametrize(
+    ("net_wh", "delivered", "paid"),
+    [
+        (2_000, 0, 0),
+        (1_940, 60, 60 * 80),
+        (1_900, 100, 100 * 80),
+        (1_899, 101, (100 * 80_000 + 333_333) // 1_000),
+        (1_550, 450, (100 * 80_000 + 200 * 333_333 + 150 * 500_000) // 1_000),
+        (1_500, 450, (100 * 80_000 + 200 * 333_333 + 150 * 500_000) // 1_000),
+    ],
+)
+def test_delivery_is_paid_from_the_cheapest_block_up(
+    world: MarketWorld, net_wh: int, delivered: int, paid: int
+) -> None:
+    market = world.flexibility
+    market.send(DSO, "openRequest", 0, False, 450, 500_000)
+    market.send("seller", "offer", 1, 2_000, [100, 200, 300], [80_000, 333_333, 500_000])
+    market.send(DSO, "award", 1, [address("seller")], [450])
+    world.close_gate(0)
+    world.market.send("anyone", "clear", 0)
+    world.deliver(0)
+    world.report("seller", net_wh)
+    settled = settle(world, "seller")[0]
+    penalty = (450 - delivered) * PENALTY // 1_000
+    assert (settled["delivered_wh"], settled["paid_ueur"]) == (delivered, paid)
+    assert settled["penalty_ueur"] == penalty
+    assert gain(world, "seller") == paid - penalty
+    market.send("anyone", "closeRequest", 1)
+    assert gain(world, DSO) == penalty - paid
+    assert world.flexibility_backed()
+
+
 def test_two_requests_do_not_pay_the_same_delivery_twice(world: MarketWorld) -> None:
     for request, quantity in ((1, 100), (2, 60)):
         world.flexibility.send(DSO, "openRequest", 0, False, quantity, 500_000)
-        world.flexibility.send("seller", "offer", request, quantity, PRICE, 1_000)
+        world.flexibility.send("seller", "offer", request, 1_000, [quantity], [PRICE])
         world.flexibility.send(DSO, "award", request, [address("seller")], [quantity])
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)
@@ -101,7 +133,7 @@ def test_two_requests_do_not_pay_the_same_delivery_twice(world: MarketWorld) -> 
 
 def test_settle_waits_for_delivery_and_for_the_reading(world: MarketWorld) -> None:
     world.flexibility.send(DSO, "openRequest", 0, False, 1_000, 500_000)
-    world.flexibility.send("seller", "offer", 1, 700, PRICE, 2_000)
+    world.flexibility.send("seller", "offer", 1, 2_000, [700], [PRICE])
     world.flexibility.send(DSO, "award", 1, [address("seller")], [700])
     with pytest.raises(ContractRevert, match="flexibility market: delivery has not started"):
         settle(world, "seller")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.local_market.orders import Reading
 from cosim.units import energy_wh_from_mw, ueur_from_eur
@@ -38,7 +39,7 @@ def test_model(row: dict[str, Any]) -> None:
     market.deposit(DSO, PURSE_UEUR)
     market.deposit("generator", PURSE_UEUR)
     request = market.open_request(0, False, ORDERED_WH, FEE)
-    market.offer(request, "generator", ORDERED_WH, FEE, BASELINE_WH)
+    market.offer(request, "generator", BASELINE_WH, [Block(ORDERED_WH, FEE)])
     market.award(request, ["generator"], [ORDERED_WH])
     market.settle(request, ["generator"], {"generator": Reading(metered_wh)})
     assert market.balance_of("generator") - PURSE_UEUR == settlement_ueur
@@ -54,7 +55,7 @@ def test_contract(row: dict[str, Any], engine: str) -> None:
     world.fund(DSO, world.flexibility, PURSE_UEUR)
     market = world.flexibility
     market.send(DSO, "openRequest", 0, False, ORDERED_WH, FEE)
-    market.send("generator", "offer", 1, ORDERED_WH, FEE, BASELINE_WH)
+    market.send("generator", "offer", 1, BASELINE_WH, [ORDERED_WH], [FEE])
     market.send(DSO, "award", 1, [address("generator")], [ORDERED_WH])
     world.close_gate(0)
     world.market.send("anyone", "clear", 0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from market_world import DSO, PENALTY
 
 from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms, NetRange
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Reading
 
@@ -101,7 +102,9 @@ def play(world: FlexibilityWorld, model: FlexibilityMarketModel, interval: int, 
             requests.append(request)
             both(
                 lambda r=request, e=offered_wh: world.offer(SELLER, r, e, 400_000, stated_wh),
-                lambda r=request, e=offered_wh: model.offer(r, SELLER, e, 400_000, stated_wh),
+                lambda r=request, e=offered_wh: model.offer(
+                    r, SELLER, stated_wh, [Block(e, 400_000)]
+                ),
             )
             both(
                 lambda r=request, e=awarded_wh: world.award(SELLER, r, e),

@@ -22,6 +22,7 @@ from market_world import (
 from profiles import machine_settings
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.local_market.orders import Reading
 
@@ -127,28 +128,39 @@ class FlexibilityMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         account=st.sampled_from(ACCOUNTS),
-        energy=st.integers(1, 900),
-        price=st.sampled_from([0, 123_457, 333_333, 400_001]),
+        blocks=st.lists(
+            st.builds(Block, st.integers(0, 500), st.sampled_from([0, 123_457, 333_333, 400_001])),
+            max_size=4,
+        ),
+        in_order=st.sampled_from([True, True, True, False]),
         baseline=st.sampled_from([0, 0, 0, 500]),
     )
     def offer(
-        self, data: st.DataObject, account: str, energy: int, price: int, baseline: int
+        self,
+        data: st.DataObject,
+        account: str,
+        blocks: list[Block],
+        in_order: bool,
+        baseline: int,
     ) -> None:
         request = data.draw(st.sampled_from(sorted(self.interval_of)))
-        self._offer(account, request, energy, price, baseline)
+        if in_order:
+            blocks = sorted(blocks, key=lambda block: block.price_ueur_per_kwh)
+        self._offer(account, request, baseline, blocks)
 
-    def _offer(self, account: str, request: int, energy: int, price: int, baseline: int) -> None:
+    def _offer(self, account: str, request: int, baseline: int, blocks: list[Block]) -> None:
         refusal = None
         if self.started(request):
             refusal = "flexibility market: delivery has started"
-        elif price > self.model.request(request).price_cap_ueur_per_kwh:
-            refusal = "flexibility market: price above the cap"
         elif account not in self.valid:
             refusal = "flexibility market: not a member"
+        energies, prices = [b.energy_wh for b in blocks], [b.price_ueur_per_kwh for b in blocks]
         self.both(
             refusal,
-            lambda: self.world.flexibility.send(account, "offer", request, energy, price, baseline),
-            lambda: self.model.offer(request, account, energy, price, baseline),
+            lambda: self.world.flexibility.send(
+                account, "offer", request, baseline, energies, prices
+            ),
+            lambda: self.model.offer(request, account, baseline, blocks),
         )
 
     @precondition(lambda self: self.interval_of)
@@ -193,7 +205,8 @@ class FlexibilityMachine(RuleBasedStateMachine):
             if len(self.interval_of) == before:
                 return
             for account, energy in zip(MEMBERS, offered, strict=True):
-                self._offer(account, before + 1, energy, 300_001, 0)
+                blocks = [Block(40, 111_111), Block(energy - 40, 300_001)]
+                self._offer(account, before + 1, 0, blocks)
                 self._award(before + 1, [account], [energy - 7])
         self.go(self.start_s(interval + 1))
         for account, net in zip(MEMBERS, nets, strict=True):
@@ -283,6 +296,10 @@ class FlexibilityMachine(RuleBasedStateMachine):
         for request in self.interval_of:
             assert market.get("escrowOf", request) == self.model.escrow_of(request)
             for account in ACCOUNTS:
+                offer = self.model.offer_of(request, account)
+                blocks = [market.get("blockOf", request, address(account), k) for k in range(4)]
+                own = list(offer.blocks) if offer else []
+                assert blocks == own + [(0, 0)] * (4 - len(own))
                 on_chain = market.get("lockedOf", request, address(account))
                 assert on_chain == self.model.locked_of(request, account)
 

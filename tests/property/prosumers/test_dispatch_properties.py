@@ -177,16 +177,17 @@ def test_potentials_and_prices_make_sense_together(seed, mode):
         ProsumerSeeds.spawn(seed),
     )
     bids = bidders.bid(0, devices.soc_mwh, devices.owed_mwh)
-    offered = bids
-    for energy, price, least in (
-        (offered.flex_down_wh, offered.flex_down_price_ueur_per_kwh, 80_000),
-        (offered.flex_down_wh, offered.flex_down_price_if_sold_ueur_per_kwh, 300_000),
-        (offered.flex_up_wh, offered.flex_up_price_ueur_per_kwh, 50_000),
+    blocks = bids.flexibility
+    lowers = blocks.direction < 0
+    assert (blocks.energy_wh > 0).all()
+    for price, least_down, least_up in (
+        (blocks.price_ueur_per_kwh, 80_000, 0),
+        (blocks.price_if_traded_ueur_per_kwh, 300_000, 220_000),
     ):
-        assert ((price >= least) == (energy > 0)).all()
-        assert ((price == 0) == (energy == 0)).all()
-    bought_back = offered.flex_down_price_if_sold_ueur_per_kwh
-    assert (offered.flex_down_price_ueur_per_kwh <= bought_back).all()
+        assert (price >= np.where(lowers, least_down, least_up)).all()
+    # the supplier's spread is between them
+    spread = blocks.price_if_traded_ueur_per_kwh - blocks.price_ueur_per_kwh
+    assert (spread == 300_000 - 80_000).all()
     assert (bids.order_wh == np.abs(bids.planned_wh)).all()
     in_budget = (bids.order_price_ueur_per_kwh >= 80_000) & (
         bids.order_price_ueur_per_kwh <= 300_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cosim.attacks.deviations import AgreedSales, SmallerPurchases, UndeliveredFlexibility
-from cosim.messages import BidsMessage
+from cosim.messages import BidsMessage, BlocksMessage
 
 WHO = np.array([True, True, False])
 WHEN = range(2, 4)
@@ -25,13 +25,15 @@ def bids() -> BidsMessage:
         order_price_ueur_per_kwh=prices,
         sent_fraction=np.zeros(3),
         forecast_q_mvar=np.zeros(3),
-        flex_down_wh=energies,
-        flex_up_wh=energies,
-        flex_down_price_ueur_per_kwh=prices,
-        flex_down_price_if_sold_ueur_per_kwh=prices,
-        flex_up_price_ueur_per_kwh=prices,
         curtailable_down_wh=energies,
         curtailable_up_wh=energies,
+        flexibility=BlocksMessage(
+            prosumer=np.array([0, 1, 2, 0]),
+            direction=np.array([-1, -1, -1, 1]),
+            energy_wh=np.array([10, 20, 30, 40]),
+            price_ueur_per_kwh=np.array([100, 100, 100, 31]),
+            price_if_traded_ueur_per_kwh=np.array([300, 301, 302, 303]),
+        ),
     )
 
 
@@ -45,10 +47,10 @@ def test_purchases_shrink_and_plans_do_not(bids: BidsMessage) -> None:
 def test_cheap_offers_are_not_delivered(bids: BidsMessage) -> None:
     deviation = UndeliveredFlexibility(WHO, WHEN, share=0.75, price_factor=0.5)
     potentials = deviation.bids(3, bids)
-    assert potentials.flex_down_price_ueur_per_kwh.tolist() == [50, 50, 100]
-    assert potentials.flex_down_price_if_sold_ueur_per_kwh.tolist() == [50, 50, 100]
-    assert potentials.flex_up_price_ueur_per_kwh.tolist() == [50, 50, 100]
-    assert potentials.flex_down_wh is bids.flex_down_wh
+    blocks = potentials.flexibility
+    assert blocks.price_ueur_per_kwh.tolist() == [50, 50, 100, 15]
+    assert blocks.price_if_traded_ueur_per_kwh.tolist() == [150, 150, 302, 151]
+    assert blocks.energy_wh is bids.flexibility.energy_wh
     activated_wh = np.array([-1_003, 1_003, -1_003])
     assert deviation.followed_wh(3, activated_wh).tolist() == [-250, 250, -1_003]
     assert deviation.followed_wh(1, activated_wh) is activated_wh

@@ -13,6 +13,7 @@ from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
 from cosim.mechanisms.local_market.deploying import deploy_market
@@ -76,10 +77,12 @@ def market(engine: str) -> Market:
     flexibility = FlexibilityMarket.deploy(
         chain,
         OPERATOR,
+        BaselineTerms(),
         token=token.address,
         local_market=local.address,
         dso=DSO,
         penalty_ueur_per_kwh=600_000,
+        is_uncapped=False,
     )
     built = Market(chain, token, meters, local, settlement, flexibility, [])
     everyone = (SUPPLIER, DSO, BUYER, SELLER, IDLER)
@@ -116,8 +119,8 @@ def played(engine: str) -> Market:
     request = int.from_bytes(included.receipt.output, "big")
     assert request == 1
     play.done(
-        flexibility.offer(BUYER, request, 1_000, 400_000, -3_000, interval=0),
-        flexibility.offer(SELLER, request, 1_500, 300_000, 2_000, interval=0),
+        flexibility.offer(BUYER, request, -3_000, [1_000], [400_000], interval=0),
+        flexibility.offer(SELLER, request, 2_000, [500, 1_000], [300_000, 300_000], interval=0),
     )
     play.done(flexibility.award(DSO, request, [BUYER, SELLER], [500, 1_000], interval=0))
     chain.mine_until(FIRST_DELIVERY_S + 900)

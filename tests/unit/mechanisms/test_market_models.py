@@ -3,6 +3,7 @@
 import pytest
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel, delivered_wh
 from cosim.mechanisms.local_market.model import LocalMarketModel, settle_reading
 from cosim.mechanisms.local_market.orders import (
@@ -113,7 +114,7 @@ def test_flexibility_is_forgotten_when_nothing_is_locked() -> None:
     market.deposit("dso", 1_000_000)
     market.deposit("ann", 1_000_000)
     request = market.open_request(7, True, 1_000, 400_000)
-    market.offer(request, "ann", 500, 400_000, 0)
+    market.offer(request, "ann", 0, [Block(500, 400_000)])
     market.award(request, ["ann"], [500])
     market.close_request(request)
     with pytest.raises(ValueError, match="money is locked in requests \\[1\\]"):

@@ -11,6 +11,7 @@ import pytest
 
 from cosim.messages import (
     BidsMessage,
+    BlocksMessage,
     DecisionMessage,
     DispatchMessage,
     Extras,
@@ -42,11 +43,17 @@ def arrays(kind: type[Any]) -> dict[str, Any]:
     return values
 
 
+POINTS = np.array([2, 0, 2])
+
+
 def example(name: str) -> Any:
     """A message of every field."""
     kind, own = MESSAGES[name], arrays(MESSAGES[name])
     own |= {
-        "bids": {"extras": Extras(StorageNominations(np.array([1, -2, 3])))},
+        "bids": {
+            "flexibility": BlocksMessage(**(arrays(BlocksMessage) | {"prosumer": POINTS})),
+            "extras": Extras(StorageNominations(np.array([1, -2, 3]))),
+        },
         "schedule": {"offers": OffersMessage(**arrays(OffersMessage))},
         "prices": {"extras": Extras(StorageAccounts(np.array([4, 5, 6])))},
         "delivery": {"parts": {"load_p_mw": np.array([0.1, 0.2, 0.3])}},
@@ -74,6 +81,21 @@ def test_every_message_comes_back_as_it_went(name: str, remote: bool) -> None:
             array = getattr(back, each.name)
             assert array.dtype == each.dtype, each.name
             assert not array.flags.writeable, each.name
+
+
+@pytest.mark.parametrize("point", [-1, N])
+def test_blocks_of_nobody_are_refused(point: int) -> None:
+    sent = to_json(example("bids"))
+    sent["flexibility"]["prosumer"][1] = point
+    with pytest.raises(ValueError, match=r"^bids.flexibility.prosumer is no connection point"):
+        received("bids", sent, N, SIZES)
+
+
+def test_columns_of_blocks_have_one_length() -> None:
+    sent = to_json(example("bids"))
+    sent["flexibility"]["energy_wh"].append(1)
+    with pytest.raises(ValueError, match=r"^bids.flexibility.energy_wh has 4 values, not 3$"):
+        received("bids", sent, N, SIZES)
 
 
 @pytest.mark.parametrize("name", list(MESSAGES))

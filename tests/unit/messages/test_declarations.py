@@ -12,6 +12,7 @@ import pytest
 
 from cosim.messages import (
     BidsMessage,
+    BlocksMessage,
     ChecksMessage,
     DecisionMessage,
     DeliveryMessage,
@@ -44,7 +45,7 @@ from cosim.simulators.market import MarketSimulator
 from cosim.simulators.recorder import RecorderSimulator
 
 OWN_EXTRAS = [kind for kind in EXTRAS.values() if kind.__module__.startswith("cosim.")]
-KINDS = (*MESSAGES.values(), OffersMessage, StageMessage, *OWN_EXTRAS)
+KINDS = (*MESSAGES.values(), BlocksMessage, OffersMessage, StageMessage, *OWN_EXTRAS)
 UNITS = {
     "_wh": "Wh",
     "_mwh": "MWh",
@@ -56,7 +57,7 @@ UNITS = {
     "_ueur_per_kwh": "µEUR/kWh",
     "_fraction": "-",
 }
-SHAPES = {"()", "(n,)", "(m,)", "(e,)", "(k,)", "(buses,)", "(lines,)", "(trafos,)"}
+SHAPES = {"()", "(n,)", "(m,)", "(b,)", "(e,)", "(k,)", "(buses,)", "(lines,)", "(trafos,)"}
 SIMULATORS = (
     BiddersSimulator,
     MarketSimulator,

@@ -48,6 +48,14 @@ def bid(bidders, interval, **arguments):
     return bidders.bid(interval, **{**state, **arguments})
 
 
+def blocks(bids, prosumer):
+    """Direction, energy and both prices of a prosumer's blocks."""
+    f = bids.flexibility
+    own = f.prosumer == prosumer
+    columns = (f.direction, f.energy_wh, f.price_ueur_per_kwh, f.price_if_traded_ueur_per_kwh)
+    return list(zip(*(column[own].tolist() for column in columns), strict=True))
+
+
 def forecast_wh(bidders, interval):
     """Expected net energy without battery and without catching up. [Wh]"""
     f = bidders.forecasts
@@ -82,11 +90,8 @@ def test_potentials_of_pv(make_bidders):
     assert potentials.flex_down_wh[PV_OWNER] == 1249
     assert potentials.curtailable_down_wh[PV_OWNER] == 1249
     assert potentials.flex_up_wh[PV_OWNER] == 0
-    # 750 Wh of it are injected, the other 499 replace energy at retail price
-    mean = -(-(750 * 80_000 + 499 * 300_000) // 1249)
-    assert potentials.flex_down_price_ueur_per_kwh[PV_OWNER] == mean
-    assert potentials.flex_down_price_if_sold_ueur_per_kwh[PV_OWNER] == 300_000
-    assert potentials.flex_up_price_ueur_per_kwh[PV_OWNER] == 0
+    # at the feed-in price as far as the supplier takes it, else it is replaced at retail
+    assert blocks(potentials, PV_OWNER) == [(-1, 1249, 80_000, 300_000)]
 
 
 def test_potentials_of_a_battery(make_bidders):
@@ -97,9 +102,11 @@ def test_potentials_of_a_battery(make_bidders):
     assert potentials.curtailable_down_wh[BATTERY_OWNER] == 749
     # 2 kW of load, and the 1 kW of charging
     assert potentials.curtailable_up_wh[BATTERY_OWNER] == 749
-    assert potentials.flex_down_price_ueur_per_kwh[BATTERY_OWNER] == 300_000 + 30_000
-    price = 30_000 + np.ceil(300_000 / 0.72) - 80_000
-    assert potentials.flex_up_price_ueur_per_kwh[BATTERY_OWNER] == price
+    again = int(np.ceil(300_000 / 0.72))
+    assert blocks(potentials, BATTERY_OWNER) == [
+        (-1, 1499, 80_000 + 30_000, 300_000 + 30_000),
+        (1, 1249, 30_000 + again - 300_000, 30_000 + again - 80_000),
+    ]
 
 
 def test_potentials_of_flexible_consumption(make_bidders):
@@ -107,7 +114,8 @@ def test_potentials_of_flexible_consumption(make_bidders):
     # half of 4.5 kW; all consumption: 6.5 kW
     assert potentials.flex_up_wh[HEAT_PUMP_OWNER] == 561
     assert potentials.curtailable_up_wh[HEAT_PUMP_OWNER] == 1624
-    assert potentials.flex_up_price_ueur_per_kwh[HEAT_PUMP_OWNER] == 50_000 + 220_000
+    # what the supplier would deliver is bought later instead, for nothing but the discomfort
+    assert blocks(potentials, HEAT_PUMP_OWNER) == [(1, 561, 50_000, 50_000 + 220_000)]
     assert potentials.flex_down_wh[HEAT_PUMP_OWNER] == 0
 
 

@@ -97,12 +97,10 @@ def test_joint_prices_are_the_strictest_of_those_that_trade():
 
 
 def test_throttling_asks_for_its_cost(tariff):
-    def price(cost: int) -> int:
-        net_wh, costs = np.array([10_000]), np.array([cost])
-        return lowering(np.array([0.01]), costs, (), net_wh, tariff, STEP_H)[1][0]
-
-    assert price(0) == 80_000
-    assert price(1_500) == 81_500
+    for cost in (0, 1_500):
+        found = lowering(np.array([0.01]), np.array([cost]), (), tariff, STEP_H)
+        assert found.price_ueur_per_kwh == 80_000 + cost
+        assert found.price_if_traded_ueur_per_kwh == 300_000 + cost
 
 
 def test_prior_lies_between_feed_in_and_retail_by_the_balance(tariff):

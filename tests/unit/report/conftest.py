@@ -124,7 +124,7 @@ def write_market(writer: TableWriter, k: int) -> None:
         writer.append(
             "flexibility",
             {
-                "interval": k, "request": 1, "prosumer": SOLAR, "direction": "down",
+                "interval": k, "request": 1, "prosumer": SOLAR, "block": 0, "direction": "down",
                 "offered_wh": 300, "awarded_wh": 200, "delivered_wh": 150,
                 "price_ueur_per_kwh": 133_333, "paid_ueur": 20_000, "penalty_ueur": 5_000,
             },

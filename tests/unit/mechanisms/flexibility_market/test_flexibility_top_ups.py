@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from deployed import PENALTY, Markets, bids_of, deployed, scenario_of
@@ -9,7 +11,7 @@ from deployed import PENALTY, Markets, bids_of, deployed, scenario_of
 from cosim.chain.blocks import Transaction
 from cosim.chain.consensus import Regular
 from cosim.mechanisms.play import Schedules, TokenTransfer
-from cosim.messages import DecisionMessage
+from cosim.messages import BlocksMessage, DecisionMessage
 
 FIRST, OFFERED_WH = 1, 2_000
 DEPOSIT, BANK = 500_000, 5_000_000
@@ -34,10 +36,9 @@ class Asked(Markets):
         bids = bids_of(
             FIRST,
             2,
-            flex_down_wh=[0, OFFERED_WH],
-            flex_down_price_ueur_per_kwh=[0, 100_000],
-            flex_down_price_if_sold_ueur_per_kwh=[0, 100_000],
         )
+        one = (np.array([value]) for value in (1, -1, OFFERED_WH, 100_000, 100_000))
+        bids = replace(bids, flexibility=BlocksMessage(*one))
         for play in (self.flexibility, self.market):
             play.mark()
             play.submit(FIRST, bids)
