@@ -12,9 +12,9 @@ MAX_BLOCKS = 4
 
 
 # gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
-def award_gas(n_offers: int) -> int:
-    """Gas limit that awarding so many offers needs."""
-    return 80_000 + 40_000 * n_offers
+def award_gas(n_offers: int, marks: bool = False) -> int:
+    """Gas limit that awarding so many offers needs; more where intervals with awards are noted."""
+    return 80_000 + (40_000 + 25_000 * marks) * n_offers
 
 
 def settle_gas(n_offers: int, most_readings: int = 0) -> int:

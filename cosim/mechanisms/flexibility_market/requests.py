@@ -55,6 +55,7 @@ class Requests:
         self._deployment = deployment
         self._clock = clock
         self._settle_gas = partial(settle_gas, most_readings=most_readings)
+        self._award_gas = partial(award_gas, marks=most_readings > 0)
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -152,12 +153,14 @@ class Requests:
         """
         chosen = [int(o) for o in np.flatnonzero(energy_wh)]
         done = []
-        for batch in self._batches(chosen, award_gas):
-            handle = self.client.award(
+        for batch in self._batches(chosen, self._award_gas):
+            handle = self.client.send(
                 self._deployment.dso.address,
+                "award",
                 request.number,
                 [self._deployment.account_of(request.prosumers[o]) for o in batch],
                 [int(energy_wh[o]) for o in batch],
+                gas=self._award_gas(len(batch)),
                 interval=request.interval,
             )
             until_s = self._clock.delivery_start_s(request.interval)
