@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from cosim.chain.functions import Transaction
 from cosim.mechanisms.escrow_client import EscrowClient
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 
 MAX_BATCH = 256
 MAX_BLOCKS = 4
@@ -30,6 +31,18 @@ def register_gas(n_accounts: int) -> int:
 def offer_gas(n_blocks: int) -> int:
     """Gas limit that an offer of so many blocks needs."""
     return 87_000 + 3_000 * n_blocks + (25_000 if n_blocks > 1 else 0)
+
+
+def admission_gas(terms: BaselineTerms) -> int:
+    """Gas that an offer needs beyond that, for what its baseline is checked against."""
+    match terms.kind:
+        case "meter_before":
+            return 10_000 + 600 * terms.look_back
+        case "high_x_of_y":
+            return 20_000 + 9_000 * terms.look_back
+        case "bounded_nomination" | "capacity_limit":
+            return 15_000
+    return 0
 
 
 class FlexibilityMarket(EscrowClient):

@@ -73,7 +73,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         )
         self.terms = terms
         self._market = market
-        self._requests = Requests(deployment, clock, terms.baselines.most_readings)
+        self._requests = Requests(deployment, clock, terms.baselines)
         self._debts = DeliveryDebts()
         # a bond comes back with the settlement: the balance needs to cover bonds alone
         full_ueur = terms.prosumer_deposit_ueur

@@ -13,10 +13,13 @@ from cosim.chain.blocks import Included
 from cosim.chain.waiting import confirmed, wait_for
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import (
     MAX_BATCH,
     FlexibilityMarket,
+    admission_gas,
     award_gas,
+    offer_gas,
     settle_gas,
 )
 from cosim.mechanisms.flexibility_market.curves import Blocks
@@ -43,19 +46,18 @@ class Requests:
     deployment : Deployment
         With the contract.
     clock : DeliveryClock
-    most_readings : int
-        Of other intervals, that the settlement of an offer asks for.
+    terms : BaselineTerms
+        What the contract looks up of the past, and so the gas limits, depends on them.
     """
 
-    def __init__(
-        self, deployment: Deployment, clock: DeliveryClock, most_readings: int = 0
-    ) -> None:
+    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: BaselineTerms) -> None:
         self.client = deployment.client(FlexibilityMarket)
         self.chain = deployment.chain
         self._deployment = deployment
         self._clock = clock
-        self._settle_gas = partial(settle_gas, most_readings=most_readings)
-        self._award_gas = partial(award_gas, marks=most_readings > 0)
+        self._settle_gas = partial(settle_gas, most_readings=terms.most_readings)
+        self._award_gas = partial(award_gas, marks=terms.is_measured)
+        self._terms = terms
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -105,12 +107,14 @@ class Requests:
         chain = self.chain
         sent_at_s = float(chain.now_s)
         handles = {
-            i: self.client.offer(
+            i: self.client.send(
                 self._deployment.prosumers[i].address,
+                "offer",
                 request.number,
                 int(baseline_wh[i]),
                 [block.energy_wh for block in blocks],
                 [block.price_ueur_per_kwh for block in blocks],
+                gas=offer_gas(len(blocks)) + admission_gas(self._terms),
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
