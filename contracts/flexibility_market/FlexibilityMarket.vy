@@ -289,6 +289,7 @@ def award(
     request: book.Request = self._existing_request(request_id)
     self._check_before_delivery(request.interval)
     assert len(accounts) == len(energies_wh), "flexibility market: lists differ in length"
+    is_measured: bool = baselines._is_measured()
     for k: uint256 in range(len(accounts), bound=MAX_BATCH):
         account: address = accounts[k]
         energy_wh: uint256 = energies_wh[k]
@@ -315,7 +316,7 @@ def award(
         offer.awarded_wh += energy_wh
         request.awarded_ueur += book._earned_ueur(offer, offer.awarded_wh)
         request.awarded_wh += energy_wh
-        if baselines._is_measured() and position.awarded_wh == 0:
+        if is_measured and position.awarded_wh == 0:
             baselines._mark(request.interval, account)
         position.awarded_wh += energy_wh
         self._offers[request_id][account] = book._packed_offer(offer)
@@ -343,13 +344,15 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
     is_final: bool = (
         block.timestamp > staticcall ILocalMarket(LOCAL_MARKET).reportDeadlineOf(request.interval)
     )
+    is_measured: bool = baselines._is_measured()
+    is_uncapped: bool = IS_UNCAPPED
     to_dso_ueur: uint256 = 0
     for account: address in accounts:
         offer: book.Offer = self._offer_of(request_id, account)
         if offer.energy_wh == 0 or offer.settled:
             continue
         delivered_wh: uint256 = 0
-        wrong_way_wh: uint256 = 0
+        missing_wh: uint256 = offer.awarded_wh
         if offer.awarded_wh != 0:
             known: bool = False
             estimated: bool = False
@@ -359,7 +362,7 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
             )
             if not known and not is_final:
                 continue
-            if known and not estimated and baselines._is_measured():
+            if is_measured and known and not estimated:
                 known, offer.baseline_wh = baselines._measured(
                     request.interval, account, request.is_up
                 )
@@ -369,21 +372,24 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
                     )
             if known and not estimated:
                 delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
-                if IS_UNCAPPED:
-                    wrong_way_wh = book._wrong_way_wh(offer, request.is_up, net_wh)
+                missing_wh -= delivered_wh
+                if is_uncapped:
+                    missing_wh += book._wrong_way_wh(offer, request.is_up, net_wh)
         paid_ueur: uint256 = book._earned_ueur(offer, delivered_wh)
-        penalty_ueur: uint256 = order_book._due_ueur(
-            offer.awarded_wh - delivered_wh + wrong_way_wh, PENALTY_UEUR_PER_KWH
-        )
+        penalty_ueur: uint256 = order_book._due_ueur(missing_wh, PENALTY_UEUR_PER_KWH)
         bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
         to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur
         offer.settled = True
         self._offers[request_id][account] = book._packed_offer(offer)
-        collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
-        to_dso_ueur += collected_ueur
-        escrow._credit(account, bond_ueur + paid_ueur - collected_ueur)
-        if IS_UNCAPPED:
+        if is_uncapped:
+            # the rest is paid out of the balance, or owed
+            collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
+            to_dso_ueur += collected_ueur
+            escrow._credit(account, bond_ueur + paid_ueur - collected_ueur)
             debts._charge(account, DSO, penalty_ueur - collected_ueur)
+        else:
+            to_dso_ueur += penalty_ueur
+            escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
         log OfferSettled(
             request=request_id,
             account=account,

@@ -42,8 +42,8 @@ class PhantomBaseline(Deviation):
             return bids
         claimed_wh = np.where(self.who, np.int64(self.energy_wh), 0)
         if self.most_wh is not None:
-            room_wh = self.most_wh - np.maximum(bids.firm_wh, bids.planned_wh)
-            claimed_wh = np.clip(room_wh, 0, claimed_wh)
+            left_wh = self.most_wh - np.maximum(bids.firm_wh, bids.planned_wh)
+            claimed_wh = np.clip(left_wh, 0, claimed_wh)
         return _moved(bids, self.who, claimed_wh, self.price_ueur_per_kwh)
 
 

@@ -34,7 +34,7 @@ class Answer(Protocol):
 
     @property
     def margins_kept(self) -> bool:
-        """Whether every limit less its margin holds."""
+        """True if every limit less its margin holds."""
 
 
 A = TypeVar("A", bound=Answer)

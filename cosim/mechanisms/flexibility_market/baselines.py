@@ -78,22 +78,22 @@ class BaselineTerms:
 
     @property
     def is_measured(self) -> bool:
-        """Whether it is taken from readings when an offer is settled."""
+        """True if it is taken from readings when an offer is settled."""
         return self.kind in MEASURED_KINDS
 
     @property
     def is_ranged(self) -> bool:
-        """Whether it needs registered ranges."""
+        """True if it needs registered ranges."""
         return self.kind in RANGED_KINDS
 
     @property
     def is_limit(self) -> bool:
-        """Whether awards are limits below the registered capacity."""
+        """True if awards are limits below the registered capacity."""
         return self.kind == "capacity_limit"
 
     @property
     def is_nominated(self) -> bool:
-        """Whether the seller states it, so that it must be the schedule that the DSO knows."""
+        """True if the seller states it, so that it must be the schedule that the DSO knows."""
         return self.kind in ("nomination", "bounded_nomination")
 
     @property

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    """Direction of a request, reading, baseline and earlier awards of an account. [Wh]"""
+
+    is_up: bool
+    net_wh: int
+    baseline_wh: int
+    earlier_wh: int
+
 
 def delivered_wh(
     is_up: bool, net_wh: int, baseline_wh: int, earlier_wh: int, awarded_wh: int

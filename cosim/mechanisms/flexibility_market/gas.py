@@ -67,7 +67,7 @@ def flexibility_market(bench: Bench) -> None:
 
 
 def _other_terms(bench: Bench, community: Community) -> None:
-    """Measure what other terms than the usual ones make dearer: interval 1, after 0 is metered."""
+    """Measure what other terms than the usual ones make dearer, each in an interval of its own."""
     name = "member 1"
     for k, (case, terms, is_uncapped) in enumerate(
         (
@@ -91,7 +91,7 @@ def _other_terms(bench: Bench, community: Community) -> None:
             community.allow(who, market)
             market.do(who, "deposit", KEPT_UEUR // 2)
         market.do("DSO", "registerRanges", [account(name)], [-12_345], [6_789])
-        interval = 1 + k
+        interval = 2 * k + 2
         community.open_window(interval)
         market.do("DSO", "openRequest", interval, True, ENERGY_WH, 1)
         market.measure(name, "offer", 1, BASELINE_WH, [ENERGY_WH // 2], [1], case=case)

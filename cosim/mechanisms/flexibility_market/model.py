@@ -8,103 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
 
-from cosim.mechanisms.accounts import EscrowAccounts
-from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms
 from cosim.mechanisms.flexibility_market.curves import Blocks, earned_ueur
-from cosim.mechanisms.flexibility_market.delivery import delivered_wh, wrong_way_wh
+from cosim.mechanisms.flexibility_market.delivery import Change, delivered_wh, wrong_way_wh
 from cosim.mechanisms.flexibility_market.records import (
     FlexibilityOffer,
     FlexibilityRequest,
     FlexibilitySettlement,
     Position,
 )
+from cosim.mechanisms.flexibility_market.state import FlexibilityState
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
 from cosim.units import amount_due_ueur
 
 
-class FlexibilityMarketModel(EscrowAccounts):
-    """State of the flexibility market.
-
-    Parameters
-    ----------
-    dso : str
-        Account that buys.
-    penalty_ueur_per_kwh : int
-        What awarded but undelivered energy costs. [µEUR/kWh]
-    is_uncapped : bool
-        The penalty is for the whole deviation, as in USEF, and what it exceeds is a debt.
-    baselines : Baselines, optional
-        Default: nominated, whatever is said.
-    """
-
-    subject: ClassVar[str] = "flexibility market"
-
-    def __init__(
-        self,
-        dso: str,
-        penalty_ueur_per_kwh: int,
-        is_uncapped: bool = False,
-        baselines: Baselines | None = None,
-    ) -> None:
-        super().__init__()
-        self.dso = dso
-        self.penalty_ueur_per_kwh = penalty_ueur_per_kwh
-        self.is_uncapped = is_uncapped
-        self.baselines = baselines or Baselines(BaselineTerms())
-        self._debts: dict[str, int] = {}
-        self._requests: dict[int, FlexibilityRequest] = {}
-        self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
-        self._positions: dict[tuple[int, str], Position] = {}
-        self._n_requests = 0
-
-    @property
-    def debts(self) -> Mapping[str, int]:
-        """Debts to the DSO by account. [µEUR]"""
-        return self._debts
-
-    def deposit(self, account: str, amount_ueur: int) -> None:
-        """Credit a deposit; a debt is repaid out of it."""
-        self._add(account, amount_ueur)
-        self._charge(account, 0)
-
-    def request(self, request_id: int) -> FlexibilityRequest:
-        """A request by its number.
-
-        Raises
-        ------
-        ContractRevert
-            If there is none.
-        """
-        self._require(request_id in self._requests, "no such request")
-        return self._requests[request_id]
-
-    def offer_of(self, request_id: int, account: str) -> FlexibilityOffer | None:
-        """An account's offer to a request, if it made one."""
-        return self._offers.get((request_id, account))
-
-    def awarded_wh(self, interval: int, account: str) -> int:
-        """Energy awarded to an account for an interval, over all requests. [Wh]"""
-        position = self._positions.get((interval, account))
-        return 0 if position is None else position.awarded_wh
-
-    def escrow_of(self, request_id: int) -> int:
-        """Escrow that no award holds, until the request is closed. [µEUR]"""
-        request = self.request(request_id)
-        return 0 if request.closed else request.unawarded_ueur
-
-    def locked_of(self, request_id: int, account: str) -> int:
-        """Bond of an offer and the escrow that its award holds, until settled. [µEUR]"""
-        offer = self.offer_of(request_id, account)
-        if offer is None or offer.settled:
-            return 0
-        return self._bond_ueur(offer.energy_wh) + offer.reserved_ueur
-
-    def locked_total_ueur(self) -> int:
-        """Sum of ``escrow_of`` and ``locked_of`` over all requests and offers kept. [µEUR]"""
-        escrow = sum(self.escrow_of(request_id) for request_id in self._requests)
-        return escrow + sum(self.locked_of(*key) for key in self._offers)
+class FlexibilityMarketModel(FlexibilityState):
+    """State of the flexibility market, and the calls that change it."""
 
     def open_request(
         self, interval: int, is_up: bool, quantity_wh: int, price_cap_ueur_per_kwh: int
@@ -231,16 +150,9 @@ class FlexibilityMarketModel(EscrowAccounts):
                 continue
             if offer.awarded_wh and reading is None and not is_final:
                 continue
-            delivered = wrong_way = 0
-            is_metered = offer.awarded_wh and reading is not None and not reading.estimated
-            baseline_wh: int | None = offer.baseline_wh
-            if is_metered and self.baselines.terms.is_measured:
-                baseline_wh = self.baselines.measured(request.interval, account, request.is_up)
-                offer = replace(offer, baseline_wh=baseline_wh or 0)
-            if is_metered and reading is not None and baseline_wh is not None:
-                change = (request.is_up, reading.net_wh, baseline_wh, offer.earlier_wh)
-                delivered = delivered_wh(*change, offer.awarded_wh)
-                wrong_way = wrong_way_wh(*change) if self.is_uncapped else 0
+            offer, change = self._measured(request, account, offer, reading)
+            delivered = 0 if change is None else delivered_wh(*change, offer.awarded_wh)
+            wrong_way = wrong_way_wh(*change) if self.is_uncapped and change is not None else 0
             paid = earned_ueur(offer.blocks, delivered)
             missing = offer.awarded_wh - delivered + wrong_way
             penalty = amount_due_ueur(missing, self.penalty_ueur_per_kwh)
@@ -268,27 +180,6 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._add(self.dso, request.unawarded_ueur)
         return request.unawarded_ueur
 
-    def forget(self, interval: int) -> None:
-        """Drop the requests and offers of an interval whose requests are closed and settled.
-
-        Raises
-        ------
-        ValueError
-            If money is still locked in one of them: it would be lost.
-        """
-        ids = {number for number, r in self._requests.items() if r.interval == interval}
-        keys = [key for key in self._offers if key[0] in ids]
-        locked = {number for number in ids if self.escrow_of(number)}
-        locked |= {key[0] for key in keys if self.locked_of(*key)}
-        if locked:
-            raise ValueError(f"interval {interval}: money is locked in requests {sorted(locked)}")
-        for number in ids:
-            del self._requests[number]
-        for key in keys:
-            del self._offers[key]
-        for place in [place for place in self._positions if place[0] == interval]:
-            del self._positions[place]
-
     def _admitted(
         self, request: FlexibilityRequest, account: str, stated_wh: int, energy_wh: int
     ) -> int:
@@ -298,14 +189,19 @@ class FlexibilityMarketModel(EscrowAccounts):
             request.interval, account, request.is_up, bought_wh, stated_wh, energy_wh
         )
 
-    def _charge(self, account: str, added_ueur: int) -> None:
-        """Add to what an account owes the DSO; it pays what it has."""
-        owed = self._debts.get(account, 0) + added_ueur
-        if owed:
-            paid = min(owed, self.balance_of(account))
-            self._add(account, -paid)
-            self._add(self.dso, paid)
-            self._debts[account] = owed - paid
-
-    def _bond_ueur(self, energy_wh: int) -> int:
-        return amount_due_ueur(energy_wh, self.penalty_ueur_per_kwh)
+    def _measured(
+        self,
+        request: FlexibilityRequest,
+        account: str,
+        offer: FlexibilityOffer,
+        reading: Reading | None,
+    ) -> tuple[FlexibilityOffer, Change | None]:
+        """Return an offer with its baseline, and the change against it if that can be measured."""
+        if not offer.awarded_wh or reading is None or reading.estimated:
+            return offer, None
+        if self.baselines.terms.is_measured:
+            found = self.baselines.measured(request.interval, account, request.is_up)
+            offer = replace(offer, baseline_wh=found or 0)
+            if found is None:
+                return offer, None
+        return offer, Change(request.is_up, reading.net_wh, offer.baseline_wh, offer.earlier_wh)

@@ -98,7 +98,7 @@ class FlexibilitySettlement:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What an account was awarded for an interval, over all requests. [Wh]"""
+    """Awards of an account for an interval, over all requests. [Wh]"""
 
     awarded_wh: int
     is_up: bool
