@@ -19,11 +19,24 @@
 """
 
 import ILocalMarket
+import baselines
+import delivery_debts as debts
 import escrow_accounts as escrow
 import flexibility_book as book
 import order_book
 
 initializes: escrow
+initializes: baselines
+initializes: debts[escrow := escrow]
+
+exports: (
+    baselines.BASELINE,
+    baselines.LOOK_BACK,
+    baselines.HIGH_DAYS,
+    baselines.OF_DAYS,
+    baselines.ADJUSTING,
+    baselines.ADJUSTING_GAP,
+)
 
 MAX_BATCH: public(constant(uint256)) = 256
 MAX_BLOCKS: public(constant(uint256)) = book.MAX_BLOCKS
@@ -34,6 +47,8 @@ TOKEN: public(immutable(address))
 LOCAL_MARKET: public(immutable(address))
 DSO: public(immutable(address))
 PENALTY_UEUR_PER_KWH: public(immutable(uint256))
+# whether the penalty is as in USEF: of the whole deviation, not only of what was awarded
+IS_UNCAPPED: public(immutable(bool))
 
 _n_requests: uint256
 _requests: HashMap[uint256, uint256]
@@ -74,19 +89,37 @@ event RequestClosed:
 
 
 @deploy
-def __init__(token: address, local_market: address, dso: address, penalty_ueur_per_kwh: uint256):
+def __init__(
+    token: address,
+    local_market: address,
+    dso: address,
+    penalty_ueur_per_kwh: uint256,
+    is_uncapped: bool,
+    baseline: uint256,
+    look_back: uint256,
+    high_days: uint256,
+    of_days: uint256,
+    adjusting: uint256,
+    adjusting_gap: uint256,
+):
     """
     @param token ERC-20 with 6 decimals
     @param local_market Keeps members, readings and the times of delivery
-    @param dso Opens requests and awards offers
+    @param dso Opens requests and awards offers, and registers ranges
     @param penalty_ueur_per_kwh What awarded but undelivered energy costs
+    @param is_uncapped What changes the other way costs it as well; beyond the bond it is a debt
+    @param baseline, look_back, high_days, of_days, adjusting, adjusting_gap As in baselines
     """
     assert penalty_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "flexibility market: price out of range"
     escrow.__init__(token)
+    baselines.__init__(
+        local_market, baseline, look_back, high_days, of_days, adjusting, adjusting_gap
+    )
     TOKEN = token
     LOCAL_MARKET = local_market
     DSO = dso
     PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
+    IS_UNCAPPED = is_uncapped
 
 
 @external
@@ -96,6 +129,8 @@ def deposit(amount_ueur: uint256):
     @notice Move approved tokens into the market.
     """
     assert escrow._deposit(msg.sender, amount_ueur), "flexibility market: token transfer failed"
+    if IS_UNCAPPED:
+        debts._charge(msg.sender, DSO, 0)
 
 
 @external
@@ -109,6 +144,25 @@ def withdraw(amount_ueur: uint256):
 
 
 # --- before delivery --------------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def registerRanges(
+    accounts: DynArray[address, MAX_BATCH],
+    lows_wh: DynArray[int256, MAX_BATCH],
+    highs_wh: DynArray[int256, MAX_BATCH],
+):
+    """
+    @notice Register the least and the greatest net injection of accounts in an interval, by the
+            ratings of their devices and connections. DSO only; offers made before keep theirs.
+    """
+    assert msg.sender == DSO, "flexibility market: not the DSO"
+    assert (
+        len(accounts) == len(lows_wh) and len(accounts) == len(highs_wh)
+    ), "flexibility market: lists differ in length"
+    for k: uint256 in range(len(accounts), bound=MAX_BATCH):
+        baselines._register(accounts[k], lows_wh[k], highs_wh[k])
 
 
 @external
@@ -183,7 +237,6 @@ def offer(
     assert staticcall ILocalMarket(LOCAL_MARKET).isMember(msg.sender), "flexibility market: not a member"
     assert self._offers[request_id][msg.sender] == 0, "flexibility market: offer exists"
     offer: book.Offer = empty(book.Offer)
-    offer.baseline_wh = baseline_wh
     price: uint256 = 0
     for k: uint256 in range(len(energies_wh), bound=MAX_BLOCKS):
         energy_wh: uint256 = energies_wh[k]
@@ -196,12 +249,13 @@ def offer(
         else:
             offer.further |= book._packed_block(k, offer.energy_wh, price)
         offer.energy_wh += energy_wh
+        offer.baseline_wh = self._admitted_baseline(request, baseline_wh, offer.energy_wh)
         log OfferPlaced(
             request=request_id,
             account=msg.sender,
             energy_wh=energy_wh,
             price_ueur_per_kwh=price,
-            baseline_wh=baseline_wh,
+            baseline_wh=offer.baseline_wh,
         )
     assert (
         0 < offer.energy_wh and offer.energy_wh <= MAX_ENERGY_WH
@@ -235,6 +289,7 @@ def award(
     request: book.Request = self._existing_request(request_id)
     self._check_before_delivery(request.interval)
     assert len(accounts) == len(energies_wh), "flexibility market: lists differ in length"
+    is_measured: bool = baselines._is_measured()
     for k: uint256 in range(len(accounts), bound=MAX_BATCH):
         account: address = accounts[k]
         energy_wh: uint256 = energies_wh[k]
@@ -261,6 +316,8 @@ def award(
         offer.awarded_wh += energy_wh
         request.awarded_ueur += book._earned_ueur(offer, offer.awarded_wh)
         request.awarded_wh += energy_wh
+        if is_measured and position.awarded_wh == 0:
+            baselines._mark(request.interval, account)
         position.awarded_wh += energy_wh
         self._offers[request_id][account] = book._packed_offer(offer)
         self._positions[request.interval][account] = book._packed_position(position)
@@ -287,12 +344,15 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
     is_final: bool = (
         block.timestamp > staticcall ILocalMarket(LOCAL_MARKET).reportDeadlineOf(request.interval)
     )
+    is_measured: bool = baselines._is_measured()
+    is_uncapped: bool = IS_UNCAPPED
     to_dso_ueur: uint256 = 0
     for account: address in accounts:
         offer: book.Offer = self._offer_of(request_id, account)
         if offer.energy_wh == 0 or offer.settled:
             continue
         delivered_wh: uint256 = 0
+        missing_wh: uint256 = offer.awarded_wh
         if offer.awarded_wh != 0:
             known: bool = False
             estimated: bool = False
@@ -302,17 +362,34 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
             )
             if not known and not is_final:
                 continue
+            if is_measured and known and not estimated:
+                known, offer.baseline_wh = baselines._measured(
+                    request.interval, account, request.is_up
+                )
+                if known:
+                    log baselines.BaselineMeasured(
+                        request=request_id, account=account, baseline_wh=offer.baseline_wh
+                    )
             if known and not estimated:
                 delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
+                missing_wh -= delivered_wh
+                if is_uncapped:
+                    missing_wh += book._wrong_way_wh(offer, request.is_up, net_wh)
         paid_ueur: uint256 = book._earned_ueur(offer, delivered_wh)
-        penalty_ueur: uint256 = order_book._due_ueur(
-            offer.awarded_wh - delivered_wh, PENALTY_UEUR_PER_KWH
-        )
+        penalty_ueur: uint256 = order_book._due_ueur(missing_wh, PENALTY_UEUR_PER_KWH)
         bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
-        to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur + penalty_ueur
+        to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur
         offer.settled = True
         self._offers[request_id][account] = book._packed_offer(offer)
-        escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
+        if is_uncapped:
+            # the rest is paid out of the balance, or owed
+            collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
+            to_dso_ueur += collected_ueur
+            escrow._credit(account, bond_ueur + paid_ueur - collected_ueur)
+            debts._charge(account, DSO, penalty_ueur - collected_ueur)
+        else:
+            to_dso_ueur += penalty_ueur
+            escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
         log OfferSettled(
             request=request_id,
             account=account,
@@ -341,6 +418,26 @@ def closeRequest(request_id: uint256):
 
 
 # --- views ------------------------------------------------------------------------------------
+
+
+@external
+@view
+def rangeOf(account: address) -> (bool, int256, int256):
+    """
+    @return Whether a range is registered; least and greatest net injection in an interval
+    @custom:units Wh
+    """
+    return baselines._range(account)
+
+
+@external
+@view
+def debtOf(account: address) -> uint256:
+    """
+    @return What the account owes the DSO beyond what it could pay
+    @custom:units µEUR
+    """
+    return debts._debt_of[account]
 
 
 @external
@@ -451,6 +548,22 @@ def _existing_request(request_id: uint256) -> book.Request:
     request: book.Request = book._request(self._requests[request_id])
     assert request.quantity_wh != 0, "flexibility market: no such request"
     return request
+
+
+@internal
+@view
+def _admitted_baseline(
+    request: book.Request, stated_wh: int256, energy_wh: uint256
+) -> int256:
+    """
+    @return Baseline to keep with an offer of the caller, which its kind may refuse
+    """
+    if baselines._takes_any():
+        return stated_wh
+    position: book.Position = book._position(self._positions[request.interval][msg.sender])
+    return baselines._admitted(
+        request.interval, msg.sender, request.is_up, position.awarded_wh, stated_wh, energy_wh
+    )
 
 
 @internal

@@ -68,6 +68,18 @@ def _delivered_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
 
 @internal
 @pure
+def _wrong_way_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
+    """
+    @dev The change against the baseline the other way; once an account, by its first award.
+    """
+    change_wh: int256 = net_wh - offer.baseline_wh if is_up else offer.baseline_wh - net_wh
+    if offer.earlier_wh != 0 or change_wh >= 0:
+        return 0
+    return convert(-change_wh, uint256)
+
+
+@internal
+@pure
 def _earned_ueur(offer: Offer, energy_wh: uint256) -> uint256:
     """
     @dev What energy of an offer earns, from its cheapest block up, rounded down once.

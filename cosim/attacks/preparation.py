@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosim.attacks.baseline_gaming import IncDec as RaisedPlans
+from cosim.attacks.baseline_gaming import PhantomBaseline as PhantomInjection
 from cosim.attacks.censorship import Censors
 from cosim.attacks.deviations import (
     AgreedSales,
@@ -23,6 +25,7 @@ from cosim.chain.consensus import Consensus
 from cosim.errors import ScenarioError
 from cosim.evm.accounts import account
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.flexibility_market.settings import RANGED_KINDS
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.mechanisms.metering.readings import Meters
@@ -33,14 +36,16 @@ from cosim.scenario.attack import (
     Collusion,
     FlexibilityDefault,
     FrontRunning,
+    IncDec,
     MeterUnderReport,
+    PhantomBaseline,
     Reorganisation,
     SilentMeter,
     Spam,
     named,
 )
 from cosim.scenario.ledger import FINAL_AT_ONCE
-from cosim.units import WEI_PER_ETH, BoolArray, ueur_from_eur, wei_from_gwei
+from cosim.units import WEI_PER_ETH, BoolArray, ueur_from_eur, wei_from_gwei, wh_from_kwh
 
 ROLE = "attacker"
 """Account of an attacker who is nobody on the grid."""
@@ -84,6 +89,17 @@ def prepare_attack(scenario: Scenario, deployment: Deployment) -> Attack:
         case Collusion(price_eur_per_kwh=price, withheld_share=withheld):
             agreed = None if price is None else ueur_from_eur(price)
             return Attack(AgreedSales(who, when, agreed, withheld), Meters(), LedgerAttack())
+        case PhantomBaseline(energy_kwh=energy_kwh, price_eur_per_kwh=price):
+            most_wh = None
+            if scenario.dso.baseline.kind in RANGED_KINDS:
+                most_wh = np.array([high for _, high in deployment.ranges_wh], dtype=np.int64)
+            phantom = PhantomInjection(
+                who, when, wh_from_kwh(energy_kwh), ueur_from_eur(price), most_wh
+            )
+            return Attack(phantom, Meters(), LedgerAttack())
+        case IncDec(share=share, price_eur_per_kwh=price, sells=sells):
+            raised = RaisedPlans(who, when, share, ueur_from_eur(price), sells)
+            return Attack(raised, Meters(), LedgerAttack())
         case Spam() | FrontRunning() | Reorganisation() | Censorship():
             ledger = _on_the_ledger(scenario, deployment, settings, when, sorted(positions))
             return Attack(Deviation(), Meters(), ledger)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from cosim.dso.congestion import Violation
 from cosim.dso.congestion import assess as assess_state
+from cosim.dso.fixed_costs import with_fixed_costs
 from cosim.dso.programme import Actions
 from cosim.dso.relief import Relief, relieve
 from cosim.grid.limits import GridCheck, Limits, check
@@ -55,12 +56,18 @@ class Offers:
         Offered, as constant power over the interval, >= 0. [MW]
     price : (m,) float
         Per energy, >= 0, any one currency.
+    offer : (m,) int64 or None
+        Offer that a block is of, where taking anything of it has a cost of its own.
+    fixed : (m,) float or None
+        That cost, the same for all blocks of an offer; of price times MW.
     """
 
     prosumer: IntArray
     direction: IntArray
     energy_mw: FloatArray
     price: FloatArray
+    offer: IntArray | None = None
+    fixed: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +228,24 @@ class DsoNetwork:
         quantum_mw : float
             Awards and cuts are whole multiples of it; 0: any amount. [MW]
         """
+        if offers.offer is not None and offers.fixed is not None:
+            plain = replace(offers, offer=None, fixed=None)
+            return with_fixed_costs(
+                lambda energy_mw, price: self.procure(
+                    p_mw,
+                    q_mvar,
+                    replace(plain, energy_mw=energy_mw, price=price),
+                    curtailable_down_mw,
+                    curtailable_up_mw,
+                    requested_down_mw,
+                    requested_up_mw,
+                    quantum_mw,
+                ),
+                _floats(offers.energy_mw),
+                _floats(offers.price),
+                offers.offer,
+                offers.fixed,
+            )
         p, q = _floats(p_mw), _floats(q_mvar)
         price, most_mw = _floats(offers.price), {-1: requested_down_mw, 1: requested_up_mw}
         curtailment_cost = CURTAILMENT_PRICE_FACTOR * (float(price.max(initial=0.0)) or 1.0)

@@ -10,8 +10,8 @@ import numpy as np
 from cosim.dso.appraisal import needed_without_margins, pivotal_providers
 from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
 from cosim.messages import OffersMessage, ScheduleMessage
-from cosim.messages.extras import ReliefAppraisal
-from cosim.units import FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
+from cosim.messages.extras import IdleFlexibility, ReliefAppraisal
+from cosim.units import WH_PER_KWH, FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,16 @@ class Round:
     @property
     def _offered(self) -> Offers:
         offers = self.offers
+        idle = self.schedule.extras.of(IdleFlexibility)
+        # so that it is of price times MW
+        per_ueur = float(p_mw_from_wh(WH_PER_KWH, self.step_s))
         return Offers(
             prosumer=offers.prosumer,
             direction=offers.direction,
             energy_mw=p_mw_from_wh(offers.energy_wh, self.step_s),
             price=np.asarray(offers.price_ueur_per_kwh, dtype=np.float64),
+            offer=None if idle is None else idle.offer,
+            fixed=None if idle is None else np.asarray(idle.cost_ueur * per_ueur, dtype=np.float64),
         )
 
     @property

@@ -55,6 +55,9 @@ class Deployment:
         What meters report of what they measured.
     other_accounts : list of Account
         Accounts that only a mechanism knows.
+    ranges_wh : tuple of tuple of int
+        Least and greatest net injection of each connection point in an interval, by the ratings of
+        its devices. [Wh]
     lookups : list of callable
         Where accounts of prosumers are looked up by position, the last added first; empty: they
         are known.
@@ -76,6 +79,7 @@ class Deployment:
     attack: LedgerAttack = field(default_factory=LedgerAttack)
     readings: Meters = field(default_factory=Meters)
     other_accounts: list[Account] = field(default_factory=list)
+    ranges_wh: tuple[tuple[int, int], ...] = ()
     lookups: list[Callable[[int], bytes]] = field(default_factory=list)
     _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
 

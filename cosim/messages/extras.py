@@ -105,6 +105,19 @@ class CoveredRequests:
     up_wh: Annotated[int, Field("Wh", "()", "raising it, >= 0")]
 
 
+@extra("idle_flexibility")
+@dataclass(frozen=True)
+class IdleFlexibility:
+    """Part of offers that changes no schedule, in the schedules that bring offers.
+
+    Under a capacity limit an award pays first for what lies between the registered capacity and the
+    schedule. By block, of the whole offer that it belongs to.
+    """
+
+    offer: Annotated[IntArray, Field("-", "(m,)", "position of the offer that the block is of")]
+    cost_ueur: Annotated[IntArray, Field("µEUR", "(m,)", "of any award to this offer")]
+
+
 @extra("storage_accounts")
 @dataclass(frozen=True)
 class StorageAccounts:

@@ -20,6 +20,7 @@ from cosim.chain.consensus import MOST_CONTESTED, Consensus
 from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
+from cosim.devices.ratings import net_range_wh
 from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -287,6 +288,8 @@ def prepare_ledger(
         ledger.others_gas_share, wei_from_gwei(ledger.initial_base_fee_gwei)
     )
     deployment = found(chain, scenario.seed, population.names, population.meters, joined)
+    least_wh, most_wh = (energies.tolist() for energies in net_range_wh(population))
+    deployment = replace(deployment, ranges_wh=tuple(zip(least_wh, most_wh, strict=True)))
     attack = prepare_attack(scenario, deployment)
     deployment = replace(deployment, attack=attack.ledger, readings=attack.meters)
     deploy_mechanisms(scenario, deployment)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Fraction, Model, NonNegative, PositiveMoney, Price
+from cosim.settings import Fraction, Model, NonNegative, Positive, PositiveMoney, Price
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -141,6 +141,32 @@ class Collusion(AttackTimes):
         return self
 
 
+class PhantomBaseline(AttackTimes):
+    """Prosumers who nominate injection that they do not have, and offer to lower it."""
+
+    kind: Literal["phantom_baseline"]
+    prosumers: Names = Field(description="connection points")
+    energy_kwh: Positive = Field(
+        10.0,
+        description="injection that is made up in every interval, as far as dso.baseline lets it",
+    )
+    price_eur_per_kwh: NonNegative = Field(
+        0.079, description="of lowering it; below the feed-in price it is awarded first"
+    )
+
+
+class IncDec(AttackTimes):
+    """Prosumers who plan to inject more than they mean to, and are paid for not doing so."""
+
+    kind: Literal["inc_dec"]
+    prosumers: Names = Field(description="connection points")
+    share: Fraction = Field(
+        1.0, description="of what they could raise their injection by (storage, waiting) [-]"
+    )
+    price_eur_per_kwh: NonNegative = Field(0.079, description="of not doing so [EUR/kWh]")
+    sells: bool = Field(False, description="whether it is ordered in the local market as well")
+
+
 AttackSettings = (
     MeterUnderReport
     | SilentMeter
@@ -150,6 +176,8 @@ AttackSettings = (
     | Reorganisation
     | Censorship
     | Collusion
+    | PhantomBaseline
+    | IncDec
 )
 
 
@@ -173,7 +201,7 @@ def named(settings: AttackSettings) -> dict[str, tuple[str, ...]]:
     match settings:
         case MeterUnderReport() | SilentMeter():
             return {"meters": settings.meters}
-        case FlexibilityDefault() | Censorship():
+        case FlexibilityDefault() | Censorship() | PhantomBaseline() | IncDec():
             return {"prosumers": settings.prosumers}
         case FrontRunning():
             return {"attacker": (settings.attacker,)}
@@ -194,7 +222,7 @@ def parties(settings: AttackSettings, names: Sequence[str]) -> Parties:
     match settings:
         case MeterUnderReport() | SilentMeter() | FlexibilityDefault():
             return Parties(mentioned, ())
-        case FrontRunning() | Collusion():
+        case FrontRunning() | Collusion() | PhantomBaseline() | IncDec():
             return Parties(mentioned, _without(names, mentioned))
         case Spam() | Reorganisation() | Censorship():
             return Parties((), mentioned or tuple(names))

@@ -11,13 +11,15 @@ import pandas as pd
 from cosim.dso.procurement import DsoNetwork
 from cosim.dso.rounds import Round
 from cosim.grid.limits import Limits
-from cosim.mechanisms.flexibility_market.rows import AppraisedRound, appraisal_tables
-from cosim.messages import OffersMessage, ScheduleMessage
+from cosim.mechanisms.flexibility_market.outcomes import AppraisedRound
+from cosim.mechanisms.flexibility_market.rows import appraisal_tables
+from cosim.messages import Extras, OffersMessage, ScheduleMessage
+from cosim.messages.extras import IdleFlexibility
 from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check
 from cosim.results.reader import by_interval
 from cosim.scenario import Scenario
-from cosim.units import FloatArray, IntArray
+from cosim.units import WH_PER_KWH, FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
 
 TABLES = ("margins", "pivotal")
@@ -148,6 +150,7 @@ def _rounds(
         if request == last[-1]:
             state = replace(state, curtailed_wh=cut_wh)
         own = offers[(offers["request"] > before) & (offers["request"] <= request)]
+        own, extras = _effective(own)
         prosumer = own["prosumer"].map(index).to_numpy(np.int64)
         sign = np.asarray(np.where(own["direction"] == "up", 1, -1), dtype=np.int64)
         price = own["price_ueur_per_kwh"].to_numpy(np.int64)
@@ -158,12 +161,32 @@ def _rounds(
             own["offered_wh"].to_numpy(np.int64),
             price,
         )
-        round = Round(replace(state, offers=answers), network, step_s)
-        found.append(AppraisedRound(request, tuple(price.tolist()), round.appraise()))
+        round = Round(replace(state, offers=answers, extras=extras), network, step_s)
+        idle = extras.of(IdleFlexibility)
+        found.append(AppraisedRound(request, tuple(price.tolist()), round.appraise(), idle))
         activated_wh = state.activated_wh.copy()
         np.add.at(activated_wh, prosumer, sign * own["awarded_wh"].to_numpy(np.int64))
         state, before = replace(state, activated_wh=activated_wh), request
     return found
+
+
+def _effective(own: pd.DataFrame) -> tuple[pd.DataFrame, Extras]:
+    """Return blocks without what is idle of their offers, and what that costs."""
+    if "idle_wh" not in own:
+        return own, Extras()
+    place = own.groupby(["request", "prosumer"], sort=False).ngroup()
+    own = own.assign(offer=place)
+    before = own.groupby("offer")["offered_wh"].cumsum() - own["offered_wh"]
+    idle_wh = (own["idle_wh"] - before).clip(0, own["offered_wh"])
+    cost = (idle_wh * own["price_ueur_per_kwh"]).groupby(own["offer"]).transform("sum")
+    own = own.assign(
+        cost_ueur=-(-cost // WH_PER_KWH),
+        offered_wh=own["offered_wh"] - idle_wh,
+        awarded_wh=(own["awarded_wh"] - idle_wh).clip(lower=0),
+    )
+    own = own[own["offered_wh"] > 0]
+    offer, cost_ueur = (own[name].to_numpy(np.int64) for name in ("offer", "cost_ueur"))
+    return own, Extras(IdleFlexibility(offer, cost_ueur))
 
 
 def _same(recorded: pd.DataFrame, solved: pd.DataFrame) -> bool:

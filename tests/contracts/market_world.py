@@ -13,6 +13,7 @@ from cosim.evm.abi import pack_mixed, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.local_market.settlement_client import next_settlement
 
 GAS_LIMIT = 30_000_000
@@ -123,14 +124,7 @@ class MarketWorld:
         self.token = Contract(self.engine, compile_contract("EuroToken"), deployer=ISSUER)
         self.meters = Contract(self.engine, compile_contract("SmartMeters"), deployer=OPERATOR)
         self.market = self.deploy_market(**overrides)
-        self.flexibility = Contract(
-            self.engine,
-            compile_contract("FlexibilityMarket"),
-            self.token.address,
-            self.market.address,
-            address(DSO),
-            overrides.get("penalty", PENALTY),
-        )
+        self.flexibility = self.deploy_flexibility(**overrides)
         self.names: dict[bytes, str] = {address(n): n for n in (SUPPLIER, DSO)}
 
     def deploy_market(self, **overrides: Any) -> Market:
@@ -138,6 +132,25 @@ class MarketWorld:
         estimate = overrides.get("silent_estimate_wh", SILENT_ESTIMATE_WH)
         settlement = next_settlement(self.engine, address("deployer"))
         return Market(self.engine, self._parameters(settlement, **overrides), estimate)
+
+    def deploy_flexibility(self, **overrides: Any) -> Contract:
+        """Another flexibility market, with some of its parameters changed."""
+        terms = overrides.get("baselines", BaselineTerms())
+        return Contract(
+            self.engine,
+            compile_contract("FlexibilityMarket"),
+            self.token.address,
+            self.market.address,
+            address(DSO),
+            overrides.get("penalty", PENALTY),
+            overrides.get("is_uncapped", False),
+            terms.baseline,
+            terms.look_back,
+            terms.high_days,
+            terms.of_days,
+            terms.adjusting,
+            terms.adjusting_gap,
+        )
 
     def deploy_unsettled(self, settler: str) -> Contract:
         """Another local market, whose settlement is an account."""

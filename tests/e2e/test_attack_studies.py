@@ -234,9 +234,114 @@ def names(study: StudyResult) -> list[str]:
 def test_page_shows_what_the_studies_give(studies: Studies, name: str) -> None:
     page = (FOLDER.parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
     _, _, section = page.partition(f"`{name}`\n")
-    given = [line for line in section.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    table, _, _ = section.partition("\n## ")[0].partition("\n### ")
+    given = [line for line in table.splitlines() if line[:2] == "| "]
     study = studies(name)
     assert given[1:] == [page_row(study, run.name) for run in study.runs]
+
+
+BASELINES = {
+    "nomination": ("honest", "attacked"),
+    "nomination, settlement usef": ("honest", "usef"),
+    "bounded_nomination": ("honest_bounded", "defended"),
+    "meter_before": ("honest_before", "before"),
+    "high_x_of_y": ("honest_high", "high"),
+    "capacity_limit": ("honest_limit", "limit"),
+}
+
+
+@pytest.mark.parametrize("name", ["phantom_baseline", "inc_dec"])
+def test_page_shows_the_gain_under_each_baseline(studies: Studies, name: str) -> None:
+    page = (FOLDER.parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    _, _, section = page.partition(f"`{name}`\n")
+    _, _, table = section.partition("\n## ")[0].partition("\n### ")
+    given = [line for line in table.splitlines() if line[:2] == "| "]
+    assert given[1:] == [baseline_row(studies(name), *row) for row in BASELINES.items()]
+
+
+def baseline_row(study: StudyResult, baseline: str, runs: tuple[str, str]) -> str:
+    """A row of the second table: the attacker's gain, costs of the DSO, penalties, minutes."""
+
+    def both(indicator: str, digits: int = 2) -> str:
+        values = [values_of(study, run)[indicator] for run in runs]
+        return " → ".join(f"{value:.{digits}f}" for value in values)
+
+    costs = [values_of(study, run)["attackers_cost_eur"] for run in runs]
+    cells = (
+        f"{costs[0] - costs[1]:.2f}",
+        both("flexibility_cost_eur"),
+        both("penalties_eur"),
+        both("violations.scheduled.trafo.minutes", 0),
+        both("violations.delivered.trafo.minutes", 0),
+    )
+    return f"| {baseline} | " + " | ".join(cells).replace("-", "−") + " |"
+
+
+def values_of(study: StudyResult, variant: str) -> dict[str, float]:
+    (values,) = (run.indicators for run in study.runs if run.name == variant)
+    return values  # type: ignore[return-value]
+
+
+def test_phantom_is_paid_for_what_it_consumes_anyway(studies: Studies) -> None:
+    study = studies("phantom_baseline")
+    phantom = "LV1.101 Bus 10"
+    for variant in ("attacked", "defended", "before", "high", "limit"):
+        measured = table(study, variant, "prosumers")
+        own = measured[measured["prosumer"] == phantom]
+        assert own["metered_wh"].max() < 0
+        assert not own["pv_p_mw"].any()
+        offers = table(study, variant, "flexibility")
+        offers = offers[(offers["prosumer"] == phantom) & (offers["awarded_wh"] > 0)]
+        assert len(offers) >= 20
+        if variant == "attacked":
+            assert set(offers["awarded_wh"]) >= {10_000}
+            assert offers["delivered_wh"].sum() > 0.99 * offers["awarded_wh"].sum()
+        if variant in ("defended", "limit"):
+            # nobody without PV injects: the nomination is 0, and what is sold is consumption
+            assert set(offers["baseline_wh"]) == {0}
+            consumed = own.set_index("interval")["metered_wh"].loc[offers["interval"]]
+            assert (offers["delivered_wh"].to_numpy() <= -consumed.to_numpy()).all()
+        if variant in ("before", "high"):
+            assert offers["delivered_wh"].sum() < 0.1 * offers["awarded_wh"].sum()
+
+
+def test_inc_dec_does_with_an_award_what_it_does_without_any(studies: Studies) -> None:
+    study = studies("inc_dec")
+    own = "prosumer == 'LV1.101 Bus 7'"
+    metered = {
+        variant: table(study, variant, "prosumers").query(own).set_index("interval")["metered_wh"]
+        for variant in ("honest", "attacked")
+    }
+    offers = table(study, "attacked", "flexibility").query(own)
+    awarded = offers[offers["awarded_wh"] > 0].groupby("interval")["awarded_wh"].sum()
+    honest = table(study, "honest", "flexibility").query(own)
+    bought = honest.groupby("interval")["awarded_wh"].sum()
+    extra = (awarded - bought.reindex(awarded.index, fill_value=0)).sum()
+    # it sells a discharge in each interval, and discharges in none of them
+    assert extra > 20_000
+    both = metered["attacked"].loc[awarded.index] - metered["honest"].loc[awarded.index]
+    assert both.abs().max() <= 1_100
+    assert offers["delivered_wh"].sum() == offers["awarded_wh"].sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("phantom_baseline", "before"),
+        ("phantom_baseline", "defended"),
+        ("phantom_baseline", "limit"),
+        ("phantom_baseline", "usef"),
+        ("inc_dec", "limit"),
+        ("inc_dec", "high"),
+    ],
+)
+def test_deliveries_under_every_baseline_can_be_verified(
+    studies: Studies, name: str, variant: str
+) -> None:
+    done = verify(folder(studies(name), variant), parts=("files", "ledger", "indicators"))
+    assert done.failed == []
+    (check,) = (check for check in done.checks if check.name == "deliveries")
+    assert check.compared > 500
 
 
 def page_row(study: StudyResult, variant: str) -> str:

@@ -17,7 +17,7 @@ PAGE = dict(ROW.findall((REPOSITORY / "docs/grids.md").read_text()))
 
 
 def test_the_page_has_every_run_of_the_study() -> None:
-    assert [run.name for run in load_study(FILE).runs] == list(PAGE)
+    assert [each.run for each in load_study(FILE).comparisons] == list(PAGE)
     assert len(PAGE) == 5
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from cosim.mechanisms.flexibility_market.settings import DsoSettings
+from cosim.mechanisms.flexibility_market.settings import DAY_S, DsoSettings
 from cosim.mechanisms.flexibility_market.tables import TABLES
 from cosim.plugins.mechanism import Mechanism
 
@@ -31,6 +31,15 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
     tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
 
+    def check_scenario(self, scenario: Scenario) -> None:
+        """Refuse a baseline of other days where intervals begin at other times each day."""
+        kind, step_s = self.settings.baseline.kind, scenario.time.step_s
+        if kind == "high_x_of_y" and DAY_S % step_s:
+            raise ValueError(
+                f"dso.baseline {kind} needs intervals at the same times every day: time.step_s "
+                f"({step_s}) does not divide a day"
+            )
+
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members and the DSO deposit when the run is funded."""
         from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
@@ -45,6 +54,7 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
             deployment.chain,
             deployment.operator.address,
             terms,
+            terms.baselines,
             token=deployment.token.address,
             local_market=deployment.client(LocalMarket).address,
             dso=deployment.dso.address,

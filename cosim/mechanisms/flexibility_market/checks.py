@@ -9,8 +9,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.budget_checks import FLEXIBILITY, BudgetChecks
 from cosim.mechanisms.flexibility_market.curves import Block, settled_by_block
+from cosim.mechanisms.flexibility_market.delivery_checks import (
+    check_deliveries,
+    debt_rows,
+    position_wh,
+)
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
@@ -35,6 +41,13 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
         """Return the checks of its tables."""
         return {
             "requests": lambda: self.budget.check_requests(history),
+            "deliveries": lambda: check_deliveries(history, self.settings),
+            "flexibility_debts": lambda: history.compare(
+                "flexibility_debts",
+                ("interval", "prosumer"),
+                "from DebtChanged, up to the last settlement of each interval",
+                debt_rows(history),
+            ),
             "flexibility": lambda: check_flexibility(history, self._penalty_ueur_per_kwh),
             "margins": lambda: check_rounds(history, "margins"),
             "pivotal": lambda: check_rounds(history, "pivotal"),
@@ -49,11 +62,12 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
         } | top_up_intervals(history)
 
     def activated_wh(self, history: History) -> Amounts:
-        """Return awarded energy, up positive. [Wh]"""
+        """Return by how much awards change schedules, up positive. [Wh]"""
         found: dict[tuple[int, str], int] = defaultdict(int)
         for row in flexibility_offers(history):
             sign = 1 if row["direction"] == "up" else -1
-            found[row["interval"], row["prosumer"]] += sign * row["awarded_wh"]
+            effect_wh = max(row["awarded_wh"] - row.get("idle_wh", 0), 0)
+            found[row["interval"], row["prosumer"]] += sign * effect_wh
         return found
 
     def flexibility_ueur(self, history: History) -> Amounts:
@@ -136,7 +150,36 @@ def flexibility_offers(history: History) -> list[dict[str, Any]]:
         offer |= {
             key: event.arguments[key] for key in ("delivered_wh", "paid_ueur", "penalty_ueur")
         }
-    return list(offers.values())
+    terms = BaselineTerms.of(history.scenario.dso.baseline)
+    if terms.is_measured:
+        measured = {
+            (event.arguments["request"], event.arguments["account"]): event.arguments["baseline_wh"]
+            for event in history.of(FLEXIBILITY, "BaselineMeasured")
+        }
+        for place, offer in offers.items():
+            offer["baseline_wh"] = measured.get(place)
+    found = sorted(offers.values(), key=lambda offer: offer["request"])
+    if terms.is_limit:
+        _add_idle(history, found)
+    return found
+
+
+def _add_idle(history: History, offers: Sequence[dict[str, Any]]) -> None:
+    """Add to each offer what its schedule leaves unused below the capacity, less what is bought."""
+    schedules = position_wh(history.results)
+    bought: dict[tuple[int, str], int] = defaultdict(int)
+    effect: dict[tuple[int, str], int] = defaultdict(int)
+    by_request: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for offer in offers:
+        by_request[offer["request"]].append(offer)
+    for own in by_request.values():
+        for offer in own:
+            place = (offer["interval"], offer["prosumer"])
+            sign = 1 if offer["direction"] == "up" else -1
+            unused = sign * (schedules.get(place, 0) + effect[place] - offer["baseline_wh"])
+            offer["idle_wh"] = idle = max(unused - bought[place], 0)
+            bought[place] += offer["awarded_wh"]
+            effect[place] += sign * max(offer["awarded_wh"] - idle, 0)
 
 
 def flexibility_rows(
@@ -144,15 +187,18 @@ def flexibility_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of the table of flexibility: the blocks of offers, each with its part."""
     rows = []
-    shared = ("interval", "request", "prosumer", "direction", "baseline_wh")
+    shared = ("interval", "request", "prosumer", "direction", "baseline_wh", "idle_wh")
     for offer in offers:
-        rate = penalty_ueur_per_kwh if offer["penalty_ueur"] else 0
         settled = settled_by_block(
-            offer["blocks"], offer["awarded_wh"], offer["delivered_wh"], rate
+            offer["blocks"],
+            offer["awarded_wh"],
+            offer["delivered_wh"],
+            penalty_ueur_per_kwh,
+            offer["penalty_ueur"],
         )
         for k, (block, part) in enumerate(zip(offer["blocks"], settled, strict=True)):
             rows.append(
-                {name: offer[name] for name in shared}
+                {name: offer[name] for name in shared if name in offer}
                 | {"block": k, "offered_wh": block.energy_wh}
                 | {"price_ueur_per_kwh": block.price_ueur_per_kwh}
                 | part._asdict()
@@ -175,10 +221,9 @@ def check_flexibility(history: History, penalty_ueur_per_kwh: int) -> Check:
     for name in ("paid_ueur", "penalty_ueur"):
         total = sum(offer[name] for offer in kept)
         check.equal("flexibility", "all offers", name, int(frame[name].sum()), total)
-    schedules = history.results.table("schedules")
-    keys = zip(schedules["interval"], schedules["prosumer"], strict=True)
-    position_wh = schedules["nominated_wh"] + schedules.get("unserved_wh", 0)
-    nominated = dict(zip(keys, position_wh.tolist(), strict=True))
+    if not BaselineTerms.of(history.scenario.dso.baseline).is_nominated:
+        return check
+    nominated = position_wh(history.results)
     for offer in own:
         stated = nominated.get((offer["interval"], offer["prosumer"]))
         name = f"interval {offer['interval']}, prosumer {offer['prosumer']}"

@@ -6,25 +6,43 @@ from typing import ClassVar
 
 from cosim.chain.functions import Transaction
 from cosim.mechanisms.escrow_client import EscrowClient
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 
 MAX_BATCH = 256
 MAX_BLOCKS = 4
 
 
 # gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
-def award_gas(n_offers: int) -> int:
-    """Gas limit that awarding so many offers needs."""
-    return 80_000 + 40_000 * n_offers
+def award_gas(n_offers: int, marks: bool = False) -> int:
+    """Gas limit that awarding so many offers needs; more where intervals with awards are noted."""
+    return 80_000 + (40_000 + 25_000 * marks) * n_offers
 
 
-def settle_gas(n_offers: int) -> int:
-    """Gas limit that settling so many offers needs."""
-    return 100_000 + 45_000 * n_offers
+def settle_gas(n_offers: int, most_readings: int = 0) -> int:
+    """Gas limit that settling so many offers needs, each by readings of so many other intervals."""
+    return 100_000 + (45_000 + 9_000 * most_readings) * n_offers
+
+
+def register_gas(n_accounts: int) -> int:
+    """Gas limit that registering the ranges of so many accounts needs."""
+    return 60_000 + 30_000 * n_accounts
 
 
 def offer_gas(n_blocks: int) -> int:
     """Gas limit that an offer of so many blocks needs."""
     return 87_000 + 3_000 * n_blocks + (25_000 if n_blocks > 1 else 0)
+
+
+def admission_gas(terms: BaselineTerms) -> int:
+    """Gas that an offer needs beyond that, for what its baseline is checked against."""
+    match terms.kind:
+        case "meter_before":
+            return 10_000 + 600 * terms.look_back
+        case "high_x_of_y":
+            return 20_000 + 9_000 * terms.look_back
+        case "bounded_nomination" | "capacity_limit":
+            return 15_000
+    return 0
 
 
 class FlexibilityMarket(EscrowClient):
@@ -34,6 +52,8 @@ class FlexibilityMarket(EscrowClient):
 
     deposit = Transaction(110_000)
     withdraw = Transaction(100_000)
+    register_ranges = Transaction(register_gas)
+    """Register ranges of net injection of at most 256 accounts: accounts, lows, highs. DSO only."""
     open_request = Transaction(110_000)
     """Ask for a change of net injection: interval, is_up, quantity_wh, price cap. DSO only."""
     offer = Transaction(offer_gas)

@@ -39,6 +39,23 @@ def by_block(blocks: Blocks, energy_wh: int) -> list[int]:
     return _steps(min(ends, energy_wh) for ends in accumulate(b.energy_wh for b in blocks))
 
 
+def beyond_idle(blocks: Blocks, idle_wh: int) -> list[Block]:
+    """Return a curve without the energy at its beginning. [Wh]"""
+    left = []
+    for energy_wh, price in blocks:
+        wh = max(energy_wh - idle_wh, 0)
+        idle_wh -= energy_wh - wh
+        if wh:
+            left.append(Block(wh, price))
+    return left
+
+
+def price_times_wh(blocks: Blocks, energy_wh: int) -> int:
+    """Return what energy of an offer costs, from the cheapest block up. [µEUR/kWh times Wh]"""
+    parts = zip(by_block(blocks, energy_wh), blocks, strict=True)
+    return sum(wh * block.price_ueur_per_kwh for wh, block in parts)
+
+
 def earned_ueur(blocks: Blocks, energy_wh: int) -> int:
     """Return what energy of an offer earns, from the cheapest block up, rounded down once. [µEUR]
 
@@ -48,29 +65,35 @@ def earned_ueur(blocks: Blocks, energy_wh: int) -> int:
     energy_wh : int
         At most that of all blocks. [Wh]
     """
-    parts = zip(by_block(blocks, energy_wh), blocks, strict=True)
-    return sum(wh * block.price_ueur_per_kwh for wh, block in parts) // WH_PER_KWH
+    return price_times_wh(blocks, energy_wh) // WH_PER_KWH
 
 
 def settled_by_block(
-    blocks: Blocks, awarded_wh: int, delivered_wh: int, penalty_ueur_per_kwh: int
+    blocks: Blocks,
+    awarded_wh: int,
+    delivered_wh: int,
+    penalty_ueur_per_kwh: int,
+    penalty_ueur: int,
 ) -> list[BlockSettlement]:
     """Return an offer's settlement by block: delivery counts for the cheapest first.
 
     Amounts are the differences of rounded sums, so that those of the blocks add up to the offer's.
+    What is fined beyond the award belongs to the first block.
 
     Parameters
     ----------
     blocks : sequence of Block
     awarded_wh, delivered_wh : int
         Of the offer; none delivered before it is settled. [Wh]
-    penalty_ueur_per_kwh : int
-        [µEUR/kWh]
+    penalty_ueur_per_kwh, penalty_ueur : int
+        Rate, and the whole of the offer; 0 before it is settled. [µEUR/kWh, µEUR]
     """
     awarded, delivered = by_block(blocks, awarded_wh), by_block(blocks, delivered_wh)
     paid = _steps(earned_ueur(blocks, wh) for wh in accumulate(delivered))
     missing = accumulate(a - d for a, d in zip(awarded, delivered, strict=True))
-    penalty = _steps(amount_due_ueur(wh, penalty_ueur_per_kwh) for wh in missing)
+    rate = penalty_ueur_per_kwh if penalty_ueur else 0
+    penalty = _steps(amount_due_ueur(wh, rate) for wh in missing)
+    penalty[0] += penalty_ueur - sum(penalty)
     return [BlockSettlement(*row) for row in zip(awarded, delivered, paid, penalty, strict=True)]
 
 

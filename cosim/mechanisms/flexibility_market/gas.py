@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import MAX_BLOCKS
-from cosim.mechanisms.local_market.gas_community import MONEY, Community
+from cosim.mechanisms.local_market.gas_community import KEPT_UEUR, MONEY, Community
 
 PENALTY = 600_000
 MANY = 100
@@ -20,10 +21,12 @@ def flexibility_market(bench: Bench) -> None:
     community = Community(bench, name="of the flexibility market")
     market = bench.deploy(
         "FlexibilityMarket",
+        BaselineTerms(),
         token=community.token.address,
         local_market=community.market.address,
         dso=account("DSO"),
         penalty_ueur_per_kwh=PENALTY,
+        is_uncapped=False,
     )
     names = [f"member {k}" for k in range(MANY)]
     community.allow("DSO", market)
@@ -57,6 +60,47 @@ def flexibility_market(bench: Bench) -> None:
     market.measure("anyone", "settle", 1, accounts[1:2], case=curve)
     market.measure("anyone", "settle", 2, accounts, case=f"of {MANY} offers")
     market.measure("anyone", "closeRequest", 1)
+    lows, highs = [-12_345] * MANY, [6_789] * MANY
+    market.measure("DSO", "registerRanges", accounts[:1], lows[:1], highs[:1])
+    market.measure("DSO", "registerRanges", accounts, lows, highs, case=f"of {MANY} accounts")
+    _other_terms(bench, community)
+
+
+def _other_terms(bench: Bench, community: Community) -> None:
+    """Measure what other terms than the usual ones make dearer, each in an interval of its own."""
+    name = "member 1"
+    for k, (case, terms, is_uncapped) in enumerate(
+        (
+            ("usef", BaselineTerms(), True),
+            ("bounded nomination", BaselineTerms("bounded_nomination"), False),
+            ("meter before", BaselineTerms("meter_before", 16), False),
+        )
+    ):
+        market = bench.deploy(
+            "FlexibilityMarket",
+            terms,
+            sender=f"deployer of FlexibilityMarket {k}",
+            measured=False,
+            token=community.token.address,
+            local_market=community.market.address,
+            dso=account("DSO"),
+            penalty_ueur_per_kwh=PENALTY,
+            is_uncapped=is_uncapped,
+        )
+        for who in ("DSO", name):
+            community.allow(who, market)
+            market.do(who, "deposit", KEPT_UEUR // 2)
+        market.do("DSO", "registerRanges", [account(name)], [-12_345], [6_789])
+        interval = 2 * k + 2
+        community.open_window(interval)
+        market.do("DSO", "openRequest", interval, True, ENERGY_WH, 1)
+        market.measure(name, "offer", 1, BASELINE_WH, [ENERGY_WH // 2], [1], case=case)
+        market.measure("DSO", "award", 1, [account(name)], [ENERGY_WH // 2], case=case)
+        community.close_gate(interval)
+        community.market.do("anyone", "clear", interval)
+        community.deliver(interval)
+        community.settlement.do(f"meter of {name}", "report", interval, BASELINE_WH - 1)
+        market.measure("anyone", "settle", 1, [account(name)], case=case)
 
 
 CASES = GasCases(flexibility_market, place=4)

@@ -39,6 +39,9 @@ class FlexibilityIndicators(IndicatorSet):
     flexibility_paid_eur: Annotated[float, Meaning("EUR", "by the DSO")]
     penalties_eur: Annotated[float, Meaning("EUR", "by prosumers, for what was not delivered")]
     flexibility_cost_eur: Annotated[float, Meaning("EUR", "the difference")]
+    flexibility_debts_eur: Annotated[
+        float, Meaning("EUR", "of them, owed to the DSO at the end of the run")
+    ]
     requests_wanted_kwh: Annotated[
         float, Meaning("kWh", "flexibility that the DSO wanted to ask for, margin included")
     ]
@@ -109,6 +112,9 @@ class FlexibilityIndicators(IndicatorSet):
         ]
         if self.requests_short_kwh:
             rows.append(("Flexibility not asked for, for want of money", self.short_text()))
+        if self.flexibility_debts_eur:
+            owed = number(self.flexibility_debts_eur, "EUR", 2)
+            rows.append(("Penalties that are owed to the DSO", owed))
         if self.offers_refused:
             rows.append(("Offers refused by the contract", self.refused_text()))
         return rows
@@ -143,11 +149,15 @@ class FlexibilityIndicators(IndicatorSet):
             found.append(
                 f"the flexibility market's contract refused offers ({self.refused_text()})"
             )
+        if self.flexibility_debts_eur:
+            owed = number(self.flexibility_debts_eur, "EUR", 2)
+            found.append(f"debts to the DSO for flexibility are left at the end of the run: {owed}")
         return found
 
 
 def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     """Return the indicators of the flexibility market of a run."""
+    debts = results.frame("flexibility_debts").groupby("prosumer", observed=True)
     rows, pivotal = results.frame("flexibility"), results.frame("pivotal")
     paid, penalty = int(rows["paid_ueur"].sum()), int(rows["penalty_ueur"].sum())
     rounds = appraised_rounds(results)
@@ -170,6 +180,7 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
         flexibility_paid_eur=eur_from_ueur(paid),
         penalties_eur=eur_from_ueur(penalty),
         flexibility_cost_eur=eur_from_ueur(paid - penalty),
+        flexibility_debts_eur=eur_from_ueur(int(debts["debt_ueur"].last().sum())),
         requests_wanted_kwh=float(wishes["wanted_wh"].sum()) / WH_PER_KWH,
         requests_short_kwh=float(short_wh.sum()) / WH_PER_KWH,
         requests_short_intervals=int(wishes.loc[short_wh > 0, "interval"].nunique()),

@@ -7,189 +7,23 @@ balances, and refuses with the contract's own text what its money and state do n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
-from cosim.mechanisms.accounts import EscrowAccounts
-from cosim.mechanisms.flexibility_market.curves import Blocks, earned_ueur, total_wh
+from cosim.mechanisms.flexibility_market.curves import Blocks, earned_ueur
+from cosim.mechanisms.flexibility_market.delivery import Change, delivered_wh, wrong_way_wh
+from cosim.mechanisms.flexibility_market.records import (
+    FlexibilityOffer,
+    FlexibilityRequest,
+    FlexibilitySettlement,
+    Position,
+)
+from cosim.mechanisms.flexibility_market.state import FlexibilityState
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Reading
 from cosim.units import amount_due_ueur
 
 
-@dataclass(frozen=True, slots=True)
-class FlexibilityRequest:
-    """A request of the DSO.
-
-    Parameters
-    ----------
-    interval : int
-        Delivery interval.
-    is_up : bool
-        Raise net injection, or else lower it.
-    quantity_wh, price_cap_ueur_per_kwh : int
-        Most energy, and highest price. [Wh], [µEUR/kWh]
-    awarded_wh : int
-        Energy awarded so far. [Wh]
-    awarded_ueur : int
-        Its most cost, part of the escrow. [µEUR]
-    closed : bool
-        The rest of the escrow went back.
-    """
-
-    interval: int
-    is_up: bool
-    quantity_wh: int
-    price_cap_ueur_per_kwh: int
-    awarded_wh: int = 0
-    awarded_ueur: int = 0
-    closed: bool = False
-
-    @property
-    def unawarded_ueur(self) -> int:
-        """The part of the escrow that no award holds. [µEUR]"""
-        return amount_due_ueur(self.quantity_wh, self.price_cap_ueur_per_kwh) - self.awarded_ueur
-
-
-@dataclass(frozen=True, slots=True)
-class FlexibilityOffer:
-    """An account's offer to a request, and what became of it.
-
-    Parameters
-    ----------
-    blocks : sequence of Block
-        What may be awarded, the cheapest first.
-    baseline_wh : int
-        Net injection without the activation. [Wh]
-    awarded_wh : int
-        Energy awarded. [Wh]
-    earlier_wh : int
-        Energy awarded to the account for this interval by earlier requests. [Wh]
-    settled : bool
-        Paid, fined and released.
-    """
-
-    blocks: Blocks
-    baseline_wh: int
-    awarded_wh: int = 0
-    earlier_wh: int = 0
-    settled: bool = False
-
-    @property
-    def energy_wh(self) -> int:
-        """Most energy that may be awarded. [Wh]"""
-        return total_wh(self.blocks)
-
-    @property
-    def reserved_ueur(self) -> int:
-        """The most the award can cost the DSO. [µEUR]"""
-        return earned_ueur(self.blocks, self.awarded_wh)
-
-
-@dataclass(frozen=True, slots=True)
-class FlexibilitySettlement:
-    """Outcome of a settled offer.
-
-    Parameters
-    ----------
-    delivered_wh : int
-        Energy that counts as delivered. [Wh]
-    paid_ueur : int
-        Paid by the DSO. [µEUR]
-    penalty_ueur : int
-        Paid to the DSO for what was awarded and not delivered. [µEUR]
-    """
-
-    delivered_wh: int
-    paid_ueur: int
-    penalty_ueur: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    awarded_wh: int
-    is_up: bool
-    baseline_wh: int
-
-
-def delivered_wh(
-    is_up: bool, net_wh: int, baseline_wh: int, earlier_wh: int, awarded_wh: int
-) -> int:
-    """Energy delivered for an award.
-
-    The change against the baseline in the direction of the request, less what earlier requests
-    bought of it, between 0 and the award.
-
-    Parameters
-    ----------
-    is_up : bool
-        The request raises net injection.
-    net_wh, baseline_wh : int
-        Metered net injection, and the one without activation. [Wh]
-    earlier_wh, awarded_wh : int
-        Awarded by earlier requests, and by this one. [Wh]
-
-    Returns
-    -------
-    int
-        [Wh]
-    """
-    change_wh = (net_wh - baseline_wh) * (1 if is_up else -1) - earlier_wh
-    return min(max(change_wh, 0), awarded_wh)
-
-
-class FlexibilityMarketModel(EscrowAccounts):
-    """State of the flexibility market.
-
-    Parameters
-    ----------
-    dso : str
-        Account that buys.
-    penalty_ueur_per_kwh : int
-        What awarded but undelivered energy costs. [µEUR/kWh]
-    """
-
-    subject: ClassVar[str] = "flexibility market"
-
-    def __init__(self, dso: str, penalty_ueur_per_kwh: int) -> None:
-        super().__init__()
-        self.dso = dso
-        self.penalty_ueur_per_kwh = penalty_ueur_per_kwh
-        self._requests: dict[int, FlexibilityRequest] = {}
-        self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
-        self._positions: dict[tuple[int, str], _Position] = {}
-        self._n_requests = 0
-
-    def request(self, request_id: int) -> FlexibilityRequest:
-        """A request by its number.
-
-        Raises
-        ------
-        ContractRevert
-            If there is none.
-        """
-        self._require(request_id in self._requests, "no such request")
-        return self._requests[request_id]
-
-    def offer_of(self, request_id: int, account: str) -> FlexibilityOffer | None:
-        """An account's offer to a request, if it made one."""
-        return self._offers.get((request_id, account))
-
-    def escrow_of(self, request_id: int) -> int:
-        """Escrow that no award holds, until the request is closed. [µEUR]"""
-        request = self.request(request_id)
-        return 0 if request.closed else request.unawarded_ueur
-
-    def locked_of(self, request_id: int, account: str) -> int:
-        """Bond of an offer and the escrow that its award holds, until settled. [µEUR]"""
-        offer = self.offer_of(request_id, account)
-        if offer is None or offer.settled:
-            return 0
-        return self._bond_ueur(offer.energy_wh) + offer.reserved_ueur
-
-    def locked_total_ueur(self) -> int:
-        """Sum of ``escrow_of`` and ``locked_of`` over all requests and offers kept. [µEUR]"""
-        escrow = sum(self.escrow_of(request_id) for request_id in self._requests)
-        return escrow + sum(self.locked_of(*key) for key in self._offers)
+class FlexibilityMarketModel(FlexibilityState):
+    """State of the flexibility market, and the calls that change it."""
 
     def open_request(
         self, interval: int, is_up: bool, quantity_wh: int, price_cap_ueur_per_kwh: int
@@ -222,15 +56,17 @@ class FlexibilityMarketModel(EscrowAccounts):
         request = self.request(request_id)
         self._require(abs(baseline_wh) <= MAX_ENERGY_WH, "baseline out of range")
         self._require((request_id, account) not in self._offers, "offer exists")
-        least = 0
+        least, total = 0, 0
+        noted_wh = baseline_wh
         for energy_wh, price in blocks:
             self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
             self._require(least <= price, "price below the one before")
             self._require(price <= request.price_cap_ueur_per_kwh, "price above the cap")
-            least = price
-        self._require(0 < total_wh(blocks) <= MAX_ENERGY_WH, "energy out of range")
-        self._take(account, self._bond_ueur(total_wh(blocks)))
-        self._offers[request_id, account] = FlexibilityOffer(tuple(blocks), baseline_wh)
+            least, total = price, total + energy_wh
+            noted_wh = self._admitted(request, account, baseline_wh, total)
+        self._require(0 < total <= MAX_ENERGY_WH, "energy out of range")
+        self._take(account, self._bond_ueur(total))
+        self._offers[request_id, account] = FlexibilityOffer(tuple(blocks), noted_wh)
 
     def award(self, request_id: int, accounts: Sequence[str], energies_wh: Sequence[int]) -> None:
         """Award offers, all or none; awards to one offer add up.
@@ -244,7 +80,7 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._require(len(accounts) == len(energies_wh), "lists differ in length")
         request = self.request(request_id)
         offers: dict[tuple[int, str], FlexibilityOffer] = {}
-        positions: dict[tuple[int, str], _Position] = {}
+        positions: dict[tuple[int, str], Position] = {}
         for account, energy_wh in zip(accounts, energies_wh, strict=True):
             self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
             key = (request_id, account)
@@ -256,7 +92,7 @@ class FlexibilityMarketModel(EscrowAccounts):
             )
             place = (request.interval, account)
             position = positions.get(place) or self._positions.get(
-                place, _Position(0, request.is_up, offer.baseline_wh)
+                place, Position(0, request.is_up, offer.baseline_wh)
             )
             self._require(position.is_up == request.is_up, "awarded in the other direction")
             self._require(position.baseline_wh == offer.baseline_wh, "baseline differs")
@@ -274,6 +110,8 @@ class FlexibilityMarketModel(EscrowAccounts):
             )
             offers[key] = awarded
             positions[place] = replace(position, awarded_wh=position.awarded_wh + energy_wh)
+        for interval, account in positions:
+            self.baselines.mark(interval, account)
         self._offers.update(offers)
         self._positions.update(positions)
         self._requests[request_id] = request
@@ -304,7 +142,7 @@ class FlexibilityMarketModel(EscrowAccounts):
             Those settled now.
         """
         request = self.request(request_id)
-        settled = {}
+        settled, to_dso = {}, 0
         for account in accounts:
             offer = self.offer_of(request_id, account)
             reading = readings.get(account)
@@ -312,21 +150,20 @@ class FlexibilityMarketModel(EscrowAccounts):
                 continue
             if offer.awarded_wh and reading is None and not is_final:
                 continue
-            delivered = 0
-            if reading is not None and not reading.estimated:
-                delivered = delivered_wh(
-                    request.is_up,
-                    reading.net_wh,
-                    offer.baseline_wh,
-                    offer.earlier_wh,
-                    offer.awarded_wh,
-                )
+            offer, change = self._measured(request, account, offer, reading)
+            delivered = 0 if change is None else delivered_wh(*change, offer.awarded_wh)
+            wrong_way = wrong_way_wh(*change) if self.is_uncapped and change is not None else 0
             paid = earned_ueur(offer.blocks, delivered)
-            penalty = amount_due_ueur(offer.awarded_wh - delivered, self.penalty_ueur_per_kwh)
-            self._add(self.dso, offer.reserved_ueur - paid + penalty)
-            self._add(account, self._bond_ueur(offer.energy_wh) - penalty + paid)
+            missing = offer.awarded_wh - delivered + wrong_way
+            penalty = amount_due_ueur(missing, self.penalty_ueur_per_kwh)
+            held = self._bond_ueur(offer.energy_wh) + paid
+            collected = min(penalty, held)
+            self._add(account, held - collected)
+            self._charge(account, penalty - collected)
+            to_dso += offer.reserved_ueur - paid + collected
             self._offers[request_id, account] = replace(offer, settled=True)
             settled[account] = FlexibilitySettlement(delivered, paid, penalty)
+        self._add(self.dso, to_dso)
         return settled
 
     def close_request(self, request_id: int) -> int:
@@ -343,26 +180,28 @@ class FlexibilityMarketModel(EscrowAccounts):
         self._add(self.dso, request.unawarded_ueur)
         return request.unawarded_ueur
 
-    def forget(self, interval: int) -> None:
-        """Drop the requests and offers of an interval whose requests are closed and settled.
+    def _admitted(
+        self, request: FlexibilityRequest, account: str, stated_wh: int, energy_wh: int
+    ) -> int:
+        """Return the baseline that is kept with an offer. [Wh]"""
+        bought_wh = self.awarded_wh(request.interval, account)
+        return self.baselines.admitted(
+            request.interval, account, request.is_up, bought_wh, stated_wh, energy_wh
+        )
 
-        Raises
-        ------
-        ValueError
-            If money is still locked in one of them: it would be lost.
-        """
-        ids = {number for number, r in self._requests.items() if r.interval == interval}
-        keys = [key for key in self._offers if key[0] in ids]
-        locked = {number for number in ids if self.escrow_of(number)}
-        locked |= {key[0] for key in keys if self.locked_of(*key)}
-        if locked:
-            raise ValueError(f"interval {interval}: money is locked in requests {sorted(locked)}")
-        for number in ids:
-            del self._requests[number]
-        for key in keys:
-            del self._offers[key]
-        for place in [place for place in self._positions if place[0] == interval]:
-            del self._positions[place]
-
-    def _bond_ueur(self, energy_wh: int) -> int:
-        return amount_due_ueur(energy_wh, self.penalty_ueur_per_kwh)
+    def _measured(
+        self,
+        request: FlexibilityRequest,
+        account: str,
+        offer: FlexibilityOffer,
+        reading: Reading | None,
+    ) -> tuple[FlexibilityOffer, Change | None]:
+        """Return an offer with its baseline, and the change against it if that can be measured."""
+        if not offer.awarded_wh or reading is None or reading.estimated:
+            return offer, None
+        if self.baselines.terms.is_measured:
+            found = self.baselines.measured(request.interval, account, request.is_up)
+            offer = replace(offer, baseline_wh=found or 0)
+            if found is None:
+                return offer, None
+        return offer, Change(request.is_up, reading.net_wh, offer.baseline_wh, offer.earlier_wh)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def offered(
         )
         left = _left(curve, direction * int(activated_wh[i]), price_cap_ueur_per_kwh)
         if left:
-            offers[i] = _few(left)
+            offers[i] = few(left)
     return dict(sorted(offers.items()))
 
 
@@ -120,9 +120,9 @@ def _left(curve: list[Block], used_wh: int, price_cap: int) -> list[Block]:
     return left
 
 
-def _few(curve: list[Block]) -> Blocks:
-    """Return at most as many blocks as an offer may have."""
+def few(curve: Sequence[Block]) -> Blocks:
+    """Return at most as many blocks as an offer may have, the dearest of them as one."""
     first, rest = curve[: MAX_BLOCKS - 1], curve[MAX_BLOCKS - 1 :]
     if len(rest) > 1:
         rest = [Block(total_wh(rest), rest[-1].price_ueur_per_kwh)]
-    return tuple(first + rest)
+    return (*first, *rest)

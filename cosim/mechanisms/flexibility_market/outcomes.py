@@ -7,16 +7,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cosim.mechanisms.flexibility_market.curves import Blocks, total_wh
-from cosim.mechanisms.flexibility_market.model import FlexibilitySettlement
-from cosim.messages.extras import FlexibilityOutcomes
+from cosim.mechanisms.flexibility_market.curves import (
+    Block,
+    Blocks,
+    beyond_idle,
+    price_times_wh,
+    total_wh,
+)
+from cosim.mechanisms.flexibility_market.records import FlexibilitySettlement
+from cosim.messages import BidsMessage
+from cosim.messages.extras import (
+    CoveredRequests,
+    FlexibilityOutcomes,
+    IdleFlexibility,
+    ReliefAppraisal,
+)
+from cosim.units import WH_PER_KWH, amount_earned_ueur
 
 
 @dataclass(eq=False)
 class Request:
     """A request of the DSO, its offers and their settlement; lists by offer.
 
-    ``direction`` is +1 to raise net injections and -1 to lower them.
+    ``direction`` is +1 to raise net injections and -1 to lower them; ``idle_wh`` of an offer comes
+    first and changes no schedule; ``measured_wh`` are baselines taken at the settlement.
     """
 
     number: int
@@ -26,18 +40,29 @@ class Request:
     prosumers: list[int] = field(default_factory=list)
     blocks: list[Blocks] = field(default_factory=list)
     baselines_wh: list[int] = field(default_factory=list)
+    idle_wh: list[int] = field(default_factory=list)
+    measured_wh: dict[int, int] = field(default_factory=dict)
     awarded_wh: list[int] = field(default_factory=list)
     delivered_wh: list[int] = field(default_factory=list)
     paid_ueur: list[int] = field(default_factory=list)
     penalty_ueur: list[int] = field(default_factory=list)
 
-    def add_offer(self, prosumer: int, baseline_wh: int, blocks: Blocks) -> None:
+    def add_offer(self, prosumer: int, baseline_wh: int, blocks: Blocks, idle_wh: int = 0) -> None:
         """Note an offer that the contract took."""
         self.prosumers.append(prosumer)
         self.blocks.append(blocks)
         self.baselines_wh.append(baseline_wh)
+        self.idle_wh.append(idle_wh)
         for column in (self.awarded_wh, self.delivered_wh, self.paid_ueur, self.penalty_ueur):
             column.append(0)
+
+    def effect_wh(self, o: int, awarded_wh: int) -> int:
+        """Return by how much an award to an offer changes the schedule, signed. [Wh]"""
+        return self.direction * max(awarded_wh - self.idle_wh[o], 0)
+
+    def rows(self, o: int) -> list[Block]:
+        """Return the blocks of an offer that change the schedule."""
+        return beyond_idle(self.blocks[o], self.idle_wh[o])
 
     def settlements(self, names: Sequence[str]) -> dict[str, FlexibilitySettlement]:
         """Return the settlement of each offer by the prosumer's name, as on the ledger."""
@@ -111,3 +136,61 @@ def outcomes_of(wishes: Sequence[Wish], n: int) -> FlexibilityOutcomes:
     return FlexibilityOutcomes(
         offered_wh[-1], offered_wh[1], awarded_wh, requested_wh[-1], requested_wh[1]
     )
+
+
+@dataclass(frozen=True)
+class AppraisedRound:
+    """A round of awards as the DSO appraised it.
+
+    Attributes
+    ----------
+    request : int
+        Number of its last request with offers.
+    prices_ueur_per_kwh : tuple of int
+        Of its offers.
+    appraisal : ReliefAppraisal
+    idle : IdleFlexibility or None
+        What an award pays first, whatever it changes.
+    """
+
+    request: int
+    prices_ueur_per_kwh: tuple[int, ...]
+    appraisal: ReliefAppraisal
+    idle: IdleFlexibility | None = None
+
+    def needed_ueur(self) -> int:
+        """Return what the awards cost that limits without margins need. [µEUR]"""
+        needed_wh = self.appraisal.needed_wh.tolist()
+        cost = sum(map(amount_earned_ueur, needed_wh, self.prices_ueur_per_kwh))
+        if self.idle is not None:
+            idle = zip(
+                needed_wh, self.idle.offer.tolist(), self.idle.cost_ueur.tolist(), strict=True
+            )
+            cost += sum({offer: ueur for wh, offer, ueur in idle if wh}.values())
+        return cost
+
+
+@dataclass
+class FlexibilityInterval:
+    """Flexibility that prosumers have in one interval; the DSO's requests and their offers."""
+
+    bids: BidsMessage
+    offers: list[tuple[Request, int]] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
+    covered: CoveredRequests | None = None
+    top_ups: list[tuple[str, int]] = field(default_factory=list)
+    appraised: list[AppraisedRound] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[Request, int, Block]]:
+        """Return the blocks of the last offers, in the order in which the DSO gets them."""
+        return [(request, o, block) for request, o in self.offers for block in request.rows(o)]
+
+    def idle(self) -> IdleFlexibility:
+        """Return what is idle of the last offers, by the same blocks."""
+        position = {place: k for k, place in enumerate(self.offers)}
+        rows = [
+            (position[request, o], -(-cost // WH_PER_KWH))
+            for request, o, _ in self.rows()
+            for cost in (price_times_wh(request.blocks[o], request.idle_wh[o]),)
+        ]
+        return IdleFlexibility(*np.array(rows, dtype=np.int64).reshape(-1, 2).T)

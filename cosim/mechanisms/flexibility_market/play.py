@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.escrow_play import EscrowPlay
+from cosim.mechanisms.flexibility_market.baseline_play import BaselinePlay
 from cosim.mechanisms.flexibility_market.budget import affordable_wh
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.flexibility_market.curves import Block
+from cosim.mechanisms.flexibility_market.curves import Blocks
+from cosim.mechanisms.flexibility_market.debts import DeliveryDebts
+from cosim.mechanisms.flexibility_market.mirroring import MirroredFlexibility
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
-from cosim.mechanisms.flexibility_market.outcomes import Request, Wish, outcomes_of
+from cosim.mechanisms.flexibility_market.outcomes import (
+    AppraisedRound,
+    FlexibilityInterval,
+    Request,
+    Wish,
+    outcomes_of,
+)
 from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.rows import (
-    AppraisedRound,
     appraisal_tables,
     flexibility_columns,
     requests_columns,
@@ -27,29 +35,12 @@ from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
-from cosim.mechanisms.reconciliation import check_equal
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras, OffersMessage
-from cosim.messages.extras import CoveredRequests, ReliefAppraisal
+from cosim.messages.extras import CoveredRequests, IdleFlexibility, ReliefAppraisal
 from cosim.units import IntArray
 
 
-@dataclass
-class _Interval:
-    """Flexibility that prosumers have in one interval; the DSO's requests and their offers."""
-
-    bids: BidsMessage
-    offers: list[tuple[Request, int]] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
-    covered: CoveredRequests | None = None
-    top_ups: list[tuple[str, int]] = field(default_factory=list)
-    appraised: list[AppraisedRound] = field(default_factory=list)
-
-    def rows(self) -> list[tuple[Request, int, Block]]:
-        """Return the blocks of the last offers, in the order in which the DSO gets them."""
-        return [(request, o, block) for request, o in self.offers for block in request.blocks[o]]
-
-
-class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel]):
+class FlexibilityMarketPlay(MirroredFlexibility):
     """The DSO's requests and prosumers' offers in a run.
 
     Parameters
@@ -62,9 +53,6 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         Whose readings deliveries are measured by.
     """
 
-    answers_for = (FlexibilityMarket.contract,)
-    free_of = "escrow._free_of"
-
     def __init__(
         self,
         deployment: Deployment,
@@ -72,19 +60,26 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         terms: FlexibilityTerms,
         market: LocalMarketPlay,
     ) -> None:
+        self._baselines = BaselinePlay(deployment, clock, terms)
         super().__init__(
             deployment,
             deployment.client(FlexibilityMarket),
-            FlexibilityMarketModel(deployment.dso.name, terms.penalty_ueur_per_kwh),
+            FlexibilityMarketModel(
+                deployment.dso.name,
+                terms.penalty_ueur_per_kwh,
+                terms.is_uncapped,
+                self._baselines.model(),
+            ),
             (deployment.supplier, deployment.dso),
         )
         self.terms = terms
         self._market = market
-        self._requests = Requests(deployment, clock)
+        self._requests = Requests(deployment, clock, terms.baselines)
+        self._debts = DeliveryDebts()
         # a bond comes back with the settlement: the balance needs to cover bonds alone
         full_ueur = terms.prosumer_deposit_ueur
         self._top_ups = TopUps(deployment, self.client, full_ueur, 0, approves=True)
-        self._intervals: dict[int, _Interval] = {}
+        self._intervals: dict[int, FlexibilityInterval] = {}
 
     # --- before the first interval ---
 
@@ -96,6 +91,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             Deposit(deployment.dso.address, terms.dso_deposit_ueur),
         ]
 
+    def enrol(self) -> Collection[int]:
+        """Let the DSO register ranges of net injection, where the baseline needs them."""
+        return self._baselines.register(self.client)
+
     # --- before delivery ---
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
@@ -106,7 +105,11 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         kept_wh = np.minimum(blocks.withheld_wh, own_wh)
         flexibility = replace(blocks, energy_wh=own_wh, withheld_wh=kept_wh)
         own = replace(bids, flexibility=flexibility)
-        self._intervals[interval] = _Interval(own)
+        self._intervals[interval] = FlexibilityInterval(own)
+
+    def schedule(self, interval: int, schedules: Schedules) -> Schedules:
+        """Keep nominations within the registered ranges, where the baseline has them."""
+        return self._baselines.within(schedules)
 
     def relieve(self, interval: int, decision: DecisionMessage, schedules: Schedules) -> Schedules:
         """Award what the DSO chose of the last offers, then ask for what it asks."""
@@ -115,7 +118,7 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         if appraisal is not None and state.offers:
             prices = tuple(block.price_ueur_per_kwh for _, _, block in state.rows())
             last = max(request.number for request, _ in state.offers)
-            state.appraised.append(AppraisedRound(last, prices, appraisal))
+            state.appraised.append(AppraisedRound(last, prices, appraisal, self._idle(state)))
         if len(decision.awarded_wh):
             activated_wh = self._award(state, decision.awarded_wh, schedules.activated_wh)
             schedules = replace(schedules, activated_wh=activated_wh)
@@ -125,9 +128,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         return schedules
 
     def asked(self, interval: int, schedules: Schedules) -> Extras:
-        """Return what of the last requests the DSO's deposit covered."""
-        covered = self._intervals[interval].covered
-        return Extras() if covered is None else Extras(covered)
+        """Return what of the last requests the DSO's deposit covered, and what is idle."""
+        state = self._intervals[interval]
+        idle = self._idle(state)
+        return Extras(*(part for part in (state.covered, idle) if part is not None))
 
     def offers(self, interval: int) -> OffersMessage | None:
         """Return what the contract took in answer to the last requests."""
@@ -161,10 +165,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             elif step.awarded_wh is not None:
                 self._award_in_model(request, step.awarded_wh)
                 for o, energy_wh in step.awarded_wh.items():
-                    activated_wh[request.prosumers[o]] += request.direction * energy_wh
+                    activated_wh[request.prosumers[o]] += request.effect_wh(o, energy_wh)
             else:
                 self._open_in_model(request)
-        return replace(schedules, activated_wh=activated_wh)
+        return replace(self._baselines.within(schedules), activated_wh=activated_wh)
 
     # --- after delivery ---
 
@@ -183,14 +187,15 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
         self._add_fees(statement, paid)
         self._top_ups.forget(interval)
         with self.timer.measure("models"):
+            metered = self._readings(interval)
+            self.model.baselines.read(interval, metered)
             for request in requests:
-                self._settle_in_model(interval, request)
+                self._settle_in_model(interval, request, metered)
         appraised = self._intervals[interval].appraised
         return {
             "requests": requests_columns(interval, wishes, numbers),
-            "flexibility": flexibility_columns(
-                interval, self._names, requests, self.terms.penalty_ueur_per_kwh
-            ),
+            "flexibility": flexibility_columns(interval, self._names, requests, self.terms),
+            "flexibility_debts": self._debts.rows(interval, self.model.debts),
             **appraisal_tables(interval, self._names, appraised),
         }
 
@@ -205,13 +210,29 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
 
     # --- parts ---
 
-    def _ask(self, state: _Interval, decision: DecisionMessage, schedules: Schedules) -> None:
+    def _idle(self, state: FlexibilityInterval) -> IdleFlexibility | None:
+        return state.idle() if self.terms.baselines.is_limit and state.offers else None
+
+    def _ask(
+        self, state: FlexibilityInterval, decision: DecisionMessage, schedules: Schedules
+    ) -> None:
         """Ask for flexibility down and up, as far as the DSO can pay for it; collect offers."""
         wanted_wh = (int(decision.request_down_wh), int(decision.request_up_wh))
         interval, cap_ueur_per_kwh = decision.interval, self.terms.price_cap_ueur_per_kwh
         free_ueur = self.model.balance_of(self.model.dso)
+        offers, idle = {}, {}
+        for direction in (-1, 1):
+            own = offered(direction, state.bids, schedules, cap_ueur_per_kwh)
+            offers[direction], idle[direction] = self._baselines.with_idle(
+                direction, own, schedules, partial(self._bought_wh, interval)
+            )
+        idle_wh = [sum(idle[direction].values()) for direction in (-1, 1)]
+        # whatever changes a schedule comes after what is idle of the same offer
+        down_wh, up_wh = wanted_wh
+        wanted_wh = (down_wh and down_wh + idle_wh[0], up_wh and up_wh + idle_wh[1])
         covered_wh = affordable_wh(*wanted_wh, cap_ueur_per_kwh, free_ueur)
-        state.covered = CoveredRequests(*covered_wh)
+        effective = (max(wh - own, 0) for wh, own in zip(covered_wh, idle_wh, strict=True))
+        state.covered = CoveredRequests(*effective)
         round = 1 + max((one.round for one in state.wishes), default=-1)
         for direction, wanted, asked in zip((-1, 1), wanted_wh, covered_wh, strict=True):
             request = None
@@ -221,17 +242,24 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
                 state.wishes.append(Wish(round, direction, wanted, asked, request))
             if request is not None:
                 self._open_in_model(request)
-                self._collect(state, request, schedules)
+                stated_wh = schedules.position_wh
+                self._collect(state, request, offers[direction], stated_wh, idle[direction])
 
-    def _collect(self, state: _Interval, request: Request, schedules: Schedules) -> None:
+    def _collect(
+        self,
+        state: FlexibilityInterval,
+        request: Request,
+        offers: Mapping[int, Blocks],
+        stated_wh: IntArray,
+        idle_wh: Mapping[int, int],
+    ) -> None:
         """Let every prosumer offer what it has left, after topping up for its bond."""
         terms, interval, before = self.terms, request.interval, 0
-        offers = offered(request.direction, state.bids, schedules, terms.price_cap_ueur_per_kwh)
         if terms.tops_up:
             bonds = bonds_ueur(offers, terms.penalty_ueur_per_kwh)
             free = {str(self._names[i]): self.model.balance_of(self._names[i]) for i in bonds}
-            before = self._top_ups.send(interval, bonds, free)
-        self._requests.offer(request, offers, schedules.position_wh)
+            before = self._top_ups.send(interval, bonds, free, self.model.debts)
+        self._requests.offer(request, offers, stated_wh, idle_wh)
         self._top_ups.close(interval)
         for name, amount_ueur in self._top_ups.taken(interval, before):
             self.model.deposit(name, amount_ueur)
@@ -240,7 +268,9 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             self._offer_in_model(request, o)
             state.offers.append((request, o))
 
-    def _award(self, state: _Interval, awarded_wh: IntArray, activated_wh: IntArray) -> IntArray:
+    def _award(
+        self, state: FlexibilityInterval, awarded_wh: IntArray, activated_wh: IntArray
+    ) -> IntArray:
         """Award offers on the ledger; only what the ledger took changes a schedule."""
         activated = activated_wh.copy()
         for request in dict.fromkeys(request for request, _ in state.offers):
@@ -248,52 +278,10 @@ class FlexibilityMarketPlay(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel
             for (own, o, _), wh in zip(state.rows(), awarded_wh, strict=True):
                 if own is request:
                     energy[o] += wh
+            # an award that changes a schedule pays for what is idle of the offer first
+            energy += np.where(energy > 0, np.array(request.idle_wh, dtype=np.int64), 0)
             for batch in self._requests.award(request, energy):
                 self._award_in_model(request, {o: int(energy[o]) for o in batch})
                 for o in batch:
-                    activated[request.prosumers[o]] += request.direction * energy[o]
+                    activated[request.prosumers[o]] += request.effect_wh(o, int(energy[o]))
         return activated
-
-    def _open_in_model(self, request: Request) -> None:
-        self.model.open_request(
-            request.interval,
-            request.direction > 0,
-            request.quantity_wh,
-            self.terms.price_cap_ueur_per_kwh,
-        )
-
-    def _offer_in_model(self, request: Request, o: int) -> None:
-        self.model.offer(
-            request.number,
-            str(self._names[request.prosumers[o]]),
-            request.baselines_wh[o],
-            request.blocks[o],
-        )
-
-    def _award_in_model(self, request: Request, awarded_wh: Mapping[int, int]) -> None:
-        self.model.award(
-            request.number,
-            [str(self._names[request.prosumers[o]]) for o in awarded_wh],
-            list(awarded_wh.values()),
-        )
-
-    def _settle_in_model(self, interval: int, request: Request) -> None:
-        """Settle and close a request once more, by the readings of the local market."""
-        names = self._names.tolist()
-        readings = {
-            name: reading
-            for name in names
-            if (reading := self._market.reading_of(interval, name)) is not None
-        }
-        in_model = self.model.settle(request.number, names, readings)
-        self.model.close_request(request.number)
-        check_equal(
-            interval,
-            request.settlements(names),
-            in_model,
-            "flexibility settled by the contract",
-            "flexibility settled by the model",
-        )
-
-    def _locked_ueur(self) -> int:
-        return self.model.locked_total_ueur()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,10 +13,13 @@ from cosim.chain.blocks import Included
 from cosim.chain.waiting import confirmed, wait_for
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import (
     MAX_BATCH,
     FlexibilityMarket,
+    admission_gas,
     award_gas,
+    offer_gas,
     settle_gas,
 )
 from cosim.mechanisms.flexibility_market.curves import Blocks
@@ -29,7 +34,7 @@ class _Step:
     handle: int
     request: int
     opens: Request | None = None
-    offer: tuple[int, int, Blocks] | None = None
+    offer: tuple[int, int, Blocks, int] | None = None
     awards: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -41,13 +46,18 @@ class Requests:
     deployment : Deployment
         With the contract.
     clock : DeliveryClock
+    terms : BaselineTerms
+        What the contract looks up of the past, and so the gas limits, depends on them.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: BaselineTerms) -> None:
         self.client = deployment.client(FlexibilityMarket)
         self.chain = deployment.chain
         self._deployment = deployment
         self._clock = clock
+        self._settle_gas = partial(settle_gas, most_readings=terms.most_readings)
+        self._award_gas = partial(award_gas, marks=terms.is_measured)
+        self._terms = terms
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._requests: dict[int, list[Request]] = {}
         self._steps: dict[int, list[_Step]] = {}
@@ -80,6 +90,7 @@ class Requests:
         request: Request,
         offers: Mapping[int, Blocks],
         baseline_wh: IntArray,
+        idle_wh: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Let every prosumer with energy to offer answer a request; keep what was accepted.
 
@@ -90,16 +101,20 @@ class Requests:
             By position of the prosumer.
         baseline_wh : (n,) int64
             Nominated schedules that delivery is measured against. [Wh]
+        idle_wh : mapping of int to int
+            Of each offer, what changes no schedule. [Wh]
         """
         chain = self.chain
         sent_at_s = float(chain.now_s)
         handles = {
-            i: self.client.offer(
+            i: self.client.send(
                 self._deployment.prosumers[i].address,
+                "offer",
                 request.number,
                 int(baseline_wh[i]),
                 [block.energy_wh for block in blocks],
                 [block.price_ueur_per_kwh for block in blocks],
+                gas=offer_gas(len(blocks)) + admission_gas(self._terms),
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
@@ -108,7 +123,7 @@ class Requests:
         self._await_offers(request.interval, handles.values())
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
         for i, handle in handles.items():
-            row = (i, int(baseline_wh[i]), offers[i])
+            row = (i, int(baseline_wh[i]), offers[i], idle_wh.get(i, 0))
             self._note(request.interval, _Step(handle, request.number, offer=row))
             included = chain.included(handle)
             if included is not None and included.receipt.status:
@@ -142,12 +157,14 @@ class Requests:
         """
         chosen = [int(o) for o in np.flatnonzero(energy_wh)]
         done = []
-        for batch in self._batches(chosen, award_gas):
-            handle = self.client.award(
+        for batch in self._batches(chosen, self._award_gas):
+            handle = self.client.send(
                 self._deployment.dso.address,
+                "award",
                 request.number,
                 [self._deployment.account_of(request.prosumers[o]) for o in batch],
                 [int(energy_wh[o]) for o in batch],
+                gas=self._award_gas(len(batch)),
                 interval=request.interval,
             )
             until_s = self._clock.delivery_start_s(request.interval)
@@ -195,18 +212,24 @@ class Requests:
         operator = self._deployment.operator.address
         for request in requests:
             offer_of = {i: o for o, i in enumerate(request.prosumers)}
-            for batch in self._batches(request.prosumers, settle_gas):
-                handle = self.client.settle(
+            for batch in self._batches(request.prosumers, self._settle_gas):
+                handle = self.client.send(
                     operator,
+                    "settle",
                     request.number,
                     [self._deployment.account_of(i) for i in batch],
+                    gas=self._settle_gas(len(batch)),
                     interval=interval,
                 )
                 included = confirmed(self.client, handle)
                 self.chain.checkpoint()
                 for name, arguments in self.client.events(included):
-                    if name == "OfferSettled":
-                        o = offer_of[self._index[arguments["account"]]]
+                    if name not in ("OfferSettled", "BaselineMeasured"):
+                        continue
+                    o = offer_of[self._index[arguments["account"]]]
+                    if name == "BaselineMeasured":
+                        request.measured_wh[o] = arguments["baseline_wh"]
+                    else:
                         request.delivered_wh[o] = arguments["delivered_wh"]
                         request.paid_ueur[o] = arguments["paid_ueur"]
                         request.penalty_ueur[o] = arguments["penalty_ueur"]

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cosim.mechanisms.flexibility_market.curves import settled_by_block
-from cosim.mechanisms.flexibility_market.outcomes import Request, Wish
+from cosim.mechanisms.flexibility_market.outcomes import AppraisedRound, Request, Wish
+from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.messages import Columns
-from cosim.messages.extras import ReliefAppraisal
-from cosim.units import amount_earned_ueur
 
 Names = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class AppraisedRound:
-    """A round of awards as the DSO appraised it.
-
-    Attributes
-    ----------
-    request : int
-        Number of its last request with offers.
-    prices_ueur_per_kwh : tuple of int
-        Of its offers.
-    appraisal : ReliefAppraisal
-    """
-
-    request: int
-    prices_ueur_per_kwh: tuple[int, ...]
-    appraisal: ReliefAppraisal
 
 
 def requests_columns(
@@ -58,7 +38,10 @@ def requests_columns(
 
 
 def flexibility_columns(
-    interval: int, names: Names, requests: Sequence[Request], penalty_ueur_per_kwh: int
+    interval: int,
+    names: Names,
+    requests: Sequence[Request],
+    terms: FlexibilityTerms,
 ) -> Columns:
     """Return the rows of ``flexibility``: every block of every offer to every request."""
     offers = [
@@ -72,13 +55,14 @@ def flexibility_columns(
                     blocks,
                     request.awarded_wh[o],
                     request.delivered_wh[o],
-                    penalty_ueur_per_kwh if request.penalty_ueur[o] else 0,
+                    terms.penalty_ueur_per_kwh,
+                    request.penalty_ueur[o],
                 ),
                 strict=True,
             )
         )
     ]
-    return {
+    columns: Columns = {
         "interval": interval,
         "request": [request.number for request, *_ in offers],
         "prosumer": [names[request.prosumers[o]] for request, o, *_ in offers],
@@ -90,8 +74,14 @@ def flexibility_columns(
         "price_ueur_per_kwh": [offered.price_ueur_per_kwh for *_, offered, _ in offers],
         "paid_ueur": [settled.paid_ueur for *_, settled in offers],
         "penalty_ueur": [settled.penalty_ueur for *_, settled in offers],
-        "baseline_wh": [request.baselines_wh[o] for request, o, *_ in offers],
+        "baseline_wh": [
+            request.measured_wh.get(o) if terms.baselines.is_measured else request.baselines_wh[o]
+            for request, o, *_ in offers
+        ],
     }
+    if terms.baselines.is_limit:
+        return {**columns, "idle_wh": [request.idle_wh[o] for request, o, *_ in offers]}
+    return columns
 
 
 def appraisal_tables(
@@ -106,15 +96,7 @@ def appraisal_tables(
             "request": [each.request for each in rounds],
             "violated": [one.violated for one in appraised],
             "needed_wh": [int(one.needed_wh.sum()) for one in appraised],
-            "needed_ueur": [
-                sum(
-                    amount_earned_ueur(int(wh), price)
-                    for wh, price in zip(
-                        each.appraisal.needed_wh, each.prices_ueur_per_kwh, strict=True
-                    )
-                )
-                for each in rounds
-            ],
+            "needed_ueur": [each.needed_ueur() for each in rounds],
             "sufficient": [one.sufficient for one in appraised],
         },
         "pivotal": {

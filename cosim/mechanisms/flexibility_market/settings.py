@@ -2,15 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from cosim.plugins import INSTRUMENTS
-from cosim.settings import Model, NonNegative, PositiveMoney, PositivePrice, Price
+from cosim.settings import (
+    Fraction,
+    Model,
+    NonNegative,
+    PositiveMoney,
+    PositivePrice,
+    Price,
+)
 
 if TYPE_CHECKING:
     from cosim.dso.instruments.base import Instrument
+
+
+DAY_S = 86_400
+BaselineKind = Literal[
+    "nomination", "bounded_nomination", "meter_before", "high_x_of_y", "capacity_limit"
+]
+BASELINE_KINDS: tuple[str, ...] = get_args(BaselineKind)
+"""Names by the contract's numbers."""
+RANGED_KINDS = ("bounded_nomination", "capacity_limit")
+"""Kinds for which ranges of net injection are registered."""
+MEASURED_KINDS = ("meter_before", "high_x_of_y")
+"""Kinds that are taken from readings when an offer is settled."""
+
+
+class BaselineSettings(Model):
+    """Net injection that flexibility is measured against, by kind."""
+
+    kind: BaselineKind = Field(
+        "nomination",
+        description="docs/contracts/flexibility-market.md: nomination: as the seller says; "
+        "bounded_nomination: so, within the range of its devices' ratings; meter_before: last "
+        "reading without activation; high_x_of_y: mean of the highest earlier days; "
+        "capacity_limit: none, the award is a limit below the registered capacity",
+    )
+    idle_price_factor: Fraction = Field(
+        1.0,
+        description="capacity_limit: what is asked for energy between schedule and capacity, of "
+        "the price of the offer's cheapest block [-]",
+    )
+    look_back_intervals: Annotated[int, Field(ge=1, le=96)] = Field(
+        16,
+        description="meter_before: how many intervals before a reading without activation may "
+        "lie; an offer of who has none is refused",
+    )
+    x_days: Annotated[int, Field(ge=1, le=10)] = Field(
+        5, description="high_x_of_y: days whose mean it is, the highest"
+    )
+    y_days: Annotated[int, Field(ge=1, le=10)] = Field(
+        10, description="high_x_of_y: of so many last days without activation"
+    )
+    look_back_days: Annotated[int, Field(ge=1, le=45)] = Field(
+        20,
+        description="high_x_of_y: how far back these days may lie; an offer of who has fewer than "
+        "x_days among them is refused",
+    )
+    adjustment_intervals: Annotated[int, Field(ge=0, le=16)] = Field(
+        8,
+        description="high_x_of_y: intervals of the same day whose mean difference from these days "
+        "is added; 0: no adjustment",
+    )
+    adjustment_gap_intervals: Annotated[int, Field(ge=0, le=16)] = Field(
+        4, description="high_x_of_y: intervals between the last of them and the one measured"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_alone(cls, given: Any) -> Any:
+        return {"kind": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _days_ordered(self) -> BaselineSettings:
+        if not self.x_days <= self.y_days <= self.look_back_days:
+            raise ValueError(
+                f"x_days ({self.x_days}) must not exceed y_days ({self.y_days}), nor that "
+                f"look_back_days ({self.look_back_days})"
+            )
+        return self
 
 
 class DsoSettings(Model):
@@ -40,6 +114,13 @@ class DsoSettings(Model):
     )
     price_cap_eur_per_kwh: PositivePrice = Field(0.60, description="most the DSO pays [EUR/kWh]")
     penalty_eur_per_kwh: Price = Field(0.60, description="for awarded but undelivered energy")
+    settlement: Literal["capped", "usef"] = Field(
+        "capped",
+        description="of awarded flexibility: capped: the penalty is for what was awarded and not "
+        "delivered, at most the bond; usef: also for change the other way, without a cap; what "
+        "bond, payment and balance do not cover is a debt",
+    )
+    baseline: BaselineSettings = BaselineSettings()
     request_margin: NonNegative = Field(
         0.5, description="energy requested beyond the least technical need [-]"
     )

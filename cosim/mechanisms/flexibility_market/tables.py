@@ -49,7 +49,27 @@ TABLES = (
             price("price_ueur_per_kwh", "price asked"),
             ueur("paid_ueur", "paid by the DSO to the prosumer"),
             ueur("penalty_ueur", "paid by the prosumer to the DSO for what was not delivered"),
-            wh("baseline_wh", "net injection that delivery is measured against", optional=True),
+            wh(
+                "baseline_wh",
+                "net injection that delivery is measured against; missing where readings give none",
+                optional=True,
+            ),
+        ),
+        further=(
+            wh(
+                "idle_wh",
+                "with baseline capacity_limit: energy of the offer between the registered capacity "
+                "and the schedule, which an award buys first and which changes nothing",
+            ),
+        ),
+    ),
+    Table(
+        "flexibility_debts",
+        "a prosumer whose debt to the DSO changed, with settlement usef",
+        (
+            interval(),
+            PROSUMER,
+            ueur("debt_ueur", "owed after the interval was settled"),
         ),
     ),
     Table(

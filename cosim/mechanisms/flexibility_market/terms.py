@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import ueur_from_eur
@@ -23,6 +24,11 @@ class FlexibilityTerms:
         Of each prosumer, and of the DSO. [µEUR]
     tops_up : bool
         Members refill their balance out of their bank accounts.
+    is_uncapped : bool
+        The penalty is as in USEF: for the whole deviation from what was awarded.
+    baselines : BaselineTerms
+    idle_price_factor : float
+        Of the price of an offer's cheapest block, for what the schedule leaves unused anyway. [-]
     """
 
     penalty_ueur_per_kwh: int
@@ -30,6 +36,9 @@ class FlexibilityTerms:
     prosumer_deposit_ueur: int
     dso_deposit_ueur: int
     tops_up: bool = False
+    is_uncapped: bool = False
+    baselines: BaselineTerms = field(default_factory=BaselineTerms)
+    idle_price_factor: float = 1.0
 
     @classmethod
     def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
@@ -40,4 +49,7 @@ class FlexibilityTerms:
             prosumer_deposit_ueur=market.account_ueur - market.local_deposit_ueur,
             dso_deposit_ueur=ueur_from_eur(dso.budget_eur),
             tops_up=market.tops_up,
+            is_uncapped=dso.settlement == "usef",
+            baselines=BaselineTerms.of(dso.baseline),
+            idle_price_factor=dso.baseline.idle_price_factor,
         )

@@ -24,7 +24,18 @@ def setUp():
     local_market: address = raw_create(prover._code("AnyLocalMarket"))
     self.market = Market(
         raw_create(
-            prover._code("FlexibilityMarket"), self.token, local_market, DSO, PENALTY_UEUR_PER_KWH
+            prover._code("FlexibilityMarket"),
+            self.token,
+            local_market,
+            DSO,
+            PENALTY_UEUR_PER_KWH,
+            False,
+            convert(0, uint256),
+            convert(0, uint256),
+            convert(0, uint256),
+            convert(0, uint256),
+            convert(0, uint256),
+            convert(0, uint256),
         )
     )
     prover._in_any_state(local_market)
@@ -82,6 +93,26 @@ def check_an_offer_takes_from_its_caller_only(
         ),
     )
     prover._prove(staticcall self.market.balanceOf(holder) == others)
+
+
+@external
+def check_nobody_but_the_dso_registers_a_range(
+    caller: address, account: address, low_wh: int256, high_wh: int256, time: uint64
+):
+    prover._at(time, time)
+    if caller == DSO:
+        return
+    accounts: DynArray[address, 1] = [account]
+    lows: DynArray[int256, 1] = [low_wh]
+    highs: DynArray[int256, 1] = [high_wh]
+    done: bool = prover._call(
+        caller,
+        self.market.address,
+        abi_encode(
+            accounts, lows, highs, method_id=method_id("registerRanges(address[],int256[],int256[])")
+        ),
+    )
+    prover._prove(not done)
 
 
 @external

@@ -148,3 +148,25 @@ def check_delivery_is_at_most_the_award_and_the_change(
     change: int256 = net_wh - baseline_wh if is_up else baseline_wh - net_wh
     left: int256 = max(change - convert(earlier_wh, int256), 0)
     prover._prove(delivered == min(left, convert(awarded_wh, int256)))
+
+
+@external
+@pure
+def check_delivery_and_wrong_way_exclude_each_other(
+    is_up: bool, net_wh: int256, baseline_wh: int256, awarded_wh: uint32, earlier_wh: uint64
+):
+    """
+    @notice Nobody is paid and fined for one change; what counts as the wrong way is that change.
+    """
+    if max(net_wh, baseline_wh) > LARGEST or min(net_wh, baseline_wh) < -LARGEST:
+        return
+    offer: book.Offer = empty(book.Offer)
+    offer.baseline_wh = baseline_wh
+    offer.awarded_wh = convert(awarded_wh, uint256)
+    offer.earlier_wh = convert(earlier_wh, uint256)
+    delivered: uint256 = book._delivered_wh(offer, is_up, net_wh)
+    wrong_way: uint256 = book._wrong_way_wh(offer, is_up, net_wh)
+    prover._prove(delivered == 0 or wrong_way == 0)
+    change: int256 = net_wh - baseline_wh if is_up else baseline_wh - net_wh
+    counted: bool = earlier_wh == 0 and change < 0
+    prover._prove(convert(wrong_way, int256) == (-change if counted else 0))

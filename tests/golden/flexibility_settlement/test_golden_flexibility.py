@@ -32,10 +32,16 @@ def figures(row: dict[str, Any]) -> tuple[int, int]:
     return int(energy_wh_from_mw(row["metered_mw"], HOUR_S)), ueur_from_eur(row["settlement_eur"])
 
 
-@pytest.mark.parametrize("row", CASE["rows"])
-def test_model(row: dict[str, Any]) -> None:
+ROWS = [
+    *((row, False) for row in CASE["rows"]),
+    *((row, True) for row in CASE["uncapped_rows"]),
+]
+
+
+@pytest.mark.parametrize(("row", "is_uncapped"), ROWS)
+def test_model(row: dict[str, Any], is_uncapped: bool) -> None:
     metered_wh, settlement_ueur = figures(row)
-    market = FlexibilityMarketModel(DSO, PENALTY)
+    market = FlexibilityMarketModel(DSO, PENALTY, is_uncapped)
     market.deposit(DSO, PURSE_UEUR)
     market.deposit("generator", PURSE_UEUR)
     request = market.open_request(0, False, ORDERED_WH, FEE)
@@ -47,10 +53,10 @@ def test_model(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("engine", ["revm", "py-evm"])
-@pytest.mark.parametrize("row", CASE["rows"])
-def test_contract(row: dict[str, Any], engine: str) -> None:
+@pytest.mark.parametrize(("row", "is_uncapped"), ROWS)
+def test_contract(row: dict[str, Any], is_uncapped: bool, engine: str) -> None:
     metered_wh, settlement_ueur = figures(row)
-    world = MarketWorld(engine, penalty=PENALTY)
+    world = MarketWorld(engine, penalty=PENALTY, is_uncapped=is_uncapped)
     world.join("generator", amount=PURSE_UEUR)
     world.fund(DSO, world.flexibility, PURSE_UEUR)
     market = world.flexibility

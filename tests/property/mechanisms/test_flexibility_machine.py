@@ -33,9 +33,9 @@ START_UEUR = 3_000_000
 
 
 @functools.cache
-def deployed() -> MarketWorld:
+def deployed(is_uncapped: bool) -> MarketWorld:
     """Three members and a DSO with money for a few promises; the DSO is a member too."""
-    world = MarketWorld("revm")
+    world = MarketWorld("revm", is_uncapped=is_uncapped)
     for account in ACCOUNTS:
         world.join(account, amount=0)
         world.fund(account, world.flexibility, START_UEUR)
@@ -45,11 +45,13 @@ def deployed() -> MarketWorld:
 class FlexibilityMachine(RuleBasedStateMachine):
     """Contract and model side by side; the machine itself knows time and readings."""
 
+    is_uncapped = False
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = deployed()
+        self.world = deployed(self.is_uncapped)
         self.snapshot = self.world.engine.snapshot()
-        self.model = FlexibilityMarketModel(DSO, PENALTY)
+        self.model = FlexibilityMarketModel(DSO, PENALTY, self.is_uncapped)
         for account in ACCOUNTS:
             self.model.deposit(account, START_UEUR)
         self.readings: dict[int, dict[str, Reading]] = {k: {} for k in INTERVALS}
@@ -58,6 +60,7 @@ class FlexibilityMachine(RuleBasedStateMachine):
         self.now = FIRST_DELIVERY_S - STEP_S
         self.world.at(self.now)
         self.cleared: set[int] = set()
+        self.deposited = 0
 
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
@@ -264,7 +267,7 @@ class FlexibilityMachine(RuleBasedStateMachine):
         def on_chain() -> None:
             names = [address(account) for account in batch]
             done = self.world.flexibility.send("anyone", "settle", request, names)
-            for _, event in done.events:
+            for event in (said for name, said in done.events if name == "OfferSettled"):
                 logged[event["account"]] = (
                     event["delivered_wh"],
                     event["paid_ueur"],
@@ -293,6 +296,9 @@ class FlexibilityMachine(RuleBasedStateMachine):
         market = self.world.flexibility
         for account in ACCOUNTS:
             assert market.get("balanceOf", address(account)) == self.model.balance_of(account)
+            debt = market.get("debtOf", address(account))
+            assert debt == self.model.debts.get(account, 0)
+            assert debt == 0 or self.is_uncapped
         for request in self.interval_of:
             assert market.get("escrowOf", request) == self.model.escrow_of(request)
             for account in ACCOUNTS:
@@ -306,7 +312,8 @@ class FlexibilityMachine(RuleBasedStateMachine):
     @invariant()
     def every_token_is_owed_to_someone(self) -> None:
         total = self.model.free_total_ueur() + self.model.locked_total_ueur()
-        assert self.world.held(self.world.flexibility) == total == START_UEUR * len(ACCOUNTS)
+        assert self.world.held(self.world.flexibility) == total
+        assert total == START_UEUR * len(ACCOUNTS) + self.deposited
         assert self.world.flexibility_backed()
 
     @invariant()
@@ -315,5 +322,33 @@ class FlexibilityMachine(RuleBasedStateMachine):
             assert self.model.request(request).unawarded_ueur >= 0
 
 
+class UncappedMachine(FlexibilityMachine):
+    """The same with USEF's settlement: debts beyond bond, payment and balance."""
+
+    is_uncapped = True
+
+    @rule(account=st.sampled_from(ACCOUNTS), amount=st.integers(1, 400_000))
+    def deposit(self, account: str, amount: int) -> None:
+        self.deposited += amount
+        self.world.fund(account, self.world.flexibility, amount)
+        self.model.deposit(account, amount)
+
+    @rule(account=st.sampled_from(ACCOUNTS))
+    def withdraw_all(self, account: str) -> None:
+        """Leave nothing that a later penalty could be paid of."""
+        amount = self.model.balance_of(account)
+        self.deposited -= amount
+        self.world.flexibility.send(account, "withdraw", amount)
+        self.model.withdraw(account, amount)
+
+    @invariant()
+    def who_owes_has_nothing(self) -> None:
+        for account, debt in self.model.debts.items():
+            if debt and account != DSO:
+                assert self.model.balance_of(account) == 0
+
+
 TestFlexibility = FlexibilityMachine.TestCase
 TestFlexibility.settings = machine_settings()
+TestUncappedFlexibility = UncappedMachine.TestCase
+TestUncappedFlexibility.settings = machine_settings()

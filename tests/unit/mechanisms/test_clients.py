@@ -13,6 +13,7 @@ from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
+from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
 from cosim.mechanisms.local_market.deploying import deploy_market
@@ -76,10 +77,12 @@ def market(engine: str) -> Market:
     flexibility = FlexibilityMarket.deploy(
         chain,
         OPERATOR,
+        BaselineTerms(),
         token=token.address,
         local_market=local.address,
         dso=DSO,
         penalty_ueur_per_kwh=600_000,
+        is_uncapped=False,
     )
     built = Market(chain, token, meters, local, settlement, flexibility, [])
     everyone = (SUPPLIER, DSO, BUYER, SELLER, IDLER)

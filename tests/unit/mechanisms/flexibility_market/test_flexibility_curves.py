@@ -48,9 +48,10 @@ def test_blocks_add_up_to_the_offer(blocks: list[Block], data: st.DataObject) ->
     awarded = data.draw(st.integers(0, total_wh(blocks)))
     delivered = data.draw(st.integers(0, awarded))
     penalty = data.draw(st.integers(0, 10**6))
-    rows = settled_by_block(blocks, awarded, delivered, penalty)
+    # what is fined beyond the award, as in USEF's settlement
+    due = amount_due_ueur(awarded - delivered + data.draw(st.integers(0, 9)), penalty)
+    rows = settled_by_block(blocks, awarded, delivered, penalty, due)
     sums = [sum(column) for column in zip(*rows, strict=True)]
-    due = amount_due_ueur(awarded - delivered, penalty)
     assert sums == [awarded, delivered, earned_ueur(blocks, delivered), due]
     for row, block in zip(rows, blocks, strict=True):
         assert 0 <= row.delivered_wh <= row.awarded_wh <= block.energy_wh
