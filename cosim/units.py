@@ -55,6 +55,11 @@ def p_mw_from_wh(energy_wh: npt.ArrayLike, step_s: int) -> FloatArray:
     return np.asarray(energy * (SECONDS_PER_HOUR / step_s / WH_PER_MWH), dtype=np.float64)
 
 
+def ueur_series_from_eur(amounts_eur: npt.ArrayLike) -> IntArray:
+    """EUR to integer µEUR, rounded half to even, shape kept."""
+    return np.rint(np.asarray(amounts_eur, dtype=np.float64) * UEUR_PER_EUR).astype(np.int64)
+
+
 def wh_from_kwh(energy_kwh: float) -> int:
     """kWh to integer Wh, rounded half to even."""
     return round(energy_kwh * WH_PER_KWH)

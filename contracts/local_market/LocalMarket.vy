@@ -54,8 +54,6 @@ exports: (
     committed.__interface__,
 )
 
-SETTLEMENT: public(immutable(address))
-
 
 @deploy
 def __init__(
@@ -64,7 +62,6 @@ def __init__(
     supplier: address,
     settlement: address,
     retail_price_ueur_per_kwh: uint256,
-    feed_in_price_ueur_per_kwh: uint256,
     first_delivery_s: uint256,
     step_s: uint256,
     order_lead_s: uint256,
@@ -82,8 +79,8 @@ def __init__(
     @param meters Registry of smart meters
     @param supplier Account that buys and sells the residual
     @param settlement The MarketSettlement of this market, which is deployed after it
-    @param retail_price_ueur_per_kwh What the supplier is paid for energy it delivers
-    @param feed_in_price_ueur_per_kwh What the supplier pays for energy it takes
+    @param retail_price_ueur_per_kwh The most that the supplier is paid for energy it delivers; its
+           prices are the settlement's
     @param first_delivery_s Start of interval 0, Unix time
     @param step_s Length of an interval
     @param order_lead_s How long before delivery the order window opens
@@ -103,11 +100,8 @@ def __init__(
         first_delivery_s, step_s, order_lead_s, gate_closure_s, metering_s, reveal_s, challenge_s
     )
     community.__init__(meters)
-    books.__init__(
-        retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh, sealed_deposit_ueur, rule, form
-    )
+    books.__init__(settlement, retail_price_ueur_per_kwh, sealed_deposit_ueur, rule, form)
     committed.__init__(clearing_bond_ueur)
-    SETTLEMENT = settlement
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -186,7 +180,7 @@ def record(
     @param supplier_gains_ueur What the supplier gets of what is held in the interval
     @param due_ueur What the account owes the supplier for the residual, negative if it is owed
     """
-    refusals._require(msg.sender == SETTLEMENT, "not the settlement")
+    self._require_settlement()
     position: uint256 = books._position_of[interval][account]
     refusals._require(
         position & (positions.KNOWN | (noted & positions.CLAIMED)) == 0, "already recorded"
@@ -196,6 +190,27 @@ def record(
     accounts._credit(dues.SUPPLIER, supplier_gains_ueur)
     if noted & positions.KNOWN != 0:
         dues._settle(account, due_ueur)
+
+
+@external
+@nonreentrant
+def passOn(account: address, amount_ueur: uint256) -> uint256:
+    """
+    @notice Pay an account out of what the supplier may take out of its balance. The settlement only.
+    @return What was paid
+    @custom:units µEUR
+    """
+    self._require_settlement()
+    paid_ueur: uint256 = min(amount_ueur, dues._available(dues.SUPPLIER))
+    accounts._debit(dues.SUPPLIER, paid_ueur)
+    accounts._credit(account, paid_ueur)
+    return paid_ueur
+
+
+@internal
+@view
+def _require_settlement():
+    refusals._require(msg.sender == books.SETTLEMENT, "not the settlement")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@
      another settlement.
      Who pays rounds up, who is paid rounds down, the difference goes to the supplier. No call of
      one account can stop another's.
+     The supplier's prices of an interval are in retail_prices.vy. It bills them, charges on local
+     trades among them, and owes network charges and taxes to those they are for, from the moment
+     they arise, whether or not the account can pay.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh; time in s
 """
 
@@ -24,6 +27,10 @@ import fill_tree
 import order_book
 import positions
 import refusals
+import retail_prices as retail
+
+initializes: retail
+exports: retail.__interface__
 
 MASK_10: constant(uint256) = order_book.MASK_10
 MASK_41: constant(uint256) = order_book.MASK_41
@@ -37,14 +44,17 @@ SOLD_AT: constant(uint256) = 105
 DONE_AT: constant(uint256) = 146
 
 LOCAL_MARKET: public(immutable(address))
+DSO: public(immutable(address))
+STATE: public(immutable(address))
+SUPPLIER: public(immutable(address))
 SILENT_ESTIMATE_WH: public(immutable(uint256))
 _METERS: immutable(address)
 _RULE: immutable(uint256)
-_RETAIL: immutable(uint256)
-_FEED_IN: immutable(uint256)
+_HIGHEST_RETAIL: immutable(uint256)
 _SEALED_DEPOSIT_UEUR: immutable(uint256)
 _FIRST_DELIVERY_S: immutable(uint256)
 _STEP_S: immutable(uint256)
+_ORDER_LEAD_S: immutable(uint256)
 _METERING_S: immutable(uint256)
 _CHALLENGE_S: immutable(uint256)
 
@@ -77,10 +87,31 @@ event DepositForfeited:
 
 
 @deploy
-def __init__(local_market: address, silent_estimate_wh: uint256):
+def __init__(
+    local_market: address,
+    silent_estimate_wh: uint256,
+    base_retail_ueur_per_kwh: uint256,
+    base_feed_in_ueur_per_kwh: uint256,
+    base_network_ueur_per_kwh: uint256,
+    base_taxes_ueur_per_kwh: uint256,
+    local_network_ppm: uint256,
+    local_taxes_ppm: uint256,
+    prices_change: bool,
+    dso: address,
+    state: address,
+):
     """
     @param local_market The market, deployed with this contract's address
     @param silent_estimate_wh Consumption settled for a meter that stays silent
+    @param base_retail_ueur_per_kwh What the supplier is paid for energy, until prices change
+    @param base_feed_in_ueur_per_kwh What it pays for energy, until prices change
+    @param base_network_ueur_per_kwh Network charge in the retail price, until prices change
+    @param base_taxes_ueur_per_kwh Taxes and levies in the retail price, until prices change
+    @param local_network_ppm Share of the network charge on energy traded locally, in millionths
+    @param local_taxes_ppm Share of the taxes on energy traded locally, in millionths
+    @param prices_change Whether the supplier may announce other prices
+    @param dso Who network charges are for; zero where there are no charges
+    @param state Who taxes and levies are for; zero where there are none
     """
     assert silent_estimate_wh <= order_book.MAX_ENERGY_WH, "local market: energy out of range"
     market: ISettledMarket = ISettledMarket(local_market)
@@ -89,13 +120,75 @@ def __init__(local_market: address, silent_estimate_wh: uint256):
     SILENT_ESTIMATE_WH = silent_estimate_wh
     _METERS = staticcall market.METERS()
     _RULE = staticcall market.RULE()
-    _RETAIL = staticcall market.RETAIL_PRICE_UEUR_PER_KWH()
-    _FEED_IN = staticcall market.FEED_IN_PRICE_UEUR_PER_KWH()
+    _HIGHEST_RETAIL = staticcall market.RETAIL_PRICE_UEUR_PER_KWH()
+    retail.__init__(
+        _HIGHEST_RETAIL,
+        base_retail_ueur_per_kwh,
+        base_feed_in_ueur_per_kwh,
+        base_network_ueur_per_kwh,
+        base_taxes_ueur_per_kwh,
+        local_network_ppm,
+        local_taxes_ppm,
+        prices_change,
+        dso != empty(address) and state != empty(address),
+    )
+    DSO = dso
+    STATE = state
+    SUPPLIER = staticcall market.SUPPLIER()
     _SEALED_DEPOSIT_UEUR = staticcall market.SEALED_DEPOSIT_UEUR()
     _FIRST_DELIVERY_S = staticcall market.FIRST_DELIVERY_S()
     _STEP_S = staticcall market.STEP_S()
+    _ORDER_LEAD_S = staticcall market.ORDER_LEAD_S()
     _METERING_S = staticcall market.METERING_S()
     _CHALLENGE_S = staticcall market.CHALLENGE_S()
+
+
+# --- prices -----------------------------------------------------------------------------------
+
+
+@external
+@nonreentrant
+def announcePrices(
+    from_interval: uint256,
+    retail_ueur_per_kwh: uint256,
+    feed_in_ueur_per_kwh: uint256,
+    network_ueur_per_kwh: uint256,
+    taxes_ueur_per_kwh: uint256,
+):
+    """
+    @notice Change the prices from an interval on, before its order window opens. The supplier only.
+    @param from_interval First interval of these prices, after that of the last change
+    @param retail_ueur_per_kwh What the supplier is paid for energy, at most what the market says
+    @param feed_in_ueur_per_kwh What it pays; with all local charges not above the retail price
+    @param network_ueur_per_kwh Network charge in the retail price
+    @param taxes_ueur_per_kwh Taxes and levies in the retail price
+    """
+    refusals._require(msg.sender == SUPPLIER, "not the supplier")
+    start_s: uint256 = self._delivery_end_s(from_interval) - _STEP_S
+    refusals._require(block.timestamp + _ORDER_LEAD_S < start_s, "order window is open")
+    retail._announce(
+        from_interval,
+        retail_ueur_per_kwh,
+        feed_in_ueur_per_kwh,
+        network_ueur_per_kwh,
+        taxes_ueur_per_kwh,
+    )
+
+
+@external
+@nonreentrant
+def passOnCharges():
+    """
+    @notice Pay DSO and state what the supplier collected for them, as far as its balance in the
+            market goes. Anyone may call; the rest stays owed.
+    """
+    network_ueur: uint256 = retail._owed & retail.MASK_128
+    taxes_ueur: uint256 = retail._owed >> 128
+    refusals._require(network_ueur != 0 or taxes_ueur != 0, "no charges to pass on")
+    network_ueur = extcall ISettledMarket(LOCAL_MARKET).passOn(DSO, network_ueur)
+    taxes_ueur = extcall ISettledMarket(LOCAL_MARKET).passOn(STATE, taxes_ueur)
+    retail._owed -= network_ueur | (taxes_ueur << 128)
+    log retail.ChargesPassedOn(network_ueur=network_ueur, taxes_ueur=taxes_ueur)
 
 
 # --- claims -----------------------------------------------------------------------------------
@@ -249,7 +342,7 @@ def lockedOf(interval: uint256, account: address) -> uint256:
     clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
     filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
     trade_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
-    return positions._released_ueur(order, trade_ueur, _RETAIL)
+    return positions._released_ueur(order, trade_ueur, _HIGHEST_RETAIL)
 
 
 @external
@@ -344,30 +437,41 @@ def _settle(
             gains_ueur = self._give_up(interval, account, clearing.volume)
         filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
         amount_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
-        released_ueur = positions._released_ueur(order, amount_ueur, _RETAIL)
+        released_ueur = positions._released_ueur(order, amount_ueur, _HIGHEST_RETAIL)
         contracted_wh = convert(filled_wh, int256)
         trade_ueur = convert(amount_ueur, int256)
         if not order_book._is_sell(order):
             contracted_wh = -contracted_wh
             trade_ueur = -trade_ueur
 
+    prices: uint256 = retail._prices_at(interval)
     supplier_ueur: int256 = 0
+    supplied_wh: uint256 = 0
     residual_wh: int256 = net_wh - contracted_wh
     if residual_wh < 0:
+        supplied_wh = convert(-residual_wh, uint256)
         supplier_ueur = -convert(
-            order_book._due_ueur(convert(-residual_wh, uint256), _RETAIL), int256
+            order_book._due_ueur(supplied_wh, retail._retail(prices)), int256
         )
     else:
         supplier_ueur = convert(
-            order_book._earned_ueur(convert(residual_wh, uint256), _FEED_IN), int256
+            order_book._earned_ueur(convert(residual_wh, uint256), retail._feed_in(prices)), int256
         )
+    due_ueur: int256 = -supplier_ueur
+    if retail.CHARGES:
+        # of what was bought locally, what was drawn
+        local_wh: uint256 = convert(max(-max(net_wh, contracted_wh), 0), uint256)
+        if supplied_wh != 0 or local_wh != 0:
+            due_ueur += convert(
+                retail._charge(interval, account, prices, supplied_wh, local_wh), int256
+            )
     self._record(
         interval,
         account,
         positions._reading(net_wh, estimated),
         released_ueur,
         gains_ueur,
-        -supplier_ueur,
+        due_ueur,
     )
     log MeterReported(interval=interval, account=account, net_wh=net_wh, estimated=estimated)
     log IntervalSettled(

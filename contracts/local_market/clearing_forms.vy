@@ -104,7 +104,7 @@ def _clear(interval: uint256):
         n = unsafe_add(n, 1)
     book = order_book._sorted(book, n)
     self._conclude(
-        interval, book, n, clearing_rules._cleared(book, n_bids, n, word & MASK_10, books._terms())
+        interval, book, n, clearing_rules._cleared(book, n_bids, n, word & MASK_10, books._terms(interval))
     )
 
 
@@ -122,7 +122,7 @@ def _verify(
     n_bids: uint256 = 0
     book, n_bids = self._ranked(interval, word & MASK_10, n, ranking)
     clearing: clearing_rules.Clearing = clearing_rules._cleared(
-        book, n_bids, n, word & MASK_10, books._terms()
+        book, n_bids, n, word & MASK_10, books._terms(interval)
     )
     refusals._require(
         self._is_clearing(

@@ -27,7 +27,8 @@ MID_MARKET_RATE: constant(uint256) = 3
 SUPPLY_DEMAND_RATIO: constant(uint256) = 4
 BILL_SHARING: constant(uint256) = 5
 
-# What prices are made of, beside the orders.
+# What prices are made of, beside the orders: the rule, the price above which buying locally costs
+# more than retail, and the feed-in price.
 struct Terms:
     rule: uint256
     retail: uint256

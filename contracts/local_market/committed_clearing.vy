@@ -129,7 +129,7 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
     n_bids: uint256 = 0
     book, n_bids = forms._ranked(interval, committed.n_orders, n, ranking)
     clearing: clearing_rules.Clearing = clearing_rules._cleared(
-        book, n_bids, n, committed.n_orders, books._terms()
+        book, n_bids, n, committed.n_orders, books._terms(interval)
     )
     if forms._is_clearing(
         clearing, committed.marginal_bid, committed.marginal_ask, committed.volume

@@ -8,6 +8,7 @@
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
 """
 
+import ISupplierPrices
 import clearing_rules
 import order_book
 import positions
@@ -30,8 +31,8 @@ BEST_BID_AT: constant(uint256) = 24
 BEST_ASK_AT: constant(uint256) = 56
 CROSSED: constant(uint256) = 1 << 88
 
+SETTLEMENT: public(immutable(address))
 RETAIL_PRICE_UEUR_PER_KWH: public(immutable(uint256))
-FEED_IN_PRICE_UEUR_PER_KWH: public(immutable(uint256))
 SEALED_DEPOSIT_UEUR: public(immutable(uint256))
 RULE: public(immutable(uint256))
 FORM: public(immutable(uint256))
@@ -43,18 +44,17 @@ _clearing_of: HashMap[uint256, uint256]
 
 @deploy
 def __init__(
+    settlement: address,
     retail_price_ueur_per_kwh: uint256,
-    feed_in_price_ueur_per_kwh: uint256,
     sealed_deposit_ueur: uint256,
     rule: uint256,
     form: uint256,
 ):
     assert retail_price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "local market: price out of range"
-    assert feed_in_price_ueur_per_kwh <= retail_price_ueur_per_kwh, "local market: feed-in above retail"
     assert rule <= clearing_rules.BILL_SHARING, "local market: no such rule"
     assert form <= COMMITTED, "local market: no such form"
+    SETTLEMENT = settlement
     RETAIL_PRICE_UEUR_PER_KWH = retail_price_ueur_per_kwh
-    FEED_IN_PRICE_UEUR_PER_KWH = feed_in_price_ueur_per_kwh
     SEALED_DEPOSIT_UEUR = sealed_deposit_ueur
     RULE = rule
     FORM = form
@@ -140,10 +140,15 @@ def readingOf(interval: uint256, account: address) -> (bool, bool, int256):
 
 @internal
 @view
-def _terms() -> clearing_rules.Terms:
-    return clearing_rules.Terms(
-        rule=RULE, retail=RETAIL_PRICE_UEUR_PER_KWH, feed_in=FEED_IN_PRICE_UEUR_PER_KWH
-    )
+def _terms(interval: uint256) -> clearing_rules.Terms:
+    """
+    @dev The settlement is asked only where a rule makes its price of the supplier's.
+    """
+    retail: uint256 = 0
+    feed_in: uint256 = 0
+    if RULE == clearing_rules.MID_MARKET_RATE or RULE == clearing_rules.SUPPLY_DEMAND_RATIO:
+        retail, feed_in = staticcall ISupplierPrices(SETTLEMENT).localLimitsAt(interval)
+    return clearing_rules.Terms(rule=RULE, retail=retail, feed_in=feed_in)
 
 
 @internal

@@ -28,6 +28,7 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.settings import RANGED_KINDS
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.local_market.tariffs import fixed_tariff
 from cosim.mechanisms.metering.readings import Meters
 from cosim.scenario import Scenario
 from cosim.scenario.attack import (
@@ -132,14 +133,15 @@ def _on_the_ledger(
                 budget_wei,
             )
         case FrontRunning(tip_gwei=tip_gwei):
+            prices = fixed_tariff(scenario, "attack")
             return LastOrder(
                 deployment,
                 clock,
                 positions[0],
                 when,
                 PricingRule(market.pricing),
-                ueur_from_eur(market.retail_eur_per_kwh),
-                ueur_from_eur(market.feed_in_eur_per_kwh),
+                prices.local_limit_ueur_per_kwh,
+                prices.feed_in_price_ueur_per_kwh,
                 wei_from_gwei(tip_gwei),
             )
         case Reorganisation(depth_blocks=depth_blocks):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from cosim.evm.accounts import account
 
-ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO")
+ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO", "state")
 """Accounts of every run that belong to no prosumer."""
 
 ATTACKERS = ("attacker",)

@@ -42,7 +42,7 @@ class Deployment:
     meter_registry : SmartMeters
     prosumers, meters : tuple of Account
         In connection-point order.
-    operator, supplier, dso, issuer, metering_operator : Account
+    operator, supplier, dso, issuer, metering_operator, state : Account
     members : tuple of bool
         Which prosumers joined the local market.
     clients : list of ContractClient
@@ -73,6 +73,7 @@ class Deployment:
     dso: Account
     issuer: Account
     metering_operator: Account
+    state: Account
     members: tuple[bool, ...]
     clients: list[ContractClient] = field(default_factory=list)
     plays: list[Play] = field(default_factory=list)
@@ -121,7 +122,14 @@ class Deployment:
 
     def holders(self) -> dict[str, bytes]:
         """Return everybody who may hold tokens: accounts by name, contracts by theirs."""
-        roles = (self.supplier, self.dso, self.operator, self.issuer, self.metering_operator)
+        roles = (
+            self.supplier,
+            self.dso,
+            self.operator,
+            self.issuer,
+            self.metering_operator,
+            self.state,
+        )
         accounts = {a.name: a.address for a in (*self.prosumers, *roles, *self.other_accounts)}
         return accounts | {client.contract: client.address for client in self.clients}
 
@@ -258,6 +266,7 @@ def found(
         dso=roles["DSO"],
         issuer=roles["issuer"],
         metering_operator=roles["metering operator"],
+        state=roles["state"],
         members=joins,
         clients=[token, registry],
     )

@@ -17,6 +17,7 @@ from cosim.messages import (
     Extras,
     OffersMessage,
 )
+from cosim.scenario.tariff import Tariff
 from cosim.timing import StageTimer
 from cosim.units import BoolArray, IntArray
 
@@ -109,6 +110,41 @@ class Readings:
 
 
 @dataclass
+class Charges:
+    """Charges of one interval, (n,) each, where the retail price has parts or changes.
+
+    Parameters
+    ----------
+    tariff : Tariff
+        The supplier's prices in the interval.
+    local_ueur : (n,) int64
+        Paid for energy bought locally, positive. [µEUR]
+    network_ueur, taxes_ueur : (n,) int64
+        What the supplier owes DSO and state because of each. [µEUR]
+    """
+
+    tariff: Tariff
+    local_ueur: IntArray
+    network_ueur: IntArray
+    taxes_ueur: IntArray
+
+    @classmethod
+    def empty(cls, n: int, tariff: Tariff) -> Charges:
+        """Return the charges of an interval of which nothing is settled yet."""
+        return cls(tariff, *(np.zeros(n, dtype=np.int64) for _ in range(3)))
+
+    def add(self, i: int, said: Mapping[str, int]) -> None:
+        """Take over what an event says of one account, by position."""
+        self.local_ueur[i] = said["local_ueur"]
+        self.network_ueur[i] = said["network_ueur"]
+        self.taxes_ueur[i] = said["taxes_ueur"]
+
+    def of(self, i: int) -> tuple[int, int, int]:
+        """Return local charge, network charge and taxes of one account. [µEUR]"""
+        return int(self.local_ueur[i]), int(self.network_ueur[i]), int(self.taxes_ueur[i])
+
+
+@dataclass
 class Statement:
     """Accounts of one interval, (n,) each, to which every mechanism adds what it settled.
 
@@ -122,6 +158,15 @@ class Statement:
     flexibility_ueur: IntArray
     estimated: BoolArray
     fees_wei: list[int]
+    charges: Charges | None = None
+
+    @property
+    def billed_ueur(self) -> IntArray:
+        """Received from the supplier, less its charges on local trades, (n,). [µEUR]"""
+        if self.charges is None:
+            return self.supplier_ueur
+        billed: IntArray = self.supplier_ueur - self.charges.local_ueur
+        return billed
 
     @classmethod
     def empty(cls, n: int) -> Statement:

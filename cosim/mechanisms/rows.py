@@ -12,6 +12,14 @@ from cosim.mechanisms.play import Statement
 from cosim.messages import Columns
 from cosim.units import BoolArray, fee_ueur
 
+PRICES = (
+    "retail_price_ueur_per_kwh",
+    "feed_in_price_ueur_per_kwh",
+    "network_ueur_per_kwh",
+    "taxes_ueur_per_kwh",
+)
+"""Columns of ``settlement`` with the supplier's prices, where they have parts or change."""
+
 Names = np.ndarray[Any, Any]
 
 
@@ -30,6 +38,16 @@ def settlement_columns(
         "fees_ueur": np.array([fee_ueur(fee, eur_per_eth) for fee in statement.fees_wei], np.int64),
         "estimated": statement.estimated,
     }
+    if (charges := statement.charges) is not None:
+        rows |= {
+            name: np.full(len(names), getattr(charges.tariff, name), dtype=np.int64)
+            for name in PRICES
+        }
+        rows |= {
+            "local_charge_ueur": charges.local_ueur,
+            "network_ueur": charges.network_ueur,
+            "taxes_ueur": charges.taxes_ueur,
+        }
     return {"interval": interval} | {key: column[members] for key, column in rows.items()}
 
 

@@ -231,7 +231,7 @@ class Session:
     def _prices(self, interval: int, contracted_wh: IntArray) -> PricesMessage:
         price_ueur_per_kwh = volume_wh = 0
         last = self._last
-        own = (contracted_wh, last.traded_ueur, last.supplier_ueur, last.flexibility_ueur)
+        own = (contracted_wh, last.traded_ueur, last.billed_ueur, last.flexibility_ueur)
         known = Extras(OwnOutcomes(*own))
         for play in self.plays:
             known |= play.known()

@@ -24,13 +24,14 @@ from cosim.prosumers.forecasts import Forecasts
 from cosim.prosumers.planning import StoragePlan, plan_consumption, plan_storages
 from cosim.prosumers.potentials import Reach, blocks_of, curtailable, lowering, raising
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
+from cosim.prosumers.retail_planning import retail_view
 from cosim.scenario.prosumers import (
     ProsumerSeeds,
     ProsumerSettings,
     StrategySettings,
-    Tariff,
     named_by_position,
 )
+from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.seeds import child_seed
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, IntArray, energy_wh_from_mw
 
@@ -46,8 +47,8 @@ class Bidders:
         Of the same shape as the population's profiles.
     settings : ProsumerSettings
         Strategies.
-    tariff : Tariff
-        The supplier's prices.
+    tariff : Tariff or Tariffs
+        The supplier's prices, the same in every interval or not.
     seeds : ProsumerSeeds
         Seeds of send times and strategies.
     shared : SharedBattery, optional
@@ -64,13 +65,14 @@ class Bidders:
         population: Population,
         forecasts: Forecasts,
         settings: ProsumerSettings,
-        tariff: Tariff,
+        tariff: Tariff | Tariffs,
         seeds: ProsumerSeeds,
         shared: SharedBattery | None = None,
     ) -> None:
         self.population = population
         self.forecasts = forecasts
-        self.tariff = tariff
+        tariffs = tariff if isinstance(tariff, Tariffs) else Tariffs.constant(tariff)
+        self.tariffs = tariffs
         self.shared = shared
         self._step_h = population.step_s / SECONDS_PER_HOUR
         self._send_seed = seeds.send_times
@@ -82,8 +84,9 @@ class Bidders:
             self._storages = _idle(self._storages, self._at_shared)
         self._throttling_ueur_per_kwh = throttling_ueur_per_kwh(population)
         self.price_forecast = PriceForecast(
-            prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariff),
+            prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariffs),
             population.step_s,
+            tariffs=tariffs,
         )
         named = {
             i: StrategySettings(name=own.strategy.name, options=own.strategy.options)
@@ -94,7 +97,7 @@ class Bidders:
             population.names,
             settings.strategies,
             population.step_s,
-            tariff,
+            tariffs,
             seeds.strategies,
             named,
         )
@@ -166,7 +169,8 @@ class Bidders:
         every_mwh = {**stored_mwh, "soc_mwh": soc_mwh}
         socs = [every_mwh[storage.soc_column()] for storage in storages]
         prices = partial(self.price_forecast.coming_day, interval)
-        retail = self.tariff.retail_price_ueur_per_kwh
+        tariff = self.tariffs.at(interval)
+        retail = retail_view(self.tariffs, interval, self.price_forecast.slots)
         coming = partial(f.day_ahead.coming_mw, interval)
         plans = plan_storages(storages, socs, inflexible_mw, step_h, prices, retail, coming)
         put_off = np.where(nobody, 0.0, deferrable + recovery)
@@ -182,21 +186,21 @@ class Bidders:
         order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
         order_wh[self._at_shared] = price[self._at_shared] = 0
         reaches = [
-            Reach.of(storage, own, soc, step_h, coming(), self.tariff)
+            Reach.of(storage, own, soc, step_h, coming(), tariff)
             for storage, own, soc in zip(storages, plans, socs, strict=True)
         ]
         lower = lowering(
             np.where(nobody, 0.0, f.throttleable_mw[interval]),
             self._throttling_ueur_per_kwh,
             reaches,
-            self.tariff,
+            tariff,
             step_h,
         )
         upper = raising(
             put_off,
             deferral.discomfort_ueur_per_kwh,
             reaches,
-            self.tariff,
+            tariff,
             step_h,
         )
         cut_down_wh, cut_up_wh = curtailable(

@@ -15,9 +15,12 @@ from cosim.messages import BlocksMessage
 from cosim.prosumers.asking import AskedStrategy
 from cosim.prosumers.flexibility import FlexibilityContext, Outcomes
 from cosim.prosumers.strategies import BidContext, StrategySetup
-from cosim.scenario.prosumers import StrategySettings, Tariff
+from cosim.scenario.prosumers import StrategySettings
+from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.seeds import assign_shares, child_seed
 from cosim.units import BoolArray, FloatArray, IntArray
+
+DAY_S = 86_400
 
 
 class Followers:
@@ -30,7 +33,8 @@ class Followers:
     shares : sequence of StrategySettings
     step_s : int
         Length of an interval. [s]
-    tariff : Tariff
+    tariff : Tariff or Tariffs
+        The supplier's prices, the same in every interval or not.
     seed : numpy.random.SeedSequence
     named : mapping of int to StrategySettings
         Strategies of single prosumers, by position, in place of the drawn one; the draw of the
@@ -47,11 +51,12 @@ class Followers:
         names: tuple[str, ...],
         shares: Sequence[StrategySettings],
         step_s: int,
-        tariff: Tariff,
+        tariff: Tariff | Tariffs,
         seed: np.random.SeedSequence,
         named: Mapping[int, StrategySettings] = MappingProxyType({}),
     ) -> None:
-        self._names, self._step_s, self._tariff, self._seed = names, step_s, tariff, seed
+        self._names, self._step_s, self._seed = names, step_s, seed
+        self._tariffs = tariff if isinstance(tariff, Tariffs) else Tariffs.constant(tariff)
         self.strategy_of = assign_shares(
             len(names),
             [share.share for share in shares],
@@ -74,7 +79,7 @@ class Followers:
         return StrategySetup(
             names=tuple(self._names[i] for i in self._who[s]),
             step_s=self._step_s,
-            tariff=self._tariff,
+            tariff=self._tariffs.base,
             rng=np.random.default_rng(child_seed(self._seed, 1, s)),
         )
 
@@ -99,6 +104,8 @@ class Followers:
         last_price_ueur_per_kwh : int or None
         """
         order_wh, price = np.zeros_like(energy_wh), np.zeros_like(energy_wh)
+        day = max(1, DAY_S // self._step_s)
+        coming = self._tariffs.ahead(interval, day) if self._tariffs.varies else None
         for s, (strategy, who) in enumerate(zip(self._strategies, self._who, strict=True)):
             context = BidContext(
                 interval=interval,
@@ -109,6 +116,8 @@ class Followers:
                 expected_price_ueur_per_kwh=expected_price_ueur_per_kwh,
                 last_price_ueur_per_kwh=last_price_ueur_per_kwh,
                 rng=self._rng(2, s, interval),
+                tariff=self._tariffs.at(interval),
+                coming_tariffs=coming,
             )
             orders = strategy.bid(context)
             order_wh[who] = orders.energy_wh

@@ -21,6 +21,7 @@ import numpy as np
 from cosim.devices.deferral import Deferral
 from cosim.devices.profiled import total
 from cosim.devices.storage import Storage
+from cosim.prosumers.retail_planning import RetailView, firm_power_mw
 from cosim.units import FloatArray
 
 #: Intervals in the cheapest quarter of the day may charge, in the dearest quarter discharge.
@@ -54,7 +55,7 @@ def plan_storages(
     p_inflexible_mw: FloatArray,
     step_h: float,
     expected_ueur_per_kwh: Callable[[], FloatArray],
-    retail_price_ueur_per_kwh: float,
+    retail: RetailView,
     coming_mw: Callable[[], FloatArray] | None = None,
 ) -> list[StoragePlan]:
     """Plan each storage with what those before it leave.
@@ -70,8 +71,8 @@ def plan_storages(
         Step length. [h]
     expected_ueur_per_kwh : callable
         Gives the prices expected of the coming intervals, this one first. [µEUR/kWh]
-    retail_price_ueur_per_kwh : float
-        Price that stored energy saves. [µEUR/kWh]
+    retail : RetailView
+        Prices of the supplier, which stored energy saves.
     coming_mw : callable, optional
         Gives the net injection expected of the coming day without storages, the next interval
         first; default: nothing is expected, and no headroom kept. [MW]
@@ -80,12 +81,11 @@ def plan_storages(
     for storage, soc_mwh in zip(storages, stored_mwh, strict=True):
         if storage.trades:
             plan = plan_arbitrage(
-                storage, soc_mwh, p_inflexible_mw, step_h, expected_ueur_per_kwh()
+                storage, soc_mwh, p_inflexible_mw, step_h, expected_ueur_per_kwh(), retail
             )
         else:
-            plan = plan_self_consumption(
-                storage, soc_mwh, p_inflexible_mw, step_h, retail_price_ueur_per_kwh
-            )
+            value = retail.local_limit_ueur_per_kwh
+            plan = plan_self_consumption(storage, soc_mwh, p_inflexible_mw, step_h, value)
             if storage.keeps_headroom and coming_mw is not None:
                 power = plan.firm_p_mw - put_off_charging_mw(
                     storage, soc_mwh, plan.firm_p_mw, step_h, expected_ueur_per_kwh(), coming_mw()
@@ -196,6 +196,7 @@ def plan_arbitrage(
     p_inflexible_mw: FloatArray,
     step_h: float,
     expected_ueur_per_kwh: FloatArray,
+    retail: RetailView | None = None,
 ) -> StoragePlan:
     """Plan a storage that buys in the cheap part of the coming day and sells in the dear part.
 
@@ -204,7 +205,9 @@ def plan_arbitrage(
     - w`` and discharging above ``(c + w) / r + w``. The storage charges when the price expected now
     is at most ``c`` and below the first, discharges when it is at least ``d`` and above the second,
     and follows self-consumption otherwise, as on days whose spread does not pay for losses and
-    wear.
+    wear. Where the supplier's prices change, what it does without a trade follows them as well
+    (:func:`cosim.prosumers.retail_planning.firm_power_mw`), and charging breaks even the lower, the
+    more a local purchase is charged.
 
     Parameters
     ----------
@@ -214,14 +217,22 @@ def plan_arbitrage(
         As in :func:`plan_storages`.
     expected_ueur_per_kwh : (at least 1,) float
         Prices expected of the coming intervals, this one first. [µEUR/kWh]
+    retail : RetailView, optional
+        Prices of the supplier; default: fixed ones, without charges on local trades.
     """
-    firm = storage.limit_power_mw(soc_mwh, p_inflexible_mw, step_h)
+    if retail is None or retail.ahead_ueur_per_kwh is None:
+        firm = storage.limit_power_mw(soc_mwh, p_inflexible_mw, step_h)
+    else:
+        ahead = retail.ahead_ueur_per_kwh
+        firm = firm_power_mw(storage, soc_mwh, p_inflexible_mw, step_h, ahead)
     wear_ueur_per_kwh = storage.wear_ueur_per_kwh
     now = float(expected_ueur_per_kwh[0])
     ordered = np.sort(expected_ueur_per_kwh)
     cheap, dear = _quantile(ordered, CHEAP_QUANTILE), _quantile(ordered, DEAR_QUANTILE)
     efficiency = storage.round_trip_efficiency
     buy_below = efficiency * (dear - wear_ueur_per_kwh) - wear_ueur_per_kwh
+    if retail is not None and retail.local_charge_ueur_per_kwh:
+        buy_below = buy_below - retail.local_charge_ueur_per_kwh
     sell_above = (cheap + wear_ueur_per_kwh) / efficiency + wear_ueur_per_kwh
     planned = firm
     if now <= cheap:
@@ -240,7 +251,7 @@ def plan_consumption(
     inflexible_mw: FloatArray,
     step_h: float,
     expected_ueur_per_kwh: Callable[[], FloatArray],
-    retail_price_ueur_per_kwh: float,
+    retail: RetailView,
 ) -> tuple[StoragePlan, FloatArray | float]:
     """Add up the plans of storages and of consumption that may wait.
 
@@ -252,7 +263,7 @@ def plan_consumption(
         Consumption that can wait, recovery of what is owed included. [MW]
     inflexible_mw : (n,) float
         Expected net injection without storages. [MW]
-    step_h, expected_ueur_per_kwh, retail_price_ueur_per_kwh
+    step_h, expected_ueur_per_kwh, retail
         As in :func:`plan_storages`.
 
     Returns
@@ -266,10 +277,11 @@ def plan_consumption(
     waiting = plan_deferral(
         put_off_mw,
         inflexible_mw - total([own.planned_p_mw for own in plans]),
-        expected_ueur_per_kwh(),
+        retail.cost_ahead(expected_ueur_per_kwh()),
         round(deferral.wait_h / step_h),
         deferral.discomfort_ueur_per_kwh,
-        retail_price_ueur_per_kwh,
+        retail.now_ueur_per_kwh,
+        retail.local_charge_ueur_per_kwh,
     )
     return joint_plan([*plans, waiting]), -waiting.firm_p_mw
 
@@ -281,6 +293,7 @@ def plan_deferral(
     wait_intervals: int,
     discomfort_ueur_per_kwh: float,
     retail_price_ueur_per_kwh: float,
+    local_charge_ueur_per_kwh: float = 0.0,
 ) -> StoragePlan:
     """Plan consumption that responds to prices: it is bought locally, or waits for cheaper energy.
 
@@ -299,11 +312,14 @@ def plan_deferral(
     net_mw : (n,) float
         Expected net injection with it; who feeds in does not wait. [MW]
     expected_ueur_per_kwh : (at least 1,) float
-        Prices expected of the coming intervals, this one first. [µEUR/kWh]
+        Costs expected of energy in the coming intervals, this one first, with what local purchases
+        are charged. [µEUR/kWh]
     wait_intervals : int
         How far it looks ahead.
     discomfort_ueur_per_kwh, retail_price_ueur_per_kwh : float
         [µEUR/kWh]
+    local_charge_ueur_per_kwh : float
+        What a local purchase is charged now, on top of its price. [µEUR/kWh]
 
     Returns
     -------
@@ -314,7 +330,8 @@ def plan_deferral(
     worth = float(ahead.min(initial=np.inf)) + discomfort_ueur_per_kwh
     waits = worth < retail_price_ueur_per_kwh
     held_mw = np.minimum(put_off_mw, np.maximum(-net_mw, 0.0)) if waits else np.zeros_like(net_mw)
-    price = np.full(len(net_mw), worth if waits else retail_price_ueur_per_kwh)
+    worth_now = worth if waits else retail_price_ueur_per_kwh
+    price = np.full(len(net_mw), worth_now - local_charge_ueur_per_kwh)
     return StoragePlan(-held_mw, np.zeros_like(net_mw), price, price)
 
 

@@ -16,7 +16,7 @@ from cosim.devices.storage import Storage
 from cosim.messages import BlocksMessage
 from cosim.prosumers.planning import StoragePlan
 from cosim.prosumers.stored_value import StoredValue, stored_value
-from cosim.scenario.prosumers import Tariff
+from cosim.scenario.tariff import Tariff
 from cosim.units import WH_PER_MWH, FloatArray, IntArray
 
 #: Schedules are rounded twice, forecast to plan and plan to contract, by half a Wh each.

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.devices.storage import Storage
-from cosim.scenario.prosumers import Tariff
+from cosim.scenario.tariff import Tariff
 from cosim.units import BoolArray, FloatArray
 
 TINY_MWH = 1e-9

@@ -19,7 +19,8 @@ from cosim.errors import ScenarioError
 from cosim.plugins import STRATEGIES
 from cosim.plugins.options import make_with_options
 from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
-from cosim.scenario.prosumers import StrategySettings, Tariff
+from cosim.scenario.prosumers import StrategySettings
+from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.units import BoolArray, IntArray
 
 PRICE_LIMIT_UEUR_PER_KWH = 2**31
@@ -37,7 +38,7 @@ class StrategySetup:
     step_s : int
         Length of an interval. [s]
     tariff : Tariff
-        The supplier's prices.
+        The supplier's prices in the first interval.
     rng : numpy.random.Generator
         Seeded; for draws that stay the same over the run.
     """
@@ -72,6 +73,10 @@ class BidContext:
         What the last interval cleared at; None if nothing was traded. [µEUR/kWh]
     rng : numpy.random.Generator
         Seeded by the interval, so draws do not depend on those of earlier intervals.
+    tariff : Tariff or None
+        The supplier's prices in the interval; None: those of the set-up.
+    coming_tariffs : Tariffs or None
+        The supplier's prices of the coming day, this interval first; None if they never change.
     """
 
     interval: int
@@ -82,6 +87,8 @@ class BidContext:
     expected_price_ueur_per_kwh: float
     last_price_ueur_per_kwh: int | None
     rng: np.random.Generator
+    tariff: Tariff | None = None
+    coming_tariffs: Tariffs | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,10 @@ class Strategy(ABC):
     def __init__(self, setup: StrategySetup) -> None:
         self.setup = setup
 
+    def tariff_of(self, context: BidContext) -> Tariff:
+        """Return the supplier's prices in the interval of a bid."""
+        return self.setup.tariff if context.tariff is None else context.tariff
+
     @abstractmethod
     def bid(self, context: BidContext) -> LimitOrders:
         """Price the orders of one interval."""
@@ -134,7 +145,8 @@ class Truthful(Strategy):
     A buyer can always fall back on the supplier's retail price and a seller on the feed-in price,
     so these bound what a trade in the community is worth. A prosumer gives up a share of the spread
     between them that it keeps for the whole run, drawn uniformly from 0 to ``preference``: a buyer
-    pays up to retail less that, a seller asks at least feed-in plus that. Energy that passes
+    pays up to retail less that, a seller asks at least feed-in plus that. Retail counts less what a
+    local purchase is charged. Energy that passes
     through the battery because of the trade counts at its break-even price, which holds losses and
     wear, and an order of both kinds at their mean by energy.
 
@@ -154,28 +166,26 @@ class Truthful(Strategy):
                 field=f"{FIELD}.options.preference",
                 remedy="give a share of the price spread from 0 to 0.5",
             )
-        tariff = setup.tariff
-        spread = tariff.retail_price_ueur_per_kwh - tariff.feed_in_price_ueur_per_kwh
-        given_up = np.rint(setup.rng.uniform(0.0, preference, len(setup.names)) * spread)
-        self._buy_value = tariff.retail_price_ueur_per_kwh - given_up.astype(np.int64)
-        self._sell_value = tariff.feed_in_price_ueur_per_kwh + given_up.astype(np.int64)
+        self._given_up = setup.rng.uniform(0.0, preference, len(setup.names))
 
     def bid(self, context: BidContext) -> LimitOrders:
         """Ask or offer each value, rounded towards the prosumer's good: asks up, bids down."""
-        value = np.where(context.is_sell, self._sell_value, self._buy_value)
+        tariff = self.tariff_of(context)
+        least, most = tariff.feed_in_price_ueur_per_kwh, tariff.local_limit_ueur_per_kwh
+        given_up = np.rint(self._given_up * (most - least)).astype(np.int64)
+        value = np.where(context.is_sell, least + given_up, most - given_up)
         energy = np.maximum(context.energy_wh, 1)
         gain = context.battery_wh * (context.battery_price_ueur_per_kwh - value)
         mean = value + np.where(context.is_sell, -(-gain // energy), gain // energy)
-        tariff = self.setup.tariff
-        price = np.clip(mean, tariff.feed_in_price_ueur_per_kwh, tariff.retail_price_ueur_per_kwh)
-        return LimitOrders(context.energy_wh, price)
+        return LimitOrders(context.energy_wh, np.clip(mean, least, most))
 
 
 class ZeroIntelligence(Strategy):
     """Random prices under a budget constraint: "ZI-C" of Gode and Sunder (1993).
 
     Bids are uniform between the least price and the buyer's value, asks between the seller's cost
-    and the highest price. Here the value is the retail price, the cost the feed-in price, and they
+    and the highest price. Here the value is the retail price less what a local purchase is charged,
+    the cost the feed-in price, and they
     are the bounds too, so both sides draw from ``[feed-in, retail]`` anew in each interval.
 
     References
@@ -186,10 +196,10 @@ class ZeroIntelligence(Strategy):
 
     def bid(self, context: BidContext) -> LimitOrders:
         """Draw uniform integer prices."""
-        tariff = self.setup.tariff
+        tariff = self.tariff_of(context)
         price = context.rng.integers(
             tariff.feed_in_price_ueur_per_kwh,
-            tariff.retail_price_ueur_per_kwh,
+            tariff.local_limit_ueur_per_kwh,
             size=len(context.energy_wh),
             endpoint=True,
         )

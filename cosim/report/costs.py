@@ -14,14 +14,19 @@ from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, IntArray
 
-ROLES = ("prosumers", "supplier", "dso", "fees")
+ROLES = ("prosumers", "supplier", "dso", "fees", "state")
+
+LOCAL_CHARGE, NETWORK, TAXES = "local_charge_ueur", "network_ueur", "taxes_ueur"
+"""Columns of ``settlement`` where the retail price has parts. [µEUR]"""
 
 RELATIONS = ("traded_ueur", "supplier_ueur", "flexibility_ueur", "fees_ueur")
 """Columns of ``settlement`` by other party; fees are paid, positive. [µEUR]"""
 
 
 def supplier_bill_ueur(
-    metered_wh: npt.ArrayLike, retail_ueur_per_kwh: int, feed_in_ueur_per_kwh: int
+    metered_wh: npt.ArrayLike,
+    retail_ueur_per_kwh: npt.ArrayLike,
+    feed_in_ueur_per_kwh: npt.ArrayLike,
 ) -> IntArray:
     """Return what the supplier alone would charge for metered energy. [µEUR]
 
@@ -29,7 +34,7 @@ def supplier_bill_ueur(
     ----------
     metered_wh : (n,) int64
         Net injection of each interval. [Wh]
-    retail_ueur_per_kwh, feed_in_ueur_per_kwh : int
+    retail_ueur_per_kwh, feed_in_ueur_per_kwh : int or (n,) int64
         Prices of consumption and of feed-in. [µEUR/kWh]
 
     Returns
@@ -38,9 +43,22 @@ def supplier_bill_ueur(
         Cost, positive when the prosumer pays: consumption rounds up, feed-in down. [µEUR]
     """
     energy_wh = np.asarray(metered_wh, dtype=np.int64)
-    paid = -(np.minimum(energy_wh, 0) * retail_ueur_per_kwh // WH_PER_KWH)
-    earned = np.maximum(energy_wh, 0) * feed_in_ueur_per_kwh // WH_PER_KWH
+    retail, feed_in = (
+        np.asarray(price, dtype=np.int64) for price in (retail_ueur_per_kwh, feed_in_ueur_per_kwh)
+    )
+    paid = -(np.minimum(energy_wh, 0) * retail // WH_PER_KWH)
+    earned = np.maximum(energy_wh, 0) * feed_in // WH_PER_KWH
     return np.asarray(paid - earned, dtype=np.int64)
+
+
+def with_charges(settled: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of ``settlement`` with columns of charges, 0 in runs that have none.
+
+    What was charged on local trades is taken off ``supplier_ueur``: the supplier collects it.
+    """
+    if LOCAL_CHARGE not in settled:
+        return settled.assign(**{LOCAL_CHARGE: 0, NETWORK: 0, TAXES: 0})
+    return settled.assign(supplier_ueur=settled["supplier_ueur"] - settled[LOCAL_CHARGE])
 
 
 def other_costs(results: Results) -> pd.DataFrame:
@@ -81,7 +99,7 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
         and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` and
         ``cost_ueur`` (paid positive). [µEUR]
     """
-    rows = results.frame("settlement")
+    rows = with_charges(results.frame("settlement"))
     rows = rows.assign(
         cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
     )
@@ -100,15 +118,22 @@ def money_by_role(results: Results) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by interval, one column per role of :data:`ROLES`, received positive: the prosumers
-        as a group, the supplier (its bills and the rounding left over by the market), the DSO, and
-        the producers of blocks, who receive the prosumers' fees. [µEUR]
+        as a group, the supplier (its bills and the rounding left over by the market, less what it
+        owes DSO and state), the DSO, the producers of blocks, who receive the prosumers' fees, and
+        the state. [µEUR]
     """
     intervals = range(results.n_intervals)
-    rows = results.frame("settlement")
-    sums = rows.groupby("interval")[list(RELATIONS)].sum().reindex(intervals, fill_value=0)
+    rows = with_charges(results.frame("settlement"))
+    sums = (
+        rows.groupby("interval")[[*RELATIONS, NETWORK, TAXES]]
+        .sum()
+        .reindex(intervals, fill_value=0)
+    )
     others = other_costs(results).groupby("interval")["fees_ueur"].sum()
     fees = sums.fees_ueur + others.reindex(intervals, fill_value=0)
-    supplier = -(sums.traded_ueur + sums.supplier_ueur)
-    dso = -sums.flexibility_ueur
-    prosumers = -(supplier + dso + fees)
-    return pd.DataFrame({"prosumers": prosumers, "supplier": supplier, "dso": dso, "fees": fees})
+    network, state = sums[NETWORK], sums[TAXES]
+    supplier = -(sums.traded_ueur + sums.supplier_ueur) - network - state
+    dso = network - sums.flexibility_ueur
+    prosumers = -(supplier + dso + fees + state)
+    received = (prosumers, supplier, dso, fees, state)
+    return pd.DataFrame(dict(zip(ROLES, received, strict=True)))

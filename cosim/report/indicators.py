@@ -91,6 +91,10 @@ class Indicators(IndicatorSet):
         dict[str, float | None], Meaning("EUR", "received less paid, by role; adds up to zero")
     ]
     network_charge_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", _CHARGE)]
+    network_charge_collected_eur_per_kwh: Annotated[
+        float | None, Meaning("EUR/kWh", "network charges that the DSO is owed, over energy drawn")
+    ]
+    taxes_eur: Annotated[float, Meaning("EUR", "taxes and levies that the state is owed")]
     highest_vm_pu: Annotated[float | None, _OF_DELIVERED]
     lowest_vm_pu: Annotated[float | None, _OF_DELIVERED]
     highest_line_loading_percent: Annotated[float | None, _LOADING]
@@ -159,6 +163,16 @@ class Indicators(IndicatorSet):
         """Return every indicator by name, for the manifest."""
         return super().as_dict() | {k: v for part in self.parts for k, v in part.as_dict().items()}
 
+    def _collected(self) -> Rows:
+        """Return what charges collect, where there are any."""
+        if not self.network_charge_collected_eur_per_kwh and not self.taxes_eur:
+            return []
+        collected = number(self.network_charge_collected_eur_per_kwh, "EUR/kWh", 4)
+        return [
+            ("Network charge collected", collected),
+            ("Taxes and levies", number(self.taxes_eur, "EUR", 2)),
+        ]
+
     def rows(self) -> Rows:
         """Return what the terminal's summary shows but the violations."""
         difference = self.largest_difference_vm_pu
@@ -175,6 +189,7 @@ class Indicators(IndicatorSet):
                 "Network charge that would cover the DSO",
                 number(self.network_charge_eur_per_kwh, "EUR/kWh", 4),
             ),
+            *self._collected(),
             (
                 "Voltage, scheduled → delivered",
                 f"{span(self.scheduled_lowest_vm_pu, self.scheduled_highest_vm_pu)} → "

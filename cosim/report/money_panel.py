@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from cosim.report.chart_style import (
     AFTER,
+    AMBER,
     BEFORE,
     GREEN,
     PINK,
@@ -45,9 +46,11 @@ MONEY_DEFINITIONS = (
     (
         "Money by role",
         "The supplier buys at the wholesale price what all meters read, net; the DSO what else "
-        "flows in, the losses. In kind: wear, fuel, discomfort, unserved energy and closing, "
-        "borne where they arise. The network charge that would cover the DSO is what it spends "
-        "beyond its income, over the energy drawn by all connection points.",
+        "flows in, the losses. Network charges and taxes in the retail price, and their share on "
+        "local trades, are passed on to the DSO and the state. In kind: wear, fuel, discomfort, "
+        "unserved energy and closing, borne where they arise. The network charge that would cover "
+        "the DSO is what it spends beyond its penalties, over the energy drawn by all connection "
+        "points.",
     ),
 )
 
@@ -70,6 +73,7 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
             "flexibility less penalties, and losses, over the energy drawn",
             number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
         ),
+        *_charge_tiles(i),
     )
     return ReportPart(
         key="money",
@@ -77,6 +81,20 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
         tiles=tiles,
         figures=(money_chart(results), money_figure(results), cost_chart(results)),
         definitions=MONEY_DEFINITIONS,
+    )
+
+
+def _charge_tiles(i: Indicators) -> tuple[Tile, ...]:
+    """Return tiles of what charges collect, where there are any."""
+    if not i.network_charge_collected_eur_per_kwh and not i.taxes_eur:
+        return ()
+    return (
+        Tile(
+            "Network charge collected",
+            "owed to the DSO, over the energy drawn; in the retail price, and its share on local "
+            f"trades. Taxes and levies: {number(i.taxes_eur, 'EUR', 2)}",
+            number(i.network_charge_collected_eur_per_kwh, "EUR/kWh", 4),
+        ),
     )
 
 
@@ -122,8 +140,9 @@ def money_chart(results: Results) -> Chart:
         ("supplier", "supplier", BEFORE, "dash"),
         ("dso", "DSO", GREEN, "dot"),
         ("fees", "block producers (fees)", PINK, "dashdot"),
+        ("state", "state (taxes)", AMBER, "longdash"),
     ):
-        if role == "fees" and not money[role].any():
+        if role in ("fees", "state") and not money[role].any():
             continue
         balance = eur_from_ueur(money[role].cumsum().to_numpy())
         figure.add_trace(axis.line(balance, f"{name} [EUR]", colour, dash=dash))

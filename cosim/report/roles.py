@@ -12,10 +12,13 @@ Roles:
 * connection points outside of it: their meter readings are billed at the supplier's prices, off
   chain;
 * the supplier buys what all meters together read, net, at the wholesale price, and sells what they
-  fed in;
-* the DSO pays for flexibility, receives penalties, and buys at the wholesale price what flows in
-  and no meter read: technical losses, and what false or silent meters leave out. So network
-  operators procure their losses in most of Europe (2nd CEER Report on Power Losses, 2020);
+  fed in; of what it is paid it owes the DSO network charges and the state taxes, where the retail
+  price has parts, from the moment they arise, so that it keeps the energy's margin;
+* the DSO receives network charges and penalties, pays for flexibility, and buys at the wholesale
+  price what flows in and no meter read: technical losses, and what false or silent meters leave
+  out. So network operators procure their losses in most of Europe (2nd CEER Report on Power Losses,
+  2020);
+* the state receives taxes and levies;
 * producers of blocks receive the fees of the ledger that members pay;
 * others receive what members paid within further mechanisms and no member received.
 """
@@ -28,9 +31,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cosim.devices.catalogue import registered
-from cosim.report.costs import other_costs, physical_wh, supplier_bill_ueur
+from cosim.report.costs import (
+    NETWORK,
+    TAXES,
+    other_costs,
+    physical_wh,
+    supplier_bill_ueur,
+    with_charges,
+)
 from cosim.report.resource_cost import (
     IN_KIND,
     imported_kwh,
@@ -39,10 +50,11 @@ from cosim.report.resource_cost import (
     valuation,
 )
 from cosim.results.reader import Results
-from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur, ueur_from_eur
+from cosim.units import WH_PER_KWH, eur_from_ueur, ueur_from_eur
 
 WITH_PV, WITHOUT_PV, OUTSIDE = "with_generation", "without_generation", "outside_market"
-SUPPLIER, DSO, LEDGER, OTHERS, UPSTREAM = "supplier", "dso", "ledger", "others", "upstream"
+SUPPLIER, DSO, STATE, LEDGER = "supplier", "dso", "state", "ledger"
+OTHERS, UPSTREAM = "others", "upstream"
 
 ROLES: dict[str, str] = {
     WITH_PV: "Members with generation",
@@ -50,6 +62,7 @@ ROLES: dict[str, str] = {
     OUTSIDE: "Outside the market",
     SUPPLIER: "Supplier",
     DSO: "DSO",
+    STATE: "State",
     LEDGER: "Block producers",
     OTHERS: "Others",
     UPSTREAM: "Upstream",
@@ -59,6 +72,8 @@ ROLES: dict[str, str] = {
 PAYMENTS: dict[str, str] = {
     "market": "Market",
     "supply": "Supply",
+    "network": "Network charges",
+    "taxes": "Taxes",
     "flexibility": "Flexibility",
     "agreements": "Agreements",
     "fees": "Fees",
@@ -97,7 +112,7 @@ def money_table(results: Results) -> MoneyTable:
     """Return what each role received over the run, by payment."""
     paid_ueur = {role: dict.fromkeys(PAYMENTS, 0) for role in ROLES}
     group = roles_of_points(results)
-    settled = results.frame("settlement")
+    settled = with_charges(results.frame("settlement"))
     others = other_costs(results)
     for frame, column, payment, sign, payee in (
         (settled, "traded_ueur", "market", 1, SUPPLIER),
@@ -110,13 +125,15 @@ def money_table(results: Results) -> MoneyTable:
         for name, amount_ueur in frame.groupby(frame["prosumer"].astype(str))[column].sum().items():
             paid_ueur[group[str(name)]][payment] += sign * int(amount_ueur)
             paid_ueur[payee][payment] -= sign * int(amount_ueur)
-    outside_wh = _readings_outside(results, group)
-    _supply_outside(results, paid_ueur, outside_wh)
+    for payee, payment, column in ((DSO, "network", NETWORK), (STATE, "taxes", TAXES)):
+        _pass_on(paid_ueur, payee, payment, int(settled[column].sum()))
+    outside = _readings_outside(results, group)
+    _supply_outside(results, paid_ueur, outside)
     amounts = {
         role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
         for role, own in paid_ueur.items()
     }
-    read_kwh = (int(physical_wh(results).sum()) + int(outside_wh.sum())) / WH_PER_KWH
+    read_kwh = (int(physical_wh(results).sum()) + int(outside["metered_wh"].sum())) / WH_PER_KWH
     _wholesale(results, amounts, read_kwh)
     in_kind = dict.fromkeys(ROLES, 0.0)
     for name, cost_eur in in_kind_costs(results)[list(IN_KIND)].sum(axis=1).items():
@@ -148,7 +165,9 @@ def roles_of_points(results: Results) -> dict[str, str]:
 
 
 def network_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float | None:
-    """Return the charge on drawn energy that would cover what the DSO spends beyond its income.
+    """Return the charge on drawn energy that would cover what the DSO spends.
+
+    Its income from penalties is taken off; what network charges it collects is not.
 
     Returns
     -------
@@ -156,12 +175,27 @@ def network_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float | N
         On every kWh that a connection point draws net in an interval; 0 where it spends nothing,
         None where nobody draws anything or the losses are not known. [EUR/kWh]
     """
-    readings = results.frame("prosumers", ("metered_wh",))["metered_wh"]
-    drawn_kwh = float(-readings.clip(upper=0).sum()) / WH_PER_KWH
-    spent_eur = -table.received_eur(DSO)
+    drawn_kwh = _drawn_kwh(results)
+    spent_eur = table.amounts_eur[DSO]["network"] - table.received_eur(DSO)
     if not drawn_kwh or math.isnan(spent_eur):
         return None
     return max(spent_eur, 0.0) / drawn_kwh
+
+
+def collected_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float | None:
+    """Return the network charges that the DSO is owed, over the energy drawn. [EUR/kWh]
+
+    To compare with :func:`network_charge_eur_per_kwh`: lower than the charge in the retail price as
+    far as energy is traded locally; None where nobody draws anything.
+    """
+    drawn_kwh = _drawn_kwh(results)
+    return table.amounts_eur[DSO]["network"] / drawn_kwh if drawn_kwh else None
+
+
+def _drawn_kwh(results: Results) -> float:
+    """Return what connection points draw, each interval by itself. [kWh]"""
+    readings = results.frame("prosumers", ("metered_wh",))["metered_wh"]
+    return float(-readings.clip(upper=0).sum()) / WH_PER_KWH
 
 
 def welfare_indicators(results: Results) -> dict[str, Any]:
@@ -173,26 +207,67 @@ def welfare_indicators(results: Results) -> dict[str, Any]:
         "resource_cost_eur": {name: _known(part) for name, part in cost.parts().items()},
         "money_by_role_eur": {role: _known(table.received_eur(role)) for role in ROLES},
         "network_charge_eur_per_kwh": network_charge_eur_per_kwh(results, table),
+        "network_charge_collected_eur_per_kwh": collected_charge_eur_per_kwh(results, table),
+        "taxes_eur": table.amounts_eur[STATE]["taxes"],
     }
 
 
-def _readings_outside(results: Results, group: Mapping[str, str]) -> IntArray:
-    """Return readings of every interval at connection points that are no members. [Wh]"""
-    rows = results.frame("prosumers", ("prosumer", "metered_wh"))
+def _readings_outside(results: Results, group: Mapping[str, str]) -> pd.DataFrame:
+    """Return interval and reading of connection points that are no members. [Wh]"""
+    rows = results.frame("prosumers", ("interval", "prosumer", "metered_wh"))
     outside = rows["prosumer"].astype(str).map(group) == OUTSIDE
-    return rows.loc[outside, "metered_wh"].to_numpy(dtype=np.int64)
+    return rows.loc[outside, ["interval", "metered_wh"]].astype("int64")
+
+
+def prices_ueur_per_kwh(results: Results) -> pd.DataFrame:
+    """Return the supplier's prices by interval, as every account was settled. [µEUR/kWh]
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by interval, with ``retail``, ``feed_in``, ``network`` and ``taxes``.
+    """
+    settled = results.frame("settlement")
+    intervals = range(results.n_intervals)
+    if "retail_price_ueur_per_kwh" not in settled:
+        market = results.scenario_fields["market"]
+        fixed = {
+            "retail": ueur_from_eur(market["retail_eur_per_kwh"]),
+            "feed_in": ueur_from_eur(market["feed_in_eur_per_kwh"]),
+            "network": 0,
+            "taxes": 0,
+        }
+        return pd.DataFrame(fixed, index=pd.Index(intervals, name="interval"))
+    columns = {
+        "retail_price_ueur_per_kwh": "retail",
+        "feed_in_price_ueur_per_kwh": "feed_in",
+        "network_ueur_per_kwh": "network",
+        "taxes_ueur_per_kwh": "taxes",
+    }
+    first = settled.groupby("interval")[list(columns)].first().reindex(intervals)
+    return first.ffill().bfill().astype("int64").rename(columns=columns)
+
+
+def _pass_on(
+    paid_ueur: dict[str, dict[str, int]], payee: str, payment: str, amount_ueur: int
+) -> None:
+    """Let the supplier pay what it collected for another."""
+    paid_ueur[SUPPLIER][payment] -= amount_ueur
+    paid_ueur[payee][payment] += amount_ueur
 
 
 def _supply_outside(
-    results: Results, paid_ueur: dict[str, dict[str, int]], readings_wh: IntArray
+    results: Results, paid_ueur: dict[str, dict[str, int]], outside: pd.DataFrame
 ) -> None:
-    """Bill those outside the market at the supplier's prices."""
-    market = results.scenario_fields["market"]
+    """Bill those outside the market at the supplier's prices, charges among them."""
+    readings_wh = outside["metered_wh"].to_numpy()
+    prices = prices_ueur_per_kwh(results).reindex(outside["interval"])
     bill = supplier_bill_ueur(
-        readings_wh,
-        ueur_from_eur(market["retail_eur_per_kwh"]),
-        ueur_from_eur(market["feed_in_eur_per_kwh"]),
+        readings_wh, prices["retail"].to_numpy(), prices["feed_in"].to_numpy()
     )
+    for payee, payment in ((DSO, "network"), (STATE, "taxes")):
+        charged = np.maximum(-readings_wh, 0) * prices[payment].to_numpy() // WH_PER_KWH
+        _pass_on(paid_ueur, payee, payment, int(charged.sum()))
     paid_ueur[OUTSIDE]["supply"] -= int(bill.sum())
     paid_ueur[SUPPLIER]["supply"] += int(bill.sum())
 

@@ -21,6 +21,7 @@ from cosim.results.columns import (
     integer,
     interval,
     number,
+    price,
     text,
     ueur,
     wh,
@@ -150,6 +151,15 @@ CORE = (
             ueur("flexibility_ueur", "received from the DSO, less penalties"),
             ueur("fees_ueur", "transaction fees paid, positive"),
             flag("estimated", "meter was silent, an agreed estimate settled"),
+        ),
+        further=(
+            price("retail_price_ueur_per_kwh", "what the supplier charges, with all parts"),
+            price("feed_in_price_ueur_per_kwh", "what the supplier pays"),
+            price("network_ueur_per_kwh", "network charge in the retail price"),
+            price("taxes_ueur_per_kwh", "taxes and levies in the retail price"),
+            ueur("local_charge_ueur", "paid for network and taxes on local trades, positive"),
+            ueur("network_ueur", "what the supplier owes the DSO because of it, positive"),
+            ueur("taxes_ueur", "what the supplier owes the state because of it, positive"),
         ),
     ),
     Table(

@@ -23,6 +23,7 @@ from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.tariffs import with_values
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
@@ -128,6 +129,7 @@ def run_scenario(
         ExitStack() as stack,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
+            scenario = with_values(scenario)
             grid = prepare_grid(scenario)
             population, bidders = prepare_prosumers(scenario, grid)
             engine = None

@@ -32,6 +32,7 @@ from cosim.grid.tap_control import TapControls
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
+from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
 from cosim.prosumers.bidding import Bidders
@@ -45,7 +46,7 @@ from cosim.prosumers.profiles import load_window
 from cosim.prosumers.variation import with_variation
 from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
-from cosim.scenario.prosumers import ProsumerSeeds, Tariff
+from cosim.scenario.prosumers import ProsumerSeeds
 from cosim.seeds import assign_shares, child_seed
 from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
 
@@ -174,10 +175,9 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
         past = None if past is None else with_shared_battery(past, shared)
     lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
     known = Known(time.start, lead_s, metering_s, past, published)
-    terms = MarketTerms.of(scenario.market)
-    tariff = Tariff(terms.retail_price_ueur_per_kwh, terms.feed_in_price_ueur_per_kwh)
     forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)
-    return population, Bidders(population, forecasts, settings, tariff, seeds, shared=shared)
+    tariffs = tariffs_of(scenario)
+    return population, Bidders(population, forecasts, settings, tariffs, seeds, shared=shared)
 
 
 SETUP_GAS_LIMIT = 30_000_000
@@ -311,7 +311,7 @@ def deploy_mechanisms(scenario: Scenario, deployment: Deployment) -> None:
     mechanisms = scenario.mechanisms()
     for mechanism in (each for each in mechanisms if each.is_default):
         deployment.plays.append(mechanism.deploy(deployment, scenario))
-    wallet_ueur = MarketTerms.of(scenario.market).account_ueur
+    wallet_ueur = MarketTerms.of(scenario).account_ueur
     deployment.fund(wallet_ueur, scenario.clock().window_opens_s(0))
     for mechanism in (each for each in mechanisms if not each.is_default):
         deployment.plays.append(mechanism.deploy(deployment, scenario))

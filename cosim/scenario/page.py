@@ -62,11 +62,21 @@ def markdown(shipped_only: bool = False) -> str:
     return "".join(parts)
 
 
-def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+def _sections(
+    path: str, model: type[BaseModel], known: set[type[BaseModel]] | None = None
+) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield sections with their paths; of those in place of a number, the first of each only."""
+    known = set() if known is None else known
     yield path, model
     for name, field in model.model_fields.items():
         for inner, many in _models(field.annotation):
-            yield from _sections(f"{path}.{name}".lstrip(".") + ("[]" if many else ""), inner)
+            if _in_place_of_number(field.annotation):
+                if inner in known:
+                    continue
+                known.add(inner)
+            yield from _sections(
+                f"{path}.{name}".lstrip(".") + ("[]" if many else ""), inner, known
+            )
 
 
 def _models(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
@@ -84,8 +94,17 @@ def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (types.UnionType, typing.Union)
 
 
+def _in_place_of_number(annotation: Any) -> bool:
+    """Tell if a field takes a number or sections that stand for one."""
+    return _is_union(annotation) and any(
+        (typing.get_args(inner) or (inner,))[0] is float for inner in typing.get_args(annotation)
+    )
+
+
 def _type(field: FieldInfo) -> str:
     annotation = field.annotation
+    if any(True for _ in _models(annotation)) and _in_place_of_number(annotation):
+        return "number or section"
     if any(True for _ in _models(annotation)):
         if typing.get_origin(annotation) is tuple:
             return "list of sections"
@@ -133,6 +152,8 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "**required**" if field.is_required() else "none"
     if any(True for _ in _models(field.annotation)):
+        if isinstance(field.default, float):
+            return f"`{field.default}`"
         return "none" if field.default is None else ""
     if field.default is None or field.default == "":
         return "none"

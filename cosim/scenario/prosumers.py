@@ -21,6 +21,7 @@ from cosim.devices.battery import BatterySettings
 from cosim.devices.catalogue import registered
 from cosim.errors import ScenarioError
 from cosim.plugins import FORECASTS, STRATEGIES
+from cosim.scenario.tariff import Tariff as Tariff
 from cosim.seeds import child_seed
 from cosim.settings import Fraction, Model, NonNegative, Positive
 
@@ -270,22 +271,6 @@ class ProsumerSettings(_DeviceSections):
             if isinstance(found := getattr(self, name), kind):
                 return found
         return kind()
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """The supplier's prices, which every prosumer can fall back on.
-
-    Parameters
-    ----------
-    retail_price_ueur_per_kwh : int
-        What a prosumer pays the supplier. [µEUR/kWh]
-    feed_in_price_ueur_per_kwh : int
-        What the supplier pays a prosumer. [µEUR/kWh]
-    """
-
-    retail_price_ueur_per_kwh: int
-    feed_in_price_ueur_per_kwh: int
 
 
 @dataclass(frozen=True, slots=True)

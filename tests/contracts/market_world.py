@@ -90,10 +90,10 @@ class Contract:
 class Market(Contract):
     """The local market with its settlement: each function is called on the contract that has it."""
 
-    def __init__(self, engine: Engine, parameters: Sequence[Any], silent_estimate_wh: int) -> None:
+    def __init__(self, engine: Engine, parameters: Sequence[Any], settling: Sequence[Any]) -> None:
         super().__init__(engine, compile_contract("LocalMarket"), *parameters)
         self.settlement = Contract(
-            engine, compile_contract("MarketSettlement"), self.address, silent_estimate_wh
+            engine, compile_contract("MarketSettlement"), self.address, *settling
         )
         self.logging = self.settlement.logging = (self, self.settlement)
 
@@ -129,9 +129,9 @@ class MarketWorld:
 
     def deploy_market(self, **overrides: Any) -> Market:
         """Another local market, with some of its parameters changed."""
-        estimate = overrides.get("silent_estimate_wh", SILENT_ESTIMATE_WH)
         settlement = next_settlement(self.engine, address("deployer"))
-        return Market(self.engine, self._parameters(settlement, **overrides), estimate)
+        terms = self._parameters(settlement, **overrides)
+        return Market(self.engine, terms, self._settling(**overrides))
 
     def deploy_flexibility(self, **overrides: Any) -> Contract:
         """Another flexibility market, with some of its parameters changed."""
@@ -164,7 +164,6 @@ class MarketWorld:
             "supplier": address(SUPPLIER),
             "settlement": settlement,
             "retail": RETAIL,
-            "feed_in": FEED_IN,
             "first_delivery_s": FIRST_DELIVERY_S,
             "step_s": STEP_S,
             "order_lead_s": ORDER_LEAD_S,
@@ -176,6 +175,22 @@ class MarketWorld:
             "sealed_deposit": 0,
             "challenge_s": 0,
             "clearing_bond": 0,
+        }
+        parameters |= {key: value for key, value in overrides.items() if key in parameters}
+        return list(parameters.values())
+
+    def _settling(self, **overrides: Any) -> list[Any]:
+        parameters = {
+            "silent_estimate_wh": SILENT_ESTIMATE_WH,
+            "base_retail": overrides.get("retail", RETAIL),
+            "feed_in": FEED_IN,
+            "network": 0,
+            "taxes": 0,
+            "local_network_ppm": 0,
+            "local_taxes_ppm": 0,
+            "prices_change": False,
+            "dso": bytes(20),
+            "state": bytes(20),
         }
         parameters |= {key: value for key, value in overrides.items() if key in parameters}
         return list(parameters.values())

@@ -16,6 +16,7 @@ from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.funding import issue, mined
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.tariffs import fixed_tariff
 from cosim.mechanisms.membership import members
 from cosim.messages.agreements import SharedBattery
 from cosim.scenario import Scenario
@@ -144,6 +145,7 @@ def storage_setup(
 
 
 def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> StorageTerms:
+    prices = fixed_tariff(scenario, "community_storage")
     return StorageTerms(
         owner=settings.name,
         total_shares=settings.shares,
@@ -153,8 +155,8 @@ def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> St
         charge_permille=settings.charge_permille,
         discharge_permille=settings.discharge_permille,
         loss_limit_wh=wh_from_kwh(settings.loss_limit_kwh),
-        retail_price_ueur_per_kwh=ueur_from_eur(scenario.market.retail_eur_per_kwh),
-        feed_in_price_ueur_per_kwh=ueur_from_eur(scenario.market.feed_in_eur_per_kwh),
+        retail_price_ueur_per_kwh=prices.retail_price_ueur_per_kwh,
+        feed_in_price_ueur_per_kwh=prices.feed_in_price_ueur_per_kwh,
     )
 
 

@@ -49,7 +49,7 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         from cosim.mechanisms.local_market.play import LocalMarketPlay
         from cosim.mechanisms.local_market.terms import MarketTerms
 
-        terms = FlexibilityTerms.of(self.settings, MarketTerms.of(scenario.market))
+        terms = FlexibilityTerms.of(self.settings, MarketTerms.of(scenario))
         client = FlexibilityMarket.deploy(
             deployment.chain,
             deployment.operator.address,

@@ -36,11 +36,11 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members deposit and join when the run is funded."""
-        from cosim.mechanisms.local_market.deploying import deploy_market
+        from cosim.mechanisms.local_market.deploying import NOBODY, deploy_market
         from cosim.mechanisms.local_market.play import LocalMarketPlay
         from cosim.mechanisms.local_market.terms import MarketTerms
 
-        terms, clock = MarketTerms.of(self.settings), scenario.clock()
+        terms, clock = MarketTerms.of(scenario), scenario.clock()
         contracts = deploy_market(
             deployment.chain,
             deployment.operator.address,
@@ -50,6 +50,8 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
             meters=deployment.meter_registry.address,
             supplier=deployment.supplier.address,
             first_delivery_s=clock.start_s,
+            dso=deployment.dso.address if terms.has_charges else NOBODY,
+            state=deployment.state.address if terms.has_charges else NOBODY,
         )
         deployment.clients.extend(contracts)
         return LocalMarketPlay(deployment, clock, terms)

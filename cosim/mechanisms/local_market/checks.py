@@ -20,6 +20,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     KEY,
     MARKET,
     SETTLEMENT,
+    announcement_intervals,
     check_debts,
     check_metering,
     check_schedules,
@@ -58,8 +59,8 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
-        """Return the interval that each top-up was made for."""
-        return top_up_intervals(history)
+        """Return the interval that each top-up was made for, and that prices were announced in."""
+        return top_up_intervals(history) | announcement_intervals(history)
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare energy sold with energy bought, interval by interval."""
@@ -114,9 +115,9 @@ class OrderChecks:
     @cached_property
     def cleared(self) -> dict[int, Clearing]:
         """Clearing of each interval's orders."""
-        terms = MarketTerms.of(self.settings)
+        terms = MarketTerms.of(self.history.scenario)
         return {
-            interval: terms.clear(list(book.values()))
+            interval: terms.clear(list(book.values()), interval)
             for interval, book in self.order_books.items()
         }
 

@@ -101,6 +101,7 @@ def clear(
     *,
     retail_price_ueur_per_kwh: int = 0,
     feed_in_price_ueur_per_kwh: int = 0,
+    taken_price_ueur_per_kwh: int | None = None,
 ) -> Clearing:
     """Clear a book under a pricing rule.
 
@@ -115,7 +116,10 @@ def clear(
         In the order of arrival; None is a sealed order that was never revealed, and is not filled.
     rule : PricingRule
     retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        The supplier's prices, which only rules that set the price look at. [µEUR/kWh]
+        The supplier's prices, which only rules that set the price look at; the first without what
+        local trades are charged. [µEUR/kWh]
+    taken_price_ueur_per_kwh : int, optional
+        What a buyer names who takes any price; default: the retail price. [µEUR/kWh]
 
     Returns
     -------
@@ -129,7 +133,8 @@ def clear(
     """
     bids, asks = _Side.of(book, is_sell=False), _Side.of(book, is_sell=True)
     if rule.sets_price:
-        _require_takers(book, retail_price_ueur_per_kwh)
+        taken = taken_price_ueur_per_kwh
+        _require_takers(book, retail_price_ueur_per_kwh if taken is None else taken)
     volume_wh = _crossing_volume(bids, asks)
     buy_price = sell_price = 0
     fills: dict[int, int] = {}

@@ -7,9 +7,16 @@ from cosim.chain.functions import Static
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement, next_settlement
 
+NOBODY = bytes(20)
+
 
 def deploy_market(
-    chain: Chain, sender: bytes, *terms: object, **by_name: Static
+    chain: Chain,
+    sender: bytes,
+    *terms: object,
+    dso: bytes = NOBODY,
+    state: bytes = NOBODY,
+    **by_name: Static,
 ) -> tuple[LocalMarket, MarketSettlement]:
     """Deploy the market, and right after it its settlement.
 
@@ -21,6 +28,8 @@ def deploy_market(
         Deploying account, without a transaction in the mempool.
     *terms
         Hold arguments of the two constructors as attributes under their names.
+    dso, state : bytes
+        Who network charges and taxes are passed on to; nobody where there are none.
     **by_name
         Other arguments of the market's constructor.
 
@@ -33,4 +42,7 @@ def deploy_market(
     """
     settlement = next_settlement(chain.engine, sender)
     market = LocalMarket.deploy(chain, sender, *terms, settlement=settlement, **by_name)
-    return market, MarketSettlement.deploy(chain, sender, *terms, local_market=market.address)
+    settling = MarketSettlement.deploy(
+        chain, sender, *terms, local_market=market.address, dso=dso, state=state
+    )
+    return market, settling

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.gas.bench import Bench, account
@@ -24,6 +26,7 @@ from cosim.mechanisms.local_market.gas_community import (
     Community,
 )
 from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.scenario.tariff import Tariffs
 
 N_ORDERS = 100
 SALT = keccak(b"gas: salt")
@@ -36,6 +39,7 @@ def local_market(bench: Bench) -> None:
     _sealed_orders(bench)
     _forms_of_clearing(bench)
     _challenge(bench)
+    _prices_and_charges(bench)
 
 
 def _accounts_and_settlement(bench: Bench) -> None:
@@ -74,6 +78,28 @@ def _accounts_and_settlement(bench: Bench) -> None:
     community.settlement.measure("meter of exporter", "report", 2, 5_432, case="without an order")
     community.end_metering(2)
     community.settlement.measure("anyone", "settleSilent", 2, account("silent"))
+
+
+def _prices_and_charges(bench: Bench) -> None:
+    first, changed = (299_123, 80_123, 90_123, 60_123), (280_123, 70_123, 91_123, 61_123)
+    retail, feed_in, network, taxes = np.array([first, changed, changed, first], dtype=np.int64).T
+    tariffs = Tariffs(retail, feed_in, network, taxes, 430_000, 1_000_000)
+    community = Community(bench, name="with charges", tariffs=tariffs)
+    for name in ("buyer", "seller"):
+        community.join(name)
+    community.fund(SUPPLIER, community.market)
+    settlement = community.settlement
+    settlement.measure(SUPPLIER, "announcePrices", 1, *changed, case="first")
+    settlement.measure(SUPPLIER, "announcePrices", 3, *first)
+    for interval, case in ((2, "first with charges"), (4, "with charges")):
+        community.open_window(interval)
+        community.order("buyer", interval, False, 1_234, 150_123)
+        community.order("seller", interval, True, 1_234, 123_456)
+        community.close_gate(interval)
+        community.market.do("anyone", "clear", interval)
+        community.deliver(interval)
+        settlement.measure("meter of buyer", "report", interval, -1_345, case=case)
+        settlement.measure("anyone", "passOnCharges", case="first" if interval == 2 else "")
 
 
 def _sealed_orders(bench: Bench) -> None:

@@ -17,11 +17,13 @@ from cosim.gas.bench import (
     Deployed,
     account,
 )
+from cosim.mechanisms.local_market.deploying import NOBODY
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.settlement_client import next_settlement
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.scenario.tariff import Tariffs
 
-SUPPLIER = "supplier"
+SUPPLIER, DSO, STATE = "supplier", "DSO", "state"
 
 STEP_S, ORDER_LEAD_S, GATE_CLOSURE_S, METERING_S = 900, 600, 180, 240
 REVEAL_S, SEALED_DEPOSIT_UEUR = 60, 1_234_567
@@ -49,6 +51,8 @@ class Community:
         Tells the deploying account from those of other communities.
     measured : bool
         Whether the deployment is noted.
+    tariffs : Tariffs, optional
+        Prices that change, with charges.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Community:
         sealed: bool = False,
         name: str = "",
         measured: bool = False,
+        tariffs: Tariffs | None = None,
     ) -> None:
         self.bench = bench
         self.token, self.meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
@@ -76,6 +81,7 @@ class Community:
             sealed_deposit_ueur=SEALED_DEPOSIT_UEUR if sealed else 0,
             challenge_s=CHALLENGE_S if is_committed else 0,
             clearing_bond_ueur=CLEARING_BOND_UEUR if is_committed else 0,
+            tariffs=tariffs,
         )
         deployer = f"deployer of LocalMarket {name}".rstrip()
         self.market = bench.deploy(
@@ -96,6 +102,8 @@ class Community:
             sender=deployer,
             measured=measured,
             local_market=self.market.address,
+            dso=account(DSO) if tariffs is not None else NOBODY,
+            state=account(STATE) if tariffs is not None else NOBODY,
         )
 
     def open_window(self, interval: int) -> None:

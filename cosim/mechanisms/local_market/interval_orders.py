@@ -106,7 +106,7 @@ class IntervalOrders(SupplierAccounts):
 
     def clear_book(self, interval: int) -> Clearing:
         """Compute the clearing of the interval's order book, without doing it."""
-        return self.terms.clear(self._interval(interval).book)
+        return self.terms.clear(self._interval(interval).book, interval)
 
     def place_order(self, interval: int, order: Order) -> None:
         """Accept an open order and lock its escrow.

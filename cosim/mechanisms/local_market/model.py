@@ -11,6 +11,8 @@ from __future__ import annotations
 from cosim.mechanisms.local_market.clearing_forms import ClearedIntervals
 from cosim.mechanisms.local_market.interval_orders import Interval, escrow_ueur
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
+from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.scenario.tariff import Tariff
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
@@ -19,8 +21,7 @@ def settle_reading(
     filled_wh: int,
     price_ueur_per_kwh: int,
     reading: Reading,
-    retail_price_ueur_per_kwh: int,
-    feed_in_price_ueur_per_kwh: int,
+    prices: Tariff,
 ) -> Settlement:
     """Settle one account's interval: the amounts due, even if nobody can pay them.
 
@@ -32,10 +33,11 @@ def settle_reading(
         How much of it was filled. [Wh]
     price_ueur_per_kwh : int
         At which the order trades. [µEUR/kWh]
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        The supplier's. [µEUR/kWh]
     reading : Reading
         Of the account's meter.
+    prices : Tariff
+        The supplier's in the interval. It passes on the charges in the price of what it supplies,
+        and what is charged on energy that was bought locally, as far as it was drawn.
 
     Returns
     -------
@@ -47,14 +49,70 @@ def settle_reading(
         trade_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
     residual_wh = reading.net_wh - contracted_wh
     if residual_wh < 0:
-        supplier_ueur = -amount_due_ueur(-residual_wh, retail_price_ueur_per_kwh)
+        supplier_ueur = -amount_due_ueur(-residual_wh, prices.retail_price_ueur_per_kwh)
     else:
-        supplier_ueur = amount_earned_ueur(residual_wh, feed_in_price_ueur_per_kwh)
-    return Settlement(contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated)
+        supplier_ueur = amount_earned_ueur(residual_wh, prices.feed_in_price_ueur_per_kwh)
+    supplied_wh, local_wh = max(-residual_wh, 0), max(min(-contracted_wh, -reading.net_wh), 0)
+    charges = charges_ueur(prices, supplied_wh, local_wh)
+    return Settlement(
+        contracted_wh, reading.net_wh, trade_ueur, supplier_ueur, reading.estimated, *charges
+    )
+
+
+def charges_ueur(prices: Tariff, supplied_wh: int, local_wh: int) -> tuple[int, int, int]:
+    """Return what is charged on local trades, and what the supplier owes DSO and state. [µEUR]
+
+    Parameters
+    ----------
+    prices : Tariff
+    supplied_wh, local_wh : int
+        Energy bought from the supplier, and energy bought locally and drawn. [Wh]
+    """
+    local_network, local_taxes = prices.local_network_ueur_per_kwh, prices.local_taxes_ueur_per_kwh
+    return (
+        amount_due_ueur(local_wh, local_network + local_taxes),
+        amount_earned_ueur(supplied_wh, prices.network_ueur_per_kwh)
+        + amount_earned_ueur(local_wh, local_network),
+        amount_earned_ueur(supplied_wh, prices.taxes_ueur_per_kwh)
+        + amount_earned_ueur(local_wh, local_taxes),
+    )
 
 
 class LocalMarketModel(ClearedIntervals):
-    """State of the local market."""
+    """State of the local market.
+
+    Parameters
+    ----------
+    supplier : str
+        Account that buys and sells the residual, and collects network charges and taxes.
+    terms : MarketTerms
+    """
+
+    def __init__(self, supplier: str, terms: MarketTerms) -> None:
+        super().__init__(supplier, terms)
+        self.owed_network_ueur = self.owed_taxes_ueur = 0
+
+    def pass_on_charges(self, dso: str, state: str) -> tuple[int, int]:
+        """Pay DSO and state what the supplier collected for them, as far as it can. [µEUR]
+
+        Raises
+        ------
+        ContractRevert
+            If nothing is owed.
+        """
+        owed = (self.owed_network_ueur, self.owed_taxes_ueur)
+        self._require(any(owed), "no charges to pass on")
+        paid = [self._pass_on(name, own) for name, own in zip((dso, state), owed, strict=True)]
+        self.owed_network_ueur -= paid[0]
+        self.owed_taxes_ueur -= paid[1]
+        return paid[0], paid[1]
+
+    def _pass_on(self, account: str, amount_ueur: int) -> int:
+        balance = self.balance_of(self.supplier)
+        paid = min(amount_ueur, balance - min(balance, self.claims_total_ueur))
+        self._add(self.supplier, -paid)
+        self._add(account, paid)
+        return paid
 
     def reading_of(self, interval: int, account: str) -> Reading | None:
         """Return the reading that the account's interval was settled with, if it was."""
@@ -144,15 +202,16 @@ class LocalMarketModel(ClearedIntervals):
             filled_wh,
             price,
             reading,
-            self.terms.retail_price_ueur_per_kwh,
-            self.terms.feed_in_price_ueur_per_kwh,
+            self.terms.at(interval),
         )
         if order is not None:
             self._add(account, self._released_ueur(state, account))
         elif account in state.index_of:
             self._add(self.supplier, self.terms.sealed_deposit_ueur)
         state.readings[account] = reading
-        self._settle_dues(account, -settlement.supplier_ueur)
+        self.owed_network_ueur += settlement.network_ueur
+        self.owed_taxes_ueur += settlement.taxes_ueur
+        self._settle_dues(account, settlement.local_charge_ueur - settlement.supplier_ueur)
         return settlement
 
     def _released_ueur(self, state: Interval, account: str) -> int:

@@ -75,6 +75,10 @@ class Settlement:
         Due from the supplier for the residual; negative is due to it. [µEUR]
     estimated : bool
         The meter was silent.
+    local_charge_ueur : int
+        Due to the supplier for network charge and taxes on energy bought locally. [µEUR]
+    network_ueur, taxes_ueur : int
+        What the supplier owes DSO and state because of it. [µEUR]
     """
 
     contracted_wh: int
@@ -82,6 +86,9 @@ class Settlement:
     trade_ueur: int
     supplier_ueur: int
     estimated: bool = False
+    local_charge_ueur: int = 0
+    network_ueur: int = 0
+    taxes_ueur: int = 0
 
     @property
     def residual_wh(self) -> int:

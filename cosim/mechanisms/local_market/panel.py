@@ -19,6 +19,8 @@ from cosim.report.chart_style import (
     AFTER,
     BEFORE,
     GREEN,
+    PINK,
+    SKY,
     Chart,
     TimeAxis,
     filled,
@@ -29,10 +31,11 @@ from cosim.report.chart_style import (
 from cosim.report.comparison import Column, Comparison, Figure, Indicators, Shown, indicator
 from cosim.report.ledger import confirmations
 from cosim.report.panel import ReportPart, Tile
+from cosim.report.roles import prices_ueur_per_kwh
 from cosim.report.series import per_interval
 from cosim.report.text import confirmations_text, number, on_top, percent
 from cosim.results.reader import Results
-from cosim.units import UEUR_PER_EUR, WH_PER_KWH, FloatArray
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH, FloatArray, eur_from_ueur
 
 STEPS_MAX = 400
 """Most steps of a distribution; of more orders, so many quantiles are drawn."""
@@ -152,10 +155,29 @@ def _terms(results: Results) -> list[tuple[str, str]]:
         ("Positions", POSITIONS[market["position"]]),
         (
             "Supplier's prices",
-            f"{market['retail_eur_per_kwh']:g} EUR/kWh retail, "
-            f"{market['feed_in_eur_per_kwh']:g} EUR/kWh feed-in",
+            prices_text(results),
         ),
     ]
+
+
+def prices_text(results: Results) -> str:
+    """Return the supplier's prices in words; where they change, the lowest and the highest."""
+    prices = prices_ueur_per_kwh(results)
+
+    def span(name: str) -> str:
+        low, high = (
+            eur_from_ueur(int(value)) for value in (prices[name].min(), prices[name].max())
+        )
+        return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+    text = f"{span('retail')} EUR/kWh retail, {span('feed_in')} EUR/kWh feed-in"
+    if not prices[["network", "taxes"]].to_numpy().any():
+        return text
+    share = results.scenario_fields["market"]["local_share"]
+    return (
+        f"{text}; of retail {span('network')} are network charge and {span('taxes')} taxes, of "
+        f"which local trades pay {share['network']:.0%} and {share['taxes']:.0%}"
+    )
 
 
 def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
@@ -249,7 +271,7 @@ def market_chart(results: Results) -> Chart:
     )
     if trades.empty:
         return chart
-    axis, market = TimeAxis(results), results.scenario_fields["market"]
+    axis = TimeAxis(results)
     energy = per_interval(results, trades["interval"], trades["energy_wh"], 1 / WH_PER_KWH)
     worth = per_interval(
         results,
@@ -260,8 +282,14 @@ def market_chart(results: Results) -> Chart:
     price = np.divide(worth, energy, out=np.full_like(worth, np.nan), where=energy > 0)
     figure = two_rows([0.55, 0.45])
     figure.add_trace(axis.line(price, "clearing price [EUR/kWh]", AFTER), row=1, col=1)
-    for key, text in (("retail_eur_per_kwh", "retail"), ("feed_in_eur_per_kwh", "feed-in")):
-        limit_line(figure, market[key], f"{text} {market[key]:g} EUR/kWh", row=1, col=1)
+    prices = prices_ueur_per_kwh(results)
+    for key, text, colour in (("retail", "retail", PINK), ("feed_in", "feed-in", SKY)):
+        values = eur_from_ueur(prices[key].to_numpy())
+        if values.min() == values.max():
+            limit_line(figure, values[0], f"{text} {values[0]:g} EUR/kWh", row=1, col=1)
+        else:
+            line = axis.line(values, f"{text} price [EUR/kWh]", colour, dash="dot")
+            figure.add_trace(line, row=1, col=1)
     figure.add_trace(axis.bars(energy, "traded energy [kWh]", GREEN), row=2, col=1)
     figure.update_yaxes(rangemode="tozero")
     return filled(chart, styled(figure, ["price [EUR/kWh]", "energy [kWh]"], 400))

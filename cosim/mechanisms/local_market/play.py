@@ -24,14 +24,15 @@ from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
 from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
 from cosim.mechanisms.local_market.reporting import Reporting
+from cosim.mechanisms.local_market.retailing import Retailing
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
-from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement, read_settlements
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers, order_escrows_ueur
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
-from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
+from cosim.mechanisms.play import Charges, Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal, check_metering
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras
 from cosim.messages.extras import UnservedOrders
@@ -74,13 +75,14 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             deployment,
             deployment.client(LocalMarket),
             LocalMarketModel(supplier.name, terms),
-            (supplier, deployment.dso, deployment.operator),
+            (supplier, deployment.dso, deployment.operator, deployment.state),
         )
         self.terms = terms
         self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
         self._trading = Trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
+        self._retailing = Retailing(deployment, clock, terms)
         full_ueur = terms.local_deposit_ueur
         self._top_ups = TopUps(deployment, self.client, full_ueur, -(-full_ueur // 2))
         self._debts = Debts()
@@ -112,15 +114,20 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         ]
 
     def enrol(self) -> Collection[int]:
-        """Let the members join with their meters."""
+        """Let the members join with their meters, and the supplier announce its first prices."""
         pairs = zip(self._deployment.prosumers, self._deployment.meters, strict=True)
-        return [
+        joining = [
             self.client.join(account.address, meter.address)
             for (account, meter), joins in zip(pairs, self._deployment.members, strict=True)
             if joins
         ]
+        return [*joining, *self._retailing.announce(-1)]
 
     # --- before delivery ---
+
+    def announce(self, interval: int, announced: Extras) -> None:
+        """Let the supplier announce prices that change."""
+        self._retailing.announce(interval)
 
     def submit(self, interval: int, bids: BidsMessage) -> None:
         """Send the members' orders."""
@@ -209,7 +216,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         claimed = self._trading.claim(interval)
         reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
         handles, settling = self._reporting.report(interval, reported_wh)
-        self._read_settlements(settling, statement)
+        self._read_settlements(interval, settling, statement)
         sent = (*self._top_ups.paid_by(interval), *self._trading.paid_by(interval))
         self._add_fees(statement, (*sent, *handles.items()))
         self._trading.forget(interval)
@@ -218,6 +225,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
             self._settle_model(interval, delivered_wh, statement)
+        self._retailing.pass_on(interval, self.model)
         return {"debts": self._debts.rows(interval, self.model.dues)}
 
     def forget(self, interval: int) -> None:
@@ -251,21 +259,12 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     def _locked_ueur(self) -> int:
         return self.model.held_total_ueur() - self.model.free_total_ueur()
 
-    def _read_settlements(self, settling: Iterable[Included], statement: Statement) -> None:
-        columns = {
-            "contracted_wh": statement.contracted_wh,
-            "metered_wh": statement.metered_wh,
-            "trade_ueur": statement.traded_ueur,
-            "supplier_ueur": statement.supplier_ueur,
-        }
-        for included in settling:
-            for name, arguments in self.settlement.events(included):
-                if name == "IntervalSettled":
-                    i = self._index[arguments["account"]]
-                    for key, column in columns.items():
-                        column[i] = arguments[key]
-                elif name == "MeterReported":
-                    statement.estimated[self._index[arguments["account"]]] = arguments["estimated"]
+    def _read_settlements(
+        self, interval: int, settling: Iterable[Included], statement: Statement
+    ) -> None:
+        if self.terms.has_parts:
+            statement.charges = Charges.empty(len(self._names), self.terms.at(interval))
+        read_settlements(self.settlement, settling, self._index, statement)
 
     def _settle_model(self, interval: int, delivered_wh: IntArray, statement: Statement) -> None:
         """Settle once more in the model, by readings that must be what was delivered."""
@@ -283,6 +282,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
                 int(statement.traded_ueur[i]),
                 int(statement.supplier_ueur[i]),
                 bool(statement.estimated[i]),
+                *(statement.charges.of(i) if statement.charges is not None else ()),
             )
             if known[i]:
                 in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))

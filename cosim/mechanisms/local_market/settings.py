@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from cosim.settings import Model, Money, NonNegative, PositiveMoney, Price
+from cosim.mechanisms.local_market.prices import Price as Prices
+from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
+
+
+class RetailSettings(Model):
+    """Parts of the retail price, each a number or a series (docs/tariffs.md)."""
+
+    energy: Prices = Field(description="energy and supply, which the supplier keeps [EUR/kWh]")
+    network: Prices = Field(0.0, description="network charge, passed on to the DSO [EUR/kWh]")
+    taxes: Prices = Field(0.0, description="taxes and levies, passed on to the state [EUR/kWh]")
+
+
+class LocalShareSettings(Model):
+    """Shares of the charges in the retail price that energy traded locally pays."""
+
+    network: Fraction = Field(0.0, description="of the network charge [-]")
+    taxes: Fraction = Field(0.0, description="of taxes and levies [-]")
 
 
 class MarketSettings(Model):
     """The community's market and its supplier."""
 
-    retail_eur_per_kwh: Price = Field(0.30, description="what the supplier charges [EUR/kWh]")
+    retail_eur_per_kwh: Price = Field(
+        0.30, description="what the supplier charges, without parts [EUR/kWh]"
+    )
     feed_in_eur_per_kwh: Price = Field(0.08, description="what it pays [EUR/kWh]")
+    retail: RetailSettings | None = Field(
+        None, description="what the supplier charges, by parts; in place of retail_eur_per_kwh"
+    )
+    feed_in: Prices | None = Field(
+        None, description="what it pays, as a series; in place of feed_in_eur_per_kwh [EUR/kWh]"
+    )
+    local_share: LocalShareSettings = LocalShareSettings()
     order_lead_s: Annotated[int, Field(gt=0)] = Field(600, description="window opens before [s]")
     gate_closure_s: Annotated[int, Field(gt=0)] = Field(180, description="window closes before [s]")
     metering_s: Annotated[int, Field(gt=0)] = Field(240, description="meters report within [s]")
@@ -64,9 +89,31 @@ class MarketSettings(Model):
     )
     clearing_bond_eur: Money = Field(10.0, description="lost by who commits a wrong clearing [EUR]")
 
+    @model_serializer(mode="wrap")
+    def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        replaced = {
+            name
+            for name, other in (
+                ("retail_eur_per_kwh", self.retail),
+                ("feed_in_eur_per_kwh", self.feed_in),
+            )
+            if other is not None
+        }
+        return {name: field for name, field in serialize(self).items() if name not in replaced}
+
+    @model_validator(mode="after")
+    def _prices_given_once(self) -> MarketSettings:
+        for name, other in (("retail_eur_per_kwh", "retail"), ("feed_in_eur_per_kwh", "feed_in")):
+            if getattr(self, other) is not None and name in self.model_fields_set:
+                raise ValueError(f"{other} stands in place of {name}: give one of them")
+        if self.retail is None and (self.local_share.network or self.local_share.taxes):
+            raise ValueError("local_share is of charges: give retail by its parts")
+        return self
+
     @model_validator(mode="after")
     def _prices_ordered(self) -> MarketSettings:
-        if self.feed_in_eur_per_kwh > self.retail_eur_per_kwh:
+        fixed = self.retail is None and self.feed_in is None
+        if fixed and self.feed_in_eur_per_kwh > self.retail_eur_per_kwh:
             raise ValueError("feed_in_eur_per_kwh must not exceed retail_eur_per_kwh")
         if self.gate_closure_s >= self.order_lead_s:
             raise ValueError("gate_closure_s must be below order_lead_s")

@@ -6,7 +6,7 @@ Other mechanisms change schedules, readings and what is received as well: each s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,15 @@ import pandas as pd
 
 from cosim.chain.roles import ROLES
 from cosim.evm.accounts import accounts
+from cosim.mechanisms.local_market.model import charges_ueur
+from cosim.mechanisms.local_market.terms import INTERVALS_AHEAD, MarketTerms
+from cosim.mechanisms.rows import PRICES
 from cosim.replay.checks import Amounts, total
 from cosim.replay.findings import Check
 from cosim.replay.history import Event, History
 from cosim.replay.participants import deviation
 from cosim.results.reader import Results
+from cosim.units import amount_due_ueur, amount_earned_ueur
 
 MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 KEY = ["interval", "prosumer"]
@@ -27,7 +31,52 @@ KEY = ["interval", "prosumer"]
 def check_settlement(history: History) -> Check:
     """Compare energy and money of every account with events, fees with gas and price."""
     method = "from IntervalSettled, MeterReported, OfferSettled, and gas"
-    return history.compare("settlement", KEY, method, _settled(history))
+    check = history.compare("settlement", KEY, method, _settled(history))
+    if (terms := MarketTerms.of(history.scenario)).has_parts:
+        _check_prices(history, terms, check)
+    return check
+
+
+def _check_prices(history: History, terms: MarketTerms, check: Check) -> None:
+    """Compare announced prices with the scenario's, and bills and charges with both.
+
+    Charges that the supplier owed and passed on are compared with those that arose.
+    """
+    tariffs = terms.tariffs
+    announced = {
+        event.arguments["from_interval"]: event.arguments
+        for event in history.of(SETTLEMENT, "PricesAnnounced")
+    }
+    due = {k: terms.at(k) for k in (tariffs.changes if tariffs is not None else ())}
+    settled = history.of(SETTLEMENT, "IntervalSettled")
+    last = max((event.arguments["interval"] for event in settled), default=0)
+    for k in sorted({*announced, *(k for k in due if k <= last)}):
+        said, prices = announced.get(k, {}), due.get(k)
+        for field, name in _ANNOUNCED.items():
+            own, row = getattr(prices, name, None), f"prices from interval {k}"
+            check.equal("events", row, field, said.get(field), own)
+    charged = {_of(event): event.arguments for event in history.of(SETTLEMENT, "ChargesSettled")}
+    arisen = [0, 0]
+    for event in settled:
+        said, key = event.arguments, _of(event)
+        row, prices = f"interval {key[0]}, account {key[1]}", terms.at(key[0])
+        residual_wh = said["metered_wh"] - said["contracted_wh"]
+        if residual_wh < 0:
+            bill = -amount_due_ueur(-residual_wh, prices.retail_price_ueur_per_kwh)
+        else:
+            bill = amount_earned_ueur(residual_wh, prices.feed_in_price_ueur_per_kwh)
+        check.equal("events", row, "supplier_ueur", said["supplier_ueur"], bill)
+        local_wh = max(min(-said["contracted_wh"], -said["metered_wh"]), 0)
+        charges = charges_ueur(prices, max(-residual_wh, 0), local_wh)
+        for name, amount in zip(CHARGES, charges, strict=True):
+            check.equal("events", row, name, charged.get(key, {}).get(name, 0), amount)
+        arisen[0] += charges[1]
+        arisen[1] += charges[2]
+    passed = history.of(SETTLEMENT, "ChargesPassedOn")
+    for name, amount in zip(CHARGES[1:], arisen, strict=True):
+        paid = sum(event.arguments[name] for event in passed)
+        beyond = max(paid - amount, 0)
+        check.equal("events", "whole run", f"{name} passed on beyond what arose", beyond, 0)
 
 
 def _settled(history: History) -> Iterator[dict[str, Any]]:
@@ -38,6 +87,8 @@ def _settled(history: History) -> Iterator[dict[str, Any]]:
         _of(event): event.arguments["estimated"]
         for event in history.of(SETTLEMENT, "MeterReported")
     }
+    terms = MarketTerms.of(history.scenario)
+    charged = {_of(event): event.arguments for event in history.of(SETTLEMENT, "ChargesSettled")}
     for event in history.of(SETTLEMENT, "IntervalSettled"):
         said, (interval, account) = event.arguments, _of(event)
         name = history.participants.prosumer_of.get(account, account)
@@ -52,7 +103,33 @@ def _settled(history: History) -> Iterator[dict[str, Any]]:
             "flexibility_ueur": received_ueur[interval, name],
             "fees_ueur": history.fee_ueur(fees_wei[interval, name]),
             "estimated": estimated.get((interval, account)),
+            **_charges(terms, interval, charged.get((interval, account), {})),
         }
+
+
+def _charges(terms: MarketTerms, interval: int, said: Mapping[str, Any]) -> dict[str, int]:
+    """Return columns that only a retail price with parts has."""
+    if not terms.has_parts:
+        return {}
+    prices = terms.at(interval)
+    local, network, taxes = (said.get(name, 0) for name in CHARGES)
+    return {name: getattr(prices, name) for name in PRICES} | {
+        "local_charge_ueur": local,
+        "network_ueur": network,
+        "taxes_ueur": taxes,
+    }
+
+
+_ANNOUNCED = {
+    "retail_ueur_per_kwh": "retail_price_ueur_per_kwh",
+    "feed_in_ueur_per_kwh": "feed_in_price_ueur_per_kwh",
+    "network_ueur_per_kwh": "network_ueur_per_kwh",
+    "taxes_ueur_per_kwh": "taxes_ueur_per_kwh",
+}
+"""Fields of an announcement, and those of a tariff."""
+
+CHARGES = ("local_ueur", "network_ueur", "taxes_ueur")
+"""Fields of the event that tells charges."""
 
 
 def _of(event: Event) -> tuple[int, str]:
@@ -88,6 +165,14 @@ def top_up_intervals(history: History) -> dict[int, int]:
             ahead_s = at_s - clock.gate_closes_s(0)
             found[position] = max(-(-ahead_s // clock.step_s), 0)
     return found
+
+
+def announcement_intervals(history: History) -> dict[int, int]:
+    """Return the interval in which each price was announced, by its position on the chain."""
+    return {
+        position: max(sent.argument("from_interval") - INTERVALS_AHEAD, -1)
+        for position, sent in history.calls(SETTLEMENT, "announcePrices")
+    }
 
 
 def check_debts(history: History) -> Check:

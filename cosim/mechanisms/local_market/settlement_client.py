@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from cosim.chain.client import ContractClient
 from cosim.chain.functions import Transaction, View
 from cosim.evm.abi import pack
 from cosim.evm.engine import Engine
 from cosim.evm.hashing import create_address
+
+if TYPE_CHECKING:
+    from cosim.chain.blocks import Included
+    from cosim.mechanisms.play import Statement
 
 # gas limits: what the methods use at most (docs/ledger.md), with a margin for other states
 _REPORT_GAS = 190_000
@@ -33,6 +38,11 @@ class MarketSettlement(ContractClient):
     settle_silent = Transaction(_REPORT_GAS)
     """Settle a member in an interval in which its meter did not report."""
 
+    announce_prices = Transaction(130_000)
+    """Change the supplier's prices: first interval, retail, feed-in, network, taxes."""
+    pass_on_charges = Transaction(160_000)
+    """Pay DSO and state what the supplier collected for them."""
+
     pot_of = View(int)
     """Pot of an interval between the claims of its buyers and of its sellers. [µEUR]"""
 
@@ -42,3 +52,38 @@ class MarketSettlement(ContractClient):
         """Report a reading, net injection positive, and settle it. Sent by the meter."""
         data = self._selectors["report"] + pack(interval, net_wh)
         return self.submit(meter, data, sent_at_s, _REPORT_GAS, interval)
+
+
+def read_settlements(
+    client: MarketSettlement,
+    settling: Iterable[Included],
+    index: Mapping[bytes, int],
+    statement: Statement,
+) -> None:
+    """Take over into a statement what transactions settled.
+
+    Parameters
+    ----------
+    client : MarketSettlement
+    settling : iterable of Included
+        Transactions that settled an account.
+    index : mapping of bytes to int
+        Positions of accounts.
+    statement : Statement
+    """
+    columns = {
+        "contracted_wh": statement.contracted_wh,
+        "metered_wh": statement.metered_wh,
+        "trade_ueur": statement.traded_ueur,
+        "supplier_ueur": statement.supplier_ueur,
+    }
+    for included in settling:
+        for name, arguments in client.events(included):
+            if name == "IntervalSettled":
+                i = index[arguments["account"]]
+                for key, column in columns.items():
+                    column[i] = arguments[key]
+            elif name == "ChargesSettled" and statement.charges is not None:
+                statement.charges.add(index[arguments["account"]], arguments)
+            elif name == "MeterReported":
+                statement.estimated[index[arguments["account"]]] = arguments["estimated"]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
-from cosim.mechanisms.local_market.settings import MarketSettings
+from cosim.mechanisms.local_market.tariffs import tariffs_of
+from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.units import ueur_from_eur, wh_from_kwh
+
+if TYPE_CHECKING:
+    from cosim.scenario import Scenario
 
 BONDS = 4
 """Bonds for which the market operator deposits money: an interval's is locked until it is settled,
 after later ones were cleared."""
+
+INTERVALS_AHEAD = 4
+"""Intervals by which changes of prices are announced ahead."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,8 @@ class MarketTerms:
     Parameters
     ----------
     retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        The supplier's prices. [µEUR/kWh]
+        The supplier's prices; where they change, the highest retail price, which escrow covers and
+        price takers name, and the first feed-in price. [µEUR/kWh]
     silent_estimate_wh : int
         Consumption settled for a silent meter. [Wh]
     rule : PricingRule
@@ -39,6 +48,10 @@ class MarketTerms:
         Bank account of each, if they do. [µEUR]
     binds : bool
         Whether the grid may leave orders to the supplier unserved.
+    tariffs : Tariffs, optional
+        Prices by interval, and their parts; default: the two prices above.
+    has_parts : bool
+        Whether the scenario gives the retail price by parts, or a price as a series.
     """
 
     retail_price_ueur_per_kwh: int
@@ -56,14 +69,23 @@ class MarketTerms:
     tops_up: bool = False
     bank_ueur: int = 0
     binds: bool = False
+    tariffs: Tariffs | None = None
+    has_parts: bool = False
 
     @classmethod
-    def of(cls, market: MarketSettings) -> MarketTerms:
-        """Convert a scenario's section."""
+    def of(cls, scenario: Scenario) -> MarketTerms:
+        """Convert a scenario's section.
+
+        Raises
+        ------
+        UserError
+            As :func:`cosim.mechanisms.local_market.tariffs.tariffs_of`.
+        """
+        market, tariffs = scenario.market, tariffs_of(scenario)
         account_ueur = ueur_from_eur(market.account_eur)
         return cls(
-            retail_price_ueur_per_kwh=ueur_from_eur(market.retail_eur_per_kwh),
-            feed_in_price_ueur_per_kwh=ueur_from_eur(market.feed_in_eur_per_kwh),
+            retail_price_ueur_per_kwh=tariffs.highest_retail_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=tariffs.base.feed_in_price_ueur_per_kwh,
             silent_estimate_wh=wh_from_kwh(market.silent_estimate_kwh),
             rule=PricingRule(market.pricing),
             form=ClearingForm(market.clearing),
@@ -77,16 +99,72 @@ class MarketTerms:
             tops_up=market.account == "top_up",
             bank_ueur=ueur_from_eur(market.bank_eur) if market.account == "top_up" else 0,
             binds=market.position == "binding",
+            tariffs=tariffs,
+            has_parts=market.retail is not None or market.feed_in is not None,
         )
 
-    def clear(self, book: Book) -> Clearing:
-        """Compute the clearing of an order book under the rule and the supplier's prices."""
+    def at(self, interval: int) -> Tariff:
+        """Return the supplier's prices in an interval."""
+        if self.tariffs is None:
+            return Tariff(self.retail_price_ueur_per_kwh, self.feed_in_price_ueur_per_kwh)
+        return self.tariffs.at(interval)
+
+    def clear(self, book: Book, interval: int) -> Clearing:
+        """Compute the clearing of an interval's order book by the rule and the supplier's prices.
+
+        Price takers share what buying locally spares them: the retail price counts without what
+        local trades are charged as well.
+        """
+        prices = self.at(interval)
         return clear(
             book,
             self.rule,
-            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
+            retail_price_ueur_per_kwh=prices.local_limit_ueur_per_kwh,
+            feed_in_price_ueur_per_kwh=prices.feed_in_price_ueur_per_kwh,
+            taken_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
         )
+
+    @property
+    def has_charges(self) -> bool:
+        """True if the supplier passes on network charges or taxes."""
+        return self.tariffs is not None and self.tariffs.has_charges
+
+    # --- arguments of the settlement's constructor ---
+
+    @property
+    def base_retail_ueur_per_kwh(self) -> int:
+        """Retail price until prices change. [µEUR/kWh]"""
+        return self.at(0).retail_price_ueur_per_kwh
+
+    @property
+    def base_feed_in_ueur_per_kwh(self) -> int:
+        """Feed-in price until prices change. [µEUR/kWh]"""
+        return self.at(0).feed_in_price_ueur_per_kwh
+
+    @property
+    def base_network_ueur_per_kwh(self) -> int:
+        """Network charge until prices change. [µEUR/kWh]"""
+        return self.at(0).network_ueur_per_kwh
+
+    @property
+    def base_taxes_ueur_per_kwh(self) -> int:
+        """Taxes until prices change. [µEUR/kWh]"""
+        return self.at(0).taxes_ueur_per_kwh
+
+    @property
+    def local_network_ppm(self) -> int:
+        """Share of the network charge on local trades. [millionths]"""
+        return 0 if self.tariffs is None else self.tariffs.local_network_ppm
+
+    @property
+    def local_taxes_ppm(self) -> int:
+        """Share of the taxes on local trades. [millionths]"""
+        return 0 if self.tariffs is None else self.tariffs.local_taxes_ppm
+
+    @property
+    def prices_change(self) -> bool:
+        """True if the supplier announces other prices."""
+        return self.tariffs is not None and self.tariffs.varies
 
     @property
     def bonds_ueur(self) -> int:

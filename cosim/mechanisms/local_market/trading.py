@@ -246,7 +246,7 @@ class Trading:
                 self.order(interval, i) if known else None
                 for i, known in zip(arrived, revealed, strict=True)
             ]
-            done = sent.off_chain = self.terms.clear(book)
+            done = sent.off_chain = self.terms.clear(book, interval)
             if self.terms.form is ClearingForm.COMMITTED:
                 root = FillTree(done.fills_wh).root
                 sent.clearing = market.commit_clearing(operator, interval, root, *done.outcome)

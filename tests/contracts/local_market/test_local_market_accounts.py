@@ -55,7 +55,8 @@ def test_parameters_are_public(world: MarketWorld) -> None:
     assert market.get("METERS") == world.meters.address
     assert market.get("SUPPLIER") == address(SUPPLIER)
     assert market.get("RETAIL_PRICE_UEUR_PER_KWH") == 300_000
-    assert market.get("FEED_IN_PRICE_UEUR_PER_KWH") == 80_000
+    assert market.get("pricesAt", 7) == (300_000, 80_000, 0, 0)
+    assert market.get("localLimitsAt", 7) == (300_000, 80_000)
     assert market.get("SILENT_ESTIMATE_WH") == 2_000
     assert market.get("MAX_ORDERS") == 512
     assert market.get("MAX_ENERGY_WH") == 2**32 - 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from market_world import (
+    DSO,
     FEED_IN,
     FIRST_DELIVERY_S,
     GATE_CLOSURE_S,
@@ -32,9 +35,12 @@ from cosim.mechanisms.local_market.pricing import (
     taker_price_ueur_per_kwh,
 )
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.scenario.tariff import Tariffs
+from cosim.units import IntArray
 
 MEMBERS = ("ann", "bob", "cem", "dee")
 ACCOUNTS = (*MEMBERS, SUPPLIER)
+STATE = "state"
 INTERVALS = range(5)
 START_UEUR = 500_000
 REVEAL_S, CHALLENGE_S = 60, 300
@@ -42,8 +48,44 @@ SEALED_DEPOSIT_UEUR, CLEARING_BOND_UEUR = 30_000, 20_000
 PRICES = (0, 99_999, 150_001, 200_003, RETAIL, RETAIL + 7)
 
 
+LOCAL_NETWORK_PPM, LOCAL_TAXES_PPM = 430_000, 999_999
+
+
+def series(*values: int) -> IntArray:
+    return np.array(values, dtype=np.int64)
+
+
+CHANGING = Tariffs(
+    retail=series(250_001, 250_001, RETAIL, RETAIL, 287_654),
+    feed_in=series(FEED_IN, FEED_IN, 70_007, 0, 81_234),
+    network=series(90_001, 90_001, 60_007, 60_007, 120_003),
+    taxes=series(41_003, 41_003, 41_003, 0, 50_001),
+    local_network_ppm=LOCAL_NETWORK_PPM,
+    local_taxes_ppm=LOCAL_TAXES_PPM,
+)
+"""Prices that change in intervals 2, 3 and 4, with charges of which local trades pay a share."""
+
+
+def charging() -> dict[str, Any]:
+    """Terms of a settlement whose prices change."""
+    base = CHANGING.base
+    return {
+        "base_retail": base.retail_price_ueur_per_kwh,
+        "feed_in": base.feed_in_price_ueur_per_kwh,
+        "network": base.network_ueur_per_kwh,
+        "taxes": base.taxes_ueur_per_kwh,
+        "local_network_ppm": LOCAL_NETWORK_PPM,
+        "local_taxes_ppm": LOCAL_TAXES_PPM,
+        "prices_change": True,
+        "dso": address(DSO),
+        "state": address(STATE),
+    }
+
+
 @functools.cache
-def deployed(pricing: PricingRule, form: ClearingForm, sealed: bool) -> MarketWorld:
+def deployed(
+    pricing: PricingRule, form: ClearingForm, sealed: bool, charges: bool = False
+) -> MarketWorld:
     """Members with tokens, little of them deposited, so that some cannot pay."""
     world = MarketWorld(
         "revm",
@@ -53,10 +95,22 @@ def deployed(pricing: PricingRule, form: ClearingForm, sealed: bool) -> MarketWo
         sealed_deposit=SEALED_DEPOSIT_UEUR,
         challenge_s=CHALLENGE_S,
         clearing_bond=CLEARING_BOND_UEUR,
+        **(charging() if charges else {}),
     )
+    for k in CHANGING.changes if charges else ():
+        prices = CHANGING.at(k)
+        world.market.send(
+            SUPPLIER,
+            "announcePrices",
+            k,
+            prices.retail_price_ueur_per_kwh,
+            prices.feed_in_price_ueur_per_kwh,
+            prices.network_ueur_per_kwh,
+            prices.taxes_ueur_per_kwh,
+        )
     for account in MEMBERS:
         world.join(account, amount=0)
-    world.names[address(SUPPLIER)] = SUPPLIER
+    world.names |= {address(name): name for name in (SUPPLIER, STATE)}
     for account in ACCOUNTS:
         world.token.send("issuer", "mint", address(account), 10 * START_UEUR)
         world.token.send(account, "approve", world.market.address, 2**256 - 1)
@@ -67,9 +121,11 @@ def deployed(pricing: PricingRule, form: ClearingForm, sealed: bool) -> MarketWo
 class LocalMarketPlay(RuleBasedStateMachine):
     """Contract and model side by side; the machine itself knows time and membership."""
 
-    def open_market(self, pricing: PricingRule, form: ClearingForm, sealed: bool) -> None:
+    def open_market(
+        self, pricing: PricingRule, form: ClearingForm, sealed: bool, charges: bool = False
+    ) -> None:
         self.pricing, self.form, self.sealed = pricing, form, sealed
-        self.world = deployed(pricing, form, sealed)
+        self.world = deployed(pricing, form, sealed, charges)
         self.snapshot = self.world.engine.snapshot()
         terms = MarketTerms(
             RETAIL,
@@ -80,6 +136,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
             reveal_s=60 if sealed else 0,
             sealed_deposit_ueur=SEALED_DEPOSIT_UEUR,
             clearing_bond_ueur=CLEARING_BOND_UEUR,
+            tariffs=CHANGING if charges else None,
         )
         self.model = LocalMarketModel(SUPPLIER, terms)
         for account in MEMBERS:
@@ -185,6 +242,10 @@ class LocalMarketPlay(RuleBasedStateMachine):
     @invariant()
     def same_balances(self) -> None:
         market = self.world.market
+        for account in (DSO, STATE):
+            assert self.world.free(account) == self.model.balance_of(account)
+        owed = (self.model.owed_network_ueur, self.model.owed_taxes_ueur)
+        assert market.get("owedCharges") == owed
         for account in ACCOUNTS:
             assert self.world.free(account) == self.model.balance_of(account)
             assert market.get("debtOf", address(account)) == self.model.debt_of(account)

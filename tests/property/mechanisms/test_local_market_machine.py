@@ -17,9 +17,11 @@ from local_market_play import (
     PRICES,
     REVEAL_S,
     SEALED_DEPOSIT_UEUR,
+    STATE,
     LocalMarketPlay,
 )
 from market_world import (
+    DSO,
     FIRST_DELIVERY_S,
     GATE_CLOSURE_S,
     METERING_S,
@@ -145,11 +147,19 @@ class LocalMarketMachine(LocalMarketPlay):
         pricing=st.sampled_from(PricingRule),
         form=st.sampled_from([*ClearingForm, ClearingForm.COMMITTED]),
         sealed=st.booleans(),
+        charges=st.booleans(),
         **ROUND,
     )
-    def begin(self, pricing: PricingRule, form: ClearingForm, sealed: bool, **first: Any) -> None:
+    def begin(
+        self,
+        pricing: PricingRule,
+        form: ClearingForm,
+        sealed: bool,
+        charges: bool,
+        **first: Any,
+    ) -> None:
         """A market of some kind, and its first interval."""
-        self.open_market(pricing, form, sealed)
+        self.open_market(pricing, form, sealed, charges)
         self.trading_round(**first)
 
     @rule(**ROUND)
@@ -336,6 +346,15 @@ class LocalMarketMachine(LocalMarketPlay):
             None,
             lambda: self.world.market.send(account, "collectClaim"),
             lambda: self.model.collect_claim(account),
+        )
+
+    @rule(sender=st.sampled_from(ACCOUNTS))
+    def pass_on(self, sender: str) -> None:
+        """DSO and state are paid as far as the supplier can, whoever asks for it."""
+        self.both(
+            None,
+            lambda: self.world.market.send(sender, "passOnCharges"),
+            lambda: self.model.pass_on_charges(DSO, STATE),
         )
 
     @rule(account=st.sampled_from(MEMBERS[-1:]))

@@ -69,7 +69,7 @@ def reference_clearing() -> list[dict[str, Any]]:
     ]
 
 
-INSIDE = {"LocalMarket": {"record"}}
+INSIDE = {"LocalMarket": {"record", "passOn"}}
 """Functions that only another contract may call, within what its own functions cost."""
 
 

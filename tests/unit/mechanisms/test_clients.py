@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 from receipts import receipts_of
@@ -18,6 +17,7 @@ from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
 from cosim.mechanisms.local_market.deploying import deploy_market
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -61,12 +61,10 @@ def market(engine: str) -> Market:
     local, settlement = deploy_market(
         chain,
         OPERATOR,
-        SimpleNamespace(silent_estimate_wh=2_000),
+        MarketTerms(300_000, 80_000, 2_000),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
         first_delivery_s=FIRST_DELIVERY_S,
         step_s=900,
         order_lead_s=600,

@@ -40,7 +40,7 @@ def test_everybody_has_deposited_what_the_terms_say(market):
     supply, tokens, local, flexibility = balances(market)
     points = ["point 0", "point 1", "point 2"]
     assert local == dict.fromkeys(points, 60_000_002) | {
-        "supplier": 7_000_000_003, "DSO": 0, "market operator": 0,
+        "supplier": 7_000_000_003, "DSO": 0, "market operator": 0, "state": 0,
     }  # fmt: skip
     assert flexibility == dict.fromkeys(points, 40_000_001) | {"supplier": 0, "DSO": 5_000_000_004}
     assert tokens["LocalMarket"] == sum(local.values())

@@ -13,6 +13,7 @@ from cosim.mechanisms.local_market.orders import (
     Reading,
 )
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.scenario.tariff import Tariff
 
 RETAIL, FEED_IN = 300_000, 80_000
 
@@ -74,7 +75,7 @@ def test_an_interval_from_order_to_payment(market: LocalMarketModel) -> None:
 
 
 def test_settlement_without_an_order_is_all_residual() -> None:
-    settlement = settle_reading(None, 0, 0, Reading(-1), RETAIL + 1, FEED_IN)
+    settlement = settle_reading(None, 0, 0, Reading(-1), Tariff(RETAIL + 1, FEED_IN))
     assert (settlement.contracted_wh, settlement.trade_ueur) == (0, 0)
     assert settlement.supplier_ueur == -301  # who pays rounds up
 

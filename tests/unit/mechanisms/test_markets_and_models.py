@@ -206,8 +206,8 @@ def tamper(patch: pytest.MonkeyPatch, markets: Community, **columns: int) -> Non
     """Let the contract have settled the seller otherwise."""
     read = markets.market._read_settlements
 
-    def other(settling: Any, statement: Statement) -> None:
-        read(settling, statement)
+    def other(interval: int, settling: Any, statement: Statement) -> None:
+        read(interval, settling, statement)
         for column, value in columns.items():
             getattr(statement, column)[SELLER] = value
 

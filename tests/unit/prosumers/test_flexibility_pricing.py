@@ -59,7 +59,7 @@ def test_mark_up_adder_and_withheld_energy() -> None:
     assert prices.price_if_traded_ueur_per_kwh.tolist() == [385_000, 422_500, 347_500]
     # its orders are those of the truthful
     truthful = Truthful(setup())
-    np.testing.assert_array_equal(strategy._sell_value, truthful._sell_value)
+    np.testing.assert_array_equal(strategy._given_up, truthful._given_up)
 
 
 @pytest.mark.parametrize(

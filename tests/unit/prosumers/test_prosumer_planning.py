@@ -14,6 +14,7 @@ from cosim.prosumers.planning import (
 )
 from cosim.prosumers.potentials import lowering
 from cosim.prosumers.price_forecast import PriceForecast, prior_prices
+from cosim.prosumers.retail_planning import RetailView
 
 STEP_H = 0.25
 #: A day of four prices, cheapest first: quartiles 137 500 and 212 500.
@@ -78,7 +79,7 @@ def test_a_second_storage_takes_what_the_first_leaves():
         np.array([0.006]),
         STEP_H,
         lambda: DAY,
-        300_000,
+        RetailView(300_000),
     )
     assert [plan.firm_p_mw[0] for plan in plans] == pytest.approx([0.004, 0.002])
     assert joint_plan(plans).planned_p_mw == pytest.approx([0.006])

@@ -148,6 +148,7 @@ def test_money_of_all_roles_adds_up_to_zero(results: Results) -> None:
         "supplier": -20_080,
         "dso": -15_000,
         "fees": 30,
+        "state": 0,
     }
 
 

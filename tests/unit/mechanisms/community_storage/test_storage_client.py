@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 from receipts import receipts_of
@@ -17,6 +16,7 @@ from cosim.mechanisms.community_storage.accounts import StorageAccount
 from cosim.mechanisms.community_storage.client import CommunityStorage, StorageReading
 from cosim.mechanisms.community_storage.model import Nominated
 from cosim.mechanisms.local_market.deploying import deploy_market
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -54,12 +54,10 @@ def played(engine: str) -> Story:
     market, _ = deploy_market(
         chain,
         OPERATOR,
-        SimpleNamespace(silent_estimate_wh=0),
+        MarketTerms(300_000, 80_000, 0),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        retail_price_ueur_per_kwh=300_000,
-        feed_in_price_ueur_per_kwh=80_000,
         first_delivery_s=FIRST_DELIVERY_S,
         step_s=STEP_S,
         order_lead_s=LEAD_S,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +23,7 @@ from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
 
@@ -70,12 +70,10 @@ def play(
     local, settlement = deploy_market(
         chain,
         OPERATOR,
-        SimpleNamespace(silent_estimate_wh=2_000),
+        MarketTerms(RETAIL, FEED_IN, 2_000),
         token=token.address,
         meters=meters.address,
         supplier=SUPPLIER,
-        retail_price_ueur_per_kwh=RETAIL,
-        feed_in_price_ueur_per_kwh=FEED_IN,
         first_delivery_s=FIRST_DELIVERY_S,
         step_s=900,
         order_lead_s=600,

@@ -1,0 +1,137 @@
+"""Tariffs of a run out of its section ``market``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cosim.errors import ScenarioError
+from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH
+from cosim.mechanisms.local_market.prices import Price, PriceFile, PriceValues, price_series
+from cosim.scenario.tariff import PPM, Tariff, Tariffs
+from cosim.units import IntArray, eur_from_ueur, ueur_series_from_eur
+
+if TYPE_CHECKING:
+    from cosim.scenario import Scenario
+
+
+def tariffs_of(scenario: Scenario) -> Tariffs:
+    """Return the supplier's prices in every interval of a run.
+
+    Raises
+    ------
+    ProfileError
+        If a file of prices cannot be read or does not hold the run.
+    ScenarioError
+        If a price cannot stand on chain, or feed-in and local charges exceed the retail price.
+    """
+    market, time = scenario.market, scenario.time
+    folder = scenario.file.parent if scenario.file else None
+
+    def series(price: Price) -> IntArray:
+        values = price_series(price, time.start, time.intervals, time.step_s, folder)
+        return ueur_series_from_eur(values)
+
+    feed_in = series(market.feed_in_eur_per_kwh if market.feed_in is None else market.feed_in)
+    if market.retail is None:
+        nothing = np.zeros(time.intervals, dtype=np.int64)
+        retail = series(market.retail_eur_per_kwh)
+        tariffs = Tariffs(retail, feed_in, nothing, nothing)
+    else:
+        network, taxes = series(market.retail.network), series(market.retail.taxes)
+        tariffs = Tariffs(
+            series(market.retail.energy) + network + taxes,
+            feed_in,
+            network,
+            taxes,
+            round(market.local_share.network * PPM),
+            round(market.local_share.taxes * PPM),
+        )
+    _check(tariffs)
+    return tariffs
+
+
+def fixed_tariff(scenario: Scenario, field: str) -> Tariff:
+    """Return the supplier's prices for a part of a run that knows fixed ones only.
+
+    Raises
+    ------
+    ScenarioError
+        If they change; names the field of that part.
+    """
+    tariffs = tariffs_of(scenario)
+    if tariffs.varies:
+        raise ScenarioError(
+            "goes by one retail and one feed-in price, and those of the supplier change",
+            field=field,
+            remedy="give market.retail and market.feed_in as numbers, or leave this section out",
+        )
+    return tariffs.base
+
+
+def with_values(scenario: Scenario) -> Scenario:
+    """Return a scenario in which prices out of files are written out, interval by interval.
+
+    So a result folder needs no file but its own.
+
+    Raises
+    ------
+    ProfileError
+        If a file of prices cannot be read or does not hold the run.
+    """
+    if not (files := price_files(scenario)):
+        return scenario
+    market, time = scenario.market, scenario.time
+    folder = scenario.file.parent if scenario.file else None
+    parts: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    for field, price in files.items():
+        series = price_series(price, time.start, time.intervals, time.step_s, folder)
+        values = PriceValues(eur_per_kwh=tuple(round(value, 9) for value in series.tolist()))
+        into = parts if field.startswith("market.retail.") else own
+        into[field.rpartition(".")[2]] = values
+    if market.retail is not None:
+        own |= {"retail": market.retail.model_copy(update=parts)}
+    return scenario.model_copy(update={"market": market.model_copy(update=own)})
+
+
+def price_files(scenario: Scenario) -> dict[str, PriceFile]:
+    """Return the files of prices by their field."""
+    market = scenario.market
+    prices: dict[str, Price | None] = {"market.feed_in": market.feed_in}
+    if market.retail is not None:
+        for part in ("energy", "network", "taxes"):
+            prices[f"market.retail.{part}"] = getattr(market.retail, part)
+    return {field: price for field, price in prices.items() if isinstance(price, PriceFile)}
+
+
+def _check(tariffs: Tariffs) -> None:
+    for field, values in (
+        ("market.feed_in", tariffs.feed_in),
+        ("market.retail.network", tariffs.network),
+        ("market.retail.taxes", tariffs.taxes),
+        ("market.retail", tariffs.retail),
+    ):
+        wrong = (values < 0) | (values > MAX_PRICE_UEUR_PER_KWH)
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise ScenarioError(
+                f"is {eur_from_ueur(int(values[k])):g} EUR/kWh in interval {k}; the contract takes "
+                "prices from 0 to 2147 EUR/kWh",
+                field=field,
+                remedy="raise it, e.g. by added_eur_per_kwh of a file; only the part energy may be "
+                "negative",
+            )
+    above = tariffs.feed_in > tariffs.local_limit
+    if above.any():
+        k = int(np.argmax(above))
+        feed_in, limit = (
+            eur_from_ueur(int(values[k])) for values in (tariffs.feed_in, tariffs.local_limit)
+        )
+        raise ScenarioError(
+            f"in interval {k} it is {feed_in:g} EUR/kWh, and the retail price less what is charged "
+            f"on local trades {limit:g} EUR/kWh: no price between them suits buyer and seller",
+            field="market.feed_in",
+            remedy="lower it or market.local_share, or raise market.retail",
+        )
