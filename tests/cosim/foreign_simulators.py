@@ -46,7 +46,8 @@ class Listener(mosaik_api_v3.Simulator):
         read = inputs.get("display", {})
         types = sorted({type(v).__name__ for values in read.values() for v in values.values()})
         with self.log.open("a") as file:
-            file.write(json.dumps({"time": time, "read": read, "types": types}) + "\n")
+            line = {"time": time, "read": read, "types": types}
+            file.write(json.dumps(line, default=lambda array: array.tolist()) + "\n")
         return time + self.step_s
 
     def get_data(self, outputs):
