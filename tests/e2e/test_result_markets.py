@@ -174,15 +174,24 @@ def test_the_sum_of_all_balances_is_constant(case: Case) -> None:
             move(flexible, dso, -a["escrow"])
             requests[a["request"]] = a | {"held": 0}
         elif event == "OfferPlaced":
-            move(flexible, who, -due(a["energy_wh"], penalty))
-            offers[a["request"], who] = a | {"awarded": 0}
+            # one for each block of an offer, whose bond is that of all blocks
+            new = a | {"awarded": 0, "offered": 0, "blocks": []}
+            offer = offers.setdefault((a["request"], who), new)
+            bond = due(offer["offered"], penalty)
+            offer["offered"] += a["energy_wh"]
+            offer["blocks"].append((a["energy_wh"], a["price_ueur_per_kwh"]))
+            move(flexible, who, bond - due(offer["offered"], penalty))
         elif event == "OfferAwarded":
             offers[a["request"], who]["awarded"] += a["energy_wh"]
         elif event == "OfferSettled":
             offer = offers.pop((a["request"], who))
-            reserved = earned(offer["awarded"], offer["price_ueur_per_kwh"])
+            left, milli = offer["awarded"], 0
+            for energy, asked in offer["blocks"]:
+                milli += min(energy, left) * asked
+                left -= min(energy, left)
+            reserved = milli // 1_000
             requests[a["request"]]["held"] += reserved
-            move(flexible, who, due(offer["energy_wh"], penalty))
+            move(flexible, who, due(offer["offered"], penalty))
             pay(flexible, who, dso, a["penalty_ueur"])
             move(flexible, who, a["paid_ueur"])
             move(flexible, dso, reserved - a["paid_ueur"])
