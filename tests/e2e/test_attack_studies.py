@@ -237,7 +237,8 @@ def test_page_shows_what_the_studies_give(studies: Studies, name: str) -> None:
     table, _, _ = section.partition("\n## ")[0].partition("\n### ")
     given = [line for line in table.splitlines() if line[:2] == "| "]
     study = studies(name)
-    assert given[1:] == [page_row(study, run.name) for run in study.runs]
+    played = [run.name for run in study.runs if not run.name.startswith("no_market_")]
+    assert given[1:] == [page_row(study, name) for name in played]
 
 
 BASELINES = {
