@@ -133,3 +133,40 @@ def test_a_charge_that_was_changed_is_found(runs, tmp_path: Path) -> None:
     report = cosim.open_result(folder).verify()
     assert not report.passed
     assert "taxes_ueur" in str(report)
+
+
+@pytest.fixture(scope="module")
+def cars(tmp_path_factory: pytest.TempPathFactory) -> dict[str, cosim.Result]:
+    """Cars and heat pumps on a Friday evening, that wait for 22:30, or for nothing."""
+    place, found = tmp_path_factory.mktemp("cars"), {}
+    night = {
+        "windows": [{"begins": "22:30", "ends": "05:00", "eur_per_kwh": 0.05}],
+        "otherwise_eur_per_kwh": 0.35,
+    }
+    for name, energy in (("night", night), ("flat", 0.2)):
+        scenario = load_scenario("congested_feeder").replace(
+            time={"start": "2016-06-17T22:00:00", "intervals": 4},
+            market={"retail": {"energy": energy, "network": 0.05}},
+            prosumers={
+                "forecast": {"model": {"name": "nowcast"}},
+                "deferral": {"price_responsive": True, "share_of_power": 1.0},
+            },
+        )
+        found[name] = cosim.run(scenario, out=place / name)
+    return found
+
+
+def test_cars_wait_for_the_cheap_tariff(cars) -> None:
+    """They draw less before 22:30 and more after it; what waits is owed until then."""
+    drawn = {
+        name: result.frame("prosumers").groupby("interval")["ev_p_mw"].sum()
+        for name, result in cars.items()
+    }
+    assert drawn["night"][:2].sum() < 0.8 * drawn["flat"][:2].sum()
+    assert drawn["night"][2:].sum() > drawn["flat"][2:].sum()
+    owed = {
+        name: result.frame("prosumers").groupby("interval")["deferred_mwh"].sum()
+        for name, result in cars.items()
+    }
+    assert owed["night"][1] > owed["flat"][1] + 0.005
+    assert owed["night"][3] < owed["night"][1]
