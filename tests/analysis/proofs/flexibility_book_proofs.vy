@@ -115,23 +115,6 @@ def check_blocks_are_read_as_written(
 
 @external
 @pure
-def check_less_delivery_never_earns_more(
-    price: uint32, before_wh: uint32, dearer: uint32, energy_wh: uint32, less_wh: uint32
-):
-    """
-    @notice What is delivered of an award of two blocks is paid out of what the award holds.
-    """
-    if dearer >= 2**31 or price > dearer or less_wh > energy_wh:
-        return
-    offer: book.Offer = empty(book.Offer)
-    offer.price_ueur_per_kwh = convert(price, uint256)
-    offer.further = book._packed_block(1, convert(before_wh, uint256), convert(dearer, uint256))
-    held: uint256 = book._earned_ueur(offer, convert(energy_wh, uint256))
-    prover._prove(book._earned_ueur(offer, convert(less_wh, uint256)) <= held)
-
-
-@external
-@pure
 def check_a_position_is_read_as_written(awarded_wh: uint64, is_up: bool, baseline_wh: int256):
     if baseline_wh > LARGEST or baseline_wh < -LARGEST:
         return
