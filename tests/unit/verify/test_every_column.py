@@ -129,8 +129,12 @@ def test_a_provider_that_is_not_pivotal_is_found(verified: Verified) -> None:
         tables["pivotal"] = honest
 
 
-# nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py
-@pytest.mark.parametrize("table", sorted(set(TABLES) - {"reorganisations", "pivotal", "debts"}))
+# nobody has a debt in this run: tests/unit/mechanisms/local_market/test_debts.py, and to the DSO
+# tests/e2e/test_delivery_debts.py
+DEBTS = {"debts", "flexibility_debts"}
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"reorganisations", "pivotal"} - DEBTS))
 def test_every_column_is_recomputed(verified: Verified, table: str) -> None:
     n_rows = len(verified.results.table(table))
     rng = np.random.default_rng(len(table))
