@@ -57,3 +57,7 @@ def test_what_bond_and_balance_do_not_cover_is_a_debt(tmp_path: Path) -> None:
     assert done.failed == []
     (check,) = (check for check in done.checks if check.name == "flexibility_debts")
     assert check.compared > 0
+    debts.loc[1, "debt_ueur"] += 1
+    debts.to_parquet(result.folder / "tables" / "flexibility_debts.parquet")
+    forged = verify(result.folder, parts=("ledger",))
+    assert "flexibility_debts" in forged.failed
