@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,6 @@ def test_results_are_verified(runs) -> None:
 
 
 def test_a_charge_that_was_changed_is_found(runs, tmp_path: Path) -> None:
-    import shutil
 
     folder = tmp_path / "changed"
     shutil.copytree(runs["windows"].folder, folder)
@@ -170,3 +171,22 @@ def test_cars_wait_for_the_cheap_tariff(cars) -> None:
     }
     assert owed["night"][1] > owed["flat"][1] + 0.005
     assert owed["night"][3] < owed["night"][1]
+
+
+def test_a_run_by_prices_of_a_file_needs_the_file_no_longer(tmp_path: Path) -> None:
+    """Hourly prices of an exchange; the result has them interval by interval, and is verified."""
+    file = tmp_path / "scenario.yaml"
+    fields = load_scenario("quickstart").model_dump(mode="json", exclude_unset=True)
+    energy = {"file": "spot.csv", "column": "da", "unit": "EUR/MWh", "added_eur_per_kwh": 0.05}
+    fields["market"] = {"retail": {"energy": energy, "network": 0.09}}
+    fields["time"] = {"start": "2016-05-24T12:30:00", "intervals": 4}
+    file.write_text(json.dumps(fields))
+    rows = [f"2016-05-24 {hour}:00,{60 + hour}" for hour in range(12, 15)]
+    (tmp_path / "spot.csv").write_text("time,da\n" + "\n".join(rows) + "\n")
+    result = cosim.run(load_scenario(file), out=tmp_path / "result")
+    (tmp_path / "spot.csv").unlink()
+    settled = result.frame("settlement").groupby("interval")["retail_price_ueur_per_kwh"].first()
+    assert settled.tolist() == [212_000] * 2 + [213_000] * 2
+    again = cosim.open_result(tmp_path / "result")
+    assert again.scenario.market.retail.energy.eur_per_kwh == (0.122, 0.122, 0.123, 0.123)
+    assert again.verify().passed
