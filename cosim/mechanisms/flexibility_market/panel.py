@@ -114,7 +114,8 @@ class FlexibilityReported(Reported[Any]):
         terms = "none procured in this scenario"
         if dso["procure"]:
             terms = f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
-            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh; settlement {dso['settlement']}, "
+            terms += f"baseline: {dso['baseline']['kind'].replace('_', ' ')}"
         return ReportPart(
             key="flexibility",
             title="Flexibility",
