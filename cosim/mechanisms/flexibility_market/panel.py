@@ -114,8 +114,10 @@ class FlexibilityReported(Reported[Any]):
         terms = "none procured in this scenario"
         if dso["procure"]:
             terms = f"price cap {dso['price_cap_eur_per_kwh']:g} EUR/kWh, penalty "
-            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh; settlement {dso['settlement']}, "
-            terms += f"baseline: {dso['baseline']['kind'].replace('_', ' ')}"
+            terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
+        if "baseline" in dso:
+            kind = dso["baseline"]["kind"].replace("_", " ")
+            terms += f"; settlement {dso['settlement']}, baseline: {kind}"
         return ReportPart(
             key="flexibility",
             title="Flexibility",
