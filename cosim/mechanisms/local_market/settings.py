@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from cosim.mechanisms.local_market.prices import Price
+from cosim.mechanisms.local_market.prices import Price, as_series
 from cosim.settings import Fraction, Model, NonNegative, Positive
 
 
@@ -16,6 +22,13 @@ class RetailSettings(Model):
     energy: Price = Field(description="energy and supply, which the supplier keeps [EUR/kWh]")
     network: Price = Field(0.0, description="network charge, passed on to the DSO [EUR/kWh]")
     taxes: Price = Field(0.0, description="taxes and levies, passed on to the state [EUR/kWh]")
+
+    @field_validator("energy", "network", "taxes", mode="before")
+    @classmethod
+    def _as_series(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("give a number or a series, or leave the line out")
+        return as_series(value)
 
 
 class LocalShareSettings(Model):
@@ -90,6 +103,8 @@ class MarketSettings(Model):
     clearing_bond_eur: NonNegative = Field(
         10.0, description="lost by who commits a wrong clearing [EUR]"
     )
+
+    _as_series = field_validator("feed_in", mode="before")(as_series)
 
     @model_serializer(mode="wrap")
     def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
