@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cosim.errors import ProfileError, ScenarioError
 from cosim.inputs.profiles import TIME, read_profiles
@@ -87,6 +89,41 @@ class PriceValues(Model):
 
 
 Price = Number | TimesOfUse | PriceFile | PriceValues
+_BY_FIELD: dict[str, type[TimesOfUse] | type[PriceFile] | type[PriceValues]] = {
+    "windows": TimesOfUse,
+    "otherwise_eur_per_kwh": TimesOfUse,
+    "file": PriceFile,
+    "column": PriceFile,
+    "eur_per_kwh": PriceValues,
+}
+
+
+def as_series(value: Any) -> Any:
+    """Return a mapping as the series whose fields it has, and a number as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is none; says what is wrong with the series that it looks like.
+    """
+    if value is None or isinstance(value, Model):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError("give a finite number")
+        return float(value)
+    if not isinstance(value, Mapping):
+        raise ValueError("give a number, or a series by 'windows', 'file' or 'eur_per_kwh'")
+    kind = next((_BY_FIELD[name] for name in value if name in _BY_FIELD), None)
+    if kind is None:
+        raise ValueError("give a number, or a series by 'windows', 'file' or 'eur_per_kwh'")
+    try:
+        return kind.model_validate(dict(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"{place}: {message}" if place else message) from None
 
 
 def price_series(

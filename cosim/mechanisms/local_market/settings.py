@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from cosim.mechanisms.local_market.prices import Price as Prices
+from cosim.mechanisms.local_market.prices import as_series
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
 
 
@@ -16,6 +23,13 @@ class RetailSettings(Model):
     energy: Prices = Field(description="energy and supply, which the supplier keeps [EUR/kWh]")
     network: Prices = Field(0.0, description="network charge, passed on to the DSO [EUR/kWh]")
     taxes: Prices = Field(0.0, description="taxes and levies, passed on to the state [EUR/kWh]")
+
+    @field_validator("energy", "network", "taxes", mode="before")
+    @classmethod
+    def _as_series(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("give a number or a series, or leave the line out")
+        return as_series(value)
 
 
 class LocalShareSettings(Model):
@@ -88,6 +102,8 @@ class MarketSettings(Model):
         300, description="how long a committed clearing may be challenged [s]"
     )
     clearing_bond_eur: Money = Field(10.0, description="lost by who commits a wrong clearing [EUR]")
+
+    _as_series = field_validator("feed_in", mode="before")(as_series)
 
     @model_serializer(mode="wrap")
     def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -165,6 +165,18 @@ def test_prices_that_cannot_stand(market: dict[str, Any], text: str) -> None:
         ({"feed_in": 0.1, "feed_in_eur_per_kwh": 0.1}, "stands in place of feed_in_eur_per_kwh"),
         ({"local_share": {"network": 0.5}}, "give retail by its parts"),
         ({"local_share": {"network": 1.5}}, "less than or equal to 1"),
+        (
+            {"retail": {"energy": {"windows": [{"begins": "7:00", "eur_per_kwh": 1}]}}},
+            "windows.0.begins: '7:00' is no clock time",
+        ),
+        ({"feed_in": {"file": "spot.csv", "unit": "EUR/MWh"}}, "column: Field required"),
+        ({"feed_in": {"file": "a.csv", "column": "p", "unit": "EUR"}}, "unit: Input should be"),
+        ({"feed_in": {"eur_per_kwh": []}}, "eur_per_kwh: Tuple should have at least 1"),
+        ({"feed_in": {"price": 0.1}}, "give a number, or a series by"),
+        ({"retail": {"energy": True}}, "market.retail.energy: give a number, or a series by"),
+        ({"retail": {"energy": 0.1, "network": "dear"}}, "market.retail.network: give a number"),
+        ({"retail": {"energy": float("nan")}}, "give a finite number"),
+        ({"retail": {"energy": None}}, "market.retail.energy"),
     ],
 )
 def test_sections_that_contradict_themselves(market: dict[str, Any], text: str) -> None:
