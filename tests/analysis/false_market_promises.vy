@@ -19,7 +19,7 @@ market: address
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # prices, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
+    # highest retail price, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
     # challenge, bond
     self.market = raw_create(
         prover._code("LocalMarket"),
@@ -28,7 +28,6 @@ def setUp():
         SUPPLIER,
         SETTLEMENT,
         convert(300_000, uint256),
-        convert(80_000, uint256),
         convert(1_700_000_000, uint256),
         convert(900, uint256),
         convert(600, uint256),

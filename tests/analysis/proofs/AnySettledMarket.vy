@@ -10,6 +10,8 @@ import ISettledMarket
 
 implements: ISettledMarket
 
+SUPPLIER_ACCOUNT: constant(address) = 0x000000000000000000000000000000000000bEEF
+
 meters: address
 rule: uint256
 _records: HashMap[uint256, HashMap[address, uint256[5]]]
@@ -36,6 +38,12 @@ def METERS() -> address:
 
 @external
 @view
+def SUPPLIER() -> address:
+    return SUPPLIER_ACCOUNT
+
+
+@external
+@view
 def RULE() -> uint256:
     return self.rule
 
@@ -44,12 +52,6 @@ def RULE() -> uint256:
 @view
 def RETAIL_PRICE_UEUR_PER_KWH() -> uint256:
     return 300_000
-
-
-@external
-@view
-def FEED_IN_PRICE_UEUR_PER_KWH() -> uint256:
-    return 80_000
 
 
 @external
@@ -68,6 +70,12 @@ def FIRST_DELIVERY_S() -> uint256:
 @view
 def STEP_S() -> uint256:
     return 900
+
+
+@external
+@view
+def ORDER_LEAD_S() -> uint256:
+    return 600
 
 
 @external
@@ -98,6 +106,12 @@ def claimRecordsOf(
 ) -> (uint256, uint256, uint256, uint256, bytes32):
     words: uint256[5] = self._records[interval][account]
     return words[0], words[1], words[2], words[4], self._root[interval]
+
+
+@external
+def passOn(account: address, amount_ueur: uint256) -> uint256:
+    self.recorded = unsafe_add(self.recorded, 1)
+    return amount_ueur
 
 
 @external

@@ -25,7 +25,7 @@ market: Market
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # prices, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
+    # highest retail price, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
     # challenge, bond
     self.market = Market(
         raw_create(
@@ -35,7 +35,6 @@ def setUp():
             SUPPLIER,
             SETTLEMENT,
             convert(300_000, uint256),
-            convert(80_000, uint256),
             convert(1_700_000_000, uint256),
             convert(900, uint256),
             convert(600, uint256),
@@ -158,3 +157,20 @@ def _record(
             method_id=method_id("record(uint256,address,uint256,uint256,uint256,int256)"),
         ),
     )
+
+
+@external
+def check_nobody_but_the_settlement_passes_on_what_the_supplier_has(
+    caller: address, account: address, amount: uint256, time: uint64
+):
+    prover._at(time, time)
+    if caller == SETTLEMENT or account == SUPPLIER:
+        return
+    supplier: uint256 = staticcall self.market.balanceOf(SUPPLIER)
+    done: bool = prover._call(
+        caller,
+        self.market.address,
+        abi_encode(account, amount, method_id=method_id("passOn(address,uint256)")),
+    )
+    prover._prove(not done)
+    prover._prove(staticcall self.market.balanceOf(SUPPLIER) == supplier)

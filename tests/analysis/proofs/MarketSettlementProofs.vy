@@ -9,6 +9,9 @@
 import ISmartMeters
 import prover
 
+SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
+DSO: constant(address) = 0x00000000000000000000000000000000000D5000
+STATE: constant(address) = 0x0000000000000000000000000000000000057A7E
 meters: address
 market: address
 settlement: address
@@ -18,8 +21,20 @@ settlement: address
 def setUp():
     self.meters = raw_create(prover._code("SmartMeters"))
     self.market = raw_create(prover._code("AnySettledMarket"), self.meters)
+    # estimate; prices and parts of the retail price, shares that local trades pay; prices change
     self.settlement = raw_create(
-        prover._code("MarketSettlement"), self.market, convert(2_000, uint256)
+        prover._code("MarketSettlement"),
+        self.market,
+        convert(2_000, uint256),
+        convert(300_000, uint256),
+        convert(80_000, uint256),
+        convert(90_000, uint256),
+        convert(60_000, uint256),
+        convert(430_000, uint256),
+        convert(0, uint256),
+        True,
+        DSO,
+        STATE,
     )
     prover._in_any_state(self.meters)
     prover._in_any_state(self.market)
@@ -35,5 +50,33 @@ def check_nobody_but_a_valid_meter_reports(caller: address, interval: uint256, n
         caller,
         self.settlement,
         abi_encode(interval, net_wh, method_id=method_id("report(uint256,int256)")),
+    )
+    prover._prove(not done)
+
+
+@external
+def check_nobody_but_the_supplier_announces_prices(
+    caller: address,
+    interval: uint256,
+    retail: uint256,
+    feed_in: uint256,
+    network: uint256,
+    taxes: uint256,
+    time: uint64,
+):
+    prover._at(time, time)
+    if caller == SUPPLIER:
+        return
+    done: bool = prover._call(
+        caller,
+        self.settlement,
+        abi_encode(
+            interval,
+            retail,
+            feed_in,
+            network,
+            taxes,
+            method_id=method_id("announcePrices(uint256,uint256,uint256,uint256,uint256)"),
+        ),
     )
     prover._prove(not done)
