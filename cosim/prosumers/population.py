@@ -135,8 +135,10 @@ def build_population(
         if isinstance(device, Storage):
             own_mw = device.p_max_mw
             field = field if (own_mw <= rated_mw).all() else f"prosumers.{kind.section}"
-        elif factor != 1.0:
+        elif settings.scaling.of(kind.kind) != 1.0:
             field = f"prosumers.scaling.{kind.kind}"
+        elif any(kind.kind in one.scaling for one in named.values()):
+            field = "prosumers.named"
         ratings[field] = ratings.get(field, np.zeros(len(names))) + own_mw
         for value in vars(device).values():
             if isinstance(value, np.ndarray):

@@ -114,6 +114,7 @@ def test_another_seed_gives_other_results(scenario_file: Path, first: Path) -> N
         "names",
         "reorganisations",
         "debts",
+        "flexibility_debts",
         "taps",
     }  # empty here
     same = {name for name in mine if mine[name] == theirs[name]}

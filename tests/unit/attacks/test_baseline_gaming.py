@@ -64,9 +64,7 @@ def test_inc_dec_may_sell_it_first(bids: BidsMessage) -> None:  # noqa: F811
     assert changed.is_sell.tolist() == [True, False, True]
     buyer = np.array([False, True, False])
     given = bids.flexibility
-    up_of_buyer = type(given)(
-        np.array([1]), np.array([1]), np.array([800]), np.array([5]), np.array([5])
-    )
+    up_of_buyer = type(given)(*(np.array([one]) for one in (1, 1, 800, 0, 5, 5)))
     buys = type(bids)(**{**vars(bids), "flexibility": up_of_buyer})
     changed = IncDec(buyer, WHEN, 1.0, 79_000, sells=True).bids(2, buys)
     # it bought 501 and raises by 800: it sells the difference

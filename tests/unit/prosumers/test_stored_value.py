@@ -10,6 +10,7 @@ import pytest
 from cosim.devices.battery import Battery
 from cosim.prosumers.day_ahead import DayAhead, expected_mw
 from cosim.prosumers.planning import SURE, plan_storages, put_off_charging_mw
+from cosim.prosumers.retail_planning import RetailView
 from cosim.prosumers.stored_value import becomes_empty_first, stored_value
 from cosim.scenario.prosumers import Tariff
 
@@ -156,7 +157,7 @@ def test_only_who_keeps_headroom_waits() -> None:
             net_mw,
             STEP_H,
             lambda: PRICES,
-            RETAIL,
+            RetailView(RETAIL),
             lambda: coming(4, 4, 4, 4),
         )
         assert plan.firm_p_mw is plan.planned_p_mw
