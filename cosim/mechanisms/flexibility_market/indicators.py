@@ -202,11 +202,16 @@ def lowered_kwh(results: Results, flexibility: pd.DataFrame) -> tuple[float, flo
     """Return delivered energy that lowered injections: by throttling, and otherwise. [kWh]
 
     What a prosumer throttles in an interval in which it delivers, up to the delivery, is the first.
-    The rest is taken in by its storages, or was not generated although it was expected.
+    The rest is taken in by its storages, or was not generated although it was expected. What a
+    capacity limit pays for though it was idle lowers nothing and is in neither.
     """
     keys = ["interval", "prosumer"]
     down = flexibility[flexibility["direction"] == "down"].astype({"prosumer": str})
-    delivered_kwh = down.groupby(keys)["delivered_wh"].sum() / WH_PER_KWH
+    by_offer = down.groupby([*keys, "request"])
+    delivered_wh = by_offer["delivered_wh"].sum()
+    if "idle_wh" in down:
+        delivered_wh = (delivered_wh - by_offer["idle_wh"].first()).clip(lower=0)
+    delivered_kwh = delivered_wh.groupby(keys).sum() / WH_PER_KWH
     if not delivered_kwh.sum():
         return 0.0, 0.0
     powers = results.frame("prosumers").astype({"prosumer": str}).set_index(keys)

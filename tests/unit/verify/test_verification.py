@@ -21,6 +21,7 @@ from cosim.evm.engine import BlockEngine, Message, Receipt
 from cosim.evm.revm import RevmEngine
 from cosim.replay.replay import replay
 from cosim.results.manifest import MANIFEST
+from cosim.results.parquet import TableFile
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.runs.experiment import run_scenario
@@ -114,6 +115,16 @@ def test_a_changed_byte_is_caught(copied: Path, table: str) -> None:
         assert told or 0 < largest_change(path, content) < 1e-8
         path.write_bytes(content)
         hash_again(copied)
+
+
+def test_a_table_without_rows_has_its_further_columns_all_the_same(copied: Path) -> None:
+    path = copied / "tables" / "flexibility.parquet"
+    columns = {**pq.read_table(path).slice(0, 0).to_pydict(), "idle_wh": []}
+    empty = TableFile(TABLES["flexibility"], path, 1)
+    empty.append(columns)
+    empty.close()
+    assert "idle_wh" in pq.read_schema(path).names
+    assert check_bytes(Results(copied)).passed
 
 
 def largest_change(path: Path, content: bytearray) -> float:
