@@ -40,7 +40,7 @@ class SlackProcessSettings(Model):
 class SlackVoltageSettings(Model):
     """Voltage of the grid above, held by every external grid in service: one of these."""
 
-    vm_pu: Positive | None = Field(None, description="constant [pu]")
+    vm_pu: Annotated[float, Field(ge=0.5, le=1.5)] | None = Field(None, description="constant [pu]")
     file: str | None = Field(
         None,
         description="series: CSV or Parquet with the columns time and vm_pu [pu], from the "

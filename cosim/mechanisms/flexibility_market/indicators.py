@@ -28,6 +28,9 @@ class FlexibilityIndicators(IndicatorSet):
         float, Meaning("kWh", "an offer repeated in a later request counts again")
     ]
     flexibility_awarded_kwh: Annotated[float, Meaning("kWh", "bought by the DSO")]
+    flexibility_idle_kwh: Annotated[
+        float, Meaning("kWh", "of it, between registered capacity and schedule: changes nothing")
+    ]
     flexibility_delivered_kwh: Annotated[float, Meaning("kWh", "confirmed by meters")]
     flexibility_throttled_kwh: Annotated[
         float, Meaning("kWh", "of the delivered, lowering: by generators that were throttled")
@@ -173,6 +176,7 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     return FlexibilityIndicators(
         flexibility_offered_kwh=float(rows["offered_wh"].sum()) / WH_PER_KWH,
         flexibility_awarded_kwh=float(rows["awarded_wh"].sum()) / WH_PER_KWH,
+        flexibility_idle_kwh=idle_kwh(rows),
         flexibility_delivered_kwh=float(rows["delivered_wh"].sum()) / WH_PER_KWH,
         flexibility_throttled_kwh=throttled_kwh,
         flexibility_unthrottled_kwh=other_kwh,
@@ -219,6 +223,19 @@ def lowered_kwh(results: Results, flexibility: pd.DataFrame) -> tuple[float, flo
     throttled_kwh = powers[given_up].sum(axis=1) * (results.step_h / MWH_PER_KWH)
     own_kwh = np.minimum(throttled_kwh.reindex(delivered_kwh.index, fill_value=0.0), delivered_kwh)
     return float(own_kwh.sum()), float((delivered_kwh - own_kwh).sum())
+
+
+def idle_kwh(flexibility: pd.DataFrame) -> float:
+    """Return awarded energy that a capacity limit pays for and that changes nothing. [kWh]
+
+    Energy of an offer is idle between the registered capacity and the schedule, and is awarded
+    first; each of the offer's blocks says how much there is.
+    """
+    if "idle_wh" not in flexibility or flexibility.empty:
+        return 0.0
+    of_offer = flexibility.groupby(["interval", "request", "prosumer"], observed=True)
+    idle_wh = np.minimum(of_offer["awarded_wh"].sum(), of_offer["idle_wh"].first())
+    return float(idle_wh.sum()) / WH_PER_KWH
 
 
 def sent_offers(results: Results) -> pd.DataFrame:

@@ -141,7 +141,12 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
         Tile(
             "Flexibility delivered",
             f"of {number(i.flexibility_awarded_kwh, 'kWh')} awarded, "
-            f"{number(i.flexibility_offered_kwh, 'kWh')} offered, "
+            + (
+                f"of which {number(i.flexibility_idle_kwh, 'kWh')} change nothing, "
+                if i.flexibility_idle_kwh
+                else ""
+            )
+            + f"{number(i.flexibility_offered_kwh, 'kWh')} offered, "
             f"{i.flexibility_requests} requests",
             number(i.flexibility_delivered_kwh, "kWh"),
         ),

@@ -32,6 +32,19 @@ MEASURED_KINDS = ("meter_before", "high_x_of_y")
 """Kinds that are taken from readings when an offer is settled."""
 
 
+_FIELDS_OF_KIND = {
+    "meter_before": ("look_back_intervals",),
+    "high_x_of_y": (
+        "x_days",
+        "y_days",
+        "look_back_days",
+        "adjustment_intervals",
+        "adjustment_gap_intervals",
+    ),
+    "capacity_limit": ("idle_price_factor",),
+}
+
+
 class BaselineSettings(Model):
     """Net injection that flexibility is measured against, by kind."""
 
@@ -76,6 +89,14 @@ class BaselineSettings(Model):
     @classmethod
     def _kind_alone(cls, given: Any) -> Any:
         return {"kind": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _fields_of_kind(self) -> BaselineSettings:
+        own = {"kind", *_FIELDS_OF_KIND.get(self.kind, ())}
+        for name, field in type(self).model_fields.items():
+            if name not in own and getattr(self, name) != field.default:
+                raise ValueError(f"{name} is no field of {self.kind}: leave it out, or change kind")
+        return self
 
     @model_validator(mode="after")
     def _days_ordered(self) -> BaselineSettings:

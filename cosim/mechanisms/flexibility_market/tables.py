@@ -58,8 +58,9 @@ TABLES = (
         further=(
             wh(
                 "idle_wh",
-                "with baseline capacity_limit: energy of the offer between the registered capacity "
-                "and the schedule, which an award buys first and which changes nothing",
+                "with baseline capacity_limit: energy of the whole offer, said with each of its "
+                "blocks, between the registered capacity and the schedule, which an award buys "
+                "first and which changes nothing",
             ),
         ),
     ),

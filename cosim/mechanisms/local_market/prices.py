@@ -21,6 +21,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _FRIDAY = 4
 _PER_KWH = {"EUR/kWh": 1.0, "ct/kWh": 0.01, "EUR/MWh": 0.001}
 _NS = 10**9
+_MINUTE_S = 60
 
 
 def _clock_time(value: str) -> str:
@@ -58,6 +59,11 @@ class TimesOfUse(Model):
 
     windows: Annotated[tuple[PriceWindow, ...], Field(min_length=1)]
     otherwise_eur_per_kwh: Number = Field(description="price outside of all windows [EUR/kWh]")
+
+    def at(self, time: datetime) -> float:
+        """Return the price at a time. [EUR/kWh]"""
+        held = (window.eur_per_kwh for window in self.windows if window.holds(time))
+        return next(held, self.otherwise_eur_per_kwh)
 
 
 class PriceFile(Model):
@@ -174,13 +180,13 @@ def price_series(
 
 
 def _by_time_of_use(price: TimesOfUse, start: datetime, intervals: int, step_s: int) -> FloatArray:
-    found = np.full(intervals, price.otherwise_eur_per_kwh)
+    """Return the mean over each interval, minute by minute where windows change within it."""
+    fine_s = _MINUTE_S if step_s % _MINUTE_S == 0 else step_s
+    found = np.empty(intervals)
     for k in range(intervals):
-        at = start + timedelta(seconds=k * step_s)
-        for window in price.windows:
-            if window.holds(at):
-                found[k] = window.eur_per_kwh
-                break
+        begin = start + timedelta(seconds=k * step_s)
+        fine = [price.at(begin + timedelta(seconds=second)) for second in range(0, step_s, fine_s)]
+        found[k] = fine[0] if min(fine) == max(fine) else sum(fine) / len(fine)
     return found
 
 

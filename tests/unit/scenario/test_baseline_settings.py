@@ -46,6 +46,8 @@ def test_kind_alone_or_with_its_fields() -> None:
         ("meter_after", {}, "field dso.baseline.kind"),
         ({"kind": "meter_before", "look_back_intervals": 97}, {}, "look_back_intervals"),
         ({"kind": "high_x_of_y", "x_days": 3, "y_days": 2}, {}, r"x_days \(3\) must not exceed"),
+        ({"kind": "nomination", "look_back_intervals": 4}, {}, "is no field of nomination"),
+        ({"kind": "capacity_limit", "x_days": 2}, {}, "x_days is no field of capacity_limit"),
         (
             "high_x_of_y",
             {"time": {"start": "2016-05-24T00:00:00", "intervals": 8, "step_s": 1_000}},

@@ -8,7 +8,7 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from cosim.mechanisms.flexibility_market.indicators import lowered_kwh
+from cosim.mechanisms.flexibility_market.indicators import idle_kwh, lowered_kwh
 from cosim.results.reader import Results
 
 
@@ -35,3 +35,17 @@ def test_idle_capacity_lowers_nothing() -> None:
     assert (throttled, other) == pytest.approx((1.0, 0.5))
     throttled, other = lowered_kwh(results, rows.drop(columns="idle_wh"))
     assert (throttled, other) == pytest.approx((1.0, 7.5))
+
+
+def test_idle_energy_is_counted_once_an_offer_and_as_far_as_it_was_awarded() -> None:
+    rows = pd.DataFrame(
+        {
+            "interval": 0,
+            "request": [1, 1, 1, 2],
+            "prosumer": ["a", "a", "b", "a"],
+            "awarded_wh": [5000, 1500, 2000, 0],  # in two blocks; b's reaches not beyond the idle
+            "idle_wh": [5000, 5000, 3000, 700],
+        }
+    )
+    assert idle_kwh(rows) == 7.0
+    assert idle_kwh(rows.drop(columns="idle_wh")) == 0.0

@@ -12,7 +12,7 @@ import pytest
 from cosim.errors import ProfileError, ScenarioError
 from cosim.mechanisms.local_market.model import LocalMarketModel, charges_ueur, settle_reading
 from cosim.mechanisms.local_market.orders import Order, Reading
-from cosim.mechanisms.local_market.prices import PriceFile, TimesOfUse, price_series
+from cosim.mechanisms.local_market.prices import PriceFile, PriceWindow, TimesOfUse, price_series
 from cosim.mechanisms.local_market.pricing import PricingRule
 from cosim.mechanisms.local_market.tariffs import fixed_tariff, tariffs_of, with_values
 from cosim.mechanisms.local_market.terms import MarketTerms
@@ -42,6 +42,14 @@ def test_times_of_use_by_hour_and_day() -> None:
     assert saturday[[4, 17, 20, 23]].tolist() == [0.06, 0.15, 0.15, 0.06]
     assert (friday == 0.30).sum() == 4
     assert (saturday == 0.30).sum() == 0
+
+
+def test_a_window_within_an_interval_counts_as_long_as_it_holds() -> None:
+    short = PriceWindow(begins="10:07", ends="10:22", eur_per_kwh=1.0)
+    times = TimesOfUse(windows=(short,), otherwise_eur_per_kwh=0.1)
+    found = price_series(times, FRIDAY.replace(hour=10), 3, 900, None)
+    assert found == pytest.approx([(7 * 0.1 + 8) / 15, (7 + 8 * 0.1) / 15, 0.1])
+    assert found[2] == 0.1
 
 
 def test_the_first_window_counts() -> None:
