@@ -53,8 +53,12 @@ class NodeChain(NodeEngine):
         """Expect that the node lost blocks, or mined one of which we did not hear."""
         self._head = None
 
-    def _synchronise(self) -> Block:
-        """Bring the node's chain to the state of our history; return its latest block."""
+    def _synchronise(self, coming: int = 0) -> Block:
+        """Bring the node's chain to the state of our history; return its latest block.
+
+        Empty blocks of ours below the coming block may stay: their answer was lost, and a node that
+        mined many at once may not be able to go back before them.
+        """
         node = self.node
         head = block_of(node.read([_LATEST])[0])
         if self._head is not None and head == self._head:
@@ -71,7 +75,10 @@ class NodeChain(NodeEngine):
                 )
             blocks.pop()  # the node still has what was replaced
         position, target = (blocks[-1][0], blocks[-1][1].number) if blocks else (-1, 0)
-        if head.number > target:
+        told_last = position + 1 == len(self._history.steps)
+        if head.number > target and not (
+            told_last and head.number < coming and self._are_empty(target, head.number)
+        ):
             self._take_back(head, target)
         if self._undone:
             self._allocate(list(self._undone.items()))
@@ -86,6 +93,14 @@ class NodeChain(NodeEngine):
         self._first_cut = None
         self._takes_over = True  # what the node has beyond our history from now on is ours
         return self._head
+
+    def _are_empty(self, after: int, last: int) -> bool:
+        """Return True if blocks of the node that this run made hold no transactions."""
+        if not self._takes_over:
+            return False
+        numbers = range(after + 1, last + 1)
+        answers = self.node.read([("eth_getBlockByNumber", (hex(i), False)) for i in numbers])
+        return not any(one["transactions"] for one in answers)
 
     def _holds(self, ours: ToldBlock) -> bool:
         """Return True if the node has this block."""

@@ -171,7 +171,7 @@ class TimedNode(NodeChain):
 
     def _build(self, messages: Sequence[Message], signed: Sequence[Signed]) -> dict[str, Any]:
         """Have the node build the block; return receipts by hash. May be repeated after trouble."""
-        head = self._synchronise()
+        head = self._synchronise(self._block[0])
         self._fund([one.sender for one in signed])
         answers = self._mine(head, *self._block, signed)
         gas_used = {one: int(answer["gasUsed"], 16) for one, answer in answers.items()}

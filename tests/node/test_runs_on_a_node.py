@@ -151,7 +151,7 @@ def test_lost_answers_and_errors_leave_no_trace(
     die = random.Random(20160524)
 
     def fault(number: int, methods: list[str]) -> str:
-        if die.random() < (0.15 if "evm_mine" in methods else 0.006):
+        if die.random() < (0.2 if "evm_mine" in methods else 0.01):
             return die.choice(kinds)
         return "slow" if number == 40 else ""
 
