@@ -203,11 +203,17 @@ def efficiencies(
     (n,) float, (n,) float
         Charging and discharging.
     """
-    charge = discharge = device.one_way_efficiency
+    rest = (device.one_way_efficiency, device.one_way_efficiency)
+    own: dict[str, tuple[float, float]] = {}
     if issubclass(device, Battery):
-        known = _section(results, BatterySettings)
-        charge, discharge = known.charge_efficiency, known.discharge_efficiency
-    shared = {k: v for each in subjects(results) for k, v in each.efficiencies().items()}
-    pairs = [shared.get(name, (charge, discharge)) for name in names]
+        section = _section(results, BatterySettings)
+        rest = (section.charge_efficiency, section.discharge_efficiency)
+        for fields_of in results.scenario_fields["prosumers"].get("named", ()):
+            battery = fields_of.get("battery") or {}
+            given = (battery.get("charge_efficiency"), battery.get("discharge_efficiency"))
+            charge, discharge = (r if g is None else g for g, r in zip(given, rest, strict=True))
+            own[fields_of["connection_point"]] = (charge, discharge)
+    own |= {k: v for each in subjects(results) for k, v in each.efficiencies().items()}
+    pairs = [own.get(name, rest) for name in names]
     both = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]

@@ -17,6 +17,8 @@ from cosim.devices.population import Population
 from cosim.devices.pv import Photovoltaics
 from cosim.errors import ScenarioError
 from cosim.prosumers.followers import Followers
+from cosim.report.resource_cost import efficiencies
+from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.scenario.loading import load_scenario
@@ -134,3 +136,17 @@ def test_in_a_run_who_is_named_does_what_it_says(
     alone = without(scenario, "no_market").prosumers
     assert [own.strategy for own in alone.named] == [None, None]
     assert alone.named[1].battery == scenario.prosumers.named[1].battery
+
+
+def test_a_battery_closes_at_efficiencies_of_its_own(
+    short_scenario: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    own = {"capacity_kwh": 20, "charge_efficiency": 0.8}
+    point = {"connection_point": "LV1.101 Bus 10", "battery": own}
+    run_scenario(
+        short_scenario(1, prosumers={"named": [point]}), tmp_path / "o.yaml", tmp_path / "out"
+    )
+    names = ["LV1.101 Bus 5", "LV1.101 Bus 10"]
+    charge, discharge = efficiencies(Results(tmp_path / "out"), Battery, names)
+    assert charge.tolist() == [0.96, 0.8]
+    assert discharge.tolist() == [0.96, 0.96]
