@@ -114,6 +114,41 @@ class History:
             self.events[row.contract, row.event].append(event)
             self._logged[position].append(event)
 
+    def balances_after(
+        self, changes: Sequence[Event], field: str, ends: Mapping[int, int]
+    ) -> Iterator[tuple[int, str, int]]:
+        """Yield balances that changed in each recorded interval, as they were when it was settled.
+
+        Parameters
+        ----------
+        changes : sequence of Event
+            Each with ``account`` and its new balance, in the order of the chain.
+        field : str
+            Argument that is the balance.
+        ends : mapping of int to int
+            Position of the last event of each interval's settlement.
+
+        Yields
+        ------
+        int, str, int
+            Interval, address and balance.
+        """
+        recorded, k = self.results.table("settlement")["interval"], 0
+        last = int(recorded.max()) if len(recorded) else -1
+        before: dict[str, int] = {}
+        for settled in sorted(ends):
+            now = dict(before)
+            while k < len(changes) and changes[k].position <= ends[settled]:
+                said = changes[k].arguments
+                now[said["account"]] = said[field]
+                k += 1
+            if settled > last:
+                break  # an interruption left it unrecorded
+            for address, balance in now.items():
+                if balance != before.get(address, 0):
+                    yield settled, address, balance
+            before = now
+
     def of(self, contract: str, *names: str) -> list[Event]:
         """Events of a contract by name, in the order of the chain."""
         found = [event for name in names for event in self.events.get((contract, name), [])]

@@ -165,22 +165,9 @@ def debt_rows(history: History) -> Iterator[dict[str, Any]]:
         interval = interval_of[event.arguments["request"]]
         ends[interval] = max(ends[interval], event.position)
     changes = history.of(FLEXIBILITY, "DebtChanged")
-    recorded = history.results.table("settlement")["interval"]
-    last, k = int(recorded.max()) if len(recorded) else -1, 0
-    before: dict[str, int] = {}
-    for settled in sorted(ends):
-        now = dict(before)
-        while k < len(changes) and changes[k].position <= ends[settled]:
-            said = changes[k].arguments
-            now[said["account"]] = said["debt_ueur"]
-            k += 1
-        if settled > last:
-            break  # an interruption left it unrecorded
-        for address, debt in now.items():
-            if debt != before.get(address, 0):
-                yield {
-                    "interval": settled,
-                    "prosumer": names.get(address, address),
-                    "debt_ueur": debt,
-                }
-        before = now
+    for settled, address, debt in history.balances_after(changes, "debt_ueur", ends):
+        yield {
+            "interval": settled,
+            "prosumer": names.get(address, address),
+            "debt_ueur": debt,
+        }

@@ -191,26 +191,13 @@ def _owed(history: History) -> Iterator[dict[str, Any]]:
         settled = event.arguments["interval"]
         ends[settled] = max(ends.get(settled, 0), event.position)
     changes = history.of(MARKET, "DuesChanged")
-    recorded, k = history.results.table("settlement")["interval"], 0
-    last = int(recorded.max()) if len(recorded) else -1
-    before: dict[str, int] = {}
-    for settled in sorted(ends):
-        now = dict(before)
-        while k < len(changes) and changes[k].position <= ends[settled]:
-            said = changes[k].arguments
-            now[said["account"]] = said["dues_ueur"]
-            k += 1
-        if settled > last:
-            break  # an interruption left it unrecorded
-        for address, dues in now.items():
-            if dues != before.get(address, 0):
-                yield {
-                    "interval": settled,
-                    "account": named.get(address, address),
-                    "debt_ueur": max(dues, 0),
-                    "claim_ueur": max(-dues, 0),
-                }
-        before = now
+    for settled, address, dues in history.balances_after(changes, "dues_ueur", ends):
+        yield {
+            "interval": settled,
+            "account": named.get(address, address),
+            "debt_ueur": max(dues, 0),
+            "claim_ueur": max(-dues, 0),
+        }
 
 
 def check_schedules(history: History) -> Check:
