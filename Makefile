@@ -100,7 +100,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup browser node analysis-tools lint other-python
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # plays the quickstart on a Python without the fast engine, and compares the bytes of its tables
 other-python: setup

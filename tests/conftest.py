@@ -13,33 +13,35 @@ from cosim.scenario import Scenario, load_scenario
 REPOSITORY = Path(__file__).parent.parent
 SCENARIOS = REPOSITORY / "scenarios"
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a fixture of their module in one process: it is made once."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
-            module = item.nodeid.partition("::")[0]
-            made = item._fixtureinfo.name2fixturedefs.values()
-            if any(own.baseid == module and own.scope == "module" for *_, own in made):
-                item.add_marker(pytest.mark.xdist_group(module))
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def quickstart_result(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Result folder of a real run of the quickstart; parallel test processes share one."""
-    from cosim.runs.experiment import run_scenario
-
+def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeOnce:
+    """Make a result folder when a test first asks for it; parallel test processes share it."""
     base = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         base = base.parent
-    folder = base / "quickstart"
-    with (base / "quickstart.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            file = SCENARIOS / "quickstart.yaml"
-            run_scenario(load_scenario(file), file, folder)
-    return folder
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder = base / "shared results" / name
+        folder.parent.mkdir(exist_ok=True)
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                make(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def quickstart_result(made_once: MadeOnce) -> Path:
+    """Result folder of a real run of the quickstart."""
+    from cosim.runs.experiment import run_scenario
+
+    file = SCENARIOS / "quickstart.yaml"
+    return made_once("quickstart", lambda folder: run_scenario(load_scenario(file), file, folder))
 
 
 @pytest.fixture(scope="session")

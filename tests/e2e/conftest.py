@@ -6,6 +6,7 @@ electric vehicles.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(
     scope="session",
-    params=[
-        pytest.param(name, marks=pytest.mark.xdist_group(f"result {name}"))
-        for name in ("quickstart", "noon", "evening")
-    ],
+    params=["quickstart", "noon", "evening"],
 )
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(request: pytest.FixtureRequest, made_once: Callable[..., Path]) -> Case:
     if request.param == "quickstart":
         return Case(request.getfixturevalue("quickstart_result"), frozenset({"trafo"}))
     start, intervals, violated = {
@@ -37,6 +35,6 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     data["grid"]["reference_sample"] = 2
     # a mean of days expects no car to charge in the evening, and the schedules violate nothing
     data["prosumers"]["forecast"]["model"] = {"name": "nowcast"}
-    folder = tmp_path_factory.mktemp("congested") / request.param
-    run_scenario(Scenario.model_validate(data), file, folder)
+    scenario = Scenario.model_validate(data)
+    folder = made_once(request.param, lambda folder: run_scenario(scenario, file, folder))
     return Case(folder, frozenset(violated))

@@ -18,8 +18,6 @@ from cosim.verify.verification import verify, verify_folder
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 
-pytestmark = pytest.mark.xdist_group("attack studies")  # each is played once, not once a process
-
 Studies = Callable[[str], StudyResult]
 
 

@@ -17,8 +17,6 @@ from result_folders import Tables, table_bytes
 from cosim.cli import main
 from cosim.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("determinism")  # one process, one first run
-
 
 @pytest.fixture(scope="module")
 def scenario_file(

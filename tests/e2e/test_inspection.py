@@ -15,8 +15,6 @@ from cosim.inspection import REQUIREMENTS, Inspection, inspect
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("quickstart")
-
 
 @pytest.fixture(scope="module")
 def opened(quickstart_result: Path) -> Inspection:

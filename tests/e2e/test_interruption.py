@@ -23,8 +23,6 @@ from cosim.results.writer import TableWriter
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("interruption")
-
 INTERVALS = 40
 
 # the command line as it is, with a word for every interval

@@ -12,8 +12,6 @@ import pytest
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 
-pytestmark = pytest.mark.xdist_group("api")
-
 
 def examples() -> list[str]:
     """Blocks of Python on the page, in their order."""

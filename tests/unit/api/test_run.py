@@ -28,8 +28,6 @@ from cosim.errors import (
 )
 from cosim.resources import folder as resource_folder
 
-pytestmark = pytest.mark.xdist_group("api")
-
 SMALL = cosim.Scenario(
     name="small",
     seed=20160524,

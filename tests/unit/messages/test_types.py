@@ -37,8 +37,6 @@ MISSPELT = [
     ),
     ("cosim/devices/delivery.py", r"\n +soc_mwh=self\.soc_mwh,", "", 'argument "soc_mwh"'),
 ]
-
-pytestmark = pytest.mark.xdist_group("mypy")
 Check = Callable[[], tuple[int, str]]
 
 

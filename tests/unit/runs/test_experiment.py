@@ -19,8 +19,6 @@ from cosim.plugins import POWER_FLOW
 from cosim.results.writer import TableWriter
 from cosim.runs.experiment import run_scenario
 
-pytestmark = pytest.mark.xdist_group("experiment")
-
 
 @pytest.mark.parametrize(
     ("intervals", "size", "expected"),
