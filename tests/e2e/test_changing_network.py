@@ -19,14 +19,16 @@ from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
 from cosim.resources import folder as resource_folder
 from cosim.results.reader import Results
+from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import drawn_voltage, prepare_grid
-from cosim.scenario import Scenario
+from cosim.scenario import Scenario, load_scenario
 from cosim.scenario.grid import SlackProcessSettings
 from cosim.verify.grid import check_power_flows
 from cosim.verify.population import RebuiltPopulation
 from cosim.verify.power_flows import delivered_cases, solve_cases
 from cosim.verify.verification import verify
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 GRID = "1-LV-rural1--1-sw"
 START, INTERVALS = "2016-05-24T09:00:00", 12
 
@@ -238,6 +240,21 @@ def test_a_wrong_tap_needs_a_tap(
     assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(out)]) == EXIT_USER
     assert "grid.dso_model.tap_offset" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_minutes_of_over_voltage_turn_on_the_voltage_above(tmp_path: Path) -> None:
+    """congested_feeder's first noon at 1.015 pu has 15 minutes of it by the nowcast's schedules."""
+    data = load_scenario(SCENARIOS / "congested_feeder.yaml").model_dump(mode="json")
+    data["time"]["intervals"] = 48
+    data["grid"]["slack_voltage"] = {"vm_pu": 1.015}
+    data["prosumers"]["forecast"]["model"] = {"name": "nowcast"}
+    file = SCENARIOS / "congested_feeder.yaml"
+    run_scenario(Scenario.model_validate(data), file, tmp_path / "res")
+    checks = Results(tmp_path / "res").table("grid_checks")
+    voltages = checks[(checks["element"] == "bus") & (checks["stage"] == "scheduled")]
+    highest = voltages.groupby("interval")["value"].max()
+    assert list(highest.index[highest > 1.1]) == [45]
+    assert highest[45] == pytest.approx(1.10031, abs=5e-6)
 
 
 def test_a_drawn_voltage_has_the_moments_that_it_is_given() -> None:
