@@ -140,7 +140,7 @@ def test_changes_are_where_any_part_changes() -> None:
     assert tariffs.base.retail_price_ueur_per_kwh == 150_000
     assert tariffs.at(10**6) == tariffs.at(95)
     with pytest.raises(ScenarioError, match="goes by one retail and one feed-in price"):
-        fixed_tariff(scenario(intervals=96, **market), "attack")
+        fixed_tariff(scenario(intervals=96, **market), "community_storage")
 
 
 @pytest.mark.parametrize(
