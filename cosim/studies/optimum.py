@@ -26,6 +26,7 @@ from cosim.errors import RunError, UserError
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
 from cosim.grid.tap_control import table_of
+from cosim.inputs.prices import price_series
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.scenario import Scenario
 from cosim.studies.optimum_programme import Programme
@@ -127,16 +128,49 @@ def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) 
     engine = make_power_flow(scenario.grid.power_flow, grid.net)
     limits = Limits(**scenario.grid.limits.model_dump())
     step_h = scenario.time.step_s / SECONDS_PER_HOUR
+    wholesale = _wholesale(scenario)
     programme = Programme(
         population,
-        scenario.valuation.wholesale_eur_per_kwh,
+        wholesale,
         scenario.valuation.unserved_eur_per_kwh,
         step_h,
     )
-    price = scenario.valuation.wholesale_eur_per_kwh * step_h
     return optimise(
-        programme, Plant(engine, limits, *injections(population)), price, step_h, most_programmes
+        programme,
+        Plant(engine, limits, *injections(population)),
+        wholesale * step_h,
+        step_h,
+        most_programmes,
     )
+
+
+def _wholesale(scenario: Scenario) -> FloatArray:
+    """Return the wholesale price of every interval, (T,). [EUR/kWh]
+
+    Raises
+    ------
+    UserError
+        If one is negative: to burn energy would pay, which a linear programme does by charging and
+        discharging a battery at once.
+    """
+    field, time = "valuation.wholesale_eur_per_kwh", scenario.time
+    prices = price_series(
+        scenario.valuation.wholesale_eur_per_kwh,
+        time.start,
+        time.intervals,
+        time.step_s,
+        scenario.file.parent if scenario.file else None,
+        field,
+    )
+    if (prices < 0).any():
+        raise UserError(
+            f"is negative in interval {int(np.argmax(prices < 0))}, which the central optimum "
+            "cannot have: it would charge and discharge batteries at once",
+            file=scenario.file,
+            field=field,
+            remedy="do without the optimum",
+        )
+    return prices
 
 
 def injections(population: Population) -> tuple[FloatArray, FloatArray]:
@@ -228,7 +262,11 @@ class Plant:
 
 
 def optimise(
-    programme: Programme, plant: Plant, price_eur_per_kw: float, step_h: float, most_programmes: int
+    programme: Programme,
+    plant: Plant,
+    price_eur_per_kw: FloatArray,
+    step_h: float,
+    most_programmes: int,
 ) -> Optimum:
     """Alternate between programme and AC power flow.
 
@@ -236,8 +274,8 @@ def optimise(
     ----------
     programme : Programme
     plant : Plant
-    price_eur_per_kw : float
-        Of a kW imported for an interval. [EUR/kW]
+    price_eur_per_kw : (T,) float
+        Of a kW imported for each interval. [EUR/kW]
     step_h : float
         Length of an interval. [h]
     most_programmes : int
@@ -300,13 +338,13 @@ def _optimum(
     states: GridState,
     checks: list[GridCheck],
     p_kw: FloatArray,
-    price_eur_per_kw: float,
+    price_eur_per_kw: FloatArray,
     step_h: float,
     linear_eur: float,
     n_programmes: int,
 ) -> Optimum:
     """Return an answer with its cost and its excess by AC."""
-    import_kw = float(states.p_slack_mw.sum()) * KW
+    import_kw = states.p_slack_mw * KW
     beyond = {True: 0.0, False: 0.0}
     for checked in checks:
         is_bus = checked.element == "bus"
@@ -315,9 +353,9 @@ def _optimum(
             rows = (is_bus == of_bus) & (checked.element != "grid")
             beyond[of_bus] = max(beyond[of_bus], float(excess[rows].max(initial=0.0)))
     return Optimum(
-        cost_eur=plan.local_eur + import_kw * price_eur_per_kw,
+        cost_eur=plan.local_eur + float(import_kw @ price_eur_per_kw),
         linear_eur=linear_eur,
-        import_kwh=import_kw * step_h,
+        import_kwh=float(import_kw.sum()) * step_h,
         excess_percent=beyond[False],
         excess_pu=beyond[True],
         p_inject_mw=plant.p_mw + p_kw / KW,

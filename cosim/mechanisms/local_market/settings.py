@@ -12,8 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from cosim.mechanisms.local_market.prices import Price as Prices
-from cosim.mechanisms.local_market.prices import as_series
+from cosim.inputs.prices import Price as Prices
+from cosim.inputs.prices import as_series
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
 
 

@@ -43,7 +43,7 @@ def line(limit_kw: float) -> Any:
 
 def solved(
     limit_kw: float,
-    wholesale: float,
+    wholesale: float | list[float],
     profiles: dict[str, list[float]],
     elements: tuple[Element, ...],
     capacity_kwh: float = 5.0,
@@ -65,9 +65,10 @@ def solved(
         HOUR_S,
         np.random.SeedSequence(1),
     )
-    programme = Programme(population, wholesale, voll, 1.0)
+    prices = np.broadcast_to(wholesale, len(next(iter(profiles.values())))).astype(float)
+    programme = Programme(population, prices, voll, 1.0)
     plant = Plant(FixedPointEngine(line(limit_kw)), Limits(), *injections(population))
-    return optimise(programme, plant, wholesale, 1.0, 12), programme
+    return optimise(programme, plant, prices, 1.0, 12), programme
 
 
 PV_AND_LOAD = (
@@ -105,6 +106,20 @@ def test_without_a_limit_nothing_is_done() -> None:
     found, _ = solved(100.0, 0.10, SUN_THEN_LOAD, PV_AND_LOAD)
     assert found.cost_eur == pytest.approx(-1.0 + 0.4, abs=1e-3)
     assert found.p_inject_mw[:, 0] == pytest.approx([0.010, -0.004], abs=1e-9)
+
+
+def test_energy_is_kept_for_a_dearer_hour() -> None:
+    # 5 of 10 kWh are stored at 0.05 and serve the load of 4 at 0.20 EUR/kWh, 1 is sold then
+    found, _ = solved(100.0, [0.05, 0.20], SUN_THEN_LOAD, PV_AND_LOAD)
+    assert found.cost_eur == pytest.approx(-5 * 0.05 - 1 * 0.20 + 10 * 0.03, abs=1e-3)
+    assert found.p_inject_mw[:, 0] == pytest.approx([0.005, 0.001], abs=1e-5)
+
+
+def test_negative_prices_are_refused() -> None:
+    prices = {"wholesale_eur_per_kwh": {"eur_per_kwh": [0.05, -0.01]}}
+    with pytest.raises(UserError, match="is negative in interval 1") as caught:
+        central_optimum(scenario(valuation=prices))
+    assert caught.value.field == "valuation.wholesale_eur_per_kwh"
 
 
 def test_what_cannot_be_served_is_cut_at_the_value_of_lost_load() -> None:
