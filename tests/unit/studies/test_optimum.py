@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from cosim.prosumers.population import build_population
 from cosim.scenario import Scenario
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.studies.declaration import AS_GIVEN, StudyRun
-from cosim.studies.optimum import Optimum, Plant, central_optimum, injections, optimise
+from cosim.studies.optimum import Optimum, central_optimum, optimise
+from cosim.studies.optimum_plant import Plant, injections
 from cosim.studies.optimum_programme import Programme
 from cosim.studies.yardstick import Measured, measure
 
@@ -192,3 +194,21 @@ def test_a_run_is_measured_in_words_and_numbers() -> None:
     assert welfare.difference == pytest.approx(4.0 - one.welfare_eur)
     assert imported.difference == pytest.approx(-60.0 - one.imported_kwh)
     assert measure([run], {}) == ()
+
+
+def test_the_slack_voltage_is_that_of_each_interval(tmp_path: Path) -> None:
+    """The transformer carries so much current: 5 % more voltage takes 5 % more energy out."""
+    (tmp_path / "above.csv").write_text("time,vm_pu\n2016-05-24T11:00,1.0\n2016-05-24T11:15,1.05\n")
+    fields = scenario().model_dump(mode="json", exclude_unset=True)
+    fields["grid"]["slack_voltage"] = {"file": "above.csv"}
+    found = central_optimum(Scenario.of(fields, tmp_path / "scenario.yaml"))
+    assert found.within_limits
+    low, high = (
+        central_optimum(scenario(grid=fields["grid"] | {"slack_voltage": {"vm_pu": vm_pu}}))
+        for vm_pu in (1.0, 1.05)
+    )
+    out_mw = found.p_inject_mw.sum(axis=1)
+    expected = [low.p_inject_mw[0].sum(), high.p_inject_mw[1].sum()]
+    assert out_mw == pytest.approx(expected, rel=5e-4)
+    assert out_mw[1] / out_mw[0] == pytest.approx(1.05, rel=2e-3)
+    assert found.import_kwh == pytest.approx((low.import_kwh + high.import_kwh) / 2, rel=5e-4)
