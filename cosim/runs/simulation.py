@@ -97,7 +97,8 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     """
     scenario, grid, population = prepared.scenario, prepared.grid, prepared.population
     limits = Limits(**scenario.grid.limits.model_dump())
-    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu)
+    tap_waits = scenario.grid.tap_delay_s // scenario.time.step_s
+    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu, tap_waits)
     reference_check = ReferenceCheck(
         make_reference(engine, grid.net, grid.slack_vm_pu),
         sample(scenario.time.intervals, scenario.grid.reference_sample),
@@ -105,7 +106,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     modelled = dso_network(scenario, grid.net)
     dso_engine = engine
     if modelled is not grid.net:
-        dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu)
+        dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu, tap_waits)
     network = DsoNetwork(
         dso_engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
     )

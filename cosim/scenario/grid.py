@@ -88,6 +88,11 @@ class GridSettings(Model):
     slack_voltage: SlackVoltageSettings | None = Field(
         None, description="voltage of the grid above; none: as the network has it"
     )
+    tap_delay_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        0,
+        description="how long a voltage is outside of its band before a tap controller of the "
+        "network moves its tap; less than an interval: within it [s]",
+    )
     dso_model: DsoModelSettings | None = Field(
         None, description="what the DSO checks schedules with; none: the network as it is"
     )

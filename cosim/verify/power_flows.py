@@ -23,7 +23,7 @@ from cosim.grid.element_tables import in_service
 from cosim.grid.network_model import Topology
 from cosim.grid.operation import controlled
 from cosim.grid.power_flow import GridState
-from cosim.grid.tap_control import TapControls, add_controllers
+from cosim.grid.tap_control import TapControls, add_controllers, table_of
 from cosim.results.reader import by_interval
 from cosim.units import FloatArray, p_mw_from_wh
 from cosim.verify.operation import Conditions
@@ -78,6 +78,7 @@ class Solver:
         for init in ("results", "auto") if self._warm else ("auto",):
             if self._controlled.size:
                 net.trafo.loc[self._controlled, "tap_pos"] = conditions.tap_pos
+                net.controller["in_service"] = self._in_service(conditions)
             try:
                 pp.runpp(
                     net,
@@ -96,6 +97,11 @@ class Solver:
                 return state
         self._warm = False
         return self._nothing()
+
+    def _in_service(self, conditions: Conditions) -> list[bool]:
+        """Return which of pandapower's controllers do not wait, in the order of their table."""
+        waits = set(self._controlled[~conditions.acts].tolist())
+        return [trafo not in waits for trafo in table_of(self.net).trafo]
 
     def _state(self, p_mw: FloatArray) -> GridState | None:
         net, topology = self.net, self.topology

@@ -242,6 +242,24 @@ def test_a_wrong_tap_needs_a_tap(
     assert not out.exists()
 
 
+def test_taps_that_wait_are_verified(
+    controlled_grid: Path, tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    """Voltages leave their band at once, and taps stay for a half hour; then they move."""
+    grid = {"network": str(controlled_grid), "tap_delay_s": 1800}
+    scenario = short_scenario(intervals=5, grid=grid)
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    taps = Results(tmp_path / "res").table("taps").sort_values("interval")["tap_pos"].tolist()
+    assert taps[0] == taps[1] != taps[2]
+    done = verify(tmp_path / "res", parts=("files", "grid"))
+    assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
+    (tmp_path / "res" / "scenario.yaml").write_text(
+        scenario.replace(grid={"tap_delay_s": 0}).to_yaml()
+    )
+    assert not verify(tmp_path / "res", parts=("grid",)).passed
+
+
 def test_minutes_of_over_voltage_turn_on_the_voltage_above(tmp_path: Path) -> None:
     """congested_feeder's first noon at 1.015 pu has 15 minutes of it by the nowcast's schedules."""
     data = load_scenario(SCENARIOS / "congested_feeder.yaml").model_dump(mode="json")
