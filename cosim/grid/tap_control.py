@@ -119,7 +119,7 @@ class TapControls:
 
 
 class Waiting:
-    """How long voltages have been outside of their bands, and which controllers act by now.
+    """Time that voltages have been outside of their bands, and the controllers that act by now.
 
     An on-load tap changer first waits for some time, so that it does not follow every cloud; once
     it moves, further steps take seconds. A delay that is shorter than an interval ends within it,

@@ -21,6 +21,7 @@ from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.devices.ratings import net_range_wh
+from cosim.dso.metering import unmetered_points
 from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -48,7 +49,7 @@ from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
+from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, wei_from_gwei
 
 VM_PU = "vm_pu"
 LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
@@ -81,6 +82,14 @@ def dso_network(scenario: Scenario, net: Any) -> Any:
     if settings is None:
         return net
     return as_dso_knows(net, settings.impedance_factor, settings.tap_offset)
+
+
+def unmetered(scenario: Scenario, n_points: int) -> BoolArray | None:
+    """Return the connection points that the DSO does not see, (n,); None if it sees all."""
+    settings = scenario.grid.dso_model
+    if settings is None or not settings.unmetered_share:
+        return None
+    return unmetered_points(n_points, settings.unmetered_share, scenario.seed)
 
 
 def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:

@@ -21,7 +21,7 @@ from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.results.writer import TableWriter
-from cosim.runs.preparation import dso_network
+from cosim.runs.preparation import dso_network, unmetered
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
@@ -108,7 +108,11 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     if modelled is not grid.net:
         dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu, tap_waits)
     network = DsoNetwork(
-        dso_engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
+        dso_engine,
+        limits,
+        scenario.dso.loading_margin_percent,
+        scenario.dso.voltage_margin_pu,
+        unmetered=unmetered(scenario, population.n),
     )
     operator = GridOperator(
         network,

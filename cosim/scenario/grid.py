@@ -68,6 +68,11 @@ class DsoModelSettings(Model):
         description="positions by which taps without a controller stand elsewhere than in the "
         "network [-]",
     )
+    unmetered_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
+        0.0,
+        description="share of the connection points, drawn with the scenario's seed, that the DSO "
+        "takes for the mean of the others [-]",
+    )
 
 
 class GridSettings(Model):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from cosim.cli import EXIT_USER, main
+from cosim.dso.metering import unmetered_points
 from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
 from cosim.resources import folder as resource_folder
@@ -224,6 +225,33 @@ def test_flexibility_bought_with_a_wrong_model_is_verified(
     assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
     assert len(Results(tmp_path / "res").table("margins")) > 0
     done = verify(tmp_path / "res", parts=("grid", "indicators"))
+    assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
+
+
+def test_what_the_dso_does_not_meter_is_taken_for_the_mean(
+    tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    """Half the points unseen: pandapower solves the first schedule with their mean; verified."""
+    share = {"dso_model": {"unmetered_share": 0.5}}
+    scenario = short_scenario(intervals=3, grid=share)
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    results = Results(tmp_path / "res")
+    schedules, checks = results.table("schedules"), results.table("grid_checks")
+    n = schedules["prosumer"].nunique()
+    unseen = unmetered_points(n, 0.5, scenario.seed)
+    assert unseen.sum() == round(n / 2)
+    assert (unseen >= unmetered_points(n, 0.2, scenario.seed)).all()
+    q_mvar = RebuiltPopulation(results).forecast_q_mvar[0].copy()
+    wh = schedules[schedules["interval"] == 0]["nominated_wh"].to_numpy().copy()
+    wh[unseen], q_mvar[unseen] = round(wh[~unseen].mean()), q_mvar[~unseen].mean()
+    net = results.network
+    net.sgen["p_mw"], net.sgen["q_mvar"] = wh / 250_000, q_mvar
+    pp.runpp(net, numba=False, tolerance_mva=1e-9)
+    rows = checks[(checks["interval"] == 0) & (checks["stage"] == "scheduled")]
+    (loading,) = rows[rows["element"] == "trafo"]["value"]
+    assert loading == pytest.approx(float(net.res_trafo.loading_percent.iloc[0]), abs=1e-5)
+    done = verify(tmp_path / "res", parts=("files", "grid", "indicators"))
     assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
 
 
