@@ -318,7 +318,7 @@ def _user_profiles(file: Path | None, elements: pd.DataFrame) -> dict[str, Any]:
 def _read_profiles(file: Path) -> dict[str, Any]:
     require(file)
     if file.suffix != ".parquet":
-        return read_profiles(file)
+        return dict(read_profiles(file))
     check_profiles(file)
     table = pq.read_table(file)
     columns = {name: table[name].to_numpy() for name in table.column_names}

@@ -9,7 +9,7 @@ say their zone, or neither does.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def load_window(
 
 
 def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
-    written: dict[str, Any] | None = None
+    written: Mapping[str, Any] | None = None
     try:
         if file.suffix == ".csv":
             written = read_profiles(file)
@@ -119,8 +119,9 @@ def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
                 + (f": {', '.join(near)}" if near else " in elements.csv"),
             )
     if written is not None:
-        frame: pd.DataFrame = pa.table(written).to_pandas()
-        return frame[[TIME, *wanted]]
+        columns = {name: written[name] for name in (TIME, *wanted)}
+        frame: pd.DataFrame = pa.table(columns).to_pandas()
+        return frame
     table: pd.DataFrame = pq.read_table(file, columns=[TIME, *wanted]).to_pandas()
     return table
 

@@ -83,10 +83,13 @@ def with_values(scenario: Scenario) -> Scenario:
     ------
     ProfileError
         If a file of prices cannot be read or does not hold the run.
+    ScenarioError
+        If values of the wholesale price are fewer than intervals.
     """
+    market, valuation = scenario.market, scenario.valuation
+    _series(scenario, "valuation.wholesale_eur_per_kwh", valuation.wholesale_eur_per_kwh)
     if not (files := price_files(scenario)):
         return scenario
-    market, valuation = scenario.market, scenario.valuation
     parts: dict[str, Any] = {}
     own: dict[str, Any] = {}
     values: dict[str, Any] = {}

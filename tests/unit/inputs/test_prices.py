@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.errors import ProfileError
-from cosim.inputs.prices import PriceFile, PriceWindow, TimesOfUse, price_series
+from cosim.errors import ProfileError, ScenarioError
+from cosim.inputs.prices import PriceFile, PriceValues, PriceWindow, TimesOfUse, price_series
 
 FRIDAY = datetime(2016, 5, 27)
 EVENING = {"begins": "17:00", "ends": "21:00", "days": "workdays", "eur_per_kwh": 0.30}
@@ -98,3 +98,28 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
     price = PriceFile(file="nowhere.csv", column="price", unit="ct/kWh")
     with pytest.raises(ProfileError, match="does not exist"):
         price_series(price, FRIDAY, 1, 900, tmp_path, "market.feed_in")
+
+
+def test_a_column_that_nobody_asks_for_may_hold_anything(tmp_path: Path) -> None:
+    """What is missing is named before what is wrong in a column that is not wanted."""
+    rows = [f"{row},note {k}" for k, row in enumerate(HOURS)]
+    (tmp_path / "spot.csv").write_text("time,price,remark\n" + "\n".join(rows) + "\n")
+    price = PriceFile(file="spot.csv", column="price", unit="EUR/MWh")
+    assert price_series(price, FRIDAY, 2, 3600, tmp_path, "market.feed_in").tolist() == [
+        -0.02,
+        -0.01,
+    ]
+    absent = price.model_copy(update={"column": "spot"})
+    with pytest.raises(ProfileError, match="has no column 'spot'; it has time, price, remark"):
+        price_series(absent, FRIDAY, 2, 3600, tmp_path, "market.feed_in")
+    remark = price.model_copy(update={"column": "remark"})
+    with pytest.raises(ProfileError, match="line 2 holds 'note 0', not a number"):
+        price_series(remark, FRIDAY, 2, 3600, tmp_path, "market.feed_in")
+
+
+def test_values_are_as_many_as_intervals() -> None:
+    with pytest.raises(
+        ScenarioError, match="has prices of 1 intervals, and the run has 2"
+    ) as caught:
+        price_series(PriceValues(eur_per_kwh=(0.1,)), FRIDAY, 2, 900, None, "market.retail.taxes")
+    assert caught.value.field == "market.retail.taxes"

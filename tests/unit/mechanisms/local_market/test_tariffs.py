@@ -131,6 +131,9 @@ def test_a_scenario_written_out_is_the_same(tmp_path: Path) -> None:
         eur_per_kwh=(0.1,) * 4 + (0.101,) * 4
     )
     assert with_values(scenario()) == scenario()
+    short = scenario().replace(valuation={"wholesale_eur_per_kwh": {"eur_per_kwh": [0.1]}})
+    with pytest.raises(ScenarioError, match="prices of 1 intervals"):
+        with_values(short)
 
 
 def test_settlement_at_the_prices_of_the_interval() -> None:
