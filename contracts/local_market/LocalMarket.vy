@@ -24,6 +24,7 @@ import ILocalMarket
 import clearing_forms as forms
 import committed_clearing as committed
 import community
+import credit_lines as credit
 import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
@@ -35,17 +36,24 @@ import supplier_dues as dues
 implements: ILocalMarket
 initializes: accounts
 initializes: dues[accounts := accounts]
+initializes: credit[accounts := accounts, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
 initializes: books
 initializes: window[
-    accounts := accounts, books := books, clock := clock, community := community, dues := dues
+    accounts := accounts,
+    books := books,
+    clock := clock,
+    community := community,
+    credit := credit,
+    dues := dues,
 ]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
 initializes: committed[books := books, clock := clock, dues := dues, forms := forms]
 exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
+    credit.__interface__,
     clock.__interface__,
     community.__interface__,
     books.__interface__,

@@ -12,6 +12,7 @@ import pandas as pd
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.account_checks import check_accounts
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import LATE, Order
@@ -56,6 +57,7 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
             "debts": lambda: check_debts(history),
+            "accounts": lambda: check_accounts(history),
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
