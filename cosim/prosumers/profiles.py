@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ProfileError
+from cosim.inputs.kept import note_rows
 from cosim.inputs.profiles import TIME, is_saving, read_profiles
 from cosim.units import FloatArray
 
@@ -73,6 +74,7 @@ def load_window(
     n_rows = intervals * per_interval if held == 1 else -(-(skipped + intervals) // held)
     first = begin - pd.Timedelta(seconds=skipped * step_s)
     rows = _rows(time_ns, first, n_rows, profile_step_s, file)
+    note_rows(file, rows.start, rows.stop, wanted)
 
     def window(name: str) -> FloatArray:
         values = _values(table[name].iloc[rows], time_ns[rows], name, file)

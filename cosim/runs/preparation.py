@@ -30,6 +30,7 @@ from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
+from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
@@ -106,7 +107,7 @@ def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float |
         return drawn_voltage(settings.process, time.intervals, time.step_s, rng)
     if settings.file is None:
         return float(settings.vm_pu or 1.0)
-    file = (scenario.file.parent if scenario.file else Path()) / settings.file
+    file = located(settings.file, scenario.file.parent if scenario.file else None)
     vm_pu = load_window(file, [VM_PU], time.start, time.intervals, time.step_s)[VM_PU]
     if not ((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)).all():
         at = int(np.argmin((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)))
