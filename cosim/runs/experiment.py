@@ -39,6 +39,7 @@ from cosim.runs.preparation import (
     prepare_grid,
     prepare_ledger,
     prepare_prosumers,
+    write_out_graph,
 )
 from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
@@ -137,6 +138,7 @@ def run_scenario(
         with timer.measure("set-up"), _naming(scenario_file):
             scenario = with_values(scenario)
             grid = prepare_grid(scenario)
+            scenario = write_out_graph(scenario, grid)
             population, bidders = prepare_prosumers(scenario, grid)
             engine = None
             if node is not None:

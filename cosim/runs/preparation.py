@@ -28,10 +28,13 @@ from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
+from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
 from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
+from cosim.mechanisms.local_market.bilateral.client import propose_gas
+from cosim.mechanisms.local_market.bilateral.edges import with_edges
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.tariffs import tariffs_of
@@ -75,6 +78,13 @@ def prepare_grid(scenario: Scenario) -> GridCase:
             remedy="leave the grid to cosim, or take a network without the table tap_control",
         )
     return grid
+
+
+def write_out_graph(scenario: Scenario, grid: GridCase) -> Scenario:
+    """Return the scenario with the edges of its trading graph, if it has one."""
+    points = grid.connection_points
+    names = tuple(points["name"].astype(str))
+    return with_edges(scenario, names, lambda: feeders_of(grid.net, points))
 
 
 def dso_network(scenario: Scenario, net: Any) -> Any:
@@ -271,7 +281,9 @@ def prepare_ledger(
             remedy=f"set it to {MAX_ORDERS} at most, or play parts of the grid as communities of "
             "their own, a scenario each",
         )
-    most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
+    is_bilateral = scenario.market.clearing == "bilateral"
+    most_gas = propose_gas(sum(joined) - 1) if is_bilateral else clear_gas(sum(joined))
+    own_share = 1.0 - ledger.others_gas_share
     if most_gas > own_share * ledger.block_gas_limit:
         raise ScenarioError(
             f"clearing {sum(joined)} orders may take {most_gas} gas, more than a block has for it",
