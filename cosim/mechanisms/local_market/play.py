@@ -287,14 +287,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         on_ledger, in_model = {}, {}
         for i in np.flatnonzero(members).tolist():
             name = str(names[i])
-            on_ledger[name] = Settlement(
-                int(statement.contracted_wh[i]),
-                int(statement.metered_wh[i]),
-                int(statement.traded_ueur[i]),
-                int(statement.supplier_ueur[i]),
-                bool(statement.estimated[i]),
-                *(statement.charges.of(i) if statement.charges is not None else ()),
-            )
+            on_ledger[name] = _stated(statement, i)
             if known[i]:
                 in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))
             else:
@@ -306,3 +299,15 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             "settlement of the contract",
             "settlement of the model",
         )
+
+
+def _stated(statement: Statement, i: int) -> Settlement:
+    """Return what the contract settled with a member, by its position."""
+    return Settlement(
+        int(statement.contracted_wh[i]),
+        int(statement.metered_wh[i]),
+        int(statement.traded_ueur[i]),
+        int(statement.supplier_ueur[i]),
+        bool(statement.estimated[i]),
+        *(statement.charges.of(i) if statement.charges is not None else ()),
+    )
