@@ -11,6 +11,7 @@
 
 import order_book
 
+MAX_BATCH: constant(uint256) = 256
 MAX_BLOCKS: constant(uint256) = 4
 BLOCK_BITS: constant(uint256) = 63
 MASK_1: constant(uint256) = 1
