@@ -26,18 +26,25 @@ import escrow_accounts as escrow
 import flexibility_book as book
 import offer_records as records
 import order_book
+import random_calling as calling
 
 initializes: escrow
 initializes: baselines
 initializes: debts[escrow := escrow]
 initializes: records
+initializes: calling[records := records]
 initializes: delivery[
-    baselines := baselines, debts := debts, escrow := escrow, records := records
+    baselines := baselines,
+    calling := calling,
+    debts := debts,
+    escrow := escrow,
+    records := records,
 ]
 
 exports: (
     escrow.TOKEN,
     records.__interface__,
+    calling.__interface__,
     delivery.__interface__,
     baselines.BASELINE,
     baselines.LOOK_BACK,
@@ -86,6 +93,9 @@ def __init__(
     of_days: uint256,
     adjusting: uint256,
     adjusting_gap: uint256,
+    calling_ppm: uint256,
+    uncalled_penalty_ueur_per_kwh: uint256,
+    last_link: bytes32,
 ):
     """
     @param token ERC-20 with 6 decimals
@@ -94,9 +104,14 @@ def __init__(
     @param penalty_ueur_per_kwh What awarded but undelivered energy costs
     @param is_uncapped What changes the other way costs it as well; beyond the bond it is a debt
     @param baseline, look_back, high_days, of_days, adjusting, adjusting_gap As in baselines
+    @param calling_ppm, uncalled_penalty_ueur_per_kwh, last_link As in random_calling
     """
-    records.__init__(local_market, penalty_ueur_per_kwh)
-    delivery.__init__(dso, is_uncapped)
+    assert (
+        calling_ppm == 0 or baseline <= baselines.BOUNDED_NOMINATION
+    ), "flexibility market: calls are drawn for nominations"
+    records.__init__(local_market, dso, penalty_ueur_per_kwh, uncalled_penalty_ueur_per_kwh)
+    calling.__init__(calling_ppm, uncalled_penalty_ueur_per_kwh, last_link)
+    delivery.__init__(is_uncapped)
     escrow.__init__(token)
     baselines.__init__(
         local_market, baseline, look_back, high_days, of_days, adjusting, adjusting_gap
@@ -111,7 +126,7 @@ def deposit(amount_ueur: uint256):
     """
     assert escrow._deposit(msg.sender, amount_ueur), "flexibility market: token transfer failed"
     if delivery.IS_UNCAPPED:
-        debts._charge(msg.sender, delivery.DSO, 0)
+        debts._charge(msg.sender, records.DSO, 0)
 
 
 @external
@@ -138,7 +153,7 @@ def registerRanges(
     @notice Register the least and the greatest net injection of accounts in an interval, by the
             ratings of their devices and connections. DSO only; offers made before keep theirs.
     """
-    assert msg.sender == delivery.DSO, "flexibility market: not the DSO"
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
     assert (
         len(accounts) == len(lows_wh) and len(accounts) == len(highs_wh)
     ), "flexibility market: lists differ in length"
@@ -159,7 +174,7 @@ def openRequest(
     @param price_cap_ueur_per_kwh Highest price an offer may ask
     @return Number of the request, counted from 1
     """
-    assert msg.sender == delivery.DSO, "flexibility market: not the DSO"
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
     assert interval < 2**64, "flexibility market: interval out of range"
     records._check_before_delivery(interval)
     assert 0 < quantity_wh and quantity_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
@@ -167,9 +182,9 @@ def openRequest(
         price_cap_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH
     ), "flexibility market: price out of range"
     escrow_ueur: uint256 = order_book._due_ueur(quantity_wh, price_cap_ueur_per_kwh)
-    assert escrow_ueur <= escrow._free(delivery.DSO), "flexibility market: balance too low"
+    assert escrow_ueur <= escrow._free(records.DSO), "flexibility market: balance too low"
 
-    escrow._debit(delivery.DSO, escrow_ueur)
+    escrow._debit(records.DSO, escrow_ueur)
     request_id: uint256 = records._n_requests + 1
     records._n_requests = request_id
     records._requests[request_id] = book._packed_request(
@@ -243,7 +258,17 @@ def offer(
     assert (
         0 < offer.energy_wh and offer.energy_wh <= MAX_ENERGY_WH
     ), "flexibility market: energy out of range"
-    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, records.PENALTY_UEUR_PER_KWH)
+    if calling._is_random():
+        calling._enter(
+            request.interval,
+            request_id,
+            msg.sender,
+            offer.energy_wh,
+            offer.price_ueur_per_kwh,
+            offer.baseline_wh,
+            offer.further,
+        )
+    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, records.BOND_UEUR_PER_KWH)
     assert bond_ueur <= escrow._free(msg.sender), "flexibility market: balance too low"
 
     escrow._debit(msg.sender, bond_ueur)
@@ -268,17 +293,24 @@ def award(
     @param accounts Whose offers
     @param energies_wh How much is added to the award of each
     """
-    assert msg.sender == delivery.DSO, "flexibility market: not the DSO"
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
     request: book.Request = records._existing_request(request_id)
     records._check_before_delivery(request.interval)
     assert len(accounts) == len(energies_wh), "flexibility market: lists differ in length"
     is_measured: bool = baselines._is_measured()
+    is_random: bool = calling._is_random()
+    seed: bytes32 = empty(bytes32)
+    if is_random:
+        seed = calling._seed_of(request.interval)
+        assert seed != empty(bytes32), "flexibility market: not drawn yet"
     for k: uint256 in range(len(accounts), bound=MAX_BATCH):
         account: address = accounts[k]
         energy_wh: uint256 = energies_wh[k]
         assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
         offer: book.Offer = records._offer_of(request_id, account)
         assert offer.energy_wh != 0, "flexibility market: no such offer"
+        if is_random:
+            assert calling._is_called(seed, account), "flexibility market: not called"
         assert offer.awarded_wh + energy_wh <= offer.energy_wh, "flexibility market: more than offered"
         assert (
             request.awarded_wh + energy_wh <= request.quantity_wh

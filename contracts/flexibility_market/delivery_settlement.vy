@@ -3,6 +3,9 @@
 @title Settlement of flexibility
 @license Apache-2.0
 @notice Pays for what meters show of awards, collects penalties, releases bonds and escrow.
+@dev Who offered and was not called owes for whatever would have counted as delivered, up to what it
+     offered: so that the gain of a nomination that is made up, when called, is lost otherwise. A
+     meter that stays silent counts against its owner: all that was offered.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
 """
 
@@ -13,15 +16,16 @@ import escrow_accounts as escrow
 import flexibility_book as book
 import offer_records as records
 import order_book
+import random_calling as calling
 
 uses: baselines
+uses: calling
 uses: debts
 uses: escrow
 uses: records
 
 MAX_BATCH: constant(uint256) = book.MAX_BATCH
 
-DSO: public(immutable(address))
 # whether the penalty is as in USEF: of the whole deviation, not only of what was awarded
 IS_UNCAPPED: public(immutable(bool))
 
@@ -38,12 +42,10 @@ event RequestClosed:
 
 
 @deploy
-def __init__(dso: address, is_uncapped: bool):
+def __init__(is_uncapped: bool):
     """
-    @param dso Gets back what it does not pay, and the penalties
     @param is_uncapped What changes the other way is fined as well; beyond the bond it is a debt
     """
-    DSO = dso
     IS_UNCAPPED = is_uncapped
 
 
@@ -53,7 +55,7 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
     """
     @notice Pay what was delivered, collect the penalty for what was not, release the bonds.
             Anyone may call, in any portions.
-    @dev Accounts without an offer, settled ones, and awarded ones whose meter may still report
+    @dev Accounts without an offer, settled ones, and ones whose meter matters and may still report
          are passed over, so that no account can block a batch.
     @param request_id A request whose delivery has started
     @param accounts Whose offers
@@ -66,6 +68,9 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
     )
     is_measured: bool = baselines._is_measured()
     is_uncapped: bool = IS_UNCAPPED
+    seed: bytes32 = empty(bytes32)
+    if calling._is_random():
+        seed = calling._seed_of(request.interval)
     to_dso_ueur: uint256 = 0
     for account: address in accounts:
         offer: book.Offer = records._offer_of(request_id, account)
@@ -73,7 +78,13 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
             continue
         delivered_wh: uint256 = 0
         missing_wh: uint256 = offer.awarded_wh
-        if offer.awarded_wh != 0:
+        penalty_ueur_per_kwh: uint256 = records.PENALTY_UEUR_PER_KWH
+        is_uncalled: bool = seed != empty(bytes32) and not calling._is_called(seed, account)
+        if is_uncalled:
+            # nobody could award it
+            missing_wh = offer.energy_wh
+            penalty_ueur_per_kwh = calling.UNCALLED_PENALTY_UEUR_PER_KWH
+        if missing_wh != 0:
             known: bool = False
             estimated: bool = False
             net_wh: int256 = 0
@@ -90,14 +101,18 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
                     log baselines.BaselineMeasured(
                         request=request_id, account=account, baseline_wh=offer.baseline_wh
                     )
-            if known and not estimated:
+            if is_uncalled:
+                if known and not estimated:
+                    net_wh += calling._obeyed_wh(request.interval, account, request.is_up)
+                    missing_wh = book._uncalled_wh(offer, request.is_up, net_wh)
+            elif known and not estimated:
                 delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
                 missing_wh -= delivered_wh
                 if is_uncapped:
                     missing_wh += book._wrong_way_wh(offer, request.is_up, net_wh)
         paid_ueur: uint256 = book._earned_ueur(offer, delivered_wh)
-        penalty_ueur: uint256 = order_book._due_ueur(missing_wh, records.PENALTY_UEUR_PER_KWH)
-        bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, records.PENALTY_UEUR_PER_KWH)
+        penalty_ueur: uint256 = order_book._due_ueur(missing_wh, penalty_ueur_per_kwh)
+        bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, records.BOND_UEUR_PER_KWH)
         to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur
         offer.settled = True
         records._offers[request_id][account] = book._packed_offer(offer)
@@ -106,7 +121,7 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
             collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
             to_dso_ueur += collected_ueur
             escrow._credit(account, bond_ueur + paid_ueur - collected_ueur)
-            debts._charge(account, DSO, penalty_ueur - collected_ueur)
+            debts._charge(account, records.DSO, penalty_ueur - collected_ueur)
         else:
             to_dso_ueur += penalty_ueur
             escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
@@ -117,7 +132,7 @@ def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
             paid_ueur=paid_ueur,
             penalty_ueur=penalty_ueur,
         )
-    escrow._credit(DSO, to_dso_ueur)
+    escrow._credit(records.DSO, to_dso_ueur)
 
 
 @external
@@ -133,5 +148,5 @@ def closeRequest(request_id: uint256):
     returned_ueur: uint256 = records._unawarded_ueur(request)
     request.closed = True
     records._requests[request_id] = book._packed_request(request)
-    escrow._credit(DSO, returned_ueur)
+    escrow._credit(records.DSO, returned_ueur)
     log RequestClosed(request=request_id, returned_ueur=returned_ueur)

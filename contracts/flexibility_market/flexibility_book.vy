@@ -81,6 +81,18 @@ def _wrong_way_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
 
 @internal
 @pure
+def _uncalled_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
+    """
+    @dev What would have counted as delivered, had all of an offer been awarded that nobody called.
+    """
+    change_wh: int256 = net_wh - offer.baseline_wh if is_up else offer.baseline_wh - net_wh
+    if change_wh <= 0:
+        return 0
+    return min(convert(change_wh, uint256), offer.energy_wh)
+
+
+@internal
+@pure
 def _earned_ueur(offer: Offer, energy_wh: uint256) -> uint256:
     """
     @dev What energy of an offer earns, from its cheapest block up, rounded down once.

@@ -13,7 +13,9 @@ import flexibility_book as book
 import order_book
 
 LOCAL_MARKET: public(immutable(address))
+DSO: public(immutable(address))
 PENALTY_UEUR_PER_KWH: public(immutable(uint256))
+BOND_UEUR_PER_KWH: public(immutable(uint256))
 
 _n_requests: uint256
 _requests: HashMap[uint256, uint256]
@@ -23,16 +25,25 @@ _positions: HashMap[uint256, HashMap[address, uint256]]
 
 
 @deploy
-def __init__(local_market: address, penalty_ueur_per_kwh: uint256):
+def __init__(
+    local_market: address,
+    dso: address,
+    penalty_ueur_per_kwh: uint256,
+    uncalled_penalty_ueur_per_kwh: uint256,
+):
     """
     @param local_market Keeps the times of delivery
+    @param dso Opens requests and awards offers
     @param penalty_ueur_per_kwh What awarded but undelivered energy costs
+    @param uncalled_penalty_ueur_per_kwh What offered energy may cost who is not called
     """
     assert (
         penalty_ueur_per_kwh <= order_book.MAX_PRICE_UEUR_PER_KWH
     ), "flexibility market: price out of range"
     LOCAL_MARKET = local_market
+    DSO = dso
     PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
+    BOND_UEUR_PER_KWH = max(penalty_ueur_per_kwh, uncalled_penalty_ueur_per_kwh)
 
 
 @external
@@ -121,7 +132,7 @@ def lockedOf(request_id: uint256, account: address) -> uint256:
     offer: book.Offer = self._offer_of(request_id, account)
     if offer.settled:
         return 0
-    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
+    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, BOND_UEUR_PER_KWH)
     return bond_ueur + book._earned_ueur(offer, offer.awarded_wh)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.flexibility_market.settings import DAY_S, DsoSettings
@@ -42,6 +43,7 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members and the DSO deposit when the run is funded."""
+        from cosim.mechanisms.flexibility_market.calling_play import with_last_link
         from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
         from cosim.mechanisms.flexibility_market.play import FlexibilityMarketPlay
         from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
@@ -50,11 +52,14 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         from cosim.mechanisms.local_market.terms import MarketTerms
 
         terms = FlexibilityTerms.of(self.settings, MarketTerms.of(scenario))
+        calling = with_last_link(terms.calling, deployment, scenario.time.intervals)
+        terms = replace(terms, calling=calling)
         client = FlexibilityMarket.deploy(
             deployment.chain,
             deployment.operator.address,
             terms,
             terms.baselines,
+            calling,
             token=deployment.token.address,
             local_market=deployment.client(LocalMarket).address,
             dso=deployment.dso.address,
