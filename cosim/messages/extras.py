@@ -123,10 +123,10 @@ class IdleFlexibility:
 class UncalledOffers:
     """Offers that a draw does not let be awarded, in the schedules that bring the others."""
 
-    prosumer: Annotated[IntArray, Field("-", "(u,)", "position of the connection point")]
-    direction: Annotated[IntArray, Field("-", "(u,)", "+1 raises the net injection, -1 lowers it")]
-    energy_wh: Annotated[IntArray, Field("Wh", "(u,)", "offered")]
-    price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(u,)", "asked")]
+    prosumer: Annotated[IntArray, Field("-", "(k,)", "position of the connection point")]
+    direction: Annotated[IntArray, Field("-", "(k,)", "+1 raises the net injection, -1 lowers it")]
+    energy_wh: Annotated[IntArray, Field("Wh", "(k,)", "offered")]
+    price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(k,)", "asked")]
 
 
 @extra("storage_accounts")
@@ -173,7 +173,7 @@ class CallingAppraisal:
         bool, Field("-", "()", "whether these keep the limits with their margins")
     ]
     every_wh: Annotated[
-        IntArray, Field("Wh", "(m + u,)", "per offer of those called, then of the others")
+        IntArray, Field("Wh", "(b,)", "per offer of those called, then of the others")
     ]
     every_suffice: Annotated[bool, Field("-", "()", "whether these keep them")]
 

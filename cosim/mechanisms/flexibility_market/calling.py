@@ -66,10 +66,11 @@ class CallingTerms:
         """True if calls are drawn."""
         return self.calling_ppm != 0
 
-    def gain_ueur_per_kwh(self, price_ueur_per_kwh: float) -> float:
+    def gain_ueur_per_kwh(self, price_ueur_per_kwh: int) -> float:
         """Return what a kWh that is made up is worth on average. [µEUR/kWh]"""
-        called = self.calling_ppm / MILLION
-        return called * price_ueur_per_kwh - (1.0 - called) * self.uncalled_penalty_ueur_per_kwh
+        gain = self.calling_ppm * price_ueur_per_kwh
+        loss = (MILLION - self.calling_ppm) * self.uncalled_penalty_ueur_per_kwh
+        return (gain - loss) / MILLION
 
 
 def hash_chain(secret: bytes, n_links: int) -> tuple[bytes, ...]:

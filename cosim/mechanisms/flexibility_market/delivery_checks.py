@@ -42,7 +42,7 @@ class _Offer:
     stated: Mapping[str, int]
     baseline_wh: int | None
     is_left_out: bool = False
-    """Whether there was a draw that did not call its seller."""
+    """True if there was a draw and it did not call the seller."""
 
 
 def registered_ranges(history: History) -> dict[str, NetRange]:

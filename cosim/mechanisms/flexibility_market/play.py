@@ -294,21 +294,3 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         for o in range(len(request.prosumers)):
             self._offer_in_model(request, o)
             state.offers.append((request, o))
-
-    def _award(
-        self, state: FlexibilityInterval, awarded_wh: IntArray, activated_wh: IntArray
-    ) -> IntArray:
-        """Award offers on the ledger; only what the ledger took changes a schedule."""
-        activated = activated_wh.copy()
-        for request in dict.fromkeys(request for request, _ in state.offers):
-            energy = np.zeros(len(request.prosumers), dtype=np.int64)
-            for (own, o, _), wh in zip(state.rows(), awarded_wh, strict=True):
-                if own is request:
-                    energy[o] += wh
-            # an award that changes a schedule pays for what is idle of the offer first
-            energy += np.where(energy > 0, np.array(request.idle_wh, dtype=np.int64), 0)
-            for batch in self._requests.award(request, energy):
-                self._award_in_model(request, {o: int(energy[o]) for o in batch})
-                for o in batch:
-                    activated[request.prosumers[o]] += request.effect_wh(o, int(energy[o]))
-        return activated

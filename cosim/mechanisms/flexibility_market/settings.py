@@ -180,6 +180,17 @@ class DsoSettings(Model):
         self._every_instrument()
         return self
 
+    @property
+    def draws_calls(self) -> bool:
+        """True if a draw decides who may be awarded."""
+        return self.baseline.calling_probability is not None
+
+    @property
+    def blocks_of_rounds(self) -> int:
+        """Blocks that all rounds of requests need where no transaction waits."""
+        # request, offers, their end, draw, awards, cuts ordered of who was not called
+        return 6 if self.draws_calls else 3 * self.max_rounds
+
     def made_instruments(self, binds: bool = False) -> tuple[Instrument[Any], ...]:
         """Return the instruments of a run, in the order in which they are asked.
 
@@ -208,7 +219,7 @@ class DsoSettings(Model):
         if given := sorted(shared & own.keys()):
             raise ValueError(f"instruments: give dso.{given[0]}, which {name} takes, and not here")
         taken = {field: getattr(self, field) for field in shared}
-        if self.baseline.calling_probability is not None and "max_rounds" in taken:
+        if self.draws_calls and "max_rounds" in taken:
             # who has seen the draw would offer with certainty: there is no second round
             taken["max_rounds"] = 1
         try:

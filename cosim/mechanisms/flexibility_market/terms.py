@@ -45,7 +45,7 @@ class FlexibilityTerms:
 
     @property
     def bond_ueur_per_kwh(self) -> int:
-        """What offered energy may cost its seller. [µEUR/kWh]"""
+        """Most that offered energy may cost its seller. [µEUR/kWh]"""
         return max(self.penalty_ueur_per_kwh, self.calling.uncalled_penalty_ueur_per_kwh)
 
     @classmethod
