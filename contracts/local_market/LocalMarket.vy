@@ -24,6 +24,7 @@ import ILocalMarket
 import clearing_forms as forms
 import committed_clearing as committed
 import community
+import credit_lines as credit
 import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
@@ -35,17 +36,24 @@ import supplier_dues as dues
 implements: ILocalMarket
 initializes: accounts
 initializes: dues[accounts := accounts]
+initializes: credit[accounts := accounts, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
 initializes: books
 initializes: window[
-    accounts := accounts, books := books, clock := clock, community := community, dues := dues
+    accounts := accounts,
+    books := books,
+    clock := clock,
+    community := community,
+    credit := credit,
+    dues := dues,
 ]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
 initializes: committed[books := books, clock := clock, dues := dues, forms := forms]
 exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
+    credit.__interface__,
     clock.__interface__,
     community.__interface__,
     books.__interface__,
@@ -88,7 +96,7 @@ def __init__(
     @param metering_s How long after delivery meters may report
     @param rule Pricing: 0 midpoint, 1 pay-as-bid, 2 McAfee, 3 mid-market rate, 4 supply-demand
            ratio, 5 bill sharing
-    @param form Clearing: 0 on chain, 1 verified, 2 committed
+    @param form Clearing: 0 on chain, 1 verified, 2 committed, 3 bilateral
     @param reveal_s How long after gate closure sealed orders are revealed; 0: orders are open
     @param sealed_deposit_ueur What a sealed order locks until it is revealed
     @param challenge_s How long a committed clearing can be challenged

@@ -27,6 +27,7 @@ from cosim.report.chart_style import (
     two_rows,
 )
 from cosim.report.comparison import MONEY, Column, Comparison, Figure, Shown, indicator
+from cosim.report.dues import DSO, debts_left
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
 from cosim.report.text import number, percent
@@ -115,6 +116,10 @@ class FlexibilityReported(Reported[Any]):
     def indicators(self, results: Results) -> FlexibilityIndicators:
         """Return energy and money."""
         return flexibility_indicators(results)
+
+    def dues(self, results: Results) -> pd.DataFrame:
+        """Return what prosumers owe the DSO."""
+        return debts_left(results, "flexibility_debts", DSO)
 
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, chart and definition."""

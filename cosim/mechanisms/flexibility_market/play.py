@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 
 from cosim.clock import DeliveryClock
+from cosim.mechanisms.debt_rows import DebtRows
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.baseline_play import BaselinePlay
 from cosim.mechanisms.flexibility_market.budget import affordable_wh
 from cosim.mechanisms.flexibility_market.calling_play import CallingPlay
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.curves import Blocks
-from cosim.mechanisms.flexibility_market.debts import DeliveryDebts
 from cosim.mechanisms.flexibility_market.mirroring import MirroredFlexibility
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
@@ -83,7 +83,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         )
         self.terms = terms
         self._market = market
-        self._debts = DeliveryDebts()
+        self._debts = DebtRows()
         # a bond comes back with the settlement: the balance needs to cover bonds alone
         full_ueur = terms.prosumer_deposit_ueur
         self._top_ups = TopUps(deployment, self.client, full_ueur, 0, approves=True)

@@ -38,7 +38,7 @@ from cosim.mechanisms.local_market.clearing import ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm, PricingRule
 
 ROUND: dict[str, st.SearchStrategy[Any]] = {
     "orders": st.tuples(
@@ -101,8 +101,7 @@ class LocalMarketMachine(LocalMarketPlay):
         refusal = self.order_window(interval)
         if self.sealed:
             if refusal is None and account not in self.valid:
-                poor = self.model.balance_of(account) < SEALED_DEPOSIT_UEUR
-                refusal = "balance too low" if poor else "not a member"
+                refusal = self.without_money(account) or "not a member"
             seal = self.seal(interval, order)
             if not self.has_place(interval, account):
                 self.secrets[interval, account] = order
@@ -120,6 +119,24 @@ class LocalMarketMachine(LocalMarketPlay):
             lambda: self.world.order(account, is_sell, energy, order.price_ueur_per_kwh, interval),
             lambda: self.model.place_order(interval, order),
         )
+
+    def without_money(self, account: str) -> str | None:
+        """Why an account cannot lock the deposit of a sealed order, if it cannot."""
+        lent = SEALED_DEPOSIT_UEUR - self.model.balance_of(account)
+        limit = self.model.credit_limit_of(account)
+        if lent <= 0:
+            return None
+        if not limit:
+            return "balance too low"
+        if self.model.debt_of(account) - self.model.claim_of(account) + lent > limit:
+            return "credit limit reached"
+        free = self.model.balance_of(SUPPLIER) - self.model.claims_total_ueur
+        return "supplier cannot lend" if lent > free else None
+
+    @rule(account=st.sampled_from(MEMBERS), limit=st.sampled_from([0, 80_000, 2**256 - 1]))
+    def grant_credit(self, account: str, limit: int) -> None:
+        self.world.market.send(SUPPLIER, "grantCredit", address(account), limit)
+        self.model.grant_credit(account, limit)
 
     @precondition(lambda self: self.sealed)
     @rule(
@@ -145,9 +162,10 @@ class LocalMarketMachine(LocalMarketPlay):
 
     @initialize(
         pricing=st.sampled_from(PricingRule),
-        form=st.sampled_from([*ClearingForm, ClearingForm.COMMITTED]),
+        form=st.sampled_from([*AUCTION_FORMS, ClearingForm.COMMITTED]),
         sealed=st.booleans(),
         charges=st.booleans(),
+        lends=st.booleans(),
         **ROUND,
     )
     def begin(
@@ -156,10 +174,11 @@ class LocalMarketMachine(LocalMarketPlay):
         form: ClearingForm,
         sealed: bool,
         charges: bool,
+        lends: bool,
         **first: Any,
     ) -> None:
         """A market of some kind, and its first interval."""
-        self.open_market(pricing, form, sealed, charges)
+        self.open_market(pricing, form, sealed, charges, lends)
         self.trading_round(**first)
 
     @rule(**ROUND)
