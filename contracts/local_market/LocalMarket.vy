@@ -99,7 +99,7 @@ def __init__(
     @param metering_s How long after delivery meters may report
     @param rule Pricing: 0 midpoint, 1 pay-as-bid, 2 McAfee, 3 mid-market rate, 4 supply-demand
            ratio, 5 bill sharing
-    @param form Clearing: 0 on chain, 1 verified, 2 committed
+    @param form Clearing: 0 on chain, 1 verified, 2 committed, 3 bilateral
     @param reveal_s How long after gate closure sealed orders are revealed; 0: orders are open
     @param sealed_deposit_ueur What a sealed order locks until it is revealed
     @param challenge_s How long a committed clearing can be challenged

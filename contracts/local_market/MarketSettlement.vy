@@ -18,6 +18,7 @@
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh; time in s
 """
 
+import IBilateralTrades
 import ISettledMarket
 import ISmartMeters
 import clearing_rules
@@ -37,6 +38,7 @@ MASK_41: constant(uint256) = order_book.MASK_41
 MASK_64: constant(uint256) = order_book.MASK_64
 MAX_DEPTH: constant(uint256) = fill_tree.MAX_DEPTH
 MAX_INTERVAL: constant(uint256) = 2**64  # any later one is as far away
+BILATERAL_FORM: constant(uint256) = 3  # interval_books.vy
 
 # a tally of claims: pot 64 | bought 41 | sold 41 | orders claimed or given up 10
 BOUGHT_AT: constant(uint256) = 64
@@ -46,6 +48,7 @@ DONE_AT: constant(uint256) = 146
 LOCAL_MARKET: public(immutable(address))
 DSO: public(immutable(address))
 STATE: public(immutable(address))
+BILATERAL: public(immutable(address))
 SUPPLIER: public(immutable(address))
 SILENT_ESTIMATE_WH: public(immutable(uint256))
 _METERS: immutable(address)
@@ -99,6 +102,7 @@ def __init__(
     prices_change: bool,
     dso: address,
     state: address,
+    bilateral: address,
 ):
     """
     @param local_market The market, deployed with this contract's address
@@ -112,11 +116,16 @@ def __init__(
     @param prices_change Whether the supplier may announce other prices
     @param dso Who network charges are for; zero where there are no charges
     @param state Who taxes and levies are for; zero where there are none
+    @param bilateral The BilateralTrades of a market that is cleared by pairs; zero of others
     """
     assert silent_estimate_wh <= order_book.MAX_ENERGY_WH, "local market: energy out of range"
     market: ISettledMarket = ISettledMarket(local_market)
     assert staticcall market.SETTLEMENT() == self, "local market: settled elsewhere"
+    assert (staticcall market.FORM() == BILATERAL_FORM) == (
+        bilateral != empty(address)
+    ), "local market: cleared otherwise"
     LOCAL_MARKET = local_market
+    BILATERAL = bilateral
     SILENT_ESTIMATE_WH = silent_estimate_wh
     _METERS = staticcall market.METERS()
     _RULE = staticcall market.RULE()
@@ -327,7 +336,8 @@ def lockedOf(interval: uint256, account: address) -> uint256:
     """
     @return What the market holds for an account's order: its escrow, or the deposit while it is
             sealed; once its fill is known and until settlement the escrow less the price of what
-            it bought or with the proceeds of what it sold
+            it bought or with the proceeds of what it sold; of bilateral trades less what the
+            sellers earn of that price
     @custom:units µEUR
     """
     position: uint256 = 0
@@ -339,6 +349,14 @@ def lockedOf(interval: uint256, account: address) -> uint256:
         return 0
     if order_book._is_sealed(order):
         return _SEALED_DEPOSIT_UEUR
+    if BILATERAL != empty(address):
+        traded_wh: uint256 = 0
+        paid_ueur: uint256 = 0
+        gains_ueur: uint256 = 0
+        traded_wh, paid_ueur, gains_ueur = staticcall IBilateralTrades(BILATERAL).tradedOf(
+            interval, account
+        )
+        return positions._released_ueur(order, paid_ueur, _HIGHEST_RETAIL) + gains_ueur
     clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
     filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
     trade_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
@@ -422,7 +440,7 @@ def _settle(
          buyers' escrow by the clearing or by their claims.
     """
     clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
-    refusals._require(clearing.cleared, "not cleared")
+    refusals._require(clearing.cleared or BILATERAL != empty(address), "not cleared")
     refusals._require(position & positions.KNOWN == 0, "already reported")
     contracted_wh: int256 = 0
     trade_ueur: int256 = 0
@@ -432,11 +450,19 @@ def _settle(
         gains_ueur = _SEALED_DEPOSIT_UEUR
         log DepositForfeited(interval=interval, account=account, amount_ueur=gains_ueur)
     elif order != 0:
-        if clearing.committed and position & positions.CLAIMED == 0:
-            refusals._require(estimated, "fill not claimed")
-            gains_ueur = self._give_up(interval, account, clearing.volume)
-        filled_wh: uint256 = positions._filled_wh(order, position, clearing, _RULE)
-        amount_ueur: uint256 = positions._trade_ueur(order, filled_wh, clearing, _RULE)
+        filled_wh: uint256 = 0
+        amount_ueur: uint256 = 0
+        if BILATERAL != empty(address):
+            # delivery has ended, so that no other matching can take the place of this one
+            filled_wh, amount_ueur, gains_ueur = staticcall IBilateralTrades(BILATERAL).tradedOf(
+                interval, account
+            )
+        else:
+            if clearing.committed and position & positions.CLAIMED == 0:
+                refusals._require(estimated, "fill not claimed")
+                gains_ueur = self._give_up(interval, account, clearing.volume)
+            filled_wh = positions._filled_wh(order, position, clearing, _RULE)
+            amount_ueur = positions._trade_ueur(order, filled_wh, clearing, _RULE)
         released_ueur = positions._released_ueur(order, amount_ueur, _HIGHEST_RETAIL)
         contracted_wh = convert(filled_wh, int256)
         trade_ueur = convert(amount_ueur, int256)

@@ -142,7 +142,8 @@ def _require_clearable(interval: uint256, form: uint256):
     if books.FORM != form:
         refusals._require(books.FORM != books.ON_CHAIN, "clearing is on chain")
         refusals._require(books.FORM != books.VERIFIED, "clearing is verified")
-        refusals._require(False, "clearing is committed")
+        refusals._require(books.FORM != books.COMMITTED, "clearing is committed")
+        refusals._require(False, "clearing is bilateral")
     clock._require_orders_known(interval)
 
 

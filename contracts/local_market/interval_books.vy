@@ -23,6 +23,7 @@ MASK_32: constant(uint256) = order_book.MASK_32
 ON_CHAIN: constant(uint256) = 0
 VERIFIED: constant(uint256) = 1
 COMMITTED: constant(uint256) = 2
+BILATERAL: constant(uint256) = 3  # by pairs, in BilateralTrades.vy
 
 # an interval before clearing: arrivals 10 | 4 unused | known orders 10 | best bid + 1 in 32 bits |
 # 2**31 less the best ask in 32 bits, both zero without one | whether they cross
@@ -52,7 +53,7 @@ def __init__(
 ):
     assert retail_price_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "local market: price out of range"
     assert rule <= clearing_rules.BILL_SHARING, "local market: no such rule"
-    assert form <= COMMITTED, "local market: no such form"
+    assert form <= BILATERAL, "local market: no such form"
     SETTLEMENT = settlement
     RETAIL_PRICE_UEUR_PER_KWH = retail_price_ueur_per_kwh
     SEALED_DEPOSIT_UEUR = sealed_deposit_ueur

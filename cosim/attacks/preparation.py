@@ -27,8 +27,7 @@ from cosim.evm.accounts import account
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.settings import RANGED_KINDS
 from cosim.mechanisms.local_market.interference import LedgerAttack
-from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.local_market.tariffs import fixed_tariff
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.readings import Meters
 from cosim.scenario import Scenario
 from cosim.scenario.attack import (
@@ -114,7 +113,7 @@ def _on_the_ledger(
     positions: Sequence[int],
 ) -> LedgerAttack:
     """Return an attack on what the chain includes."""
-    chain, clock, market = deployment.chain, scenario.clock(), scenario.market
+    chain, clock = deployment.chain, scenario.clock()
     accounts = frozenset(deployment.prosumers[i].address for i in positions)
     match settings:
         case Spam(budget_eur=budget_eur):
@@ -133,15 +132,12 @@ def _on_the_ledger(
                 budget_wei,
             )
         case FrontRunning(tip_gwei=tip_gwei):
-            prices = fixed_tariff(scenario, "attack")
             return LastOrder(
                 deployment,
                 clock,
                 positions[0],
                 when,
-                PricingRule(market.pricing),
-                prices.local_limit_ueur_per_kwh,
-                prices.feed_in_price_ueur_per_kwh,
+                MarketTerms.of(scenario),
                 wei_from_gwei(tip_gwei),
             )
         case Reorganisation(depth_blocks=depth_blocks):

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from cosim.dso.appraisal import needed_without_margins, pivotal_providers
+from cosim.dso.metering import as_seen_mvar, as_seen_wh
 from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
 from cosim.messages import OffersMessage, ScheduleMessage
 from cosim.messages.extras import IdleFlexibility, ReliefAppraisal
@@ -36,9 +37,10 @@ class Round:
 
     @cached_property
     def net_wh(self) -> IntArray:
-        """Scheduled net injection, flexibility and curtailment included; (n,). [Wh]"""
+        """Scheduled net injection as the DSO sees it, with what it ordered itself; (n,). [Wh]"""
         schedule = self.schedule
-        return schedule.nominated_wh + schedule.activated_wh - schedule.curtailed_wh
+        nominated_wh = as_seen_wh(schedule.nominated_wh, self.network.unmetered)
+        return nominated_wh + schedule.activated_wh - schedule.curtailed_wh
 
     @cached_property
     def p_mw(self) -> FloatArray:
@@ -47,8 +49,8 @@ class Round:
 
     @property
     def q_mvar(self) -> FloatArray:
-        """Expected reactive injection, (n,). [Mvar]"""
-        return self.schedule.forecast_q_mvar
+        """Expected reactive injection as the DSO sees it, (n,). [Mvar]"""
+        return as_seen_mvar(self.schedule.forecast_q_mvar, self.network.unmetered)
 
     @cached_property
     def offers(self) -> OffersMessage:

@@ -22,11 +22,13 @@ from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
+from cosim.inputs.kept import noting
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
+from cosim.results.inputs import write_inputs
 from cosim.results.manifest import build_manifest, write_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
@@ -37,6 +39,7 @@ from cosim.runs.preparation import (
     prepare_grid,
     prepare_ledger,
     prepare_prosumers,
+    write_out_graph,
 )
 from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
@@ -82,6 +85,7 @@ def run_scenario(
     progress: Progress = lambda interval, violated: None,
     node: NodeSettings | None = None,
     resume: bool = False,
+    report: bool = True,
 ) -> RunResult:
     """Run a scenario and write its result folder.
 
@@ -100,6 +104,8 @@ def run_scenario(
         Where the node is, if the scenario's engine is ``rpc``.
     resume : bool
         Go on with a run that a node's failure ended: its journal answers as far as it reaches.
+    report : bool
+        Write the report, too.
 
     Returns
     -------
@@ -127,10 +133,12 @@ def run_scenario(
             tables=tables_of(scenario),
         ) as writer,
         ExitStack() as stack,
+        noting() as read,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
             scenario = with_values(scenario)
             grid = prepare_grid(scenario)
+            scenario = write_out_graph(scenario, grid)
             population, bidders = prepare_prosumers(scenario, grid)
             engine = None
             if node is not None:
@@ -156,7 +164,10 @@ def run_scenario(
         writer.close()
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
+        write_inputs(writer.folder, read, scenario)
         indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        if report:
+            write_report(writer.folder)
         folder = writer.finish(complete)
     return RunResult(
         folder=folder,
@@ -226,7 +237,7 @@ def _publish(
     complete: bool,
     timer: StageTimer,
 ) -> Indicators:
-    """Indicators, manifest and report of a folder whose tables are closed."""
+    """Write indicators and manifest of a folder whose tables are closed."""
     done = simulation.recorder.intervals_settled
     reference = simulation.reference_check
     power_flow = {
@@ -258,7 +269,6 @@ def _publish(
     manifest["indicators"] = indicators.as_dict()
     manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
     write_manifest(folder, manifest)
-    write_report(folder)
     return indicators
 
 

@@ -21,15 +21,20 @@ from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.devices.ratings import net_range_wh
+from cosim.dso.metering import unmetered_points
 from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.catalogue import GridCase, open_grid
+from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
+from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
+from cosim.mechanisms.local_market.bilateral.client import propose_gas
+from cosim.mechanisms.local_market.bilateral.edges import with_edges
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.tariffs import tariffs_of
@@ -48,7 +53,7 @@ from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
+from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, wei_from_gwei
 
 VM_PU = "vm_pu"
 LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
@@ -75,12 +80,27 @@ def prepare_grid(scenario: Scenario) -> GridCase:
     return grid
 
 
+def write_out_graph(scenario: Scenario, grid: GridCase) -> Scenario:
+    """Return the scenario with the edges of its trading graph, if it has one."""
+    points = grid.connection_points
+    names = tuple(points["name"].astype(str))
+    return with_edges(scenario, names, lambda: feeders_of(grid.net, points))
+
+
 def dso_network(scenario: Scenario, net: Any) -> Any:
     """Return the network as the scenario's DSO models it; the same where nothing differs."""
     settings = scenario.grid.dso_model
     if settings is None:
         return net
     return as_dso_knows(net, settings.impedance_factor, settings.tap_offset)
+
+
+def unmetered(scenario: Scenario, n_points: int) -> BoolArray | None:
+    """Return the connection points that the DSO does not see, (n,); None if it sees all."""
+    settings = scenario.grid.dso_model
+    if settings is None or not settings.unmetered_share:
+        return None
+    return unmetered_points(n_points, settings.unmetered_share, scenario.seed)
 
 
 def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:
@@ -97,7 +117,7 @@ def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float |
         return drawn_voltage(settings.process, time.intervals, time.step_s, rng)
     if settings.file is None:
         return float(settings.vm_pu or 1.0)
-    file = (scenario.file.parent if scenario.file else Path()) / settings.file
+    file = located(settings.file, scenario.file.parent if scenario.file else None)
     vm_pu = load_window(file, [VM_PU], time.start, time.intervals, time.step_s)[VM_PU]
     if not ((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)).all():
         at = int(np.argmin((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)))
@@ -261,7 +281,9 @@ def prepare_ledger(
             remedy=f"set it to {MAX_ORDERS} at most, or play parts of the grid as communities of "
             "their own, a scenario each",
         )
-    most_gas, own_share = clear_gas(sum(joined)), 1.0 - ledger.others_gas_share
+    is_bilateral = scenario.market.clearing == "bilateral"
+    most_gas = propose_gas(sum(joined) - 1) if is_bilateral else clear_gas(sum(joined))
+    own_share = 1.0 - ledger.others_gas_share
     if most_gas > own_share * ledger.block_gas_limit:
         raise ScenarioError(
             f"clearing {sum(joined)} orders may take {most_gas} gas, more than a block has for it",

@@ -226,8 +226,8 @@ class ScenarioBase(Model):
         mechanisms = self.mechanisms()
         forks = self.ledger.consensus == "proof_of_work" and self.ledger.propagation_delay_s
         refused = [each.section for each in mechanisms if forks and not each.survives_forks]
-        if forks and self.market.clearing == "committed":
-            refused.append("market.clearing: committed")
+        if forks and self.market.clearing in ("committed", "bilateral"):
+            refused.append(f"market.clearing: {self.market.clearing}")
         if refused:
             raise ValueError(
                 f"{refused[0]} needs a ledger without reorganisations: set "

@@ -193,6 +193,7 @@ class MarketWorld:
             "prices_change": False,
             "dso": bytes(20),
             "state": bytes(20),
+            "bilateral": bytes(20),
         }
         parameters |= {key: value for key, value in overrides.items() if key in parameters}
         return list(parameters.values())

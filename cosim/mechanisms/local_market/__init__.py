@@ -30,7 +30,7 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
     settings_type = MarketSettings
     is_default: ClassVar[bool] = True
     rank: ClassVar[int] = 0
-    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket", "MarketSettlement")
+    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket", "MarketSettlement", "BilateralTrades")
     tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
 
@@ -52,6 +52,8 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
             first_delivery_s=clock.start_s,
             dso=deployment.dso.address if terms.has_charges else NOBODY,
             state=deployment.state.address if terms.has_charges else NOBODY,
+            graph=terms.graph,
+            addresses={account.name: account.address for account in deployment.prosumers},
         )
         deployment.clients.extend(contracts)
         return LocalMarketPlay(deployment, clock, terms)

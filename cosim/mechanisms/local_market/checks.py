@@ -13,6 +13,8 @@ from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.account_checks import check_accounts
+from cosim.mechanisms.local_market.bilateral.checks import check_matchings
+from cosim.mechanisms.local_market.bilateral.checks import check_trades as check_bilateral_trades
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import LATE, Order
@@ -53,6 +55,7 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "clearing": orders.check_clearing,
             "orders": orders.check_orders,
             "trades": orders.check_trades,
+            "bilateral_trades": lambda: check_bilateral_trades(history, orders.cleared),
             "schedules": lambda: check_schedules(history),
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
@@ -148,6 +151,8 @@ class OrderChecks:
             name = self.names.get(event.arguments["account"], "")
             row, filled = f"interval {interval}, prosumer {name}", self.filled_wh(interval)
             check.equal("events", row, "energy_wh", event.arguments["energy_wh"], filled.get(name))
+        orders = {interval: list(book.values()) for interval, book in self.order_books.items()}
+        check_matchings(self.history, check, orders, self.cleared)
         return check
 
     def check_orders(self) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cosim.mechanisms.local_market.bilateral.matching import Matching
 from cosim.mechanisms.local_market.clearing import Clearing, crosses
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.fill_tree import FillTree, root_of_proof
@@ -15,6 +16,7 @@ _FORM_TEXTS = {
     ClearingForm.ON_CHAIN: "clearing is on chain",
     ClearingForm.VERIFIED: "clearing is verified",
     ClearingForm.COMMITTED: "clearing is committed",
+    ClearingForm.BILATERAL: "clearing is bilateral",
 }
 
 
@@ -23,7 +25,8 @@ class ClearedIntervals(IntervalOrders):
 
     *On chain* and *verified* have one result and are one function here. *Committed* takes a root
     and prices on trust until the challenge window is over; a challenge puts the true clearing in
-    their place. Times are the contract's to check.
+    their place. *Bilateral* takes pairs; what buyers pay beyond what sellers earn is the supplier's
+    when a buyer is settled. Times are the contract's to check.
     """
 
     @property
@@ -70,12 +73,27 @@ class ClearedIntervals(IntervalOrders):
         Raises
         ------
         ContractRevert
-            If the form is committed, or the interval cleared already.
+            If the form is another, or the interval cleared already.
         """
-        self._require(self.form is not ClearingForm.COMMITTED, _FORM_TEXTS[self.form])
+        is_own = self.form in (ClearingForm.ON_CHAIN, ClearingForm.VERIFIED)
+        self._require(is_own, _FORM_TEXTS[self.form])
         state = self._interval(interval)
         self._require(state.clearing is None, "already cleared")
         return self._clear(interval)
+
+    def match(self, interval: int) -> Matching:
+        """Take the matching of an interval's orders that gains most.
+
+        Raises
+        ------
+        ValueError
+            If the market has no trading graph.
+        """
+        matching = self.clear_book(interval)
+        if not isinstance(matching, Matching):
+            raise ValueError("the market has no trading graph")
+        self._interval(interval).clearing = matching
+        return matching
 
     def commit_clearing(
         self,
@@ -208,3 +226,16 @@ class ClearedIntervals(IntervalOrders):
         """Price at which an order trades, 0 before clearing. [µEUR/kWh]"""
         outcome = state.clearing or state.committed
         return 0 if outcome is None else outcome.price_of(order)
+
+    def _proceeds_ueur(self, state: Interval, order: Order) -> int:
+        """Proceeds of an order's fill as far as it is known, negative for a buyer. [µEUR]"""
+        if isinstance(state.clearing, Matching):
+            return state.clearing.account(order.account).proceeds_ueur
+        filled_wh = self._filled_wh(state, state.index_of[order.account])
+        return order.proceeds_ueur(filled_wh, self._price_ueur_per_kwh(state, order))
+
+    def _kept_ueur(self, state: Interval, account: str) -> int:
+        """Part of what a buyer of bilateral trades pays that no seller earns. [µEUR]"""
+        if isinstance(state.clearing, Matching):
+            return state.clearing.account(account).kept_ueur
+        return 0

@@ -8,6 +8,7 @@ from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases, GasSweep
+from cosim.mechanisms.local_market.bilateral.gas import bilateral_trades
 from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.gas_clearing import (
@@ -45,6 +46,7 @@ def local_market(bench: Bench) -> None:
     _challenge(bench)
     _prices_and_charges(bench)
     _credit(bench)
+    bilateral_trades(bench)
 
 
 def _accounts_and_settlement(bench: Bench) -> None:

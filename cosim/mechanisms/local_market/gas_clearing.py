@@ -16,12 +16,12 @@ from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.gas_community import CHALLENGE_S, Community
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS
 from cosim.mechanisms.metering.gas import smart_meters
 from cosim.mechanisms.money.gas import euro_token
 
 SIZES = (10, 20, 50, 100, 200, 500)
-FORMS = {form.value.replace("_", " "): form for form in ClearingForm}
+FORMS = {form.value.replace("_", " "): form for form in AUCTION_FORMS}
 
 CLEARING_COLUMNS = (
     "form",

@@ -17,6 +17,8 @@ from cosim.gas.bench import (
     Deployed,
     account,
 )
+from cosim.mechanisms.local_market.bilateral.client import next_bilateral
+from cosim.mechanisms.local_market.bilateral.graph import NO_ROOT, TradingGraph
 from cosim.mechanisms.local_market.deploying import NOBODY
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.settlement_client import next_settlement
@@ -53,6 +55,8 @@ class Community:
         Whether the deployment is noted.
     tariffs : Tariffs, optional
         Prices that change, with charges.
+    graph : TradingGraph, optional
+        Of bilateral trades; its deployment is noted.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Community:
         name: str = "",
         measured: bool = False,
         tariffs: Tariffs | None = None,
+        graph: TradingGraph | None = None,
     ) -> None:
         self.bench = bench
         self.token, self.meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
@@ -84,6 +89,7 @@ class Community:
             tariffs=tariffs,
         )
         deployer = f"deployer of LocalMarket {name}".rstrip()
+        bilateral = next_bilateral(bench.engine, account(deployer))
         self.market = bench.deploy(
             "LocalMarket",
             self.terms,
@@ -104,7 +110,19 @@ class Community:
             local_market=self.market.address,
             dso=account(DSO) if tariffs is not None else NOBODY,
             state=account(STATE) if tariffs is not None else NOBODY,
+            bilateral=NOBODY if graph is None else bilateral,
         )
+        self.trades: Deployed | None = None
+        if graph is not None:
+            tree = graph.tree({name: account(name) for edge in graph.edges or () for name in edge})
+            self.trades = bench.deploy(
+                "BilateralTrades",
+                graph.everybody,
+                sender=deployer,
+                measured=True,
+                local_market=self.market.address,
+                graph=NO_ROOT if tree is None else tree.root,
+            )
 
     def open_window(self, interval: int) -> None:
         """Go to the first second of the order window."""

@@ -22,6 +22,7 @@ def settle_reading(
     price_ueur_per_kwh: int,
     reading: Reading,
     prices: Tariff,
+    proceeds_ueur: int | None = None,
 ) -> Settlement:
     """Settle one account's interval: the amounts due, even if nobody can pay them.
 
@@ -38,6 +39,8 @@ def settle_reading(
     prices : Tariff
         The supplier's in the interval. It passes on the charges in the price of what it supplies,
         and what is charged on energy that was bought locally, as far as it was drawn.
+    proceeds_ueur : int, optional
+        Of the fill, where its parts have prices of their own; default: by the price. [µEUR]
 
     Returns
     -------
@@ -47,6 +50,8 @@ def settle_reading(
     if order is not None:
         contracted_wh = filled_wh if order.is_sell else -filled_wh
         trade_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
+        if proceeds_ueur is not None:
+            trade_ueur = proceeds_ueur
     residual_wh = reading.net_wh - contracted_wh
     if residual_wh < 0:
         supplier_ueur = -amount_due_ueur(-residual_wh, prices.retail_price_ueur_per_kwh)
@@ -127,7 +132,7 @@ class LocalMarketModel(ClearedIntervals):
         state = self._interval(interval)
         if account not in state.index_of or account in state.readings:
             return 0
-        return self._released_ueur(state, account)
+        return self._released_ueur(state, account) + self._kept_ueur(state, account)
 
     def locked_total_ueur(self) -> int:
         """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
@@ -189,7 +194,7 @@ class LocalMarketModel(ClearedIntervals):
         self._require(state.clearing is not None or state.committed is not None, "not cleared")
         self._require(account not in state.readings, "already reported")
         order = state.order_of(account)
-        filled_wh = price = 0
+        filled_wh = price = proceeds_ueur = 0
         if order is not None:
             index = state.index_of[account]
             if state.committed is not None and index not in state.committed.filled_wh:
@@ -197,15 +202,18 @@ class LocalMarketModel(ClearedIntervals):
                 self._add(self.supplier, state.committed.give_up())
             filled_wh = self._filled_wh(state, index)
             price = self._price_ueur_per_kwh(state, order)
+            proceeds_ueur = self._proceeds_ueur(state, order)
         settlement = settle_reading(
             order,
             filled_wh,
             price,
             reading,
             self.terms.at(interval),
+            proceeds_ueur,
         )
         if order is not None:
             self._add(account, self._released_ueur(state, account))
+            self._add(self.supplier, self._kept_ueur(state, account))
         elif account in state.index_of:
             self._add(self.supplier, self.terms.sealed_deposit_ueur)
         state.readings[account] = reading
@@ -219,5 +227,4 @@ class LocalMarketModel(ClearedIntervals):
         if order is None:
             return self.terms.sealed_deposit_ueur
         escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
-        filled_wh = self._filled_wh(state, state.index_of[account])
-        return escrow + order.proceeds_ueur(filled_wh, self._price_ueur_per_kwh(state, order))
+        return escrow + self._proceeds_ueur(state, order)

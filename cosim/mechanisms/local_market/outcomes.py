@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,10 @@ class OrderBook:
         Which of these could be cleared: all but sealed ones that nobody revealed.
     commitments : tuple of bytes
         Of sealed orders, in the order of arrival; none where orders are open.
+    own_price_ueur_per_kwh : (n,) int64, optional
+        What each order was filled at, where that is its own. [µEUR/kWh]
+    pairs : mapping
+        Of bilateral trades: energy, price and fee by the names of seller and buyer. [Wh, µEUR/kWh]
     in_time : bool
         Whether the clearing was confirmed when delivery started. If not, schedules are made without
         it, and what it contracted is settled all the same.
@@ -77,6 +82,8 @@ class OrderBook:
     arrived: tuple[int, ...]
     revealed: tuple[bool, ...]
     commitments: tuple[bytes, ...]
+    own_price_ueur_per_kwh: IntArray | None = None
+    pairs: Mapping[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     in_time: bool = True
 
     @property

@@ -16,6 +16,9 @@ from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.escrow_play import EscrowPlay
+from cosim.mechanisms.local_market.bilateral.client import BilateralTrades
+from cosim.mechanisms.local_market.bilateral.rows import pairs_columns
+from cosim.mechanisms.local_market.bilateral.trading import BilateralTrading
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.credit import MemberAccounts
 from cosim.mechanisms.local_market.debts import Debts
@@ -81,7 +84,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self.terms = terms
         self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
-        self._trading = Trading(deployment, clock, terms)
+        trading = Trading if terms.graph is None else BilateralTrading
+        self._trading = trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
         self._retailing = Retailing(deployment, clock, terms)
         self._accounts = MemberAccounts(deployment, self.client, terms)
@@ -92,8 +96,9 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
 
     @property
     def clients(self) -> Sequence[ContractClient]:
-        """Its two contracts."""
-        return (self.client, self.settlement)
+        """Its two contracts, or three."""
+        own = (LocalMarket, MarketSettlement, BilateralTrades)
+        return [client for client in self._deployment.clients if isinstance(client, own)]
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
         """Return the reading that a prosumer's interval was settled with, if it was."""
@@ -211,7 +216,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         return {
             "orders": orders_columns(interval, self._names, state.sent, orders, self.terms.rule),
             "trades": trades_columns(interval, state.trades),
-        }
+        } | pairs_columns(interval, self.model.clearing(interval))
 
     # --- after delivery ---
 
@@ -282,14 +287,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         on_ledger, in_model = {}, {}
         for i in np.flatnonzero(members).tolist():
             name = str(names[i])
-            on_ledger[name] = Settlement(
-                int(statement.contracted_wh[i]),
-                int(statement.metered_wh[i]),
-                int(statement.traded_ueur[i]),
-                int(statement.supplier_ueur[i]),
-                bool(statement.estimated[i]),
-                *(statement.charges.of(i) if statement.charges is not None else ()),
-            )
+            on_ledger[name] = _stated(statement, i)
             if known[i]:
                 in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))
             else:
@@ -301,3 +299,15 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             "settlement of the contract",
             "settlement of the model",
         )
+
+
+def _stated(statement: Statement, i: int) -> Settlement:
+    """Return what the contract settled with a member, by its position."""
+    return Settlement(
+        int(statement.contracted_wh[i]),
+        int(statement.metered_wh[i]),
+        int(statement.traded_ueur[i]),
+        int(statement.supplier_ueur[i]),
+        bool(statement.estimated[i]),
+        *(statement.charges.of(i) if statement.charges is not None else ()),
+    )

@@ -40,17 +40,23 @@ class ClearingForm(Enum):
 
     ``ON_CHAIN``: the contract sorts and clears. ``VERIFIED``: anyone submits the merit order and
     the contract checks it in one pass. ``COMMITTED``: a Merkle root of the fills goes on chain, can
-    be challenged, and every account's fill is claimed with a proof.
+    be challenged, and every account's fill is claimed with a proof. ``BILATERAL``: pairs of a graph
+    trade at prices of their own; anyone proposes them, and the one that gains most stands.
     """
 
     ON_CHAIN = "on_chain"
     VERIFIED = "verified"
     COMMITTED = "committed"
+    BILATERAL = "bilateral"
 
     @property
     def number(self) -> int:
         """Number of the form on chain."""
         return list(ClearingForm).index(self)
+
+
+AUCTION_FORMS = (ClearingForm.ON_CHAIN, ClearingForm.VERIFIED, ClearingForm.COMMITTED)
+"""Forms of the double auction, which have one result."""
 
 
 def taker_price_ueur_per_kwh(is_sell: bool, retail_price_ueur_per_kwh: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cosim.mechanisms.local_market.bilateral.matching import Matching
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
@@ -64,12 +65,29 @@ def clear_again(
         "fill of the contract [Wh]",
         "fill of the model [Wh]",
     )
+    if isinstance(clearing, Matching):
+        _check_pairs(interval, clearing, orders)
     contracted = [
         filled if order.is_sell else -filled
         for order, filled in zip(arrived, clearing.fills_wh, strict=True)
     ]
     check_trades(interval, accounts, np.array(contracted, int), orders.volume_wh)
     return pair_trades(model.book(interval), clearing)
+
+
+def _check_pairs(interval: int, matching: Matching, orders: OrderBook) -> None:
+    check_equal(
+        interval,
+        {" to ".join(names): str(terms) for names, terms in orders.pairs.items()},
+        {
+            f"{pair.seller} to {pair.buyer}": str(
+                (pair.energy_wh, pair.price_ueur_per_kwh, pair.terms.fee_ueur_per_kwh)
+            )
+            for pair in matching.pairs
+        },
+        "pair of the contract (energy, price, fee)",
+        "pair of the model",
+    )
 
 
 def _placed(arrived: Sequence[Order], orders: OrderBook) -> zip[tuple[Order, int]]:
@@ -95,6 +113,8 @@ def _take(
 
 def _clear(model: LocalMarketModel, operator: str, interval: int, orders: OrderBook) -> Clearing:
     """Clear the book, or commit to its clearing as the market operator did."""
+    if model.form is ClearingForm.BILATERAL:
+        return model.match(interval)
     if model.form is not ClearingForm.COMMITTED:
         return model.clear(interval)
     clearing = model.clear_book(interval)

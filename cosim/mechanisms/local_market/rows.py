@@ -24,6 +24,8 @@ def orders_columns(
     prices = np.where(sent.is_sell, orders.sell_price_ueur_per_kwh, orders.buy_price_ueur_per_kwh)
     if rule is PricingRule.PAY_AS_BID:
         prices = sent.price_ueur_per_kwh
+    if orders.own_price_ueur_per_kwh is not None:
+        prices = orders.own_price_ueur_per_kwh
     return {
         "interval": interval,
         "prosumer": names[rows],

@@ -12,8 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from cosim.mechanisms.local_market.prices import Price as Prices
-from cosim.mechanisms.local_market.prices import as_series
+from cosim.inputs.prices import Price as Prices
+from cosim.inputs.prices import as_series
+from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
 
 
@@ -101,9 +102,13 @@ class MarketSettings(Model):
         "supply_demand_ratio",
         "bill_sharing",
     ] = Field("midpoint", description="what filled orders pay and earn (docs/pricing.md)")
-    clearing: Literal["on_chain", "verified", "committed"] = Field(
+    clearing: Literal["on_chain", "verified", "committed", "bilateral"] = Field(
         "on_chain",
-        description="the contract clears, checks a clearing, or takes a Merkle root of one",
+        description="the contract clears, checks a clearing, takes a Merkle root of one, or checks "
+        "pairs of a trading graph, each at a price of its own (docs/bilateral.md)",
+    )
+    bilateral: BilateralSettings | None = Field(
+        None, description="trading graph of clearing: bilateral; default: a complete one"
     )
     reveal_s: Annotated[int, Field(ge=0)] = Field(
         0,
@@ -129,6 +134,8 @@ class MarketSettings(Model):
             )
             if other is not None
         }
+        if self.bilateral is None:
+            replaced.add("bilateral")
         return {name: field for name, field in serialize(self).items() if name not in replaced}
 
     @model_validator(mode="after")
@@ -138,6 +145,21 @@ class MarketSettings(Model):
                 raise ValueError(f"{other} stands in place of {name}: give one of them")
         if self.retail is None and (self.local_share.network or self.local_share.taxes):
             raise ValueError("local_share is of charges: give retail by its parts")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> MarketSettings:
+        if self.clearing != "bilateral":
+            if self.bilateral is not None:
+                raise ValueError(
+                    f"bilateral is a section of clearing: bilateral, and clearing is "
+                    f"{self.clearing}"
+                )
+        elif self.pricing != "midpoint":
+            raise ValueError(
+                "clearing: bilateral prices each pair at the midpoint of its limits: set pricing: "
+                f"midpoint in place of {self.pricing}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,20 @@ TABLES = (
         ),
     ),
     Table(
+        "bilateral_trades",
+        "a pair of a trading graph that trades (docs/bilateral.md); none under other clearings",
+        (
+            interval(),
+            text("seller", "name of the selling connection point"),
+            text("buyer", "name of the buying connection point"),
+            wh("energy_wh", "energy traded"),
+            price("price_ueur_per_kwh", "price of the pair, which the seller earns"),
+            price("fee_ueur_per_kwh", "fee of the edge, which the buyer pays on top"),
+            price("penalty_ueur_per_kwh", "preference of the buyer against the edge; not paid"),
+            price("gain_ueur_per_kwh", "limit of the bid less limit of the ask, fee and penalty"),
+        ),
+    ),
+    Table(
         "debts",
         "one account whose debt or claim changed up to the end of an interval's settlement",
         (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cosim.mechanisms.local_market.bilateral.graph import TradingGraph
+from cosim.mechanisms.local_market.bilateral.matching import match
+from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
 from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.tariffs import tariffs_of
@@ -58,6 +61,8 @@ class MarketTerms:
         Prices by interval, and their parts; default: the two prices above.
     has_parts : bool
         Whether the scenario gives the retail price by parts, or a price as a series.
+    graph : TradingGraph, optional
+        Of a market that pairs clear.
     """
 
     retail_price_ueur_per_kwh: int
@@ -79,6 +84,7 @@ class MarketTerms:
     binds: bool = False
     tariffs: Tariffs | None = None
     has_parts: bool = False
+    graph: TradingGraph | None = None
 
     @classmethod
     def of(cls, scenario: Scenario) -> MarketTerms:
@@ -111,6 +117,9 @@ class MarketTerms:
             binds=market.position == "binding",
             tariffs=tariffs,
             has_parts=market.retail is not None or market.feed_in is not None,
+            graph=TradingGraph.of(market.bilateral or BilateralSettings())
+            if market.clearing == "bilateral"
+            else None,
         )
 
     def at(self, interval: int) -> Tariff:
@@ -125,6 +134,8 @@ class MarketTerms:
         Price takers share what buying locally spares them: the retail price counts without what
         local trades are charged as well.
         """
+        if self.graph is not None:
+            return match(book, self.graph)
         prices = self.at(interval)
         return clear(
             book,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cosim.mechanisms.local_market.bilateral.matching import Matching
 from cosim.mechanisms.local_market.clearing import Book, Clearing, merit_order
 from cosim.mechanisms.local_market.orders import Order
 from cosim.units import amount_due_ueur, amount_earned_ueur
@@ -43,7 +44,7 @@ class Trade:
 
 
 def pair_trades(book: Book, clearing: Clearing) -> tuple[Trade, ...]:
-    """Pair filled bids with filled asks, both in merit order.
+    """Pair filled bids with filled asks, both in merit order; bilateral trades are pairs already.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def pair_trades(book: Book, clearing: Clearing) -> tuple[Trade, ...]:
         pays, and a seller's earnings to exactly what it receives, because each is the difference
         of its cumulated payment, rounded as the contract rounds it.
     """
+    if isinstance(clearing, Matching):
+        return _matched(clearing)
     bids = _filled(book, clearing, is_sell=False)
     asks = _filled(book, clearing, is_sell=True)
     trades = []
@@ -75,6 +78,28 @@ def pair_trades(book: Book, clearing: Clearing) -> tuple[Trade, ...]:
                 amount - amount_due_ueur(bought_wh, buy_price),
                 sell_price,
                 earned - amount_earned_ueur(sold_wh, sell_price),
+            )
+        )
+    return tuple(trades)
+
+
+def _matched(matching: Matching) -> tuple[Trade, ...]:
+    """Pairs as they are; a buyer's amounts are the differences of its cumulated payment."""
+    spent: dict[str, int] = {}
+    trades = []
+    for pair in matching.pairs:
+        before = spent.get(pair.buyer, 0)
+        after = before + pair.energy_wh * pair.buy_price_ueur_per_kwh
+        spent[pair.buyer] = after
+        trades.append(
+            Trade(
+                pair.buyer,
+                pair.seller,
+                pair.energy_wh,
+                pair.buy_price_ueur_per_kwh,
+                amount_due_ueur(1, after) - amount_due_ueur(1, before),
+                pair.price_ueur_per_kwh,
+                pair.earned_ueur,
             )
         )
     return tuple(trades)

@@ -27,7 +27,7 @@ from cosim.errors import ContractRevert
         ({"step_s": 2**64 + 1}, "local market: step out of range"),
         ({"gate_closure_s": 600}, "local market: no order window"),
         ({"rule": 6}, "local market: no such rule"),
-        ({"form": 3}, "local market: no such form"),
+        ({"form": 4}, "local market: no such form"),
         ({"reveal_s": 180}, "local market: reveal window too long"),
         ({"form": 2, "challenge_s": 1_081}, "local market: challenge window too long"),
         (

@@ -15,7 +15,7 @@ from market_world import (
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm, PricingRule
 
 Step = tuple[str, int, list[tuple[str, dict[str, object]]]]
 
@@ -154,7 +154,7 @@ def test_challenge_of_a_hundred_orders_costs_less_than_800_kgas() -> None:
     assert done.gas_used < 800_000
 
 
-@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("form", AUCTION_FORMS)
 @pytest.mark.parametrize("n", [2, 60])
 def test_book_that_does_not_cross_costs_the_same_at_any_size(form: ClearingForm, n: int) -> None:
     names = tuple(f"a{k}" for k in range(n))

@@ -21,12 +21,12 @@ from market_world import (
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm, PricingRule
 
 MAX_ENERGY, MAX_PRICE = 2**32 - 1, 2**31 - 1
 
 
-@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("form", AUCTION_FORMS)
 def test_sort_that_moves_a_bid_one_place(form: ClearingForm) -> None:
     """Vector ``sort_regression``: bids at 10, 20 and 30 for one unit each, an ask of 3 at 15."""
     world = opened(form=form, members=("ten", "twenty", "thirty", "seller"))
@@ -216,7 +216,7 @@ def test_reading_of_another_interval_or_meter_settles_nothing_twice() -> None:
 # --- integers and dust ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("form", AUCTION_FORMS)
 @pytest.mark.parametrize("rule", list(PricingRule)[:3])
 def test_largest_numbers_clear_and_settle(rule: PricingRule, form: ClearingForm) -> None:
     names = tuple(f"a{k}" for k in range(8))

@@ -6,7 +6,7 @@ from market_world import SUPPLIER, MarketWorld, address
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_book_that_does_not_cross_needs_no_ranking(verified: MarketWorld) -> Non
     assert verified.market.get("clearingOf", 0) == (True, 0, 0, 0, 2)
 
 
-@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("form", AUCTION_FORMS)
 def test_a_market_clears_in_its_own_form_only(form: ClearingForm) -> None:
     world = opened(form=form)
     world.close_gate(0)
@@ -94,7 +94,7 @@ def test_a_market_clears_in_its_own_form_only(form: ClearingForm) -> None:
         ClearingForm.VERIFIED: "local market: clearing is verified",
         ClearingForm.COMMITTED: "local market: clearing is committed",
     }
-    for other in ClearingForm:
+    for other in AUCTION_FORMS:
         if other is not form:
             with pytest.raises(ContractRevert, match=texts[form]):
                 world.market.send("anyone", *calls[other])
@@ -102,7 +102,7 @@ def test_a_market_clears_in_its_own_form_only(form: ClearingForm) -> None:
     assert world.market.get("clearingOf", 0) == (True, 0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("form", list(ClearingForm)[1:])
+@pytest.mark.parametrize("form", AUCTION_FORMS[1:])
 def test_other_forms_wait_for_gate_closure_too(form: ClearingForm) -> None:
     world = opened(form=form)
     world.open_window(0)

@@ -86,6 +86,23 @@ def test_a_settlement_refuses_a_market_that_names_another(world: MarketWorld) ->
     assert world.market.get("LOCAL_MARKET") == world.market.address
 
 
+def test_bilateral_trades_go_with_a_market_of_that_form_alone(world: MarketWorld) -> None:
+    for override in ({"form": 3}, {"bilateral": address("somebody")}):
+        with pytest.raises(ContractRevert) as caught:
+            world.deploy_market(**override)
+        assert caught.value.text.removeprefix("local market: ") == "cleared otherwise"
+    with pytest.raises(ContractRevert, match="local market: no such form"):
+        world.deploy_market(form=4)
+    pairs = world.deploy_market(form=3, bilateral=address("somebody"))
+    world.close_gate(0)
+    for call in (("clear", 0), ("clearVerified", 0, [], 0, 0, 0)):
+        with pytest.raises(ContractRevert) as caught:
+            pairs.send("anyone", *call)
+        assert caught.value.text.removeprefix("local market: ") == "clearing is bilateral"
+    with pytest.raises(ContractRevert, match="clearing is bilateral"):
+        pairs.send("anyone", "commitClearing", 0, bytes(32), 1, 1, 1)
+
+
 def test_a_settlement_takes_its_terms_from_its_market(world: MarketWorld) -> None:
     """Another retail price, step and metering time than the usual ones."""
     other = world.deploy_market(retail=2 * RETAIL, step_s=1_800, metering_s=60)

@@ -14,6 +14,7 @@ from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import (
+    AUCTION_FORMS,
     ClearingForm,
     PricingRule,
     taker_price_ueur_per_kwh,
@@ -68,7 +69,7 @@ def clear_by(
 
 @pytest.mark.parametrize(
     ("engine", "form"),
-    [*(("revm", form) for form in ClearingForm), ("py-evm", ClearingForm.ON_CHAIN)],
+    [*(("revm", form) for form in AUCTION_FORMS), ("py-evm", ClearingForm.ON_CHAIN)],
 )
 @pytest.mark.parametrize("column", RULES)
 @pytest.mark.parametrize("row", EXPECTED["rows"], ids=lambda row: row["community_production"])

@@ -14,6 +14,7 @@ from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, MAX_PRICE_UEUR_PER_KWH, Order
 from cosim.mechanisms.local_market.pricing import (
+    AUCTION_FORMS,
     ClearingForm,
     PricingRule,
     taker_price_ueur_per_kwh,
@@ -125,7 +126,7 @@ def test_contract_clears_as_the_model(book: list[tuple[bool, int, int]]) -> None
     compare("revm", book)
 
 
-@pytest.mark.parametrize("form", ClearingForm)
+@pytest.mark.parametrize("form", AUCTION_FORMS)
 @pytest.mark.parametrize("rule", PricingRule)
 @settings(max_examples=40, deadline=None)
 @given(book=order_books())

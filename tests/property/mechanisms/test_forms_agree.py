@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import (
+    AUCTION_FORMS,
     ClearingForm,
     PricingRule,
     taker_price_ueur_per_kwh,
@@ -96,7 +97,7 @@ class Run:
 @given(
     ORDER_BOOKS,
     st.sampled_from(PricingRule),
-    st.sampled_from(ClearingForm),
+    st.sampled_from(AUCTION_FORMS),
     st.booleans(),
     st.lists(st.none() | st.integers(-4_000, 4_000), min_size=9, max_size=9),
     st.data(),

@@ -38,7 +38,7 @@ from cosim.mechanisms.local_market.clearing import ranking
 from cosim.mechanisms.local_market.client import pack_ranking
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm, PricingRule
 
 ROUND: dict[str, st.SearchStrategy[Any]] = {
     "orders": st.tuples(
@@ -176,7 +176,7 @@ class LocalMarketMachine(LocalMarketPlay):
 
     @initialize(
         pricing=st.sampled_from(PricingRule),
-        form=st.sampled_from([*ClearingForm, ClearingForm.COMMITTED]),
+        form=st.sampled_from([*AUCTION_FORMS, ClearingForm.COMMITTED]),
         sealed=st.booleans(),
         charges=st.booleans(),
         lends=st.booleans(),

@@ -39,6 +39,7 @@ def test_numbers_on_chain() -> None:
         ("on_chain", 0),
         ("verified", 1),
         ("committed", 2),
+        ("bilateral", 3),
     ]
 
 
