@@ -127,6 +127,8 @@ class MarketWorld:
         self.market = self.deploy_market(**overrides)
         self.flexibility = self.deploy_flexibility(**overrides)
         self.names: dict[bytes, str] = {address(n): n for n in (SUPPLIER, DSO)}
+        if overrides.get("notice", True):  # so long before delivery that the supplier may withdraw
+            self.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
 
     def deploy_market(self, **overrides: Any) -> Market:
         """Another local market, with some of its parameters changed."""
