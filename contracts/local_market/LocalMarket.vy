@@ -32,6 +32,7 @@ import order_window as window
 import positions
 import refusals
 import supplier_dues as dues
+import withdrawal_notice as notice
 
 implements: ILocalMarket
 initializes: accounts
@@ -39,6 +40,7 @@ initializes: dues[accounts := accounts]
 initializes: credit[accounts := accounts, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
+initializes: notice[clock := clock, dues := dues]
 initializes: books
 initializes: window[
     accounts := accounts,
@@ -54,6 +56,7 @@ exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
     credit.__interface__,
+    notice.__interface__,
     clock.__interface__,
     community.__interface__,
     books.__interface__,
@@ -129,9 +132,12 @@ def deposit(amount_ueur: uint256):
 @nonreentrant
 def withdraw(amount_ueur: uint256):
     """
-    @notice Move tokens of the free balance out of the market. The supplier leaves what it owes.
+    @notice Move tokens of the free balance out of the market. The supplier leaves what it owes, and
+            takes what it announced.
     """
     refusals._require(amount_ueur <= dues._available(msg.sender), "balance too low")
+    if msg.sender == dues.SUPPLIER:
+        notice._use(amount_ueur)
     refusals._require(accounts._withdraw(msg.sender, amount_ueur), "token transfer failed")
 
 

@@ -8,7 +8,7 @@
      that whoever is promised money is paid in tokens that are here, and the supplier alone carries
      the risk. What is lent is a due like any other (supplier_dues.vy): it is repaid first out of
      whatever the account receives. Bills for energy that was drawn may leave a debt above the limit;
-     then nothing more is lent.
+     then no order is taken any more.
 @custom:units amounts in µEUR
 """
 
@@ -56,6 +56,11 @@ def _lock(account: address, amount_ueur: uint256):
     free: uint256 = dues._available(account)
     if amount_ueur > free:
         self._lend(account, amount_ueur - free)
+    elif free == 0:
+        # there is nothing to lock, but who owes too much trades no more; who owes has nothing free
+        refusals._require(
+            dues._debt(account) <= self._credit_limit_of[account], "credit limit reached"
+        )
     accounts._debit(account, amount_ueur)
 
 

@@ -166,8 +166,8 @@ class CreditAccounts(SupplierAccounts):
         Raises
         ------
         ContractRevert
-            If the account has no credit line, its debt would exceed the limit, or the supplier's
-            own balance is too low.
+            If the account has no credit line, its debt is or would be above the limit, or the
+            supplier's own balance is too low.
         """
         lent = self._lent_for(account, amount_ueur)
         if lent:
@@ -178,10 +178,13 @@ class CreditAccounts(SupplierAccounts):
 
     def _lent_for(self, account: str, amount_ueur: int) -> int:
         """Return what the supplier lends for a promise; refuse as if it were made. [µEUR]"""
-        lent = max(amount_ueur - self._available(account), 0)
+        available, limit = self._available(account), self.credit_limit_of(account)
+        lent = max(amount_ueur - available, 0)
         if lent:
-            limit, after = self.credit_limit_of(account), self._dues.get(account, 0) + lent
             self._require(limit > 0, "balance too low")
+            after = self._dues.get(account, 0) + lent
             self._require(after <= limit, "credit limit reached")
             self._require(lent <= self._available(self.supplier), "supplier cannot lend")
+        elif available == 0:  # who owes too much trades no more
+            self._require(self.debt_of(account) <= limit, "credit limit reached")
         return lent

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.attacks.attackers import check_named
 from cosim.attacks.deviations import Deviation
 from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.chain.blocks import Background, FeeStrategy
@@ -193,6 +194,7 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
     if shared is not None:
         population = with_shared_battery(population, shared)
         past = None if past is None else with_shared_battery(past, shared)
+    check_named(scenario, population)
     lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
     known = Known(time.start, lead_s, metering_s, past, published)
     forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)

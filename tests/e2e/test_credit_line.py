@@ -131,6 +131,17 @@ def test_sealed_orders_are_lent_their_deposit(play: Callable[..., Path], form: s
     assert found.passed, found.failed
 
 
+@pytest.mark.parametrize("market", [{}, {"account": "top_up"}])
+def test_bilateral_trades_are_played_again(
+    play: Callable[..., Path], market: dict[str, object]
+) -> None:
+    bilateral = {"clearing": "bilateral", "bilateral": {"graph": "ring", "fee_eur_per_kwh": 0.01}}
+    result = play(4, bilateral | {"credit_limit_eur": 5.0} | market)
+    assert (Results(result).table("orders")["filled_wh"] > 0).any()
+    found = verify(result, parts=("files", "ledger"))
+    assert found.passed, found.failed
+
+
 def test_debts_are_paid_out_of_bank_accounts_when_they_are_due(play: Callable[..., Path]) -> None:
     result = play(
         26,

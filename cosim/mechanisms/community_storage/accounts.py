@@ -105,8 +105,8 @@ class StorageAccounts(EscrowAccounts):
                 done[account] = (billed, credited)
         return done
 
-    def _bill_members(self, loss_wh: int) -> None:
-        bill = amount_due_ueur(loss_wh, self.terms.retail_price_ueur_per_kwh)
+    def _bill_members(self, loss_wh: int, price_ueur_per_kwh: int) -> None:
+        bill = amount_due_ueur(loss_wh, price_ueur_per_kwh)
         shares = self.terms.total_shares
         per_share = -(-max(bill - self._overbilled_ueur, 0) // shares)
         self._overbilled_ueur += per_share * shares - bill

@@ -55,6 +55,14 @@ DEFINITIONS = (
         "What a margin spares in violations of what is delivered is not set against it.",
     ),
     (
+        "Random calling",
+        "A draw decides which of those that offer may be awarded; who may not is fined for "
+        "whatever would have counted as delivered, less what the DSO ordered it to cut. Extra "
+        "cost: the cheapest awards among those called, less the cheapest among all that offered, "
+        "solved on the same schedule, with margins and without curtailment, over the rounds in "
+        "which both keep the limits. What is left in the others is cut by order.",
+    ),
+    (
         "Pivotal provider",
         "A provider without whom the offers of all others, each used in full as far as it helps an "
         "element, do not bring that element within its limit less margin, although those of "
@@ -122,6 +130,8 @@ class FlexibilityReported(Reported[Any]):
             terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
         if "baseline" in dso:
             kind = dso["baseline"]["kind"].replace("_", " ")
+            if (called := dso["baseline"].get("calling_probability")) is not None:
+                kind += f", called with probability {called:g}"
             terms += f"; settlement {dso['settlement']}, baseline: {kind}"
         return ReportPart(
             key="flexibility",
@@ -174,8 +184,24 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
             f"in {i.pivotal_rounds} of {i.award_rounds} rounds; {leading}",
             str(i.pivotal_providers),
         ),
+        *_calling_tiles(i),
         *_scarcity_tiles(i),
     )
+
+
+def _calling_tiles(i: FlexibilityIndicators) -> list[Tile]:
+    """Return the tile of random calling, where calls are drawn."""
+    if not i.calling_rounds:
+        return []
+    penalties = number(i.uncalled_penalties_eur, "EUR", 2)
+    return [
+        Tile(
+            "Extra cost of awards for random calling",
+            f"{i.cost_text()}; called: {i.called_text()}; {penalties} of penalties of who was not "
+            "called",
+            number(i.calling_extra_cost_eur, "EUR", 2),
+        )
+    ]
 
 
 def _scarcity_tiles(i: FlexibilityIndicators) -> list[Tile]:

@@ -9,6 +9,7 @@ the contract.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from cosim.chain.roles import ROLES
@@ -18,6 +19,7 @@ from cosim.evm.accounts import accounts
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.replay.findings import Check
 from cosim.replay.history import History, Sent
@@ -26,6 +28,9 @@ from cosim.replay.replay import address
 MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
 """Refusals that only the accounts decide."""
+
+KEPT_INTERVALS = 96
+"""Settled intervals that the model keeps: nothing is sent for earlier ones."""
 
 
 def check_accounts(history: History) -> Check:
@@ -42,7 +47,7 @@ def check_accounts(history: History) -> Check:
         row = f"transaction {position}, {sent.call.method} of {sent.sender}"
         check.equal("transactions", row, "refused with", refused, played.play(position, sent))
         said = {
-            event.arguments["account"]: event.arguments["dues_ueur"]
+            played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
             for event in history.logged(position)
             if event.name == "DuesChanged"
         }
@@ -66,7 +71,7 @@ def _check_credit(history: History, check: Check) -> None:
 
 
 class _Accounts:
-    """The model with the chain's accounts, by their addresses.
+    """The model with the chain's accounts, by connection point, or address where there is none.
 
     Attributes
     ----------
@@ -76,11 +81,13 @@ class _Accounts:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._names = history.participants.prosumer_of
         roles = accounts(history.scenario.seed, ROLES)
         self._dso, self._state = roles["DSO"].hex, roles["state"].hex
         terms = MarketTerms.of(history.scenario)
         self.model = LocalMarketModel(roles["supplier"].hex, terms)
         self.changed: dict[str, int] = {}
+        self._latest = -1
 
     def play(self, position: int, sent: Sent) -> str | None:
         """Play a transaction; return the text of its refusal, None if there is none."""
@@ -89,6 +96,12 @@ class _Accounts:
         before, self.changed = self.model.dues.get(account, 0), {}
         if played is None:
             return None
+        if sent.call.method == "report" and sent.argument("interval") > self._latest:
+            self._latest = sent.argument("interval")
+            with suppress(ValueError):  # an interval that is not settled is kept
+                self.model.forget(self._latest - KEPT_INTERVALS)
+        if sent.call.contract == SETTLEMENT and self.model.form is ClearingForm.BILATERAL:
+            self._match(sent)
         try:
             played(self, account, sent, sent.call.arguments)
         except ContractRevert as error:
@@ -97,28 +110,39 @@ class _Accounts:
             self.changed = {account: dues}
         return None
 
+    def name_of(self, account: str) -> str:
+        """Return the connection point of an address, or the address."""
+        return self._names.get(account, account)
+
+    def _match(self, sent: Sent) -> None:
+        """Match the orders of an interval that is settled: until then matchings may improve."""
+        interval = sent.call.arguments.get("interval")
+        if isinstance(interval, int) and self.model.clearing(interval) is None:
+            self.model.match(interval)
+
     def _account(self, position: int, sent: Sent) -> str:
-        """Address of whose accounts a transaction changes."""
+        """Return whose accounts a transaction changes."""
         if sent.call.method in ("report", "settleSilent"):
             for event in self._history.logged(position):
                 if event.name == "MeterReported":
-                    return str(event.arguments["account"])
+                    return self.name_of(event.arguments["account"])
         if sent.call.method == "releaseBond":
             committed = self.model.committed_clearing(sent.argument("interval"))
             if committed is not None:
                 return committed.committer
-        return sent.sender
+        return self.name_of(sent.sender)
 
     def order(self, account: str, said: Mapping[str, Any]) -> Order:
         """Order in a transaction."""
         price = said["price_ueur_per_kwh"]
         return Order(account, said["is_sell"], said["energy_wh"], price)
 
-    def reveal(self, account: str, said: Mapping[str, Any]) -> None:
+    def reveal(self, account: str, sent: Sent) -> None:
         """Reveal an order under the hash of what is shown."""
+        said: Mapping[str, Any] = sent.call.arguments
         order = self.order(account, said)
         shown = (order.is_sell, order.energy_wh, order.price_ueur_per_kwh, said["salt"])
-        commitment = keccak(pack(said["interval"], address(account), *shown))
+        commitment = keccak(pack(said["interval"], address(sent.sender), *shown))
         self.model.reveal_order(said["interval"], order, commitment)
 
     def commit(self, account: str, said: Mapping[str, Any]) -> None:
@@ -130,7 +154,7 @@ class _Accounts:
 
     def claim(self, said: Mapping[str, Any]) -> None:
         """Claim a fill."""
-        name = "0x" + said["account"].hex()
+        name = self.name_of("0x" + said["account"].hex())
         self.model.claim_fill(said["interval"], name, said["filled_wh"], said["proof"])
 
     def pass_on(self) -> None:
@@ -139,7 +163,8 @@ class _Accounts:
 
     def grant(self, said: Mapping[str, Any]) -> None:
         """Agree to a credit line."""
-        self.model.grant_credit("0x" + said["account"].hex(), said["limit_ueur"])
+        name = self.name_of("0x" + said["account"].hex())
+        self.model.grant_credit(name, said["limit_ueur"])
 
 
 _Play = Callable[[_Accounts, str, Sent, Mapping[str, Any]], object]
@@ -153,7 +178,7 @@ _PLAYED: Mapping[str, _Play] = {
     "commitOrder": lambda a, who, _, said: a.model.commit_order(
         said["interval"], who, said["commitment"]
     ),
-    "revealOrder": lambda a, who, _, said: a.reveal(who, said),
+    "revealOrder": lambda a, who, sent, _: a.reveal(who, sent),
     "clear": lambda a, _, __, said: a.model.clear(said["interval"]),
     "clearVerified": lambda a, _, __, said: a.model.clear(said["interval"]),
     "commitClearing": lambda a, who, _, said: a.commit(who, said),

@@ -87,6 +87,8 @@ class LocalMarket(EscrowClient):
 
     deposit = Transaction(170_000)
     withdraw = Transaction(120_000)
+    announce_withdrawal = Transaction(80_000)
+    """Say what the supplier will withdraw, once all that is open now is metered."""
     collect_claim = Transaction(120_000)
     """Collect what the supplier owes the sender."""
     grant_credit = Transaction(80_000)

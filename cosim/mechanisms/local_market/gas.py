@@ -21,8 +21,12 @@ from cosim.mechanisms.local_market.gas_clearing import (
 )
 from cosim.mechanisms.local_market.gas_community import (
     CHALLENGE_S,
+    KEPT_UEUR,
+    METERING_S,
     MONEY,
+    ORDER_LEAD_S,
     REVEAL_S,
+    STEP_S,
     SUPPLIER,
     Community,
 )
@@ -98,6 +102,9 @@ def _credit(bench: Bench) -> None:
     market.do("anyone", "clear", 0)
     community.deliver(0)
     community.settlement.measure("meter of buyer", "report", 0, -1_345, case="with a debt")
+    market.measure(SUPPLIER, "announceWithdrawal", KEPT_UEUR)
+    bench.at(bench.now_s + ORDER_LEAD_S + STEP_S + METERING_S + 1)
+    market.measure(SUPPLIER, "withdraw", KEPT_UEUR, case="of the supplier")
     sealed = Community(bench, sealed=True, name="with credit lines, sealed")
     market = sealed.market
     order = (0, False, 23_456, 210_123)

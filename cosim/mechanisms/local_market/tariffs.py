@@ -9,7 +9,7 @@ import numpy as np
 from cosim.errors import ScenarioError
 from cosim.inputs.prices import Price, PriceFile, PriceValues, price_series
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH
-from cosim.scenario.tariff import PPM, Tariff, Tariffs
+from cosim.scenario.tariff import PPM, Tariffs
 from cosim.units import FloatArray, IntArray, eur_from_ueur, ueur_series_from_eur
 
 if TYPE_CHECKING:
@@ -54,24 +54,6 @@ def tariffs_of(scenario: Scenario) -> Tariffs:
         )
     _check(tariffs)
     return tariffs
-
-
-def fixed_tariff(scenario: Scenario, field: str) -> Tariff:
-    """Return the supplier's prices for a part of a run that knows fixed ones only.
-
-    Raises
-    ------
-    ScenarioError
-        If they change; names the field of that part.
-    """
-    tariffs = tariffs_of(scenario)
-    if tariffs.varies:
-        raise ScenarioError(
-            "goes by one retail and one feed-in price, and those of the supplier change",
-            field=field,
-            remedy="give market.retail and market.feed_in as numbers, or leave this section out",
-        )
-    return tariffs.base
 
 
 def with_values(scenario: Scenario) -> Scenario:

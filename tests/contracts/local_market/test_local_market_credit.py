@@ -81,7 +81,7 @@ def test_beyond_the_limit_an_order_is_refused(lending: MarketWorld, energy: int)
     assert debt(lending) == LIMIT
 
 
-def test_a_bill_above_the_limit_is_a_debt_and_stops_what_needs_cover(lending: MarketWorld) -> None:
+def test_a_bill_above_the_limit_is_a_debt_and_stops_trading(lending: MarketWorld) -> None:
     lending.close_gate(0)
     lending.market.send("anyone", "clear", 0)
     lending.deliver(0)
@@ -92,8 +92,32 @@ def test_a_bill_above_the_limit_is_a_debt_and_stops_what_needs_cover(lending: Ma
         lending.order("buyer", False, 1, 1_000, interval=2)
     with pytest.raises(ContractRevert, match=r"local market: credit limit reached"):
         lending.order("buyer", True, 1, RETAIL - 1_000, interval=2)
-    lending.order("buyer", True, 1, RETAIL, interval=2)  # cannot leave a debt
+    # what needs no cover neither: who owes too much trades no more
+    with pytest.raises(ContractRevert, match=r"local market: credit limit reached"):
+        lending.order("buyer", True, 1, RETAIL, interval=2)
+    lending.fund("buyer", lending.market, 2 * RETAIL - LIMIT)
+    lending.order("buyer", True, 1, RETAIL, interval=2)
     assert lending.backed([0, 2])
+
+
+def test_a_debt_without_a_credit_line_stops_trading() -> None:
+    """A member without any balance ran up debts, and went on trading where that needs no cover."""
+    world = MarketWorld("revm")
+    world.join("drawing", amount=0)
+    world.fund(SUPPLIER, world.market, RICH)
+    world.open_window(0)
+    world.order("drawing", True, 1_000, RETAIL)  # owes nothing yet
+    world.close_gate(0)
+    world.market.send("anyone", "clear", 0)
+    world.deliver(0)
+    world.report("drawing", -1)
+    assert debt(world, "drawing") == 300
+    world.open_window(2)
+    for is_sell in (False, True):
+        with pytest.raises(ContractRevert, match=r"local market: (credit limit|balance too low)"):
+            world.order("drawing", is_sell, 1_000, RETAIL, interval=2)
+    world.fund("drawing", world.market, 300)
+    world.order("drawing", True, 1_000, RETAIL, interval=2)
 
 
 def test_without_a_credit_line_the_balance_is_too_low(lending: MarketWorld) -> None:

@@ -101,6 +101,7 @@ def deployed(
         sealed_deposit=SEALED_DEPOSIT_UEUR,
         challenge_s=CHALLENGE_S,
         clearing_bond=CLEARING_BOND_UEUR,
+        notice=False,
         **(charging() if charges else {}),
     )
     for k in CHANGING.changes if charges else ():
@@ -164,6 +165,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         for account, limit in CREDIT_UEUR.items() if lends else ():
             self.model.grant_credit(account, limit)
         self.valid = set(MEMBERS)
+        self.notice = (0, 0)
         self.secrets: dict[tuple[int, str], Order] = {}
         self.committed_at: dict[int, int] = {}
         self.trees: dict[int, tuple[tuple[int, ...], FillTree]] = {}

@@ -82,12 +82,26 @@ class LocalMarketMachine(LocalMarketPlay):
 
     @rule(account=st.sampled_from(ACCOUNTS), share=st.sampled_from([0.3, 1.0, 1.1]))
     def withdraw(self, account: str, share: float) -> None:
-        amount = int(self.model.balance_of(account) * share)
+        amount, refusal = int(self.model.balance_of(account) * share), None
+        announced, until_s = self.notice
+        if account == SUPPLIER and (amount > announced or self.now <= until_s):
+            free = self.model.balance_of(SUPPLIER) - self.model.claims_total_ueur
+            refusal = "balance too low" if amount > max(free, 0) else "withdrawal not announced"
+        before = self.model.balance_of(account)
         self.both(
-            None,
+            refusal,
             lambda: self.world.market.send(account, "withdraw", amount),
             lambda: self.model.withdraw(account, amount),
         )
+        if account == SUPPLIER:
+            self.notice = (announced - before + self.model.balance_of(account), until_s)
+
+    @rule(amount=st.sampled_from([0, 1_000, 10**12, 2**256 - 1]))
+    def announce_withdrawal(self, amount: int) -> None:
+        self.world.market.send(SUPPLIER, "announceWithdrawal", amount)
+        until_s = self.now + ORDER_LEAD_S + STEP_S + METERING_S
+        self.notice = (min(amount, 2**128 - 1), until_s)
+        assert self.world.market.get("withdrawalNotice") == self.notice
 
     @rule(
         account=st.sampled_from(MEMBERS),
@@ -388,11 +402,14 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule()
     def everybody_can_withdraw_what_is_free(self) -> None:
         snapshot = self.world.engine.snapshot()
+        self.world.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
+        self.world.at(self.now + ORDER_LEAD_S + STEP_S + METERING_S + 1)
         for account in ACCOUNTS:
             held = self.model.claims_total_ueur if account == SUPPLIER else 0
             amount = max(self.model.balance_of(account) - held, 0)
             self.world.market.send(account, "withdraw", amount)
         self.world.engine.restore(snapshot)
+        self.world.at(self.now)
 
 
 TestLocalMarket = LocalMarketMachine.TestCase

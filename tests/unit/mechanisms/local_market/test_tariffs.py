@@ -13,7 +13,7 @@ from cosim.inputs.prices import PriceValues, TimesOfUse
 from cosim.mechanisms.local_market.model import LocalMarketModel, charges_ueur, settle_reading
 from cosim.mechanisms.local_market.orders import Order, Reading
 from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.local_market.tariffs import fixed_tariff, tariffs_of, with_values
+from cosim.mechanisms.local_market.tariffs import tariffs_of, with_values
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.scenario import Scenario, load_scenario
 from cosim.scenario.tariff import Tariff, Tariffs
@@ -57,8 +57,6 @@ def test_changes_are_where_any_part_changes() -> None:
     assert tariffs.highest_retail_ueur_per_kwh == 390_000
     assert tariffs.base.retail_price_ueur_per_kwh == 150_000
     assert tariffs.at(10**6) == tariffs.at(95)
-    with pytest.raises(ScenarioError, match="goes by one retail and one feed-in price"):
-        fixed_tariff(scenario(intervals=96, **market), "community_storage")
 
 
 @pytest.mark.parametrize(
