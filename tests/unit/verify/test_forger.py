@@ -90,9 +90,9 @@ def publish(folder: Path, report: bool = True) -> None:
     path.write_text(json.dumps(manifest), encoding="utf-8")
     manifest["indicators"] = compute_indicators(Results(folder)).as_dict()
     path.write_text(json.dumps(manifest), encoding="utf-8")
+    hash_again(folder)  # also the revision, which the report shows
     if report:
         write_report(folder)
-    hash_again(folder)
 
 
 def found(folder: Path, played: Path) -> Check:
