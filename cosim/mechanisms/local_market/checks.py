@@ -137,9 +137,12 @@ class OrderChecks:
             own, row = self.cleared.get(interval), f"interval {interval}"
             for key in prices:
                 check.equal("events", row, key, event.arguments[key], getattr(own, key, 0))
-            if event.name == "ClearingCommitted" and own is not None:
-                root = "0x" + FillTree(own.fills_wh).root.hex()
-                check.equal("events", row, "root", event.arguments["root"], root)
+        for _, sent in self.history.calls(MARKET, "commitClearing"):
+            if sent.refused_with is None:  # also where nothing crossed, and the contract ignores it
+                own = self.cleared.get(sent.argument("interval"))
+                root = FillTree(() if own is None else own.fills_wh).root
+                row = f"interval {sent.argument('interval')}"
+                check.equal("transactions", row, "root", sent.call.arguments["root"], root)
         fills = (
             *self.history.of(MARKET, "OrderFilled"),
             *self.history.of(SETTLEMENT, "FillClaimed"),
