@@ -12,7 +12,7 @@ import pandas as pd
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.local_market.bilateral.checks import check_matchings
+from cosim.mechanisms.local_market.bilateral.checks import check_matchings, proof_intervals
 from cosim.mechanisms.local_market.bilateral.checks import check_trades as check_bilateral_trades
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
@@ -62,8 +62,9 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
-        """Return the interval that each top-up was made for, and that prices were announced in."""
-        return top_up_intervals(history) | announcement_intervals(history)
+        """Return the intervals of top-ups, announcements of prices, and proofs of edges."""
+        announced = announcement_intervals(history)
+        return top_up_intervals(history) | announced | proof_intervals(history)
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare energy sold with energy bought, interval by interval."""

@@ -7,6 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import plotly.graph_objects as go
 
+from cosim.mechanisms.local_market.bilateral.panel import (
+    clears_by_pairs,
+    pair_tiles,
+    pairs_chart,
+)
 from cosim.mechanisms.local_market.debts_chart import debts_chart
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
@@ -125,14 +130,17 @@ class LocalMarketReported(Reported[Any]):
 
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, charts and definitions."""
+        by_pairs = clears_by_pairs(results)
+        tiles = market_tiles(self.indicators(results), confirmations(results))
         return ReportPart(
             key="market",
             title="Local market",
             key_data=_terms(results),
-            tiles=market_tiles(self.indicators(results), confirmations(results)),
+            tiles=[*tiles, *(pair_tiles(results) if by_pairs else ())],
             figures=(
                 market_chart(results),
                 latency_chart(results),
+                *([pairs_chart(results)] if by_pairs else []),
                 missed_chart(results),
                 refused_chart(results),
                 debts_chart(results),
