@@ -14,6 +14,7 @@
     │   ├── ReconciliationError   money or energy does not balance in an interval
     │   ├── PowerFlowMismatchError    fast engine and reference disagree
     │   └── SimulatorError        a mosaik simulator stopped early
+    ├── CheckError                a verification that could not be made; exit code 3
     └── LedgerError
         ├── ContractRevert        a contract refused a call
         ├── CalldataError         a value that no argument of a contract can hold
@@ -25,6 +26,7 @@ A power flow that does not converge is not an exception: it is a recorded violat
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -199,6 +201,37 @@ class SimulatorError(RunError):
         self.simulator = simulator
         self.problem = problem
         super().__init__(f"simulator {simulator}: {problem}")
+
+
+class CheckError(CosimError):
+    """A verification could not be made, for reasons that are none of the result's."""
+
+
+_OWN_TROUBLE = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EIO,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+)
+
+
+def own_trouble(error: BaseException | None) -> OSError | MemoryError | None:
+    """Return what this machine failed in, if that is at the root of an error: space, memory."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, MemoryError):
+            return error
+        if isinstance(error, OSError) and error.errno in _OWN_TROUBLE:
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class LedgerError(CosimError):

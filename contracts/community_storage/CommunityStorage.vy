@@ -20,6 +20,7 @@
 
 import ILocalMarket
 import ISmartMeters
+import ISupplierPrices
 import escrow_accounts as accounts
 import order_book
 import storage_book as book
@@ -51,6 +52,7 @@ DISCHARGE_PERMILLE: public(immutable(uint256))
 LOSS_LIMIT_WH: public(immutable(uint256))
 RETAIL_PRICE_UEUR_PER_KWH: public(immutable(uint256))
 FEED_IN_PRICE_UEUR_PER_KWH: public(immutable(uint256))
+PRICES: public(immutable(address))
 ORDER_LEAD_S: public(immutable(uint256))
 GATE_CLOSURE_S: public(immutable(uint256))
 
@@ -122,6 +124,7 @@ def __init__(
     loss_limit_wh: uint256,
     retail_price_ueur_per_kwh: uint256,
     feed_in_price_ueur_per_kwh: uint256,
+    prices: address,
     order_lead_s: uint256,
     gate_closure_s: uint256,
 ):
@@ -140,6 +143,7 @@ def __init__(
     @param loss_limit_wh Most loss of one interval that is billed; the owner bears the rest
     @param retail_price_ueur_per_kwh What the supplier is paid for losses
     @param feed_in_price_ueur_per_kwh What the supplier pays for less than no loss
+    @param prices Settlement that knows both prices of every interval; zero where they never change
     @param order_lead_s How long before delivery nominations open
     @param gate_closure_s How long before delivery they close
     """
@@ -176,6 +180,7 @@ def __init__(
     LOSS_LIMIT_WH = loss_limit_wh
     RETAIL_PRICE_UEUR_PER_KWH = retail_price_ueur_per_kwh
     FEED_IN_PRICE_UEUR_PER_KWH = feed_in_price_ueur_per_kwh
+    PRICES = prices
     ORDER_LEAD_S = order_lead_s
     GATE_CLOSURE_S = gate_closure_s
     self._account_of[owner] = total_shares  # no energy, no nomination
@@ -308,8 +313,8 @@ def nominate(interval: uint256, energy_wh: int256):
 def reportStorage(interval: uint256, net_wh: int256):
     """
     @notice Report the metered energy of the battery, once per interval. Called by its meter.
-    @dev A loss is billed at the retail price, up to the limit; its opposite is paid by the owner
-         at the feed-in price. A meter that stays silent harms only the owner: nothing is billed.
+    @dev A loss is billed at the retail price of the interval, up to the limit; its opposite is paid
+         by the owner at the feed-in price. A meter that stays silent harms only the owner: nothing is billed.
     @param interval An interval that was delivered
     @param net_wh Net injection: positive feeds the grid
     """
@@ -329,10 +334,12 @@ def reportStorage(interval: uint256, net_wh: int256):
     loss_wh: int256 = book._loss_wh(book._nominated(self._nominated[interval]), net_wh)
     billed: uint256 = 0
     if loss_wh > 0:
-        billed = self._bill_members(min(convert(loss_wh, uint256), LOSS_LIMIT_WH))
+        billed = self._bill_members(
+            min(convert(loss_wh, uint256), LOSS_LIMIT_WH), self._prices_at(interval)[0]
+        )
     elif loss_wh < 0:
         self._owner_owes_ueur += order_book._earned_ueur(
-            convert(-loss_wh, uint256), FEED_IN_PRICE_UEUR_PER_KWH
+            convert(-loss_wh, uint256), self._prices_at(interval)[1]
         )
     log StorageReported(
         interval=interval, net_wh=net_wh, loss_wh=loss_wh, billed_ueur_per_share=billed
@@ -526,13 +533,30 @@ def _transfer_shares(account: address, to: address, shares: uint256, price_ueur:
 
 
 @internal
-def _bill_members(loss_wh: uint256) -> uint256:
+@view
+def _prices_at(interval: uint256) -> (uint256, uint256):
+    """
+    @return Retail and feed-in price of an interval
+    @custom:units µEUR/kWh
+    """
+    if PRICES == empty(address):
+        return RETAIL_PRICE_UEUR_PER_KWH, FEED_IN_PRICE_UEUR_PER_KWH
+    retail: uint256 = 0
+    feed_in: uint256 = 0
+    network: uint256 = 0
+    taxes: uint256 = 0
+    retail, feed_in, network, taxes = staticcall ISupplierPrices(PRICES).pricesAt(interval)
+    return retail, feed_in
+
+
+@internal
+def _bill_members(loss_wh: uint256, price_ueur_per_kwh: uint256) -> uint256:
     """
     @dev Bill a loss to all shares alike. Rounded up to whole µEUR per share; what that is too much
          is taken off the next bill.
     @return Amount per share
     """
-    bill_ueur: uint256 = order_book._due_ueur(loss_wh, RETAIL_PRICE_UEUR_PER_KWH)
+    bill_ueur: uint256 = order_book._due_ueur(loss_wh, price_ueur_per_kwh)
     per_share: uint256 = 0
     if bill_ueur > self._overbilled_ueur:
         per_share = (bill_ueur - self._overbilled_ueur + TOTAL_SHARES - 1) // TOTAL_SHARES

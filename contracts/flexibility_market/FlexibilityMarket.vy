@@ -21,15 +21,31 @@
 import ILocalMarket
 import baselines
 import delivery_debts as debts
+import delivery_settlement as delivery
 import escrow_accounts as escrow
 import flexibility_book as book
+import offer_records as records
 import order_book
+import random_calling as calling
 
 initializes: escrow
 initializes: baselines
 initializes: debts[escrow := escrow]
+initializes: records
+initializes: calling[records := records]
+initializes: delivery[
+    baselines := baselines,
+    calling := calling,
+    debts := debts,
+    escrow := escrow,
+    records := records,
+]
 
 exports: (
+    escrow.TOKEN,
+    records.__interface__,
+    calling.__interface__,
+    delivery.__interface__,
     baselines.BASELINE,
     baselines.LOOK_BACK,
     baselines.HIGH_DAYS,
@@ -38,23 +54,10 @@ exports: (
     baselines.ADJUSTING_GAP,
 )
 
-MAX_BATCH: public(constant(uint256)) = 256
+MAX_BATCH: public(constant(uint256)) = book.MAX_BATCH
 MAX_BLOCKS: public(constant(uint256)) = book.MAX_BLOCKS
 MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
 MAX_PRICE_UEUR_PER_KWH: public(constant(uint256)) = order_book.MAX_PRICE_UEUR_PER_KWH
-
-TOKEN: public(immutable(address))
-LOCAL_MARKET: public(immutable(address))
-DSO: public(immutable(address))
-PENALTY_UEUR_PER_KWH: public(immutable(uint256))
-# whether the penalty is as in USEF: of the whole deviation, not only of what was awarded
-IS_UNCAPPED: public(immutable(bool))
-
-_n_requests: uint256
-_requests: HashMap[uint256, uint256]
-_offers: HashMap[uint256, HashMap[address, uint256]]
-_further_blocks: HashMap[uint256, HashMap[address, uint256]]
-_positions: HashMap[uint256, HashMap[address, uint256]]
 
 event RequestOpened:
     request: indexed(uint256)
@@ -76,17 +79,6 @@ event OfferAwarded:
     account: indexed(address)
     energy_wh: uint256
 
-event OfferSettled:
-    request: indexed(uint256)
-    account: indexed(address)
-    delivered_wh: uint256
-    paid_ueur: uint256
-    penalty_ueur: uint256
-
-event RequestClosed:
-    request: indexed(uint256)
-    returned_ueur: uint256
-
 
 @deploy
 def __init__(
@@ -101,6 +93,9 @@ def __init__(
     of_days: uint256,
     adjusting: uint256,
     adjusting_gap: uint256,
+    calling_ppm: uint256,
+    uncalled_penalty_ueur_per_kwh: uint256,
+    last_link: bytes32,
 ):
     """
     @param token ERC-20 with 6 decimals
@@ -109,17 +104,18 @@ def __init__(
     @param penalty_ueur_per_kwh What awarded but undelivered energy costs
     @param is_uncapped What changes the other way costs it as well; beyond the bond it is a debt
     @param baseline, look_back, high_days, of_days, adjusting, adjusting_gap As in baselines
+    @param calling_ppm, uncalled_penalty_ueur_per_kwh, last_link As in random_calling
     """
-    assert penalty_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH, "flexibility market: price out of range"
+    assert (
+        calling_ppm == 0 or baseline <= baselines.BOUNDED_NOMINATION
+    ), "flexibility market: calls are drawn for nominations"
+    records.__init__(local_market, dso, penalty_ueur_per_kwh, uncalled_penalty_ueur_per_kwh)
+    calling.__init__(calling_ppm, uncalled_penalty_ueur_per_kwh, last_link)
+    delivery.__init__(is_uncapped)
     escrow.__init__(token)
     baselines.__init__(
         local_market, baseline, look_back, high_days, of_days, adjusting, adjusting_gap
     )
-    TOKEN = token
-    LOCAL_MARKET = local_market
-    DSO = dso
-    PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
-    IS_UNCAPPED = is_uncapped
 
 
 @external
@@ -129,8 +125,8 @@ def deposit(amount_ueur: uint256):
     @notice Move approved tokens into the market.
     """
     assert escrow._deposit(msg.sender, amount_ueur), "flexibility market: token transfer failed"
-    if IS_UNCAPPED:
-        debts._charge(msg.sender, DSO, 0)
+    if delivery.IS_UNCAPPED:
+        debts._charge(msg.sender, records.DSO, 0)
 
 
 @external
@@ -157,7 +153,7 @@ def registerRanges(
     @notice Register the least and the greatest net injection of accounts in an interval, by the
             ratings of their devices and connections. DSO only; offers made before keep theirs.
     """
-    assert msg.sender == DSO, "flexibility market: not the DSO"
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
     assert (
         len(accounts) == len(lows_wh) and len(accounts) == len(highs_wh)
     ), "flexibility market: lists differ in length"
@@ -178,20 +174,20 @@ def openRequest(
     @param price_cap_ueur_per_kwh Highest price an offer may ask
     @return Number of the request, counted from 1
     """
-    assert msg.sender == DSO, "flexibility market: not the DSO"
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
     assert interval < 2**64, "flexibility market: interval out of range"
-    self._check_before_delivery(interval)
+    records._check_before_delivery(interval)
     assert 0 < quantity_wh and quantity_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
     assert (
         price_cap_ueur_per_kwh <= MAX_PRICE_UEUR_PER_KWH
     ), "flexibility market: price out of range"
     escrow_ueur: uint256 = order_book._due_ueur(quantity_wh, price_cap_ueur_per_kwh)
-    assert escrow_ueur <= escrow._free(DSO), "flexibility market: balance too low"
+    assert escrow_ueur <= escrow._free(records.DSO), "flexibility market: balance too low"
 
-    escrow._debit(DSO, escrow_ueur)
-    request_id: uint256 = self._n_requests + 1
-    self._n_requests = request_id
-    self._requests[request_id] = book._packed_request(
+    escrow._debit(records.DSO, escrow_ueur)
+    request_id: uint256 = records._n_requests + 1
+    records._n_requests = request_id
+    records._requests[request_id] = book._packed_request(
         book.Request(
             interval=interval,
             is_up=is_up,
@@ -228,14 +224,16 @@ def offer(
     @param energies_wh Most energy of each block that may be awarded, at least one
     @param prices_ueur_per_kwh Price asked for each, none below the one before, at most the cap
     """
-    request: book.Request = self._existing_request(request_id)
-    self._check_before_delivery(request.interval)
+    request: book.Request = records._existing_request(request_id)
+    records._check_before_delivery(request.interval)
     assert (
         convert(abs(baseline_wh), uint256) <= MAX_ENERGY_WH
     ), "flexibility market: baseline out of range"
     assert len(energies_wh) == len(prices_ueur_per_kwh), "flexibility market: lists differ in length"
-    assert staticcall ILocalMarket(LOCAL_MARKET).isMember(msg.sender), "flexibility market: not a member"
-    assert self._offers[request_id][msg.sender] == 0, "flexibility market: offer exists"
+    assert (
+        staticcall ILocalMarket(records.LOCAL_MARKET).isMember(msg.sender)
+    ), "flexibility market: not a member"
+    assert records._offers[request_id][msg.sender] == 0, "flexibility market: offer exists"
     offer: book.Offer = empty(book.Offer)
     price: uint256 = 0
     for k: uint256 in range(len(energies_wh), bound=MAX_BLOCKS):
@@ -260,14 +258,24 @@ def offer(
     assert (
         0 < offer.energy_wh and offer.energy_wh <= MAX_ENERGY_WH
     ), "flexibility market: energy out of range"
-    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
+    if calling._is_random():
+        calling._enter(
+            request.interval,
+            request_id,
+            msg.sender,
+            offer.energy_wh,
+            offer.price_ueur_per_kwh,
+            offer.baseline_wh,
+            offer.further,
+        )
+    bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, records.BOND_UEUR_PER_KWH)
     assert bond_ueur <= escrow._free(msg.sender), "flexibility market: balance too low"
 
     escrow._debit(msg.sender, bond_ueur)
     if offer.further != 0:
         offer.is_curve = True
-        self._further_blocks[request_id][msg.sender] = offer.further
-    self._offers[request_id][msg.sender] = book._packed_offer(offer)
+        records._further_blocks[request_id][msg.sender] = offer.further
+    records._offers[request_id][msg.sender] = book._packed_offer(offer)
 
 
 @external
@@ -285,22 +293,29 @@ def award(
     @param accounts Whose offers
     @param energies_wh How much is added to the award of each
     """
-    assert msg.sender == DSO, "flexibility market: not the DSO"
-    request: book.Request = self._existing_request(request_id)
-    self._check_before_delivery(request.interval)
+    assert msg.sender == records.DSO, "flexibility market: not the DSO"
+    request: book.Request = records._existing_request(request_id)
+    records._check_before_delivery(request.interval)
     assert len(accounts) == len(energies_wh), "flexibility market: lists differ in length"
     is_measured: bool = baselines._is_measured()
+    is_random: bool = calling._is_random()
+    seed: bytes32 = empty(bytes32)
+    if is_random:
+        seed = calling._seed_of(request.interval)
+        assert seed != empty(bytes32), "flexibility market: not drawn yet"
     for k: uint256 in range(len(accounts), bound=MAX_BATCH):
         account: address = accounts[k]
         energy_wh: uint256 = energies_wh[k]
         assert 0 < energy_wh and energy_wh <= MAX_ENERGY_WH, "flexibility market: energy out of range"
-        offer: book.Offer = self._offer_of(request_id, account)
+        offer: book.Offer = records._offer_of(request_id, account)
         assert offer.energy_wh != 0, "flexibility market: no such offer"
+        if is_random:
+            assert calling._is_called(seed, account), "flexibility market: not called"
         assert offer.awarded_wh + energy_wh <= offer.energy_wh, "flexibility market: more than offered"
         assert (
             request.awarded_wh + energy_wh <= request.quantity_wh
         ), "flexibility market: more than requested"
-        position: book.Position = book._position(self._positions[request.interval][account])
+        position: book.Position = book._position(records._positions[request.interval][account])
         if position.awarded_wh == 0:
             position.is_up = request.is_up
             position.baseline_wh = offer.baseline_wh
@@ -319,102 +334,10 @@ def award(
         if is_measured and position.awarded_wh == 0:
             baselines._mark(request.interval, account)
         position.awarded_wh += energy_wh
-        self._offers[request_id][account] = book._packed_offer(offer)
-        self._positions[request.interval][account] = book._packed_position(position)
+        records._offers[request_id][account] = book._packed_offer(offer)
+        records._positions[request.interval][account] = book._packed_position(position)
         log OfferAwarded(request=request_id, account=account, energy_wh=energy_wh)
-    self._requests[request_id] = book._packed_request(request)
-
-
-# --- after delivery ---------------------------------------------------------------------------
-
-
-@external
-@nonreentrant
-def settle(request_id: uint256, accounts: DynArray[address, MAX_BATCH]):
-    """
-    @notice Pay what was delivered, collect the penalty for what was not, release the bonds.
-            Anyone may call, in any portions.
-    @dev Accounts without an offer, settled ones, and awarded ones whose meter may still report
-         are passed over, so that no account can block a batch.
-    @param request_id A request whose delivery has started
-    @param accounts Whose offers
-    """
-    request: book.Request = self._existing_request(request_id)
-    self._check_delivery_started(request.interval)
-    is_final: bool = (
-        block.timestamp > staticcall ILocalMarket(LOCAL_MARKET).reportDeadlineOf(request.interval)
-    )
-    is_measured: bool = baselines._is_measured()
-    is_uncapped: bool = IS_UNCAPPED
-    to_dso_ueur: uint256 = 0
-    for account: address in accounts:
-        offer: book.Offer = self._offer_of(request_id, account)
-        if offer.energy_wh == 0 or offer.settled:
-            continue
-        delivered_wh: uint256 = 0
-        missing_wh: uint256 = offer.awarded_wh
-        if offer.awarded_wh != 0:
-            known: bool = False
-            estimated: bool = False
-            net_wh: int256 = 0
-            known, estimated, net_wh = staticcall ILocalMarket(LOCAL_MARKET).readingOf(
-                request.interval, account
-            )
-            if not known and not is_final:
-                continue
-            if is_measured and known and not estimated:
-                known, offer.baseline_wh = baselines._measured(
-                    request.interval, account, request.is_up
-                )
-                if known:
-                    log baselines.BaselineMeasured(
-                        request=request_id, account=account, baseline_wh=offer.baseline_wh
-                    )
-            if known and not estimated:
-                delivered_wh = book._delivered_wh(offer, request.is_up, net_wh)
-                missing_wh -= delivered_wh
-                if is_uncapped:
-                    missing_wh += book._wrong_way_wh(offer, request.is_up, net_wh)
-        paid_ueur: uint256 = book._earned_ueur(offer, delivered_wh)
-        penalty_ueur: uint256 = order_book._due_ueur(missing_wh, PENALTY_UEUR_PER_KWH)
-        bond_ueur: uint256 = order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH)
-        to_dso_ueur += book._earned_ueur(offer, offer.awarded_wh) - paid_ueur
-        offer.settled = True
-        self._offers[request_id][account] = book._packed_offer(offer)
-        if is_uncapped:
-            # the rest is paid out of the balance, or owed
-            collected_ueur: uint256 = min(penalty_ueur, bond_ueur + paid_ueur)
-            to_dso_ueur += collected_ueur
-            escrow._credit(account, bond_ueur + paid_ueur - collected_ueur)
-            debts._charge(account, DSO, penalty_ueur - collected_ueur)
-        else:
-            to_dso_ueur += penalty_ueur
-            escrow._credit(account, bond_ueur - penalty_ueur + paid_ueur)
-        log OfferSettled(
-            request=request_id,
-            account=account,
-            delivered_wh=delivered_wh,
-            paid_ueur=paid_ueur,
-            penalty_ueur=penalty_ueur,
-        )
-    escrow._credit(DSO, to_dso_ueur)
-
-
-@external
-@nonreentrant
-def closeRequest(request_id: uint256):
-    """
-    @notice Return to the DSO the escrow that no award holds. Anyone may call, once.
-    @param request_id A request whose delivery has started
-    """
-    request: book.Request = self._existing_request(request_id)
-    self._check_delivery_started(request.interval)
-    assert not request.closed, "flexibility market: already closed"
-    returned_ueur: uint256 = self._unawarded_ueur(request)
-    request.closed = True
-    self._requests[request_id] = book._packed_request(request)
-    escrow._credit(DSO, returned_ueur)
-    log RequestClosed(request=request_id, returned_ueur=returned_ueur)
+    records._requests[request_id] = book._packed_request(request)
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -450,104 +373,7 @@ def balanceOf(account: address) -> uint256:
     return escrow._free(account)
 
 
-@external
-@view
-def requestCount() -> uint256:
-    """
-    @return How many requests were opened; they are numbered from 1
-    """
-    return self._n_requests
-
-
-@external
-@view
-def requestOf(request_id: uint256) -> (uint256, bool, uint256, uint256, uint256, bool):
-    """
-    @return Interval, whether upward, quantity, price cap, awarded energy, whether closed;
-            quantity 0 means that there is none
-    @custom:units energy in Wh, price in µEUR/kWh
-    """
-    request: book.Request = book._request(self._requests[request_id])
-    return (
-        request.interval,
-        request.is_up,
-        request.quantity_wh,
-        request.price_cap_ueur_per_kwh,
-        request.awarded_wh,
-        request.closed,
-    )
-
-
-@external
-@view
-def offerOf(
-    request_id: uint256, account: address
-) -> (uint256, uint256, int256, uint256, uint256, bool):
-    """
-    @return Energy of all blocks, price of the cheapest, baseline, awarded energy, energy awarded by
-            earlier requests for the same interval, whether settled; energy 0 means that there is
-            none
-    @custom:units energy in Wh, price in µEUR/kWh
-    """
-    offer: book.Offer = self._offer_of(request_id, account)
-    return (
-        offer.energy_wh,
-        offer.price_ueur_per_kwh,
-        offer.baseline_wh,
-        offer.awarded_wh,
-        offer.earlier_wh,
-        offer.settled,
-    )
-
-
-@external
-@view
-def blockOf(request_id: uint256, account: address, k: uint256) -> (uint256, uint256):
-    """
-    @return Energy and price of a block of an offer, the cheapest is 0; energy 0 means that there is
-            none
-    @custom:units energy in Wh, price in µEUR/kWh
-    """
-    if k >= MAX_BLOCKS:
-        return 0, 0
-    return book._block(self._offer_of(request_id, account), k)
-
-
-@external
-@view
-def escrowOf(request_id: uint256) -> uint256:
-    """
-    @return The DSO's escrow that no award holds, until the request is closed
-    @custom:units µEUR
-    """
-    request: book.Request = book._request(self._requests[request_id])
-    if request.closed:
-        return 0
-    return self._unawarded_ueur(request)
-
-
-@external
-@view
-def lockedOf(request_id: uint256, account: address) -> uint256:
-    """
-    @return An offer's bond, and the escrow that its award holds, until it is settled
-    @custom:units µEUR
-    """
-    offer: book.Offer = self._offer_of(request_id, account)
-    if offer.settled:
-        return 0
-    return order_book._due_ueur(offer.energy_wh, PENALTY_UEUR_PER_KWH) + book._earned_ueur(offer, offer.awarded_wh)
-
-
 # --- internal ---------------------------------------------------------------------------------
-
-
-@internal
-@view
-def _existing_request(request_id: uint256) -> book.Request:
-    request: book.Request = book._request(self._requests[request_id])
-    assert request.quantity_wh != 0, "flexibility market: no such request"
-    return request
 
 
 @internal
@@ -560,41 +386,7 @@ def _admitted_baseline(
     """
     if baselines._takes_any():
         return stated_wh
-    position: book.Position = book._position(self._positions[request.interval][msg.sender])
+    position: book.Position = book._position(records._positions[request.interval][msg.sender])
     return baselines._admitted(
         request.interval, msg.sender, request.is_up, position.awarded_wh, stated_wh, energy_wh
-    )
-
-
-@internal
-@view
-def _check_before_delivery(interval: uint256):
-    assert (
-        block.timestamp < staticcall ILocalMarket(LOCAL_MARKET).deliveryStartOf(interval)
-    ), "flexibility market: delivery has started"
-
-
-@internal
-@view
-def _check_delivery_started(interval: uint256):
-    assert (
-        block.timestamp >= staticcall ILocalMarket(LOCAL_MARKET).deliveryStartOf(interval)
-    ), "flexibility market: delivery has not started"
-
-
-@internal
-@view
-def _offer_of(request_id: uint256, account: address) -> book.Offer:
-    offer: book.Offer = book._offer(self._offers[request_id][account])
-    if offer.is_curve:
-        offer.further = self._further_blocks[request_id][account]
-    return offer
-
-
-@internal
-@pure
-def _unawarded_ueur(request: book.Request) -> uint256:
-    return (
-        order_book._due_ueur(request.quantity_wh, request.price_cap_ueur_per_kwh)
-        - request.awarded_ueur
     )

@@ -11,6 +11,7 @@
 
 import order_book
 
+MAX_BATCH: constant(uint256) = 256
 MAX_BLOCKS: constant(uint256) = 4
 BLOCK_BITS: constant(uint256) = 63
 MASK_1: constant(uint256) = 1
@@ -76,6 +77,18 @@ def _wrong_way_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
     if offer.earlier_wh != 0 or change_wh >= 0:
         return 0
     return convert(-change_wh, uint256)
+
+
+@internal
+@pure
+def _uncalled_wh(offer: Offer, is_up: bool, net_wh: int256) -> uint256:
+    """
+    @dev What would have counted as delivered, had all of an offer been awarded that nobody called.
+    """
+    change_wh: int256 = net_wh - offer.baseline_wh if is_up else offer.baseline_wh - net_wh
+    if change_wh <= 0:
+        return 0
+    return min(convert(change_wh, uint256), offer.energy_wh)
 
 
 @internal

@@ -24,6 +24,7 @@ import ILocalMarket
 import clearing_forms as forms
 import committed_clearing as committed
 import community
+import credit_lines as credit
 import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
@@ -31,21 +32,31 @@ import order_window as window
 import positions
 import refusals
 import supplier_dues as dues
+import withdrawal_notice as notice
 
 implements: ILocalMarket
 initializes: accounts
 initializes: dues[accounts := accounts]
+initializes: credit[accounts := accounts, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
+initializes: notice[clock := clock, dues := dues]
 initializes: books
 initializes: window[
-    accounts := accounts, books := books, clock := clock, community := community, dues := dues
+    accounts := accounts,
+    books := books,
+    clock := clock,
+    community := community,
+    credit := credit,
+    dues := dues,
 ]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
 initializes: committed[books := books, clock := clock, dues := dues, forms := forms]
 exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
+    credit.__interface__,
+    notice.__interface__,
     clock.__interface__,
     community.__interface__,
     books.__interface__,
@@ -121,9 +132,12 @@ def deposit(amount_ueur: uint256):
 @nonreentrant
 def withdraw(amount_ueur: uint256):
     """
-    @notice Move tokens of the free balance out of the market. The supplier leaves what it owes.
+    @notice Move tokens of the free balance out of the market. The supplier leaves what it owes, and
+            takes what it announced.
     """
     refusals._require(amount_ueur <= dues._available(msg.sender), "balance too low")
+    if msg.sender == dues.SUPPLIER:
+        notice._use(amount_ueur)
     refusals._require(accounts._withdraw(msg.sender, amount_ueur), "token transfer failed")
 
 

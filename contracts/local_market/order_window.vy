@@ -10,6 +10,7 @@
 
 import clearing_rules
 import community
+import credit_lines as credit
 import escrow_accounts as accounts
 import interval_books as books
 import market_clock as clock
@@ -22,6 +23,7 @@ uses: accounts
 uses: books
 uses: clock
 uses: community
+uses: credit
 uses: dues
 
 MASK_10: constant(uint256) = order_book.MASK_10
@@ -63,7 +65,7 @@ def commitOrder(interval: uint256, commitment: bytes32):
     """
     refusals._require(clock.REVEAL_S != 0, "orders are open")
     clock._require_order_window(interval)
-    dues._lock(msg.sender, books.SEALED_DEPOSIT_UEUR)
+    credit._lock(msg.sender, books.SEALED_DEPOSIT_UEUR)
     word: uint256 = self._arrive(interval)
     books._clearing_of[interval] = word
     books._orders[interval][(word & MASK_10) - 1] = convert(commitment, uint256) | order_book.SEALED
@@ -136,7 +138,7 @@ def _record(
     """
     @dev Lock the escrow of the caller's order and keep it under its arrival index.
     """
-    dues._lock(
+    credit._lock(
         msg.sender,
         positions._escrow_ueur(
             is_sell, energy_wh, price_ueur_per_kwh, books.RETAIL_PRICE_UEUR_PER_KWH

@@ -83,6 +83,14 @@ def _settle(account: address, added_ueur: int256):
         accounts._debit(payer, paid)
         accounts._credit(SUPPLIER if owes else account, paid)
         dues = dues - convert(paid, int256) if owes else dues + convert(paid, int256)
+    self._note(account, before, dues)
+
+
+@internal
+def _note(account: address, before: int256, dues: int256):
+    """
+    @dev Keep what an account owes the supplier from now on.
+    """
     if dues == before:
         return
     self._dues_of[account] = dues

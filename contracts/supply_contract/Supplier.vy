@@ -34,6 +34,8 @@ MAX_PRICE_UEUR_PER_KWH: constant(uint256) = 2**31 - 1
 MAX_PERIODS: constant(uint256) = 2**24 - 1
 # earlier periods that a declaration bills by the way
 MAX_BEHIND: constant(uint256) = 64
+# changes of price after a period with which its price still counts
+MAX_CHANGES: constant(uint256) = 256
 
 MASK_24: constant(uint256) = 2**24 - 1
 MASK_32: constant(uint256) = 2**32 - 1
@@ -505,14 +507,16 @@ def _end(subscription: uint256) -> uint256:
 @view
 def _price(latest: uint256, period: uint256) -> uint256:
     """
-    @dev Looks back over changes of price, of which each period has one at most.
+    @dev Looks back over changes of price, of which each period has one at most. A price with
+         MAX_CHANGES after it has lapsed, so that a supplier who sets ever more only loses: what is
+         billed at it is free.
     """
     accounts: uint256 = latest
-    for change: uint256 in range(MAX_PERIODS):
+    for change: uint256 in range(MAX_CHANGES):
         if period >= accounts >> SINCE_AT:
-            break
+            return (accounts >> PRICE_AT) & MASK_32
         accounts = self._accounts_before[accounts >> SINCE_AT]
-    return (accounts >> PRICE_AT) & MASK_32
+    return 0
 
 
 @internal

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from cosim.chain.blocks import FeeStrategy
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.local_market.clearing import clear
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.interference import LedgerAttack, SendOrder
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.pricing import PricingRule
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
 
@@ -32,9 +31,8 @@ class FrontRunning(LedgerAttack):
     attacker : int
         Position among the prosumers.
     intervals : range
-    rule : PricingRule
-    retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
-        The supplier's prices. [µEUR/kWh]
+    terms : MarketTerms
+        Of the market: its rule, and the supplier's prices by interval.
     tip_wei : int
         Of the attacker's transactions. [wei/gas]
     """
@@ -43,9 +41,7 @@ class FrontRunning(LedgerAttack):
     clock: DeliveryClock
     attacker: int
     intervals: range
-    rule: PricingRule
-    retail_price_ueur_per_kwh: int
-    feed_in_price_ueur_per_kwh: int
+    terms: MarketTerms
     tip_wei: int
 
     def holds_back(self, interval: int) -> Collection[int]:
@@ -61,7 +57,7 @@ class FrontRunning(LedgerAttack):
         sends_s = self.clock.gate_closes_s(interval) - 2 * self.clock.block_time_s
         chain.mine_until(sends_s)
         chain.set_fees(self.deployment.prosumers[self.attacker].address, FeeStrategy(self.tip_wei))
-        price = self._best_price(own, self._seen(interval))
+        price = self._best_price(interval, own, self._seen(interval))
         send(self.attacker, float(max(sends_s, chain.now_s)), price)
 
     def _seen(self, interval: int) -> list[Order]:
@@ -90,31 +86,32 @@ class FrontRunning(LedgerAttack):
                 )
         return seen
 
-    def _best_price(self, own: Order, others: Sequence[Order]) -> int:
+    def _best_price(self, interval: int, own: Order, others: Sequence[Order]) -> int:
         """Price of the own order that pays best; among equals the nearest to the honest one."""
-        if not others or self.rule.sets_price:
+        if not others or self.terms.rule.sets_price:
             return own.price_ueur_per_kwh
-        low, high = self.feed_in_price_ueur_per_kwh, self.retail_price_ueur_per_kwh
+        prices = self.terms.at(interval)
+        low, high = prices.feed_in_price_ueur_per_kwh, prices.local_limit_ueur_per_kwh
         around = {order.price_ueur_per_kwh + step for order in others for step in (-1, 0, 1)}
         candidates = sorted(
             {own.price_ueur_per_kwh, low, high, *(p for p in around if low <= p <= high)},
             key=lambda price: (abs(price - own.price_ueur_per_kwh), price),
         )
-        return max(candidates, key=lambda price: self._gain_ueur(own, price, others))
+        return max(candidates, key=lambda price: self._gain_ueur(interval, own, price, others))
 
-    def _gain_ueur(self, own: Order, price_ueur_per_kwh: int, others: Sequence[Order]) -> int:
-        """Money that the order brings at a price, with the supplier's for the rest. [µEUR]"""
+    def _gain_ueur(
+        self, interval: int, own: Order, price_ueur_per_kwh: int, others: Sequence[Order]
+    ) -> int:
+        """Money that the order brings at a price, with the supplier's for the rest. [µEUR]
+
+        What local trades are charged is left out on both sides.
+        """
         order = replace(own, price_ueur_per_kwh=price_ueur_per_kwh)
-        clearing = clear(
-            [*others, order],
-            self.rule,
-            retail_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
-            feed_in_price_ueur_per_kwh=self.feed_in_price_ueur_per_kwh,
-        )
+        clearing, prices = self.terms.clear([*others, order], interval), self.terms.at(interval)
         filled_wh, price = clearing.fills_wh[-1], clearing.price_of(order)
         rest_wh = own.energy_wh - filled_wh
         if own.is_sell:
-            feed_in = self.feed_in_price_ueur_per_kwh
+            feed_in = prices.feed_in_price_ueur_per_kwh
             return amount_earned_ueur(filled_wh, price) + amount_earned_ueur(rest_wh, feed_in)
-        retail = self.retail_price_ueur_per_kwh
+        retail = prices.local_limit_ueur_per_kwh
         return -amount_due_ueur(filled_wh, price) - amount_due_ueur(rest_wh, retail)

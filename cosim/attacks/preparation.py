@@ -22,17 +22,14 @@ from cosim.attacks.reorganisation import Takeover
 from cosim.attacks.silence import SilentMeters
 from cosim.attacks.spam import Spam as BlockFiller
 from cosim.chain.consensus import Consensus
-from cosim.errors import ScenarioError
 from cosim.evm.accounts import account
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.settings import RANGED_KINDS
 from cosim.mechanisms.local_market.interference import LedgerAttack
-from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.local_market.tariffs import fixed_tariff
+from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.readings import Meters
 from cosim.scenario import Scenario
 from cosim.scenario.attack import (
-    AttackSettings,
     Censorship,
     Collusion,
     FlexibilityDefault,
@@ -64,16 +61,12 @@ class Attack:
 def prepare_attack(scenario: Scenario, deployment: Deployment) -> Attack:
     """Return the scenario's attack, and an empty one where there is none or it is not active.
 
-    Raises
-    ------
-    ScenarioError
-        If it names who is no connection point, or not in the local market.
+    Whom it names was checked with the population, by :func:`cosim.attacks.attackers.check_named`.
     """
     settings = scenario.attack
     if settings is None:
         return Attack(Deviation(), Meters(), LedgerAttack())
     names = [account.name for account in deployment.prosumers]
-    _require_members(settings, names, deployment.members)
     when = settings.intervals(scenario.time.intervals)
     chosen = {name for group in named(settings).values() for name in group}
     who: BoolArray = np.array([name in chosen for name in names])
@@ -114,7 +107,7 @@ def _on_the_ledger(
     positions: Sequence[int],
 ) -> LedgerAttack:
     """Return an attack on what the chain includes."""
-    chain, clock, market = deployment.chain, scenario.clock(), scenario.market
+    chain, clock = deployment.chain, scenario.clock()
     accounts = frozenset(deployment.prosumers[i].address for i in positions)
     match settings:
         case Spam(budget_eur=budget_eur):
@@ -133,15 +126,12 @@ def _on_the_ledger(
                 budget_wei,
             )
         case FrontRunning(tip_gwei=tip_gwei):
-            prices = fixed_tariff(scenario, "attack")
             return LastOrder(
                 deployment,
                 clock,
                 positions[0],
                 when,
-                PricingRule(market.pricing),
-                prices.local_limit_ueur_per_kwh,
-                prices.feed_in_price_ueur_per_kwh,
+                MarketTerms.of(scenario),
                 wei_from_gwei(tip_gwei),
             )
         case Reorganisation(depth_blocks=depth_blocks):
@@ -166,23 +156,3 @@ def attacked_blocks(scenario: Scenario) -> int:
     # where blocks come at random, many may fit between the opening of the window and delivery
     since_opening = 2 * scenario.market.order_lead_s // ledger.block_time_s
     return settings.depth_blocks or since_opening
-
-
-def _require_members(
-    settings: AttackSettings, names: Sequence[str], members: Sequence[bool]
-) -> None:
-    joined = dict(zip(names, members, strict=True))
-    for field, group in named(settings).items():
-        for name in group:
-            if name not in joined:
-                raise ScenarioError(
-                    f"'{name}' is no connection point",
-                    field=f"attack.{field}",
-                    remedy="use names from the network's connection_points.csv",
-                )
-            if not joined[name]:
-                raise ScenarioError(
-                    f"'{name}' is not in the local market",
-                    field=f"attack.{field}",
-                    remedy="name somebody who trades there",
-                )

@@ -10,14 +10,18 @@ from cosim import __version__
 from cosim.cli.inputs import add_inputs
 from cosim.cli.inspection import add_inspect
 from cosim.cli.ledger import add_ledger
-from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER
+from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNCHECKED, EXIT_USER
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CosimError, UserError, in_one_line
+from cosim.errors import CheckError, CosimError, UserError, in_one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 1 (run failed), 2 (user error), 130 (interrupted)."""
+    """Entry point; returns the exit code.
+
+    0, 1 (run failed, or a result differs), 2 (user error), 3 (a check could not be made), 4 (a
+    result was not played again), 130 (interrupted).
+    """
     try:
         options = _parser().parse_args(arguments)  # asks the registries for names
         return _played(options)
@@ -34,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"cosim: {trouble}", file=sys.stderr)
         return EXIT_USER
+    except CheckError as error:
+        print(f"cosim: not checked, which says nothing of the result: {error}", file=sys.stderr)
+        return EXIT_UNCHECKED
     except CosimError as error:
         print(f"cosim: the run stopped: {error}", file=sys.stderr)
         return EXIT_FAILED

@@ -9,6 +9,8 @@ from cosim.plugins.evm_engine import AUTO
 
 EXIT_FAILED = 1
 EXIT_USER = 2
+EXIT_UNCHECKED = 3
+EXIT_NOT_RERUN = 4
 EXIT_INTERRUPTED = 130
 
 

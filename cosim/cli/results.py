@@ -9,9 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from cosim.cli.options import EXIT_FAILED, positive, tell_slow_engine
+from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, tell_slow_engine
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
+
+ONLY = ("rerun", "replay", "recompute", "files", "ledger", "grid", "indicators", "report")
+"""Names that ``verify --only`` takes: the questions, and parts of the last two."""
 
 
 def add_results(commands: Any) -> None:
@@ -40,9 +43,15 @@ def add_results(commands: Any) -> None:
     )
     verify.add_argument(
         "--only",
-        action="append",
-        choices=("files", "ledger", "grid", "indicators"),
-        help="check this part alone; may be given again [all]",
+        action="extend",
+        type=_parts,
+        metavar="PART",
+        help=f"check this alone: {', '.join(ONLY)}; several with commas, or given again [all]",
+    )
+    verify.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the scenario start the programs and import the modules that it names",
     )
     verify.set_defaults(run=_verify)
 
@@ -54,6 +63,15 @@ def add_results(commands: Any) -> None:
     export.add_argument("--max-fee-gwei", type=float, help="for a node with a base fee")
     export.add_argument("--force", action="store_true", help="replace an earlier export there")
     export.set_defaults(run=_export_transactions)
+
+
+def _parts(text: str) -> list[str]:
+    """Names of what is checked, with commas between them."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in ONLY:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(ONLY)}")
+    return names
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -81,7 +99,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from cosim.verify.report import print_verification
-    from cosim.verify.verification import PARTS, verify_folder
+    from cosim.verify.verification import PARTS, parts_of, verify_folder
 
     if builds_blocks(options.engine) and not options.url:
         raise UserError(
@@ -90,21 +108,23 @@ def _verify(options: argparse.Namespace) -> int:
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()
-    engine, passed = options.engine, True
+    engine, codes = options.engine, set()
     checked = verify_folder(
         options.result,
         engine,
         options.url,
         every=options.every,
         jobs=options.jobs,
-        parts=options.only or PARTS,
+        parts=parts_of(options.only or PARTS),
+        trust=options.trust,
     )
     with console.status(f"verifying {options.result}"):
         for done in checked:
             print_verification(done, console)
-            engine, passed = done.engine, passed and done.passed
+            engine = done.engine
+            codes.add(EXIT_FAILED if done.failed else EXIT_NOT_RERUN if done.left_out else 0)
     console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
-    return 0 if passed else EXIT_FAILED
+    return next((code for code in (EXIT_FAILED, EXIT_NOT_RERUN) if code in codes), 0)
 
 
 def _export_transactions(options: argparse.Namespace) -> int:

@@ -69,6 +69,31 @@ def needed_without_margins(
     return found.awarded_mw, found.margins_kept
 
 
+def least_cost_awards(
+    network: DsoNetwork,
+    p_mw: FloatArray,
+    q_mvar: FloatArray,
+    offers: Offers,
+    quantum_mw: float = 0.0,
+) -> tuple[FloatArray, bool]:
+    """Return the cheapest awards that keep the limits with margins, and if offers suffice.
+
+    Parameters
+    ----------
+    network, p_mw, q_mvar, offers, quantum_mw
+        As of :func:`needed_without_margins`.
+
+    Returns
+    -------
+    awarded_mw : (m,) float
+        Of each offer; where offers do not suffice, those that come nearest. [MW]
+    sufficient : bool
+    """
+    none = np.zeros(p_mw.size)
+    found = network.procure(p_mw, q_mvar, offers, none, none, quantum_mw=quantum_mw)
+    return found.awarded_mw, found.margins_kept
+
+
 def pivotal_providers(
     network: DsoNetwork, p_mw: FloatArray, q_mvar: FloatArray, offers: Offers
 ) -> Pivotal:

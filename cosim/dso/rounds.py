@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from cosim.dso.appraisal import needed_without_margins, pivotal_providers
+from cosim.dso.appraisal import least_cost_awards, needed_without_margins, pivotal_providers
+from cosim.dso.metering import as_seen_mvar, as_seen_wh
 from cosim.dso.procurement import DsoNetwork, Need, Offers, Procurement
 from cosim.messages import OffersMessage, ScheduleMessage
-from cosim.messages.extras import IdleFlexibility, ReliefAppraisal
+from cosim.messages.extras import (
+    CallingAppraisal,
+    IdleFlexibility,
+    ReliefAppraisal,
+    UncalledOffers,
+)
 from cosim.units import WH_PER_KWH, FloatArray, IntArray, energy_wh_from_mw, p_mw_from_wh
 
 
@@ -36,9 +42,10 @@ class Round:
 
     @cached_property
     def net_wh(self) -> IntArray:
-        """Scheduled net injection, flexibility and curtailment included; (n,). [Wh]"""
+        """Scheduled net injection as the DSO sees it, with what it ordered itself; (n,). [Wh]"""
         schedule = self.schedule
-        return schedule.nominated_wh + schedule.activated_wh - schedule.curtailed_wh
+        nominated_wh = as_seen_wh(schedule.nominated_wh, self.network.unmetered)
+        return nominated_wh + schedule.activated_wh - schedule.curtailed_wh
 
     @cached_property
     def p_mw(self) -> FloatArray:
@@ -47,8 +54,8 @@ class Round:
 
     @property
     def q_mvar(self) -> FloatArray:
-        """Expected reactive injection, (n,). [Mvar]"""
-        return self.schedule.forecast_q_mvar
+        """Expected reactive injection as the DSO sees it, (n,). [Mvar]"""
+        return as_seen_mvar(self.schedule.forecast_q_mvar, self.network.unmetered)
 
     @cached_property
     def offers(self) -> OffersMessage:
@@ -117,6 +124,32 @@ class Round:
             element_idx=element_idx[pivotal.row],
             quantity=quantity[pivotal.row],
         )
+
+    def appraise_draw(self) -> CallingAppraisal | None:
+        """Return the cheapest awards with and without the draw; None where nothing was drawn."""
+        left_out = self.schedule.extras.of(UncalledOffers)
+        if left_out is None:
+            return None
+        called = self.offers
+        every = OffersMessage(
+            np.concatenate([called.request, np.full(left_out.prosumer.size, -1)]),
+            np.concatenate([called.prosumer, left_out.prosumer]),
+            np.concatenate([called.direction, left_out.direction]),
+            np.concatenate([called.energy_wh, left_out.energy_wh]),
+            np.concatenate([called.price_ueur_per_kwh, left_out.price_ueur_per_kwh]),
+        )
+        without = replace(self, schedule=replace(self.schedule, offers=every))
+        (called_wh, called_suffice), (every_wh, every_suffice) = (
+            one.least_cost() for one in (self, without)
+        )
+        return CallingAppraisal(called_wh, called_suffice, every_wh, every_suffice)
+
+    def least_cost(self) -> tuple[IntArray, bool]:
+        """Return the cheapest awards that keep limits and margins, and if offers suffice. [Wh]"""
+        awarded_mw, sufficient = least_cost_awards(
+            self.network, self.p_mw, self.q_mvar, self._offered, self._quantum_mw
+        )
+        return energy_wh_from_mw(awarded_mw, self.step_s), sufficient
 
     @property
     def _offered(self) -> Offers:

@@ -16,6 +16,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ VYPER = "0.4.3"
 """Version of the compiler that made the shipped files."""
 
 _FORMAT = 3  # of shipped and cached files
+
+_IMPORT = re.compile(r"^(?:from\s+\S+\s+)?import\s+(?:\w+\.)*(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,36 @@ def source_of(name: str) -> Path:
         if path.is_file():
             return path
     raise EngineError(f"no contract {name}: {folder('contracts')} has no {name}.vy")
+
+
+def sources_of(name: str, place: Path | None = None) -> dict[str, Path]:
+    """Return the source of a contract and every one that it imports, by subject and file name.
+
+    Parameters
+    ----------
+    name : str
+        File name without suffix.
+    place : Path, optional
+        Folder of the source; default: those of the contracts that come with cosim.
+
+    Raises
+    ------
+    EngineError
+        If there is no such contract.
+    """
+    first = source_of(name) if place is None else place / f"{name}.vy"
+    found: dict[str, Path] = {}
+    waiting = [first]
+    while waiting:
+        path = waiting.pop()
+        key = f"{path.parent.name}/{path.name}"
+        if key in found:
+            continue
+        found[key] = path
+        for module in _IMPORT.findall(path.read_text(encoding="utf-8")):
+            places = (p / f"{module}{s}" for p in _search_path(first) for s in (".vy", ".vyi"))
+            waiting += [p for p in places if p.is_file()][:1]  # the language brings the others
+    return found
 
 
 def subjects() -> list[Path]:

@@ -7,7 +7,6 @@ describes columns and units.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from cosim.grid.validation import (
     read_elements,
     require,
 )
+from cosim.inputs.kept import kept_grid, note_columns, note_grid, sha256
 from cosim.resources import folder as resource_folder
 from cosim.units import FloatArray
 
@@ -137,7 +137,9 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
     ProfileError
         If the profiles have gaps.
     """
-    folder = _find(Path(name_or_path), scenario_folder)
+    named = str(name_or_path)
+    folder = kept_grid(named, scenario_folder) or _find(Path(named), scenario_folder)
+    note_grid(named, folder)
     net = read_network(folder / NETWORK_FILE)
     points = read_connection_points(folder / POINTS_FILE)
     check_network(net, points, folder / NETWORK_FILE)
@@ -146,6 +148,8 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
     columns = check_profiles(profiles)
     elements = read_elements(folder / ELEMENTS_FILE)
     check_elements(elements, points, columns, folder / ELEMENTS_FILE)
+    named_profiles = {str(name) for name in elements["profile"]}
+    note_columns(profiles, (name for name in columns if name[:-2] in named_profiles))
     return GridCase(
         name=folder.name,
         folder=folder,
@@ -160,12 +164,6 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
             }
         ),
     )
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _find(path: Path, scenario_folder: Path | None) -> Path:

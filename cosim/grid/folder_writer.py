@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pandapower.toolbox import clear_result_tables
 
 from cosim.errors import GridDataError, UserError
-from cosim.grid.catalogue import open_grid, sha256
+from cosim.grid.catalogue import open_grid
 from cosim.grid.element_tables import INJECTIONS
 from cosim.grid.own_elements import shunts_of_wards
 from cosim.grid.validation import (
@@ -26,6 +26,7 @@ from cosim.grid.validation import (
     PROFILES_FILE,
     SOURCE_FILE,
 )
+from cosim.inputs.kept import sha256
 
 
 def with_connection_points(net: Any, points: pd.DataFrame) -> Any:

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import GridDataError, UserError
-from cosim.grid.catalogue import sha256
 from cosim.grid.comparison import check_against_file
 from cosim.grid.element_tables import in_service
 from cosim.grid.folder_writer import (
@@ -47,6 +46,7 @@ from cosim.grid.validation import (
     read_elements,
     require,
 )
+from cosim.inputs.kept import sha256
 from cosim.inputs.profiles import TIME, check_peaks, magnitude, read_profiles
 from cosim.plugins import DEVICES
 from cosim.units import FloatArray
@@ -318,7 +318,7 @@ def _user_profiles(file: Path | None, elements: pd.DataFrame) -> dict[str, Any]:
 def _read_profiles(file: Path) -> dict[str, Any]:
     require(file)
     if file.suffix != ".parquet":
-        return read_profiles(file)
+        return dict(read_profiles(file))
     check_profiles(file)
     table = pq.read_table(file)
     columns = {name: table[name].to_numpy() for name in table.column_names}

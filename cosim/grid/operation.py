@@ -19,7 +19,7 @@ from cosim.grid.element_tables import in_service, some
 from cosim.grid.network_model import Topology
 from cosim.grid.power_flow import BalancedEngine, GridState, PowerFlow, make_power_flow, no_state
 from cosim.grid.sensitivities import Phasors, Sensitivities
-from cosim.grid.tap_control import MOST_STATES, TABLE, TapControls
+from cosim.grid.tap_control import MOST_STATES, TABLE, TapControls, Waiting
 from cosim.units import BoolArray, FloatArray, IntArray
 
 _MOST_ENGINES = 64
@@ -56,10 +56,16 @@ class OperatedPowerFlow(PowerFlow):
         As for that engine; not changed.
     slack_vm_pu : (T,) float, optional
         Voltage of all external grids in service by interval; the network has that of the first.
+    tap_waits : int
+        Intervals for which a voltage is outside of its band before its tap moves.
     """
 
-    def __init__(self, name: str, net: Any, slack_vm_pu: FloatArray | None = None) -> None:
+    def __init__(
+        self, name: str, net: Any, slack_vm_pu: FloatArray | None = None, tap_waits: int = 0
+    ) -> None:
         self.controls = TapControls.of(net)
+        self.waiting = Waiting(self.controls, tap_waits)
+        self._start_waited = self.waiting.waited
         self.tap_pos = self._start_pos = self.controls.start
         self._engine_name, self._net, self._slack_vm_pu = name, copy.deepcopy(net), slack_vm_pu
         self._net_vm_pu = float(net.ext_grid.vm_pu[in_service(net.ext_grid)].iloc[0])
@@ -93,17 +99,19 @@ class OperatedPowerFlow(PowerFlow):
 
     def settle(self, state: GridState) -> None:
         """Leave the taps where a delivered state has them; without solution they do not move."""
-        self._start_pos = self.tap_pos
+        self._start_pos, self._start_waited = self.tap_pos, self.waiting.waited
         if isinstance(state, ControlledState) and state.converged:
             self.tap_pos = state.tap_pos
+            self.waiting.settle(state.vm_pu)
 
     def solve_again(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve from the taps with which the interval that was settled last began."""
-        settled, self.tap_pos = self.tap_pos, self._start_pos
+        settled = self.tap_pos, self.waiting.waited
+        self.tap_pos, self.waiting.waited = self._start_pos, self._start_waited
         try:
             return self.solve(p_inject_mw, q_inject_mvar)
         finally:
-            self.tap_pos = settled
+            self.tap_pos, self.waiting.waited = settled
 
     def require_rest(self, state: GridState) -> None:
         """Refuse a state in which taps move to and fro.
@@ -137,7 +145,7 @@ class OperatedPowerFlow(PowerFlow):
             state = self._at(tap_pos).solve(p_inject_mw, q_inject_mvar)
             if not state.converged:
                 return controlled(state, nowhere)
-            following, at_rest = self.controls.step(state.vm_pu, tap_pos)
+            following, at_rest = self.controls.step(state.vm_pu, tap_pos, self.waiting.acts)
             if at_rest:
                 return controlled(state, tap_pos)
             tap_pos = following
@@ -156,7 +164,9 @@ class OperatedPowerFlow(PowerFlow):
             for taps in np.unique(tap_pos[active], axis=0):
                 rows = active[(tap_pos[active] == taps).all(axis=1)]
                 state = self._at(taps).solve_batch(p_mw[rows], q_mvar[rows])
-                following, at_rest = self.controls.step(state.vm_pu, tap_pos[rows])
+                following, at_rest = self.controls.step(
+                    state.vm_pu, tap_pos[rows], self.waiting.acts
+                )
                 done = at_rest & state.converged
                 for field in fields(GridState):
                     getattr(found, field.name)[rows[done]] = getattr(state, field.name)[done]
@@ -224,7 +234,9 @@ def controlled(state: GridState, tap_pos: FloatArray, *, at_rest: bool = True) -
     return ControlledState(**values, tap_pos=tap_pos, at_rest=rest)
 
 
-def make_operated(name: str, net: Any, slack_vm_pu: FloatArray | None = None) -> PowerFlow:
+def make_operated(
+    name: str, net: Any, slack_vm_pu: FloatArray | None = None, tap_waits: int = 0
+) -> PowerFlow:
     """Return an engine by its name in a scenario, with what changes in the network.
 
     Parameters
@@ -234,6 +246,7 @@ def make_operated(name: str, net: Any, slack_vm_pu: FloatArray | None = None) ->
     net : pandapowerNet
         With its table ``tap_control``, if it has any.
     slack_vm_pu : (T,) float, optional
+    tap_waits : int
         As of :class:`OperatedPowerFlow`.
 
     Returns
@@ -243,4 +256,4 @@ def make_operated(name: str, net: Any, slack_vm_pu: FloatArray | None = None) ->
     """
     if slack_vm_pu is None and not TapControls.of(net).trafo_idx.size:
         return make_power_flow(name, net)
-    return OperatedPowerFlow(name, net, slack_vm_pu)
+    return OperatedPowerFlow(name, net, slack_vm_pu, tap_waits)

@@ -85,7 +85,14 @@ class TapControls:
             lowers=np.asarray(sign == 1),
         )
 
-    def step(self, vm_pu: FloatArray, tap_pos: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def outside(self, vm_pu: FloatArray) -> BoolArray:
+        """Return which voltages are outside of their bands, (k,); of a state with (n_bus,)."""
+        vm = vm_pu[self.bus_row]
+        return np.asarray((vm < self.vm_lower_pu) | (vm > self.vm_upper_pu))
+
+    def step(
+        self, vm_pu: FloatArray, tap_pos: FloatArray, acts: BoolArray
+    ) -> tuple[FloatArray, BoolArray]:
         """Return the next tap positions, and where all controllers are at rest.
 
         Parameters
@@ -93,6 +100,8 @@ class TapControls:
         vm_pu : (..., n_bus) float
             Of power flows with these taps.
         tap_pos : (..., k) float
+        acts : (k,) bool
+            Those that do not wait; a controller that waits is at rest.
 
         Returns
         -------
@@ -105,8 +114,36 @@ class TapControls:
         up = np.where(self.lowers, high, low) & (tap_pos < self.tap_max)
         within = (self.vm_lower_pu < vm) & (vm < self.vm_upper_pu)
         at_end = (low | high) & ~down & ~up
-        rests = (within | at_end | np.isnan(vm)).all(axis=-1)
-        return tap_pos + up.astype(np.float64) - down, np.asarray(rests)
+        rests = (within | at_end | np.isnan(vm) | ~acts).all(axis=-1)
+        return tap_pos + (up & acts).astype(np.float64) - (down & acts), np.asarray(rests)
+
+
+class Waiting:
+    """Time that voltages have been outside of their bands, and the controllers that act by now.
+
+    An on-load tap changer first waits for some time, so that it does not follow every cloud; once
+    it moves, further steps take seconds. A delay that is shorter than an interval ends within it,
+    and the interval counts with the tap moved.
+
+    Parameters
+    ----------
+    controls : TapControls
+    intervals : int
+        Whole intervals of the delay: a voltage has to be outside for as many before the tap moves.
+    """
+
+    def __init__(self, controls: TapControls, intervals: int) -> None:
+        self._controls, self._intervals = controls, intervals
+        self.waited = np.zeros(controls.trafo_idx.size, dtype=np.int64)
+
+    @property
+    def acts(self) -> BoolArray:
+        """Which controllers move their taps in this interval, (k,)."""
+        return np.asarray(self.waited >= self._intervals)
+
+    def settle(self, vm_pu: FloatArray) -> None:
+        """Count an interval with these voltages as delivered, (n_bus,). [pu]"""
+        self.waited = np.where(self._controls.outside(vm_pu), self.waited + 1, 0)
 
 
 def table_of(net: Any) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cosim.errors import ProfileError
-from cosim.inputs.csv_file import read_table
+from cosim.inputs.csv_file import TextTable, read_table
 
 TIME = "time"
 PEAK = 10.0
@@ -51,26 +51,48 @@ _NO_SAVING = (
 )
 
 
-def read_profiles(file: Path) -> dict[str, Any]:
-    """Read a CSV file of profiles.
+class CsvProfiles(Mapping[str, Any]):
+    """Columns of a CSV file of profiles, read when they are asked for.
 
-    Returns
-    -------
-    dict of str to array
-        ``time`` as arrow timestamps in ms, in UTC where the file has offsets; numbers else.
+    ``time`` is arrow timestamps in ms, in UTC where the file has offsets; all else are numbers.
+    What nobody asks for may hold anything.
 
     Raises
     ------
     ProfileError
-        As :func:`cosim.inputs.csv_file.read_table`, and if a time is no ISO 8601, times are not
-        even, or a value is no finite number; names line and column.
+        Where a column is asked for that holds what is no finite number; names line and column.
+    """
+
+    def __init__(self, table: TextTable, time: Any) -> None:
+        self._table, self._time = table, time
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column."""
+        return self._time if name == TIME else self._table.numbers(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names, ``time`` first."""
+        return iter([TIME, *(name for name in self._table.columns if name != TIME)])
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self._table.columns)
+
+
+def read_profiles(file: Path) -> CsvProfiles:
+    """Read a CSV file of profiles.
+
+    Raises
+    ------
+    ProfileError
+        As :func:`cosim.inputs.csv_file.read_table`, and if a time is no ISO 8601 or times are not
+        even; names line and column.
     """
     table = read_table(file, ProfileError, [TIME])
     time = _times(table.columns[TIME], table.lines, file)
-    columns: dict[str, Any] = {TIME: time}
     zone = time.type.tz is not None
     check_time(time.to_numpy(zero_copy_only=False), file, has_zone=zone, lines=table.lines)
-    return columns | {name: table.numbers(name) for name in table.columns if name != TIME}
+    return CsvProfiles(table, time)
 
 
 def check_profile_table(table: Any, file: Path) -> set[str]:

@@ -1,6 +1,7 @@
 """Bases of contract models: refusals with the contract's own text, free balances, dues.
 
-Models of ``contracts/escrow_accounts.vy`` and ``contracts/supplier_dues.vy``.
+Models of ``escrow_accounts.vy``, ``supplier_dues.vy`` and ``credit_lines.vy`` in
+``contracts/shared``.
 """
 
 from __future__ import annotations
@@ -127,8 +128,63 @@ class SupplierAccounts(EscrowAccounts):
 
     def _take(self, account: str, amount_ueur: int) -> None:
         """Take from a free balance; the supplier's is what it owes nobody."""
-        available = self.balance_of(account)
-        if account == self.supplier:
-            available -= min(available, self.claims_total_ueur)
-        self._require(amount_ueur <= available, "balance too low")
+        self._require(amount_ueur <= self._available(account), "balance too low")
         self._add(account, -amount_ueur)
+
+    def _available(self, account: str) -> int:
+        """Free balance that an account may take out or lock; the supplier leaves what it owes."""
+        free = self.balance_of(account)
+        return free - min(free, self.claims_total_ueur) if account == self.supplier else free
+
+
+class CreditAccounts(SupplierAccounts):
+    """Free balances and dues, and what the supplier lends to who promises more than it has.
+
+    What is lent leaves the supplier's free balance at once and is a due of who borrowed it.
+
+    Parameters
+    ----------
+    supplier : str
+        Account that lends, owes and is owed.
+    """
+
+    def __init__(self, supplier: str) -> None:
+        super().__init__(supplier)
+        self._credit_limits: dict[str, int] = {}
+
+    def credit_limit_of(self, account: str) -> int:
+        """Debt up to which the supplier lends to the account. [µEUR]"""
+        return self._credit_limits.get(account, 0)
+
+    def grant_credit(self, account: str, limit_ueur: int) -> None:
+        """Agree to a debt up to which the supplier lends; what is lent already stays lent."""
+        self._credit_limits[account] = limit_ueur
+
+    def _take_on_credit(self, account: str, amount_ueur: int) -> None:
+        """Take from a free balance, which the supplier fills up to what is taken.
+
+        Raises
+        ------
+        ContractRevert
+            If the account has no credit line, its debt is or would be above the limit, or the
+            supplier's own balance is too low.
+        """
+        lent = self._lent_for(account, amount_ueur)
+        if lent:
+            self._add(self.supplier, -lent)
+            self._add(account, lent)
+            self._dues[account] = self._dues.get(account, 0) + lent
+        self._add(account, -amount_ueur)
+
+    def _lent_for(self, account: str, amount_ueur: int) -> int:
+        """Return what the supplier lends for a promise; refuse as if it were made. [µEUR]"""
+        available, limit = self._available(account), self.credit_limit_of(account)
+        lent = max(amount_ueur - available, 0)
+        if lent:
+            self._require(limit > 0, "balance too low")
+            after = self._dues.get(account, 0) + lent
+            self._require(after <= limit, "credit limit reached")
+            self._require(lent <= self._available(self.supplier), "supplier cannot lend")
+        elif available == 0:  # who owes too much trades no more
+            self._require(self.debt_of(account) <= limit, "credit limit reached")
+        return lent

@@ -118,6 +118,17 @@ class IdleFlexibility:
     cost_ueur: Annotated[IntArray, Field("µEUR", "(m,)", "of any award to this offer")]
 
 
+@extra("uncalled_offers")
+@dataclass(frozen=True)
+class UncalledOffers:
+    """Offers that a draw does not let be awarded, in the schedules that bring the others."""
+
+    prosumer: Annotated[IntArray, Field("-", "(k,)", "position of the connection point")]
+    direction: Annotated[IntArray, Field("-", "(k,)", "+1 raises the net injection, -1 lowers it")]
+    energy_wh: Annotated[IntArray, Field("Wh", "(k,)", "offered")]
+    price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(k,)", "asked")]
+
+
 @extra("storage_accounts")
 @dataclass(frozen=True)
 class StorageAccounts:
@@ -147,6 +158,24 @@ class FlexibilityOutcomes:
     awarded_wh: Annotated[IntArray, Field("Wh", "(n,)", "raising positive")]
     requested_down_wh: Annotated[int, Field("Wh", "()", "asked for by the DSO, lowering")]
     requested_up_wh: Annotated[int, Field("Wh", "()", "asked for by the DSO, raising")]
+
+
+@extra("calling_appraisal")
+@dataclass(frozen=True)
+class CallingAppraisal:
+    """Cheapest awards among those that a draw calls, and among all that offer, in a decision.
+
+    Both without curtailment and without the limit of what was requested.
+    """
+
+    called_wh: Annotated[IntArray, Field("Wh", "(m,)", "per offer of those called")]
+    called_suffice: Annotated[
+        bool, Field("-", "()", "whether these keep the limits with their margins")
+    ]
+    every_wh: Annotated[
+        IntArray, Field("Wh", "(b,)", "per offer of those called, then of the others")
+    ]
+    every_suffice: Annotated[bool, Field("-", "()", "whether these keep them")]
 
 
 @extra("relief_appraisal")

@@ -59,6 +59,17 @@ class Reported(Generic[S]):
         """
         return None
 
+    def dues(self, results: Results) -> pd.DataFrame | None:
+        """Return what is owed and not paid at the end of a run; None for nothing.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            ``debtor`` and ``creditor``, each a connection point or a role of
+            :data:`cosim.report.roles.ROLES`, and ``owed_ueur``. [µEUR]
+        """
+        return None
+
     def efficiencies(self) -> Mapping[str, tuple[float, float]]:
         """Return efficiencies of batteries that it brings, by connection point.
 

@@ -171,6 +171,7 @@ class Bidders:
         socs = [every_mwh[storage.soc_column()] for storage in storages]
         prices = partial(self.price_forecast.coming_day, interval)
         tariff = self.tariffs.at(interval)
+        later = self.tariffs.after(interval, self.price_forecast.slots)
         retail = retail_view(self.tariffs, interval, self.price_forecast.slots)
         coming = partial(f.day_ahead.coming_mw, interval)
         left = len(f.generated_mw) - 1 - interval
@@ -189,7 +190,7 @@ class Bidders:
         order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
         order_wh[self._at_shared] = price[self._at_shared] = 0
         reaches = [
-            Reach.of(storage, own, soc, step_h, coming(), tariff)
+            Reach.of(storage, own, soc, step_h, coming(), later)
             for storage, own, soc in zip(bound, plans, socs, strict=True)
         ]
         lower = lowering(
@@ -204,6 +205,7 @@ class Bidders:
             deferral.discomfort_ueur_per_kwh,
             reaches,
             tariff,
+            int(later.retail[0]),
             step_h,
         )
         cut_down_wh, cut_up_wh = curtailable(

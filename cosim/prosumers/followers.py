@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cosim.errors import ScenarioError
 from cosim.messages import BlocksMessage
 from cosim.prosumers.asking import AskedStrategy
 from cosim.prosumers.flexibility import FlexibilityContext, Outcomes
-from cosim.prosumers.strategies import BidContext, StrategySetup
+from cosim.prosumers.strategies import FIELD, BidContext, StrategySetup
 from cosim.scenario.prosumers import StrategySettings
 from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.seeds import assign_shares, child_seed
@@ -62,7 +63,7 @@ class Followers:
             [share.share for share in shares],
             np.random.default_rng(child_seed(seed, 0)),
         )
-        shares = list(shares)
+        shares, n_drawn = list(shares), len(shares)
         for i, own in named.items():
             known = [(share.name, share.options) for share in shares]
             if (own.name, own.options) not in known:
@@ -71,8 +72,18 @@ class Followers:
             self.strategy_of[i] = known.index((own.name, own.options))
         self._who = [np.flatnonzero(self.strategy_of == s) for s in range(len(shares))]
         self._strategies = [
-            AskedStrategy(share, partial(self._setup, s)) for s, share in enumerate(shares)
+            self._asked(s, share, is_named=s >= n_drawn) for s, share in enumerate(shares)
         ]
+
+    def _asked(self, s: int, share: StrategySettings, *, is_named: bool) -> AskedStrategy:
+        try:
+            return AskedStrategy(share, partial(self._setup, s))
+        except ScenarioError as error:
+            if not is_named or error.field is None:
+                raise
+            name = self._names[self._who[s][0]]
+            field = error.field.replace(FIELD, f"prosumers.named ('{name}').strategy", 1)
+            raise ScenarioError(error.problem, field=field, remedy=error.remedy) from error
 
     def _setup(self, s: int) -> StrategySetup:
         """Return what a strategy knows before the first interval."""

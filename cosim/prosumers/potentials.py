@@ -16,7 +16,7 @@ from cosim.devices.storage import Storage
 from cosim.messages import BlocksMessage
 from cosim.prosumers.planning import StoragePlan
 from cosim.prosumers.stored_value import StoredValue, stored_value
-from cosim.scenario.tariff import Tariff
+from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.units import WH_PER_MWH, FloatArray, IntArray
 
 #: Schedules are rounded twice, forecast to plan and plan to contract, by half a Wh each.
@@ -51,7 +51,7 @@ class Reach:
         soc_mwh: FloatArray,
         step_h: float,
         coming_mw: FloatArray,
-        tariff: Tariff,
+        coming: Tariffs,
     ) -> Reach:
         """Find it for a storage with a plan.
 
@@ -65,7 +65,8 @@ class Reach:
             Step length. [h]
         coming_mw : (T, n) float
             Expected net injection of the coming day, without storages. [MW]
-        tariff : Tariff
+        coming : Tariffs
+            Prices of that day.
         """
         low_mw = np.minimum(plan.firm_p_mw, plan.planned_p_mw)
         high_mw = np.maximum(plan.firm_p_mw, plan.planned_p_mw)
@@ -81,7 +82,7 @@ class Reach:
                 storage.next_soc_mwh(soc_mwh, plan.firm_p_mw, step_h),
                 coming_mw,
                 step_h,
-                tariff,
+                coming,
             ),
         )
 
@@ -149,13 +150,15 @@ def raising(
     discomfort_ueur_per_kwh: int,
     storages: Sequence[Reach],
     tariff: Tariff,
+    later_retail_ueur_per_kwh: int,
     step_h: float,
 ) -> list[Potential]:
     """Find by how much net injection can be raised: discharge more, catch up later, put off.
 
     Energy that is discharged is missing at its next use, or is charged again; energy that is put
-    off is bought at retail later, and has cost discomfort. The retail price is saved now for what
-    the supplier would deliver, and the feed-in price earned for the rest.
+    off is bought in the next interval, or when it is cheaper, and has cost discomfort. The retail
+    price is saved now for what the supplier would deliver, and the feed-in price earned for the
+    rest.
 
     Parameters
     ----------
@@ -163,6 +166,8 @@ def raising(
         Recovery that can wait, and consumption that can be put off. [MW]
     discomfort_ueur_per_kwh : int
         Cost of it. [µEUR/kWh]
+    later_retail_ueur_per_kwh : int
+        The supplier's price of the next interval. [µEUR/kWh]
     storages, tariff, step_h
         As in :func:`lowering`.
 
@@ -172,7 +177,7 @@ def raising(
         In the order in which devices are used.
     """
     retail, feed_in = tariff.retail_price_ueur_per_kwh, tariff.feed_in_price_ueur_per_kwh
-    later = np.full(len(put_off_mw), float(discomfort_ueur_per_kwh + retail))
+    later = np.full(len(put_off_mw), float(discomfort_ueur_per_kwh + later_retail_ueur_per_kwh))
     return _stacked(
         [*(one.more_discharging_mw for one in storages), put_off_mw],
         [*(one.value.discharging_ueur_per_kwh for one in storages), later],

@@ -9,7 +9,7 @@ say their zone, or neither does.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ProfileError
+from cosim.inputs.kept import note_rows
 from cosim.inputs.profiles import TIME, is_saving, read_profiles
 from cosim.units import FloatArray
 
@@ -73,6 +74,7 @@ def load_window(
     n_rows = intervals * per_interval if held == 1 else -(-(skipped + intervals) // held)
     first = begin - pd.Timedelta(seconds=skipped * step_s)
     rows = _rows(time_ns, first, n_rows, profile_step_s, file)
+    note_rows(file, rows.start, rows.stop, wanted)
 
     def window(name: str) -> FloatArray:
         values = _values(table[name].iloc[rows], time_ns[rows], name, file)
@@ -85,7 +87,7 @@ def load_window(
 
 
 def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
-    written: dict[str, Any] | None = None
+    written: Mapping[str, Any] | None = None
     try:
         if file.suffix == ".csv":
             written = read_profiles(file)
@@ -119,8 +121,9 @@ def _read(file: Path, wanted: list[str]) -> pd.DataFrame:
                 + (f": {', '.join(near)}" if near else " in elements.csv"),
             )
     if written is not None:
-        frame: pd.DataFrame = pa.table(written).to_pandas()
-        return frame[[TIME, *wanted]]
+        columns = {name: written[name] for name in (TIME, *wanted)}
+        frame: pd.DataFrame = pa.table(columns).to_pandas()
+        return frame
     table: pd.DataFrame = pq.read_table(file, columns=[TIME, *wanted]).to_pandas()
     return table
 

@@ -12,8 +12,10 @@ its owner's expected surplus and cover the expected deficit, up to the first of 
 * it becomes *empty* first: what is charged now is discharged then, in place of a purchase at the
   retail price, through losses and with wear; what is discharged now has to be bought then.
 
-What comes to neither within a day counts as in the first case. Simplified: the supplier's prices
-value later energy, also of a storage that trades; the value is marginal, that of the first kWh.
+Each at the supplier's prices of that time. What comes to neither within a day counts as in the
+first case, at those of the next interval. Simplified: the supplier's prices value later energy,
+also of a storage that trades; the value is marginal, that of the first kWh; a storage that could
+be charged from the supplier before, in a cheaper interval, counts what it would buy when empty.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.devices.storage import Storage
-from cosim.scenario.tariff import Tariff
+from cosim.scenario.tariff import Tariffs
 from cosim.units import BoolArray, FloatArray
 
 TINY_MWH = 1e-9
@@ -48,7 +50,7 @@ class StoredValue:
 
 
 def stored_value(
-    storage: Storage, soc_mwh: FloatArray, coming_mw: FloatArray, step_h: float, tariff: Tariff
+    storage: Storage, soc_mwh: FloatArray, coming_mw: FloatArray, step_h: float, coming: Tariffs
 ) -> StoredValue:
     """Return what charging and discharging a storage costs by the next expected use.
 
@@ -61,11 +63,16 @@ def stored_value(
         Expected net injection of the coming day, without storages. [MW]
     step_h : float
         Step length. [h]
-    tariff : Tariff
+    coming : Tariffs
+        Prices of the coming day; fewer rows are followed by the last.
     """
-    empties = becomes_empty_first(storage, soc_mwh, coming_mw, step_h)
+    full, empty = first_bounds(storage, soc_mwh, coming_mw, step_h)
+    empties = empty < full
+    when = np.minimum(full, empty)
+    row = np.where(np.isfinite(when), when, 0).astype(np.int64)
+    row = np.minimum(row, len(coming.retail) - 1)
     wear, round_trip = storage.wear_ueur_per_kwh, storage.round_trip_efficiency
-    retail, feed_in = tariff.retail_price_ueur_per_kwh, tariff.feed_in_price_ueur_per_kwh
+    retail, feed_in = coming.retail[row].astype(float), coming.feed_in[row].astype(float)
     return StoredValue(
         charging_ueur_per_kwh=np.where(
             empties, wear * (1.0 + round_trip) - retail * round_trip, -feed_in
@@ -76,17 +83,17 @@ def stored_value(
     )
 
 
-def becomes_empty_first(
+def first_bounds(
     storage: Storage, soc_mwh: FloatArray, coming_mw: FloatArray, step_h: float
-) -> BoolArray:
-    """Return where a storage becomes empty before it becomes full, (n,)."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return in which row a storage first is full, and empty; (n,) each, infinite if in none."""
     charge = storage.charge_efficiency * step_h
     discharge = step_h / storage.discharge_efficiency
     power = np.clip(coming_mw, -storage.p_max_mw, storage.p_max_mw)
     soc = soc_mwh + np.cumsum(np.where(power > 0, power * charge, power * discharge), axis=0)
     full = (power > 0) & (soc >= storage.capacity_mwh - TINY_MWH)
     empty = (power < 0) & (soc <= storage.soc_min_mwh + TINY_MWH)
-    return np.asarray(_first(empty) < _first(full), dtype=np.bool_)
+    return _first(full), _first(empty)
 
 
 def _first(when: BoolArray) -> FloatArray:

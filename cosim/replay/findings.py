@@ -61,6 +61,8 @@ class Check:
         What could not be checked, and why.
     recomputed : bool
         False where nothing recomputes the table that the check is named after.
+    left_out : str
+        Why the check was not made; a result with such a check is not verified.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Check:
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     recomputed: bool = True
+    left_out: str = ""
 
     @property
     def passed(self) -> bool:
@@ -82,9 +85,16 @@ class Check:
         """``ok``, ``DIFFERS``, or that nothing was recomputed or there to compare."""
         if self.n_differences:
             return "DIFFERS"
+        if self.left_out:
+            return "not re-run" if self.name == "rerun" else "not checked"
         if not self.recomputed:
             return "not recomputed"
         return "ok" if self.compared else "nothing to compare"
+
+    def leave_out(self, reason: str) -> None:
+        """Say that the check was not made, and why."""
+        self.left_out = reason
+        self.note(f"{self.verdict}: {reason}")
 
     def differ(
         self, table: str, row: str, column: str, recorded: Any, recomputed: Any, n: int = 1

@@ -16,12 +16,10 @@ from cosim.evm.abi import unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
 from cosim.evm.engine import BlockEngine, Engine, Message, Receipt
 from cosim.plugins import MECHANISMS
+from cosim.results.inputs import EVERY_RUN
 from cosim.results.reader import Results, rows_of
 
 AfterBlock = Callable[[int, "Replayed"], None]
-
-CONTRACTS = ("EuroToken", "SmartMeters")
-"""Contracts of every run; the others are those of its mechanisms."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class Replayed:
     artifacts : dict of bytes to Artifact
         By address.
     unknown_code : list of str
-        Contracts whose creation code is not that of this version.
+        Contracts whose creation code is not that of this version, by name or address, and second
+        ones of a name.
     """
 
     engine: Engine
@@ -216,9 +215,12 @@ def _register(
     """Find out which contract lies at a new address, from its creation code."""
     same = (one for one in known.values() if data.startswith(one.bytecode))
     artifact = next(same, None)
-    if artifact is None and isinstance(name, str):
-        artifact = known.get(name)
-        done.unknown_code.append(name)
+    called = name if isinstance(name, str) and name else "0x" + at.hex()
+    if artifact is None:
+        artifact = known.get(called)
+        done.unknown_code.append(called)
+    elif artifact.name in done.addresses:
+        done.unknown_code.append(f"{artifact.name}, a second one")
     if artifact is not None:
         done.addresses[artifact.name] = at
         done.artifacts[at] = artifact
@@ -226,7 +228,7 @@ def _register(
 
 def installed_contracts() -> dict[str, Artifact]:
     """Return the contracts that a run may deploy, by name: those of every installed mechanism."""
-    found = {name: compile_contract(name) for name in CONTRACTS}
+    found = {name: compile_contract(name) for name in EVERY_RUN}
     for mechanism in MECHANISMS.every().values():
         for name in mechanism.contracts:
             folder = mechanism.sources

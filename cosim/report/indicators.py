@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cosim.report.checks import rebound_minutes, violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
+from cosim.report.dues import dues_by_role_eur
 from cosim.report.energy import (
     KWH_PER_MWH,
     caught_up_kwh,
@@ -97,6 +98,10 @@ class Indicators(IndicatorSet):
     ]
     money_by_role_eur: Annotated[
         dict[str, float | None], Meaning("EUR", "received less paid, by role; adds up to zero")
+    ]
+    dues_by_role_eur: Annotated[
+        dict[str, float],
+        Meaning("EUR", "owed to less owed by, at the end of the run, by role; adds up to zero"),
     ]
     network_charge_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", _CHARGE)]
     network_charge_collected_eur_per_kwh: Annotated[
@@ -334,6 +339,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         mean_cost_eur=ratio(cost_eur, len(costs)),
         supplier_received_eur=eur_from_ueur(-int(sums["traded_ueur"] + sums["supplier_ueur"])),
         **welfare_indicators(results),
+        dues_by_role_eur=dues_by_role_eur(results),
         **extreme_indicators(results),
         losses_kwh=float(losses_mw.sum() * kwh) if losses_mw.notna().any() else None,
         **gas_indicators(results, prosumers),

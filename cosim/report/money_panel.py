@@ -21,6 +21,7 @@ from cosim.report.chart_style import (
     zero_line,
 )
 from cosim.report.costs import costs_by_prosumer, money_by_role
+from cosim.report.dues import dues_figures
 from cosim.report.indicators import Indicators
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
 from cosim.report.roles import PAYMENTS, ROLES, UPSTREAM, MoneyTable, money_table
@@ -79,7 +80,12 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
         key="money",
         title="Money",
         tiles=tiles,
-        figures=(money_chart(results), money_figure(results), cost_chart(results)),
+        figures=(
+            money_chart(results),
+            money_figure(results),
+            *dues_figures(results),
+            cost_chart(results),
+        ),
         definitions=MONEY_DEFINITIONS,
     )
 

@@ -10,8 +10,8 @@ for what is cut, which counts at the value of lost load. What is left to compare
 
 all in EUR:
 
-* energy from upstream: net import at the slack bus, losses included, at the wholesale price;
-  export counts at the same price with the other sign;
+* energy from upstream: net import at the slack bus, losses included, at the wholesale price of the
+  interval; export counts at the same price with the other sign;
 * fuel: generation at its kind's ``fuel_ueur_per_kwh``;
 * wear: what storages charge and discharge, at ``prosumers.battery.wear_eur_per_kwh``, or the
   ``wear_ueur_per_kwh`` of another kind;
@@ -23,7 +23,7 @@ all in EUR:
   is served at that price.
 
 Retail margin, charges, flexibility payments, penalties and fees of the ledger are transfers and in
-none of these (:mod:`cosim.report.roles`). Simplified: one wholesale price; no capacity cost; the
+none of these (:mod:`cosim.report.roles`). Simplified: no capacity cost; the
 ledger's own energy is left out.
 """
 
@@ -41,8 +41,10 @@ from cosim.devices.catalogue import SHED, registered
 from cosim.devices.deferral import OWED, Deferrable, DeferralSettings
 from cosim.devices.profiled import Generator
 from cosim.devices.storage import Storage
+from cosim.inputs.prices import price_series
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
+from cosim.scenario.time import TimeSettings
 from cosim.scenario.valuation import ValuationSettings
 from cosim.units import MWH_PER_KWH, FloatArray, eur_from_ueur
 
@@ -83,12 +85,24 @@ def valuation(results: Results) -> ValuationSettings:
     return ValuationSettings.model_validate(results.scenario_fields.get("valuation", {}))
 
 
+def wholesale(results: Results) -> FloatArray:
+    """Return the wholesale price of every interval, (T,). [EUR/kWh]"""
+    time = TimeSettings.model_validate(results.scenario_fields["time"])
+    return price_series(
+        valuation(results).wholesale_eur_per_kwh,
+        time.start,
+        results.n_intervals,
+        time.step_s,
+        results.folder,
+        "valuation.wholesale_eur_per_kwh",
+    )
+
+
 def resource_cost(results: Results) -> ResourceCost:
     """Return the resource cost of a run."""
     in_kind = in_kind_costs(results).sum()
     return ResourceCost(
-        upstream_eur=float(imported_kwh(results).sum(skipna=False))
-        * valuation(results).wholesale_eur_per_kwh,
+        upstream_eur=float((imported_kwh(results) * wholesale(results)).sum(skipna=False)),
         **{f"{name}_eur": float(in_kind[name]) for name in IN_KIND},
     )
 
@@ -111,6 +125,7 @@ def in_kind_costs(results: Results) -> pd.DataFrame:
     rows = results.frame("prosumers")
     rows = rows.assign(prosumer=rows["prosumer"].astype(str))
     values, kwh = valuation(results), results.step_h / MWH_PER_KWH
+    mean_price = float(wholesale(results).mean())
     energy_mw = rows.drop(columns=["interval", "bus"]).set_index("prosumer")
     energy_mw = energy_mw.select_dtypes("number").abs()
     energy = energy_mw.groupby(level=0).sum() * kwh  # of powers; states are not looked at
@@ -126,12 +141,12 @@ def in_kind_costs(results: Results) -> pd.DataFrame:
         elif issubclass(device, Storage):
             cost["wear"] += energy[column] * wear_eur_per_kwh(results, device)
             state = rows.pivot(index="interval", columns="prosumer", values=device.soc_column())
-            cost["closing"] += _closing_eur(results, device, state, rows, values)
+            cost["closing"] += _closing_eur(results, device, state, rows, mean_price)
     owed = rows.pivot(index="interval", columns="prosumer", values=OWED.name) / MWH_PER_KWH
     put_off = owed.diff().fillna(owed.iloc[:1]).clip(lower=0.0).sum()
     cost["discomfort"] = put_off * _section(results, DeferralSettings).discomfort_eur_per_kwh
     cost["unserved"] = energy[SHED.name] * values.unserved_eur_per_kwh
-    cost["closing"] += owed.iloc[-1] * values.wholesale_eur_per_kwh
+    cost["closing"] += owed.iloc[-1] * mean_price
     return cost
 
 
@@ -140,7 +155,7 @@ def _closing_eur(
     device: type[Storage],
     state_mwh: pd.DataFrame,
     rows: pd.DataFrame,
-    values: ValuationSettings,
+    wholesale_eur_per_kwh: float,
 ) -> pd.Series:
     """Return the cost of bringing a kind of storage back to where it began, by prosumer. [EUR]
 
@@ -152,7 +167,7 @@ def _closing_eur(
     gained = stored_mwh(power, charge, discharge, results.step_h)
     change_mwh = state_mwh.iloc[-1].to_numpy() - (state_mwh.iloc[0].to_numpy() - gained)
     wear_eur = wear_eur_per_kwh(results, device)
-    bought, sold = closing_prices(wear_eur, values.wholesale_eur_per_kwh)
+    bought, sold = closing_prices(wear_eur, wholesale_eur_per_kwh)
     eur = np.where(change_mwh < 0, change_mwh / charge * bought, change_mwh * discharge * sold)
     return pd.Series(-eur / MWH_PER_KWH, index=state_mwh.columns)
 

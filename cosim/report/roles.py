@@ -47,7 +47,7 @@ from cosim.report.resource_cost import (
     imported_kwh,
     in_kind_costs,
     resource_cost,
-    valuation,
+    wholesale,
 )
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, eur_from_ueur, ueur_from_eur
@@ -133,8 +133,8 @@ def money_table(results: Results) -> MoneyTable:
         role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
         for role, own in paid_ueur.items()
     }
-    read_kwh = (int(physical_wh(results).sum()) + int(outside["metered_wh"].sum())) / WH_PER_KWH
-    _wholesale(results, amounts, read_kwh)
+    inside = settled[["interval"]].assign(metered_wh=physical_wh(results))
+    _wholesale(results, amounts, pd.concat([inside, outside[["interval", "metered_wh"]]]))
     in_kind = dict.fromkeys(ROLES, 0.0)
     for name, cost_eur in in_kind_costs(results)[list(IN_KIND)].sum(axis=1).items():
         in_kind[group[str(name)]] -= float(cost_eur)
@@ -272,11 +272,15 @@ def _supply_outside(
     paid_ueur[SUPPLIER]["supply"] += int(bill.sum())
 
 
-def _wholesale(results: Results, amounts: dict[str, dict[str, float]], read_kwh: float) -> None:
+def _wholesale(
+    results: Results, amounts: dict[str, dict[str, float]], readings: pd.DataFrame
+) -> None:
     """Let the supplier buy what meters read, and the DSO what else flows in."""
-    price = valuation(results).wholesale_eur_per_kwh
-    sold_eur = read_kwh * price  # a surplus of readings is sold upstream
-    lost_eur = (float(imported_kwh(results).sum(skipna=False)) + read_kwh) * price
+    read_kwh = readings.groupby("interval")["metered_wh"].sum() / WH_PER_KWH
+    read_kwh = read_kwh.reindex(range(results.n_intervals), fill_value=0.0)
+    price = wholesale(results)
+    sold_eur = float((read_kwh * price).sum())  # a surplus of readings is sold upstream
+    lost_eur = float(((imported_kwh(results) + read_kwh) * price).sum(skipna=False))
     for payment, role, amount in (("wholesale", SUPPLIER, sold_eur), ("losses", DSO, -lost_eur)):
         amounts[role][payment] += amount
         amounts[UPSTREAM][payment] -= amount

@@ -16,7 +16,9 @@ from typing import Any
 
 import cosim
 from cosim.errors import ResultFolderError
+from cosim.inputs.kept import INPUTS_FOLDER
 from cosim.results.columns import FORMAT_VERSION
+from cosim.results.environment import environment
 
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"
@@ -58,7 +60,7 @@ def build_manifest(
     Parameters
     ----------
     folder : str or Path
-        The folder with ``scenario.yaml``, ``network.json`` and ``tables/``.
+        The folder with ``scenario.yaml``, ``network.json``, ``tables/`` and ``inputs/``.
     name, seed : str, int
         Of the scenario.
     complete : bool
@@ -98,6 +100,7 @@ def build_manifest(
         "step_s": step_s,
         "versions": _versions(),
         "git_revision": git_revision(),
+        "environment": environment(),
         "sha256": file_hashes(root),
         "contracts": {key: dict(value) for key, value in contracts.items()},
         "chain": dict(chain),
@@ -169,10 +172,11 @@ def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def file_hashes(folder: str | Path) -> dict[str, str]:
-    """Return SHA-256 of the scenario, the network and each table, by path in the folder."""
+    """Return SHA-256 of scenario, network, each table and each input, by path in the folder."""
     root = Path(folder)
     files = [root / "network.json", root / "scenario.yaml"]
     files += sorted((root / TABLES_FOLDER).glob("*.parquet"))
+    files += sorted(path for path in (root / INPUTS_FOLDER).rglob("*") if path.is_file())
     return {file.relative_to(root).as_posix(): _sha256(file) for file in files}
 
 

@@ -22,12 +22,14 @@ from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
+from cosim.inputs.kept import noting
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
 from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
+from cosim.results.inputs import write_inputs
 from cosim.results.manifest import build_manifest, write_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
@@ -84,6 +86,7 @@ def run_scenario(
     progress: Progress = lambda interval, violated: None,
     node: NodeSettings | None = None,
     resume: bool = False,
+    report: bool = True,
 ) -> RunResult:
     """Run a scenario and write its result folder.
 
@@ -102,6 +105,8 @@ def run_scenario(
         Where the node is, if the scenario's engine is ``rpc``.
     resume : bool
         Go on with a run that a node's failure ended: its journal answers as far as it reaches.
+    report : bool
+        Write the report, too.
 
     Returns
     -------
@@ -129,6 +134,7 @@ def run_scenario(
             tables=tables_of(scenario),
         ) as writer,
         ExitStack() as stack,
+        noting() as read,
     ):
         with timer.measure("set-up"), _naming(scenario_file):
             scenario = with_values(scenario)
@@ -161,7 +167,10 @@ def run_scenario(
         writer.close()
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
+        write_inputs(writer.folder, read, scenario)
         indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        if report:
+            write_report(writer.folder)
         folder = writer.finish(complete)
     return RunResult(
         folder=folder,
@@ -231,7 +240,7 @@ def _publish(
     complete: bool,
     timer: StageTimer,
 ) -> Indicators:
-    """Indicators, manifest and report of a folder whose tables are closed."""
+    """Write indicators and manifest of a folder whose tables are closed."""
     done = simulation.recorder.intervals_settled
     reference = simulation.reference_check
     power_flow = {
@@ -263,7 +272,6 @@ def _publish(
     manifest["indicators"] = indicators.as_dict()
     manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
     write_manifest(folder, manifest)
-    write_report(folder)
     return indicators
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.attacks.attackers import check_named
 from cosim.attacks.deviations import Deviation
 from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.chain.blocks import Background, FeeStrategy
@@ -21,6 +22,7 @@ from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.devices.ratings import net_range_wh
+from cosim.dso.metering import unmetered_points
 from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -30,6 +32,7 @@ from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
+from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.bilateral.client import propose_gas
 from cosim.mechanisms.local_market.bilateral.edges import with_edges
@@ -51,7 +54,7 @@ from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
+from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, wei_from_gwei
 
 VM_PU = "vm_pu"
 LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
@@ -93,6 +96,14 @@ def dso_network(scenario: Scenario, net: Any) -> Any:
     return as_dso_knows(net, settings.impedance_factor, settings.tap_offset)
 
 
+def unmetered(scenario: Scenario, n_points: int) -> BoolArray | None:
+    """Return the connection points that the DSO does not see, (n,); None if it sees all."""
+    settings = scenario.grid.dso_model
+    if settings is None or not settings.unmetered_share:
+        return None
+    return unmetered_points(n_points, settings.unmetered_share, scenario.seed)
+
+
 def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:
     """Return the voltage of the grid above: one for all intervals, or (T,) of them. [pu]
 
@@ -107,7 +118,7 @@ def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float |
         return drawn_voltage(settings.process, time.intervals, time.step_s, rng)
     if settings.file is None:
         return float(settings.vm_pu or 1.0)
-    file = (scenario.file.parent if scenario.file else Path()) / settings.file
+    file = located(settings.file, scenario.file.parent if scenario.file else None)
     vm_pu = load_window(file, [VM_PU], time.start, time.intervals, time.step_s)[VM_PU]
     if not ((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)).all():
         at = int(np.argmin((vm_pu > LEAST_VM_PU) & (vm_pu < MOST_VM_PU)))
@@ -183,6 +194,7 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
     if shared is not None:
         population = with_shared_battery(population, shared)
         past = None if past is None else with_shared_battery(past, shared)
+    check_named(scenario, population)
     lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
     known = Known(time.start, lead_s, metering_s, past, published)
     forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)

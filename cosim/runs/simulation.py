@@ -21,7 +21,7 @@ from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.results.writer import TableWriter
-from cosim.runs.preparation import dso_network
+from cosim.runs.preparation import dso_network, unmetered
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
@@ -97,7 +97,8 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     """
     scenario, grid, population = prepared.scenario, prepared.grid, prepared.population
     limits = Limits(**scenario.grid.limits.model_dump())
-    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu)
+    tap_waits = scenario.grid.tap_delay_s // scenario.time.step_s
+    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu, tap_waits)
     reference_check = ReferenceCheck(
         make_reference(engine, grid.net, grid.slack_vm_pu),
         sample(scenario.time.intervals, scenario.grid.reference_sample),
@@ -105,9 +106,13 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
     modelled = dso_network(scenario, grid.net)
     dso_engine = engine
     if modelled is not grid.net:
-        dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu)
+        dso_engine = make_operated(scenario.grid.power_flow, modelled, grid.slack_vm_pu, tap_waits)
     network = DsoNetwork(
-        dso_engine, limits, scenario.dso.loading_margin_percent, scenario.dso.voltage_margin_pu
+        dso_engine,
+        limits,
+        scenario.dso.loading_margin_percent,
+        scenario.dso.voltage_margin_pu,
+        unmetered=unmetered(scenario, population.n),
     )
     operator = GridOperator(
         network,

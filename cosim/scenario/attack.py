@@ -159,7 +159,9 @@ class IncDec(AttackTimes):
     """Prosumers who plan to inject more than they mean to, and are paid for not doing so."""
 
     kind: Literal["inc_dec"]
-    prosumers: Names = Field(description="connection points")
+    prosumers: Names = Field(
+        description="connection points, each with a storage or consumption that can wait"
+    )
     share: Fraction = Field(
         1.0, description="of what they could raise their injection by (storage, waiting) [-]"
     )

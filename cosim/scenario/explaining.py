@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from pydantic import BaseModel, ValidationError
 
 from cosim.errors import ScenarioError
 
+_BRANCH = re.compile(r"(literal|function-\w+|tagged-union|nullable|constrained-\w+|tuple|list)\[")
+"""Part of a location by which pydantic tells the types of a union apart."""
+_NUMBERS = {"float", "int", "str", "bool"}
+
 
 def explained(
     error: ValidationError, file: str | Path | None, model: type[BaseModel]
 ) -> ScenarioError:
-    """Return the first of a validation's errors, as a user can mend it.
+    """Return a validation's errors as a user can mend them: the first with its remedy, then all.
 
     Parameters
     ----------
@@ -25,39 +30,58 @@ def explained(
     model : type of BaseModel
         What was validated; its known fields are offered where one is unknown.
     """
-    first = error.errors()[0]
-    location = tuple(first["loc"])
-    field = ".".join(str(part) for part in _without_kinds(model, location))
-    remedy = None
-    problem = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
+    found: dict[str, tuple[str, str]] = {}
+    for one in sorted(error.errors(), key=lambda each: _is_branch(each["loc"])):
+        field, problem, remedy = _explained(one, model)
+        # the types of a union each say what is wrong; what is wrong within a section says more
+        if field not in found and not any(named.startswith(f"{field}.") for named in found):
+            found[field] = problem, remedy
+    (field, (problem, remedy)), *rest = found.items()
+    if rest:
+        where = " in this file" if file else ""
+        problem += f" (and {len(rest)} more problem{'s' if len(rest) > 1 else ''}{where})"
+        problem += "".join(f"\n  also field {name}: {more}" for name, (more, _) in rest)
+    return ScenarioError(problem, file=file, field=field, remedy=remedy)
+
+
+def _explained(one: Any, model: type[BaseModel]) -> tuple[str, str, str]:
+    """Return field, problem and remedy of one error of a validation."""
+    location = tuple(one["loc"])
+    field = ".".join(str(part) for part in _without_kinds(model, location)) or "(top level)"
+    problem = one["msg"].removeprefix("Value error, ")
+    if one["type"] == "extra_forbidden":
         known = _fields_at(model, location[:-1])
-        problem = "unknown field"
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         remedy = (
             f"did you mean '{near[0]}'? (a field's unit is the end of its name)"
             if near
             else f"known fields here: {', '.join(known)}"
         )
-    elif first["type"].startswith("union_tag"):
+        return field, "unknown field", remedy
+    if one["type"].startswith("union_tag"):
         known = [str(kind) for kind in _kinds(_models_on(model, location)[-1])]
-        problem = "kind is missing" if first["type"] == "union_tag_not_found" else "unknown kind"
-        field, remedy = f"{field}.kind", f"known kinds: {', '.join(known)}"
-    elif first["type"] == "missing":
-        problem = "missing"
-        remedy = "add it; see docs/scenarios.md"
-    else:
-        given = first.get("input")
-        if isinstance(given, str | int | float | bool):
-            problem = f"{problem} (given: {given!r})"
-        remedy = "give a value in the unit that the field's name ends with, within its range"
-        if first["type"] == "value_error":
-            remedy = "change one of the fields named"
-    others = len(error.errors()) - 1
-    if others:
-        where = " in this file" if file else ""
-        problem += f" (and {others} more problem{'s' if others > 1 else ''}{where})"
-    return ScenarioError(problem, file=file, field=field or "(top level)", remedy=remedy)
+        problem = "kind is missing" if one["type"] == "union_tag_not_found" else "unknown kind"
+        return f"{field}.kind", problem, f"known kinds: {', '.join(known)}"
+    if one["type"] == "missing":
+        return field, "missing", "add it; see docs/scenarios.md"
+    if one["type"] == "model_type":
+        problem = "is no section of fields"
+    given = one.get("input")
+    if isinstance(given, str | int | float | bool):
+        problem = f"{problem} (given: {given!r})"
+    if one["type"] == "value_error":
+        return field, problem, "change one of the fields named"
+    return (
+        field,
+        problem,
+        "give a value in the unit that the field's name ends with, within its range",
+    )
+
+
+def _is_branch(location: tuple[str | int, ...]) -> bool:
+    """Return True for an error of a type of a union that holds no section."""
+    last = location[-1] if location else ""
+    return isinstance(last, str) and (bool(_BRANCH.match(last)) or last in _NUMBERS)
 
 
 def _fields_at(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
@@ -72,8 +96,15 @@ def _without_kinds(root: type[BaseModel], location: tuple[str | int, ...]) -> li
     return [
         part
         for part, models in zip(location, before, strict=True)
-        if not (len(models) > 1 and part in _kinds(models))
+        if not (_names_model(part, models) or _is_branch((part,)))
     ]
+
+
+def _names_model(part: str | int, models: tuple[Any, ...]) -> bool:
+    """Return True for the kind, or the class, by which one of several models was chosen."""
+    if len(models) > 1 and part in _kinds(models):
+        return True
+    return part in {model.__name__ for model in models}
 
 
 def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
@@ -81,8 +112,11 @@ def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[t
     models: tuple[Any, ...] = (root,)
     passed = [models]
     for part in location:
+        chosen = [model for model in models if model.__name__ == part]
         if len(models) > 1 and part in _kinds(models):
             models = (_kinds(models)[part],)
+        elif chosen:
+            models = tuple(chosen)
         elif not isinstance(part, int):
             fields = [model.model_fields[part] for model in models if part in model.model_fields]
             models = tuple(
@@ -97,4 +131,8 @@ def _models_on(root: type[BaseModel], location: tuple[str | int, ...]) -> list[t
 
 def _kinds(models: tuple[Any, ...]) -> dict[Any, Any]:
     """Models of a section by the kind that each stands for."""
-    return {model.model_fields["kind"].annotation.__args__[0]: model for model in models}
+    return {
+        model.model_fields["kind"].annotation.__args__[0]: model
+        for model in models
+        if "kind" in model.model_fields
+    }

@@ -68,6 +68,11 @@ class DsoModelSettings(Model):
         description="positions by which taps without a controller stand elsewhere than in the "
         "network [-]",
     )
+    unmetered_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
+        0.0,
+        description="share of the connection points, drawn with the scenario's seed, that the DSO "
+        "takes for the mean of the others [-]",
+    )
 
 
 class GridSettings(Model):
@@ -87,6 +92,11 @@ class GridSettings(Model):
     limits: LimitSettings = LimitSettings()
     slack_voltage: SlackVoltageSettings | None = Field(
         None, description="voltage of the grid above; none: as the network has it"
+    )
+    tap_delay_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        0,
+        description="how long a voltage is outside of its band before a tap controller of the "
+        "network moves its tap; less than an interval: within it [s]",
     )
     dso_model: DsoModelSettings | None = Field(
         None, description="what the DSO checks schedules with; none: the network as it is"

@@ -191,9 +191,11 @@ class ScenarioBase(Model):
             needed = 2 + 2 * waits
             what = f"a clearing with {waits} confirmations needs {needed}"
         else:
-            # clear, then per round: request, offers, awards
-            needed = 2 + 3 * self.dso.max_rounds
-            what = f"clearing and dso.max_rounds = {self.dso.max_rounds} need {needed}"
+            needed = 2 + self.dso.blocks_of_rounds
+            rounds = f"dso.max_rounds = {self.dso.max_rounds}"
+            if self.dso.draws_calls:
+                rounds = "a round with a draw (dso.baseline.calling_probability)"
+            what = f"clearing and {rounds} need {needed}"
         if blocks < needed:
             raise ValueError(
                 f"between market.gate_closure_s ({market.gate_closure_s} s){after} and "

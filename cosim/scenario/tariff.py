@@ -159,6 +159,10 @@ class Tariffs:
         """True if local trades are charged anything in any interval."""
         return bool((self.retail != self.local_limit).any())
 
+    def after(self, interval: int, intervals: int) -> Tariffs:
+        """Return the prices of the intervals after one; at the end of the run, of its last one."""
+        return self.ahead(min(interval + 1, len(self.retail) - 1), intervals)
+
     def ahead(self, interval: int, intervals: int) -> Tariffs:
         """Return the prices from an interval on, as many as asked for or to the end of the run."""
         window = slice(interval, interval + intervals)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
 
+from pydantic import Field, field_validator
+
+from cosim.inputs.prices import Price as Prices
+from cosim.inputs.prices import as_series
 from cosim.settings import Model, Price
 
 
 class ValuationSettings(Model):
     """Values of resources; they decide nothing in a run, only how it is judged."""
 
-    wholesale_eur_per_kwh: Price = Field(
+    wholesale_eur_per_kwh: Prices = Field(
         0.0785,
-        description="value of energy at the upstream grid, both ways, losses included; default: "
-        "mean day-ahead price of Germany in 2024 [EUR/kWh]",
+        description="value of energy at the upstream grid, both ways, losses included, a number or "
+        "a series (docs/tariffs.md); default: mean day-ahead price of Germany in 2024 [EUR/kWh]",
     )
     unserved_eur_per_kwh: Price = Field(
         10.0,
         description="value of consumption that was cut and is lost (value of lost load); an "
         "assumption: estimates for households range from a few to tens of EUR/kWh [EUR/kWh]",
     )
+
+    @field_validator("wholesale_eur_per_kwh", mode="before")
+    @classmethod
+    def _as_series(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("give a number or a series, or leave the line out")
+        return as_series(value)

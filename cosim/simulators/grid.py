@@ -138,5 +138,6 @@ class GridSimulator(PopulationSimulator[GridParts]):
         with self.timer.measure("reference power flow"):
             self.parts.reference_check.compare(interval, p_mw, q_mvar, state)
         engine.settle(state)
-        self.parts.dso_engine.settle(state)
+        if self.parts.dso_engine is not engine:
+            self.parts.dso_engine.settle(state)
         return (flow_message(interval, state, energy_wh_from_mw(p_mw, self.step_s)),)

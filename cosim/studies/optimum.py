@@ -20,14 +20,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cosim.devices.population import Population
-from cosim.devices.profiled import total
 from cosim.errors import RunError, UserError
-from cosim.grid.limits import GridCheck, Limits, check
-from cosim.grid.power_flow import GridState, PowerFlow, make_power_flow
+from cosim.grid.limits import GridCheck, Limits
+from cosim.grid.operation import make_operated
+from cosim.grid.power_flow import GridState
 from cosim.grid.tap_control import table_of
+from cosim.inputs.prices import price_series
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.scenario import Scenario
+from cosim.studies.optimum_plant import TOLERANCE_PERCENT, TOLERANCE_PU, Plant, injections
 from cosim.studies.optimum_programme import Programme
 from cosim.studies.optimum_rows import KW, Cut, Plan
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray
@@ -35,12 +36,8 @@ from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray
 MOST_PROGRAMMES = 12
 NEAR_PERCENT, NEAR_PU = 25.0, 0.02
 """Rows of a check that become cuts: so near to their limit, or beyond it."""
-TOLERANCE_PERCENT, TOLERANCE_PU = 0.01, 1e-5
-"""Excess up to which an answer counts as within limits."""
 AGREED = 2e-4
 """Gap at which the search ends, of the cost."""
-_STEP_MW = 1e-5
-_PER_CENT = 100.0
 
 
 @dataclass(frozen=True)
@@ -114,121 +111,68 @@ def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) 
             remedy="leave out simulators, or do without the optimum",
         )
     grid = prepare_grid(scenario)
-    if grid.slack_vm_pu is not None or not table_of(grid.net).empty:
+    if not table_of(grid.net).empty:
         raise UserError(
-            "the central optimum knows one network for all intervals; here taps or the slack "
-            "voltage change",
+            "the central optimum knows no taps that controllers move",
             file=scenario.file,
             field="grid",
-            remedy="do without the optimum, or give a constant slack voltage and a network "
-            "without tap controllers",
+            remedy="do without the optimum, or give a network without tap controllers",
         )
     population, _ = prepare_prosumers(scenario, grid)
-    engine = make_power_flow(scenario.grid.power_flow, grid.net)
+    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu)
     limits = Limits(**scenario.grid.limits.model_dump())
     step_h = scenario.time.step_s / SECONDS_PER_HOUR
+    wholesale = _wholesale(scenario)
     programme = Programme(
         population,
-        scenario.valuation.wholesale_eur_per_kwh,
+        wholesale,
         scenario.valuation.unserved_eur_per_kwh,
         step_h,
     )
-    price = scenario.valuation.wholesale_eur_per_kwh * step_h
     return optimise(
-        programme, Plant(engine, limits, *injections(population)), price, step_h, most_programmes
+        programme,
+        Plant(engine, limits, *injections(population), changes=grid.slack_vm_pu is not None),
+        wholesale * step_h,
+        step_h,
+        most_programmes,
     )
 
 
-def injections(population: Population) -> tuple[FloatArray, FloatArray]:
-    """Return what profiles inject with storages at rest, (T, n) each. [MW, Mvar]"""
-    generated = [(device.p_mw, device.q_mvar) for device in population.generators]
-    consumed = [(device.p_mw, device.q_mvar) for device in population.consumers]
-    consumed.append((population.deferral.p_mw, population.deferral.q_mvar))
-    p_mw, q_mvar = (
-        total([pair[k] for pair in generated]) - total([pair[k] for pair in consumed])
-        for k in (0, 1)
-    )
-    return p_mw, q_mvar
+def _wholesale(scenario: Scenario) -> FloatArray:
+    """Return the wholesale price of every interval, (T,). [EUR/kWh]
 
-
-@dataclass(frozen=True)
-class Plant:
-    """A grid, its limits, and the injections that profiles alone would give.
-
-    Parameters
-    ----------
-    engine : PowerFlow
-    limits : Limits
-    p_mw, q_mvar : (T, n) float
-        [MW, Mvar]
+    Raises
+    ------
+    UserError
+        If one is negative: to burn energy would pay, which a linear programme does by charging and
+        discharging a battery at once.
     """
-
-    engine: PowerFlow
-    limits: Limits
-    p_mw: FloatArray
-    q_mvar: FloatArray
-
-    def solve(self, p_kw: FloatArray, q_kvar: FloatArray) -> GridState:
-        """Return the states of all intervals after a change, (T, n) each. [kW, kvar]"""
-        return self.engine.solve_batch(self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW)
-
-    def checks(self, states: GridState) -> list[GridCheck]:
-        """Return the check of every interval."""
-        topology = self.engine.topology
-        return [check(states.at(t), self.limits, topology) for t in range(len(self.p_mw))]
-
-    def import_cuts(self, states: GridState, p_kw: FloatArray, q_kvar: FloatArray) -> list[Cut]:
-        """Return the tangent of net import of every interval, by differences."""
-        n = self.p_mw.shape[1]
-        gradients = []
-        for k in (0, 1):
-            moved = [self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW]
-            moved = [np.repeat(each, n, axis=0) for each in moved]
-            moved[k] += np.tile(_STEP_MW * np.eye(n), (len(self.p_mw), 1))
-            found_mw = self.engine.solve_batch(*moved).p_slack_mw.reshape(-1, n)
-            gradients.append((found_mw - states.p_slack_mw[:, None]) / _STEP_MW)
-        return [
-            Cut(
-                t=t,
-                value=np.array([float(states.p_slack_mw[t]) * KW]),
-                bound=np.zeros(1),
-                d_p=gradients[0][t : t + 1],
-                d_q=gradients[1][t : t + 1],
-                p_kw=p_kw[t],
-                q_kvar=q_kvar[t],
-            )
-            for t in range(len(self.p_mw))
-        ]
-
-    def limit_cut(
-        self,
-        t: int,
-        state: GridState,
-        checked: GridCheck,
-        rows: BoolArray,
-        p_kw: FloatArray,
-        q_kvar: FloatArray,
-    ) -> Cut:
-        """Return the tangents of some rows of a check at the state of an interval."""
-        slope = self.engine.sensitivities(
-            state, self.p_mw[t] + p_kw / KW, self.q_mvar[t] + q_kvar / KW, rows
+    field, time = "valuation.wholesale_eur_per_kwh", scenario.time
+    prices = price_series(
+        scenario.valuation.wholesale_eur_per_kwh,
+        time.start,
+        time.intervals,
+        time.step_s,
+        scenario.file.parent if scenario.file else None,
+        field,
+    )
+    if (prices < 0).any():
+        raise UserError(
+            f"is negative in interval {int(np.argmax(prices < 0))}, which the central optimum "
+            "cannot have: it would charge and discharge batteries at once",
+            file=scenario.file,
+            field=field,
+            remedy="do without the optimum",
         )
-        is_bus = checked.element[rows] == "bus"
-        weight = np.where(checked.is_lower[rows], -1.0, 1.0) * np.where(is_bus, _PER_CENT, 1.0)
-        inside = np.where(is_bus, TOLERANCE_PU * _PER_CENT, TOLERANCE_PERCENT) / 10.0
-        return Cut(
-            t=t,
-            value=weight * checked.value[rows],
-            bound=weight * checked.limit[rows] - inside,
-            d_p=weight[:, None] * slope.d_p / KW,
-            d_q=weight[:, None] * slope.d_q / KW,
-            p_kw=p_kw,
-            q_kvar=q_kvar,
-        )
+    return prices
 
 
 def optimise(
-    programme: Programme, plant: Plant, price_eur_per_kw: float, step_h: float, most_programmes: int
+    programme: Programme,
+    plant: Plant,
+    price_eur_per_kw: FloatArray,
+    step_h: float,
+    most_programmes: int,
 ) -> Optimum:
     """Alternate between programme and AC power flow.
 
@@ -236,8 +180,8 @@ def optimise(
     ----------
     programme : Programme
     plant : Plant
-    price_eur_per_kw : float
-        Of a kW imported for an interval. [EUR/kW]
+    price_eur_per_kw : (T,) float
+        Of a kW imported for each interval. [EUR/kW]
     step_h : float
         Length of an interval. [h]
     most_programmes : int
@@ -300,13 +244,13 @@ def _optimum(
     states: GridState,
     checks: list[GridCheck],
     p_kw: FloatArray,
-    price_eur_per_kw: float,
+    price_eur_per_kw: FloatArray,
     step_h: float,
     linear_eur: float,
     n_programmes: int,
 ) -> Optimum:
     """Return an answer with its cost and its excess by AC."""
-    import_kw = float(states.p_slack_mw.sum()) * KW
+    import_kw = states.p_slack_mw * KW
     beyond = {True: 0.0, False: 0.0}
     for checked in checks:
         is_bus = checked.element == "bus"
@@ -315,9 +259,9 @@ def _optimum(
             rows = (is_bus == of_bus) & (checked.element != "grid")
             beyond[of_bus] = max(beyond[of_bus], float(excess[rows].max(initial=0.0)))
     return Optimum(
-        cost_eur=plan.local_eur + import_kw * price_eur_per_kw,
+        cost_eur=plan.local_eur + float(import_kw @ price_eur_per_kw),
         linear_eur=linear_eur,
-        import_kwh=import_kw * step_h,
+        import_kwh=float(import_kw.sum()) * step_h,
         excess_percent=beyond[False],
         excess_pu=beyond[True],
         p_inject_mw=plant.p_mw + p_kw / KW,
@@ -335,5 +279,5 @@ def _better(found: Optimum, best: Optimum | None) -> Optimum:
         return found if found.within_limits else known
     if found.within_limits:
         return found if found.cost_eur < known.cost_eur else known
-    nearness = [each.excess_percent + _PER_CENT * each.excess_pu for each in (found, known)]
+    nearness = [each.excess_percent + 100.0 * each.excess_pu for each in (found, known)]
     return found if nearness[0] < nearness[1] else known

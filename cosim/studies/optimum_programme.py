@@ -47,8 +47,10 @@ class Programme:
     Parameters
     ----------
     population : Population
-    wholesale_eur_per_kwh, unserved_eur_per_kwh : float
-        Values of energy from upstream and of consumption cut. [EUR/kWh]
+    wholesale_eur_per_kwh : (T,) float
+        Value of energy from upstream, never negative. [EUR/kWh]
+    unserved_eur_per_kwh : float
+        Value of consumption that is cut. [EUR/kWh]
     step_h : float
         Length of an interval. [h]
     """
@@ -56,13 +58,14 @@ class Programme:
     def __init__(
         self,
         population: Population,
-        wholesale_eur_per_kwh: float,
+        wholesale_eur_per_kwh: FloatArray,
         unserved_eur_per_kwh: float,
         step_h: float,
     ) -> None:
         self.population = population
         self.n_intervals, self.n_points = population.consumers[0].p_mw.shape
         self._price, self._step_h = wholesale_eur_per_kwh, step_h
+        self._mean_price = float(wholesale_eur_per_kwh.mean())
         self._unserved_eur_per_kwh = unserved_eur_per_kwh
         self._shared: list[tuple[int, int, FloatArray]] = []
         self.blocks: list[Block] = []
@@ -111,7 +114,6 @@ class Programme:
         n_stock = stock_cost.size
         import_rows, import_right = cut_rows(self.blocks, imports)
         limit_rows, limit_right = cut_rows(self.blocks, limits)
-        price = self._price * self._step_h
         n_limits = limit_right.size
         # columns: flows, stocks, import of each interval, excess of each limit
         of_import = coo_matrix(
@@ -150,7 +152,7 @@ class Programme:
             [
                 flow_cost,
                 stock_cost,
-                np.full(self.n_intervals, price),
+                self._price * self._step_h,
                 np.full(n_limits, EXCESS_EUR),
             ]
         )
@@ -219,7 +221,7 @@ class Programme:
         rating, none = np.broadcast_to(storage.p_max_mw, shape), np.zeros(shape)
         wear = float(eur_from_ueur(storage.wear_ueur_per_kwh))
         fill, empty = (self._add(rating, wear, sign, none) for sign in (-1.0, 1.0))
-        bought, sold = closing_prices(wear, self._price)
+        bought, sold = closing_prices(wear, self._mean_price)
         i = np.flatnonzero(storage.p_max_mw > 0)
         charge, discharge = storage.charge_efficiency[i], storage.discharge_efficiency[i]
         self.stocks.append(
@@ -262,7 +264,7 @@ class Programme:
                 per_fill=one,
                 per_empty=one,
                 short_eur=none,
-                left_eur=-(self._price + _TIE_EUR) * one,
+                left_eur=-(self._mean_price + _TIE_EUR) * one,
             )
         )
 

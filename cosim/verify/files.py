@@ -9,27 +9,39 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
+from cosim.grid.reference import TOLERANCE_PU, sample
+from cosim.inputs.kept import INDEX, INPUTS_FOLDER, kept_files, kept_grid
+from cosim.plugins import POWER_FLOW
 from cosim.replay.findings import Check
+from cosim.report.report import REPORT
 from cosim.results.columns import FORMAT_VERSION, Table
+from cosim.results.inputs import (
+    CONTRACTS_FOLDER,
+    GRID_FILES,
+    PROFILES,
+    SOURCE,
+    contract_sources,
+)
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, file_hashes
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.results.writer import ROWS_PER_GROUP, TableWriter
 
-MADE_FROM_TABLES = ("report.html", "figures")
-"""Files of a result folder that the manifest does not hash."""
+NOT_HASHED = (MANIFEST, REPORT)
+"""Files that the manifest does not hash: itself, and the report, which is rendered again."""
 
 
 def check_files(results: Results) -> Check:
     """Hash every file again, and look for missing and for additional ones."""
-    check = Check("files", "SHA-256 of each file against the manifest")
+    check = Check("files", "SHA-256 of each file against the manifest; no other file")
     stated = results.manifest.get("sha256", {})
-    expected = _expected(results)
     found = file_hashes(results.folder) if _hashable(results.folder) else {}
+    expected, possible = _expected(results), _possible(results)
     for name in sorted({*stated, *found, *expected}):
-        if name in found and name in stated and name in expected:
+        if name in found and name in stated and name in (*expected, *possible):
             check.equal(name, "", "sha256", stated[name], found[name])
             continue
         check.compared += 1
@@ -38,9 +50,10 @@ def check_files(results: Results) -> Check:
         elif name not in stated:
             check.differ(name, "", "", "not named in the manifest", "a file")
         else:
-            check.differ(name, "", "", "a file", "no table of the run")
-    for path in sorted(_others(results.folder, {*stated, *found})):
-        check.note(f"{path}: not hashed by the manifest, not checked")
+            check.differ(name, "", "", "a file", "nothing of the run")
+    for path in sorted(_others(results.folder, {*stated, *found, *NOT_HASHED})):
+        check.compared += 1
+        check.differ(path, "", "", "a file", "nothing that a run writes")
     return check
 
 
@@ -49,14 +62,33 @@ def _hashable(folder: Path) -> bool:
 
 
 def _expected(results: Results) -> list[str]:
+    """Files that the run must have, the report and the manifest left out."""
     tables = [f"{TABLES_FOLDER}/{name}.parquet" for name in tables_of(results.scenario)]
-    return ["network.json", "scenario.yaml", *tables]
+    inputs = [f"{INPUTS_FOLDER}/{INDEX}"]
+    inputs += [
+        f"{INPUTS_FOLDER}/{CONTRACTS_FOLDER}/{s}" for s in contract_sources(results.scenario)
+    ]
+    inputs += [f"{INPUTS_FOLDER}/{name}" for name in kept_files(results.folder)]
+    if grid := _grid(results):
+        inputs += [f"{grid}/{name}" for name in (*GRID_FILES, PROFILES)]
+    return ["network.json", "scenario.yaml", *tables, *inputs]
+
+
+def _possible(results: Results) -> list[str]:
+    """Files that a run may have: a grid need not say where it is from."""
+    grid = _grid(results)
+    return [f"{grid}/{SOURCE}"] if grid else []
+
+
+def _grid(results: Results) -> str | None:
+    grid = kept_grid(results.scenario.grid.network, results.folder)
+    return None if grid is None else grid.relative_to(results.folder).as_posix()
 
 
 def _others(folder: Path, known: set[str]) -> Iterator[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in known and name != MANIFEST:
+        if (path.is_file() or path.is_symlink()) and name not in known:
             yield name
 
 
@@ -97,39 +129,75 @@ def _check_table(check: Check, table: Table, read: Any) -> None:
 
 
 def check_bytes(results: Results) -> Check:
-    """Write every table once more: its bytes follow from its rows, so no byte is free.
+    """Write every table once more, and compare what readers rely on that is no cell.
 
-    What is no cell, such as statistics that readers rely on, is only checked by this.
+    The same version of pyarrow writes the same bytes; another one other bytes with the same
+    layout: row groups, statistics, metadata, no index of pages. Whichever wrote the table, those
+    must be the same.
     """
-    check = Check("bytes", "every table written again from its rows, byte by byte")
-    own, theirs = pa.__version__, results.manifest.get("versions", {}).get("pyarrow")
-    if own != theirs:
-        check.note(f"not comparable: written by pyarrow {theirs}, here is {own}")
-        return check
+    check = Check(
+        "bytes", "every table written again from its rows: bytes, or layout and statistics"
+    )
+    n_same, names = 0, tables_of(results.scenario)
     with tempfile.TemporaryDirectory() as parent:
-        tables = tables_of(results.scenario)
-        writer = TableWriter(Path(parent) / "again", tables=tables)
+        writer = TableWriter(Path(parent) / "again", tables=names)
         try:
-            for name in tables:
+            for name in names:
                 rows = results.arrow(name)
                 if not rows.num_rows:  # it has its further columns all the same
                     writer.append(name, rows.to_pydict())
                 for batch in rows.to_batches(max_chunksize=ROWS_PER_GROUP):
                     writer.append(name, batch.to_pydict())
             writer.close()
-            for name in tables:
+            for name in names:
                 file = Path(TABLES_FOLDER) / f"{name}.parquet"
-                same = (writer.folder / file).read_bytes() == (results.folder / file).read_bytes()
-                check.equal(
-                    file.as_posix(),
-                    "",
-                    "bytes",
-                    "as written again" if same else "others",
-                    "as written again",
-                )
+                recorded, again = results.folder / file, writer.folder / file
+                check.compared += 1
+                if recorded.read_bytes() == again.read_bytes():
+                    n_same += 1
+                else:
+                    _compare_layout(check, file.as_posix(), recorded, again)
         finally:
             writer.abort()
+    if n_same < len(names):
+        check.note(f"{n_same} of {len(names)} tables are equal by byte to those written here")
     return check
+
+
+def _compare_layout(check: Check, name: str, recorded: Path, again: Path) -> None:
+    """Compare what readers take from the footer of a Parquet file."""
+    left, right = pq.read_metadata(recorded), pq.read_metadata(again)
+    if left.created_by == right.created_by:  # the same writer writes the same bytes
+        check.differ(name, "", "bytes", "others", "as written again")
+        return
+    size = recorded.stat().st_size
+    for key, said, true in (
+        ("metadata", left.metadata, right.metadata),
+        ("row groups", left.num_row_groups, right.num_row_groups),
+        ("rows", left.num_rows, right.num_rows),
+    ):
+        check.equal(name, "", key, said, true)
+    for k in range(min(left.num_row_groups, right.num_row_groups)):
+        for i in range(min(left.num_columns, right.num_columns)):
+            ours, theirs = left.row_group(k).column(i), right.row_group(k).column(i)
+            for key in ("path_in_schema", "num_values", "has_offset_index", "has_column_index"):
+                check.equal(name, f"row group {k}", key, getattr(ours, key), getattr(theirs, key))
+            said, true = _statistics(ours), _statistics(theirs)
+            check.equal(name, f"row group {k}, {ours.path_in_schema}", "statistics", said, true)
+    footer = 8 + left.serialized_size
+    used = sum(
+        left.row_group(k).column(i).total_compressed_size
+        for k in range(left.num_row_groups)
+        for i in range(left.num_columns)
+    )
+    check.equal(name, "", "bytes that are no part of the table", size - 4 - used - footer, 0)
+
+
+def _statistics(column: Any) -> list[Any] | None:
+    found = column.statistics
+    if found is None:
+        return None
+    return [found.has_min_max, found.min, found.max, found.null_count, found.num_values]
 
 
 def check_manifest(results: Results) -> Check:
@@ -153,6 +221,9 @@ def check_manifest(results: Results) -> Check:
         (("chain", "settings"), settings),
         (("chain", "last_block"), last_block),
         (("power_flow", "engine"), scenario.grid.power_flow),
+        (("power_flow", "reference_engine"), POWER_FLOW.load(scenario.grid.power_flow).reference),
+        (("power_flow", "reference_intervals"), _compared_intervals(results)),
+        (("power_flow", "tolerance_pu"), TOLERANCE_PU),
     ):
         stated: Any = manifest
         for key in path:
@@ -169,3 +240,16 @@ def check_manifest(results: Results) -> Check:
         if not done <= delivered <= done + (not manifest.get("complete")):
             check.differ(name, "", "intervals", delivered, done)
     return check
+
+
+def _compared_intervals(results: Results) -> list[int]:
+    """Return the intervals that a run compares with another power-flow engine."""
+    scenario = results.scenario
+    if any(one.replaces == "grid" for one in scenario.simulators):
+        return []
+    delivered = set(results.table("buses")["interval"])
+    return [
+        interval
+        for interval in sample(scenario.time.intervals, scenario.grid.reference_sample)
+        if interval in delivered
+    ]

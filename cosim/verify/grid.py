@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
+import pandapower
 import pandas as pd
 
 from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check, compared
 from cosim.grid.operation import ControlledState
 from cosim.grid.power_flow import GridState
-from cosim.grid.tap_control import TABLE, table_of
 from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
 from cosim.verify.population import RebuiltPopulation
 from cosim.verify.power_flows import Case, caught_up_cases, solve_cases
+from cosim.verify.trees import differing, size, unpacked
 
 TOLERANCE_PU = 1e-8
 TOLERANCE_DEGREE = 1e-6
@@ -39,30 +41,14 @@ def check_network(rebuilt: RebuiltPopulation) -> Check:
         list(rebuilt.names),
     )
     if rebuilt.grid is None:
-        outcome.note(f"not comparable: {rebuilt.missing}")
+        outcome.leave_out(rebuilt.missing)
         return outcome
-    for table in ("bus", "line", "trafo", "switch", "ext_grid", "shunt", "impedance", "sgen"):
-        mine, theirs = rebuilt.grid.net[table], network[table]
-        names = [name for name in mine.columns if name in theirs.columns]
-        outcome.equal("network.json", table, "rows", len(theirs), len(mine))
-        if len(mine) != len(theirs):
-            continue
-        skipped = {"geo"} | ({"p_mw", "q_mvar"} if table == "sgen" else set())
-        for name in names:
-            if name in skipped or name.startswith("std"):
-                continue
-            left, right = theirs[name], mine[name]
-            if pd.api.types.is_float_dtype(right) and pd.api.types.is_numeric_dtype(left):
-                size = (
-                    float(np.nanmax(np.abs(right.to_numpy()), initial=1.0)) if len(right) else 1.0
-                )
-                outcome.numbers("network.json", None, f"{table}.{name}", left, right, 1e-12 * size)
-            else:
-                outcome.columns(f"network.json {table}", None, theirs, mine, [name])
-    mine, theirs = table_of(rebuilt.grid.net), table_of(network)
-    outcome.equal("network.json", TABLE, "rows", len(theirs), len(mine))
-    if len(mine) == len(theirs):
-        outcome.columns(f"network.json {TABLE}", None, theirs, mine, [str(name) for name in mine])
+    recorded = json.loads((rebuilt.results.folder / "network.json").read_text(encoding="utf-8"))
+    own = json.loads(pandapower.to_json(rebuilt.grid.net))
+    left, right = unpacked(recorded), unpacked(own)
+    outcome.compared += size(right)
+    for place, said, true in differing(left, right):
+        outcome.differ("network.json", place, "", said, true)
     return outcome
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import metadata
 
-from cosim import __version__
 from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.hashing import keccak
 from cosim.replay.findings import Check
 from cosim.replay.replay import Replayed
-from cosim.results.manifest import MANIFEST, git_revision
+from cosim.results.manifest import MANIFEST
 from cosim.results.reader import Results
 
 _NAMES = "block index included_at_s nonce gas_used status contract method revert_reason"
@@ -56,17 +54,9 @@ def check_state(results: Results, done: Replayed) -> Check:
         }
         for key, value in own.items():
             check.equal(MANIFEST, f"contracts.{name}", key, stated.get(name, {}).get(key), value)
-        if name in done.unknown_code and _of_this_version(results):
-            check.differ(
-                "transactions", f"creation of {name}", "data", "other code", "this version's"
-            )
-        elif name in done.unknown_code:
-            check.note(
-                f"{name} was compiled from other sources than this version's: it was replayed as "
-                f"recorded (result of cosim {results.manifest.get('versions', {}).get('cosim')}, "
-                f"revision {results.manifest.get('git_revision')})"
-            )
-    known = len(done.addresses) - len(done.unknown_code)
+    for name in done.unknown_code:
+        check.differ("transactions", f"creation of {name}", "data", "other code", "this version's")
+    known = len(set(done.addresses) - set(done.unknown_code))
     check.note(f"{known} of {len(done.addresses)} contracts are, by code, those of this version")
     digest = "0x" + keccak(b"".join(roots)).hex()
     check.equal(
@@ -77,11 +67,3 @@ def check_state(results: Results, done: Replayed) -> Check:
             "transactions", f"sender 0x{sender.hex()}", "nonce", nonce, engine.nonce(sender)
         )
     return check
-
-
-def _of_this_version(results: Results) -> bool:
-    """Return True if the manifest names the version, compiler and revision that are here."""
-    versions = results.manifest.get("versions", {})
-    here = {"cosim": __version__, "vyper": metadata.version("vyper")}
-    same = all(versions.get(name) == version for name, version in here.items())
-    return same and results.manifest.get("git_revision") == git_revision()

@@ -19,12 +19,14 @@ import pandapower as pp
 from pandapower.auxiliary import ControllerNotConverged
 
 from cosim.devices.deferral import caught_up_mw
+from cosim.dso.metering import as_seen_mvar, as_seen_wh
 from cosim.grid.element_tables import in_service
 from cosim.grid.network_model import Topology
 from cosim.grid.operation import controlled
 from cosim.grid.power_flow import GridState
-from cosim.grid.tap_control import TapControls, add_controllers
+from cosim.grid.tap_control import TapControls, add_controllers, table_of
 from cosim.results.reader import by_interval
+from cosim.runs.preparation import unmetered
 from cosim.units import FloatArray, p_mw_from_wh
 from cosim.verify.operation import Conditions
 from cosim.verify.population import RebuiltPopulation
@@ -78,6 +80,7 @@ class Solver:
         for init in ("results", "auto") if self._warm else ("auto",):
             if self._controlled.size:
                 net.trafo.loc[self._controlled, "tap_pos"] = conditions.tap_pos
+                net.controller["in_service"] = self._in_service(conditions)
             try:
                 pp.runpp(
                     net,
@@ -96,6 +99,11 @@ class Solver:
                 return state
         self._warm = False
         return self._nothing()
+
+    def _in_service(self, conditions: Conditions) -> list[bool]:
+        """Return which of pandapower's controllers do not wait, in the order of their table."""
+        waits = set(self._controlled[~conditions.acts].tolist())
+        return [trafo not in waits for trafo in table_of(self.net).trafo]
 
     def _state(self, p_mw: FloatArray) -> GridState | None:
         net, topology = self.net, self.topology
@@ -205,16 +213,21 @@ def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
         return []
     results = rebuilt.results
     step_s, cases = results.scenario.time.step_s, []
+    unseen = unmetered(results.scenario, len(rebuilt.names))
     checked = results.table("grid_checks")
     before = checked[checked["stage"] != "delivered"]
     rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
     for interval, rows in by_interval(results.table("schedules")):
         if interval % every or interval not in rounds:
             continue
-        q_mvar, begin = rebuilt.forecast_q_mvar[interval], rebuilt.operation.at(interval)
-        p_mw = p_mw_from_wh(rows["nominated_wh"].to_numpy(), step_s)
+        begin = rebuilt.operation.at(interval)
+        q_mvar = as_seen_mvar(rebuilt.forecast_q_mvar[interval], unseen)
+        nominated_wh = rows["nominated_wh"].to_numpy()
+        seen_wh = as_seen_wh(nominated_wh, unseen)
+        p_mw = p_mw_from_wh(seen_wh, step_s)
         cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar, begin))
         if last := rounds[interval]:
-            p_mw = p_mw_from_wh(rows["dispatched_wh"].to_numpy(), step_s)
+            ordered_wh = rows["dispatched_wh"].to_numpy() - nominated_wh
+            p_mw = p_mw_from_wh(seen_wh + ordered_wh, step_s)
             cases.append(Case(interval, "relieved", last, p_mw, q_mvar, begin))
     return cases

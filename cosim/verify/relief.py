@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,14 @@ import pandas as pd
 from cosim.dso.procurement import DsoNetwork
 from cosim.dso.rounds import Round
 from cosim.grid.limits import Limits
-from cosim.mechanisms.flexibility_market.outcomes import AppraisedRound
+from cosim.mechanisms.flexibility_market.outcomes import AppraisedDraw, AppraisedRound
 from cosim.mechanisms.flexibility_market.rows import appraisal_tables
 from cosim.messages import Extras, OffersMessage, ScheduleMessage
-from cosim.messages.extras import IdleFlexibility
+from cosim.messages.extras import IdleFlexibility, UncalledOffers
 from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check
 from cosim.results.reader import by_interval
+from cosim.runs.preparation import unmetered
 from cosim.scenario import Scenario
 from cosim.units import WH_PER_KWH, FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
@@ -43,6 +45,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
     if len(results.table("reorganisations")):
         outcome.note("not solved again: reorganisations changed what the DSO had been offered")
         return outcome
+    is_random = "seed" in results.table("margins")
     network, step_s = _network(rebuilt), results.scenario.time.step_s
     first = _positions_first(results.scenario)
     recorded = {name: results.table(name) for name in TABLES}
@@ -56,6 +59,7 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         own = margins.pop(interval, recorded["margins"].iloc[:0])
         last = sorted(int(request) for request in own["request"])
         row = f"interval {interval}"
+        seeds = dict(zip(own["request"], own["seed"], strict=True)) if is_random else {}
         outcome.equal(
             "margins", row, "last request", max(last, default=None), int(offers["request"].max())
         )
@@ -70,10 +74,10 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         if curtailed_wh.any():
             cuts.append(curtailed_wh)
         for cut_wh in cuts:
-            rounds = _rounds(network, step_s, state, offers, last, index, cut_wh)
+            rounds = _rounds(network, step_s, state, offers, last, index, cut_wh, seeds)
             tables = {
                 name: pd.DataFrame(columns)
-                for name, columns in appraisal_tables(interval, names, rounds).items()
+                for name, columns in appraisal_tables(interval, names, rounds, is_random).items()
             }
             if _same(own, tables["margins"]):
                 break
@@ -108,6 +112,7 @@ def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
         Limits(**scenario.grid.limits.model_dump()),
         scenario.dso.loading_margin_percent,
         scenario.dso.voltage_margin_pu,
+        unmetered=unmetered(scenario, len(rebuilt.names)),
     )
 
 
@@ -140,6 +145,7 @@ def _rounds(
     last: list[int],
     index: dict[str, int],
     cut_wh: IntArray,
+    seeds: Mapping[int, str | None],
 ) -> list[AppraisedRound]:
     """Appraise the rounds of an interval, each by the number of its last request.
 
@@ -151,6 +157,10 @@ def _rounds(
             state = replace(state, curtailed_wh=cut_wh)
         own = offers[(offers["request"] > before) & (offers["request"] <= request)]
         own, extras = _effective(own)
+        left_out = own.iloc[:0]
+        if "called" in own:
+            own, left_out = own[own["called"]], own[~own["called"]]
+            extras |= Extras(_uncalled(left_out, index))
         prosumer = own["prosumer"].map(index).to_numpy(np.int64)
         sign = np.asarray(np.where(own["direction"] == "up", 1, -1), dtype=np.int64)
         price = own["price_ueur_per_kwh"].to_numpy(np.int64)
@@ -163,11 +173,29 @@ def _rounds(
         )
         round = Round(replace(state, offers=answers, extras=extras), network, step_s)
         idle = extras.of(IdleFlexibility)
-        found.append(AppraisedRound(request, tuple(price.tolist()), round.appraise(), idle))
+        draw = None
+        if (appraisal := round.appraise_draw()) is not None:
+            sellers = set(own["prosumer"]), set(left_out["prosumer"])
+            every = (*price.tolist(), *left_out["price_ueur_per_kwh"].tolist())
+            # seeds are compared with the chain's
+            seed = seeds.get(request)
+            draw = AppraisedDraw(seed, len(set.union(*sellers)), len(sellers[0]), every, appraisal)
+        prices = tuple(price.tolist())
+        found.append(AppraisedRound(request, prices, round.appraise(), idle, draw))
         activated_wh = state.activated_wh.copy()
         np.add.at(activated_wh, prosumer, sign * own["awarded_wh"].to_numpy(np.int64))
         state, before = replace(state, activated_wh=activated_wh), request
     return found
+
+
+def _uncalled(left_out: pd.DataFrame, index: dict[str, int]) -> UncalledOffers:
+    sign = np.where(left_out["direction"] == "up", 1, -1)
+    return UncalledOffers(
+        np.asarray(left_out["prosumer"].map(index), dtype=np.int64),
+        np.asarray(sign, dtype=np.int64),
+        left_out["offered_wh"].to_numpy(np.int64),
+        left_out["price_ueur_per_kwh"].to_numpy(np.int64),
+    )
 
 
 def _effective(own: pd.DataFrame) -> tuple[pd.DataFrame, Extras]:

@@ -13,7 +13,9 @@ from cosim.verify.verification import Verification
 WIDE = 110
 """Columns of a screen on which the source of recomputed values fits."""
 
-_VERDICTS = {"ok": "green", "DIFFERS": "bold red"}
+RERUN = "rerun"
+
+_VERDICTS = {"ok": "green", "DIFFERS": "bold red", "not re-run": "bold yellow"}
 _PRINTED = ("vm_pu", "va_degree", "loading_percent", "p_slack_mw", "value", "value of buses")
 
 
@@ -45,9 +47,18 @@ def print_verification(done: Verification, console: Console) -> None:
             console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
         if (more := check.n_differences - len(check.differences)) > 0:
             console.print(f"{check.name}: and {more} more", style="red", markup=False)
+    _print_answers(done, console)
     compared = f"{sum(check.compared for check in done.checks):,}".replace(",", " ")
     if done.passed:
         console.print(f"{done.folder}: {compared} values compared, nothing differs", soft_wrap=True)
+    elif not done.failed:
+        console.print(
+            f"{done.folder}: NOT VERIFIED; {compared} values compared, nothing differs, but it was "
+            "not played again",
+            style="bold yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     else:
         console.print(
             f"{done.folder}: NOT VERIFIED; differences in {', '.join(done.failed)}",
@@ -55,6 +66,34 @@ def print_verification(done: Verification, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _print_answers(done: Verification, console: Console) -> None:
+    """Print a line for each of the two questions that was asked."""
+    again = next((check for check in done.checks if check.name == RERUN), None)
+    others = [check for check in done.checks if check.name != RERUN]
+    if again is not None:
+        _answer(console, "is it what this version makes of these inputs?", _of_rerun(again))
+    if others:
+        failed = [check.name for check in others if not check.passed]
+        said = f"no: {', '.join(failed)}" if failed else "yes"
+        _answer(console, "is it right by other means?", said)
+
+
+def _of_rerun(check: Check) -> str:
+    if check.left_out:
+        return "not re-run"
+    if not check.passed:
+        return f"no: {check.differences[0]}"
+    gaps = _largest(check)
+    floats = "every float equal" if gaps in ("exact", "0") else f"floats by {gaps}"
+    return f"yes: {check.notes[0]}, {floats}"
+
+
+def _answer(console: Console, question: str, said: str) -> None:
+    style = {"yes": "green", "not": "bold yellow"}.get(said[:3], "bold red")
+    text = f"{question} {said}"
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _largest(check: Check) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cosim.errors import (
+    CheckError,
     CosimError,
     EngineError,
     MissingDeviceError,
     NodeError,
     ResultFolderError,
     UserError,
+    in_one_line,
+    own_trouble,
 )
 from cosim.evm.engine import choose_engine, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
@@ -28,6 +32,7 @@ from cosim.results.reader import Results
 from cosim.verify import grid
 from cosim.verify.blocks import check_blocks, check_reorganisations
 from cosim.verify.files import check_bytes, check_files, check_manifest, check_tables
+from cosim.verify.inputs import check_inputs, check_report
 from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.mechanisms import checks_of, recompute
 from cosim.verify.population import (
@@ -38,14 +43,30 @@ from cosim.verify.population import (
 )
 from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.relief import check_margins
+from cosim.verify.rerun import Rerun
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 from cosim.verify.study import check_study, study_runs
 from cosim.verify.summary import check_conservation, check_indicators
 
 T = TypeVar("T")
 
-PARTS = ("files", "ledger", "grid", "indicators")
+CHECKED = ("files", "ledger", "grid", "indicators", "report")
+"""Parts of a verification that need no run."""
+
+PARTS = (*CHECKED, "rerun")
 """Parts of a verification."""
+
+QUESTIONS = {
+    "rerun": ("rerun",),
+    "replay": ("files", "ledger"),
+    "recompute": ("files", "grid", "indicators", "report"),
+}
+"""Questions of ``cosim verify``, and the parts that answer each."""
+
+
+def parts_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts that questions, or parts by their own names, ask for."""
+    return tuple(dict.fromkeys(part for name in names for part in QUESTIONS.get(name, (name,))))
 
 
 @dataclass
@@ -66,13 +87,18 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """True if nothing differs anywhere."""
-        return all(check.passed for check in self.checks)
+        """True if nothing differs anywhere, and no check was left out."""
+        return all(check.passed and not check.left_out for check in self.checks)
 
     @property
     def failed(self) -> list[str]:
         """Names of the checks that found a difference."""
         return [check.name for check in self.checks if not check.passed]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the checks that were asked for and not made."""
+        return [check.name for check in self.checks if check.left_out]
 
     def run(self, name: str, work: Callable[..., Check], *given: Any) -> None:
         """Run one check; what it cannot read is a difference, not an end."""
@@ -90,7 +116,11 @@ class Verification:
                 field="--engine",
                 remedy="give --url a fresh node that answers, or use revm",
             ) from error
+        except CheckError:
+            raise
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
+            if (trouble := own_trouble(error)) is not None:
+                raise CheckError(f"{name} could not be checked: {in_one_line(trouble)}") from error
             check, prepared = Check(name, ""), None
             first_line = (str(error).splitlines() or [""])[0]
             found = f"{type(error).__name__}: {first_line}"
@@ -107,6 +137,7 @@ def verify_folder(
     every: int = 1,
     jobs: int = 1,
     parts: Sequence[str] = PARTS,
+    trust: bool = False,
 ) -> Iterator[Verification]:
     """Check the result of a run, or of a study: its table first, then each of its runs.
 
@@ -114,7 +145,7 @@ def verify_folder(
     ----------
     folder : str or Path
         A result folder, or a study's.
-    engine, url, every, jobs, parts
+    engine, url, every, jobs, parts, trust
         See :func:`verify`.
 
     Yields
@@ -138,7 +169,7 @@ def verify_folder(
             )
         yield Verification(Path(folder), choose_engine(engine), [check_study(folder)])
     for run in runs if runs is not None else [folder]:
-        yield verify(run, engine, url, every=every, jobs=jobs, parts=parts)
+        yield verify(run, engine, url, every=every, jobs=jobs, parts=parts, trust=trust)
 
 
 def verify(
@@ -149,8 +180,9 @@ def verify(
     every: int = 1,
     jobs: int = 1,
     parts: Sequence[str] = PARTS,
+    trust: bool = False,
 ) -> Verification:
-    """Check a result folder: files, ledger, markets, devices, grid, indicators.
+    """Check a result folder: play it again; files, ledger, markets, devices, grid, indicators.
 
     Parameters
     ----------
@@ -166,6 +198,9 @@ def verify(
         Processes that solve them.
     parts : sequence of str
         Which of :data:`PARTS` are checked.
+    trust : bool
+        Let the scenario start the programs, and import the modules, that it names; without it, a
+        run that needs them is not played again.
 
     Returns
     -------
@@ -176,6 +211,8 @@ def verify(
     UserError
         If the folder is no result folder, its devices are not installed, or the engine cannot be
         used.
+    CheckError
+        If this machine cannot make a check: its disk is full, say.
     """
     read_manifest(folder)  # says what is wrong if it is no result folder
     results = Results(folder)
@@ -187,17 +224,25 @@ def verify(
         pass  # the checks below say it
     engine = choose_engine(engine)
     done = Verification(results.folder, engine)
-    if "files" in parts:
-        done.run("files", check_files, results)
-        done.run("schemas", check_tables, results)
-        done.run("bytes", check_bytes, results)
-        done.run("manifest", check_manifest, results)
-    if "ledger" in parts:
-        _check_ledger(done, results, engine, url)
-    if "grid" in parts:
-        _check_grid(done, results, every, jobs)
-    if "indicators" in parts:
-        done.run("indicators", check_indicators, results)
+    with ExitStack() as stack:
+        # it plays on another core while the rest is checked
+        again = stack.enter_context(Rerun(results, trust)) if "rerun" in parts else None
+        if "files" in parts:
+            done.run("files", check_files, results)
+            done.run("schemas", check_tables, results)
+            done.run("bytes", check_bytes, results)
+            done.run("manifest", check_manifest, results)
+            done.run("inputs", check_inputs, results)
+        if "ledger" in parts:
+            _check_ledger(done, results, engine, url)
+        if "grid" in parts:
+            _check_grid(done, results, every, jobs)
+        if "indicators" in parts:
+            done.run("indicators", check_indicators, results)
+        if "report" in parts:
+            done.run("report", check_report, results)
+        if again is not None:
+            done.run("rerun", again.check)
     return done
 
 

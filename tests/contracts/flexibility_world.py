@@ -10,6 +10,7 @@ from cosim.errors import ContractRevert
 from cosim.evm.contracts import compile_contract
 from cosim.evm.engine import create_engine
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import CallingTerms
 
 GAS_LIMIT = 30_000_000
 CAP = 500_000
@@ -35,8 +36,10 @@ class FlexibilityWorld:
         is_uncapped: bool = False,
         penalty: int = PENALTY,
         times: Times | None = None,
+        calling: CallingTerms | None = None,
     ) -> None:
         self.times = times or Times()
+        calling = calling or CallingTerms()
         self.engine = create_engine(engine)
         self._block = 0
         self.at(self.times.first_delivery_s - 10 * self.times.step_s)
@@ -62,6 +65,9 @@ class FlexibilityWorld:
             terms.of_days,
             terms.adjusting,
             terms.adjusting_gap,
+            calling.calling_ppm,
+            calling.uncalled_penalty_ueur_per_kwh,
+            calling.last_link,
         )
 
     def at(self, timestamp_s: int) -> None:

@@ -14,6 +14,7 @@ from cosim.evm.contracts import Artifact, compile_contract, compile_source
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import CallingTerms
 from cosim.mechanisms.local_market.settlement_client import next_settlement
 
 GAS_LIMIT = 30_000_000
@@ -126,6 +127,8 @@ class MarketWorld:
         self.market = self.deploy_market(**overrides)
         self.flexibility = self.deploy_flexibility(**overrides)
         self.names: dict[bytes, str] = {address(n): n for n in (SUPPLIER, DSO)}
+        if overrides.get("notice", True):  # so long before delivery that the supplier may withdraw
+            self.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
 
     def deploy_market(self, **overrides: Any) -> Market:
         """Another local market, with some of its parameters changed."""
@@ -136,6 +139,7 @@ class MarketWorld:
     def deploy_flexibility(self, **overrides: Any) -> Contract:
         """Another flexibility market, with some of its parameters changed."""
         terms = overrides.get("baselines", BaselineTerms())
+        calling = overrides.get("calling", CallingTerms())
         return Contract(
             self.engine,
             compile_contract("FlexibilityMarket"),
@@ -150,6 +154,9 @@ class MarketWorld:
             terms.of_days,
             terms.adjusting,
             terms.adjusting_gap,
+            calling.calling_ppm,
+            calling.uncalled_penalty_ueur_per_kwh,
+            calling.last_link,
         )
 
     def deploy_unsettled(self, settler: str) -> Contract:

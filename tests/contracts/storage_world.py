@@ -16,6 +16,7 @@ from market_world import (
 )
 
 from cosim.evm.contracts import compile_contract
+from cosim.evm.engine import ZERO_ADDRESS
 from cosim.mechanisms.community_storage.terms import StorageTerms
 
 OWNER = "battery"
@@ -59,6 +60,7 @@ class StorageWorld(MarketWorld):
             "loss_limit_wh": TERMS.loss_limit_wh,
             "retail": TERMS.retail_price_ueur_per_kwh,
             "feed_in": TERMS.feed_in_price_ueur_per_kwh,
+            "prices": ZERO_ADDRESS,
             "order_lead_s": ORDER_LEAD_S,
             "gate_closure_s": GATE_CLOSURE_S,
         }

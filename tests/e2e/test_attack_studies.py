@@ -246,16 +246,75 @@ BASELINES = {
     "meter_before": ("honest_before", "before"),
     "high_x_of_y": ("honest_high", "high"),
     "capacity_limit": ("honest_limit", "limit"),
+    "nomination, α 0.5, λ 0.60": ("honest_called", "called"),
 }
+FURTHER_BASELINES = {
+    "phantom_baseline": {
+        "nomination, α 0.5, λ 0.02": ("honest_cheap", "cheap"),
+        "nomination, α 0.8, λ 2.40": ("honest_often", "often"),
+    }
+}
+"""What is played of one attack only."""
 
 
 @pytest.mark.parametrize("name", ["phantom_baseline", "inc_dec"])
 def test_page_shows_the_gain_under_each_baseline(studies: Studies, name: str) -> None:
     page = (FOLDER.parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
     _, _, section = page.partition(f"`{name}`\n")
-    _, _, table = section.partition("\n## ")[0].partition("\n### ")
+    _, table, *_ = section.partition("\n## ")[0].split("\n### ")
     given = [line for line in table.splitlines() if line[:2] == "| "]
-    assert given[1:] == [baseline_row(studies(name), *row) for row in BASELINES.items()]
+    played = BASELINES | FURTHER_BASELINES.get(name, {})
+    assert given[1:] == [baseline_row(studies(name), *row) for row in played.items()]
+
+
+def test_page_shows_what_random_calling_costs(studies: Studies) -> None:
+    page = (FOLDER.parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("`phantom_baseline`\n")
+    _, _, table, *_ = section.partition("\n## ")[0].split("\n### ")
+    given = [line for line in table.splitlines() if line[:2] == "| "]
+    study = studies("phantom_baseline")
+    runs = ("honest_called", "called", "honest_cheap", "cheap", "honest_often", "often")
+    assert given[1:] == [calling_row(study, run) for run in runs]
+
+
+def calling_row(study: StudyResult, variant: str) -> str:
+    """A row of the third table: who is called, what that costs the DSO, sellers and the grid."""
+    values = values_of(study, variant)
+    short, rounds = values["calling_rounds_insufficient"], values["calling_rounds"]
+    cells = (
+        f"{100 * values['calling_share']:.1f}",
+        f"{values['calling_extra_cost_eur']:.2f}",
+        f"{100 * values['calling_extra_cost_share']:.1f}",
+        f"{short:.0f} of {rounds:.0f}",
+        f"{values['curtailed_injection_kwh']:.1f}",
+        f"{values['uncalled_penalties_eur']:.2f}",
+    )
+    return f"| {variant} | " + " | ".join(cells) + " |"
+
+
+def test_phantom_gains_by_the_condition_and_calls_are_as_frequent_as_said(
+    studies: Studies,
+) -> None:
+    study, phantom = studies("phantom_baseline"), "LV1.101 Bus 10"
+    for honest, attacked, called, penalty in (
+        ("honest_called", "called", 0.5, 600_000),
+        ("honest_cheap", "cheap", 0.5, 20_000),
+        ("honest_often", "often", 0.8, 2_400_000),
+    ):
+        offers = table(study, attacked, "flexibility")
+        calls = offers.groupby(["interval", "prosumer"])["called"].first()
+        n = len(calls)
+        assert n > 300
+        assert abs(calls.sum() - called * n) < 4 * (n * called * (1 - called)) ** 0.5
+        own = offers[offers["prosumer"] == phantom]
+        gain = values_of(study, honest)["attackers_cost_eur"]
+        gain -= values_of(study, attacked)["attackers_cost_eur"]
+        received = (own["paid_ueur"] - own["penalty_ueur"]).sum() / 1e6
+        assert gain == pytest.approx(received, abs=0.01)
+        # α p − (1 − α) λ at the price that it asks; of the draws as they fell and on average
+        expected = called * 79_000 - (1 - called) * penalty
+        assert (gain > 0) == (expected > 0)
+        assert offers.loc[~offers["called"], "awarded_wh"].sum() == 0
 
 
 def baseline_row(study: StudyResult, baseline: str, runs: tuple[str, str]) -> str:
@@ -330,6 +389,8 @@ def test_inc_dec_does_with_an_award_what_it_does_without_any(studies: Studies) -
         ("phantom_baseline", "defended"),
         ("phantom_baseline", "limit"),
         ("phantom_baseline", "usef"),
+        ("phantom_baseline", "cheap"),
+        ("inc_dec", "called"),
         ("inc_dec", "limit"),
         ("inc_dec", "high"),
     ],

@@ -15,18 +15,21 @@ import pandas as pd
 import pytest
 
 from cosim.cli import EXIT_USER, main
+from cosim.dso.metering import unmetered_points
 from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
 from cosim.resources import folder as resource_folder
 from cosim.results.reader import Results
+from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import drawn_voltage, prepare_grid
-from cosim.scenario import Scenario
+from cosim.scenario import Scenario, load_scenario
 from cosim.scenario.grid import SlackProcessSettings
 from cosim.verify.grid import check_power_flows
 from cosim.verify.population import RebuiltPopulation
 from cosim.verify.power_flows import delivered_cases, solve_cases
 from cosim.verify.verification import verify
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 GRID = "1-LV-rural1--1-sw"
 START, INTERVALS = "2016-05-24T09:00:00", 12
 
@@ -225,6 +228,33 @@ def test_flexibility_bought_with_a_wrong_model_is_verified(
     assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
 
 
+def test_what_the_dso_does_not_meter_is_taken_for_the_mean(
+    tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    """Half the points unseen: pandapower solves the first schedule with their mean; verified."""
+    share = {"dso_model": {"unmetered_share": 0.5}}
+    scenario = short_scenario(intervals=3, grid=share)
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    results = Results(tmp_path / "res")
+    schedules, checks = results.table("schedules"), results.table("grid_checks")
+    n = schedules["prosumer"].nunique()
+    unseen = unmetered_points(n, 0.5, scenario.seed)
+    assert unseen.sum() == round(n / 2)
+    assert (unseen >= unmetered_points(n, 0.2, scenario.seed)).all()
+    q_mvar = RebuiltPopulation(results).forecast_q_mvar[0].copy()
+    wh = schedules[schedules["interval"] == 0]["nominated_wh"].to_numpy().copy()
+    wh[unseen], q_mvar[unseen] = round(wh[~unseen].mean()), q_mvar[~unseen].mean()
+    net = results.network
+    net.sgen["p_mw"], net.sgen["q_mvar"] = wh / 250_000, q_mvar
+    pp.runpp(net, numba=False, tolerance_mva=1e-9)
+    rows = checks[(checks["interval"] == 0) & (checks["stage"] == "scheduled")]
+    (loading,) = rows[rows["element"] == "trafo"]["value"]
+    assert loading == pytest.approx(float(net.res_trafo.loading_percent.iloc[0]), abs=1e-5)
+    done = verify(tmp_path / "res", parts=("files", "grid", "indicators"))
+    assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
+
+
 def test_a_wrong_tap_needs_a_tap(
     controlled_grid: Path,
     tmp_path: Path,
@@ -238,6 +268,39 @@ def test_a_wrong_tap_needs_a_tap(
     assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(out)]) == EXIT_USER
     assert "grid.dso_model.tap_offset" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_taps_that_wait_are_verified(
+    controlled_grid: Path, tmp_path: Path, short_scenario: Callable[..., Scenario]
+) -> None:
+    """Voltages leave their band at once, and taps stay for a half hour; then they move."""
+    grid = {"network": str(controlled_grid), "tap_delay_s": 1800}
+    scenario = short_scenario(intervals=5, grid=grid)
+    (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
+    assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
+    taps = Results(tmp_path / "res").table("taps").sort_values("interval")["tap_pos"].tolist()
+    assert taps[0] == taps[1] != taps[2]
+    done = verify(tmp_path / "res", parts=("files", "grid"))
+    assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
+    (tmp_path / "res" / "scenario.yaml").write_text(
+        scenario.replace(grid={"tap_delay_s": 0}).to_yaml()
+    )
+    assert not verify(tmp_path / "res", parts=("grid",)).passed
+
+
+def test_minutes_of_over_voltage_turn_on_the_voltage_above(tmp_path: Path) -> None:
+    """congested_feeder's first noon at 1.015 pu has 15 minutes of it by the nowcast's schedules."""
+    data = load_scenario(SCENARIOS / "congested_feeder.yaml").model_dump(mode="json")
+    data["time"]["intervals"] = 48
+    data["grid"]["slack_voltage"] = {"vm_pu": 1.015}
+    data["prosumers"]["forecast"]["model"] = {"name": "nowcast"}
+    file = SCENARIOS / "congested_feeder.yaml"
+    run_scenario(Scenario.model_validate(data), file, tmp_path / "res")
+    checks = Results(tmp_path / "res").table("grid_checks")
+    voltages = checks[(checks["element"] == "bus") & (checks["stage"] == "scheduled")]
+    highest = voltages.groupby("interval")["value"].max()
+    assert list(highest.index[highest > 1.1]) == [45]
+    assert highest[45] == pytest.approx(1.10031, abs=5e-6)
 
 
 def test_a_drawn_voltage_has_the_moments_that_it_is_given() -> None:

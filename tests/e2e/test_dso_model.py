@@ -18,10 +18,10 @@ PAGE = dict(ROW.findall((REPOSITORY / "docs/grids.md").read_text()))
 
 def test_the_page_has_every_run_of_the_study() -> None:
     assert [each.run for each in load_study(FILE).comparisons] == list(PAGE)
-    assert len(PAGE) == 5
+    assert len(PAGE) == 7
 
 
-@pytest.mark.parametrize("name", ["right", "tap_low"])
+@pytest.mark.parametrize("name", ["right", "tap_low", "unmetered_half"])
 def test_a_row_of_the_page(tmp_path: Path, name: str) -> None:
     (run,) = (run for run in load_study(FILE).runs if run.name == name)
     i = run_scenario(run.scenario, FILE, tmp_path / "run").indicators

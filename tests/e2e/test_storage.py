@@ -184,3 +184,27 @@ def test_sharing_raises_self_consumption_and_shortens_violations(
     assert minutes == [45.0, 75.0]
     assert indicators["flexibility_cost_eur"] < alone["flexibility_cost_eur"]
     assert np.isclose(alone["storage_loss_kwh"], 24 * STANDBY_WH / 1_000)
+
+
+def test_losses_are_billed_at_the_prices_of_the_interval(tmp_path: Path) -> None:
+    """Every interval has prices of its own, and each loss is billed at its retail price."""
+    fields = load_scenario(FILE).model_dump(mode="json", exclude_unset=True) | {
+        "time": {"start": "2016-05-24T17:30:00", "intervals": 8},
+        "market": {
+            "retail": {"energy": {"eur_per_kwh": [0.20 + 0.03 * k for k in range(8)]}},
+            "feed_in": {"eur_per_kwh": [0.05 + 0.01 * k for k in range(8)]},
+        },
+    }
+    run_scenario(Scenario.of(fields, FILE), FILE, tmp_path / "run")
+    rows = Results(tmp_path / "run").table("storage")
+    loss_wh = rows[rows["prosumer"] == BATTERY].set_index("interval")["loss_wh"]
+    assert (loss_wh.iloc[3:] > 0).all()
+    assert (loss_wh < 0).any()
+    expected, over = [], 0
+    for interval, loss in loss_wh.items():
+        bill = max(loss, 0) * (200 + 30 * interval)
+        per_share = -(-max(bill - over, 0) // SHARES) if loss > 0 else 0
+        over += per_share * SHARES - bill
+        expected.append(per_share * SHARES)
+    assert rows.groupby("interval")["billed_ueur"].sum().tolist() == expected
+    verified(tmp_path / "run")

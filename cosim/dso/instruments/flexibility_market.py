@@ -82,7 +82,10 @@ class FlexibilityMarketInstrument(Instrument[FlexibilityMarketOptions]):
         awarded_wh = energy_wh_from_mw(result.awarded_mw, round.step_s)
         _net_out(awarded_wh, prosumer, direction)
         cut_wh = energy_wh_from_mw(result.curtailed_mw, round.step_s) if cut_rest else None
-        extras = Extras(round.appraise()) if prosumer.size else Extras()
+        draw = round.appraise_draw()
+        extras = Extras(round.appraise()) if prosumer.size or draw is not None else Extras()
+        if draw is not None:
+            extras |= Extras(draw)
         return Action(awarded_wh=awarded_wh, curtailed_wh=cut_wh, extras=extras)
 
     def _covered_wh(self, round: Round) -> dict[int, int]:

@@ -49,6 +49,11 @@ class StorageAccounts(EscrowAccounts):
         """Debt of the account to the owner. [µEUR]"""
         return self._debts.get(account, 0)
 
+    def debts_of(self, accounts: Iterable[str]) -> dict[str, int]:
+        """Debts of accounts to the owner, and its own to the members under its name. [µEUR]"""
+        debts = {account: self.debt_of(account) for account in accounts}
+        return debts | {self.terms.owner: self.owner_owes_ueur}
+
     def accrued_of(self, account: str) -> tuple[int, int]:
         """Bills and credits of the account that are not settled yet. [µEUR]"""
         billed, credited = self._settled.get(account, (0, 0))
@@ -100,8 +105,8 @@ class StorageAccounts(EscrowAccounts):
                 done[account] = (billed, credited)
         return done
 
-    def _bill_members(self, loss_wh: int) -> None:
-        bill = amount_due_ueur(loss_wh, self.terms.retail_price_ueur_per_kwh)
+    def _bill_members(self, loss_wh: int, price_ueur_per_kwh: int) -> None:
+        bill = amount_due_ueur(loss_wh, price_ueur_per_kwh)
         shares = self.terms.total_shares
         per_share = -(-max(bill - self._overbilled_ueur, 0) // shares)
         self._overbilled_ueur += per_share * shares - bill

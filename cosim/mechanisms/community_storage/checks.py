@@ -1,4 +1,4 @@
-"""The table of a shared battery, recomputed from the replayed chain."""
+"""The tables of a shared battery, recomputed from the replayed chain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cosim.evm.abi import pack
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
 from cosim.replay.findings import Check
-from cosim.replay.history import History
+from cosim.replay.history import Event, History
 from cosim.replay.replay import Replayed, address
 from cosim.results.reader import Results, rows_of
 
@@ -30,11 +30,14 @@ class StorageChecks(MechanismChecks[CommunityStorageSettings]):
     ----------
     debts_ueur : dict of (int, bytes) to int
         By block and account. [µEUR]
+    owner_owes_ueur : dict of int to int
+        What the battery's owner owes the members, by block. [µEUR]
     """
 
     def __init__(self, settings: CommunityStorageSettings) -> None:
         super().__init__(settings)
         self.debts_ueur: dict[tuple[int, bytes], int] = {}
+        self.owner_owes_ueur: dict[int, int] = {}
 
     def after_block(self, number: int, done: Replayed) -> None:
         """Ask the contract for the debts of who was settled in a block."""
@@ -42,6 +45,7 @@ class StorageChecks(MechanismChecks[CommunityStorageSettings]):
         if storage is None:
             return
         ask = done.artifacts[storage].selectors["debtOf"]
+        ask_owner = done.artifacts[storage].selectors["ownerOwes"]
         for one in reversed(done.included):
             if one.block != number:
                 break
@@ -51,10 +55,18 @@ class StorageChecks(MechanismChecks[CommunityStorageSettings]):
                 for account in accounts:
                     output = done.engine.call(account, storage, ask + pack(account))
                     self.debts_ueur[number, account] = int.from_bytes(output, "big")
+                output = done.engine.call(one.transaction.sender, storage, ask_owner)
+                self.owner_owes_ueur[number] = int.from_bytes(output, "big")
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the check of the table ``storage``."""
-        return {"storage": lambda: self._storage(history)}
+        """Return the checks of the tables ``storage`` and ``storage_debts``."""
+        owed = "from the storage's contract, after each settlement"
+        return {
+            "storage": lambda: self._storage(history),
+            "storage_debts": lambda: history.compare(
+                "storage_debts", ("interval", "prosumer"), owed, self._owed(history)
+            ),
+        }
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare what the battery gives to the readings of some with what it takes from others."""
@@ -88,6 +100,25 @@ class StorageChecks(MechanismChecks[CommunityStorageSettings]):
         if unsent:
             check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
         return check
+
+    def _owed(self, history: History) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``storage_debts`` as the contract tells them."""
+        names, changes, ends = history.participants.prosumer_of, [], {}
+        for position, sent in history.calls(STORAGE, "settle"):
+            block, accounts = sent.included.block, sent.call.arguments.get("members")
+            if sent.refused_with is not None or not isinstance(accounts, list):
+                continue
+            after = {
+                names.get("0x" + one.hex(), ""): self.debts_ueur[block, one] for one in accounts
+            }
+            after[self.settings.name] = self.owner_owes_ueur[block]
+            changes += [
+                Event(position, STORAGE, "", {"account": name, "debt_ueur": debt})
+                for name, debt in after.items()
+            ]
+            ends[history.settled_in(position)] = position
+        for settled, name, debt in history.balances_after(changes, "debt_ueur", ends):
+            yield {"interval": settled, "prosumer": name, "debt_ueur": debt}
 
     def _rows(self, history: History) -> Iterator[dict[str, Any]]:
         battery, names = self.settings.name, history.participants.prosumer_of

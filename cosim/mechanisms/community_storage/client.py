@@ -50,6 +50,8 @@ class CommunityStorage(EscrowClient):
 
     debt_of = View(int)
     """Debt of an account to the owner. [µEUR]"""
+    owner_owes = View(int)
+    """Debt of the owner to the members. [µEUR]"""
     accrued_of = View(pair)
     """Bills and credits of an account that are not settled yet. [µEUR]"""
     account_of = View(StorageAccount)

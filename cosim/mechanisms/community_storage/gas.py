@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cosim.evm.engine import ZERO_ADDRESS
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases
 from cosim.mechanisms.local_market.gas_community import MONEY, Community
@@ -31,6 +32,7 @@ def community_storage(bench: Bench) -> None:
         charge_permille=950,
         discharge_permille=930,
         loss_limit_wh=4_000,
+        prices=ZERO_ADDRESS,
     )
     names = [f"sharer {k}" for k in range(MANY)]
     for name in names:

@@ -7,11 +7,13 @@ takes generation, consumption and flexibility as they were with the battery.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import pandas as pd
 
+from cosim.report.dues import debts_left_ueur
 from cosim.report.energy import community_power
 from cosim.report.indicator import IndicatorSet, Meaning, Rows
 from cosim.report.text import number, percent
@@ -27,6 +29,9 @@ class StorageIndicators(IndicatorSet):
     storage_discharged_kwh: Annotated[float, Meaning("kWh", "by members")]
     storage_loss_kwh: Annotated[float, Meaning("kWh", "drawn beyond that")]
     storage_billed_eur: Annotated[float, Meaning("EUR", "bills for losses, less credits")]
+    storage_debts_eur: Annotated[
+        float, Meaning("EUR", "owed at the end of the run by members and the battery's owner")
+    ]
     self_consumption_without_storage: Annotated[
         float | None, Meaning("-", "of all other connection points")
     ]
@@ -45,7 +50,19 @@ class StorageIndicators(IndicatorSet):
             ("… losses billed", number(self.storage_billed_eur, "EUR", 2)),
             ("Self-consumption without it", percent(self.self_consumption_without_storage)),
             ("Self-sufficiency without it", percent(self.self_sufficiency_without_storage)),
+            *(
+                [("Debts for losses and credits", number(self.storage_debts_eur, "EUR", 2))]
+                if self.storage_debts_eur
+                else []
+            ),
         ]
+
+    def warnings(self) -> Sequence[str]:
+        """Return a sentence on debts that are left."""
+        if not self.storage_debts_eur:
+            return ()
+        owed = number(self.storage_debts_eur, "EUR", 2)
+        return (f"debts for the shared battery are left at the end of the run: {owed}",)
 
 
 def storage_indicators(results: Results, battery: str) -> StorageIndicators:
@@ -60,6 +77,7 @@ def storage_indicators(results: Results, battery: str) -> StorageIndicators:
         storage_billed_eur=eur_from_ueur(
             int(rows["billed_ueur"].sum()) - int(rows["credited_ueur"].sum())
         ),
+        storage_debts_eur=eur_from_ueur(debts_left_ueur(results, "storage_debts")),
         self_consumption_without_storage=others.self_consumption,
         self_sufficiency_without_storage=others.self_sufficiency,
     )

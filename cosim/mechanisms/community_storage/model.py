@@ -215,11 +215,12 @@ class CommunityStorageModel(StorageAccounts):
         self._require(interval not in self._readings, "already reported")
         self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
         self._readings[interval] = net_wh
-        loss = self.nominated_of(interval).loss_wh(net_wh)
+        loss, prices = self.nominated_of(interval).loss_wh(net_wh), self.terms.prices_at(interval)
         if loss > 0:
-            self._bill_members(min(loss, self.terms.loss_limit_wh))
+            billed = min(loss, self.terms.loss_limit_wh)
+            self._bill_members(billed, prices.retail_price_ueur_per_kwh)
         else:
-            self.owner_owes_ueur += amount_earned_ueur(-loss, self.terms.feed_in_price_ueur_per_kwh)
+            self.owner_owes_ueur += amount_earned_ueur(-loss, prices.feed_in_price_ueur_per_kwh)
         self._credit_members()
         return loss
 

@@ -23,6 +23,7 @@ from cosim.report.chart_style import (
     two_rows,
     zero_line,
 )
+from cosim.report.dues import debt_tile, debts_left
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
@@ -34,6 +35,10 @@ DEFINITION = (
     "drew beyond that. Without it: self-consumption of all other connection points, with "
     "generation, consumption and flexibility as they were with the battery.",
 )
+
+
+MEMBERS = "members of the shared battery"
+"""Creditor of its owner, who owes all shares alike."""
 
 
 class StorageReported(Reported[CommunityStorageSettings]):
@@ -67,7 +72,14 @@ class StorageReported(Reported[CommunityStorageSettings]):
             number(i.storage_discharged_kwh, "kWh"),
         )
         chart = storage_chart(results, self.settings.name)
-        return ReportPart("storage", "Shared battery", (), (tile,), (chart,), (DEFINITION,))
+        tiles = (tile, *debt_tile("Debts for the shared battery", i.storage_debts_eur))
+        return ReportPart("storage", "Shared battery", (), tiles, (chart,), (DEFINITION,))
+
+    def dues(self, results: Results) -> pd.DataFrame:
+        """Return what members owe the battery's owner, or it owes them together."""
+        rows = debts_left(results, "storage_debts", self.settings.name)
+        is_owner = rows["debtor"] == self.settings.name
+        return rows.assign(creditor=rows["creditor"].mask(is_owner, MEMBERS))
 
 
 def storage_chart(results: Results, battery: str) -> Chart:

@@ -23,6 +23,7 @@ from cosim.mechanisms.community_storage.model import PERMILLE, CommunityStorageM
 from cosim.mechanisms.community_storage.rows import StorageInterval
 from cosim.mechanisms.community_storage.setup import StorageSetup, deploy_storage
 from cosim.mechanisms.contract_play import ContractPlay
+from cosim.mechanisms.debt_rows import DebtRows
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.play import Readings, Schedules, Statement
@@ -61,6 +62,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         self._members = setup.members
         self._holders = {self._names[i]: self._address(i) for i in (*self._members, setup.point)}
         self._intervals: dict[int, StorageInterval] = {}
+        self._debts = DebtRows()
         self._stored_wh = 0  # sum of the accounts after the latest interval
         self._expected_wh = 0.0  # the battery's, after the latest schedule
         fits = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
@@ -181,7 +183,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         Returns
         -------
         dict of str to dict
-            Rows of ``storage``.
+            Rows of ``storage`` and ``storage_debts``.
 
         Raises
         ------
@@ -200,7 +202,8 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         self._check(interval, loss_wh)
         self.model.forget(interval)
         rows = state.rows(self._names, self.setup, self.model, loss_wh, settled)
-        return {"storage": {"interval": interval, **rows}}
+        owed = self._debts.rows(interval, self.model.debts_of(self._holders))
+        return {"storage": {"interval": interval, **rows}, "storage_debts": owed}
 
     # --- after delivery ---
 
@@ -298,4 +301,11 @@ def _check_accounts(
         in_model,
         "shares, energy [Wh], balance and debt [µEUR] on the ledger",
         "those of the model",
+    )
+    check_equal(
+        interval,
+        {model.terms.owner: client.owner_owes()},
+        {model.terms.owner: model.owner_owes_ueur},
+        "owed by the battery's owner on the ledger [µEUR]",
+        "owed by it in the model [µEUR]",
     )

@@ -10,13 +10,15 @@ import numpy as np
 
 from cosim.clock import DeliveryClock
 from cosim.errors import ScenarioError
+from cosim.evm.engine import ZERO_ADDRESS
 from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.community_storage.settings import CommunityStorageSettings
 from cosim.mechanisms.community_storage.terms import StorageTerms
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.funding import issue, mined
 from cosim.mechanisms.local_market.client import LocalMarket
-from cosim.mechanisms.local_market.tariffs import fixed_tariff
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.mechanisms.membership import members
 from cosim.messages.agreements import SharedBattery
 from cosim.scenario import Scenario
@@ -73,6 +75,7 @@ def deploy_storage(
         If the set-up does not finish in time.
     """
     owner = deployment.prosumers[setup.point].address
+    settlement = deployment.client(MarketSettlement)
     client = CommunityStorage.deploy(
         deployment.chain,
         deployment.operator.address,
@@ -83,6 +86,7 @@ def deploy_storage(
         meters=deployment.meter_registry.address,
         owner=owner,
         meter=deployment.meters[setup.point].address,
+        prices=ZERO_ADDRESS if setup.terms.tariffs is None else settlement.address,
     )
     accounts = {i: deployment.prosumers[i].address for i in setup.members}
     money = {account: setup.needed_ueur(i) for i, account in accounts.items()}
@@ -145,7 +149,8 @@ def storage_setup(
 
 
 def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> StorageTerms:
-    prices = fixed_tariff(scenario, "community_storage")
+    tariffs = tariffs_of(scenario)
+    prices = tariffs.base
     return StorageTerms(
         owner=settings.name,
         total_shares=settings.shares,
@@ -157,6 +162,7 @@ def _storage_terms(scenario: Scenario, settings: CommunityStorageSettings) -> St
         loss_limit_wh=wh_from_kwh(settings.loss_limit_kwh),
         retail_price_ueur_per_kwh=prices.retail_price_ueur_per_kwh,
         feed_in_price_ueur_per_kwh=prices.feed_in_price_ueur_per_kwh,
+        tariffs=tariffs if tariffs.varies else None,
     )
 
 

@@ -1,7 +1,8 @@
-"""Table of a shared battery: its members' accounts."""
+"""Tables of a shared battery: its members' accounts, and debts."""
 
 from __future__ import annotations
 
+from cosim.mechanisms.debt_rows import debts_table
 from cosim.results.columns import PROSUMER, Table, flag, integer, interval, text, ueur, wh
 
 TABLES = (
@@ -31,5 +32,11 @@ TABLES = (
             ueur("debt_ueur", "billed and not yet paid, after the interval"),
             ueur("fees_ueur", "transaction fees paid for all this, positive"),
         ),
+    ),
+    debts_table(
+        "storage_debts",
+        "a member, or the battery for its owner, whose debt from losses or credits changed",
+        "after the interval was settled, owed to the owner for losses; on the battery's row by "
+        "the owner to the members, for what was drawn less than nominated",
     ),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosim.scenario.tariff import Tariff, Tariffs
+
 
 @dataclass(frozen=True, slots=True)
 class StorageTerms:
@@ -23,6 +25,8 @@ class StorageTerms:
         Most loss of one interval that is billed. [Wh]
     retail_price_ueur_per_kwh, feed_in_price_ueur_per_kwh : int
         Of the supplier. [µEUR/kWh]
+    tariffs : Tariffs, optional
+        Its prices by interval, where they change; the contract then asks the settlement.
     """
 
     owner: str
@@ -35,3 +39,10 @@ class StorageTerms:
     loss_limit_wh: int
     retail_price_ueur_per_kwh: int
     feed_in_price_ueur_per_kwh: int
+    tariffs: Tariffs | None = None
+
+    def prices_at(self, interval: int) -> Tariff:
+        """Return the supplier's prices of an interval."""
+        if self.tariffs is None:
+            return Tariff(self.retail_price_ueur_per_kwh, self.feed_in_price_ueur_per_kwh)
+        return self.tariffs.at(interval)

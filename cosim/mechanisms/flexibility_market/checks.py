@@ -11,6 +11,7 @@ from typing import Any
 
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.budget_checks import FLEXIBILITY, BudgetChecks
+from cosim.mechanisms.flexibility_market.calling_checks import check_draws, draws_of
 from cosim.mechanisms.flexibility_market.curves import Block, settled_by_block
 from cosim.mechanisms.flexibility_market.delivery_checks import (
     check_deliveries,
@@ -39,7 +40,11 @@ class FlexibilityChecks(MechanismChecks[DsoSettings]):
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
         """Return the checks of its tables."""
+        drawn: dict[str, Recompute] = {}
+        if self.settings.baseline.calling_probability is not None:
+            drawn["draws"] = lambda: check_draws(history, self.settings)
         return {
+            **drawn,
             "requests": lambda: self.budget.check_requests(history),
             "deliveries": lambda: check_deliveries(history, self.settings),
             "flexibility_debts": lambda: history.compare(
@@ -161,6 +166,11 @@ def flexibility_offers(history: History) -> list[dict[str, Any]]:
     found = sorted(offers.values(), key=lambda offer: offer["request"])
     if terms.is_limit:
         _add_idle(history, found)
+    settings = history.scenario.dso
+    if settings.baseline.calling_probability is not None:
+        draws = draws_of(history, settings)
+        for (_, account), offer in offers.items():
+            offer["called"] = draws.is_called(offer["interval"], account)
     return found
 
 
@@ -187,7 +197,7 @@ def flexibility_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of the table of flexibility: the blocks of offers, each with its part."""
     rows = []
-    shared = ("interval", "request", "prosumer", "direction", "baseline_wh", "idle_wh")
+    shared = ("interval", "request", "prosumer", "direction", "baseline_wh", "idle_wh", "called")
     for offer in offers:
         settled = settled_by_block(
             offer["blocks"],

@@ -45,6 +45,15 @@ def admission_gas(terms: BaselineTerms) -> int:
     return 0
 
 
+def cuts_gas(n_accounts: int) -> int:
+    """Gas limit that noting cuts of so many accounts needs."""
+    return 60_000 + 30_000 * n_accounts
+
+
+CALLING_GAS = 35_000
+"""Gas that an offer needs beyond, for the digest, and its settlement for the draw."""
+
+
 class FlexibilityMarket(EscrowClient):
     """The flexibility market. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts."""
 
@@ -58,6 +67,12 @@ class FlexibilityMarket(EscrowClient):
     """Ask for a change of net injection: interval, is_up, quantity_wh, price cap. DSO only."""
     offer = Transaction(offer_gas)
     """Offer to a request: its number, baseline_wh, energies_wh and prices of at most 4 blocks."""
+    close_offers = Transaction(80_000)
+    """Take no further offers for an interval. DSO only."""
+    draw_calls = Transaction(110_000)
+    """Draw who of an interval's sellers may be awarded, with the next link. DSO only."""
+    order_cuts = Transaction(cuts_gas)
+    """Note what the DSO orders accounts to cut: interval, accounts, cuts_wh. DSO only."""
     award = Transaction(award_gas)
     """Award offers to a request, all or none, at most 256: accounts, energies_wh. DSO only."""
     settle = Transaction(settle_gas)

@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms, NetRange
-from cosim.mechanisms.flexibility_market.curves import Block, earned_ueur
+from cosim.mechanisms.flexibility_market.calling_checks import terms_of
+from cosim.mechanisms.flexibility_market.curves import Block, earned_ueur, total_wh
 from cosim.mechanisms.flexibility_market.delivery import delivered_wh, wrong_way_wh
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.orders import Reading
@@ -40,6 +41,8 @@ class _Offer:
     awarded_wh: int
     stated: Mapping[str, int]
     baseline_wh: int | None
+    is_left_out: bool = False
+    """True if there was a draw and it did not call the seller."""
 
 
 def registered_ranges(history: History) -> dict[str, NetRange]:
@@ -67,6 +70,7 @@ def check_deliveries(history: History, settings: DsoSettings) -> Check:
             if offer.awarded_wh:
                 baselines.mark(offer.interval, offer.prosumer)
     penalty = ueur_from_eur(settings.penalty_eur_per_kwh)
+    calling, cuts_wh = terms_of(settings), ordered_cuts_wh(history)
     is_uncapped = settings.settlement == "usef"
     for interval, readings in _readings(results):
         baselines.read(interval, readings)
@@ -91,11 +95,15 @@ def check_deliveries(history: History, settings: DsoSettings) -> Check:
                 change = (offer.is_up, reading.net_wh, baseline, earlier[offer.prosumer])
                 delivered = delivered_wh(*change, offer.awarded_wh)
                 wrong_way = wrong_way_wh(*change) if is_uncapped else 0
-            missing = offer.awarded_wh - delivered + wrong_way
+            missing, rate = offer.awarded_wh - delivered + wrong_way, penalty
+            if offer.is_left_out:
+                cut_wh = cuts_wh.get((interval, offer.prosumer), 0)
+                missing = _left_nomination_wh(offer, reading, baseline, cut_wh)
+                rate = calling.uncalled_penalty_ueur_per_kwh
             recomputed = (
                 delivered,
                 earned_ueur(offer.blocks, delivered),
-                amount_due_ueur(missing, penalty),
+                amount_due_ueur(missing, rate),
             )
             for column, value in zip(_SETTLED, recomputed, strict=True):
                 check.equal("flexibility", name, column, offer.stated[column], value)
@@ -103,6 +111,27 @@ def check_deliveries(history: History, settings: DsoSettings) -> Check:
     for interval, own in offers.items():
         check.differ("flexibility", f"interval {interval}", "offers", len(own), "no readings")
     return check
+
+
+def _left_nomination_wh(
+    offer: _Offer, reading: Reading | None, baseline_wh: int | None, cut_wh: int
+) -> int:
+    """Return what who was not called owes for: all that it offered where its meter is silent."""
+    offered_wh = total_wh(offer.blocks)
+    if reading is None or reading.estimated or baseline_wh is None:
+        return offered_wh
+    # what the DSO ordered in the direction of the request is no deviation
+    obeyed_wh = min(cut_wh, 0) if offer.is_up else max(cut_wh, 0)
+    return delivered_wh(offer.is_up, reading.net_wh + obeyed_wh, baseline_wh, 0, offered_wh)
+
+
+def ordered_cuts_wh(history: History) -> dict[tuple[int, str], int]:
+    """Return the cuts that the DSO noted of prosumers, the last of each interval. [Wh]"""
+    names = history.participants.prosumer_of
+    return {
+        (said["interval"], names.get(said["account"], said["account"])): said["cut_wh"]
+        for said in (event.arguments for event in history.of(FLEXIBILITY, "CutOrdered"))
+    }
 
 
 def position_wh(results: Results) -> dict[tuple[int, str], int]:
@@ -115,6 +144,8 @@ def position_wh(results: Results) -> dict[tuple[int, str], int]:
 
 def _offers(results: Results) -> Iterator[tuple[int, list[_Offer]]]:
     """Yield the offers of each interval, in the order of their requests."""
+    margins = results.table("margins")
+    drawn = set(margins.loc[margins["seed"].notna(), "interval"]) if "seed" in margins else set()
     for interval, frame in by_interval(results.table("flexibility")):
         own = []
         for _, rows in frame.groupby(["request", "prosumer"], sort=True):
@@ -133,6 +164,7 @@ def _offers(results: Results) -> Iterator[tuple[int, list[_Offer]]]:
                     int(rows["awarded_wh"].sum()),
                     {name: int(rows[name].sum()) for name in _SETTLED},
                     None if pd.isna(baseline) else int(baseline),
+                    interval in drawn and not rows["called"].iloc[0],
                 )
             )
         yield interval, own

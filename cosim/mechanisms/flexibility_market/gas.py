@@ -5,6 +5,7 @@ from __future__ import annotations
 from cosim.gas.bench import Bench, account
 from cosim.gas.cases import GasCases
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import CallingTerms, hash_chain
 from cosim.mechanisms.flexibility_market.client import MAX_BLOCKS
 from cosim.mechanisms.local_market.gas_community import KEPT_UEUR, MONEY, Community
 
@@ -22,6 +23,7 @@ def flexibility_market(bench: Bench) -> None:
     market = bench.deploy(
         "FlexibilityMarket",
         BaselineTerms(),
+        CallingTerms(),
         token=community.token.address,
         local_market=community.market.address,
         dso=account("DSO"),
@@ -69,16 +71,21 @@ def flexibility_market(bench: Bench) -> None:
 def _other_terms(bench: Bench, community: Community) -> None:
     """Measure what other terms than the usual ones make dearer, each in an interval of its own."""
     name = "member 1"
-    for k, (case, terms, is_uncapped) in enumerate(
+    links = hash_chain(b"gas", 1)
+    # so that the draw calls its only seller
+    drawn = CallingTerms(999_999, PENALTY, links[-1])
+    for k, (case, terms, is_uncapped, calling) in enumerate(
         (
-            ("usef", BaselineTerms(), True),
-            ("bounded nomination", BaselineTerms("bounded_nomination"), False),
-            ("meter before", BaselineTerms("meter_before", 16), False),
+            ("usef", BaselineTerms(), True, CallingTerms()),
+            ("bounded nomination", BaselineTerms("bounded_nomination"), False, CallingTerms()),
+            ("meter before", BaselineTerms("meter_before", 16), False, CallingTerms()),
+            ("random calling", BaselineTerms(), False, drawn),
         )
     ):
         market = bench.deploy(
             "FlexibilityMarket",
             terms,
+            calling,
             sender=f"deployer of FlexibilityMarket {k}",
             measured=False,
             token=community.token.address,
@@ -95,6 +102,11 @@ def _other_terms(bench: Bench, community: Community) -> None:
         community.open_window(interval)
         market.do("DSO", "openRequest", interval, True, ENERGY_WH, 1)
         market.measure(name, "offer", 1, BASELINE_WH, [ENERGY_WH // 2], [1], case=case)
+        if calling.is_random:
+            market.measure("DSO", "closeOffers", interval)
+            bench.at(bench.now_s)
+            market.measure("DSO", "drawCalls", interval, links[0])
+            market.measure("DSO", "orderCuts", interval, [account(name)], [ENERGY_WH])
         market.measure("DSO", "award", 1, [account(name)], [ENERGY_WH // 2], case=case)
         community.close_gate(interval)
         community.market.do("anyone", "clear", interval)

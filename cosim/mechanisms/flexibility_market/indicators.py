@@ -10,7 +10,11 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
+from cosim.mechanisms.flexibility_market.calling_indicators import (
+    CallingIndicators,
+    calling_indicators,
+)
+from cosim.report.indicator import Meaning, Rows, ratio
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.units import MWH_PER_KWH, WH_PER_KWH, amount_earned_ueur, eur_from_ueur
@@ -21,7 +25,7 @@ _PREFIX = "flexibility market: "
 
 
 @dataclass(frozen=True)
-class FlexibilityIndicators(IndicatorSet):
+class FlexibilityIndicators(CallingIndicators):
     """Indicators of the flexibility market, over all requests, up and down."""
 
     flexibility_offered_kwh: Annotated[
@@ -40,7 +44,9 @@ class FlexibilityIndicators(IndicatorSet):
     ]
     flexibility_requests: Annotated[int, Meaning("-", "requests that received an offer")]
     flexibility_paid_eur: Annotated[float, Meaning("EUR", "by the DSO")]
-    penalties_eur: Annotated[float, Meaning("EUR", "by prosumers, for what was not delivered")]
+    penalties_eur: Annotated[
+        float, Meaning("EUR", "by prosumers, for what was not delivered, or not kept")
+    ]
     flexibility_cost_eur: Annotated[float, Meaning("EUR", "the difference")]
     flexibility_debts_eur: Annotated[
         float, Meaning("EUR", "of them, owed to the DSO at the end of the run")
@@ -113,6 +119,7 @@ class FlexibilityIndicators(IndicatorSet):
                 f"{self.award_rounds_insufficient} left out: offers do not suffice",
             ),
         ]
+        rows += self.calling_rows()
         if self.requests_short_kwh:
             rows.append(("Flexibility not asked for, for want of money", self.short_text()))
         if self.flexibility_debts_eur:
@@ -141,7 +148,7 @@ class FlexibilityIndicators(IndicatorSet):
 
     def warnings(self) -> Sequence[str]:
         """Return sentences on requests that money did not cover, and on refused offers."""
-        found = []
+        found = self.calling_warnings()
         if self.requests_short_kwh:
             found.append(
                 f"the DSO's deposit did not cover all flexibility that it wanted at the price cap; "
@@ -174,6 +181,7 @@ def flexibility_indicators(results: Results) -> FlexibilityIndicators:
     throttled_kwh, other_kwh = lowered_kwh(results, rows)
     is_known = len(rounds) > 0 or not rows["awarded_wh"].any()
     return FlexibilityIndicators(
+        **calling_indicators(results),
         flexibility_offered_kwh=float(rows["offered_wh"].sum()) / WH_PER_KWH,
         flexibility_awarded_kwh=float(rows["awarded_wh"].sum()) / WH_PER_KWH,
         flexibility_idle_kwh=idle_kwh(rows),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
-from cosim.mechanisms.flexibility_market.outcomes import Request
+from cosim.mechanisms.flexibility_market.outcomes import FlexibilityInterval, Request
+from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
 from cosim.mechanisms.local_market.orders import Reading
 from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.reconciliation import check_equal
+from cosim.units import IntArray
 
 
 class MirroredFlexibility(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel]):
@@ -22,6 +26,7 @@ class MirroredFlexibility(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel])
 
     terms: FlexibilityTerms
     _market: LocalMarketPlay
+    _requests: Requests
 
     def _open_in_model(self, request: Request) -> None:
         self.model.open_request(
@@ -74,3 +79,21 @@ class MirroredFlexibility(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel])
 
     def _locked_ueur(self) -> int:
         return self.model.locked_total_ueur()
+
+    def _award(
+        self, state: FlexibilityInterval, awarded_wh: IntArray, activated_wh: IntArray
+    ) -> IntArray:
+        """Award offers on the ledger; only what the ledger took changes a schedule."""
+        activated = activated_wh.copy()
+        for request in dict.fromkeys(request for request, _ in state.offers):
+            energy = np.zeros(len(request.prosumers), dtype=np.int64)
+            for (own, o, _), wh in zip(state.rows(), awarded_wh, strict=True):
+                if own is request:
+                    energy[o] += wh
+            # an award that changes a schedule pays for what is idle of the offer first
+            energy += np.where(energy > 0, np.array(request.idle_wh, dtype=np.int64), 0)
+            for batch in self._requests.award(request, energy):
+                self._award_in_model(request, {o: int(energy[o]) for o in batch})
+                for o in batch:
+                    activated[request.prosumers[o]] += request.effect_wh(o, int(energy[o]))
+        return activated

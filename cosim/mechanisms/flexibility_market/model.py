@@ -65,7 +65,9 @@ class FlexibilityMarketModel(FlexibilityState):
             least, total = price, total + energy_wh
             noted_wh = self._admitted(request, account, baseline_wh, total)
         self._require(0 < total <= MAX_ENERGY_WH, "energy out of range")
+        self.calling.require_open(request.interval)
         self._take(account, self._bond_ueur(total))
+        self.calling.enter(request.interval, request_id, account, noted_wh, blocks)
         self._offers[request_id, account] = FlexibilityOffer(tuple(blocks), noted_wh)
 
     def award(self, request_id: int, accounts: Sequence[str], energies_wh: Sequence[int]) -> None:
@@ -79,12 +81,14 @@ class FlexibilityMarketModel(FlexibilityState):
         """
         self._require(len(accounts) == len(energies_wh), "lists differ in length")
         request = self.request(request_id)
+        self.calling.require_drawn(request.interval)
         offers: dict[tuple[int, str], FlexibilityOffer] = {}
         positions: dict[tuple[int, str], Position] = {}
         for account, energy_wh in zip(accounts, energies_wh, strict=True):
             self._require(0 < energy_wh <= MAX_ENERGY_WH, "energy out of range")
             key = (request_id, account)
             self._require(key in self._offers, "no such offer")
+            self.calling.require_called(request.interval, account)
             offer = offers.get(key, self._offers[key])
             self._require(offer.awarded_wh + energy_wh <= offer.energy_wh, "more than offered")
             self._require(
@@ -148,7 +152,12 @@ class FlexibilityMarketModel(FlexibilityState):
             reading = readings.get(account)
             if offer is None or offer.settled:
                 continue
-            if offer.awarded_wh and reading is None and not is_final:
+            left_out = self.calling.is_left_out(request.interval, account)
+            if (offer.awarded_wh or left_out) and reading is None and not is_final:
+                continue
+            if left_out:
+                settled[account] = self._settle_left_out(request_id, account, offer, reading)
+                to_dso += settled[account].penalty_ueur
                 continue
             offer, change = self._measured(request, account, offer, reading)
             delivered = 0 if change is None else delivered_wh(*change, offer.awarded_wh)
@@ -179,6 +188,22 @@ class FlexibilityMarketModel(FlexibilityState):
         self._requests[request_id] = replace(request, closed=True)
         self._add(self.dso, request.unawarded_ueur)
         return request.unawarded_ueur
+
+    def _settle_left_out(
+        self, request_id: int, account: str, offer: FlexibilityOffer, reading: Reading | None
+    ) -> FlexibilitySettlement:
+        """Collect what leaving the nomination costs who offered and was not called."""
+        request, uncalled = self.request(request_id), offer.energy_wh
+        if reading is not None and not reading.estimated:
+            obeyed_wh = self.calling.obeyed_wh(request.interval, account, request.is_up)
+            change = Change(request.is_up, reading.net_wh + obeyed_wh, offer.baseline_wh, 0)
+            uncalled = delivered_wh(*change, offer.energy_wh)
+        penalty = amount_due_ueur(uncalled, self.calling.terms.uncalled_penalty_ueur_per_kwh)
+        self._add(account, self._bond_ueur(offer.energy_wh) - penalty)
+        if self.is_uncapped:
+            self._charge(account, 0)
+        self._offers[request_id, account] = replace(offer, settled=True)
+        return FlexibilitySettlement(0, 0, penalty)
 
     def _admitted(
         self, request: FlexibilityRequest, account: str, stated_wh: int, energy_wh: int

@@ -17,10 +17,12 @@ from cosim.mechanisms.flexibility_market.curves import (
 from cosim.mechanisms.flexibility_market.records import FlexibilitySettlement
 from cosim.messages import BidsMessage
 from cosim.messages.extras import (
+    CallingAppraisal,
     CoveredRequests,
     FlexibilityOutcomes,
     IdleFlexibility,
     ReliefAppraisal,
+    UncalledOffers,
 )
 from cosim.units import WH_PER_KWH, amount_earned_ueur
 
@@ -98,6 +100,21 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class CallStep:
+    """Closing of an interval's offers, a draw by a link, or cuts ordered of prosumers.
+
+    Parameters
+    ----------
+    link : bytes, optional
+    cuts_wh : mapping of int to int, optional
+        By position of the prosumer, of injection positive. [Wh]
+    """
+
+    link: bytes | None = None
+    cuts_wh: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class FlexibilityStep:
     """Something that happened to a request: it was opened, or an offer, or awards.
 
@@ -139,6 +156,40 @@ def outcomes_of(wishes: Sequence[Wish], n: int) -> FlexibilityOutcomes:
 
 
 @dataclass(frozen=True)
+class AppraisedDraw:
+    """A draw of who may be awarded, and what it costs the DSO.
+
+    Attributes
+    ----------
+    seed : str or None
+        Hexadecimal; None where none was drawn in time.
+    sellers, called : int
+        Who offered, and how many of them may be awarded.
+    prices_ueur_per_kwh : tuple of int
+        Of the offers of those called, then of the others.
+    appraisal : CallingAppraisal
+    """
+
+    seed: str | None
+    sellers: int
+    called: int
+    prices_ueur_per_kwh: tuple[int, ...]
+    appraisal: CallingAppraisal
+
+    def called_ueur(self) -> int:
+        """Return what the cheapest awards among those called cost. [µEUR]"""
+        return _cost_ueur(self.appraisal.called_wh.tolist(), self.prices_ueur_per_kwh)
+
+    def every_ueur(self) -> int:
+        """Return what the cheapest awards among all that offer cost. [µEUR]"""
+        return _cost_ueur(self.appraisal.every_wh.tolist(), self.prices_ueur_per_kwh)
+
+
+def _cost_ueur(awarded_wh: Sequence[int], prices_ueur_per_kwh: Sequence[int]) -> int:
+    return sum(map(amount_earned_ueur, awarded_wh, prices_ueur_per_kwh))
+
+
+@dataclass(frozen=True)
 class AppraisedRound:
     """A round of awards as the DSO appraised it.
 
@@ -151,17 +202,20 @@ class AppraisedRound:
     appraisal : ReliefAppraisal
     idle : IdleFlexibility or None
         What an award pays first, whatever it changes.
+    draw : AppraisedDraw or None
+        Who was called, where calls are drawn.
     """
 
     request: int
     prices_ueur_per_kwh: tuple[int, ...]
     appraisal: ReliefAppraisal
     idle: IdleFlexibility | None = None
+    draw: AppraisedDraw | None = None
 
     def needed_ueur(self) -> int:
         """Return what the awards cost that limits without margins need. [µEUR]"""
         needed_wh = self.appraisal.needed_wh.tolist()
-        cost = sum(map(amount_earned_ueur, needed_wh, self.prices_ueur_per_kwh))
+        cost = _cost_ueur(needed_wh, self.prices_ueur_per_kwh)
         if self.idle is not None:
             idle = zip(
                 needed_wh, self.idle.offer.tolist(), self.idle.cost_ueur.tolist(), strict=True
@@ -172,10 +226,17 @@ class AppraisedRound:
 
 @dataclass
 class FlexibilityInterval:
-    """Flexibility that prosumers have in one interval; the DSO's requests and their offers."""
+    """Flexibility that prosumers have in one interval; the DSO's requests and their offers.
+
+    ``left_out`` are the last offers of those that a draw did not call, ``uncalled`` who made them
+    in the interval, and ``cuts_wh`` what of these the contract knows to be ordered by the DSO.
+    """
 
     bids: BidsMessage
     offers: list[tuple[Request, int]] = field(default_factory=list)
+    left_out: list[tuple[Request, int]] = field(default_factory=list)
+    uncalled: set[int] = field(default_factory=set)
+    cuts_wh: dict[int, int] = field(default_factory=dict)
     wishes: list[Wish] = field(default_factory=list)
     covered: CoveredRequests | None = None
     top_ups: list[tuple[str, int]] = field(default_factory=list)
@@ -184,6 +245,15 @@ class FlexibilityInterval:
     def rows(self) -> list[tuple[Request, int, Block]]:
         """Return the blocks of the last offers, in the order in which the DSO gets them."""
         return [(request, o, block) for request, o in self.offers for block in request.rows(o)]
+
+    def uncalled_offers(self) -> UncalledOffers:
+        """Return the blocks of those that the draw did not call."""
+        rows = [
+            (request.prosumers[o], request.direction, *block)
+            for request, o in self.left_out
+            for block in request.rows(o)
+        ]
+        return UncalledOffers(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
     def idle(self) -> IdleFlexibility:
         """Return what is idle of the last offers, by the same blocks."""

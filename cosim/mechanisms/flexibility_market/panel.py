@@ -27,6 +27,7 @@ from cosim.report.chart_style import (
     two_rows,
 )
 from cosim.report.comparison import MONEY, Column, Comparison, Figure, Shown, indicator
+from cosim.report.dues import DSO, debts_left
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
 from cosim.report.text import number, percent
@@ -52,6 +53,14 @@ DEFINITIONS = (
         "Awards at the prices asked, less the cheapest awards that keep the limits themselves: "
         "solved again in every round on the same schedule and the same offers, without margins. "
         "What a margin spares in violations of what is delivered is not set against it.",
+    ),
+    (
+        "Random calling",
+        "A draw decides which of those that offer may be awarded; who may not is fined for "
+        "whatever would have counted as delivered, less what the DSO ordered it to cut. Extra "
+        "cost: the cheapest awards among those called, less the cheapest among all that offered, "
+        "solved on the same schedule, with margins and without curtailment, over the rounds in "
+        "which both keep the limits. What is left in the others is cut by order.",
     ),
     (
         "Pivotal provider",
@@ -108,6 +117,10 @@ class FlexibilityReported(Reported[Any]):
         """Return energy and money."""
         return flexibility_indicators(results)
 
+    def dues(self, results: Results) -> pd.DataFrame:
+        """Return what prosumers owe the DSO."""
+        return debts_left(results, "flexibility_debts", DSO)
+
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, chart and definition."""
         dso = results.scenario_fields["dso"]
@@ -117,6 +130,8 @@ class FlexibilityReported(Reported[Any]):
             terms += f"{dso['penalty_eur_per_kwh']:g} EUR/kWh"
         if "baseline" in dso:
             kind = dso["baseline"]["kind"].replace("_", " ")
+            if (called := dso["baseline"].get("calling_probability")) is not None:
+                kind += f", called with probability {called:g}"
             terms += f"; settlement {dso['settlement']}, baseline: {kind}"
         return ReportPart(
             key="flexibility",
@@ -169,8 +184,24 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
             f"in {i.pivotal_rounds} of {i.award_rounds} rounds; {leading}",
             str(i.pivotal_providers),
         ),
+        *_calling_tiles(i),
         *_scarcity_tiles(i),
     )
+
+
+def _calling_tiles(i: FlexibilityIndicators) -> list[Tile]:
+    """Return the tile of random calling, where calls are drawn."""
+    if not i.calling_rounds:
+        return []
+    penalties = number(i.uncalled_penalties_eur, "EUR", 2)
+    return [
+        Tile(
+            "Extra cost of awards for random calling",
+            f"{i.cost_text()}; called: {i.called_text()}; {penalties} of penalties of who was not "
+            "called",
+            number(i.calling_extra_cost_eur, "EUR", 2),
+        )
+    ]
 
 
 def _scarcity_tiles(i: FlexibilityIndicators) -> list[Tile]:

@@ -9,17 +9,19 @@ from functools import partial
 import numpy as np
 
 from cosim.clock import DeliveryClock
+from cosim.mechanisms.debt_rows import DebtRows
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.baseline_play import BaselinePlay
 from cosim.mechanisms.flexibility_market.budget import affordable_wh
+from cosim.mechanisms.flexibility_market.calling_play import CallingPlay
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.curves import Blocks
-from cosim.mechanisms.flexibility_market.debts import DeliveryDebts
 from cosim.mechanisms.flexibility_market.mirroring import MirroredFlexibility
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.offering import bonds_ueur, offered
 from cosim.mechanisms.flexibility_market.outcomes import (
     AppraisedRound,
+    CallStep,
     FlexibilityInterval,
     Request,
     Wish,
@@ -36,7 +38,11 @@ from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras, OffersMessage
-from cosim.messages.extras import CoveredRequests, IdleFlexibility, ReliefAppraisal
+from cosim.messages.extras import (
+    CoveredRequests,
+    IdleFlexibility,
+    ReliefAppraisal,
+)
 from cosim.units import IntArray
 
 
@@ -61,6 +67,8 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         market: LocalMarketPlay,
     ) -> None:
         self._baselines = BaselinePlay(deployment, clock, terms)
+        self._requests = Requests(deployment, clock, terms.baselines, terms.calling.is_random)
+        self._calls = CallingPlay(deployment, clock, terms.calling, self._requests)
         super().__init__(
             deployment,
             deployment.client(FlexibilityMarket),
@@ -69,13 +77,13 @@ class FlexibilityMarketPlay(MirroredFlexibility):
                 terms.penalty_ueur_per_kwh,
                 terms.is_uncapped,
                 self._baselines.model(),
+                self._calls.model(deployment),
             ),
             (deployment.supplier, deployment.dso),
         )
         self.terms = terms
         self._market = market
-        self._requests = Requests(deployment, clock, terms.baselines)
-        self._debts = DeliveryDebts()
+        self._debts = DebtRows()
         # a bond comes back with the settlement: the balance needs to cover bonds alone
         full_ueur = terms.prosumer_deposit_ueur
         self._top_ups = TopUps(deployment, self.client, full_ueur, 0, approves=True)
@@ -115,14 +123,24 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         """Award what the DSO chose of the last offers, then ask for what it asks."""
         state = self._intervals[interval]
         appraisal = decision.extras.of(ReliefAppraisal)
-        if appraisal is not None and state.offers:
+        answered = [*state.offers, *state.left_out]
+        if appraisal is not None and answered:
             prices = tuple(block.price_ueur_per_kwh for _, _, block in state.rows())
-            last = max(request.number for request, _ in state.offers)
-            state.appraised.append(AppraisedRound(last, prices, appraisal, self._idle(state)))
+            last = max(request.number for request, _ in answered)
+            state.appraised.append(
+                AppraisedRound(
+                    last,
+                    prices,
+                    appraisal,
+                    self._idle(state),
+                    self._calls.appraised(interval, state, decision, self.model.calling),
+                )
+            )
         if len(decision.awarded_wh):
             activated_wh = self._award(state, decision.awarded_wh, schedules.activated_wh)
             schedules = replace(schedules, activated_wh=activated_wh)
-        state.offers, state.covered = [], None
+        self._calls.order_cuts(interval, state, schedules.curtailed_wh, self.model.calling)
+        state.offers, state.left_out, state.covered = [], [], None
         if decision.request_down_wh or decision.request_up_wh:
             self._ask(state, decision, schedules)
         return schedules
@@ -131,7 +149,9 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         """Return what of the last requests the DSO's deposit covered, and what is idle."""
         state = self._intervals[interval]
         idle = self._idle(state)
-        return Extras(*(part for part in (state.covered, idle) if part is not None))
+        drawn = self.terms.calling.is_random and (state.offers or state.left_out)
+        left_out = state.uncalled_offers() if drawn else None
+        return Extras(*(part for part in (state.covered, idle, left_out) if part is not None))
 
     def offers(self, interval: int) -> OffersMessage | None:
         """Return what the contract took in answer to the last requests."""
@@ -159,6 +179,9 @@ class FlexibilityMarketPlay(MirroredFlexibility):
             self.model.deposit(name, amount_ueur)
         activated_wh = np.zeros_like(schedules.activated_wh)
         for step in steps:
+            if isinstance(step, CallStep):
+                self._calls.reread(interval, step, self.model.calling)
+                continue
             request = step.request
             if step.offer is not None:
                 self._offer_in_model(request, step.offer)
@@ -194,9 +217,11 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         appraised = self._intervals[interval].appraised
         return {
             "requests": requests_columns(interval, wishes, numbers),
-            "flexibility": flexibility_columns(interval, self._names, requests, self.terms),
+            "flexibility": flexibility_columns(
+                interval, self._names, requests, self.terms, self.model.calling
+            ),
             "flexibility_debts": self._debts.rows(interval, self.model.debts),
-            **appraisal_tables(interval, self._names, appraised),
+            **appraisal_tables(interval, self._names, appraised, self.terms.calling.is_random),
         }
 
     def forget(self, interval: int) -> None:
@@ -244,6 +269,8 @@ class FlexibilityMarketPlay(MirroredFlexibility):
                 self._open_in_model(request)
                 stated_wh = schedules.position_wh
                 self._collect(state, request, offers[direction], stated_wh, idle[direction])
+        if self.terms.calling.is_random and state.offers:
+            self._calls.draw(interval, state, self.model.calling)
 
     def _collect(
         self,
@@ -256,7 +283,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         """Let every prosumer offer what it has left, after topping up for its bond."""
         terms, interval, before = self.terms, request.interval, 0
         if terms.tops_up:
-            bonds = bonds_ueur(offers, terms.penalty_ueur_per_kwh)
+            bonds = bonds_ueur(offers, terms.bond_ueur_per_kwh)
             free = {str(self._names[i]): self.model.balance_of(self._names[i]) for i in bonds}
             before = self._top_ups.send(interval, bonds, free, self.model.debts)
         self._requests.offer(request, offers, stated_wh, idle_wh)
@@ -267,21 +294,3 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         for o in range(len(request.prosumers)):
             self._offer_in_model(request, o)
             state.offers.append((request, o))
-
-    def _award(
-        self, state: FlexibilityInterval, awarded_wh: IntArray, activated_wh: IntArray
-    ) -> IntArray:
-        """Award offers on the ledger; only what the ledger took changes a schedule."""
-        activated = activated_wh.copy()
-        for request in dict.fromkeys(request for request, _ in state.offers):
-            energy = np.zeros(len(request.prosumers), dtype=np.int64)
-            for (own, o, _), wh in zip(state.rows(), awarded_wh, strict=True):
-                if own is request:
-                    energy[o] += wh
-            # an award that changes a schedule pays for what is idle of the offer first
-            energy += np.where(energy > 0, np.array(request.idle_wh, dtype=np.int64), 0)
-            for batch in self._requests.award(request, energy):
-                self._award_in_model(request, {o: int(energy[o]) for o in batch})
-                for o in batch:
-                    activated[request.prosumers[o]] += request.effect_wh(o, int(energy[o]))
-        return activated

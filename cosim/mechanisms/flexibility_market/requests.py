@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
-from cosim.chain.blocks import Included
 from cosim.chain.waiting import confirmed, wait_for
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.client import (
+    CALLING_GAS,
     MAX_BATCH,
-    FlexibilityMarket,
     admission_gas,
     award_gas,
+    cuts_gas,
     offer_gas,
     settle_gas,
 )
 from cosim.mechanisms.flexibility_market.curves import Blocks
-from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
+from cosim.mechanisms.flexibility_market.outcomes import CallStep, Request
+from cosim.mechanisms.flexibility_market.request_steps import RequestSteps, Step
 from cosim.units import IntArray
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A transaction before delivery: a request, an offer, or awards."""
-
-    handle: int
-    request: int
-    opens: Request | None = None
-    offer: tuple[int, int, Blocks, int] | None = None
-    awards: Mapping[int, int] = field(default_factory=dict)
-
-
-class Requests:
+class Requests(RequestSteps):
     """Requests of a run on the ledger.
 
     Parameters
@@ -48,23 +37,26 @@ class Requests:
     clock : DeliveryClock
     terms : BaselineTerms
         What the contract looks up of the past, and so the gas limits, depends on them.
+    is_random : bool
+        Whether a draw comes between offers and awards.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: BaselineTerms) -> None:
-        self.client = deployment.client(FlexibilityMarket)
-        self.chain = deployment.chain
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        terms: BaselineTerms,
+        is_random: bool = False,
+    ) -> None:
+        super().__init__(deployment)
         self._deployment = deployment
         self._clock = clock
+        self._is_random = is_random
+        self._calling_gas = CALLING_GAS if is_random else 0
         self._settle_gas = partial(settle_gas, most_readings=terms.most_readings)
         self._award_gas = partial(award_gas, marks=terms.is_measured)
         self._terms = terms
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
-        self._requests: dict[int, list[Request]] = {}
-        self._steps: dict[int, list[_Step]] = {}
-
-    def begin(self, interval: int) -> None:
-        """Forget what was sent for an interval before it began."""
-        self._steps[interval] = []
 
     def open(
         self, interval: int, direction: int, quantity_wh: int, price_cap_ueur_per_kwh: int
@@ -82,7 +74,7 @@ class Requests:
             return None
         request = Request(self._number(included), interval, direction, quantity_wh)
         self._requests.setdefault(interval, []).append(request)
-        self._note(interval, _Step(handle, request.number, opens=request))
+        self._note(interval, Step(handle, request.number, opens=request))
         return request
 
     def offer(
@@ -114,7 +106,7 @@ class Requests:
                 int(baseline_wh[i]),
                 [block.energy_wh for block in blocks],
                 [block.price_ueur_per_kwh for block in blocks],
-                gas=offer_gas(len(blocks)) + admission_gas(self._terms),
+                gas=offer_gas(len(blocks)) + admission_gas(self._terms) + self._calling_gas,
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )
@@ -124,15 +116,19 @@ class Requests:
         chain.drop([handle for handle in handles.values() if chain.included(handle) is None])
         for i, handle in handles.items():
             row = (i, int(baseline_wh[i]), offers[i], idle_wh.get(i, 0))
-            self._note(request.interval, _Step(handle, request.number, offer=row))
+            self._note(request.interval, Step(handle, request.number, offer=row))
             included = chain.included(handle)
             if included is not None and included.receipt.status:
                 request.add_offer(*row)
 
     def _await_offers(self, interval: int, handles: Collection[int]) -> None:
-        """Wait a block, and for whatever found no space as long as there is time for an award."""
+        """Wait a block, and for whatever found no space as long as there is time for an award.
+
+        And for what is drawn before it.
+        """
         chain = self.chain
-        award_s = (1 + chain.confirmations) * self._clock.block_time_s
+        blocks = 3 if self._is_random else 1
+        award_s = blocks * (1 + chain.confirmations) * self._clock.block_time_s
         last_s = self._clock.delivery_start_s(interval) - award_s - chain.block_time_s
         chain.mine_blocks()
         while chain.next_block_s <= last_s and any(
@@ -173,38 +169,40 @@ class Requests:
                 continue
             done.append(batch)
             awarded = {request.prosumers[o]: int(energy_wh[o]) for o in batch}
-            self._note(request.interval, _Step(handle, request.number, awards=awarded))
+            self._note(request.interval, Step(handle, request.number, awards=awarded))
             for o in batch:
                 request.awarded_wh[o] += int(energy_wh[o])
         return done
 
-    def reread(self, interval: int) -> tuple[FlexibilityStep, ...]:
-        """Return requests, offers and awards of an interval as the chain holds them now."""
-        taken = []
-        for step in self._steps.get(interval, ()):
-            included = self.chain.included(step.handle)
-            if included is not None and included.receipt.status:
-                taken.append((included.block, included.index, step, included))
-        requests: dict[int, Request] = {}
-        steps = []
-        for _, _, step, included in sorted(taken, key=lambda row: row[:2]):
-            if step.opens is not None:
-                number = self._number(included)
-                opened = step.opens
-                requests[number] = Request(number, interval, opened.direction, opened.quantity_wh)
-                steps.append(FlexibilityStep(requests[number]))
-                continue
-            request = requests[step.request]
-            if step.offer is not None:
-                request.add_offer(*step.offer)
-                steps.append(FlexibilityStep(request, offer=len(request.prosumers) - 1))
-            else:
-                awarded = {request.prosumers.index(i): wh for i, wh in step.awards.items()}
-                for o, wh in awarded.items():
-                    request.awarded_wh[o] += wh
-                steps.append(FlexibilityStep(request, awarded_wh=awarded))
-        self._requests[interval] = list(requests.values())
-        return tuple(steps)
+    def close_offers(self, interval: int) -> bool:
+        """Let the DSO take no further offers for an interval; return whether it was in time."""
+        handle = self.client.close_offers(self._deployment.dso.address, interval)
+        return self._in_time(interval, handle, CallStep())
+
+    def draw(self, interval: int, link: bytes) -> bool:
+        """Let the DSO show the next link; return whether it was in time."""
+        handle = self.client.draw_calls(self._deployment.dso.address, interval, link)
+        return self._in_time(interval, handle, CallStep(link=link))
+
+    def order_cuts(self, interval: int, cuts_wh: Mapping[int, int]) -> Iterator[list[int]]:
+        """Let the DSO note cuts of prosumers by position; yield those that a block took in time."""
+        for batch in self._batches(list(cuts_wh), cuts_gas):
+            handle = self.client.order_cuts(
+                self._deployment.dso.address,
+                interval,
+                [self._deployment.prosumers[i].address for i in batch],
+                [cuts_wh[i] for i in batch],
+            )
+            noted = CallStep(cuts_wh={i: cuts_wh[i] for i in batch})
+            if self._in_time(interval, handle, noted):
+                yield batch
+
+    def _in_time(self, interval: int, handle: int, step: CallStep) -> bool:
+        included = wait_for(self.chain, handle, self._clock.delivery_start_s(interval))
+        if included is None or not included.receipt.status:
+            return False
+        self._note(interval, Step(handle, 0, call=step))
+        return True
 
     def settle(self, interval: int) -> tuple[Request, ...]:
         """Settle and close the requests of an interval."""
@@ -237,34 +235,8 @@ class Requests:
             confirmed(self.client, handle)
         return requests
 
-    def number_of(self, request: Request | None) -> int | None:
-        """Return the number that the chain gave a request, as it stands; None if it has none."""
-        for step in () if request is None else self._steps.get(request.interval, ()):
-            if step.opens is request:
-                included = self.chain.included(step.handle)
-                if included is not None and included.receipt.status:
-                    return self._number(included)
-        return None
-
-    def paid_by(self, interval: int) -> Iterator[tuple[int, int]]:
-        """Prosumer and handle of every offer of an interval, which is forgotten."""
-        for step in self._steps.pop(interval, []):
-            if step.offer is not None:
-                yield step.offer[0], step.handle
-
     def _batches(self, rows: list[int], gas: Callable[[int], int]) -> Iterator[list[int]]:
         """Rows by transaction: as many as fit into half a block, which the set-up does not know."""
         fitting = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
         size = max(1, min(MAX_BATCH, fitting))
         return (rows[start : start + size] for start in range(0, len(rows), size))
-
-    def _note(self, interval: int, step: _Step) -> None:
-        self._steps.setdefault(interval, []).append(step)
-
-    def _number(self, included: Included) -> int:
-        """Number of the request that a transaction opened."""
-        return next(
-            int(arguments["request"])
-            for name, arguments in self.client.events(included)
-            if name == "RequestOpened"
-        )

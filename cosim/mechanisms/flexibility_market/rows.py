@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cosim.mechanisms.flexibility_market.calling import Calling
 from cosim.mechanisms.flexibility_market.curves import settled_by_block
 from cosim.mechanisms.flexibility_market.outcomes import AppraisedRound, Request, Wish
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
@@ -42,8 +43,12 @@ def flexibility_columns(
     names: Names,
     requests: Sequence[Request],
     terms: FlexibilityTerms,
+    calling: Calling,
 ) -> Columns:
-    """Return the rows of ``flexibility``: every block of every offer to every request."""
+    """Return the rows of ``flexibility``: every block of every offer to every request.
+
+    ``calling`` tells whom the interval's draw let be awarded.
+    """
     offers = [
         (request, o, k, offered, settled)
         for request in requests
@@ -79,17 +84,37 @@ def flexibility_columns(
             for request, o, *_ in offers
         ],
     }
+    if terms.calling.is_random:
+        called = [
+            calling.is_called(interval, names[request.prosumers[o]]) for request, o, *_ in offers
+        ]
+        columns = {**columns, "called": called}
     if terms.baselines.is_limit:
         return {**columns, "idle_wh": [request.idle_wh[o] for request, o, *_ in offers]}
     return columns
 
 
 def appraisal_tables(
-    interval: int, names: Names, rounds: Sequence[AppraisedRound]
+    interval: int, names: Names, rounds: Sequence[AppraisedRound], is_random: bool = False
 ) -> Mapping[str, Columns]:
-    """Return the rows of ``margins`` and ``pivotal``: every round of awards."""
+    """Return the rows of ``margins`` and ``pivotal``: every round of awards.
+
+    ``is_random`` tells whether calls are drawn, of which ``margins`` then has columns.
+    """
     appraised = [each.appraisal for each in rounds]
     found = [(each, k) for each in rounds for k in range(each.appraisal.pivotal.size)]
+    draws = [each.draw for each in rounds if each.draw is not None]
+    drawn: Columns = {}
+    if is_random:
+        drawn = {
+            "seed": [one.seed for one in draws],
+            "sellers": [one.sellers for one in draws],
+            "called": [one.called for one in draws],
+            "called_ueur": [one.called_ueur() for one in draws],
+            "called_suffice": [one.appraisal.called_suffice for one in draws],
+            "every_ueur": [one.every_ueur() for one in draws],
+            "every_suffice": [one.appraisal.every_suffice for one in draws],
+        }
     return {
         "margins": {
             "interval": interval,
@@ -98,6 +123,7 @@ def appraisal_tables(
             "needed_wh": [int(one.needed_wh.sum()) for one in appraised],
             "needed_ueur": [each.needed_ueur() for each in rounds],
             "sufficient": [one.sufficient for one in appraised],
+            **drawn,
         },
         "pivotal": {
             "interval": interval,

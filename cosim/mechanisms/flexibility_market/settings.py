@@ -32,7 +32,10 @@ MEASURED_KINDS = ("meter_before", "high_x_of_y")
 """Kinds that are taken from readings when an offer is settled."""
 
 
+_CALLING_FIELDS = ("calling_probability", "uncalled_penalty_eur_per_kwh")
 _FIELDS_OF_KIND = {
+    "nomination": _CALLING_FIELDS,
+    "bounded_nomination": _CALLING_FIELDS,
     "meter_before": ("look_back_intervals",),
     "high_x_of_y": (
         "x_days",
@@ -54,6 +57,18 @@ class BaselineSettings(Model):
         "bounded_nomination: so, within the range of its devices' ratings; meter_before: last "
         "reading without activation; high_x_of_y: mean of the highest earlier days; "
         "capacity_limit: none, the award is a limit below the registered capacity",
+    )
+    calling_probability: Annotated[float, Field(ge=1e-6, lt=1)] | None = Field(
+        None,
+        description="nomination, bounded_nomination: of being called; a draw on the ledger lets so "
+        "many of those that offer be awarded, in one round of requests per interval, and who is "
+        "not called has to keep its nomination; default: nothing is drawn [-]",
+    )
+    uncalled_penalty_eur_per_kwh: Price | None = Field(
+        None,
+        description="with calling_probability α: λ, for each kWh that would have counted as "
+        "delivered, had the seller been called; default: α/(1 − α) times dso.price_cap_eur_per_kwh,"
+        " so that no kWh that is made up pays on average",
     )
     idle_price_factor: Fraction = Field(
         1.0,
@@ -96,6 +111,15 @@ class BaselineSettings(Model):
         for name, field in type(self).model_fields.items():
             if name not in own and getattr(self, name) != field.default:
                 raise ValueError(f"{name} is no field of {self.kind}: leave it out, or change kind")
+        return self
+
+    @model_validator(mode="after")
+    def _calls_drawn(self) -> BaselineSettings:
+        if self.calling_probability is None and self.uncalled_penalty_eur_per_kwh is not None:
+            raise ValueError(
+                "uncalled_penalty_eur_per_kwh is for those that a draw does not call: give "
+                "calling_probability, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -146,13 +170,26 @@ class DsoSettings(Model):
         0.5, description="energy requested beyond the least technical need [-]"
     )
     max_rounds: Annotated[int, Field(ge=1, le=8)] = Field(
-        3, description="most rounds of request, offers and award per interval"
+        3,
+        description="most rounds of request, offers and award per interval; with "
+        "baseline.calling_probability one",
     )
 
     @model_validator(mode="after")
     def _instruments_known(self) -> DsoSettings:
         self._every_instrument()
         return self
+
+    @property
+    def draws_calls(self) -> bool:
+        """True if a draw decides who may be awarded."""
+        return self.baseline.calling_probability is not None
+
+    @property
+    def blocks_of_rounds(self) -> int:
+        """Blocks that all rounds of requests need where no transaction waits."""
+        # request, offers, their end, draw, awards, cuts ordered of who was not called
+        return 6 if self.draws_calls else 3 * self.max_rounds
 
     def made_instruments(self, binds: bool = False) -> tuple[Instrument[Any], ...]:
         """Return the instruments of a run, in the order in which they are asked.
@@ -181,10 +218,12 @@ class DsoSettings(Model):
         shared = kind.settings_type.model_fields.keys() & type(self).model_fields.keys()
         if given := sorted(shared & own.keys()):
             raise ValueError(f"instruments: give dso.{given[0]}, which {name} takes, and not here")
+        taken = {field: getattr(self, field) for field in shared}
+        if self.draws_calls and "max_rounds" in taken:
+            # who has seen the draw would offer with certainty: there is no second round
+            taken["max_rounds"] = 1
         try:
-            settings = kind.settings_type.model_validate(
-                {field: getattr(self, field) for field in shared} | own
-            )
+            settings = kind.settings_type.model_validate(taken | own)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])

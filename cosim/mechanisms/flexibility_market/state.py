@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cosim.mechanisms.flexibility_market.baselines import Baselines, BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import Calling, CallingTerms
 from cosim.mechanisms.flexibility_market.debts import DeliveryAccounts
 from cosim.mechanisms.flexibility_market.records import (
     FlexibilityOffer,
@@ -27,6 +28,8 @@ class FlexibilityState(DeliveryAccounts):
         The penalty is for the whole deviation, as in USEF, and what it exceeds is a debt.
     baselines : Baselines, optional
         Default: nominated, whatever is said.
+    calling : Calling, optional
+        Default: whoever offers may be awarded.
     """
 
     subject: ClassVar[str] = "flexibility market"
@@ -37,11 +40,13 @@ class FlexibilityState(DeliveryAccounts):
         penalty_ueur_per_kwh: int,
         is_uncapped: bool = False,
         baselines: Baselines | None = None,
+        calling: Calling | None = None,
     ) -> None:
         super().__init__(dso)
         self.penalty_ueur_per_kwh = penalty_ueur_per_kwh
         self.is_uncapped = is_uncapped
         self.baselines = baselines or Baselines(BaselineTerms())
+        self.calling = calling or Calling(CallingTerms())
         self._requests: dict[int, FlexibilityRequest] = {}
         self._offers: dict[tuple[int, str], FlexibilityOffer] = {}
         self._positions: dict[tuple[int, str], Position] = {}
@@ -104,6 +109,8 @@ class FlexibilityState(DeliveryAccounts):
             del self._offers[key]
         for place in [place for place in self._positions if place[0] == interval]:
             del self._positions[place]
+        self.calling.forget(interval)
 
     def _bond_ueur(self, energy_wh: int) -> int:
-        return amount_due_ueur(energy_wh, self.penalty_ueur_per_kwh)
+        uncalled_ueur_per_kwh = self.calling.terms.uncalled_penalty_ueur_per_kwh
+        return amount_due_ueur(energy_wh, max(self.penalty_ueur_per_kwh, uncalled_ueur_per_kwh))

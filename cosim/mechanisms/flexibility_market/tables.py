@@ -56,6 +56,11 @@ TABLES = (
             ),
         ),
         further=(
+            flag(
+                "called",
+                "with dso.baseline.calling_probability: whether the interval's draw lets the "
+                "prosumer be awarded; the penalty of who is not is for leaving its nomination",
+            ),
             wh(
                 "idle_wh",
                 "with baseline capacity_limit: energy of the whole offer, said with each of its "
@@ -84,6 +89,24 @@ TABLES = (
             wh("needed_wh", "least-cost awards that keep the limits as reported"),
             ueur("needed_ueur", "their cost at the prices asked"),
             flag("sufficient", "whether the offers suffice for these limits"),
+        ),
+        further=(
+            text(
+                "seed",
+                "with dso.baseline.calling_probability, as the columns after it: of the draw, "
+                "hexadecimal; missing where none was made in time",
+                optional=True,
+            ),
+            index("sellers", "prosumers that offered"),
+            index("called", "of them, those that the draw lets be awarded"),
+            ueur(
+                "called_ueur",
+                "cheapest awards among those called that keep the limits with the DSO's margins, "
+                "or come nearest, without curtailment, at the prices asked",
+            ),
+            flag("called_suffice", "whether these keep them"),
+            ueur("every_ueur", "the same among all that offered"),
+            flag("every_suffice", "whether these keep them"),
         ),
     ),
     Table(

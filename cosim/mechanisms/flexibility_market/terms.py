@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import CallingTerms
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import ueur_from_eur
@@ -27,6 +28,7 @@ class FlexibilityTerms:
     is_uncapped : bool
         The penalty is as in USEF: for the whole deviation from what was awarded.
     baselines : BaselineTerms
+    calling : CallingTerms
     idle_price_factor : float
         Of the price of an offer's cheapest block, for what the schedule leaves unused anyway. [-]
     """
@@ -38,7 +40,13 @@ class FlexibilityTerms:
     tops_up: bool = False
     is_uncapped: bool = False
     baselines: BaselineTerms = field(default_factory=BaselineTerms)
+    calling: CallingTerms = field(default_factory=CallingTerms)
     idle_price_factor: float = 1.0
+
+    @property
+    def bond_ueur_per_kwh(self) -> int:
+        """Most that offered energy may cost its seller. [µEUR/kWh]"""
+        return max(self.penalty_ueur_per_kwh, self.calling.uncalled_penalty_ueur_per_kwh)
 
     @classmethod
     def of(cls, dso: DsoSettings, market: MarketTerms) -> FlexibilityTerms:
@@ -51,5 +59,6 @@ class FlexibilityTerms:
             tops_up=market.tops_up,
             is_uncapped=dso.settlement == "usef",
             baselines=BaselineTerms.of(dso.baseline),
+            calling=CallingTerms.of(dso.baseline, ueur_from_eur(dso.price_cap_eur_per_kwh)),
             idle_price_factor=dso.baseline.idle_price_factor,
         )

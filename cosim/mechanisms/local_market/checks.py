@@ -12,6 +12,7 @@ import pandas as pd
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.account_checks import check_accounts
 from cosim.mechanisms.local_market.bilateral.checks import check_matchings, proof_intervals
 from cosim.mechanisms.local_market.bilateral.checks import check_trades as check_bilateral_trades
 from cosim.mechanisms.local_market.clearing import Clearing
@@ -59,6 +60,7 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
             "settlement": lambda: check_settlement(history),
             "metering": lambda: check_metering(history),
             "debts": lambda: check_debts(history),
+            "accounts": lambda: check_accounts(history),
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:

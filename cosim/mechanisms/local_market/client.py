@@ -11,7 +11,9 @@ from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.escrow_client import EscrowClient
 
-_ORDER_GAS = 125_000
+_ORDER_GAS, _COMMIT_GAS, _REVEAL_GAS = 125_000, 130_000, 90_000
+CREDIT_GAS = 60_000
+"""Gas that an order may use on top where the supplier lends."""
 _CLEAR_GAS = 120_000
 
 INDEXES_PER_WORD = 16
@@ -80,16 +82,19 @@ class LocalMarket(EscrowClient):
 
     contract: ClassVar[str] = "LocalMarket"
 
+    order_spare_gas: int = 0
+    """Added to the gas limits of orders; :data:`CREDIT_GAS` where the supplier lends."""
+
     deposit = Transaction(170_000)
     withdraw = Transaction(120_000)
+    announce_withdrawal = Transaction(80_000)
+    """Say what the supplier will withdraw, once all that is open now is metered."""
     collect_claim = Transaction(120_000)
     """Collect what the supplier owes the sender."""
+    grant_credit = Transaction(80_000)
+    """Agree to the debt up to which an account may promise money that it has not: supplier only."""
     join = Transaction(80_000)
     """Take part with a meter of one's own."""
-    commit_order = Transaction(130_000)
-    """Commit to an order of an interval without showing it, by :meth:`sealed`."""
-    reveal_order = Transaction(90_000)
-    """Show the order that the sender committed to: its four fields, then the salt."""
     commit_clearing = Transaction(150_000)
     """Clear an interval by the root of its fills, both prices and the volume; locks a bond."""
     release_bond = Transaction(120_000)
@@ -113,7 +118,32 @@ class LocalMarket(EscrowClient):
         data = self._selectors["placeOrder"] + pack(
             interval, is_sell, energy_wh, price_ueur_per_kwh
         )
-        return self.submit(sender, data, sent_at_s, _ORDER_GAS, interval)
+        return self.submit(sender, data, sent_at_s, _ORDER_GAS + self.order_spare_gas, interval)
+
+    def commit_order(
+        self, sender: bytes, interval: int, commitment: bytes, sent_at_s: float | None = None
+    ) -> int:
+        """Commit to an order of an interval without showing it, by :meth:`sealed`."""
+        limit = _COMMIT_GAS + self.order_spare_gas
+        return self.send(
+            sender, "commitOrder", interval, commitment, gas=limit, sent_at_s=sent_at_s
+        )
+
+    def reveal_order(
+        self,
+        sender: bytes,
+        interval: int,
+        is_sell: bool,
+        energy_wh: int,
+        price_ueur_per_kwh: int,
+        salt: bytes,
+        sent_at_s: float | None = None,
+    ) -> int:
+        """Show the order that the sender committed to."""
+        shown, limit = (is_sell, energy_wh, price_ueur_per_kwh), _REVEAL_GAS + self.order_spare_gas
+        return self.send(
+            sender, "revealOrder", interval, *shown, salt, gas=limit, sent_at_s=sent_at_s
+        )
 
     def clear(
         self, sender: bytes, interval: int, n_orders: int, sent_at_s: float | None = None

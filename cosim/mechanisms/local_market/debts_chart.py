@@ -26,6 +26,34 @@ def debts_eur(results: Results) -> dict[str, float]:
     return {role: float(eur_from_ueur(ueur)) for role, ueur in found.items()}
 
 
+def dues_left(results: Results) -> pd.DataFrame:
+    """Return what members owe the supplier, and it them, at the end of a run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :meth:`cosim.plugins.reported.Reported.dues` says.
+    """
+    rows = results.frame("debts")
+    last = rows.groupby(rows["account"].astype(str))[["debt_ueur", "claim_ueur"]].last()
+    owing, owed = last[last["debt_ueur"] > 0], last[last["claim_ueur"] > 0]
+    return pd.DataFrame(
+        {
+            "debtor": [*owing.index, *[SUPPLIER] * len(owed)],
+            "creditor": [*[SUPPLIER] * len(owing), *owed.index],
+            "owed_ueur": [*owing["debt_ueur"], *owed["claim_ueur"]],
+        }
+    )
+
+
+def debts_peak_eur(results: Results) -> float:
+    """Return the highest sum of what members owe the supplier after a settlement. [EUR]"""
+    rows = results.frame("debts")
+    if rows.empty:
+        return 0.0
+    return float(_sums_eur(rows, "debt_ueur", results.n_intervals).max())
+
+
 def debts_chart(results: Results) -> Chart:
     """Draw debts to the supplier, and of the supplier, after each interval."""
     chart = Chart(

@@ -21,8 +21,12 @@ from cosim.mechanisms.local_market.gas_clearing import (
 )
 from cosim.mechanisms.local_market.gas_community import (
     CHALLENGE_S,
+    KEPT_UEUR,
+    METERING_S,
     MONEY,
+    ORDER_LEAD_S,
     REVEAL_S,
+    STEP_S,
     SUPPLIER,
     Community,
 )
@@ -41,6 +45,7 @@ def local_market(bench: Bench) -> None:
     _forms_of_clearing(bench)
     _challenge(bench)
     _prices_and_charges(bench)
+    _credit(bench)
     bilateral_trades(bench)
 
 
@@ -80,6 +85,43 @@ def _accounts_and_settlement(bench: Bench) -> None:
     community.settlement.measure("meter of exporter", "report", 2, 5_432, case="without an order")
     community.end_metering(2)
     community.settlement.measure("anyone", "settleSilent", 2, account("silent"))
+
+
+def _credit(bench: Bench) -> None:
+    community = Community(bench, name="with credit lines")
+    market = community.market
+    for name in ("buyer", "seller"):
+        community.join(name, amount_ueur=0)
+    community.fund(SUPPLIER, market)
+    market.measure(SUPPLIER, "grantCredit", account("buyer"), MONEY)
+    market.do(SUPPLIER, "grantCredit", account("seller"), MONEY)
+    community.open_window(0)
+    market.do("seller", "placeOrder", 0, True, 1_234, 123_456)
+    market.measure("buyer", "placeOrder", 0, False, 1_234, 210_123, case="on credit")
+    community.close_gate(0)
+    market.do("anyone", "clear", 0)
+    community.deliver(0)
+    community.settlement.measure("meter of buyer", "report", 0, -1_345, case="with a debt")
+    market.measure(SUPPLIER, "announceWithdrawal", KEPT_UEUR)
+    bench.at(bench.now_s + ORDER_LEAD_S + STEP_S + METERING_S + 1)
+    market.measure(SUPPLIER, "withdraw", KEPT_UEUR, case="of the supplier")
+    sealed = Community(bench, sealed=True, name="with credit lines, sealed")
+    market = sealed.market
+    order = (0, False, 23_456, 210_123)
+    for name in ("first", "buyer"):
+        sealed.join(name, amount_ueur=0)
+        market.do(SUPPLIER, "grantCredit", account(name), MONEY)
+    sealed.fund(SUPPLIER, market)
+    sealed.open_window(0)
+    for name, case in (("first", None), ("buyer", "on credit")):
+        commitment = keccak(pack(0, account(name), *order[1:], SALT))
+        if case is None:
+            market.do(name, "commitOrder", 0, commitment)
+        else:
+            market.measure(name, "commitOrder", 0, commitment, case=case)
+    sealed.close_gate(0)
+    market.do("first", "revealOrder", *order, SALT)
+    market.measure("buyer", "revealOrder", *order, SALT, case="on credit")
 
 
 def _prices_and_charges(bench: Bench) -> None:

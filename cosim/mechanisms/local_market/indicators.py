@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from cosim.mechanisms.local_market.bilateral.panel import pair_sums
-from cosim.mechanisms.local_market.debts_chart import debts_eur
+from cosim.mechanisms.local_market.debts_chart import debts_eur, debts_peak_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import trade_surplus_eur
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
@@ -67,6 +67,9 @@ class MarketIndicators(IndicatorSet):
         dict[str, float],
         Meaning("EUR", "at the end of the run, by the role of who owes and could not pay"),
     ]
+    debts_peak_eur: Annotated[
+        float, Meaning("EUR", "highest sum of members' debts to the supplier after a settlement")
+    ]
     unserved_injection_kwh: Annotated[float | None, Meaning("kWh", "not sold to" + _UNSERVED)]
     unserved_consumption_kwh: Annotated[float | None, Meaning("kWh", "not bought from" + _UNSERVED)]
 
@@ -96,6 +99,8 @@ class MarketIndicators(IndicatorSet):
             rows.append(("Orders refused by the contract", self.refused_text()))
         if any(self.debts_eur.values()):
             rows.append(("Debts at the end", self.debts_text()))
+        if self.debts_peak_eur:
+            rows.append(("… of members, highest sum", number(self.debts_peak_eur, "EUR", 2)))
         if self.unserved_injection_kwh is not None:
             unserved = f"{number(self.unserved_injection_kwh, '')} / "
             unserved += number(self.unserved_consumption_kwh, "kWh")
@@ -184,6 +189,7 @@ def market_indicators(results: Results) -> MarketIndicators:
         orders_refused_by_reason=refusals(orders),
         fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
         debts_eur=debts_eur(results),
+        debts_peak_eur=debts_peak_eur(results),
         unserved_injection_kwh=_unserved_kwh(results, -1),
         unserved_consumption_kwh=_unserved_kwh(results, 1),
     )

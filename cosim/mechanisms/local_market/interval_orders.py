@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from cosim.mechanisms.accounts import SupplierAccounts
+from cosim.errors import ContractRevert
+from cosim.mechanisms.accounts import CreditAccounts
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.committed import CommittedClearing
 from cosim.mechanisms.local_market.orders import (
@@ -73,7 +74,7 @@ class Interval:
         self.commitments.append(commitment)
 
 
-class IntervalOrders(SupplierAccounts):
+class IntervalOrders(CreditAccounts):
     """Orders of every interval, with their escrow and deposits.
 
     Parameters
@@ -116,13 +117,14 @@ class IntervalOrders(SupplierAccounts):
         ContractRevert
             If orders are sealed, a field is out of range, the price is not what the rule asks of
             price takers, the account has an order already, the book is full, or the free balance
-            is too low.
+            is too low, beyond what the supplier lends.
         """
         self._require(not self.is_sealed, "orders are sealed")
         self._check_fields(order)
         state = self._interval(interval)
         self._check_room(state, order.account)
-        self._take(order.account, escrow_ueur(order, self.terms.retail_price_ueur_per_kwh))
+        escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
+        self._take_on_credit(order.account, escrow)
         state.add(order.account, order, 0)
 
     def commit_order(self, interval: int, account: str, commitment: bytes) -> None:
@@ -139,13 +141,13 @@ class IntervalOrders(SupplierAccounts):
         ------
         ContractRevert
             If orders are open, the account has an order already, the book is full, or the free
-            balance is too low.
+            balance is too low, beyond what the supplier lends.
         """
         self._require(self.is_sealed, "orders are open")
-        self._require(self.balance_of(account) >= self.terms.sealed_deposit_ueur, "balance too low")
+        self._lent_for(account, self.terms.sealed_deposit_ueur)
         state = self._interval(interval)
         self._check_room(state, account)
-        self._add(account, -self.terms.sealed_deposit_ueur)
+        self._take_on_credit(account, self.terms.sealed_deposit_ueur)
         state.add(account, None, _sealed(commitment))
 
     def reveal_order(self, interval: int, order: Order, commitment: bytes) -> None:
@@ -171,9 +173,13 @@ class IntervalOrders(SupplierAccounts):
         self._require(state.commitments[index] == _sealed(commitment), "not what was sealed")
         self._check_fields(order)
         escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
-        available = self.balance_of(order.account) + self.terms.sealed_deposit_ueur
-        self._require(available >= escrow, "balance too low")
-        self._receive(order.account, self.terms.sealed_deposit_ueur - escrow)
+        self._add(order.account, self.terms.sealed_deposit_ueur)
+        try:
+            self._take_on_credit(order.account, escrow)
+        except ContractRevert:
+            self._add(order.account, -self.terms.sealed_deposit_ueur)
+            raise
+        self._settle_dues(order.account, 0)
         state.book[index] = order
 
     def _check_fields(self, order: Order) -> None:

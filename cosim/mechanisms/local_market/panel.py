@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
-from cosim.mechanisms.local_market.bilateral.panel import (
-    clears_by_pairs,
-    pair_tiles,
-    pairs_chart,
-)
-from cosim.mechanisms.local_market.debts_chart import debts_chart
+from cosim.mechanisms.local_market.bilateral.panel import pair_tiles, pairs_charts
+from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
     market_indicators,
@@ -128,19 +126,22 @@ class LocalMarketReported(Reported[Any]):
         """Return orders, trades and surplus."""
         return market_indicators(results)
 
+    def dues(self, results: Results) -> pd.DataFrame:
+        """Return what members owe the supplier, and it them."""
+        return dues_left(results)
+
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, charts and definitions."""
-        by_pairs = clears_by_pairs(results)
         tiles = market_tiles(self.indicators(results), confirmations(results))
         return ReportPart(
             key="market",
             title="Local market",
             key_data=_terms(results),
-            tiles=[*tiles, *(pair_tiles(results) if by_pairs else ())],
+            tiles=[*tiles, *pair_tiles(results)],
             figures=(
                 market_chart(results),
                 latency_chart(results),
-                *([pairs_chart(results)] if by_pairs else []),
+                *pairs_charts(results),
                 missed_chart(results),
                 refused_chart(results),
                 debts_chart(results),
@@ -161,11 +162,24 @@ def _terms(results: Results) -> list[tuple[str, str]]:
             f"clearing: {market['clearing'].replace('_', ' ')}",
         ),
         ("Positions", POSITIONS[market["position"]]),
+        *([("Accounts", accounts_text(market))] if "account" in market else []),
         (
             "Supplier's prices",
             prices_text(results),
         ),
     ]
+
+
+def accounts_text(market: Mapping[str, Any]) -> str:
+    """Return how members' accounts are refilled, and who lends."""
+    if market["account"] == "credit_line":
+        return (
+            f"credit line of {market['credit_limit_eur']:g} EUR by the supplier, debts paid every "
+            f"{market['credit_days']} days out of bank accounts of {market['bank_eur']:g} EUR"
+        )
+    if market["account"] == "top_up":
+        return f"topped up out of bank accounts of {market['bank_eur']:g} EUR"
+    return "prepaid"
 
 
 def prices_text(results: Results) -> str:
@@ -245,7 +259,8 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
         found.append(
             Tile(
                 "Debts at the end",
-                i.debts_text(),
+                f"{i.debts_text()}; the sum of members' debts was "
+                f"{number(i.debts_peak_eur, 'EUR', 2)} at most",
                 number(sum(i.debts_eur.values()), "EUR", 2),
                 tone="violated",
             )

@@ -20,6 +20,7 @@ from cosim.mechanisms.local_market.bilateral.client import BilateralTrades
 from cosim.mechanisms.local_market.bilateral.rows import pairs_columns
 from cosim.mechanisms.local_market.bilateral.trading import BilateralTrading
 from cosim.mechanisms.local_market.client import LocalMarket
+from cosim.mechanisms.local_market.credit import MemberAccounts
 from cosim.mechanisms.local_market.debts import Debts
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Reading, Settlement
@@ -32,7 +33,7 @@ from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement, read_settlements
 from cosim.mechanisms.local_market.terms import MarketTerms
-from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers, order_escrows_ueur
+from cosim.mechanisms.local_market.top_ups import listed_transfers
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
 from cosim.mechanisms.play import Charges, Deposit, Readings, Schedules, Statement, TokenTransfer
@@ -87,8 +88,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self._trading = trading(deployment, clock, terms)
         self._reporting = Reporting(deployment, clock)
         self._retailing = Retailing(deployment, clock, terms)
-        full_ueur = terms.local_deposit_ueur
-        self._top_ups = TopUps(deployment, self.client, full_ueur, -(-full_ueur // 2))
+        self._accounts = MemberAccounts(deployment, self.client, terms)
+        self._top_ups = self._accounts.top_ups
         self._debts = Debts()
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
         self._intervals: dict[int, _Interval] = {}
@@ -119,14 +120,20 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         ]
 
     def enrol(self) -> Collection[int]:
-        """Let the members join with their meters, and the supplier announce its first prices."""
+        """Let the members join with their meters, and the supplier announce prices and lend."""
         pairs = zip(self._deployment.prosumers, self._deployment.meters, strict=True)
         joining = [
             self.client.join(account.address, meter.address)
             for (account, meter), joins in zip(pairs, self._deployment.members, strict=True)
             if joins
         ]
-        return [*joining, *self._retailing.announce(-1)]
+        return [*joining, *self._retailing.announce(-1), *self._accounts.grant()]
+
+    def open(self) -> None:
+        """Take over the deposits, and the credit lines."""
+        super().open()
+        for name, limit_ueur in self._accounts.granted(self._payers).items():
+            self.model.grant_credit(name, limit_ueur)
 
     # --- before delivery ---
 
@@ -150,10 +157,9 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             sent_fraction=bids.sent_fraction,
         )
         self._intervals[interval] = _Interval(bids, sent)
-        if self.terms.tops_up:
+        if self._accounts.pays_in(interval):
             debts = {name: self.model.debt_of(name) for name in self._payers}
-            escrows_ueur = order_escrows_ueur(self._deployment, self.terms, sent)
-            self._top_ups.send(interval, escrows_ueur, self._free_ueur(), debts)
+            self._accounts.pay_in(interval, sent, self._free_ueur(), debts)
         self._trading.send(interval, sent)
 
     def gate_closed(self, interval: int) -> None:
@@ -281,14 +287,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         on_ledger, in_model = {}, {}
         for i in np.flatnonzero(members).tolist():
             name = str(names[i])
-            on_ledger[name] = Settlement(
-                int(statement.contracted_wh[i]),
-                int(statement.metered_wh[i]),
-                int(statement.traded_ueur[i]),
-                int(statement.supplier_ueur[i]),
-                bool(statement.estimated[i]),
-                *(statement.charges.of(i) if statement.charges is not None else ()),
-            )
+            on_ledger[name] = _stated(statement, i)
             if known[i]:
                 in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))
             else:
@@ -300,3 +299,15 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             "settlement of the contract",
             "settlement of the model",
         )
+
+
+def _stated(statement: Statement, i: int) -> Settlement:
+    """Return what the contract settled with a member, by its position."""
+    return Settlement(
+        int(statement.contracted_wh[i]),
+        int(statement.metered_wh[i]),
+        int(statement.traded_ueur[i]),
+        int(statement.supplier_ueur[i]),
+        bool(statement.estimated[i]),
+        *(statement.charges.of(i) if statement.charges is not None else ()),
+    )

@@ -12,9 +12,9 @@ from pydantic import (
     model_validator,
 )
 
+from cosim.inputs.prices import Price as Prices
+from cosim.inputs.prices import as_series
 from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
-from cosim.mechanisms.local_market.prices import Price as Prices
-from cosim.mechanisms.local_market.prices import as_series
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
 
 
@@ -61,14 +61,28 @@ class MarketSettings(Model):
         2.0, description="consumption billed per interval when a meter stays silent [kWh]"
     )
     account_eur: PositiveMoney = Field(100.0, description="tokens each prosumer starts with [EUR]")
-    account: Literal["top_up", "prepaid"] = Field(
+    account: Literal["top_up", "prepaid", "credit_line"] = Field(
         "top_up",
         description="top_up: where the next order would leave less than half of the first "
         "deposit in the local market, or the next bond more than is there in the flexibility "
-        "market, it is refilled out of bank_eur before that; prepaid: it is not",
+        "market, it is refilled out of bank_eur before that; prepaid: it is not; credit_line: "
+        "it is not, but the supplier lends what an order lacks, up to credit_limit_eur "
+        "(docs/accounts.md)",
     )
     bank_eur: Money = Field(
-        10_000.0, description="tokens in each prosumer's bank account, with account: top_up [EUR]"
+        10_000.0,
+        description="tokens in each prosumer's bank account, with account: top_up or credit_line "
+        "[EUR]",
+    )
+    credit_limit_eur: Money = Field(
+        50.0,
+        description="debt to the supplier up to which it lends to a member, with account: "
+        "credit_line [EUR]",
+    )
+    credit_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        30,
+        description="days after which members pay their debts out of bank_eur, with account: "
+        "credit_line [d]",
     )
     supplier_eur: PositiveMoney = Field(10_000.0, description="tokens the supplier deposits [EUR]")
     deposit_share: Annotated[float, Field(gt=0, lt=1)] = Field(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cosim.errors import ScenarioError
+from cosim.inputs.prices import Price, PriceFile, PriceValues, price_series
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH
-from cosim.mechanisms.local_market.prices import Price, PriceFile, PriceValues, price_series
-from cosim.scenario.tariff import PPM, Tariff, Tariffs
-from cosim.units import IntArray, eur_from_ueur, ueur_series_from_eur
+from cosim.scenario.tariff import PPM, Tariffs
+from cosim.units import FloatArray, IntArray, eur_from_ueur, ueur_series_from_eur
 
 if TYPE_CHECKING:
     from cosim.scenario import Scenario
@@ -26,22 +26,26 @@ def tariffs_of(scenario: Scenario) -> Tariffs:
     ScenarioError
         If a price cannot stand on chain, or feed-in and local charges exceed the retail price.
     """
-    market, time = scenario.market, scenario.time
-    folder = scenario.file.parent if scenario.file else None
+    market = scenario.market
 
-    def series(price: Price) -> IntArray:
-        values = price_series(price, time.start, time.intervals, time.step_s, folder)
-        return ueur_series_from_eur(values)
+    def series(field: str, price: Price) -> IntArray:
+        return ueur_series_from_eur(_series(scenario, field, price))
 
-    feed_in = series(market.feed_in_eur_per_kwh if market.feed_in is None else market.feed_in)
+    if market.feed_in is None:
+        feed_in = series("market.feed_in_eur_per_kwh", market.feed_in_eur_per_kwh)
+    else:
+        feed_in = series("market.feed_in", market.feed_in)
     if market.retail is None:
-        nothing = np.zeros(time.intervals, dtype=np.int64)
-        retail = series(market.retail_eur_per_kwh)
+        nothing = np.zeros(scenario.time.intervals, dtype=np.int64)
+        retail = series("market.retail_eur_per_kwh", market.retail_eur_per_kwh)
         tariffs = Tariffs(retail, feed_in, nothing, nothing)
     else:
-        network, taxes = series(market.retail.network), series(market.retail.taxes)
+        energy, network, taxes = (
+            series(f"market.retail.{part}", getattr(market.retail, part))
+            for part in ("energy", "network", "taxes")
+        )
         tariffs = Tariffs(
-            series(market.retail.energy) + network + taxes,
+            energy + network + taxes,
             feed_in,
             network,
             taxes,
@@ -50,24 +54,6 @@ def tariffs_of(scenario: Scenario) -> Tariffs:
         )
     _check(tariffs)
     return tariffs
-
-
-def fixed_tariff(scenario: Scenario, field: str) -> Tariff:
-    """Return the supplier's prices for a part of a run that knows fixed ones only.
-
-    Raises
-    ------
-    ScenarioError
-        If they change; names the field of that part.
-    """
-    tariffs = tariffs_of(scenario)
-    if tariffs.varies:
-        raise ScenarioError(
-            "goes by one retail and one feed-in price, and those of the supplier change",
-            field=field,
-            remedy="give market.retail and market.feed_in as numbers, or leave this section out",
-        )
-    return tariffs.base
 
 
 def with_values(scenario: Scenario) -> Scenario:
@@ -79,31 +65,49 @@ def with_values(scenario: Scenario) -> Scenario:
     ------
     ProfileError
         If a file of prices cannot be read or does not hold the run.
+    ScenarioError
+        If values of the wholesale price are fewer than intervals.
     """
+    market, valuation = scenario.market, scenario.valuation
+    _series(scenario, "valuation.wholesale_eur_per_kwh", valuation.wholesale_eur_per_kwh)
     if not (files := price_files(scenario)):
         return scenario
-    market, time = scenario.market, scenario.time
-    folder = scenario.file.parent if scenario.file else None
     parts: dict[str, Any] = {}
     own: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field, price in files.items():
-        series = price_series(price, time.start, time.intervals, time.step_s, folder)
-        values = PriceValues(eur_per_kwh=tuple(round(value, 9) for value in series.tolist()))
-        into = parts if field.startswith("market.retail.") else own
-        into[field.rpartition(".")[2]] = values
+        series = _series(scenario, field, price)
+        into = parts if "retail." in field else own if field.startswith("market.") else values
+        into[field.rpartition(".")[2]] = PriceValues(
+            eur_per_kwh=tuple(round(value, 9) for value in series.tolist())
+        )
     if market.retail is not None:
         own |= {"retail": market.retail.model_copy(update=parts)}
-    return scenario.model_copy(update={"market": market.model_copy(update=own)})
+    return scenario.model_copy(
+        update={
+            "market": market.model_copy(update=own),
+            "valuation": valuation.model_copy(update=values),
+        }
+    )
 
 
 def price_files(scenario: Scenario) -> dict[str, PriceFile]:
     """Return the files of prices by their field."""
     market = scenario.market
-    prices: dict[str, Price | None] = {"market.feed_in": market.feed_in}
+    prices: dict[str, Price | None] = {
+        "market.feed_in": market.feed_in,
+        "valuation.wholesale_eur_per_kwh": scenario.valuation.wholesale_eur_per_kwh,
+    }
     if market.retail is not None:
         for part in ("energy", "network", "taxes"):
             prices[f"market.retail.{part}"] = getattr(market.retail, part)
     return {field: price for field, price in prices.items() if isinstance(price, PriceFile)}
+
+
+def _series(scenario: Scenario, field: str, price: Price) -> FloatArray:
+    """Return a price in every interval of a run, (T,). [EUR/kWh]"""
+    time, folder = scenario.time, scenario.file.parent if scenario.file else None
+    return price_series(price, time.start, time.intervals, time.step_s, folder, field)
 
 
 def _check(tariffs: Tariffs) -> None:

@@ -21,6 +21,8 @@ BONDS = 4
 """Bonds for which the market operator deposits money: an interval's is locked until it is settled,
 after later ones were cleared."""
 
+DAY_S = 86_400
+
 INTERVALS_AHEAD = 4
 """Intervals by which changes of prices are announced ahead."""
 
@@ -48,7 +50,11 @@ class MarketTerms:
     tops_up : bool
         Members refill their balance out of their bank accounts.
     bank_ueur : int
-        Bank account of each, if they do. [µEUR]
+        Bank account of each, if they do or if they have a credit line. [µEUR]
+    credit_limit_ueur : int or None
+        Debt up to which the supplier lends to a member; None without credit lines. [µEUR]
+    credit_intervals : int
+        Intervals after which members pay their debts, with credit lines.
     binds : bool
         Whether the grid may leave orders to the supplier unserved.
     tariffs : Tariffs, optional
@@ -73,6 +79,8 @@ class MarketTerms:
     supplier_deposit_ueur: int = 0
     tops_up: bool = False
     bank_ueur: int = 0
+    credit_limit_ueur: int | None = None
+    credit_intervals: int = 0
     binds: bool = False
     tariffs: Tariffs | None = None
     has_parts: bool = False
@@ -88,7 +96,7 @@ class MarketTerms:
             As :func:`cosim.mechanisms.local_market.tariffs.tariffs_of`.
         """
         market, tariffs = scenario.market, tariffs_of(scenario)
-        account_ueur = ueur_from_eur(market.account_eur)
+        account_ueur, lends = ueur_from_eur(market.account_eur), market.account == "credit_line"
         return cls(
             retail_price_ueur_per_kwh=tariffs.highest_retail_ueur_per_kwh,
             feed_in_price_ueur_per_kwh=tariffs.base.feed_in_price_ueur_per_kwh,
@@ -103,7 +111,9 @@ class MarketTerms:
             local_deposit_ueur=round(account_ueur * market.deposit_share),
             supplier_deposit_ueur=ueur_from_eur(market.supplier_eur),
             tops_up=market.account == "top_up",
-            bank_ueur=ueur_from_eur(market.bank_eur) if market.account == "top_up" else 0,
+            bank_ueur=0 if market.account == "prepaid" else ueur_from_eur(market.bank_eur),
+            credit_limit_ueur=ueur_from_eur(market.credit_limit_eur) if lends else None,
+            credit_intervals=market.credit_days * DAY_S // scenario.time.step_s if lends else 0,
             binds=market.position == "binding",
             tariffs=tariffs,
             has_parts=market.retail is not None or market.feed_in is not None,

@@ -1,10 +1,10 @@
-"""The table of a supply contract, recomputed from the replayed chain."""
+"""The tables of a supply contract, recomputed from the replayed chain."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
@@ -39,10 +39,16 @@ class SupplyChecks(MechanismChecks[SupplyContractSettings]):
     varying_gas: ClassVar[tuple[str, ...]] = ("declarePeriod",)
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the check of bills, payments, deposits, debts and fees of every consumer."""
+        """Return the checks of bills, payments, deposits and fees of every consumer, and debts."""
         key = ("period", "prosumer")
         method = "from the supply contract's events, gas, and metered energy"
-        return {"supply": lambda: history.compare("supply", key, method, self._rows(history))}
+        owed = "from PeriodPaid and SubscriptionChanged"
+        return {
+            "supply": lambda: history.compare("supply", key, method, self._rows(history)),
+            "supply_debts": lambda: history.compare(
+                "supply_debts", ("interval", "prosumer"), owed, _owed(history)
+            ),
+        }
 
     def intervals(self, history: History) -> Mapping[int, int]:
         """Return -1 for what customers and the supplier may send at any time."""
@@ -83,6 +89,25 @@ class SupplyChecks(MechanismChecks[SupplyContractSettings]):
                     "debt_ueur": debt,
                     "fees_ueur": history.fee_ueur(account.fees_wei[period]),
                 }
+
+
+def _owed(history: History) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``supply_debts`` as the events tell them."""
+    names = history.participants.prosumer_of
+    debts: dict[str, int] = defaultdict(int)
+    ends: dict[int, int] = {}
+    changes = []
+    for event in history.of(SUPPLIER, "PeriodPaid", "SubscriptionChanged"):
+        said = event.arguments
+        name = names.get(said["customer"], said["customer"])
+        if event.name == "PeriodPaid":
+            debts[name] += said["bill_ueur"] - said["paid_ueur"]
+        else:
+            debts[name] = said["debt_ueur"]
+        changes.append(replace(event, arguments={"account": name, "debt_ueur": debts[name]}))
+        ends[history.settled_in(event.position)] = event.position
+    for settled, name, debt in history.balances_after(changes, "debt_ueur", ends):
+        yield {"interval": settled, "prosumer": name, "debt_ueur": debt}
 
 
 def _accounts(history: History) -> dict[str, _Account]:

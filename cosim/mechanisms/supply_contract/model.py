@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from cosim.mechanisms.accounts import ContractModel
 from cosim.mechanisms.supply_contract.terms import (
+    MAX_CHANGES,
     MAX_DEPOSIT_UEUR,
     MAX_ENERGY_WH,
     MAX_PERIODS,
@@ -99,8 +100,9 @@ class SupplyContractModel(ContractModel):
         return self._subscriptions.get((customer, meter), Subscription())
 
     def price_of(self, period: int) -> int:
-        """Price of a period, by what is set so far. [µEUR/kWh]"""
-        return next(price for since, price in reversed(self._prices) if period >= since)
+        """Price of a period, by what is set so far; 0 once it has lapsed. [µEUR/kWh]"""
+        latest = reversed(self._prices[-MAX_CHANGES:])
+        return next((price for since, price in latest if period >= since), 0)
 
     def held_ueur(self) -> int:
         """All the money that the contract holds. [µEUR]"""

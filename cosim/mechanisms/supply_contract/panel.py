@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cosim.mechanisms.supply_contract.gas_comparison import gas_figure
 from cosim.mechanisms.supply_contract.indicators import SupplyIndicators, supply_indicators
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
 from cosim.plugins.reported import Reported
+from cosim.report.dues import SUPPLIER, debt_tile, debts_left
 from cosim.report.panel import ReportPart, TableFigure, Tile
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SupplyReported(Reported[SupplyContractSettings]):
@@ -33,7 +37,12 @@ class SupplyReported(Reported[SupplyContractSettings]):
             "above deposits and became debt",
             number(i.supply_bill_eur, "EUR", 2),
         )
-        return ReportPart("supply", "Supply contract", tiles=(tile,))
+        tiles = (tile, *debt_tile("Debts of the supply contract", i.supply_debts_eur))
+        return ReportPart("supply", "Supply contract", tiles=tiles)
+
+    def dues(self, results: Results) -> pd.DataFrame:
+        """Return what consumers owe the supplier."""
+        return debts_left(results, "supply_debts", SUPPLIER)
 
     def text_tables(self, results: Results) -> Sequence[TableFigure]:
         """Return gas as published and in the run; nothing before the first bill."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 from cosim.clock import DeliveryClock
 from cosim.errors import EngineError
 from cosim.mechanisms.contract_play import BLOCKS_WAITED, columns_of
+from cosim.mechanisms.debt_rows import DebtRows
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.play import Readings, Statement, TokenTransfer
 from cosim.mechanisms.reconciliation import check_equal
@@ -41,6 +42,7 @@ class SupplyContractPlay(SupplyCustomers):
         self._drawn_wh = dict.fromkeys(self._consumers, 0)
         self._open: dict[int, dict[int, PeriodAccount]] = {}
         self._n_prices = 1
+        self._debts = DebtRows()
 
     @classmethod
     def deploy(cls, deployment: Deployment, clock: DeliveryClock, setup: SupplySetup) -> Self:
@@ -57,7 +59,7 @@ class SupplyContractPlay(SupplyCustomers):
         Returns
         -------
         dict of str to dict
-            Rows of ``supply`` when a period is finalised, else none.
+            Rows of ``supply`` when a period is finalised, else none; of ``supply_debts``.
 
         Raises
         ------
@@ -75,7 +77,11 @@ class SupplyContractPlay(SupplyCustomers):
         if interval + 1 == self._clock.n_intervals:
             rows += self._finish(interval)
         self._check(interval)
-        return {"supply": columns_of(TABLES[0], rows)} if rows else {}
+        debts = {
+            self._names[point]: self._subscription(point).debt_ueur for point in self._consumers
+        }
+        owed = {"supply_debts": self._debts.rows(interval, debts)}
+        return {"supply": columns_of(TABLES[0], rows)} | owed if rows else owed
 
     # --- the supplier and its customers ---
 

@@ -1,7 +1,8 @@
-"""Table of a supply contract: each consumer's billing periods."""
+"""Tables of a supply contract: each consumer's billing periods, and debts."""
 
 from __future__ import annotations
 
+from cosim.mechanisms.debt_rows import debts_table
 from cosim.results.columns import PROSUMER, Table, flag, integer, interval, price, ueur, wh
 
 TABLES = (
@@ -25,5 +26,10 @@ TABLES = (
             ueur("debt_ueur", "owed to the supplier after all this, positive"),
             ueur("fees_ueur", "transaction fees paid since the period before, positive"),
         ),
+    ),
+    debts_table(
+        "supply_debts",
+        "a consumer whose debt from bills above its deposit changed",
+        "owed to the supplier after the interval was settled",
     ),
 )

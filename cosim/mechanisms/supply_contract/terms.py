@@ -11,6 +11,8 @@ MAX_PERIODS = 2**24 - 1
 """Periods of the contract; as the end of a subscription: rolling."""
 MAX_PERIODS_BEHIND = 64
 """Earlier periods that a declaration bills by the way."""
+MAX_CHANGES = 256
+"""Changes of price after a period with which its price still counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cosim.errors import ProfileError
+from cosim.inputs.kept import located
 from cosim.prosumers.forecasting.model import ForecastModel, ForecastSetup
 from cosim.prosumers.forecasting.reports import Horizon, Reports
 from cosim.prosumers.profiles import load_window
@@ -147,7 +148,7 @@ class FromFile(ForecastModel):
         }
 
     def _place(self, path: str) -> Path:
-        return Path(path) if self.setup.folder is None else self.setup.folder / path
+        return located(path, self.setup.folder)
 
     def expect(self, reports: Reports, horizon: Horizon) -> FloatArray:
         """Read the window of the run.

@@ -36,6 +36,9 @@ def setUp():
             convert(0, uint256),
             convert(0, uint256),
             convert(0, uint256),
+            convert(0, uint256),
+            convert(0, uint256),
+            empty(bytes32),
         )
     )
     prover._in_any_state(local_market)

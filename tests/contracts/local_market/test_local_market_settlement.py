@@ -225,6 +225,7 @@ def test_account_that_cannot_pay_owes_and_repays_first(traded: MarketWorld) -> N
 def test_debt_is_repaid_out_of_the_next_sale(traded: MarketWorld) -> None:
     traded.market.send("neighbour", "withdraw", RICH)
     traded.report("neighbour", -1_000)
+    traded.market.send(SUPPLIER, "grantCredit", address("neighbour"), RETAIL)
     traded.open_window(2)
     traded.order("neighbour", True, 1_000, RETAIL, interval=2)
     traded.order("buyer", False, 1_000, RETAIL, interval=2)

@@ -8,6 +8,8 @@ from supply_world import DEPOSIT, SUPPLIER, TERMS, TOKENS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
+from cosim.mechanisms.supply_contract.model import SupplyContractModel
+from cosim.mechanisms.supply_contract.terms import MAX_CHANGES, MAX_PERIODS_BEHIND
 
 PRICE = TERMS.price_ueur_per_kwh
 BIG = 10**15
@@ -165,6 +167,47 @@ def test_late_bills_find_the_price_of_their_period(world: SupplyWorld) -> None:
     world.end_payment(5)
     bills = [world.pay("ann", period, "anyone").events[-1][1]["bill_ueur"] for period in range(6)]
     assert bills == [2 * p for p in (PRICE, 100_000, 200_000, 200_000, 400_000, 400_000)]
+
+
+@pytest.mark.parametrize("after", [MAX_CHANGES - 1, MAX_CHANGES])
+def test_price_lapses_with_too_many_after_it(world: SupplyWorld, after: int) -> None:
+    model = SupplyContractModel(TERMS)
+    for period in range(1, after + 1):
+        world.send(SUPPLIER, "setPrice", period, period)
+        model.set_price(world.block, True, period, period)
+    periods = [*range(5), after - 1, after, after + 1]
+    prices = [world.contract.get("priceOf", period) for period in periods]
+    assert prices == [model.price_of(period) for period in periods]
+    assert prices[0] == (PRICE if after < MAX_CHANGES else 0)
+    assert prices[1] == 1
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_bills_are_bounded_however_many_prices_there_are(world: SupplyWorld, ahead: bool) -> None:
+    """Prices set ahead, or after a bill that nobody paid: no deposit is stuck behind them."""
+    world.subscribe("ann", 1)
+    n = 4_000  # 2 243 gas each would be 9 million
+    for k in range(1, n + 1):
+        if not ahead:
+            world.start(k)
+        world.send(SUPPLIER, "setPrice", k + (0 if ahead else 1), k % 500_001)
+    world.end_payment(n if not ahead else 0)
+    done = world.pay("ann", 0, "anyone")
+    assert done.gas_used < 640_000
+    assert done.events[-1][1]["bill_ueur"] == 0  # lapsed: it is the supplier's loss
+    before = world.tokens("ann")
+    world.send("ann", "withdraw", address(meter_of("ann")))
+    assert world.tokens("ann") == before + DEPOSIT
+
+
+def test_a_declaration_of_the_most_unpaid_periods_fits_into_a_block(world: SupplyWorld) -> None:
+    world.subscribe("ann")
+    for k in range(1, 1_000):
+        world.send(SUPPLIER, "setPrice", k, k)
+    world.end(MAX_PERIODS_BEHIND)
+    done = world.declare("ann", MAX_PERIODS_BEHIND, 700)
+    assert [name for name, _ in done.events].count("PeriodPaid") == MAX_PERIODS_BEHIND
+    assert done.gas_used < 6_000_000
 
 
 # --- nobody can block anybody -----------------------------------------------------------------

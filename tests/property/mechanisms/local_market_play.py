@@ -43,6 +43,8 @@ ACCOUNTS = (*MEMBERS, SUPPLIER)
 STATE = "state"
 INTERVALS = range(5)
 START_UEUR = 500_000
+CREDIT_UEUR = {"ann": 400_000, "bob": 150_000, "cem": 30_000}
+"""Debts up to which the supplier lends, where it does; to one member it does not."""
 REVEAL_S, CHALLENGE_S = 60, 300
 SEALED_DEPOSIT_UEUR, CLEARING_BOND_UEUR = 30_000, 20_000
 PRICES = (0, 99_999, 150_001, 200_003, RETAIL, RETAIL + 7)
@@ -84,7 +86,11 @@ def charging() -> dict[str, Any]:
 
 @functools.cache
 def deployed(
-    pricing: PricingRule, form: ClearingForm, sealed: bool, charges: bool = False
+    pricing: PricingRule,
+    form: ClearingForm,
+    sealed: bool,
+    charges: bool = False,
+    lends: bool = False,
 ) -> MarketWorld:
     """Members with tokens, little of them deposited, so that some cannot pay."""
     world = MarketWorld(
@@ -95,6 +101,7 @@ def deployed(
         sealed_deposit=SEALED_DEPOSIT_UEUR,
         challenge_s=CHALLENGE_S,
         clearing_bond=CLEARING_BOND_UEUR,
+        notice=False,
         **(charging() if charges else {}),
     )
     for k in CHANGING.changes if charges else ():
@@ -114,18 +121,32 @@ def deployed(
     for account in ACCOUNTS:
         world.token.send("issuer", "mint", address(account), 10 * START_UEUR)
         world.token.send(account, "approve", world.market.address, 2**256 - 1)
-        world.market.send(account, "deposit", START_UEUR if account != SUPPLIER else 1_000)
+        world.market.send(account, "deposit", first_deposit_ueur(account, lends))
+    for account, limit in CREDIT_UEUR.items() if lends else ():
+        world.market.send(SUPPLIER, "grantCredit", address(account), limit)
     return world
+
+
+def first_deposit_ueur(account: str, lends: bool) -> int:
+    """What an account deposits: so little of the supplier's that it owes; with credit, more."""
+    if account == SUPPLIER:
+        return 2 * START_UEUR if lends else 1_000
+    return START_UEUR // 10 if lends else START_UEUR
 
 
 class LocalMarketPlay(RuleBasedStateMachine):
     """Contract and model side by side; the machine itself knows time and membership."""
 
     def open_market(
-        self, pricing: PricingRule, form: ClearingForm, sealed: bool, charges: bool = False
+        self,
+        pricing: PricingRule,
+        form: ClearingForm,
+        sealed: bool,
+        charges: bool = False,
+        lends: bool = False,
     ) -> None:
         self.pricing, self.form, self.sealed = pricing, form, sealed
-        self.world = deployed(pricing, form, sealed, charges)
+        self.world = deployed(pricing, form, sealed, charges, lends)
         self.snapshot = self.world.engine.snapshot()
         terms = MarketTerms(
             RETAIL,
@@ -139,10 +160,12 @@ class LocalMarketPlay(RuleBasedStateMachine):
             tariffs=CHANGING if charges else None,
         )
         self.model = LocalMarketModel(SUPPLIER, terms)
-        for account in MEMBERS:
-            self.model.deposit(account, START_UEUR)
-        self.model.deposit(SUPPLIER, 1_000)
+        for account in ACCOUNTS:
+            self.model.deposit(account, first_deposit_ueur(account, lends))
+        for account, limit in CREDIT_UEUR.items() if lends else ():
+            self.model.grant_credit(account, limit)
         self.valid = set(MEMBERS)
+        self.notice = (0, 0)
         self.secrets: dict[tuple[int, str], Order] = {}
         self.committed_at: dict[int, int] = {}
         self.trees: dict[int, tuple[tuple[int, ...], FillTree]] = {}
@@ -250,6 +273,9 @@ class LocalMarketPlay(RuleBasedStateMachine):
             assert self.world.free(account) == self.model.balance_of(account)
             assert market.get("debtOf", address(account)) == self.model.debt_of(account)
             assert market.get("claimOf", address(account)) == self.model.claim_of(account)
+            assert market.get("creditLimitOf", address(account)) == (
+                self.model.credit_limit_of(account)
+            )
         assert market.get("claimsTotal") == self.model.claims_total_ueur
         for interval in self.committed_at:
             assert market.get("potOf", interval) == self.model.pot_of(interval)

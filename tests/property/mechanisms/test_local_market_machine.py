@@ -82,12 +82,26 @@ class LocalMarketMachine(LocalMarketPlay):
 
     @rule(account=st.sampled_from(ACCOUNTS), share=st.sampled_from([0.3, 1.0, 1.1]))
     def withdraw(self, account: str, share: float) -> None:
-        amount = int(self.model.balance_of(account) * share)
+        amount, refusal = int(self.model.balance_of(account) * share), None
+        announced, until_s = self.notice
+        if account == SUPPLIER and (amount > announced or self.now <= until_s):
+            free = self.model.balance_of(SUPPLIER) - self.model.claims_total_ueur
+            refusal = "balance too low" if amount > max(free, 0) else "withdrawal not announced"
+        before = self.model.balance_of(account)
         self.both(
-            None,
+            refusal,
             lambda: self.world.market.send(account, "withdraw", amount),
             lambda: self.model.withdraw(account, amount),
         )
+        if account == SUPPLIER:
+            self.notice = (announced - before + self.model.balance_of(account), until_s)
+
+    @rule(amount=st.sampled_from([0, 1_000, 10**12, 2**256 - 1]))
+    def announce_withdrawal(self, amount: int) -> None:
+        self.world.market.send(SUPPLIER, "announceWithdrawal", amount)
+        until_s = self.now + ORDER_LEAD_S + STEP_S + METERING_S
+        self.notice = (min(amount, 2**128 - 1), until_s)
+        assert self.world.market.get("withdrawalNotice") == self.notice
 
     @rule(
         account=st.sampled_from(MEMBERS),
@@ -101,8 +115,7 @@ class LocalMarketMachine(LocalMarketPlay):
         refusal = self.order_window(interval)
         if self.sealed:
             if refusal is None and account not in self.valid:
-                poor = self.model.balance_of(account) < SEALED_DEPOSIT_UEUR
-                refusal = "balance too low" if poor else "not a member"
+                refusal = self.without_money(account) or "not a member"
             seal = self.seal(interval, order)
             if not self.has_place(interval, account):
                 self.secrets[interval, account] = order
@@ -120,6 +133,24 @@ class LocalMarketMachine(LocalMarketPlay):
             lambda: self.world.order(account, is_sell, energy, order.price_ueur_per_kwh, interval),
             lambda: self.model.place_order(interval, order),
         )
+
+    def without_money(self, account: str) -> str | None:
+        """Why an account cannot lock the deposit of a sealed order, if it cannot."""
+        lent = SEALED_DEPOSIT_UEUR - self.model.balance_of(account)
+        limit = self.model.credit_limit_of(account)
+        if lent <= 0:
+            return None
+        if not limit:
+            return "balance too low"
+        if self.model.debt_of(account) - self.model.claim_of(account) + lent > limit:
+            return "credit limit reached"
+        free = self.model.balance_of(SUPPLIER) - self.model.claims_total_ueur
+        return "supplier cannot lend" if lent > free else None
+
+    @rule(account=st.sampled_from(MEMBERS), limit=st.sampled_from([0, 80_000, 2**256 - 1]))
+    def grant_credit(self, account: str, limit: int) -> None:
+        self.world.market.send(SUPPLIER, "grantCredit", address(account), limit)
+        self.model.grant_credit(account, limit)
 
     @precondition(lambda self: self.sealed)
     @rule(
@@ -148,6 +179,7 @@ class LocalMarketMachine(LocalMarketPlay):
         form=st.sampled_from([*AUCTION_FORMS, ClearingForm.COMMITTED]),
         sealed=st.booleans(),
         charges=st.booleans(),
+        lends=st.booleans(),
         **ROUND,
     )
     def begin(
@@ -156,10 +188,11 @@ class LocalMarketMachine(LocalMarketPlay):
         form: ClearingForm,
         sealed: bool,
         charges: bool,
+        lends: bool,
         **first: Any,
     ) -> None:
         """A market of some kind, and its first interval."""
-        self.open_market(pricing, form, sealed, charges)
+        self.open_market(pricing, form, sealed, charges, lends)
         self.trading_round(**first)
 
     @rule(**ROUND)
@@ -369,11 +402,14 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule()
     def everybody_can_withdraw_what_is_free(self) -> None:
         snapshot = self.world.engine.snapshot()
+        self.world.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
+        self.world.at(self.now + ORDER_LEAD_S + STEP_S + METERING_S + 1)
         for account in ACCOUNTS:
             held = self.model.claims_total_ueur if account == SUPPLIER else 0
             amount = max(self.model.balance_of(account) - held, 0)
             self.world.market.send(account, "withdraw", amount)
         self.world.engine.restore(snapshot)
+        self.world.at(self.now)
 
 
 TestLocalMarket = LocalMarketMachine.TestCase

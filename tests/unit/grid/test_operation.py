@@ -302,3 +302,35 @@ def test_a_controller_out_of_service_or_at_the_feeding_bus_does_nothing(net, imp
     assert not isinstance(
         make_operated("fixed-point", grid.net).solve(powers[0][0], powers[1][0]), ControlledState
     )
+
+
+def test_a_tap_waits_as_long_as_it_is_told(net, imported) -> None:
+    """The second transformer's voltage falls for good, and its tap moves two intervals later."""
+    pp.control.DiscreteTapControl(net, 0, 0.99, 1.01)
+    pp.control.DiscreteTapControl(net, 1, 0.99, 1.01)
+    grid = imported(net)
+    loads = np.array([0.0, -0.12, -0.12, 0.0, -0.12, -0.12, -0.12, -0.12])
+    moved = {}
+    for waits in (0, 2):
+        engine = make_operated("fixed-point", grid.net, tap_waits=waits)
+        taps, outside = [], []
+        for k, load in enumerate(loads):
+            engine.begin(k)
+            p_mw = np.array([0.0, 0.0, load, load])
+            state = engine.solve(p_mw, 0.2 * p_mw)
+            batch = engine.solve_batch(np.stack([p_mw, p_mw]), 0.2 * np.stack([p_mw, p_mw]))
+            np.testing.assert_array_equal(batch.tap_pos[1], state.tap_pos)
+            assert state.at_rest
+            engine.settle(state)
+            again = engine.solve_again(p_mw, 0.2 * p_mw)
+            np.testing.assert_array_equal(again.tap_pos, state.tap_pos)
+            taps.append(state.tap_pos[1])
+            outside.append(bool(engine.waiting.waited[1]))
+        moved[waits] = np.array(taps), outside
+    at_once, later = moved[0][0], moved[2][0]
+    assert not any(moved[0][1])
+    assert at_once[1] != at_once[0]
+    # out of its band in 1 and 2, back in 3 by itself; again from 4 on, and the tap moves in 6
+    assert later[:6].tolist() == [later[0]] * 6
+    assert moved[2][1] == [False, True, True, False, True, True, False, False]
+    assert later[6] == later[7] == at_once[7]

@@ -83,7 +83,7 @@ def test_times_that_are_not_even_or_not_iso(tmp_path, times, words):
 
 def test_a_value_that_is_no_number_is_told_by_line(tmp_path):
     with pytest.raises(ProfileError, match=r"line 3 has a decimal comma \('0,5'\)") as caught:
-        read_profiles(written(tmp_path, QUARTERS[:2], ["0.5", '"0,5"']))
+        dict(read_profiles(written(tmp_path, QUARTERS[:2], ["0.5", '"0,5"'])))
     assert caught.value.field == "HH_p"
 
 

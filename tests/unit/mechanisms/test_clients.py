@@ -13,6 +13,7 @@ from cosim.errors import ContractRevert, EngineError
 from cosim.evm.accounts import accounts
 from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
+from cosim.mechanisms.flexibility_market.calling import CallingTerms
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
 from cosim.mechanisms.local_market.deploying import deploy_market
@@ -76,6 +77,7 @@ def market(engine: str) -> Market:
         chain,
         OPERATOR,
         BaselineTerms(),
+        CallingTerms(),
         token=token.address,
         local_market=local.address,
         dso=DSO,

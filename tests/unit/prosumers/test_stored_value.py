@@ -11,10 +11,10 @@ from cosim.devices.battery import Battery
 from cosim.prosumers.day_ahead import DayAhead, expected_mw
 from cosim.prosumers.planning import SURE, plan_storages, put_off_charging_mw
 from cosim.prosumers.retail_planning import RetailView
-from cosim.prosumers.stored_value import becomes_empty_first, stored_value
-from cosim.scenario.prosumers import Tariff
+from cosim.prosumers.stored_value import first_bounds, stored_value
+from cosim.scenario.tariff import Tariff, Tariffs
 
-TARIFF = Tariff(300_000, 80_000)
+TARIFF = Tariffs.constant(Tariff(300_000, 80_000))
 RETAIL, FEED_IN, WEAR = 300_000.0, 80_000.0, 30_000.0
 STEP_H = 1.0
 
@@ -59,7 +59,8 @@ def test_what_the_storage_reaches_first(
     soc_kwh: float, net_kw: tuple[float, ...], empties: bool
 ) -> None:
     soc = np.array([soc_kwh / 1_000])
-    assert becomes_empty_first(battery(), soc, coming(*net_kw), STEP_H).tolist() == [empties]
+    full, empty = first_bounds(battery(), soc, coming(*net_kw), STEP_H)
+    assert (empty < full).tolist() == [empties]
 
 
 def test_value_of_energy_in_a_storage_that_becomes_full() -> None:
@@ -77,6 +78,25 @@ def test_value_of_energy_in_a_storage_that_becomes_empty() -> None:
     assert value.charging_ueur_per_kwh == pytest.approx([WEAR * 1.72 - 0.72 * RETAIL])
     # a kWh that is discharged now is bought then
     assert value.discharging_ueur_per_kwh == pytest.approx([RETAIL])
+
+
+def test_later_energy_counts_at_the_prices_of_its_time() -> None:
+    none = np.zeros(3, dtype=np.int64)
+    day = Tariffs(np.array([200_000, 300_000, 400_000]), np.array([10, 20, 30]) * 1_000, none, none)
+    evening = stored_value(battery(), np.array([0.005]), coming(0, 0, -9), STEP_H, day)
+    assert evening.charging_ueur_per_kwh == pytest.approx([WEAR * 1.72 - 0.72 * 400_000])
+    assert evening.discharging_ueur_per_kwh == pytest.approx([400_000])
+    noon = stored_value(battery(), np.array([0.005]), coming(4, 4, -9), STEP_H, day)
+    assert noon.charging_ueur_per_kwh == pytest.approx([-20_000])
+    assert noon.discharging_ueur_per_kwh == pytest.approx([20_000 / 0.72 + WEAR * (1 + 1 / 0.72)])
+    # nothing within the day: as if it became full, at the next prices; and past the run's end
+    assert stored_value(
+        battery(), np.array([0.005]), coming(0, 0, 0), STEP_H, day
+    ).charging_ueur_per_kwh == pytest.approx([-10_000])
+    assert stored_value(
+        battery(), np.array([0.005]), coming(0, 0, -9), STEP_H, day.after(1, 9)
+    ).discharging_ueur_per_kwh == pytest.approx([400_000])
+    assert day.after(2, 9).retail.tolist() == [400_000]
 
 
 def test_storages_that_wear_out_are_dearer_than_throttling() -> None:

@@ -226,12 +226,14 @@ def write_result(
     market: bool = True,
     change: Callable[[TableWriter], None] | None = None,
     prosumers: dict[str, Any] | None = None,
+    valuation: dict[str, Any] | None = None,
     **manifest: Any,
 ) -> Path:
     """Write the result; ``change`` may add rows before the tables are closed."""
     writer = TableWriter(folder)
     given = scenario()
     given["prosumers"] = given.get("prosumers", {}) | (prosumers or {})
+    given["valuation"] = valuation or {}
     (writer.folder / "scenario.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
     pandapower.to_json(network(), str(writer.folder / "network.json"))
     for k in range(N_INTERVALS):

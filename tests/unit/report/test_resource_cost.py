@@ -79,6 +79,30 @@ def test_every_part_of_the_resource_cost(five: Results) -> None:
     assert compute_indicators(five).welfare_eur == pytest.approx(-cost.total_eur)
 
 
+@pytest.mark.parametrize("prices", [[WHOLESALE] * 5, [0.01, 0.02, 0.03, 0.04, 0.2]])
+def test_energy_counts_at_the_wholesale_price_of_its_interval(
+    another_result: Callable[..., Path], prices: list[float]
+) -> None:
+    """Only interval 4 imports; storages close at the mean."""
+    valuation = {"wholesale_eur_per_kwh": {"eur_per_kwh": prices}}
+    written = another_result(
+        change=fifth_interval, valuation=valuation, intervals=5, intervals_done=5
+    )
+    cost, table, mean = (
+        resource_cost(Results(written)),
+        money_table(Results(written)),
+        np.mean(prices),
+    )
+    assert cost.upstream_eur == pytest.approx(20 / 4 * prices[4])
+    assert cost.closing_eur == pytest.approx(0.5 * mean - 0.96 * 0.96 * max(mean - 0.03, 0))
+    read_kwh = np.array([-0.1, 1.501 - 0.7, 1.0 - 1.001, -0.05, -4.75])
+    assert table.amounts_eur[SUPPLIER]["wholesale"] == pytest.approx(read_kwh @ prices)
+    assert table.total_eur("wholesale") == pytest.approx(0.0, abs=1e-12)
+    inside = [role for role in ROLES if role != UPSTREAM]
+    together = sum(table.received_eur(role) + table.in_kind_eur[role] for role in inside)
+    assert together == pytest.approx(-cost.total_eur)
+
+
 def test_wear_and_discomfort_are_those_of_the_scenario(another_result: Callable[..., Path]) -> None:
     own = {
         "battery": {"wear_eur_per_kwh": 0.05},

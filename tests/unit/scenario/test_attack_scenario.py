@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from cosim.attacks.attackers import can_raise
 from cosim.attacks.deviations import Deviation
 from cosim.attacks.preparation import attacked_blocks, prepare_attack
 from cosim.errors import ScenarioError
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.metering.readings import Meters
+from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.scenario import Scenario, load_scenario
 from cosim.scenario.attack import Parties, parties
 
@@ -63,14 +65,47 @@ def deployment(*members: bool) -> Any:
     return SimpleNamespace(prosumers=prosumers, members=members)
 
 
+def refused(attack: dict[str, Any], **sections: Any) -> ScenarioError:
+    """Refusal of an attack, before there is a ledger."""
+    own = build(attack, **sections)
+    with pytest.raises(ScenarioError) as found:
+        prepare_prosumers(own, prepare_grid(own))
+    return found.value
+
+
 def test_who_is_named_must_trade() -> None:
-    attack = {"kind": "flexibility_default", "prosumers": ["b", "d"]}
-    with pytest.raises(ScenarioError, match="'d' is no connection point") as refused:
-        prepare_attack(build(attack), deployment(True, True, True))
-    assert refused.value.field == "attack.prosumers"
-    attack["prosumers"] = ["b"]
-    with pytest.raises(ScenarioError, match="'b' is not in the local market"):
-        prepare_attack(build(attack), deployment(True, False, True))
+    attack = {"kind": "flexibility_default", "prosumers": ["LV1.101 Bus 3", "d"]}
+    error = refused(attack)
+    assert error.field == "attack.prosumers"
+    assert error.problem == "'d' is no connection point"
+    three = {"participants": 3}
+    silent = {"kind": "silent_meter", "meters": [f"LV1.101 Bus {k}" for k in range(2, 8)]}
+    error = refused(silent, prosumers=three)
+    assert error.field == "attack.meters"
+    assert error.problem.endswith("is not in the local market")
+    assert error.remedy == "name somebody who trades there"
+
+
+def test_inc_dec_needs_something_to_plan_with() -> None:
+    # of 13 households one has neither PV with a battery nor consumption that can wait
+    error = refused({"kind": "inc_dec", "prosumers": ["LV1.101 Bus 6", "LV1.101 Bus 10"]})
+    assert error.field == "attack.prosumers"
+    assert error.problem.startswith("'LV1.101 Bus 10' has neither a storage nor consumption")
+    assert error.remedy is not None
+    assert "LV1.101 Bus 6," in error.remedy
+    nobody = {"battery": {"share_of_pv_owners": 0}, "deferral": {"share_of_power": 0}}
+    error = refused({"kind": "inc_dec", "prosumers": ["LV1.101 Bus 7"]}, prosumers=nobody)
+    assert error.remedy == (
+        "nobody has one: raise prosumers.battery.share_of_pv_owners, or name a battery"
+    )
+
+
+def test_who_can_plan_with_a_named_battery_is_let_in() -> None:
+    named = {"connection_point": "LV1.101 Bus 10", "battery": {"capacity_kwh": 5, "p_max_kw": 2}}
+    own = build({"kind": "inc_dec", "prosumers": ["LV1.101 Bus 10"]}, prosumers={"named": [named]})
+    population, _ = prepare_prosumers(own, prepare_grid(own))
+    able = dict(zip(population.names, can_raise(population).tolist(), strict=True))
+    assert able["LV1.101 Bus 10"]
 
 
 def test_without_the_section_everybody_is_honest() -> None:

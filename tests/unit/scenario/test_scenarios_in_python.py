@@ -44,7 +44,7 @@ def test_it_equals_the_one_of_a_file(small, tmp_path):
         ({"market": {"pricng": "mcafee"}}, "market.pricng", "did you mean 'pricing'?"),
         ({"grids": {}}, "grids", "did you mean 'grid'?"),
         ({"market": {"pricing": "mcaffee"}}, "market.pricing", "given: 'mcaffee'"),
-        ({"time": None}, "time", "valid dictionary"),
+        ({"time": None}, "time", "is no section of fields"),
         ({"market": {"metering_s": 600}}, "(top level)", "must not exceed time.step_s"),
     ],
 )

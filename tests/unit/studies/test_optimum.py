@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from cosim.prosumers.population import build_population
 from cosim.scenario import Scenario
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.studies.declaration import AS_GIVEN, StudyRun
-from cosim.studies.optimum import Optimum, Plant, central_optimum, injections, optimise
+from cosim.studies.optimum import Optimum, central_optimum, optimise
+from cosim.studies.optimum_plant import Plant, injections
 from cosim.studies.optimum_programme import Programme
 from cosim.studies.yardstick import Measured, measure
 
@@ -43,7 +45,7 @@ def line(limit_kw: float) -> Any:
 
 def solved(
     limit_kw: float,
-    wholesale: float,
+    wholesale: float | list[float],
     profiles: dict[str, list[float]],
     elements: tuple[Element, ...],
     capacity_kwh: float = 5.0,
@@ -65,9 +67,10 @@ def solved(
         HOUR_S,
         np.random.SeedSequence(1),
     )
-    programme = Programme(population, wholesale, voll, 1.0)
+    prices = np.broadcast_to(wholesale, len(next(iter(profiles.values())))).astype(float)
+    programme = Programme(population, prices, voll, 1.0)
     plant = Plant(FixedPointEngine(line(limit_kw)), Limits(), *injections(population))
-    return optimise(programme, plant, wholesale, 1.0, 12), programme
+    return optimise(programme, plant, prices, 1.0, 12), programme
 
 
 PV_AND_LOAD = (
@@ -105,6 +108,20 @@ def test_without_a_limit_nothing_is_done() -> None:
     found, _ = solved(100.0, 0.10, SUN_THEN_LOAD, PV_AND_LOAD)
     assert found.cost_eur == pytest.approx(-1.0 + 0.4, abs=1e-3)
     assert found.p_inject_mw[:, 0] == pytest.approx([0.010, -0.004], abs=1e-9)
+
+
+def test_energy_is_kept_for_a_dearer_hour() -> None:
+    # 5 of 10 kWh are stored at 0.05 and serve the load of 4 at 0.20 EUR/kWh, 1 is sold then
+    found, _ = solved(100.0, [0.05, 0.20], SUN_THEN_LOAD, PV_AND_LOAD)
+    assert found.cost_eur == pytest.approx(-5 * 0.05 - 1 * 0.20 + 10 * 0.03, abs=1e-3)
+    assert found.p_inject_mw[:, 0] == pytest.approx([0.005, 0.001], abs=1e-5)
+
+
+def test_negative_prices_are_refused() -> None:
+    prices = {"wholesale_eur_per_kwh": {"eur_per_kwh": [0.05, -0.01]}}
+    with pytest.raises(UserError, match="is negative in interval 1") as caught:
+        central_optimum(scenario(valuation=prices))
+    assert caught.value.field == "valuation.wholesale_eur_per_kwh"
 
 
 def test_what_cannot_be_served_is_cut_at_the_value_of_lost_load() -> None:
@@ -177,3 +194,21 @@ def test_a_run_is_measured_in_words_and_numbers() -> None:
     assert welfare.difference == pytest.approx(4.0 - one.welfare_eur)
     assert imported.difference == pytest.approx(-60.0 - one.imported_kwh)
     assert measure([run], {}) == ()
+
+
+def test_the_slack_voltage_is_that_of_each_interval(tmp_path: Path) -> None:
+    """The transformer carries so much current: 5 % more voltage takes 5 % more energy out."""
+    (tmp_path / "above.csv").write_text("time,vm_pu\n2016-05-24T11:00,1.0\n2016-05-24T11:15,1.05\n")
+    fields = scenario().model_dump(mode="json", exclude_unset=True)
+    fields["grid"]["slack_voltage"] = {"file": "above.csv"}
+    found = central_optimum(Scenario.of(fields, tmp_path / "scenario.yaml"))
+    assert found.within_limits
+    low, high = (
+        central_optimum(scenario(grid=fields["grid"] | {"slack_voltage": {"vm_pu": vm_pu}}))
+        for vm_pu in (1.0, 1.05)
+    )
+    out_mw = found.p_inject_mw.sum(axis=1)
+    expected = [low.p_inject_mw[0].sum(), high.p_inject_mw[1].sum()]
+    assert out_mw == pytest.approx(expected, rel=5e-4)
+    assert out_mw[1] / out_mw[0] == pytest.approx(1.05, rel=2e-3)
+    assert found.import_kwh == pytest.approx((low.import_kwh + high.import_kwh) / 2, rel=5e-4)

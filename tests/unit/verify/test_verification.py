@@ -28,7 +28,7 @@ from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.verify.files import check_bytes, check_files, check_tables
 from cosim.verify.ledger import check_events, check_receipts, check_state
-from cosim.verify.verification import verify
+from cosim.verify.verification import CHECKED, verify
 
 TABLES = tables_of()
 
@@ -64,12 +64,13 @@ def test_an_honest_result_passes(whole_result: Path) -> None:
     done = verify(whole_result)
     assert done.failed == []
     # nobody owes anything, and nobody is pivotal
-    empty = {"bilateral_trades", "debts", "flexibility_debts", "pivotal", "rebounds"}
+    debts = {"debts", "flexibility_debts", "storage_debts", "supply_debts"}
+    empty = debts | {"bilateral_trades", "pivotal", "rebounds"}
     assert {check.name for check in done.checks if not check.compared} == empty
     # these need another consensus, debts, tap controllers, or every round solved again, and have
     # tests of their own
-    elsewhere = {"reorganisations", "debts", "flexibility_debts", "margins", "pivotal"}
-    elsewhere |= {"bilateral_trades", "rebounds", "taps"}
+    elsewhere = debts | {"reorganisations", "margins", "pivotal", "rebounds", "taps"}
+    elsewhere |= {"bilateral_trades"}
     assert set(FORGED) == set(TABLES) - elsewhere
     flow = next(check for check in done.checks if check.name == "power flow")
     # another solver than the run's: close, but not the same numbers
@@ -193,12 +194,19 @@ def test_missing_and_additional_files_are_named(copied: Path) -> None:
         "tables/more.parquet: recorded 'not named in the manifest', recomputed 'a file'",
         "tables/names.parquet: recorded 'named or expected', recomputed 'no such file'",
     ]
-    assert "report.html: not hashed by the manifest, not checked" in check.notes
+    (copied / "tables" / "more.parquet").rename(copied / "tables" / "names.parquet")
+    (copied / "figures").mkdir()
+    (copied / "figures" / "map.svg").write_text("<svg/>")
+    check = check_files(Results(copied))
+    assert [str(one) for one in check.differences] == [
+        "figures/map.svg: recorded 'a file', recomputed 'nothing that a run writes'"
+    ]
+    (copied / "tables" / "names.parquet").unlink()
     assert {"files", "schemas", "names"} <= set(verify(copied, parts=LEDGER).failed)
 
 
-def test_what_only_the_hash_protects(copied: Path) -> None:
-    """The list in docs/verify.md: a forger of these cells changes no outcome, and is not caught."""
+def test_what_only_the_hash_and_the_rerun_protect(copied: Path) -> None:
+    """The list in docs/verify.md: cells that no other means recompute."""
     path = copied / "tables" / "transactions.parquet"
     frame = pq.read_table(path).to_pandas()
     forged, created = pq.read_table(path), frame.index[frame["to"].isna()]
@@ -221,9 +229,16 @@ def test_what_only_the_hash_protects(copied: Path) -> None:
     value[int(between.index[between["round"] < last][0])] += 0.001
     place = checks.column_names.index("value")
     rewrite(path, checks.set_column(place, checks.schema.field(place), [value]))
-    assert verify(copied).failed == ["files"]
+    assert verify(copied, parts=CHECKED).failed == ["files"]
     hash_again(copied)
-    assert verify(copied).failed == []
+    done = verify(copied)
+    assert done.failed == ["rerun"]
+    named = {(one.table, one.column) for one in done.checks[-1].differences}
+    assert named == {
+        ("transactions", "gas_limit"),
+        ("transactions", "sent_at_s"),
+        ("grid_checks", "value"),
+    }
 
 
 def test_py_evm_replays_the_same(whole_result: Path) -> None:

@@ -64,7 +64,9 @@ def graph_text(results: Results) -> str:
 
 
 def pair_tiles(results: Results) -> list[Tile]:
-    """Return tiles of bilateral trades."""
+    """Return tiles of bilateral trades, if pairs cleared the run."""
+    if not clears_by_pairs(results):
+        return []
     sums = pair_sums(results)
     fees = f"after {number(sums['pair_fees_eur'], 'EUR', 2)} of fees, and penalties"
     return [
@@ -75,6 +77,11 @@ def pair_tiles(results: Results) -> list[Tile]:
         ),
         Tile("Gain of the pairs", f"by limit price, {fees}", number(sums["pair_gain_eur"], "EUR")),
     ]
+
+
+def pairs_charts(results: Results) -> list[Chart]:
+    """Return the chart of bilateral trades, if pairs cleared the run."""
+    return [pairs_chart(results)] if clears_by_pairs(results) else []
 
 
 def pairs_chart(results: Results) -> Chart:

@@ -11,7 +11,7 @@ from receipts import receipts_of
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert
 from cosim.evm.accounts import accounts
-from cosim.evm.engine import Receipt, create_engine
+from cosim.evm.engine import ZERO_ADDRESS, Receipt, create_engine
 from cosim.mechanisms.community_storage.accounts import StorageAccount
 from cosim.mechanisms.community_storage.client import CommunityStorage, StorageReading
 from cosim.mechanisms.community_storage.model import Nominated
@@ -82,6 +82,7 @@ def played(engine: str) -> Story:
         loss_limit_wh=100,
         retail_price_ueur_per_kwh=300_000,
         feed_in_price_ueur_per_kwh=80_000,
+        prices=ZERO_ADDRESS,
         order_lead_s=LEAD_S,
         gate_closure_s=GATE_S,
     )

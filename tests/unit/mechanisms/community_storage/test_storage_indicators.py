@@ -89,6 +89,7 @@ def test_indicators(shared: Results) -> None:
         "storage_discharged_kwh": 1.0,
         "storage_loss_kwh": 0.12,
         "storage_billed_eur": pytest.approx(500e-6),
+        "storage_debts_eur": 0.0,
         "self_consumption_without_storage": pytest.approx(0.1),
         "self_sufficiency_without_storage": pytest.approx(0.1),
     }

@@ -1,25 +1,23 @@
-"""Prices by parts and over time: windows, files, the contract's integers, and what is refused."""
+"""Prices by parts and over time: the contract's integers, and what is refused."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cosim.errors import ProfileError, ScenarioError
+from cosim.errors import ScenarioError
+from cosim.inputs.prices import PriceValues, TimesOfUse
 from cosim.mechanisms.local_market.model import LocalMarketModel, charges_ueur, settle_reading
 from cosim.mechanisms.local_market.orders import Order, Reading
-from cosim.mechanisms.local_market.prices import PriceFile, PriceWindow, TimesOfUse, price_series
 from cosim.mechanisms.local_market.pricing import PricingRule
-from cosim.mechanisms.local_market.tariffs import fixed_tariff, tariffs_of, with_values
+from cosim.mechanisms.local_market.tariffs import tariffs_of, with_values
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.scenario import Scenario, load_scenario
 from cosim.scenario.tariff import Tariff, Tariffs
 
-FRIDAY = datetime(2016, 5, 27)
 EVENING = {"begins": "17:00", "ends": "21:00", "days": "workdays", "eur_per_kwh": 0.30}
 NIGHT = {"begins": "23:00", "ends": "05:00", "eur_per_kwh": 0.06}
 TIMES = TimesOfUse(windows=(EVENING, NIGHT), otherwise_eur_per_kwh=0.15)
@@ -30,86 +28,6 @@ def scenario(tmp_path: Path | None = None, intervals: int = 8, **market: Any) ->
     if tmp_path is not None:
         made._file = tmp_path / "scenario.yaml"
     return made
-
-
-def test_times_of_use_by_hour_and_day() -> None:
-    """Friday and Saturday, hour by hour."""
-    prices = price_series(TIMES, FRIDAY, 48, 3600, None)
-    friday, saturday = prices[:24], prices[24:]
-    assert friday[[0, 4, 5, 16, 17, 20, 21, 22, 23]].tolist() == [
-        0.06, 0.06, 0.15, 0.15, 0.30, 0.30, 0.15, 0.15, 0.06,
-    ]  # fmt: skip
-    assert saturday[[4, 17, 20, 23]].tolist() == [0.06, 0.15, 0.15, 0.06]
-    assert (friday == 0.30).sum() == 4
-    assert (saturday == 0.30).sum() == 0
-
-
-def test_a_window_within_an_interval_counts_as_long_as_it_holds() -> None:
-    short = PriceWindow(begins="10:07", ends="10:22", eur_per_kwh=1.0)
-    times = TimesOfUse(windows=(short,), otherwise_eur_per_kwh=0.1)
-    found = price_series(times, FRIDAY.replace(hour=10), 3, 900, None)
-    assert found == pytest.approx([(7 * 0.1 + 8) / 15, (7 + 8 * 0.1) / 15, 0.1])
-    assert found[2] == 0.1
-
-
-def test_the_first_window_counts() -> None:
-    whole = {"eur_per_kwh": 0.2}
-    first = TimesOfUse(windows=(NIGHT, whole), otherwise_eur_per_kwh=9)
-    assert price_series(first, FRIDAY, 24, 3600, None)[[4, 5]].tolist() == [0.06, 0.2]
-    second = TimesOfUse(windows=(whole, NIGHT), otherwise_eur_per_kwh=9)
-    assert set(price_series(second, FRIDAY, 24, 3600, None)) == {0.2}
-
-
-@pytest.mark.parametrize("clock", ["6:00", "24:30", "12.00", "", "25:00"])
-def test_what_is_no_clock_time(clock: str) -> None:
-    with pytest.raises(ValueError, match="no clock time"):
-        TimesOfUse(windows=({"begins": clock, "eur_per_kwh": 1},), otherwise_eur_per_kwh=1)
-
-
-def spot(tmp_path: Path, rows: list[str]) -> PriceFile:
-    (tmp_path / "spot.csv").write_text("time,price\n" + "\n".join(rows) + "\n")
-    return PriceFile(file="spot.csv", column="price", unit="EUR/MWh", added_eur_per_kwh=0.02)
-
-
-HOURS = [f"2016-05-27 {hour:02d}:00,{10 * hour - 20}" for hour in range(6)]
-
-
-def test_hourly_prices_hold_over_quarters(tmp_path: Path) -> None:
-    """-20, -10, 0 ... EUR/MWh and 0.02 EUR/kWh on top."""
-    price = spot(tmp_path, HOURS)
-    start = datetime(2016, 5, 27, 1, 30)
-    found = price_series(price, start, 7, 900, tmp_path)
-    np.testing.assert_allclose(found, [0.01, 0.01, 0.02, 0.02, 0.02, 0.02, 0.03])
-
-
-def test_over_longer_intervals_the_mean_counts(tmp_path: Path) -> None:
-    found = price_series(spot(tmp_path, HOURS), FRIDAY, 3, 7200, tmp_path)
-    np.testing.assert_allclose(found, [0.005, 0.025, 0.045])
-
-
-@pytest.mark.parametrize(
-    ("start", "intervals", "column", "text"),
-    [
-        (datetime(2016, 5, 26, 23, 45), 4, "price", "does not hold the run"),
-        (datetime(2016, 5, 27, 5, 0), 5, "price", "does not hold the run"),
-        (datetime(2016, 5, 27, tzinfo=UTC), 4, "price", "says a zone"),
-        (FRIDAY, 4, "spot", "has no column 'spot'; it has time, price"),
-    ],
-)
-def test_files_that_do_not_fit(
-    tmp_path: Path, start: datetime, intervals: int, column: str, text: str
-) -> None:
-    price = spot(tmp_path, HOURS).model_copy(update={"column": column})
-    with pytest.raises(ProfileError, match=text) as caught:
-        price_series(price, start, intervals, 900, tmp_path)
-    assert caught.value.remedy
-    assert Path(caught.value.file or "") == tmp_path / "spot.csv"
-
-
-def test_a_file_that_is_missing(tmp_path: Path) -> None:
-    price = PriceFile(file="nowhere.csv", column="price", unit="ct/kWh")
-    with pytest.raises(ProfileError, match="does not exist"):
-        price_series(price, FRIDAY, 1, 900, tmp_path)
 
 
 def test_two_numbers_mean_what_they_meant() -> None:
@@ -139,8 +57,6 @@ def test_changes_are_where_any_part_changes() -> None:
     assert tariffs.highest_retail_ueur_per_kwh == 390_000
     assert tariffs.base.retail_price_ueur_per_kwh == 150_000
     assert tariffs.at(10**6) == tariffs.at(95)
-    with pytest.raises(ScenarioError, match="goes by one retail and one feed-in price"):
-        fixed_tariff(scenario(intervals=96, **market), "attack")
 
 
 @pytest.mark.parametrize(
@@ -194,8 +110,13 @@ def test_sections_that_contradict_themselves(market: dict[str, Any], text: str) 
 
 def test_a_scenario_written_out_is_the_same(tmp_path: Path) -> None:
     """With parts the number that they replace is left out; files become values."""
-    price = spot(tmp_path, [f"2016-05-24 {hour:02d}:00,{100 + hour}" for hour in range(6)])
-    given = scenario(tmp_path, retail={"energy": price.model_dump(), "network": 0.09}, feed_in=0.05)
+    rows = [f"2016-05-24 {hour:02d}:00,{100 + hour}" for hour in range(6)]
+    (tmp_path / "spot.csv").write_text("time,price\n" + "\n".join(rows) + "\n")
+    spot = {"file": "spot.csv", "column": "price", "unit": "EUR/MWh"}
+    energy = spot | {"added_eur_per_kwh": 0.02}
+    given = scenario(tmp_path, retail={"energy": energy, "network": 0.09}, feed_in=0.05)
+    given = given.replace(valuation={"wholesale_eur_per_kwh": spot})
+    given._file = tmp_path / "scenario.yaml"
     resolved = with_values(given)
     (tmp_path / "spot.csv").unlink()
     file = tmp_path / "written.yaml"
@@ -204,7 +125,13 @@ def test_a_scenario_written_out_is_the_same(tmp_path: Path) -> None:
     assert read == resolved
     assert "retail_eur_per_kwh" not in file.read_text()
     assert tariffs_of(read).retail.tolist() == [210_000] * 4 + [211_000] * 4
+    assert read.valuation.wholesale_eur_per_kwh == PriceValues(
+        eur_per_kwh=(0.1,) * 4 + (0.101,) * 4
+    )
     assert with_values(scenario()) == scenario()
+    short = scenario().replace(valuation={"wholesale_eur_per_kwh": {"eur_per_kwh": [0.1]}})
+    with pytest.raises(ScenarioError, match="prices of 1 intervals"):
+        with_values(short)
 
 
 def test_settlement_at_the_prices_of_the_interval() -> None:

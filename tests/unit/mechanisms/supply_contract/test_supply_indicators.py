@@ -47,6 +47,7 @@ def test_bills_add_up(tmp_path: Path) -> None:
         "supply_billed_kwh": pytest.approx(4.0),
         "supply_bill_eur": pytest.approx(1.2),
         "supply_above_deposit_eur": pytest.approx(0.25),
+        "supply_debts_eur": 0.0,
         "supply_estimated_share": pytest.approx(0.25),
     }
 

@@ -138,6 +138,7 @@ def price_series(
     intervals: int,
     step_s: int,
     folder: Path | None,
+    field: str,
 ) -> FloatArray:
     """Return a price in every interval.
 
@@ -150,6 +151,8 @@ def price_series(
         Number and length of the intervals. [-, s]
     folder : Path or None
         Which files are relative to.
+    field : str
+        Of the scenario, for errors.
 
     Returns
     -------
@@ -168,7 +171,7 @@ def price_series(
         if len(price.eur_per_kwh) < intervals:
             raise ScenarioError(
                 f"has prices of {len(price.eur_per_kwh)} intervals, and the run has {intervals}",
-                field="market",
+                field=field,
                 remedy="give one of each interval, or set time.intervals to as many",
             )
         return np.array(price.eur_per_kwh[:intervals])

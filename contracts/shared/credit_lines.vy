@@ -1,0 +1,77 @@
+# pragma version 0.4.3
+"""
+@title Credit lines of the supplier
+@license Apache-2.0
+@notice Up to a limit that the supplier agreed to, an account may promise more than its free balance
+        holds.
+@dev The supplier lends the difference out of its own free balance at the moment of the promise, so
+     that whoever is promised money is paid in tokens that are here, and the supplier alone carries
+     the risk. What is lent is a due like any other (supplier_dues.vy): it is repaid first out of
+     whatever the account receives. Bills for energy that was drawn may leave a debt above the limit;
+     then no order is taken any more.
+@custom:units amounts in µEUR
+"""
+
+import escrow_accounts as accounts
+import refusals
+import supplier_dues as dues
+
+uses: accounts
+uses: dues
+
+_credit_limit_of: HashMap[address, uint256]
+
+event CreditGranted:
+    account: indexed(address)
+    limit_ueur: uint256
+
+
+@external
+@nonreentrant
+def grantCredit(account: address, limit_ueur: uint256):
+    """
+    @notice Agree to the debt up to which an account may promise money that it does not have. The
+            supplier only; what is lent already stays lent.
+    """
+    refusals._require(msg.sender == dues.SUPPLIER, "not the supplier")
+    self._credit_limit_of[account] = limit_ueur
+    log CreditGranted(account=account, limit_ueur=limit_ueur)
+
+
+@external
+@view
+def creditLimitOf(account: address) -> uint256:
+    """
+    @return Debt up to which the supplier lends to an account
+    @custom:units µEUR
+    """
+    return self._credit_limit_of[account]
+
+
+@internal
+def _lock(account: address, amount_ueur: uint256):
+    """
+    @dev Take an amount out of an account's free balance, and lend it what is missing.
+    """
+    free: uint256 = dues._available(account)
+    if amount_ueur > free:
+        self._lend(account, amount_ueur - free)
+    elif free == 0:
+        # there is nothing to lock, but who owes too much trades no more; who owes has nothing free
+        refusals._require(
+            dues._debt(account) <= self._credit_limit_of[account], "credit limit reached"
+        )
+    accounts._debit(account, amount_ueur)
+
+
+@internal
+def _lend(account: address, amount_ueur: uint256):
+    limit: uint256 = self._credit_limit_of[account]
+    refusals._require(limit != 0, "balance too low")
+    before: int256 = dues._dues_of[account]
+    after: int256 = before + convert(amount_ueur, int256)
+    refusals._require(convert(max(after, 0), uint256) <= limit, "credit limit reached")
+    refusals._require(amount_ueur <= dues._available(dues.SUPPLIER), "supplier cannot lend")
+    accounts._debit(dues.SUPPLIER, amount_ueur)
+    accounts._credit(account, amount_ueur)
+    dues._note(account, before, after)

@@ -1,0 +1,183 @@
+"""Accounts of the local market, played again by the exact model from calldata alone.
+
+Deposits, orders, clearings and readings of the replayed chain go through
+:class:`cosim.mechanisms.local_market.model.LocalMarketModel` in the order of the chain: what every
+account owes after each of them, and whether money suffices for an order, follows without asking
+the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cosim.chain.roles import ROLES
+from cosim.errors import ContractRevert
+from cosim.evm.abi import pack
+from cosim.evm.accounts import accounts
+from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.model import LocalMarketModel
+from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.replay.findings import Check
+from cosim.replay.history import History, Sent
+from cosim.replay.replay import address
+
+MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
+OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
+"""Refusals that only the accounts decide."""
+
+
+def check_accounts(history: History) -> Check:
+    """Compare dues after every transaction, refusals for want of money, and credit lines."""
+    method = "deposits, orders, clearings and readings played again by the exact model"
+    check, played = Check("accounts", method), _Accounts(history)
+    refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
+    for position, sent in enumerate(history.sent):
+        if sent.call.contract not in (MARKET, SETTLEMENT):
+            continue
+        refused = sent.refused_with
+        if refused is not None and refused not in refusals:
+            continue
+        row = f"transaction {position}, {sent.call.method} of {sent.sender}"
+        check.equal("transactions", row, "refused with", refused, played.play(position, sent))
+        said = {
+            played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
+            for event in history.logged(position)
+            if event.name == "DuesChanged"
+        }
+        check.equal("events", row, "dues_ueur", said, played.changed)
+    _check_credit(history, check)
+    return check
+
+
+def _check_credit(history: History, check: Check) -> None:
+    """Compare the credit lines that the supplier agreed to with the scenario's."""
+    terms, names = MarketTerms.of(history.scenario), history.participants.prosumer_of
+    said = {
+        event.arguments["account"]: event.arguments["limit_ueur"]
+        for event in history.of(MARKET, "CreditGranted")
+    }
+    joined = {event.arguments["account"] for event in history.of(MARKET, "MemberJoined")}
+    due = joined & set(names) if terms.credit_limit_ueur is not None else set()
+    for account in sorted({*said, *due}):
+        limit = terms.credit_limit_ueur if account in due else None
+        check.equal("events", f"account {account}", "limit_ueur", said.get(account), limit)
+
+
+class _Accounts:
+    """The model with the chain's accounts, by connection point, or address where there is none.
+
+    Attributes
+    ----------
+    changed : dict of str to int
+        Dues that the last transaction changed. [µEUR]
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._names = history.participants.prosumer_of
+        roles = accounts(history.scenario.seed, ROLES)
+        self._dso, self._state = roles["DSO"].hex, roles["state"].hex
+        terms = MarketTerms.of(history.scenario)
+        self.model = LocalMarketModel(roles["supplier"].hex, terms)
+        self.changed: dict[str, int] = {}
+
+    def play(self, position: int, sent: Sent) -> str | None:
+        """Play a transaction; return the text of its refusal, None if there is none."""
+        played = _PLAYED.get(sent.call.method)
+        account = self._account(position, sent)
+        before, self.changed = self.model.dues.get(account, 0), {}
+        if played is None:
+            return None
+        if sent.call.contract == SETTLEMENT and self.model.form is ClearingForm.BILATERAL:
+            self._match(sent)
+        try:
+            played(self, account, sent, sent.call.arguments)
+        except ContractRevert as error:
+            return error.text
+        if (dues := self.model.dues.get(account, 0)) != before:
+            self.changed = {account: dues}
+        return None
+
+    def name_of(self, account: str) -> str:
+        """Return the connection point of an address, or the address."""
+        return self._names.get(account, account)
+
+    def _match(self, sent: Sent) -> None:
+        """Match the orders of an interval that is settled: until then matchings may improve."""
+        interval = sent.call.arguments.get("interval")
+        if isinstance(interval, int) and self.model.clearing(interval) is None:
+            self.model.match(interval)
+
+    def _account(self, position: int, sent: Sent) -> str:
+        """Return whose accounts a transaction changes."""
+        if sent.call.method in ("report", "settleSilent"):
+            for event in self._history.logged(position):
+                if event.name == "MeterReported":
+                    return self.name_of(event.arguments["account"])
+        if sent.call.method == "releaseBond":
+            committed = self.model.committed_clearing(sent.argument("interval"))
+            if committed is not None:
+                return committed.committer
+        return self.name_of(sent.sender)
+
+    def order(self, account: str, said: Mapping[str, Any]) -> Order:
+        """Order in a transaction."""
+        price = said["price_ueur_per_kwh"]
+        return Order(account, said["is_sell"], said["energy_wh"], price)
+
+    def reveal(self, account: str, sent: Sent) -> None:
+        """Reveal an order under the hash of what is shown."""
+        said: Mapping[str, Any] = sent.call.arguments
+        order = self.order(account, said)
+        shown = (order.is_sell, order.energy_wh, order.price_ueur_per_kwh, said["salt"])
+        commitment = keccak(pack(said["interval"], address(sent.sender), *shown))
+        self.model.reveal_order(said["interval"], order, commitment)
+
+    def commit(self, account: str, said: Mapping[str, Any]) -> None:
+        """Commit to a clearing."""
+        prices = (said["buy_price_ueur_per_kwh"], said["sell_price_ueur_per_kwh"])
+        self.model.commit_clearing(
+            said["interval"], account, said["root"], *prices, said["volume_wh"]
+        )
+
+    def claim(self, said: Mapping[str, Any]) -> None:
+        """Claim a fill."""
+        name = self.name_of("0x" + said["account"].hex())
+        self.model.claim_fill(said["interval"], name, said["filled_wh"], said["proof"])
+
+    def pass_on(self) -> None:
+        """Pass charges on."""
+        self.model.pass_on_charges(self._dso, self._state)
+
+    def grant(self, said: Mapping[str, Any]) -> None:
+        """Agree to a credit line."""
+        name = self.name_of("0x" + said["account"].hex())
+        self.model.grant_credit(name, said["limit_ueur"])
+
+
+_Play = Callable[[_Accounts, str, Sent, Mapping[str, Any]], object]
+
+_PLAYED: Mapping[str, _Play] = {
+    "deposit": lambda a, who, _, said: a.model.deposit(who, said["amount_ueur"]),
+    "withdraw": lambda a, who, _, said: a.model.withdraw(who, said["amount_ueur"]),
+    "collectClaim": lambda a, who, *_: a.model.collect_claim(who),
+    "grantCredit": lambda a, _, __, said: a.grant(said),
+    "placeOrder": lambda a, who, _, said: a.model.place_order(said["interval"], a.order(who, said)),
+    "commitOrder": lambda a, who, _, said: a.model.commit_order(
+        said["interval"], who, said["commitment"]
+    ),
+    "revealOrder": lambda a, who, sent, _: a.reveal(who, sent),
+    "clear": lambda a, _, __, said: a.model.clear(said["interval"]),
+    "clearVerified": lambda a, _, __, said: a.model.clear(said["interval"]),
+    "commitClearing": lambda a, who, _, said: a.commit(who, said),
+    "challengeClearing": lambda a, who, _, said: a.model.challenge_clearing(said["interval"], who),
+    "releaseBond": lambda a, _, __, said: a.model.release_bond(said["interval"]),
+    "claimFill": lambda a, _, __, said: a.claim(said),
+    "report": lambda a, who, _, said: a.model.report(said["interval"], who, said["net_wh"]),
+    "settleSilent": lambda a, who, _, said: a.model.settle_silent(said["interval"], who),
+    "passOnCharges": lambda a, *_: a.pass_on(),
+}
+"""Methods by what they do in the model; others move no money."""
