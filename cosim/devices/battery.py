@@ -36,6 +36,11 @@ class BatterySettings(Model):
     )
     soc_initial: Fraction = Field(0.5, description="state of charge at the start [-]")
     soc_min: Fraction = Field(0.05, description="least state of charge [-]")
+    soc_end: Fraction | None = Field(
+        None,
+        description="state of charge that is wanted at the end of the run (docs/prosumers.md); "
+        "default: none [-]",
+    )
     wear_eur_per_kwh: NonNegative = Field(
         0.03, description="wear of each kWh charged, and again of each discharged [EUR/kWh]"
     )
@@ -49,6 +54,8 @@ class BatterySettings(Model):
     def _initial_above_minimum(self) -> BatterySettings:
         if self.soc_initial < self.soc_min:
             raise ValueError("soc_initial must not be below soc_min")
+        if self.soc_end is not None and self.soc_end < self.soc_min:
+            raise ValueError("soc_end must not be below soc_min")
         return self
 
 
@@ -105,7 +112,20 @@ class Battery(Storage):
             trades=settings.mode == "arbitrage",
             keeps_headroom=settings.mode == "keep_headroom",
             wear_ueur_per_kwh=ueur_from_eur(settings.wear_eur_per_kwh),
+            soc_end_mwh=_wanted_at_end(capacity_mwh, settings, own),
         )
+
+
+def _wanted_at_end(
+    capacity_mwh: FloatArray, settings: BatterySettings, own: Mapping[int, Model]
+) -> FloatArray | None:
+    """Return the stored energy wanted at the end of the run, NaN where none is. [MWh]"""
+    share = np.full(len(capacity_mwh), np.nan if settings.soc_end is None else settings.soc_end)
+    for i, battery in own.items():
+        if (given := getattr(battery, "soc_end", None)) is not None:
+            share[i] = given
+    wanted_mwh = np.where(capacity_mwh > 0, capacity_mwh * share, np.nan)
+    return None if np.isnan(wanted_mwh).all() else wanted_mwh
 
 
 def _take_published(

@@ -24,6 +24,9 @@ class Storage(Device):
     ----------
     capacity_mwh, soc_min_mwh, soc_initial_mwh : (n,) float
         Most, least and first stored energy. [MWh]
+    soc_end_mwh : (n,) float, optional
+        Stored energy that is wanted at the end of the run, NaN where none is; default: nowhere.
+        [MWh]
     p_max_mw : (n,) float
         Rating in both directions. [MW]
     charge_efficiency, discharge_efficiency : (n,) float
@@ -51,6 +54,7 @@ class Storage(Device):
     trades: bool = False
     keeps_headroom: bool = False
     wear_ueur_per_kwh: int = 30_000
+    soc_end_mwh: FloatArray | None = None
 
     column_roles: ClassVar[tuple[Role, ...]] = ("storage", "")
     has_profile: ClassVar[bool] = False

@@ -18,6 +18,7 @@ from cosim.messages import BidsMessage, Extras
 from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
 from cosim.prosumers.community_battery import nominate_wh
+from cosim.prosumers.end_of_run import toward_end
 from cosim.prosumers.flexibility import Outcomes
 from cosim.prosumers.followers import Followers
 from cosim.prosumers.forecasts import Forecasts
@@ -173,7 +174,9 @@ class Bidders:
         later = self.tariffs.after(interval, self.price_forecast.slots)
         retail = retail_view(self.tariffs, interval, self.price_forecast.slots)
         coming = partial(f.day_ahead.coming_mw, interval)
-        plans = plan_storages(storages, socs, inflexible_mw, step_h, prices, retail, coming)
+        left = len(f.generated_mw) - 1 - interval
+        bound = [toward_end(storage, left, step_h) for storage in storages]
+        plans = plan_storages(bound, socs, inflexible_mw, step_h, prices, retail, coming)
         put_off = np.where(nobody, 0.0, deferrable + recovery)
         plan, held = plan_consumption(
             plans, deferral, put_off, inflexible_mw, step_h, prices, retail
@@ -188,7 +191,7 @@ class Bidders:
         order_wh[self._at_shared] = price[self._at_shared] = 0
         reaches = [
             Reach.of(storage, own, soc, step_h, coming(), later)
-            for storage, own, soc in zip(storages, plans, socs, strict=True)
+            for storage, own, soc in zip(bound, plans, socs, strict=True)
         ]
         lower = lowering(
             np.where(nobody, 0.0, f.throttleable_mw[interval]),

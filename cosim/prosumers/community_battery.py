@@ -54,6 +54,7 @@ def with_shared_battery(population: Population, shared: SharedBattery) -> Popula
         discharge_efficiency=_set(
             own.discharge_efficiency, i, shared.discharge_permille / _PERMILLE
         ),
+        soc_end_mwh=None if own.soc_end_mwh is None else _set(own.soc_end_mwh, i, np.nan),
     )
     return population.replaced(replace(load, p_mw=p_mw), battery)
 

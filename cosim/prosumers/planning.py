@@ -91,9 +91,43 @@ def plan_storages(
                     storage, soc_mwh, plan.firm_p_mw, step_h, expected_ueur_per_kwh(), coming_mw()
                 )
                 plan = replace(plan, firm_p_mw=power, planned_p_mw=power)
+        plan = keep_within(storage, soc_mwh, plan, step_h)
         p_inflexible_mw = p_inflexible_mw - plan.firm_p_mw
         plans.append(plan)
     return plans
+
+
+def keep_within(
+    storage: Storage, soc_mwh: FloatArray, plan: StoragePlan, step_h: float
+) -> StoragePlan:
+    """Return a plan that brings stored energy back between its bounds, at the rating's pace.
+
+    Only towards an end of the run with a wanted state of charge do bounds leave it outside
+    (:func:`cosim.prosumers.end_of_run.toward_end`); what it takes is done without a trade.
+
+    Parameters
+    ----------
+    storage : Storage
+    soc_mwh : (n,) float
+        Stored energy. [MWh]
+    plan : StoragePlan
+    step_h : float
+        Step length. [h]
+    """
+    if storage.soc_end_mwh is None:
+        return plan
+    missing_mwh = np.maximum(storage.soc_min_mwh - soc_mwh, 0.0)
+    beyond_mwh = np.maximum(soc_mwh - storage.capacity_mwh, 0.0)
+    charge_mw = np.minimum(missing_mwh / (storage.charge_efficiency * step_h), storage.p_max_mw)
+    discharge_mw = np.minimum(
+        beyond_mwh * (storage.discharge_efficiency / step_h), storage.p_max_mw
+    )
+
+    def kept(power_mw: FloatArray) -> FloatArray:
+        raised = np.where(missing_mwh > 0, np.maximum(power_mw, charge_mw), power_mw)
+        return np.where(beyond_mwh > 0, np.minimum(raised, -discharge_mw), raised)
+
+    return replace(plan, firm_p_mw=kept(plan.firm_p_mw), planned_p_mw=kept(plan.planned_p_mw))
 
 
 def joint_plan(plans: Sequence[StoragePlan]) -> StoragePlan:

@@ -20,6 +20,7 @@ import numpy as np
 from cosim.devices import catalogue
 from cosim.devices.catalogue import columns_of
 from cosim.devices.device import Role
+from cosim.devices.storage import Storage
 from cosim.report.indicator import ratio
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, WH_PER_MWH, FloatArray
@@ -105,6 +106,34 @@ def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
             case _:
                 found[device.kind] = {"consumed": taken}
     return found
+
+
+def stored_kwh(results: Results) -> dict[str, float | None]:
+    """Return stored energy of all storages at the start and the end of a run. [kWh]
+
+    Returns
+    -------
+    dict of str to float
+        ``start`` and ``end``; ``missed``: by how much those with a wanted end differ from it, each
+        positive; None where none is wanted.
+    """
+    frame = results.frame("storages")
+    rows = results.frame("prosumers")
+    last = rows[rows["interval"] == rows["interval"].max()].set_index("prosumer")
+    end, missed, is_wanted = 0.0, 0.0, False
+    for device in catalogue.registered():
+        own = frame[frame["device"] == device.kind]
+        if own.empty or not issubclass(device, Storage):
+            continue
+        reached = last.loc[own["prosumer"], device.soc_column()].to_numpy()
+        off = np.abs(reached - own["wanted_mwh"].to_numpy())
+        is_wanted = is_wanted or bool(np.isfinite(off).any())
+        end, missed = end + float(reached.sum()), missed + float(np.nansum(off))
+    return {
+        "start": float(frame["start_mwh"].sum()) * KWH_PER_MWH,
+        "end": end * KWH_PER_MWH,
+        "missed": missed * KWH_PER_MWH if is_wanted else None,
+    }
 
 
 def caught_up_kwh(results: Results) -> float:

@@ -14,6 +14,7 @@ from cosim.report.energy import (
     caught_up_kwh,
     community_power,
     energy_by_device,
+    stored_kwh,
 )
 from cosim.report.extremes import extreme_indicators
 from cosim.report.forecast_quality import (
@@ -31,6 +32,12 @@ from cosim.results.schemas import STAGES
 from cosim.units import WH_PER_KWH, eur_from_ueur
 
 _CURTAILED = Meaning("kWh", "changes that the DSO ordered outside the market, positive")
+_STORED = (
+    "in all storages at the start and at the end; missed: by how much those with a wanted end "
+    "differ from it; null without any"
+)
+MISSED_TOLERATED = 0.02
+"""Share of the energy at the start and the end that may be missed before a run warns."""
 _OF_DELIVERED = Meaning("pu", "of all buses and intervals delivered, without those held upstream")
 _OF_SCHEDULED = Meaning("pu", "the same of the schedules before flexibility")
 _LOADING = Meaning("%", "of what was delivered")
@@ -75,6 +82,7 @@ class Indicators(IndicatorSet):
         dict[str, dict[str, float]],
         Meaning("kWh", "by kind: generated and consumed, or charged and discharged"),
     ]
+    stored_kwh: Annotated[dict[str, float | None], Meaning("kWh", _STORED)]
     self_consumption: Annotated[float | None, Meaning("-", "own use of generation")]
     self_sufficiency: Annotated[float | None, Meaning("-", "own use of consumption")]
     cost_eur: Annotated[float, Meaning("EUR", "paid by all prosumers together")]
@@ -178,6 +186,14 @@ class Indicators(IndicatorSet):
             ("Taxes and levies", number(self.taxes_eur, "EUR", 2)),
         ]
 
+    def _stored(self) -> Rows:
+        """Return a row of stored energy where an end is wanted."""
+        stored = self.stored_kwh
+        if stored["missed"] is None:
+            return []
+        text = f"{number(stored['start'], '', 2)} → {number(stored['end'], 'kWh', 2)}"
+        return [("Stored energy (missed of the wanted end)", f"{text} ({stored['missed']:.2f})")]
+
     def rows(self) -> Rows:
         """Return what the terminal's summary shows but the violations."""
         difference = self.largest_difference_vm_pu
@@ -185,6 +201,7 @@ class Indicators(IndicatorSet):
             ("Imbalance, metered against scheduled", number(self.imbalance_kwh, "kWh")),
             ("Curtailed injection", number(self.curtailed_injection_kwh, "kWh")),
             ("Curtailed consumption", number(self.curtailed_consumption_kwh, "kWh")),
+            *self._stored(),
             ("Self-consumption", percent(self.self_consumption)),
             ("Self-sufficiency", percent(self.self_sufficiency)),
             ("Mean cost per prosumer", number(self.mean_cost_eur, "EUR", 2)),
@@ -224,8 +241,19 @@ class Indicators(IndicatorSet):
         return [("Coincidence factor of loads, published → varied", text)]
 
     def warnings(self) -> Sequence[str]:
-        """Return the warnings of every part."""
-        return [text for part in self.parts for text in part.warnings()]
+        """Return the warnings of every part, and one of storages that missed their wanted end."""
+        found = [text for part in self.parts for text in part.warnings()]
+        missed, most = (
+            self.stored_kwh["missed"] or 0.0,
+            max(self.stored_kwh[at] or 0.0 for at in ("start", "end")),
+        )
+        if missed > MISSED_TOLERATED * most:
+            found.append(
+                f"storages end {number(missed, 'kWh', 2)} away from the energy wanted of them "
+                "(soc_end): the run is too short for their ratings, or what was sold, cut or "
+                "forecast wrongly in its last intervals moved them"
+            )
+        return found
 
     def _ledger_rows(self) -> Rows:
         """Return rows of the ledger; those that do not apply to the run are left out."""
@@ -304,6 +332,7 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         generation_kwh=float(power.generation_mw.sum() * kwh),
         consumption_kwh=float(power.consumption_mw.sum() * kwh),
         energy_by_device=energy_by_device(results),
+        stored_kwh=stored_kwh(results),
         self_consumption=power.self_consumption,
         self_sufficiency=power.self_sufficiency,
         cost_eur=cost_eur,

@@ -100,6 +100,19 @@ CORE = (
         (number("published_mw", "MW", "as the grid's profile has it, where the run varies loads"),),
     ),
     Table(
+        "storages",
+        "a storage of one prosumer; its energy by interval is in `prosumers`",
+        (
+            PROSUMER,
+            text("device", "kind of storage"),
+            number("p_max_mw", "MW", "rating, both ways"),
+            number("capacity_mwh", "MWh", "most energy"),
+            number("soc_min_mwh", "MWh", "least energy"),
+            number("start_mwh", "MWh", "energy at the start of the run"),
+            number("wanted_mwh", "MWh", "energy wanted at the end of the run; NaN for none"),
+        ),
+    ),
+    Table(
         "grid_checks",
         "one element at one stage of one interval",
         (

@@ -25,6 +25,7 @@ from cosim.evm.journal import JOURNAL
 from cosim.inputs.kept import noting
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
+from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
@@ -161,6 +162,8 @@ def run_scenario(
             raise KeyboardInterrupt  # there is nothing to report yet
         for rows in forecast_rows(bidders.forecasts, population.names, done):
             writer.append("forecasts", rows)
+        for rows in storage_rows(population.storages, population.names):
+            writer.append("storages", rows)
         writer.close()
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))

@@ -186,6 +186,9 @@ class NamedBattery(Model):
     discharge_efficiency: Efficiency | None = Field(None, description="one way [-]")
     soc_initial: Fraction | None = Field(None, description="state of charge at the start [-]")
     soc_min: Fraction | None = Field(None, description="least state of charge [-]")
+    soc_end: Fraction | None = Field(
+        None, description="state of charge wanted at the end of the run [-]"
+    )
 
 
 class NamedDeferral(Model):
@@ -255,14 +258,16 @@ class ProsumerSettings(_DeviceSections):
             if names.count(name) > 1:
                 raise ValueError(f"named: {name!r} stands there {names.count(name)} times")
             if isinstance(own.battery, NamedBattery):
-                initial, least = (
+                initial, least, end = (
                     getattr(section, field)
                     if (given := getattr(own.battery, field)) is None
                     else given
-                    for field in ("soc_initial", "soc_min")
+                    for field in ("soc_initial", "soc_min", "soc_end")
                 )
                 if initial < least:
                     raise ValueError(f"named: battery of {name!r}: soc_initial is below soc_min")
+                if end is not None and end < least:
+                    raise ValueError(f"named: battery of {name!r}: soc_end is below soc_min")
         return self
 
     def section(self, kind: type[M]) -> M:

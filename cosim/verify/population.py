@@ -17,6 +17,7 @@ from cosim.grid.catalogue import GridCase
 from cosim.grid.network_model import NetworkModel, build_network_model
 from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.grid.sensitivities import Sensitivities
+from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import Forecasts, forecast_rows
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants, deviation
@@ -150,6 +151,22 @@ def check_forecasts(rebuilt: RebuiltPopulation) -> Check:
         check.columns("forecasts", None, frame, own, key)
         for name in own.columns.drop(key):
             check.numbers("forecasts", None, str(name), frame[name], own[name], TOLERANCE_MW)
+    return check
+
+
+def check_storages(rebuilt: RebuiltPopulation) -> Check:
+    """Compare the storages' sizes, first and wanted energy with those of the scenario."""
+    check = Check("storages", "made again from the scenario and its seed")
+    if rebuilt.population is None:
+        check.note(f"not comparable: {rebuilt.missing}")
+        return check
+    frame = rebuilt.results.table("storages").reset_index(drop=True)
+    rows = storage_rows(rebuilt.population.storages, rebuilt.names)
+    parts = [pd.DataFrame(each) for each in rows]
+    own = pd.concat(parts, ignore_index=True) if parts else frame.iloc[:0]
+    check.equal("storages", "", "number of rows", len(frame), len(own))
+    if len(frame) == len(own):
+        check.columns("storages", None, frame, own, list(own.columns))
     return check
 
 

@@ -35,7 +35,12 @@ from cosim.verify.files import check_bytes, check_files, check_manifest, check_t
 from cosim.verify.inputs import check_inputs, check_report
 from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.mechanisms import checks_of, recompute
-from cosim.verify.population import RebuiltPopulation, check_devices, check_forecasts
+from cosim.verify.population import (
+    RebuiltPopulation,
+    check_devices,
+    check_forecasts,
+    check_storages,
+)
 from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.relief import check_margins
 from cosim.verify.rerun import Rerun
@@ -315,6 +320,7 @@ def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> 
 
     done.run("forecasts", check_forecasts, rebuilt)
     done.run("devices", check_devices, rebuilt)
+    done.run("storages", check_storages, rebuilt)
     solved = done.prepare("power flow", solve)
     if solved is not None:
         done.run("grid checks", grid.check_grid_checks, rebuilt, *solved, every)

@@ -13,7 +13,7 @@ from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.account_checks import check_accounts
-from cosim.mechanisms.local_market.bilateral.checks import check_matchings
+from cosim.mechanisms.local_market.bilateral.checks import check_matchings, proof_intervals
 from cosim.mechanisms.local_market.bilateral.checks import check_trades as check_bilateral_trades
 from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.fill_tree import FillTree
@@ -64,8 +64,9 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
-        """Return the interval that each top-up was made for, and that prices were announced in."""
-        return top_up_intervals(history) | announcement_intervals(history)
+        """Return the intervals of top-ups, announcements of prices, and proofs of edges."""
+        announced = announcement_intervals(history)
+        return top_up_intervals(history) | announced | proof_intervals(history)
 
     def compare_sums(self, check: Check, results: Results) -> None:
         """Compare energy sold with energy bought, interval by interval."""
@@ -139,9 +140,12 @@ class OrderChecks:
             own, row = self.cleared.get(interval), f"interval {interval}"
             for key in prices:
                 check.equal("events", row, key, event.arguments[key], getattr(own, key, 0))
-            if event.name == "ClearingCommitted" and own is not None:
-                root = "0x" + FillTree(own.fills_wh).root.hex()
-                check.equal("events", row, "root", event.arguments["root"], root)
+        for _, sent in self.history.calls(MARKET, "commitClearing"):
+            if sent.refused_with is None:  # also where nothing crossed, and the contract ignores it
+                own = self.cleared.get(sent.argument("interval"))
+                root = FillTree(() if own is None else own.fills_wh).root
+                row = f"interval {sent.argument('interval')}"
+                check.equal("transactions", row, "root", sent.call.arguments["root"], root)
         fills = (
             *self.history.of(MARKET, "OrderFilled"),
             *self.history.of(SETTLEMENT, "FillClaimed"),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
+from cosim.mechanisms.local_market.bilateral.panel import pair_sums
 from cosim.mechanisms.local_market.debts_chart import debts_eur, debts_peak_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import trade_surplus_eur
@@ -21,6 +22,7 @@ from cosim.units import WH_PER_KWH, FloatArray, eur_from_ueur
 
 _LATENCY = "mean, median, p95 and max from sending an order to "
 _UNSERVED = " the supplier for the grid's limits; null where positions are financial"
+_PAIRS = "; null but where pairs of a trading graph clear"
 _MISSED = "orders that missed the gate (status late)"
 _REFUSED = "orders that the contract refused (status rejected or unrevealed)"
 REFUSED_TOLERATED = 0.01
@@ -39,6 +41,9 @@ class MarketIndicators(IndicatorSet):
     trade_surplus_possible_eur: Annotated[
         float, Meaning("EUR", "the same, had every order been in time")
     ]
+    pairs_traded: Annotated[int | None, Meaning("-", "of seller and buyer" + _PAIRS)]
+    pair_gain_eur: Annotated[float | None, Meaning("EUR", "surplus less fees, penalties" + _PAIRS)]
+    pair_fees_eur: Annotated[float | None, Meaning("EUR", "fees of edges" + _PAIRS)]
     orders: Annotated[dict[str, int], Meaning("-", "number by status")]
     order_latency_s: Annotated[
         dict[str, float] | None, Meaning("s", _LATENCY + "the block that includes it")
@@ -171,6 +176,7 @@ def market_indicators(results: Results) -> MarketIndicators:
         mean_price_eur_per_kwh=None if price is None else eur_from_ueur(price),
         trade_surplus_eur=reached_eur,
         trade_surplus_possible_eur=possible_eur,
+        **pair_sums(results),
         orders={name: int(counts.get(name, 0)) for name in ORDER_STATUSES},
         order_latency_s=distribution(took.inclusion_s),
         order_confirmation_s=distribution(took.confirmation_s) if confirmations(results) else None,

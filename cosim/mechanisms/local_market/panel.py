@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cosim.mechanisms.local_market.bilateral.panel import pair_tiles, pairs_charts
 from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
@@ -131,14 +132,16 @@ class LocalMarketReported(Reported[Any]):
 
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, charts and definitions."""
+        tiles = market_tiles(self.indicators(results), confirmations(results))
         return ReportPart(
             key="market",
             title="Local market",
             key_data=_terms(results),
-            tiles=market_tiles(self.indicators(results), confirmations(results)),
+            tiles=[*tiles, *pair_tiles(results)],
             figures=(
                 market_chart(results),
                 latency_chart(results),
+                *pairs_charts(results),
                 missed_chart(results),
                 refused_chart(results),
                 debts_chart(results),

@@ -21,7 +21,12 @@ from cosim.verify import grid
 from cosim.verify.blocks import check_blocks
 from cosim.verify.ledger import check_events, check_receipts
 from cosim.verify.mechanisms import checks_of, recompute
-from cosim.verify.population import RebuiltPopulation, check_devices, check_forecasts
+from cosim.verify.population import (
+    RebuiltPopulation,
+    check_devices,
+    check_forecasts,
+    check_storages,
+)
 from cosim.verify.power_flows import delivered_cases, scheduled_cases, solve_cases
 from cosim.verify.relief import check_margins
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
@@ -58,6 +63,7 @@ class Verified:
             "violations": [self._grid_checks],
             "prosumers": [devices],
             "forecasts": [lambda: check_forecasts(self.rebuilt)],
+            "storages": [lambda: check_storages(self.rebuilt)],
             "margins": [lambda: check_margins(self.rebuilt, 1)],
             "pivotal": [lambda: check_margins(self.rebuilt, 1)],
             "events": [lambda: check_events(self.results, self.chain)],
@@ -144,9 +150,9 @@ def test_a_tap_of_a_network_without_controllers_is_found(verified: Verified) -> 
 # (tests/unit/mechanisms/local_market/test_debts.py, tests/e2e/test_delivery_debts.py,
 # tests/e2e/test_debts_of_contracts.py), no tap has a controller
 # (tests/e2e/test_changing_network.py), and nothing is violated while consumption is caught up
-# (tests/e2e/test_rebound.py)
+# (tests/e2e/test_rebound.py), and no pairs clear (tests/e2e/test_bilateral.py)
 EMPTY = {"debts", "flexibility_debts", "storage_debts", "supply_debts"}
-EMPTY |= {"pivotal", "rebounds", "reorganisations", "taps"}
+EMPTY |= {"bilateral_trades", "pivotal", "rebounds", "reorganisations", "taps"}
 
 
 @pytest.mark.parametrize("table", sorted(set(TABLES) - EMPTY))

@@ -98,7 +98,8 @@ def test_a_table_without_a_check_is_called_not_recomputed(
     verdicts = {name: verdict for name, (verdict, _) in found["checks"].items()}
     # nobody owes anything, and nobody is pivotal
     assert {name for name, v in verdicts.items() if v == "nothing to compare"} <= {
-        "debts", "flexibility_debts", "pivotal", "rebounds", "storage_debts", "supply_debts"
+        "bilateral_trades", "debts", "flexibility_debts", "pivotal", "rebounds", "storage_debts",
+        "supply_debts",
     }  # fmt: skip
     assert set(verdicts.values()) - {"nothing to compare"} == {"ok", "not recomputed"}
     # a run without the mechanism has no table of it

@@ -21,7 +21,8 @@ def registerName():
 
 def test_contracts_that_come_with_cosim_are_known() -> None:
     assert set(installed_contracts()) == {
-        "EuroToken", "SmartMeters", "LocalMarket", "MarketSettlement", "FlexibilityMarket",
+        "EuroToken", "SmartMeters", "LocalMarket", "MarketSettlement", "BilateralTrades",
+        "FlexibilityMarket",
         "NameRegistry", "CommunityStorage", "GreenCertificates", "Supplier",
     }  # fmt: skip
 

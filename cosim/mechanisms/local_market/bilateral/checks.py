@@ -32,6 +32,18 @@ def standing(history: History) -> dict[int, list[Event]]:
     return found
 
 
+def proof_intervals(history: History) -> dict[int, int]:
+    """Return the interval that each edge was proven for, by its position on the chain.
+
+    It is the interval whose gate closed last before the block that takes the proof.
+    """
+    clock = history.scenario.clock()
+    return {
+        position: (sent.included.included_at_s - clock.gate_closes_s(0)) // clock.step_s
+        for position, sent in history.calls(TRADES, "proveEdge")
+    }
+
+
 def check_matchings(
     history: History,
     check: Check,

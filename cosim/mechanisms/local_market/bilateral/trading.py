@@ -88,14 +88,14 @@ class BilateralTrading(Trading):
         matching = sent.off_chain = self.terms.clear(book, interval)
         if not isinstance(matching, Matching) or not matching.pairs:
             return
-        proofs = self._prove(matching)
+        proofs = self._prove(interval, matching)
         sent.clearing = self._trades.propose_matching(
             self.operator, interval, pair_words(matching.pairs)
         )
         for handle in (*proofs, sent.clearing):
             confirmed(self._trades, handle)
 
-    def _prove(self, matching: Matching) -> list[int]:
+    def _prove(self, interval: int, matching: Matching) -> list[int]:
         """Send the proofs of edges that no pair has used yet; return the handles."""
         handles: list[int] = []
         if self._tree is None:
@@ -107,6 +107,8 @@ class BilateralTrading(Trading):
                 self._proven.add(edge)
                 proof = self._tree.proof(*edge)
                 handles.append(
-                    self._trades.prove_edge(self.operator, *edge, *pair.terms, list(proof))
+                    self._trades.prove_edge(
+                        self.operator, *edge, *pair.terms, list(proof), interval=interval
+                    )
                 )
         return handles
