@@ -1,7 +1,8 @@
 # make demo   sets everything up, runs the quickstart, prints where the report is
 # make test   sets everything up, runs linters, type checks and the whole test suite
 # make bench    measures seconds per interval by stage, transactions against bare engines, memory
-# make fuzz     runs the contracts' state machines for longer: FUZZ=2000 examples of 50 steps
+# make fuzz     runs the contracts' state machines, and malformed scenarios, for longer: FUZZ=2000 examples
+# make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
 # make contracts  compiles the Vyper sources anew, into the files that are shipped next to them
@@ -26,11 +27,11 @@ OTHER_VENV    = .venv-other
 JOBS   ?= 2
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test lint unit bench browser node lock clean fuzz analyse analysis-tools mutants contracts \
+.PHONY: help setup demo test lint unit bench browser node lock clean fuzz forge analyse analysis-tools mutants contracts \
 	other-python
 
 help:
-	@sed -n 's/^# //p' Makefile | head -8
+	@sed -n 's/^# //p' Makefile | head -9
 
 setup: $(VENV)/.installed
 
@@ -88,7 +89,10 @@ analyse: setup analysis-tools
 FUZZ ?= 2000
 
 fuzz: setup
-	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k machine
+	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k "machine or malformed"
+
+forge: setup
+	COSIM_FORGE=all $(BIN)/python -m pytest tests/unit/verify/test_forger.py
 
 mutants: setup
 	$(BIN)/python tests/analysis/mutants.py

@@ -301,7 +301,7 @@ class Result:
         ----------
         **options
             As :func:`cosim.verify.verification.verify` takes them: ``engine``, ``url``, ``every``,
-            ``jobs``, ``parts``.
+            ``jobs``, ``parts``, ``trust``.
 
         Returns
         -------
@@ -312,6 +312,8 @@ class Result:
         ------
         UserError
             If the engine cannot be used.
+        CheckError
+            If a check could not be made on this machine.
         """
         from cosim.verify.verification import verify
 

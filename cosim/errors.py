@@ -27,6 +27,7 @@ A power flow that does not converge is not an exception: it is a recorded violat
 from __future__ import annotations
 
 import errno
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -72,6 +73,15 @@ class SlowEngineWarning(UserWarning):
     """A run goes on a slower EVM engine than there could be, with the same results."""
 
 
+_LONG = re.compile(r"\S{200,}")
+_KEPT = 60
+
+
+def _shortened(word: re.Match[str]) -> str:
+    """Return the beginning of a word that would fill the screen, and how long it is."""
+    return f"{word[0][:_KEPT]}… ({len(word[0])} characters)"
+
+
 class UserError(CosimError):
     """Something the user can mend: names the file, the field and the remedy.
 
@@ -95,7 +105,7 @@ class UserError(CosimError):
         field: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem = problem = _LONG.sub(_shortened, problem)
         self.file = None if file is None else str(file)
         self.field = field
         self.remedy = remedy

@@ -17,6 +17,8 @@ Price = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 PositivePrice = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
 Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 """An amount in EUR; those of all members of a market together stay within 64 bits of µEUR."""
+Gwei = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+"""A price of gas in gwei; 10**9 of them are one ether for each unit of gas."""
 PositiveMoney = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 

@@ -1,4 +1,4 @@
-"""Commands about a result folder: ``report``, ``verify``, ``export-transactions``."""
+"""Commands about a result folder: ``report``, ``verify``, ``sign``, ``export-transactions``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,20 @@ def add_results(commands: Any) -> None:
         action="store_true",
         help="let the scenario start the programs and import the modules that it names",
     )
+    verify.add_argument(
+        "--anchor-url",
+        metavar="URL",
+        help="a node of the chain with a signed result's digest",
+    )
     verify.set_defaults(run=_verify)
+
+    sign = commands.add_parser("sign", help="sign a result folder with an Ethereum key")
+    sign.add_argument("result", type=Path, metavar="RESULT")
+    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, in hex")
+    sign.add_argument(
+        "--anchor", metavar="URL", help="also put its digest into a transaction on this node"
+    )
+    sign.set_defaults(run=_sign)
 
     export = commands.add_parser(
         "export-transactions", help="write a run's transactions as raw signed ones, with test keys"
@@ -117,6 +130,7 @@ def _verify(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         parts=parts_of(options.only or PARTS),
         trust=options.trust,
+        anchor_url=options.anchor_url,
     )
     with console.status(f"verifying {options.result}"):
         for done in checked:
@@ -125,6 +139,21 @@ def _verify(options: argparse.Namespace) -> int:
             codes.add(EXIT_FAILED if done.failed else EXIT_NOT_RERUN if done.left_out else 0)
     console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
     return next((code for code in (EXIT_FAILED, EXIT_NOT_RERUN) if code in codes), 0)
+
+
+def _sign(options: argparse.Namespace) -> int:
+    from cosim.results.signature import anchor_result, read_key, sign_result
+
+    key = read_key(options.key)
+    said = sign_result(options.result, key)
+    print(f"signed by {said['signer']}: SHA-256 of the manifest {said['manifest_sha256']}")
+    if options.anchor:
+        anchor = anchor_result(options.result, key, options.anchor)["anchor"]
+        print(
+            f"anchored in transaction {anchor['transaction']}, block {anchor['block']} of chain "
+            f"{anchor['chain_id']}"
+        )
+    return 0
 
 
 def _export_transactions(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cosim.evm.hashing import keccak
+from cosim.evm.hashing import address_of, keccak
 from cosim.evm.secp256k1 import SIGNER
 
 KEY_DOMAIN = "cosim test key, worthless by design"
@@ -56,7 +56,7 @@ def account(seed: int, name: str) -> Account:
     # about one hash in 2**128 is no valid key
     while not 0 < int.from_bytes(key, "big") < CURVE_ORDER:
         key = keccak(key)
-    return Account(name, keccak(SIGNER.public_key(key))[12:], key)
+    return Account(name, address_of(SIGNER.public_key(key)), key)
 
 
 def accounts(seed: int, names: Iterable[str]) -> dict[str, Account]:

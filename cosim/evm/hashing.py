@@ -44,6 +44,11 @@ keccak = fastest_keccak()
 """Keccak-256 of some bytes, 32 bytes long."""
 
 
+def address_of(public_key: bytes) -> bytes:
+    """Return the address of an account from the 64 bytes of its public key."""
+    return keccak(public_key)[12:]
+
+
 def create_address(sender: bytes, nonce: int) -> bytes:
     """Return the address of the contract that an account creates with a nonce (CREATE)."""
     return keccak(rlp.encode([sender, nonce]))[12:]

@@ -29,14 +29,19 @@ class Signer(Protocol):
         """Sign a digest."""
         ...
 
+    def recover(self, digest: bytes, signature: Signature) -> bytes:
+        """Return the public key that signed a digest; ValueError if no key did."""
+        ...
+
 
 class FastSigner:
     """libsecp256k1 through coincurve."""
 
     def __init__(self) -> None:
-        from coincurve import PrivateKey
+        from coincurve import PrivateKey, PublicKey
 
         self._key = PrivateKey
+        self._public = PublicKey
 
     def public_key(self, key: bytes) -> bytes:
         """See :class:`Signer`."""
@@ -49,6 +54,17 @@ class FastSigner:
         r, s = int.from_bytes(signed[:32], "big"), int.from_bytes(signed[32:64], "big")
         return Signature(r, s, signed[64])
 
+    def recover(self, digest: bytes, signature: Signature) -> bytes:
+        """See :class:`Signer`."""
+        r, s, parity = signature
+        raw = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
+        try:
+            public = self._public.from_signature_and_message(raw, digest, hasher=None)
+        except Exception as error:  # it raises bare ones
+            raise ValueError(f"nobody signed this: {error}") from error
+        encoded: bytes = public.format(compressed=False)
+        return encoded[1:]
+
 
 class PortableSigner:
     """eth-keys, in Python."""
@@ -56,9 +72,11 @@ class PortableSigner:
     def __init__(self) -> None:
         from eth_keys.backends.native.main import NativeECCBackend
         from eth_keys.datatypes import PrivateKey
+        from eth_keys.datatypes import Signature as EthSignature
 
         self._backend = NativeECCBackend()
         self._key = PrivateKey
+        self._signature = EthSignature
 
     def public_key(self, key: bytes) -> bytes:
         """See :class:`Signer`."""
@@ -69,6 +87,14 @@ class PortableSigner:
         """See :class:`Signer`."""
         signed = self._backend.ecdsa_sign(digest, self._key(key, self._backend))
         return Signature(signed.r, signed.s, signed.v)
+
+    def recover(self, digest: bytes, signature: Signature) -> bytes:
+        """See :class:`Signer`."""
+        try:
+            given = self._signature(vrs=(signature.parity, signature.r, signature.s))
+            return bytes(self._backend.ecdsa_recover(digest, given).to_bytes())
+        except Exception as error:  # several of its own
+            raise ValueError(f"nobody signed this: {error}") from error
 
 
 def fastest_signer() -> Signer:

@@ -140,17 +140,18 @@ def read_yaml(path: str | Path, error: type[UserError] = ScenarioError, remedy: 
     except OSError as problem:
         raise error(f"cannot be read: {problem.strerror}", file=file, remedy=remedy) from problem
     text = decoded(data, file, error)
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _Check(loader, file, error).node(node, ())
-        return loader.construct_document(node)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _Check(loader, file, error).node(node, ())
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(f"is not YAML: {problem}", file=file, remedy="mend the YAML") from problem
-    finally:
-        loader.dispose()
 
 
 def to_yaml(data: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosim.settings import Fraction, Model, NonNegative, Positive, PositiveMoney, Price
+from cosim.settings import Fraction, Gwei, Model, Positive, PositiveMoney, Price
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -84,7 +84,7 @@ class Spam(AttackTimes):
         description="delivery: also the blocks after gate closure, in which the market is cleared "
         "and the DSO procures flexibility",
     )
-    tip_gwei: NonNegative = Field(2.0, description="priority fee of the spam [gwei]")
+    tip_gwei: Gwei = Field(2.0, description="priority fee of the spam [gwei]")
     gas_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the block's gas that the spam asks for [-]"
     )
@@ -98,7 +98,7 @@ class FrontRunning(AttackTimes):
 
     kind: Literal["front_running"]
     attacker: str = Field(description="connection point")
-    tip_gwei: NonNegative = Field(
+    tip_gwei: Gwei = Field(
         1.0, description="priority fee of its order, beyond that of the others [gwei]"
     )
 
@@ -150,7 +150,7 @@ class PhantomBaseline(AttackTimes):
         10.0,
         description="injection that is made up in every interval, as far as dso.baseline lets it",
     )
-    price_eur_per_kwh: NonNegative = Field(
+    price_eur_per_kwh: Price = Field(
         0.079, description="of lowering it; below the feed-in price it is awarded first"
     )
 
@@ -165,7 +165,7 @@ class IncDec(AttackTimes):
     share: Fraction = Field(
         1.0, description="of what they could raise their injection by (storage, waiting) [-]"
     )
-    price_eur_per_kwh: NonNegative = Field(0.079, description="of not doing so [EUR/kWh]")
+    price_eur_per_kwh: Price = Field(0.079, description="of not doing so [EUR/kWh]")
     sells: bool = Field(False, description="whether it is ordered in the local market as well")
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, model_val
 from pydantic_core import PydanticCustomError
 
 from cosim.plugins.evm_engine import AUTO, engine_names
-from cosim.settings import Fraction, Model, NonNegative
+from cosim.settings import Fraction, Gwei, Model, NonNegative
 
 CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
 """Blocks that users wait for where the scenario does not say."""
@@ -28,7 +28,6 @@ def _known_engine(name: str) -> str:
 
 
 _Engine = Annotated[str, AfterValidator(_known_engine)]
-_Gwei = NonNegative
 _Count = Annotated[int, Field(ge=0)]
 
 
@@ -36,7 +35,7 @@ class FeeStrategySettings(Model):
     """Fees that some prosumers offer for their transactions."""
 
     share: Fraction = Field(1.0, description="of all prosumers, drawn at random [-]")
-    tip_gwei: _Gwei = Field(0.0, description="priority fee [gwei]")
+    tip_gwei: Gwei = Field(0.0, description="priority fee [gwei]")
     rise_percent_per_block: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0,
         description="both fees are raised by it with every block that leaves a transaction waiting "
@@ -63,7 +62,7 @@ class LedgerSettings(Model):
         description="seconds between blocks; length of a turn or slot; the mean under proof of "
         "work [s]",
     )
-    block_gas_limit: Annotated[int, Field(ge=500_000)] = Field(
+    block_gas_limit: Annotated[int, Field(ge=500_000, lt=2**63)] = Field(
         30_000_000,
         description="most gas of a block; the set-up has blocks of 30 000 000 at least",
     )
@@ -87,7 +86,7 @@ class LedgerSettings(Model):
         description="proof of work: until everybody knows a block or a transaction; makes miners "
         "find blocks at once, of which one is left behind [s]",
     )
-    initial_base_fee_gwei: NonNegative = Field(
+    initial_base_fee_gwei: Gwei = Field(
         0.0, description="0: a consortium chain without fees; else EIP-1559 moves it [gwei]"
     )
     others_gas_share: Annotated[float, Field(ge=0, le=0.95)] = Field(
@@ -96,13 +95,15 @@ class LedgerSettings(Model):
         "initial_base_fee_gwei, less in proportion when it is higher; default: 0.5 where there is "
         "a base fee, which keeps it there, else 0 [-]",
     )
-    tip_gwei: NonNegative = Field(
+    tip_gwei: Gwei = Field(
         0.0, description="priority fee of every transaction without a strategy [gwei]"
     )
     fee_strategies: tuple[FeeStrategySettings, ...] = Field(
         (), description="of prosumers' orders and offers; meters and operators pay tip_gwei"
     )
-    eur_per_eth: NonNegative = Field(2_000.0, description="price of the native coin [EUR]")
+    eur_per_eth: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = Field(
+        2_000.0, description="price of the native coin [EUR]"
+    )
 
     @model_validator(mode="wrap")
     @classmethod

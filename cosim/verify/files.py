@@ -28,10 +28,12 @@ from cosim.results.inputs import (
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, file_hashes
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
+from cosim.results.signature import SIGNATURE
 from cosim.results.writer import ROWS_PER_GROUP, TableWriter
 
-NOT_HASHED = (MANIFEST, REPORT)
-"""Files that the manifest does not hash: itself, and the report, which is rendered again."""
+NOT_HASHED = (MANIFEST, REPORT, SIGNATURE)
+"""Files that the manifest does not hash: itself, the report, which is rendered again, and what is
+signed with its own hash."""
 
 
 def check_files(results: Results) -> Check:

@@ -256,7 +256,7 @@ def _numbers(check: Check, name: str, rows: Any, column: str, recorded: Any, aga
         gap = np.abs(left - right)
         gap[(left == right) | (np.isnan(left) & np.isnan(right))] = 0.0  # infinities, too
         allowed = TOLERANCE * np.maximum(1.0, np.abs(right))
-        wrong = np.flatnonzero(~(gap <= allowed))
+        wrong = np.flatnonzero(~((gap <= allowed) | (gap == 0.0)))  # allowed is NaN where both are
         finite = gap[np.isfinite(gap)]
     if finite.size and finite.max() > 0:
         check.largest[column] = max(check.largest.get(column, 0.0), float(finite.max()))

@@ -13,7 +13,9 @@ import pandas as pd
 from scipy.stats import t
 
 from cosim.replay.findings import Check
-from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest
+from cosim.report.report import REPORT
+from cosim.results.manifest import MANIFEST, RUNS_FOLDER, flatten, read_manifest
+from cosim.results.signature import SIGNATURE
 
 
 def study_runs(folder: str | Path) -> list[Path] | None:
@@ -38,6 +40,13 @@ def check_study(folder: str | Path) -> Check:
         file = root / name
         found = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no such file"
         check.equal(name, "", "sha256", stated, found)
+    runs = {run.name for run in study_runs(folder) or ()}
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        of_run = len(parts) > 2 and parts[0] == RUNS_FOLDER and parts[1] in runs
+        hashed = path.name in manifest["sha256"] or path.name in (MANIFEST, REPORT, SIGNATURE)
+        if path.is_file() and not of_run and not (hashed and len(parts) == 1):
+            check.differ("/".join(parts), "", "", "a file", "nothing that a study writes")
     table = pd.read_parquet(root / "study.parquet").set_index("run")
     for run in study_runs(folder) or ():
         indicators = flatten(read_manifest(run)["indicators"])

@@ -45,6 +45,7 @@ from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, sol
 from cosim.verify.relief import check_margins
 from cosim.verify.rerun import Rerun
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
+from cosim.verify.signature import check_signature
 from cosim.verify.study import check_study, study_runs
 from cosim.verify.summary import check_conservation, check_indicators
 
@@ -138,6 +139,7 @@ def verify_folder(
     jobs: int = 1,
     parts: Sequence[str] = PARTS,
     trust: bool = False,
+    anchor_url: str | None = None,
 ) -> Iterator[Verification]:
     """Check the result of a run, or of a study: its table first, then each of its runs.
 
@@ -145,7 +147,7 @@ def verify_folder(
     ----------
     folder : str or Path
         A result folder, or a study's.
-    engine, url, every, jobs, parts, trust
+    engine, url, every, jobs, parts, trust, anchor_url
         See :func:`verify`.
 
     Yields
@@ -167,9 +169,22 @@ def verify_folder(
                 file=folder,
                 remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
             )
-        yield Verification(Path(folder), choose_engine(engine), [check_study(folder)])
+        of_study = Verification(Path(folder), choose_engine(engine), [check_study(folder)])
+        of_study.run("signature", check_signature, folder, anchor_url)
+        yield of_study
+    # the signature of a study holds the manifests of its runs
+    anchor = anchor_url if runs is None else None
     for run in runs if runs is not None else [folder]:
-        yield verify(run, engine, url, every=every, jobs=jobs, parts=parts, trust=trust)
+        yield verify(
+            run,
+            engine,
+            url,
+            every=every,
+            jobs=jobs,
+            parts=parts,
+            trust=trust,
+            anchor_url=anchor,
+        )
 
 
 def verify(
@@ -181,6 +196,7 @@ def verify(
     jobs: int = 1,
     parts: Sequence[str] = PARTS,
     trust: bool = False,
+    anchor_url: str | None = None,
 ) -> Verification:
     """Check a result folder: play it again; files, ledger, markets, devices, grid, indicators.
 
@@ -201,6 +217,8 @@ def verify(
     trust : bool
         Let the scenario start the programs, and import the modules, that it names; without it, a
         run that needs them is not played again.
+    anchor_url : str, optional
+        Of a node of the chain that holds the digest of a signed result.
 
     Returns
     -------
@@ -233,6 +251,7 @@ def verify(
             done.run("bytes", check_bytes, results)
             done.run("manifest", check_manifest, results)
             done.run("inputs", check_inputs, results)
+            done.run("signature", check_signature, folder, anchor_url)
         if "ledger" in parts:
             _check_ledger(done, results, engine, url)
         if "grid" in parts:

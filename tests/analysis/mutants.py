@@ -59,6 +59,7 @@ WATCHED = {
         "contracts/flexibility_market",
         HOSTILE,
         "property/mechanisms/test_flexibility_machine.py",
+        "property/mechanisms/test_calling_equals_model.py",
     ),
     "Supplier": (
         "contracts/supplier",
@@ -136,9 +137,12 @@ def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, st
         copy = folder / "contracts"
         source_in(copy, source).write_text(changed, encoding="utf-8")
         artifacts = dict(originals)
+        subjects, compiled = compiler.subjects, compiler._compiled
+        # imports come from the copy as well
+        compiler.subjects = lambda: sorted(path for path in copy.iterdir() if path.is_dir())
         try:
             for name in watching(source):
-                artifacts[name] = compiler._compile(source_in(copy, name), "mutant", copy)
+                artifacts[name] = compiler._compile(source_in(copy, name), "mutant")
         except EngineError:
             return INVALID, ""
         except Exception as error:  # a change can break the compiler itself
@@ -146,8 +150,9 @@ def judge(source: str, changed: str, originals: dict[str, Any]) -> tuple[str, st
         if all(code(artifacts[n]) == code(originals[n]) for n in watching(source)):
             return EQUIVALENT, ""
     finally:
+        compiler.subjects = subjects
         shutil.rmtree(folder)
-    compiler._compiled = lambda path: artifacts[path.stem]
+    compiler._compiled = lambda path: artifacts.get(path.stem) or compiled(path)
     return run_tests(source)
 
 

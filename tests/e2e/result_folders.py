@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from cosim.evm.accounts import account
-from cosim.verify.verification import PARTS, verify
+from cosim.verify.verification import CHECKED, verify
 
 KEY = ["interval", "prosumer"]
 
@@ -88,7 +88,7 @@ class Case:
         return frame
 
 
-def verified(folder: Path, *names: str, parts: tuple[str, ...] = PARTS) -> None:
+def verified(folder: Path, *names: str, parts: tuple[str, ...] = CHECKED) -> None:
     """A stranger's checks find no difference; those of these names compared something."""
     done = verify(folder, parts=parts)
     assert [str(each) for check in done.checks for each in check.differences] == []

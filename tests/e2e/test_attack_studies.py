@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cosim.grid.catalogue import GridCase
+from cosim.inputs.kept import note_grid
 from cosim.results.manifest import RUNS_FOLDER
 from cosim.runs import preparation
 from cosim.studies.runner import StudyResult, run_study
@@ -24,8 +26,15 @@ Studies = Callable[[str], StudyResult]
 @pytest.fixture(scope="module", autouse=True)
 def _grid_read_once() -> Iterator[None]:
     """All runs are on one grid; reading it takes longer than a run."""
+    cached = functools.cache(preparation.open_grid)
+
+    def opened(named: str, scenario_folder: Path | None = None) -> GridCase:
+        case = cached(named, scenario_folder)
+        note_grid(str(named), case.folder)  # each result keeps it
+        return case
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "open_grid", functools.cache(preparation.open_grid))
+        patch.setattr(preparation, "open_grid", opened)
         yield
 
 

@@ -164,3 +164,20 @@ def test_honest_run_is_solved_again(tmp_path: Path) -> None:
     assert done.failed == []
     margins = [check.compared for check in done.checks if check.name == "margins"]
     assert max(margins) > 3
+
+
+def test_least_cost_is_what_the_dso_pays_without_a_draw(tmp_path: Path) -> None:
+    """In the first interval both runs have the same schedules and the same offers."""
+    first = {"start": "2016-05-24T12:00:00", "intervals": 1}
+    paid: list[int] = []
+    for name, baseline in (("drawn", {"calling_probability": CALLED}), ("plain", "nomination")):
+        out = tmp_path / name
+        own = scenario(attack=None, time=first, dso={"baseline": baseline})
+        cosim.run(own, out=out)
+        offers = pd.read_parquet(out / "tables" / "flexibility.parquet")
+        assert offers["request"].nunique() == 1
+        paid.append(int((offers["awarded_wh"] * offers["price_ueur_per_kwh"] // 1_000).sum()))
+    (row,) = pd.read_parquet(tmp_path / "drawn" / "tables" / "margins.parquet").to_dict("records")
+    assert row["called_suffice"]
+    assert paid == [row["called_ueur"], row["every_ueur"]]
+    assert row["called_ueur"] > row["every_ueur"]

@@ -8,7 +8,7 @@ delivery is not asked.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,8 @@ def check_deliveries(history: History, settings: DsoSettings) -> Check:
     baselines = Baselines(terms, clock.step_s, clock.delivery_start_s(0))
     ranges = registered_ranges(history)
     nominated_wh = position_wh(results)
-    offers = dict(_offers(results))
+    drawn = {event.arguments["interval"] for event in history.of(FLEXIBILITY, "CallsDrawn")}
+    offers = dict(_offers(results, drawn))
     for own in offers.values():
         for offer in own:
             if offer.awarded_wh:
@@ -142,10 +143,11 @@ def position_wh(results: Results) -> dict[tuple[int, str], int]:
     return dict(zip(keys, energies.tolist(), strict=True))
 
 
-def _offers(results: Results) -> Iterator[tuple[int, list[_Offer]]]:
-    """Yield the offers of each interval, in the order of their requests."""
-    margins = results.table("margins")
-    drawn = set(margins.loc[margins["seed"].notna(), "interval"]) if "seed" in margins else set()
+def _offers(results: Results, drawn: Container[int]) -> Iterator[tuple[int, list[_Offer]]]:
+    """Yield the offers of each interval, in the order of their requests.
+
+    ``drawn`` are the intervals with a draw, as the chain holds them.
+    """
     for interval, frame in by_interval(results.table("flexibility")):
         own = []
         for _, rows in frame.groupby(["request", "prosumer"], sort=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from cosim.settings import Fraction, Model, Money, PositiveMoney
@@ -17,7 +19,7 @@ class CertificateBuyers(Model):
 class CertificateSettings(Model):
     """Hourly certificates of renewable origin; without this section there are none."""
 
-    price_eur_per_mwh: Money = Field(
+    price_eur_per_mwh: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
         5.0, description="what producers ask for what they cannot retire themselves [EUR/MWh]"
     )
     buyers: tuple[CertificateBuyers, ...] = (CertificateBuyers(),)

@@ -9,6 +9,7 @@ the contract.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from cosim.chain.roles import ROLES
@@ -27,6 +28,9 @@ from cosim.replay.replay import address
 MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
 """Refusals that only the accounts decide."""
+
+KEPT_INTERVALS = 96
+"""Settled intervals that the model keeps: nothing is sent for earlier ones."""
 
 
 def check_accounts(history: History) -> Check:
@@ -83,6 +87,7 @@ class _Accounts:
         terms = MarketTerms.of(history.scenario)
         self.model = LocalMarketModel(roles["supplier"].hex, terms)
         self.changed: dict[str, int] = {}
+        self._latest = -1
 
     def play(self, position: int, sent: Sent) -> str | None:
         """Play a transaction; return the text of its refusal, None if there is none."""
@@ -91,6 +96,10 @@ class _Accounts:
         before, self.changed = self.model.dues.get(account, 0), {}
         if played is None:
             return None
+        if sent.call.method == "report" and sent.argument("interval") > self._latest:
+            self._latest = sent.argument("interval")
+            with suppress(ValueError):  # an interval that is not settled is kept
+                self.model.forget(self._latest - KEPT_INTERVALS)
         if sent.call.contract == SETTLEMENT and self.model.form is ClearingForm.BILATERAL:
             self._match(sent)
         try:

@@ -328,6 +328,11 @@ def test_deployment_refuses(kind: str, called: int, penalty: int, says: str) -> 
         )
 
 
+def test_dearest_penalty_is_let_in() -> None:
+    world = FlexibilityWorld(BaselineTerms(), calling=CallingTerms(500_000, MAX_PRICE, LINKS[-1]))
+    assert world.flexibility.get("BOND_UEUR_PER_KWH") == MAX_PRICE
+
+
 def test_terms_are_public() -> None:
     world = world_of(kind="bounded_nomination")
     assert world.flexibility.get("CALLING_PPM") == 500_000

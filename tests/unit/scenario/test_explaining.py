@@ -57,3 +57,24 @@ def test_options_of_a_named_strategy_are_named_as_its_own() -> None:
     with pytest.raises(ScenarioError, match="options of 'mark_up' do not fit") as caught:
         prepare_prosumers(scenario, prepare_grid(scenario))
     assert caught.value.field == f"prosumers.named ('{POINT}').strategy.options"
+
+
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [
+        ({"ledger": {"fee_strategies": [{"tip_gwei": 1e300}]}}, "ledger.fee_strategies.0.tip_gwei"),
+        ({"ledger": {"eur_per_eth": 1e300}}, "ledger.eur_per_eth"),
+        ({"ledger": {"block_gas_limit": 2**70}}, "ledger.block_gas_limit"),
+        ({"certificates": {"price_eur_per_mwh": 1e9}}, "certificates.price_eur_per_mwh"),
+    ],
+)
+def test_amounts_that_no_contract_can_hold(section: dict[str, Any], field: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("quickstart").replace(**section)
+    assert caught.value.field == field
+
+
+def test_a_word_that_fills_the_screen_is_shortened() -> None:
+    error = refusal(strategies=[{"name": "x" * 5_000}])
+    assert "x" * 59 + "… (5003 characters)" in str(error)
+    assert len(str(error)) < 500

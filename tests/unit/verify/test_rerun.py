@@ -191,6 +191,11 @@ def test_floats_of_power_flows_may_be_noise_and_nothing_else_may() -> None:
     assert [(one.table, one.row, one.column) for one in check.differences] == [
         ("buses", "row 1 (interval 1)", "vm_pu")
     ]
+    missing = pa.table({"interval": [0, 1], "vm_pu": [float("nan"), float("inf")]})
+    for left, right, same in ((missing, missing, True), (missing, table, False)):
+        check = Check("rerun", "")
+        compare_tables(check, "buses", left, right)
+        assert check.passed is same
     exact = Check("rerun", "")
     compare_tables(exact, "orders", near, table)
     assert [one.column for one in exact.differences] == ["vm_pu"]

@@ -66,6 +66,7 @@ def test_everybody_or_nobody_may_buy() -> None:
     [
         ({"buyers": [{"share": 0.7}, {"share": 0.4}]}, {}, "add up to 1.1, more than 1"),
         ({"price_eur_per_mwh": -1}, {}, "greater than or equal to 0"),
+        ({"price_eur_per_mwh": 1e9}, {}, "less than or equal to 1000000"),
         ({"price_eur_per_kwh": 1}, {}, "did you mean 'price_eur_per_mwh'"),
         ({}, {"step_s": 1_000}, "must divide the hour"),
         ({}, {"start": "2016-05-24T00:05:00"}, "whole number of steps of 900 s"),
