@@ -96,10 +96,10 @@ def test_a_table_without_a_check_is_called_not_recomputed(
     note = "not recomputed: sun of the package sunny has no check of this table"
     assert found["checks"]["sun"] == ["not recomputed", [note]]
     verdicts = {name: verdict for name, (verdict, _) in found["checks"].items()}
-    # nobody owes anything, and nobody is pivotal
+    # nobody owes anything, nobody is pivotal, and nobody signed
     assert {name for name, v in verdicts.items() if v == "nothing to compare"} <= {
         "bilateral_trades", "debts", "flexibility_debts", "pivotal", "rebounds", "storage_debts",
-        "supply_debts",
+        "supply_debts", "signature",
     }  # fmt: skip
     assert set(verdicts.values()) - {"nothing to compare"} == {"ok", "not recomputed"}
     # a run without the mechanism has no table of it

@@ -63,7 +63,7 @@ FORGED = {
 def test_an_honest_result_passes(whole_result: Path) -> None:
     done = verify(whole_result)
     assert done.failed == []
-    # nobody owes anything, nobody is pivotal, and nobody signed it
+    # nobody owes anything, nobody is pivotal, and nobody signed
     debts = {"debts", "flexibility_debts", "storage_debts", "supply_debts"}
     empty = debts | {"bilateral_trades", "pivotal", "rebounds", "signature"}
     assert {check.name for check in done.checks if not check.compared} == empty

@@ -24,7 +24,7 @@ MOST_LABELS = 40
 
 def clears_by_pairs(results: Results) -> bool:
     """Tell if pairs of a trading graph cleared the run."""
-    return bool(results.scenario_fields["market"]["clearing"] == "bilateral")
+    return bool(results.scenario_fields["market"].get("clearing") == "bilateral")
 
 
 def pair_sums(results: Results) -> dict[str, Any]:
