@@ -124,6 +124,10 @@ def test_intervals_are_drawn_in_their_order() -> None:
     world.before(0)
     draw(world, LINKS[-3], 1)
     assert refusal(draw, world, LINKS[-2], 0) == NAME + "a later interval is drawn"
+    far = 2 + 65_536
+    close(world, far)
+    world.before(2)
+    assert refusal(draw, world, LINKS[-4], far) == NAME + "too many intervals without a draw"
 
 
 def test_one_offer_more_is_another_draw() -> None:
