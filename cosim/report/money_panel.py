@@ -13,18 +13,33 @@ from cosim.report.chart_style import (
     AMBER,
     BEFORE,
     GREEN,
+    INK,
     PINK,
+    SKY,
     Chart,
     TimeAxis,
     filled,
     styled,
     zero_line,
 )
-from cosim.report.costs import costs_by_prosumer, money_by_role
+from cosim.report.costs import costs_by_prosumer
 from cosim.report.dues import dues_figures
 from cosim.report.indicators import Indicators
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
-from cosim.report.roles import PAYMENTS, ROLES, UPSTREAM, MoneyTable, money_table
+from cosim.report.roles import (
+    DSO,
+    LEDGER,
+    MEMBERS,
+    OUTSIDE,
+    PAYMENTS,
+    ROLES,
+    STATE,
+    SUPPLIER,
+    UPSTREAM,
+    MoneyTable,
+    money_over_time,
+    money_table,
+)
 from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import eur_from_ueur
@@ -138,26 +153,29 @@ def _money_row(
 
 
 def money_chart(results: Results) -> Chart:
-    """Draw the balance of each role since the start."""
-    money = money_by_role(results)
+    """Draw the balance of each role since the start, which ends at the table's sums of money."""
+    money = money_over_time(results)
     axis, figure = TimeAxis(results), go.Figure()
     for role, name, colour, dash in (
-        ("prosumers", "prosumers", AFTER, "solid"),
-        ("supplier", "supplier", BEFORE, "dash"),
-        ("dso", "DSO", GREEN, "dot"),
-        ("fees", "block producers (fees)", PINK, "dashdot"),
-        ("state", "state (taxes)", AMBER, "longdash"),
+        (MEMBERS, "members", AFTER, "solid"),
+        (OUTSIDE, "outside the market", SKY, "solid"),
+        (SUPPLIER, "supplier", BEFORE, "dash"),
+        (DSO, "DSO", GREEN, "dot"),
+        (LEDGER, "block producers (fees)", PINK, "dashdot"),
+        (STATE, "state (taxes)", AMBER, "longdash"),
+        (UPSTREAM, "upstream", INK, "dot"),
     ):
-        if role in ("fees", "state") and not money[role].any():
+        if role in (OUTSIDE, LEDGER, STATE) and not money[role].any():
             continue
-        balance = eur_from_ueur(money[role].cumsum().to_numpy())
+        balance = np.cumsum(money[role].to_numpy())  # unknown after what has no solution
         figure.add_trace(axis.line(balance, f"{name} [EUR]", colour, dash=dash))
     zero_line(figure)
     return Chart(
         "money",
         "Money by role, cumulated",
-        "Received (+) and paid (−) since the start of the run. The sum over all roles is zero in "
-        "every interval.",
+        "Received (+) and paid (−) since the start of the run, energy bought and sold upstream and "
+        "losses among it, as in the table of the whole run; what arises in kind is left out. The "
+        "sum over all roles, upstream among them, is zero in every interval.",
         styled(figure, ["balance [EUR]"]),
     )
 
