@@ -15,6 +15,7 @@ from markupsafe import Markup
 from cosim.errors import ResultFolderError
 from cosim.report.chart_style import Chart, round_ticks
 from cosim.report.checks import STAGE_LABELS
+from cosim.report.dso_model import BELIEVED, model_definitions, model_text
 from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
 from cosim.report.indicators import Indicators, compute_indicators
@@ -100,7 +101,10 @@ def render(results: Results) -> str:
         offenders=offender_rows(listed[:OFFENDERS_MAX]),
         offenders_left_out=max(0, len(listed) - OFFENDERS_MAX),
         groups=[part for part in parts if part.figures],
-        definitions=[definition for part in parts for definition in part.definitions],
+        definitions=[
+            *model_definitions(results),
+            *(definition for part in parts for definition in part.definitions),
+        ],
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],
@@ -128,9 +132,11 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
         (net.line, "line", "lines"),
         (net.trafo, "transformer", "transformers"),
     )
+    model = model_text(results)
     return [
         ("Network", PurePath(scenario["grid"]["network"]).name),
         ("Size", ", ".join(_count(len(table), *words) for table, *words in elements)),
+        *([] if model is None else [("DSO's model", f"{model}; {BELIEVED}")]),
         ("Period", f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"),
         ("Intervals", f"{results.n_intervals} of {results.step_s / 60:g} min"),
         ("Bidding strategies", strategies),
