@@ -18,6 +18,7 @@ from cosim.report.checks import STAGE_LABELS
 from cosim.report.dso_model import BELIEVED, model_definitions, model_text
 from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
+from cosim.report.head import household_entries, wholesale_text
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.ledger_panel import ledger_part
 from cosim.report.money_panel import money_part
@@ -122,10 +123,6 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
     scenario, net = results.scenario_fields, results.network
     ledger, difference = scenario["ledger"], indicators.largest_difference_vm_pu
     end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
-    strategies = ", ".join(
-        f"{strategy['name']} {100 * strategy['share']:g} %"
-        for strategy in scenario["prosumers"]["strategies"]
-    )
     engine = results.manifest["chain"].get("engine", ledger["engine"])
     elements = (
         (net.bus, "bus", "buses"),
@@ -139,7 +136,8 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
         *([] if model is None else [("DSO's model", f"{model}; {BELIEVED}")]),
         ("Period", f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"),
         ("Intervals", f"{results.n_intervals} of {results.step_s / 60:g} min"),
-        ("Bidding strategies", strategies),
+        *household_entries(results),
+        ("Wholesale price", wholesale_text(results)),
         (
             "Ledger",
             f"{engine}, a block every {ledger['block_time_s']} s, at most "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cosim.mechanisms.local_market.bilateral.panel import pair_tiles, pairs_charts
+from cosim.mechanisms.local_market.bilateral.panel import graph_entries, pair_tiles, pairs_charts
 from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
@@ -163,6 +163,7 @@ def _terms(results: Results) -> list[tuple[str, str]]:
         ),
         ("Positions", POSITIONS[market["position"]]),
         *([("Accounts", accounts_text(market))] if "account" in market else []),
+        *graph_entries(results),
         ("Supplier's prices", prices_text(results)),
     ]
 
