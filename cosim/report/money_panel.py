@@ -42,7 +42,9 @@ from cosim.report.roles import (
 )
 from cosim.report.text import number
 from cosim.results.reader import Results
-from cosim.units import eur_from_ueur
+from cosim.units import SECONDS_PER_HOUR, eur_from_ueur
+
+DAY_S = 24 * SECONDS_PER_HOUR
 
 MONEY_DEFINITIONS = (
     (
@@ -66,7 +68,7 @@ MONEY_DEFINITIONS = (
         "local trades, are passed on to the DSO and the state. In kind: wear, fuel, discomfort, "
         "unserved energy and closing, borne where they arise. The network charge that would cover "
         "the DSO is what it spends beyond its penalties, over the energy drawn by all connection "
-        "points.",
+        "points in this run, however short and sunny.",
     ),
 )
 
@@ -84,11 +86,7 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
             number(i.mean_cost_eur, "EUR", 2),
         ),
         Tile("Welfare", f"minus the resource cost: {parts} EUR", number(i.welfare_eur, "EUR", 2)),
-        Tile(
-            "Network charge that would cover the DSO",
-            "flexibility less penalties, and losses, over the energy drawn",
-            number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
-        ),
+        *_covering_tiles(results, i),
         *_charge_tiles(i),
     )
     return ReportPart(
@@ -102,6 +100,22 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
             cost_chart(results),
         ),
         definitions=MONEY_DEFINITIONS,
+    )
+
+
+def _covering_tiles(results: Results, i: Indicators) -> tuple[Tile, ...]:
+    """Return the tile of the charge that would cover the DSO, of a run of a day or more.
+
+    In a sunny hour hardly anything is drawn, and the ratio says nothing of a tariff.
+    """
+    if results.n_intervals * results.step_s < DAY_S:
+        return ()
+    return (
+        Tile(
+            "Network charge that would cover the DSO",
+            "flexibility less penalties, and losses, per kWh drawn in this run",
+            number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
+        ),
     )
 
 
