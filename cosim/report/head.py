@@ -1,6 +1,8 @@
-"""What was run, in words: strategies, households with something of their own, prices upstream."""
+"""Head of a report: strategies, households with something of their own, prices, period."""
 
 from __future__ import annotations
+
+import pandas as pd
 
 from cosim.report.resource_cost import wholesale
 from cosim.results.reader import Results
@@ -49,6 +51,17 @@ def _options(values: dict[str, object]) -> str:
     if not values:
         return ""
     return f" ({', '.join(f'{name} {value}' for name, value in values.items())})"
+
+
+def period_text(results: Results) -> str:
+    """Return begin and end of a run."""
+    end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
+    return f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
+
+
+def intervals_text(results: Results) -> str:
+    """Return number and length of a run's intervals."""
+    return f"{results.n_intervals} of {results.step_s / 60:g} min"
 
 
 def wholesale_text(results: Results) -> str:

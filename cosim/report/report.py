@@ -9,7 +9,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from cosim.errors import ResultFolderError
@@ -18,7 +17,7 @@ from cosim.report.checks import STAGE_LABELS
 from cosim.report.dso_model import BELIEVED, model_definitions, model_text
 from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
-from cosim.report.head import household_entries, wholesale_text
+from cosim.report.head import household_entries, intervals_text, period_text, wholesale_text
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.ledger_panel import ledger_part
 from cosim.report.money_panel import money_part
@@ -122,7 +121,6 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
     """Return what was run, for the head of the report."""
     scenario, net = results.scenario_fields, results.network
     ledger, difference = scenario["ledger"], indicators.largest_difference_vm_pu
-    end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
     engine = results.manifest["chain"].get("engine", ledger["engine"])
     elements = (
         (net.bus, "bus", "buses"),
@@ -134,8 +132,8 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
         ("Network", PurePath(scenario["grid"]["network"]).name),
         ("Size", ", ".join(_count(len(table), *words) for table, *words in elements)),
         *([] if model is None else [("DSO's model", f"{model}; {BELIEVED}")]),
-        ("Period", f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"),
-        ("Intervals", f"{results.n_intervals} of {results.step_s / 60:g} min"),
+        ("Period", period_text(results)),
+        ("Intervals", intervals_text(results)),
         *household_entries(results),
         ("Wholesale price", wholesale_text(results)),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import yaml
 
 from cosim.mechanisms.local_market.bilateral.panel import graph_entries
 from cosim.report.head import NAMED_MAX, household_entries, wholesale_text
+from cosim.report.indicators import compute_indicators
+from cosim.report.money_panel import money_part
 from cosim.report.report import render
 from cosim.results.reader import Results
+from cosim.studies.results import FinishedRun, setting_of
 
 SOLAR, OTHER = "solar house", "house </script><b>2"
 Write = Callable[..., Path]
@@ -85,3 +89,37 @@ def test_trading_graph_and_fee_are_stated(
     results = Results(folder)
     assert graph_entries(results) == [("Trading graph", f"{text} EUR/kWh")]
     assert f"<dt>Trading graph</dt><dd>{text} EUR/kWh</dd>" in render(results)
+
+
+def test_a_study_states_network_and_period_of_its_runs(
+    another_result: Write, tmp_path: Path
+) -> None:
+    folder, runs = another_result(), [FinishedRun(name, name, {}, {}) for name in ("a", "b")]
+    for run in runs:
+        shutil.copytree(folder, tmp_path / "runs" / run.name)
+    period = ("Period", "Tue 24 May 2016 00:00 to Tue 24 May 2016 01:00")
+    intervals = ("Intervals", "4 of 15 min")
+    assert setting_of(tmp_path, runs) == [("Network", "two-houses"), period, intervals]
+    file = tmp_path / "runs" / "b" / "scenario.yaml"
+    scenario = yaml.safe_load(file.read_text(encoding="utf-8"))
+    scenario["grid"]["network"] = "grids/other"
+    file.write_text(yaml.safe_dump(scenario), encoding="utf-8")
+    assert setting_of(tmp_path, runs) == [
+        ("Network", "two-houses · other (by run)"), period, intervals,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step_s", "is_shown"), [(900, False), (21_600, True)])
+def test_a_charge_that_would_cover_the_dso_is_no_headline_of_an_hour(
+    another_result: Write, step_s: int, is_shown: bool
+) -> None:
+    folder = another_result()
+    file = folder / "scenario.yaml"
+    scenario = yaml.safe_load(file.read_text(encoding="utf-8"))
+    scenario["time"]["step_s"] = step_s
+    file.write_text(yaml.safe_dump(scenario), encoding="utf-8")
+    results = Results(folder)
+    indicators = compute_indicators(results)
+    titles = [tile.title for tile in money_part(results, indicators).tiles]
+    assert ("Network charge that would cover the DSO" in titles) == is_shown
+    assert "Network charge that would cover the DSO in this run" in dict(indicators.rows())
