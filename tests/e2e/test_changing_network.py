@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from cosim.cli import EXIT_USER, main
-from cosim.dso.metering import unmetered_points
 from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
+from cosim.grid.unmetered import unmetered_points
 from cosim.resources import folder as resource_folder
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
