@@ -52,20 +52,21 @@ def prepare(out: str | Path, force: bool = False) -> Path:
             raise ResultFolderError(
                 "is in the way of the result folder and is not a folder",
                 file=folder,
-                remedy="name another folder with --out",
+                remedy="name another folder with --out (in Python out=)",
             )
         is_result = (folder / MANIFEST).is_file()
         if not is_result and any(folder.iterdir()):
             raise ResultFolderError(
                 f"is not a result folder (it has no {MANIFEST}) and will not be replaced",
                 file=folder,
-                remedy="name another folder with --out",
+                remedy="name another folder with --out (in Python out=)",
             )
         if is_result and not force:
             raise ResultFolderError(
                 "exists already",
                 file=folder,
-                remedy="replace it with --force, or name another folder with --out",
+                remedy="replace it with --force (in Python force=True), or name another folder "
+                "with --out (out=)",
             )
     return folder
 

@@ -78,7 +78,12 @@ def _print_rows(title: str, rows: Sequence[RunRow], result: StudyResult, console
     for row in rows:
         variant = [escape(row.label)] if has_variants else []
         table.add_row(*variant, *row.values, *short_cells(row))
-    if not console.is_terminal:  # a file has no edge at which to cut
+    _print_uncut(table, console)
+
+
+def _print_uncut(table: Table, console: Console) -> None:
+    """Print a table; what is no terminal has no edge at which to cut, so it takes what it needs."""
+    if not console.is_terminal:
         wide = console.options.update(max_width=10_000)
         console.width = max(console.width, Measurement.get(console, wide, table).maximum)
     console.print(table)
@@ -95,7 +100,7 @@ def _print_comparisons(result: StudyResult, console: Console) -> None:
             table.add_column(escape(heading), justify="right")
         for row in text.rows:
             table.add_row(*map(escape, row))
-        console.print(table)
+        _print_uncut(table, console)
     measured = optimum_sentences(result.measured, {run.name: run.point for run in result.runs})
     for sentence in (*remaining_violations(result.differences), *measured):
         console.print(escape(sentence), soft_wrap=True, highlight=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, s
         assert "as delivered there, and in" in text
         assert "was not played" not in text
     assert "no_relief (as_given less it)" in page
+    assert not re.search(r"[\d,(−]…", said)  # what goes into a file is cut nowhere
 
 
 def test_two_runs_with_the_same_physics_have_the_same_welfare(tmp_path: Path) -> None:

@@ -124,8 +124,7 @@ def _check(tariffs: Tariffs) -> None:
                 f"is {eur_from_ueur(int(values[k])):g} EUR/kWh in interval {k}; the contract takes "
                 "prices from 0 to 2147 EUR/kWh",
                 field=field,
-                remedy="raise it, e.g. by added_eur_per_kwh of a file; only the part energy may be "
-                "negative",
+                remedy=_remedy(field, is_negative=bool(values[k] < 0)),
             )
     above = tariffs.feed_in > tariffs.local_limit
     if above.any():
@@ -139,3 +138,14 @@ def _check(tariffs: Tariffs) -> None:
             field="market.feed_in",
             remedy="lower it or market.local_share, or raise market.retail",
         )
+
+
+def _remedy(field: str, is_negative: bool) -> str:
+    if not is_negative:
+        return "lower it; if it is out of a file, see whether its unit is the column's"
+    if field == "market.feed_in":
+        return (
+            "clip it at 0, out of a file in a second column of prices; only market.retail.energy "
+            "and valuation.wholesale_eur_per_kwh may be negative"
+        )
+    return "raise it, e.g. by added_eur_per_kwh of a file; only the part energy may be negative"

@@ -35,7 +35,9 @@ def test_the_examples_run_as_one_script(tmp_path):
     )
     assert process.returncode == 0, process.stderr
     assert "market.pricng unknown field did you mean 'pricing'?" in process.stdout
-    assert "2016-05-24 11:45:00" in process.stdout
+    assert "2016-05-24 17:45:00" in process.stdout
+    (printed,) = re.findall(r"# (\d\S* \d\S*)$", "\n".join(examples()), re.M)
+    assert printed in process.stdout.splitlines()
     written = {path.parent.name for path in (tmp_path / "results").rglob("report.html")}
     assert written == {
         "mcafee", "midpoint", "bill_sharing", "as_given", "no_market", "noon-compared",
@@ -58,7 +60,7 @@ def test_the_first_examples_run_in_a_notebook(tmp_path, monkeypatch):
     )
     client.execute()  # raises what a cell raises
     first, _, shown = notebook.cells
-    assert "2016-05-24 11:45:00" in first.outputs[0]["text"]
+    assert "2016-05-24 17:45:00" in first.outputs[0]["text"]
     html = shown.outputs[0]["data"]["text/html"]
     assert html.startswith("<strong>quickstart</strong>")
     assert "4 of 4, 900 s each" in html

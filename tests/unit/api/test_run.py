@@ -103,8 +103,9 @@ def test_the_result_goes_to_results_by_the_name_of_the_scenario(tmp_path, monkey
     file.write_text(SMALL.replace(time={"intervals": 1}).to_yaml())
     done = cosim.run(file)
     assert done.folder == tmp_path / "results" / "small"
-    with pytest.raises(ResultFolderError, match="exists already"):
+    with pytest.raises(ResultFolderError, match="exists already") as caught:
         cosim.run(file)
+    assert "--force (in Python force=True)" in str(caught.value.remedy)
     assert cosim.run(str(file), force=True).complete
 
 

@@ -82,6 +82,17 @@ def test_prices_that_cannot_stand(market: dict[str, Any], text: str) -> None:
     assert caught.value.remedy
 
 
+def test_a_negative_feed_in_price_is_to_be_clipped() -> None:
+    """Raising a price of an exchange by a constant would move every hour of it."""
+    spot = {"eur_per_kwh": [0.02, -0.0142, *[0.01] * 6]}
+    with pytest.raises(ScenarioError) as caught:
+        tariffs_of(scenario(feed_in=spot, retail={"energy": spot, "network": 0.1}))
+    assert caught.value.field == "market.feed_in"
+    assert "-0.0142 EUR/kWh in interval 1" in str(caught.value)
+    assert "clip it at 0" in str(caught.value.remedy)
+    assert "market.retail.energy and valuation.wholesale" in str(caught.value.remedy)
+
+
 @pytest.mark.parametrize(
     ("market", "text"),
     [
