@@ -4,9 +4,10 @@
 @license Apache-2.0
 @notice Draws, interval by interval, who of those that offer may be awarded. Who may not has to keep
         its nomination: see delivery_settlement.vy.
-@dev Seed of an interval: the next link of a chain of hashes, whose last one came with the deployment,
-     and the digest of all its offers. The DSO cannot foresee it before the last seller has
-     committed, nor choose another link; sellers do not know the link. It is shown only in a block
+@dev Seed of an interval: its link of a chain of hashes, whose last one came with the deployment, and
+     the digest of all its offers. The DSO cannot foresee it before the last seller has committed,
+     nor take another link: each interval has one of its own, whether the ones before it are drawn
+     or not; sellers do not know the link. It is shown only in a block
      after the one that closed the offers: whoever reads it in a transaction that waits can no
      longer offer. Without a draw nobody can be awarded anything, and nobody owes anything for not
      having been called: who holds a link back buys nothing.
@@ -21,13 +22,16 @@ uses: records
 
 MAX_BATCH: constant(uint256) = book.MAX_BATCH
 MILLION: constant(uint256) = 1_000_000
+# intervals between two draws: so many hashes fit into a transaction
+MAX_SKIPPED: constant(uint256) = 65_536
 
 # 0: whoever offers may be awarded, nothing is drawn
 CALLING_PPM: public(immutable(uint256))
 UNCALLED_PENALTY_UEUR_PER_KWH: public(immutable(uint256))
 
-# the last link that is known
+# the last link that is known, and the interval after its own
 _link: bytes32
+_following: uint256
 _digests: HashMap[uint256, bytes32]
 # block that closed the offers
 _closed_at: HashMap[uint256, uint256]
@@ -55,7 +59,7 @@ def __init__(calling_ppm: uint256, uncalled_penalty_ueur_per_kwh: uint256, last_
     """
     @param calling_ppm Probability of being called, in millionths; 0: nothing is drawn
     @param uncalled_penalty_ueur_per_kwh What leaving the nomination costs who is not called
-    @param last_link End of the chain of hashes, whose other links are shown one by one
+    @param last_link End of the chain of hashes: the hash of the link of interval 0
     """
     assert calling_ppm < MILLION, "flexibility market: probability out of range"
     assert (
@@ -83,16 +87,23 @@ def closeOffers(interval: uint256):
 def drawCalls(interval: uint256, link: bytes32):
     """
     @notice Draw who of an interval's sellers may be awarded. DSO only, in a later block than what
-            closed its offers, once.
+            closed its offers, once, and not after a later interval.
     @param interval Delivery interval
-    @param link Preimage of the last link that is known
+    @param link The interval's own; hashed once for each interval since the last draw it is that one's
     """
     self._check_drawable(interval)
     closed_at: uint256 = self._closed_at[interval]
     assert closed_at != 0, "flexibility market: offers are open"
     assert closed_at < block.number, "flexibility market: offers closed in this block"
     assert self._seeds[interval] == empty(bytes32), "flexibility market: already drawn"
-    assert keccak256(link) == self._link, "flexibility market: not the next link"
+    following: uint256 = self._following
+    assert interval >= following, "flexibility market: a later interval is drawn"
+    assert interval - following < MAX_SKIPPED, "flexibility market: too many intervals without a draw"
+    shown: bytes32 = keccak256(link)
+    for _: uint256 in range(interval - following, bound=MAX_SKIPPED):
+        shown = keccak256(shown)
+    assert shown == self._link, "flexibility market: not the interval's link"
+    self._following = interval + 1
     seed: bytes32 = keccak256(abi_encode(link, self._digests[interval], interval))
     self._link = link
     self._seeds[interval] = seed

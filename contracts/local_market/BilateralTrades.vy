@@ -173,7 +173,8 @@ def proposeMatching(interval: uint256, pairs: DynArray[uint256, MAX_PAIRS]):
     @notice Match orders of an interval from when they are known until delivery ends. Anyone may
             call; a matching that gains more takes the place of the one before it.
     @dev Neither limit of an order, price and energy, is exceeded by anything proposed, and no pair is
-         outside the graph, so a bad proposal costs its sender gas and nobody else anything.
+         outside the graph. A proposal that comes during delivery binds sellers that did not know of
+         it; it costs them what an undelivered sale costs, so honest ones are sent before.
     @param interval The interval
     @param pairs Words of a seller's and a buyer's arrival index in 10 bits each, lowest first, and
            their energy in 32 bits; ascending by seller, then by buyer

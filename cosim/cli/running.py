@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     tell_slow_engine(scenario.ledger.engine)
     # imported after the scenario is known to be sound: pandapower takes seconds to import
     from cosim.report.indicators import read_indicators
-    from cosim.report.summary import print_summary, print_tables
+    from cosim.report.summary import print_setting, print_summary, print_tables
     from cosim.results.reader import Results
 
     console = Console()
@@ -96,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
         except Interrupted as so_far:
             result = api.open_result(so_far.folder)
     results = Results(result.folder)
+    print_setting(results, console)
     print_summary(read_indicators(results), console)
     print_tables(results, console)
     state = "complete" if result.complete else "INCOMPLETE (interrupted)"

@@ -14,6 +14,7 @@ from cosim.dso.instruments.base import Action, Instrument
 from cosim.dso.procurement import Assessment, DsoNetwork
 from cosim.dso.rounds import Round
 from cosim.messages import ChecksMessage, DecisionMessage, Extras, ScheduleMessage
+from cosim.messages.extras import UnservedOrders
 from cosim.units import IntArray
 
 
@@ -59,6 +60,7 @@ class GridOperator:
         self.checks: list[StageCheck] = []
         self._asked: Instrument[Any] | None = None
         self._curtailed_wh: IntArray = np.zeros(0, dtype=np.int64)
+        self._unserved_wh: IntArray = np.zeros(0, dtype=np.int64)
 
     def announce(self, interval: int) -> Extras:
         """Return what the instruments announce of an interval before its order window opens."""
@@ -80,7 +82,7 @@ class GridOperator:
         """
         if schedule.round == 0:
             self._begin(schedule)
-        round = Round(schedule, self.network, self.step_s, self.names)
+        round = Round(schedule, self.network, self.step_s, self.names, self._unserved_wh)
         asked, self._asked = self._asked, None
         if asked is not None:
             return self._decision(schedule, asked.award(round, cut_rest=self._cuts_behind(asked)))
@@ -115,6 +117,7 @@ class GridOperator:
         self.network.engine.begin(schedule.interval)
         self.checks, self._asked = [], None
         self._curtailed_wh = np.zeros(schedule.nominated_wh.size, dtype=np.int64)
+        self._unserved_wh = np.zeros_like(self._curtailed_wh)
         for instrument in self.instruments:
             instrument.begin(schedule.interval)
 
@@ -127,6 +130,8 @@ class GridOperator:
     ) -> DecisionMessage:
         if action.curtailed_wh is not None:
             self._curtailed_wh = self._curtailed_wh + action.curtailed_wh
+        if (unserved := action.extras.of(UnservedOrders)) is not None:
+            self._unserved_wh = self._unserved_wh + unserved.energy_wh
         none = np.zeros(0, dtype=np.int64)
         return DecisionMessage(
             interval=schedule.interval,

@@ -33,19 +33,25 @@ class Round:
         Length of an interval. [s]
     names : tuple of str
         Connection points, (n,).
+    unserved_wh : (n,) int64, optional
+        What the DSO left unserved of the schedules; positive lowers injection. [Wh]
     """
 
     schedule: ScheduleMessage
     network: DsoNetwork
     step_s: int
     names: tuple[str, ...] = ()
+    unserved_wh: IntArray | None = None
 
     @cached_property
     def net_wh(self) -> IntArray:
         """Scheduled net injection as the DSO sees it, with what it ordered itself; (n,). [Wh]"""
         schedule = self.schedule
-        nominated_wh = as_seen_wh(schedule.nominated_wh, self.network.unmetered)
-        return nominated_wh + schedule.activated_wh - schedule.curtailed_wh
+        own_wh = np.zeros_like(schedule.nominated_wh)
+        if self.unserved_wh is not None:
+            own_wh = self.unserved_wh
+        seen_wh = as_seen_wh(schedule.nominated_wh + own_wh, self.network.unmetered) - own_wh
+        return seen_wh + schedule.activated_wh - schedule.curtailed_wh
 
     @cached_property
     def p_mw(self) -> FloatArray:

@@ -62,6 +62,8 @@ class Schedules:
     unserved_wh : (n,) int64 or None
         Orders to the supplier that the grid does not carry, where positions bind; positive lowers
         injection.
+    allocated_wh : (n,) int64 or None
+        Added to what meters count, as between members and a battery that they share.
     """
 
     contracted_wh: IntArray
@@ -69,6 +71,7 @@ class Schedules:
     activated_wh: IntArray
     curtailed_wh: IntArray
     unserved_wh: IntArray | None = None
+    allocated_wh: IntArray | None = None
 
     @property
     def unserved_sales_wh(self) -> IntArray:
@@ -84,9 +87,16 @@ class Schedules:
 
     @property
     def position_wh(self) -> IntArray:
-        """Nominated less unserved: the baseline of flexibility, (n,). [Wh]"""
+        """Nominated less unserved, as it is injected, (n,). [Wh]"""
         return (
             self.nominated_wh if self.unserved_wh is None else self.nominated_wh - self.unserved_wh
+        )
+
+    @property
+    def reported_wh(self) -> IntArray:
+        """The same as meters report it, which trades and flexibility are settled by, (n,). [Wh]"""
+        return (
+            self.position_wh if self.allocated_wh is None else self.position_wh + self.allocated_wh
         )
 
 

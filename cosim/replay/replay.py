@@ -58,9 +58,9 @@ class Replayed:
         Contracts by name.
     artifacts : dict of bytes to Artifact
         By address.
-    unknown_code : list of str
-        Contracts whose creation code is not that of this version, by name or address, and second
-        ones of a name.
+    unknown_code : dict of str to bytes
+        Creation code that is not that of this version, by name or address, and of second contracts
+        of a name.
     """
 
     engine: Engine
@@ -68,7 +68,7 @@ class Replayed:
     refused: dict[int, str] = field(default_factory=dict)
     addresses: dict[str, bytes] = field(default_factory=dict)
     artifacts: dict[bytes, Artifact] = field(default_factory=dict)
-    unknown_code: list[str] = field(default_factory=list)
+    unknown_code: dict[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -218,9 +218,9 @@ def _register(
     called = name if isinstance(name, str) and name else "0x" + at.hex()
     if artifact is None:
         artifact = known.get(called)
-        done.unknown_code.append(called)
+        done.unknown_code[called] = data
     elif artifact.name in done.addresses:
-        done.unknown_code.append(f"{artifact.name}, a second one")
+        done.unknown_code[f"{artifact.name}, a second one"] = data
     if artifact is not None:
         done.addresses[artifact.name] = at
         done.artifacts[at] = artifact

@@ -18,7 +18,18 @@ from cosim.report.costs import costs_by_prosumer
 from cosim.report.indicator import IndicatorSet, Meaning
 from cosim.report.ledger import gas_price_wei
 from cosim.results.reader import Results
-from cosim.scenario.attack import AttackSettings, Parties, parties
+from cosim.scenario.attack import (
+    AttackSettings,
+    Censorship,
+    Collusion,
+    FrontRunning,
+    IncDec,
+    Parties,
+    PhantomBaseline,
+    Reorganisation,
+    Spam,
+    parties,
+)
 from cosim.units import WH_PER_KWH, WH_PER_MWH, eur_from_ueur, fee_ueur
 
 
@@ -27,7 +38,13 @@ class AttackIndicators(IndicatorSet):
     """Money by party, and energy that does not add up; costs are paid less received, with fees."""
 
     attackers_cost_eur: Annotated[float | None, Meaning("EUR", "of attackers, if there are any")]
-    victims_cost_eur: Annotated[float | None, Meaning("EUR", "of victims, if there are any")]
+    victims_cost_eur: Annotated[
+        float | None,
+        Meaning(
+            "EUR",
+            "of victims; where an attack is on nobody in particular, of all who do not attack",
+        ),
+    ]
     others_cost_eur: Annotated[float | None, Meaning("EUR", "of other prosumers, if any")]
     attack_fees_eur: Annotated[
         float, Meaning("EUR", "fees of accounts of nobody on the grid, part of the attackers' cost")
@@ -54,6 +71,53 @@ def attack_parties(results: Results) -> Parties:
     """Return who attacks and who is attacked, among the members of the local market."""
     names = [str(name) for name in results.frame("settlement")["prosumer"].unique()]
     return parties(attack_settings(results), names)
+
+
+def attack_name(settings: AttackSettings) -> str:
+    """Return the kind of an attack in words, and if it did not take place."""
+    name = settings.kind.replace("_", " ")
+    return name if settings.active else f"{name}, not active"
+
+
+def attack_text(results: Results) -> str:
+    """Return kind, attackers or victims, and times of a run's attack, in one line."""
+    settings = attack_settings(results)
+    attackers = ", ".join(attack_parties(results).attackers)
+    match settings:
+        case Spam():
+            who = "by an account of nobody on the grid, on all members"
+        case Reorganisation():
+            who = "by producers of blocks, on " + (", ".join(settings.victims) or "all members")
+        case Censorship():
+            share = f"{100 * settings.validators_share:g} % of the validators"
+            who = f"by {share}, on {', '.join(settings.prosumers)}"
+        case _:
+            who = f"by {attackers}"
+    text = f"{settings.kind.replace('_', ' ')} {who}"
+    if not settings.active:
+        return f"{text}; not active, so nobody attacks"
+    attacked, last = settings.intervals(results.n_intervals), results.n_intervals - 1
+    if settings.from_interval > last:
+        return f"{text}; from interval {settings.from_interval}, which the run did not reach"
+    until = min(attacked[-1], last)
+    begin = results.times[attacked[0]]
+    end = results.times[until] + pd.Timedelta(seconds=results.step_s)
+    whole = ", that is all" if (attacked[0], until) == (0, last) else ""
+    return (
+        f"{text}; intervals {attacked[0]} to {until}{whole} "
+        f"({begin:%d %b %Y %H:%M} to {end:%d %b %Y %H:%M})"
+    )
+
+
+def attacked_word(settings: AttackSettings) -> str:
+    """Return whose cost ``victims_cost_eur`` is: those attacked, or else all who do not attack."""
+    match settings:
+        case FrontRunning() | Collusion() | PhantomBaseline() | IncDec():
+            return "all but the attackers"
+        case Reorganisation(victims=()) | Spam():
+            return "all members"
+        case _:
+            return "the victims"
 
 
 def attack_indicators(results: Results) -> AttackIndicators:

@@ -13,7 +13,10 @@ from cosim.plugins.reported import Reported
 from cosim.report.attack import (
     AttackIndicators,
     attack_indicators,
+    attack_name,
     attack_parties,
+    attack_text,
+    attacked_word,
     unaccounted_kwh,
 )
 from cosim.report.chart_style import (
@@ -35,14 +38,16 @@ from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import StageSeries, stage_series
 from cosim.report.text import number
 from cosim.results.reader import Results
-from cosim.scenario.attack import AttackSettings
+from cosim.scenario.attack import AttackSettings, IncDec, PhantomBaseline
 from cosim.units import eur_from_ueur
 
 ATTACK_DEFINITION = (
     "Attack",
     "Attackers and victims are the accounts that the scenario's section attack names, also in a "
     "run in which it is not active; their cost is what they paid less what they received, fees "
-    "included. Not accounted for: energy through the transformers, less technical losses, less the "
+    "included. Where an attack is on nobody in particular, victims_cost_eur is that of all members "
+    "who do not attack, which need not have been harmed: phantom baselines and inc-dec are paid by "
+    "the DSO. Not accounted for: energy through the transformers, less technical losses, less the "
     "sum of all settled readings. What the attack did is the difference to the same scenario with "
     "attack.active: false.",
 )
@@ -52,15 +57,13 @@ ROUNDING_KWH = 0.1
 """Less than this is drawn small: it comes from readings in whole Wh."""
 
 
-def attack_name(settings: AttackSettings) -> str:
-    """Return the kind of an attack in words, and if it did not take place."""
-    name = settings.kind.replace("_", " ")
-    return name if settings.active else f"{name}, not active"
-
-
 _COSTS = (
     Shown("Attackers, cost", indicator("attackers_cost_eur"), place=1),
-    Shown("Victims, cost", indicator("victims_cost_eur"), place=2),
+    Shown(
+        "Victims (if none is named: all not attacking), cost",
+        indicator("victims_cost_eur"),
+        place=2,
+    ),
     Shown("Other prosumers, cost", indicator("others_cost_eur"), place=3),
 )
 
@@ -78,44 +81,60 @@ class AttackReported(Reported[AttackSettings]):
     def report(self, results: Results) -> ReportPart:
         """Return its tile, charts and definition."""
         figures = (
-            _money(results),
+            _money(results, self.settings),
             _meters(results, self.settings),
             _grid(results, self.settings, stage_series(results, "delivered")),
         )
         return ReportPart(
             key="attack",
             title=f"Attack: {attack_name(self.settings)}",
-            tiles=(_tile(results, self.indicators(results)),),
+            key_data=(("Attack", attack_text(results)),),
+            tiles=(_tile(results, self.settings, self.indicators(results)),),
             figures=figures,
             definitions=(ATTACK_DEFINITION,),
         )
 
 
-def _tile(results: Results, i: AttackIndicators) -> Tile:
+def _tile(results: Results, settings: AttackSettings, i: AttackIndicators) -> Tile:
     """Return the tile of the victims' cost, or else of the attackers'."""
-    who, cost = "victims", i.victims_cost_eur
+    sides = attack_parties(results)
+    who, counted, cost = attacked_word(settings), sides.victims, i.victims_cost_eur
     if cost is None:
-        who, cost = "attackers", i.attackers_cost_eur
-    supplier_eur = eur_from_ueur(int(money_by_role(results)["supplier"].sum()))
+        who, counted, cost = "the attackers", sides.attackers, i.attackers_cost_eur
+    roles = money_by_role(results).sum()
+    supplier_eur, dso_eur = (eur_from_ueur(int(roles[role])) for role in ("supplier", "dso"))
+    paying = ""
+    if settings.active and isinstance(settings, PhantomBaseline | IncDec):
+        paying = "; who pays for flexibility that was made up is the DSO"
     note = (
+        f"paid less received by {_members(len(counted))}{paying}; "
         f"attackers {number(i.attackers_cost_eur, 'EUR', 2)}, "
         f"others {number(i.others_cost_eur, 'EUR', 2)}; "
-        f"the supplier received {number(supplier_eur, 'EUR', 2)}; "
+        f"received by the supplier {number(supplier_eur, 'EUR', 2)} and by the DSO "
+        f"{number(dso_eur, 'EUR', 2)}, wholesale and losses apart; "
         f"{number(i.unaccounted_kwh, 'kWh', 2)} not accounted for, "
         f"{number(i.undelivered_flexibility_kwh, 'kWh', 2)} of flexibility not delivered, "
         f"{number(i.attack_fees_eur, 'EUR', 2)} of fees for the attack"
     )
-    return Tile(f"Cost of the {who}", note, number(cost, "EUR", 2))
+    return Tile(f"Cost of {who}", note, number(cost, "EUR", 2))
 
 
-def _money(results: Results) -> Chart:
+def _members(n: int) -> str:
+    return f"{n} member{'' if n == 1 else 's'} of the local market"
+
+
+def _money(results: Results, settings: AttackSettings) -> Chart:
     """Draw what each party paid."""
     i = attack_indicators(results)
     sides = attack_parties(results)
     roles = money_by_role(results).sum()
     rows = [
         (f"attackers ({len(sides.attackers)})", i.attackers_cost_eur, BEFORE),
-        (f"victims ({len(sides.victims)})", i.victims_cost_eur, PINK),
+        (
+            f"{attacked_word(settings).removeprefix('the ')} ({len(sides.victims)})",
+            i.victims_cost_eur,
+            PINK,
+        ),
         ("other prosumers", i.others_cost_eur, AMBER),
         ("supplier", -eur_from_ueur(int(roles["supplier"])), AFTER),
         ("DSO", -eur_from_ueur(int(roles["dso"])), GREEN),

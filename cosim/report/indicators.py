@@ -43,7 +43,7 @@ _OF_SCHEDULED = Meaning("pu", "the same of the schedules before flexibility")
 _LOADING = Meaning("%", "of what was delivered")
 _LOADING_SCHEDULED = Meaning("%", "of the schedules before flexibility")
 _USAGE = Meaning("-", "gas of the gas limit, first order window to last transaction")
-_CHARGE = "on drawn energy, that would cover the DSO's flexibility and losses"
+_CHARGE = "on energy drawn in the run, that would cover the DSO's flexibility and losses"
 _DIFFERENCE = "between the power-flow engine and the reference, over the intervals solved again"
 
 
@@ -208,7 +208,7 @@ class Indicators(IndicatorSet):
             ("Welfare (minus resource cost)", number(self.welfare_eur, "EUR", 2)),
             ("Net import from upstream", number(self.imported_kwh, "kWh")),
             (
-                "Network charge that would cover the DSO",
+                "Network charge that would cover the DSO in this run",
                 number(self.network_charge_eur_per_kwh, "EUR/kWh", 4),
             ),
             *self._collected(),

@@ -13,21 +13,38 @@ from cosim.report.chart_style import (
     AMBER,
     BEFORE,
     GREEN,
+    INK,
     PINK,
+    SKY,
     Chart,
     TimeAxis,
     filled,
     styled,
     zero_line,
 )
-from cosim.report.costs import costs_by_prosumer, money_by_role
+from cosim.report.costs import costs_by_prosumer
 from cosim.report.dues import dues_figures
 from cosim.report.indicators import Indicators
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
-from cosim.report.roles import PAYMENTS, ROLES, UPSTREAM, MoneyTable, money_table
+from cosim.report.roles import (
+    DSO,
+    LEDGER,
+    MEMBERS,
+    OUTSIDE,
+    PAYMENTS,
+    ROLES,
+    STATE,
+    SUPPLIER,
+    UPSTREAM,
+    MoneyTable,
+    money_over_time,
+    money_table,
+)
 from cosim.report.text import number
 from cosim.results.reader import Results
-from cosim.units import eur_from_ueur
+from cosim.units import SECONDS_PER_HOUR, eur_from_ueur
+
+DAY_S = 24 * SECONDS_PER_HOUR
 
 MONEY_DEFINITIONS = (
     (
@@ -51,7 +68,7 @@ MONEY_DEFINITIONS = (
         "local trades, are passed on to the DSO and the state. In kind: wear, fuel, discomfort, "
         "unserved energy and closing, borne where they arise. The network charge that would cover "
         "the DSO is what it spends beyond its penalties, over the energy drawn by all connection "
-        "points.",
+        "points in this run, however short and sunny.",
     ),
 )
 
@@ -69,11 +86,7 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
             number(i.mean_cost_eur, "EUR", 2),
         ),
         Tile("Welfare", f"minus the resource cost: {parts} EUR", number(i.welfare_eur, "EUR", 2)),
-        Tile(
-            "Network charge that would cover the DSO",
-            "flexibility less penalties, and losses, over the energy drawn",
-            number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
-        ),
+        *_covering_tiles(results, i),
         *_charge_tiles(i),
     )
     return ReportPart(
@@ -87,6 +100,22 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
             cost_chart(results),
         ),
         definitions=MONEY_DEFINITIONS,
+    )
+
+
+def _covering_tiles(results: Results, i: Indicators) -> tuple[Tile, ...]:
+    """Return the tile of the charge that would cover the DSO, of a run of a day or more.
+
+    In a sunny hour hardly anything is drawn, and the ratio says nothing of a tariff.
+    """
+    if results.n_intervals * results.step_s < DAY_S:
+        return ()
+    return (
+        Tile(
+            "Network charge that would cover the DSO",
+            "flexibility less penalties, and losses, per kWh drawn in this run",
+            number(i.network_charge_eur_per_kwh, "EUR/kWh", 4),
+        ),
     )
 
 
@@ -138,26 +167,29 @@ def _money_row(
 
 
 def money_chart(results: Results) -> Chart:
-    """Draw the balance of each role since the start."""
-    money = money_by_role(results)
+    """Draw the balance of each role since the start, which ends at the table's sums of money."""
+    money = money_over_time(results)
     axis, figure = TimeAxis(results), go.Figure()
     for role, name, colour, dash in (
-        ("prosumers", "prosumers", AFTER, "solid"),
-        ("supplier", "supplier", BEFORE, "dash"),
-        ("dso", "DSO", GREEN, "dot"),
-        ("fees", "block producers (fees)", PINK, "dashdot"),
-        ("state", "state (taxes)", AMBER, "longdash"),
+        (MEMBERS, "members", AFTER, "solid"),
+        (OUTSIDE, "outside the market", SKY, "solid"),
+        (SUPPLIER, "supplier", BEFORE, "dash"),
+        (DSO, "DSO", GREEN, "dot"),
+        (LEDGER, "block producers (fees)", PINK, "dashdot"),
+        (STATE, "state (taxes)", AMBER, "longdash"),
+        (UPSTREAM, "upstream", INK, "dot"),
     ):
-        if role in ("fees", "state") and not money[role].any():
+        if role in (OUTSIDE, LEDGER, STATE) and not money[role].any():
             continue
-        balance = eur_from_ueur(money[role].cumsum().to_numpy())
+        balance = np.cumsum(money[role].to_numpy())  # unknown after what has no solution
         figure.add_trace(axis.line(balance, f"{name} [EUR]", colour, dash=dash))
     zero_line(figure)
     return Chart(
         "money",
         "Money by role, cumulated",
-        "Received (+) and paid (−) since the start of the run. The sum over all roles is zero in "
-        "every interval.",
+        "Received (+) and paid (−) since the start of the run, energy bought and sold upstream and "
+        "losses among it, as in the table of the whole run; what arises in kind is left out. The "
+        "sum over all roles, upstream among them, is zero in every interval.",
         styled(figure, ["balance [EUR]"]),
     )
 

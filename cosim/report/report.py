@@ -9,14 +9,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from cosim.errors import ResultFolderError
 from cosim.report.chart_style import Chart, round_ticks
 from cosim.report.checks import STAGE_LABELS
+from cosim.report.dso_model import BELIEVED, model_definitions, model_text
 from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
+from cosim.report.head import household_entries, intervals_text, period_text, wholesale_text
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.ledger_panel import ledger_part
 from cosim.report.money_panel import money_part
@@ -100,7 +101,10 @@ def render(results: Results) -> str:
         offenders=offender_rows(listed[:OFFENDERS_MAX]),
         offenders_left_out=max(0, len(listed) - OFFENDERS_MAX),
         groups=[part for part in parts if part.figures],
-        definitions=[definition for part in parts for definition in part.definitions],
+        definitions=[
+            *model_definitions(results),
+            *(definition for part in parts for definition in part.definitions),
+        ],
         seed=manifest["seed"],
         version=manifest["versions"]["cosim"],
         revision=manifest["git_revision"],
@@ -117,23 +121,21 @@ def key_data(results: Results, indicators: Indicators) -> list[tuple[str, str]]:
     """Return what was run, for the head of the report."""
     scenario, net = results.scenario_fields, results.network
     ledger, difference = scenario["ledger"], indicators.largest_difference_vm_pu
-    end = results.times[-1] + pd.Timedelta(seconds=results.step_s)
-    strategies = ", ".join(
-        f"{strategy['name']} {100 * strategy['share']:g} %"
-        for strategy in scenario["prosumers"]["strategies"]
-    )
     engine = results.manifest["chain"].get("engine", ledger["engine"])
     elements = (
         (net.bus, "bus", "buses"),
         (net.line, "line", "lines"),
         (net.trafo, "transformer", "transformers"),
     )
+    model = model_text(results)
     return [
         ("Network", PurePath(scenario["grid"]["network"]).name),
         ("Size", ", ".join(_count(len(table), *words) for table, *words in elements)),
-        ("Period", f"{results.times[0]:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"),
-        ("Intervals", f"{results.n_intervals} of {results.step_s / 60:g} min"),
-        ("Bidding strategies", strategies),
+        *([] if model is None else [("DSO's model", f"{model}; {BELIEVED}")]),
+        ("Period", period_text(results)),
+        ("Intervals", intervals_text(results)),
+        *household_entries(results),
+        ("Wholesale price", wholesale_text(results)),
         (
             "Ledger",
             f"{engine}, a block every {ledger['block_time_s']} s, at most "

@@ -37,6 +37,7 @@ from cosim.devices.catalogue import registered
 from cosim.report.costs import (
     NETWORK,
     TAXES,
+    money_by_role,
     other_costs,
     physical_wh,
     supplier_bill_ueur,
@@ -50,11 +51,13 @@ from cosim.report.resource_cost import (
     wholesale,
 )
 from cosim.results.reader import Results
-from cosim.units import WH_PER_KWH, eur_from_ueur, ueur_from_eur
+from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur, ueur_from_eur
 
 WITH_PV, WITHOUT_PV, OUTSIDE = "with_generation", "without_generation", "outside_market"
 SUPPLIER, DSO, STATE, LEDGER = "supplier", "dso", "state", "ledger"
 OTHERS, UPSTREAM = "others", "upstream"
+MEMBERS = "members"
+"""Members of the local market, with generation and without, and what they pay others."""
 
 ROLES: dict[str, str] = {
     WITH_PV: "Members with generation",
@@ -133,8 +136,11 @@ def money_table(results: Results) -> MoneyTable:
         role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
         for role, own in paid_ueur.items()
     }
-    inside = settled[["interval"]].assign(metered_wh=physical_wh(results))
-    _wholesale(results, amounts, pd.concat([inside, outside[["interval", "metered_wh"]]]))
+    upstream = _from_upstream(results, _all_readings(results, outside))
+    for payment, role in (("wholesale", SUPPLIER), ("losses", DSO)):
+        amount = float(upstream[payment].sum(skipna=False))
+        amounts[role][payment] += amount
+        amounts[UPSTREAM][payment] -= amount
     in_kind = dict.fromkeys(ROLES, 0.0)
     for name, cost_eur in in_kind_costs(results)[list(IN_KIND)].sum(axis=1).items():
         in_kind[group[str(name)]] -= float(cost_eur)
@@ -162,6 +168,38 @@ def roles_of_points(results: Results) -> dict[str, str]:
         str(name): (WITH_PV if own else WITHOUT_PV) if name in members else OUTSIDE
         for name, own in has_generation.items()
     }
+
+
+def money_over_time(results: Results) -> pd.DataFrame:
+    """Return what each role received in each interval; sums are those of :func:`money_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by interval; :data:`MEMBERS` as one group with what they receive from others, then
+        the other roles but :data:`OTHERS`; a row adds up to zero. NaN for DSO and upstream where a
+        power flow has no solution. [EUR]
+    """
+    paid = money_by_role(results)
+    outside = _readings_outside(results, roles_of_points(results))
+    bills = outside[["interval"]].assign(**_bills_outside(results, outside))
+    billed = bills.groupby("interval").sum().reindex(paid.index, fill_value=0)
+    kept = billed["supply"] - billed["network"] - billed["taxes"]
+    in_ueur = {
+        MEMBERS: paid["prosumers"],
+        OUTSIDE: -billed["supply"],
+        SUPPLIER: paid["supplier"] + kept,
+        DSO: paid["dso"] + billed["network"],
+        STATE: paid["state"] + billed["taxes"],
+        LEDGER: paid["fees"],
+    }
+    found = pd.DataFrame({role: eur_from_ueur(ueur.to_numpy()) for role, ueur in in_ueur.items()})
+    found.index = paid.index
+    upstream = _from_upstream(results, _all_readings(results, outside))
+    found[SUPPLIER] += upstream["wholesale"]
+    found[DSO] += upstream["losses"]
+    found[UPSTREAM] = -upstream["wholesale"] - upstream["losses"]
+    return found
 
 
 def network_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float | None:
@@ -260,30 +298,43 @@ def _supply_outside(
     results: Results, paid_ueur: dict[str, dict[str, int]], outside: pd.DataFrame
 ) -> None:
     """Bill those outside the market at the supplier's prices, charges among them."""
+    bills = _bills_outside(results, outside)
+    for payee, payment in ((DSO, "network"), (STATE, "taxes")):
+        _pass_on(paid_ueur, payee, payment, int(bills[payment].sum()))
+    paid_ueur[OUTSIDE]["supply"] -= int(bills["supply"].sum())
+    paid_ueur[SUPPLIER]["supply"] += int(bills["supply"].sum())
+
+
+def _bills_outside(results: Results, outside: pd.DataFrame) -> dict[str, IntArray]:
+    """Return the supplier's bill of each reading, and the charges in it. [µEUR]"""
     readings_wh = outside["metered_wh"].to_numpy()
     prices = prices_ueur_per_kwh(results).reindex(outside["interval"])
-    bill = supplier_bill_ueur(
-        readings_wh, prices["retail"].to_numpy(), prices["feed_in"].to_numpy()
-    )
-    for payee, payment in ((DSO, "network"), (STATE, "taxes")):
-        charged = np.maximum(-readings_wh, 0) * prices[payment].to_numpy() // WH_PER_KWH
-        _pass_on(paid_ueur, payee, payment, int(charged.sum()))
-    paid_ueur[OUTSIDE]["supply"] -= int(bill.sum())
-    paid_ueur[SUPPLIER]["supply"] += int(bill.sum())
+    bills = {
+        payment: np.maximum(-readings_wh, 0) * prices[payment].to_numpy() // WH_PER_KWH
+        for payment in ("network", "taxes")
+    }
+    retail, feed_in = prices["retail"].to_numpy(), prices["feed_in"].to_numpy()
+    return {"supply": supplier_bill_ueur(readings_wh, retail, feed_in), **bills}
 
 
-def _wholesale(
-    results: Results, amounts: dict[str, dict[str, float]], readings: pd.DataFrame
-) -> None:
-    """Let the supplier buy what meters read, and the DSO what else flows in."""
+def _all_readings(results: Results, outside: pd.DataFrame) -> pd.DataFrame:
+    """Return interval and reading of all connection points. [Wh]"""
+    settled = results.frame("settlement")
+    inside = settled[["interval"]].assign(metered_wh=physical_wh(results))
+    return pd.concat([inside, outside[["interval", "metered_wh"]]])
+
+
+def _from_upstream(results: Results, readings: pd.DataFrame) -> pd.DataFrame:
+    """Return what the supplier receives for what meters read, and the DSO for what else flows in.
+
+    By interval, as columns ``wholesale`` and ``losses``, paid negative. [EUR]
+    """
     read_kwh = readings.groupby("interval")["metered_wh"].sum() / WH_PER_KWH
     read_kwh = read_kwh.reindex(range(results.n_intervals), fill_value=0.0)
     price = wholesale(results)
-    sold_eur = float((read_kwh * price).sum())  # a surplus of readings is sold upstream
-    lost_eur = float(((imported_kwh(results) + read_kwh) * price).sum(skipna=False))
-    for payment, role, amount in (("wholesale", SUPPLIER, sold_eur), ("losses", DSO, -lost_eur)):
-        amounts[role][payment] += amount
-        amounts[UPSTREAM][payment] -= amount
+    lost_eur = (imported_kwh(results) + read_kwh) * price
+    # a surplus of readings is sold upstream
+    return pd.DataFrame({"wholesale": read_kwh * price, "losses": -lost_eur})
 
 
 def _known(value: float) -> float | None:

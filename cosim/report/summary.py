@@ -6,7 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cosim.report.attack import attack_text
 from cosim.report.checks import KIND_LABELS, KINDS
+from cosim.report.dso_model import BELIEVED, model_text
 from cosim.report.forecast_quality import quality_table
 from cosim.report.indicators import Indicators
 from cosim.report.panel import TableFigure
@@ -49,6 +51,25 @@ def print_summary(indicators: Indicators, console: Console | None = None) -> Non
         _print_figure(quality_table(indicators.forecast_quality), out)
     for text in indicators.warnings():
         out.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
+
+
+def print_setting(results: Results, console: Console | None = None) -> None:
+    """Print what a run's numbers must be read with: the DSO's model, and the attack.
+
+    Parameters
+    ----------
+    results : Results
+    console : rich.console.Console, optional
+        Where to; standard output by default.
+    """
+    out = console or Console()
+    lines = []
+    if (model := model_text(results)) is not None:
+        lines.append(f"DSO's model: {model} ({BELIEVED})")
+    if results.scenario_fields.get("attack") is not None:
+        lines.append(f"attack: {attack_text(results)}")
+    for line in lines:
+        out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def print_tables(results: Results, console: Console | None = None) -> None:

@@ -22,7 +22,6 @@ from cosim.chain.roles import key_ring
 from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.devices.ratings import net_range_wh
-from cosim.dso.metering import unmetered_points
 from cosim.errors import NodeError, ProfileError, ScenarioError
 from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
@@ -32,6 +31,7 @@ from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
+from cosim.grid.unmetered import unmetered_points
 from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.bilateral.client import propose_gas

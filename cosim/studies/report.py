@@ -17,7 +17,7 @@ from cosim.studies.comparison_text import comparison_tables, remaining_violation
 from cosim.studies.declaration import Compared
 from cosim.studies.differences import differences, mean_differences
 from cosim.studies.points import n_seeds
-from cosim.studies.results import grid_limits, read_runs
+from cosim.studies.results import grid_limits, read_runs, setting_of
 from cosim.studies.text import (
     STAGE_HEADINGS,
     axis_headings,
@@ -71,6 +71,7 @@ def write_study_report(folder: str | Path) -> Path:
     page = page_template("study.html.j2").render(
         name=manifest["name"],
         description=manifest["description"],
+        key_data=setting_of(folder, runs),
         expectation=manifest["expectation"],
         outcomes=expectation_rows(manifest["outcomes"]),
         n_runs=len(runs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
+from cosim.report.head import intervals_text, period_text
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest
 from cosim.results.reader import Results
 from cosim.studies.declaration import Replication
@@ -19,6 +20,8 @@ from cosim.studies.study import value_text
 
 STUDY_TABLE = "study.parquet"
 STUDY_CSV = "study.csv"
+SETTINGS_MAX = 4
+"""Networks or periods that a study's report lists each."""
 KIND = "study"
 """Of the manifest of a study's folder."""
 
@@ -118,6 +121,24 @@ def grid_limits(folder: str | Path, runs: Sequence[FinishedRun]) -> dict[str, fl
         for name, value in limits[0].items()
         if all(own[name] == value for own in limits)
     }
+
+
+def setting_of(folder: str | Path, runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
+    """Return network and period of a study's runs, term and text; every one where they differ."""
+    results = [Results(Path(folder) / RUNS_FOLDER / run.name) for run in runs]
+    texts = {
+        "Network": [PurePath(each.scenario_fields["grid"]["network"]).name for each in results],
+        "Period": [period_text(each) for each in results],
+        "Intervals": [intervals_text(each) for each in results],
+    }
+    found = []
+    for term, values in texts.items():
+        distinct = list(dict.fromkeys(values))
+        listed = " · ".join(distinct[:SETTINGS_MAX])
+        if len(distinct) > SETTINGS_MAX:
+            listed += f" · {len(distinct) - SETTINGS_MAX} more"
+        found.append((term, f"{listed} (by run)" if len(distinct) > 1 else listed))
+    return found
 
 
 def is_study_folder(folder: str | Path) -> bool:

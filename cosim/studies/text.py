@@ -188,7 +188,8 @@ def expectation_rows(outcomes: Sequence[Mapping[str, Any]]) -> list[ExpectationR
         ExpectationRow(
             outcome["text"],
             outcome["problem"]
-            or f"{figure(outcome['left'])} {outcome['comparison']} {figure(outcome['right'])}"
+            or f"{figure(outcome['left'])}{'' if outcome['met'] else ', not'} "
+            f"{outcome['comparison']} {figure(outcome['right'])}"
             + _difference(outcome.get("difference")),
             outcome["met"],
         )

@@ -67,14 +67,18 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
             unsolved.append(interval)
             continue
         rebuilt.operation.begin(network.engine, interval)
-        state = _before_awards(interval, schedules[interval], forecast_q_mvar[interval], first)
+        unserved_wh = _unserved_wh(schedules[interval], first)
+        state = _before_awards(
+            interval, schedules[interval], forecast_q_mvar[interval], unserved_wh
+        )
         curtailed_wh = -schedules[interval]["curtailed_wh"].to_numpy(np.int64)
         # mostly, a cut comes with the last awards or after them; or else before the last
         cuts = [np.zeros_like(curtailed_wh)]
         if curtailed_wh.any():
             cuts.append(curtailed_wh)
         for cut_wh in cuts:
-            rounds = _rounds(network, step_s, state, offers, last, index, cut_wh, seeds)
+            ordered = cut_wh, unserved_wh
+            rounds = _rounds(network, step_s, state, offers, last, index, ordered, seeds)
             tables = {
                 name: pd.DataFrame(columns)
                 for name, columns in appraisal_tables(interval, names, rounds, is_random).items()
@@ -116,18 +120,22 @@ def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
     )
 
 
+def _unserved_wh(schedule: pd.DataFrame, before_offers: bool) -> IntArray:
+    """Return what was left unserved before flexibility is bought; positive lowers injection."""
+    if before_offers and "unserved_wh" in schedule:
+        return -schedule["unserved_wh"].to_numpy(np.int64)
+    return np.zeros(len(schedule), dtype=np.int64)
+
+
 def _before_awards(
-    interval: int, schedule: pd.DataFrame, q_mvar: FloatArray, before_offers: bool
+    interval: int, schedule: pd.DataFrame, q_mvar: FloatArray, unserved_wh: IntArray
 ) -> ScheduleMessage:
     """Schedules when flexibility is bought; orders may have been left unserved before it."""
     none = np.zeros(len(schedule), dtype=np.int64)
-    position_wh = schedule["nominated_wh"]
-    if before_offers and "unserved_wh" in schedule:
-        position_wh = position_wh + schedule["unserved_wh"]
     return ScheduleMessage(
         interval=interval,
         round=0,
-        nominated_wh=position_wh.to_numpy(np.int64),
+        nominated_wh=schedule["nominated_wh"].to_numpy(np.int64) - unserved_wh,
         activated_wh=none,
         curtailed_wh=none,
         forecast_q_mvar=q_mvar,
@@ -144,14 +152,15 @@ def _rounds(
     offers: pd.DataFrame,
     last: list[int],
     index: dict[str, int],
-    cut_wh: IntArray,
+    ordered_wh: tuple[IntArray, IntArray],
     seeds: Mapping[int, str | None],
 ) -> list[AppraisedRound]:
     """Appraise the rounds of an interval, each by the number of its last request.
 
-    ``cut_wh`` was in force before the last.
+    Of ``ordered_wh``, cuts were in force before the last, and orders left unserved from the first.
     """
     found, before = [], 0
+    cut_wh, unserved_wh = ordered_wh
     for request in last:
         if request == last[-1]:
             state = replace(state, curtailed_wh=cut_wh)
@@ -171,7 +180,8 @@ def _rounds(
             own["offered_wh"].to_numpy(np.int64),
             price,
         )
-        round = Round(replace(state, offers=answers, extras=extras), network, step_s)
+        answered = replace(state, offers=answers, extras=extras)
+        round = Round(answered, network, step_s, unserved_wh=unserved_wh)
         idle = extras.of(IdleFlexibility)
         draw = None
         if (appraisal := round.appraise_draw()) is not None:

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from cosim.cli import EXIT_USER, main
-from cosim.dso.metering import unmetered_points
 from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
+from cosim.grid.unmetered import unmetered_points
 from cosim.resources import folder as resource_folder
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
@@ -228,12 +228,16 @@ def test_flexibility_bought_with_a_wrong_model_is_verified(
     assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
 
 
+@pytest.mark.parametrize("position", ["financial", "binding"])
 def test_what_the_dso_does_not_meter_is_taken_for_the_mean(
-    tmp_path: Path, short_scenario: Callable[..., Scenario]
+    tmp_path: Path, short_scenario: Callable[..., Scenario], position: str
 ) -> None:
-    """Half the points unseen: pandapower solves the first schedule with their mean; verified."""
+    """Half the points unseen: pandapower solves the first schedule with their mean; verified.
+
+    What the DSO itself leaves unserved where positions bind it knows at every point.
+    """
     share = {"dso_model": {"unmetered_share": 0.5}}
-    scenario = short_scenario(intervals=3, grid=share)
+    scenario = short_scenario(intervals=3, grid=share, market={"position": position})
     (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
     assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
     results = Results(tmp_path / "res")

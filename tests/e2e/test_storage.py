@@ -186,6 +186,48 @@ def test_sharing_raises_self_consumption_and_shortens_violations(
     assert np.isclose(alone["storage_loss_kwh"], 24 * STANDBY_WH / 1_000)
 
 
+def test_flexibility_counts_from_what_meters_report(tmp_path: Path) -> None:
+    """Who stores on the ledger and does nothing else has delivered nothing."""
+    seller = "LV1.101 Bus 13"
+    fields = load_scenario(FILE).model_dump(mode="json", exclude_unset=True) | {
+        "time": {"start": "2016-05-24T12:00:00", "intervals": 1},
+        "attack": {"kind": "flexibility_default", "prosumers": [seller], "price_factor": 0.1},
+    }
+    run_scenario(Scenario.of(fields, FILE), FILE, tmp_path / "run")
+    results = Results(tmp_path / "run")
+    own = {
+        name: table[table["prosumer"].astype(str) == seller]
+        for name in ("flexibility", "schedules", "prosumers", "storage")
+        for table in [results.table(name)]
+    }
+    lowered_wh = int(own["schedules"]["nominated_wh"].iloc[0]) - int(
+        own["prosumers"]["metered_wh"].iloc[0]
+    )
+    stored_wh = -int(own["storage"]["allocated_wh"].iloc[0])
+    assert stored_wh > 500
+    assert own["flexibility"]["awarded_wh"].sum() > lowered_wh + stored_wh
+    assert own["flexibility"]["delivered_wh"].sum() == lowered_wh
+    verified(tmp_path / "run", "deliveries")
+
+
+def test_what_is_stored_gives_no_way_where_positions_bind(tmp_path: Path) -> None:
+    """The grid carries what members store in the battery at its busbar, and nothing untraded."""
+    fields = load_scenario(FILE).model_dump(mode="json", exclude_unset=True) | {
+        "time": {"start": "2016-05-24T12:00:00", "intervals": 1},
+        "market": {"position": "binding"},
+    }
+    run_scenario(Scenario.of(fields, FILE), FILE, tmp_path / "run")
+    results = Results(tmp_path / "run")
+    schedules = results.table("schedules").set_index("prosumer")
+    stored_wh = -results.table("storage").set_index("prosumer")["allocated_wh"]
+    assert (schedules["unserved_wh"] < 0).any()
+    kept = schedules["contracted_wh"] + stored_wh
+    members = [name for name in schedules.index if name != BATTERY and stored_wh[name] > 0]
+    assert len(members) > 5
+    assert (schedules["dispatched_wh"][members] >= kept[members]).all()
+    verified(tmp_path / "run")
+
+
 def test_losses_are_billed_at_the_prices_of_the_interval(tmp_path: Path) -> None:
     """Every interval has prices of its own, and each loss is billed at its retail price."""
     fields = load_scenario(FILE).model_dump(mode="json", exclude_unset=True) | {

@@ -161,7 +161,8 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         state.expected_wh = self._expected_wh
         nominated_wh = schedules.nominated_wh.copy()
         nominated_wh[setup.point] = -setup.standby_wh - drawn_wh
-        return replace(schedules, nominated_wh=nominated_wh)
+        allocated_wh = self.reported_wh(interval, np.zeros_like(nominated_wh))
+        return replace(schedules, nominated_wh=nominated_wh, allocated_wh=allocated_wh)
 
     def known(self) -> Extras:
         """Return the energy in the accounts, which the next nominations rely on. [Wh]"""

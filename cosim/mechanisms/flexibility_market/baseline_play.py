@@ -104,7 +104,7 @@ class BaselinePlay:
         if not self.terms.is_limit:
             return dict(offers), {}
         capacity_wh = self._low_wh if direction > 0 else self._high_wh
-        net_wh = schedules.position_wh + schedules.activated_wh
+        net_wh = schedules.reported_wh + schedules.activated_wh
         whole, idle = {}, {}
         for i, blocks in offers.items():
             unused_wh = direction * (int(net_wh[i]) - int(capacity_wh[i]))

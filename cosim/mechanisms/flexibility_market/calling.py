@@ -28,6 +28,8 @@ from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH
 from cosim.units import ueur_from_eur
 
 MILLION = 1_000_000
+MAX_SKIPPED = 65_536
+"""Intervals between two draws, at most."""
 NO_LINK = bytes(32)
 BLOCK_BITS, PRICE_SHIFT = 63, 32
 
@@ -76,6 +78,8 @@ class CallingTerms:
 def hash_chain(secret: bytes, n_links: int) -> tuple[bytes, ...]:
     """Return a secret, its hash, the hash of that and so on: the last is published first.
 
+    The link of interval ``k`` is the one ``k + 2`` before the end.
+
     Parameters
     ----------
     secret : bytes
@@ -86,6 +90,13 @@ def hash_chain(secret: bytes, n_links: int) -> tuple[bytes, ...]:
     for _ in range(n_links):
         links.append(keccak(links[-1]))
     return tuple(links)
+
+
+def hashed(link: bytes, times: int) -> bytes:
+    """Return a link, hashed so many times."""
+    for _ in range(times):
+        link = keccak(link)
+    return link
 
 
 def seed_of(link: bytes, digest: bytes, interval: int) -> bytes:
@@ -133,7 +144,7 @@ class Calling(ContractModel):
         self, terms: CallingTerms, addresses: Mapping[str, bytes] = MappingProxyType({})
     ) -> None:
         self.terms = terms
-        self.link = terms.last_link
+        self.link, self.following = terms.last_link, 0
         self._addresses = dict(addresses)
         self._digests: dict[int, bytes] = {}
         self._closed: set[int] = set()
@@ -176,8 +187,11 @@ class Calling(ContractModel):
         self._require(self.terms.is_random, "nothing is drawn")
         self._require(interval in self._closed, "offers are open")
         self._require(interval not in self._seeds, "already drawn")
-        self._require(keccak(link) == self.link, "not the next link")
-        self.link = link
+        self._require(interval >= self.following, "a later interval is drawn")
+        skipped = interval - self.following
+        self._require(skipped < MAX_SKIPPED, "too many intervals without a draw")
+        self._require(hashed(link, skipped + 1) == self.link, "not the interval's link")
+        self.link, self.following = link, interval + 1
         self._seeds[interval] = seed = seed_of(link, self.digest_of(interval), interval)
         return seed
 

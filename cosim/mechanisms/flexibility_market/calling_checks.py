@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cosim.evm.hashing import keccak
 from cosim.mechanisms.flexibility_market.calling import (
     NO_LINK,
     CallingTerms,
     digest_with,
+    hashed,
     is_called,
     seed_of,
 )
@@ -85,7 +85,7 @@ def draws_of(history: History, settings: DsoSettings, check: Check | None = None
     offers: dict[tuple[int, str], _Offer] = {}
     seeds: dict[int, bytes] = {}
     sellers: dict[int, set[str]] = defaultdict(set)
-    link: bytes | None = None
+    link, drawn = None, 0
     for event in history.of(FLEXIBILITY, "OfferPlaced", "OffersClosed", "CallsDrawn"):
         said = event.arguments
         if event.name == "OfferPlaced":
@@ -104,8 +104,8 @@ def draws_of(history: History, settings: DsoSettings, check: Check | None = None
             continue
         shown = bytes.fromhex(said["link"][2:])
         if link is not None:
-            check.equal("events", row, "hash of the link", keccak(shown), link)
-        link = shown
+            check.equal("events", row, "hash of the link", hashed(shown, interval - drawn), link)
+        link, drawn = shown, interval
         seeds[interval] = seed_of(shown, digest, interval)
         check.equal("events", row, "seed", said["seed"], "0x" + seeds[interval].hex())
     return Draws(terms_of(settings), seeds, sellers)

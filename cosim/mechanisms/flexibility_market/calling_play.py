@@ -53,8 +53,7 @@ class CallingPlay:
         self.terms = terms
         self._requests = requests
         self._names = [account.name for account in deployment.prosumers]
-        links = links_of(deployment, clock.n_intervals) if terms.is_random else ()
-        self._before = dict(zip(links[1:], links, strict=False))
+        self._links = links_of(deployment, clock.n_intervals) if terms.is_random else ()
 
     def model(self, deployment: Deployment) -> Calling:
         """Return the model of the contract's draws."""
@@ -67,8 +66,8 @@ class CallingPlay:
         """
         if self._requests.close_offers(interval):
             model.close(interval)
-            link = self._before[model.link]
-            if self._requests.draw(interval, link):
+            link = self._links[-2 - interval]
+            if self._requests.draw(interval, link, interval - model.following):
                 model.draw(interval, link)
         every, state.offers = state.offers, []
         for request, o in every:

@@ -176,7 +176,7 @@ def flexibility_offers(history: History) -> list[dict[str, Any]]:
 
 def _add_idle(history: History, offers: Sequence[dict[str, Any]]) -> None:
     """Add to each offer what its schedule leaves unused below the capacity, less what is bought."""
-    schedules = position_wh(history.results)
+    schedules = position_wh(history)
     bought: dict[tuple[int, str], int] = defaultdict(int)
     effect: dict[tuple[int, str], int] = defaultdict(int)
     by_request: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -233,7 +233,7 @@ def check_flexibility(history: History, penalty_ueur_per_kwh: int) -> Check:
         check.equal("flexibility", "all offers", name, int(frame[name].sum()), total)
     if not BaselineTerms.of(history.scenario.dso.baseline).is_nominated:
         return check
-    nominated = position_wh(history.results)
+    nominated = position_wh(history)
     for offer in own:
         stated = nominated.get((offer["interval"], offer["prosumer"]))
         name = f"interval {offer['interval']}, prosumer {offer['prosumer']}"

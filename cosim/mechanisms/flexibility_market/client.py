@@ -54,6 +54,11 @@ CALLING_GAS = 35_000
 """Gas that an offer needs beyond, for the digest, and its settlement for the draw."""
 
 
+_DRAW_GAS, _HASH_GAS = 110_000, 250
+_SPARE_HASHES = 64
+"""Draws that a reorganisation may have removed before one."""
+
+
 class FlexibilityMarket(EscrowClient):
     """The flexibility market. Energy in Wh, money in µEUR, prices in µEUR/kWh, 20-byte accounts."""
 
@@ -69,8 +74,6 @@ class FlexibilityMarket(EscrowClient):
     """Offer to a request: its number, baseline_wh, energies_wh and prices of at most 4 blocks."""
     close_offers = Transaction(80_000)
     """Take no further offers for an interval. DSO only."""
-    draw_calls = Transaction(110_000)
-    """Draw who of an interval's sellers may be awarded, with the next link. DSO only."""
     order_cuts = Transaction(cuts_gas)
     """Note what the DSO orders accounts to cut: interval, accounts, cuts_wh. DSO only."""
     award = Transaction(award_gas)
@@ -79,3 +82,11 @@ class FlexibilityMarket(EscrowClient):
     """Settle the offers of at most 256 accounts to a request."""
     close_request = Transaction(70_000)
     """Return to the DSO the escrow of a request that no award holds."""
+
+    def draw_calls(self, sender: bytes, interval: int, link: bytes, skipped: int) -> int:
+        """Draw who of an interval's sellers may be awarded, with its link. DSO only.
+
+        ``skipped`` intervals before it have had no draw; the contract hashes once for each.
+        """
+        gas = _DRAW_GAS + _HASH_GAS * (skipped + _SPARE_HASHES)
+        return self.send(sender, "drawCalls", interval, link, gas=gas)

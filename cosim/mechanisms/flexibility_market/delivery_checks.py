@@ -20,6 +20,7 @@ from cosim.mechanisms.flexibility_market.curves import Block, earned_ueur, total
 from cosim.mechanisms.flexibility_market.delivery import delivered_wh, wrong_way_wh
 from cosim.mechanisms.flexibility_market.settings import DsoSettings
 from cosim.mechanisms.local_market.orders import Reading
+from cosim.replay.checks import total
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.results.reader import Results, by_interval, rows_of
@@ -63,7 +64,7 @@ def check_deliveries(history: History, settings: DsoSettings) -> Check:
     clock = history.scenario.clock()
     baselines = Baselines(terms, clock.step_s, clock.delivery_start_s(0))
     ranges = registered_ranges(history)
-    nominated_wh = position_wh(results)
+    nominated_wh = position_wh(history)
     drawn = {event.arguments["interval"] for event in history.of(FLEXIBILITY, "CallsDrawn")}
     offers = dict(_offers(results, drawn))
     for own in offers.values():
@@ -135,12 +136,16 @@ def ordered_cuts_wh(history: History) -> dict[tuple[int, str], int]:
     }
 
 
-def position_wh(results: Results) -> dict[tuple[int, str], int]:
-    """Return the schedules before flexibility, which nominations are. [Wh]"""
-    schedules = results.table("schedules")
+def position_wh(history: History) -> dict[tuple[int, str], int]:
+    """Return the schedules before flexibility as meters report them, which nominations are. [Wh]"""
+    schedules = history.results.table("schedules")
+    allocated = total(history, lambda mechanism: mechanism.allocated_wh(history))
     keys = zip(schedules["interval"].tolist(), schedules["prosumer"], strict=True)
     energies = schedules["nominated_wh"] + schedules.get("unserved_wh", 0)
-    return dict(zip(keys, energies.tolist(), strict=True))
+    return {
+        key: energy + allocated.get(key, 0)
+        for key, energy in zip(keys, energies.tolist(), strict=True)
+    }
 
 
 def _offers(results: Results, drawn: Container[int]) -> Iterator[tuple[int, list[_Offer]]]:

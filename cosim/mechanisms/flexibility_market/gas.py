@@ -71,7 +71,7 @@ def flexibility_market(bench: Bench) -> None:
 def _other_terms(bench: Bench, community: Community) -> None:
     """Measure what other terms than the usual ones make dearer, each in an interval of its own."""
     name = "member 1"
-    links = hash_chain(b"gas", 1)
+    links = hash_chain(b"gas", 16)
     # so that the draw calls its only seller
     drawn = CallingTerms(999_999, PENALTY, links[-1])
     for k, (case, terms, is_uncapped, calling) in enumerate(
@@ -105,7 +105,7 @@ def _other_terms(bench: Bench, community: Community) -> None:
         if calling.is_random:
             market.measure("DSO", "closeOffers", interval)
             bench.at(bench.now_s)
-            market.measure("DSO", "drawCalls", interval, links[0])
+            market.measure("DSO", "drawCalls", interval, links[-2 - interval])
             market.measure("DSO", "orderCuts", interval, [account(name)], [ENERGY_WH])
         market.measure("DSO", "award", 1, [account(name)], [ENERGY_WH // 2], case=case)
         community.close_gate(interval)

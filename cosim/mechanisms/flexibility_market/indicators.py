@@ -112,13 +112,9 @@ class FlexibilityIndicators(CallingIndicators):
                 f"({number(self.flexibility_paid_eur, '', 2)} − "
                 f"{number(self.penalties_eur, '', 2)})",
             ),
-            (
-                "… of it for the DSO's margins, at the prices asked",
-                f"{number(self.margin_cost_eur, 'EUR', 2)} ({percent(self.margin_cost_share)}); "
-                f"{self.award_rounds_unviolated} of {self.award_rounds} rounds without violation, "
-                f"{self.award_rounds_insufficient} left out: offers do not suffice",
-            ),
         ]
+        if self.award_rounds:
+            rows.append(("… of it for the DSO's margins, at the prices asked", self.margin_text()))
         rows += self.calling_rows()
         if self.requests_short_kwh:
             rows.append(("Flexibility not asked for, for want of money", self.short_text()))
@@ -128,6 +124,17 @@ class FlexibilityIndicators(CallingIndicators):
         if self.offers_refused:
             rows.append(("Offers refused by the contract", self.refused_text()))
         return rows
+
+    def margin_text(self) -> str:
+        """Return what margins cost, and how many rounds had no other reason or are left out."""
+        text = (
+            f"{number(self.margin_cost_eur, 'EUR', 2)} ({percent(self.margin_cost_share)}); "
+            f"{self.award_rounds_unviolated} of {self.award_rounds} rounds bought where nothing "
+            "was violated"
+        )
+        if not self.award_rounds_insufficient:
+            return text
+        return f"{text}; {self.award_rounds_insufficient} not counted, offers not sufficing"
 
     def short_text(self) -> str:
         """Return what was not asked for, of what was wanted, and in how many intervals."""

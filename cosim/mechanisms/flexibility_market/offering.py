@@ -46,7 +46,7 @@ def offered(
     activated_wh = schedules.activated_wh
     unserved_wh = schedules.unserved_purchases_wh if direction > 0 else schedules.unserved_sales_wh
     # of the residual with the supplier, what a change in this direction would make smaller
-    residual_wh = direction * (schedules.contracted_wh - schedules.position_wh)
+    residual_wh = direction * (schedules.contracted_wh - schedules.reported_wh)
     refused = (direction * activated_wh < 0) | (schedules.curtailed_wh != 0)
     blocks, offers = bids.flexibility, {}
     for i, rows in _by_prosumer(blocks.prosumer, np.flatnonzero(blocks.direction == direction)):

@@ -171,14 +171,7 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
             f"{number(i.penalties_eur, 'EUR', 2)} penalties received",
             number(i.flexibility_cost_eur, "EUR", 2),
         ),
-        Tile(
-            "Of it for the DSO's margins",
-            f"{percent(i.margin_cost_share)} of the awards at the prices asked; "
-            f"{i.award_rounds_unviolated} of {i.award_rounds} rounds bought where the schedule "
-            f"violated no limit; {i.award_rounds_insufficient} are left out, whose offers do not "
-            "suffice for the limits",
-            number(i.margin_cost_eur, "EUR", 2),
-        ),
+        *_margin_tiles(i),
         Tile(
             "Pivotal providers",
             f"in {i.pivotal_rounds} of {i.award_rounds} rounds; {leading}",
@@ -187,6 +180,27 @@ def flexibility_tiles(i: FlexibilityIndicators, pivotal: pd.DataFrame) -> tuple[
         *_calling_tiles(i),
         *_scarcity_tiles(i),
     )
+
+
+def _margin_tiles(i: FlexibilityIndicators) -> list[Tile]:
+    """Return the tile of what margins cost, where anything was bought."""
+    if not i.award_rounds:
+        return []
+    left_out = ""
+    if i.award_rounds_insufficient:
+        left_out = (
+            f"; not counted are {i.award_rounds_insufficient} rounds whose offers do not suffice "
+            "for the limits"
+        )
+    return [
+        Tile(
+            "Of it for the DSO's margins",
+            f"{percent(i.margin_cost_share)} of the awards at the prices asked; "
+            f"{i.award_rounds_unviolated} of {i.award_rounds} rounds bought where the schedule "
+            f"violated no limit{left_out}",
+            number(i.margin_cost_eur, "EUR", 2),
+        )
+    ]
 
 
 def _calling_tiles(i: FlexibilityIndicators) -> list[Tile]:

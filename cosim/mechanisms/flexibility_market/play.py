@@ -267,7 +267,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
                 state.wishes.append(Wish(round, direction, wanted, asked, request))
             if request is not None:
                 self._open_in_model(request)
-                stated_wh = schedules.position_wh
+                stated_wh = schedules.reported_wh
                 self._collect(state, request, offers[direction], stated_wh, idle[direction])
         if self.terms.calling.is_random and state.offers:
             self._calls.draw(interval, state, self.model.calling)

@@ -179,9 +179,12 @@ class Requests(RequestSteps):
         handle = self.client.close_offers(self._deployment.dso.address, interval)
         return self._in_time(interval, handle, CallStep())
 
-    def draw(self, interval: int, link: bytes) -> bool:
-        """Let the DSO show the next link; return whether it was in time."""
-        handle = self.client.draw_calls(self._deployment.dso.address, interval, link)
+    def draw(self, interval: int, link: bytes, skipped: int) -> bool:
+        """Let the DSO show the link of an interval; return whether it was in time.
+
+        ``skipped`` intervals before it have had no draw.
+        """
+        handle = self.client.draw_calls(self._deployment.dso.address, interval, link, skipped)
         return self._in_time(interval, handle, CallStep(link=link))
 
     def order_cuts(self, interval: int, cuts_wh: Mapping[int, int]) -> Iterator[list[int]]:

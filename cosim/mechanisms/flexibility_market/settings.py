@@ -58,7 +58,7 @@ class BaselineSettings(Model):
         "reading without activation; high_x_of_y: mean of the highest earlier days; "
         "capacity_limit: none, the award is a limit below the registered capacity",
     )
-    calling_probability: Annotated[float, Field(ge=1e-6, lt=1)] | None = Field(
+    calling_probability: Annotated[float, Field(ge=1e-6, le=0.999999)] | None = Field(
         None,
         description="nomination, bounded_nomination: of being called; a draw on the ledger lets so "
         "many of those that offer be awarded, in one round of requests per interval, and who is "

@@ -39,7 +39,7 @@ class MarketIndicators(IndicatorSet):
         float, Meaning("EUR", "buyers' value less sellers' cost of trades, by limit prices")
     ]
     trade_surplus_possible_eur: Annotated[
-        float, Meaning("EUR", "the same, had every order been in time")
+        float, Meaning("EUR", "largest that all orders sent allow, whatever became of them")
     ]
     pairs_traded: Annotated[int | None, Meaning("-", "of seller and buyer" + _PAIRS)]
     pair_gain_eur: Annotated[float | None, Meaning("EUR", "surplus less fees, penalties" + _PAIRS)]
@@ -80,7 +80,7 @@ class MarketIndicators(IndicatorSet):
             ("Traded energy", number(self.traded_kwh, "kWh")),
             ("Mean price", number(self.mean_price_eur_per_kwh, "EUR/kWh", 4)),
             (
-                "Surplus of trades (possible with every order)",
+                "Surplus of trades (largest of all orders sent)",
                 f"{number(self.trade_surplus_eur, '', 2)} "
                 f"({number(self.trade_surplus_possible_eur, '', 2)})\u00a0EUR",
             ),

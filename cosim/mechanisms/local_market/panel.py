@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cosim.mechanisms.local_market.bilateral.panel import pair_tiles, pairs_charts
+from cosim.mechanisms.local_market.bilateral.panel import graph_entries, pair_tiles, pairs_charts
 from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
@@ -54,7 +54,7 @@ DEFINITIONS = (
         "Surplus of trades",
         "Buyers' value less sellers' cost of what was traded, both by the limit prices of their "
         "orders. Possible: the area between demand and supply of every order that was sent, late "
-        "and rejected ones included.",
+        "and refused ones included.",
     ),
     (
         "Order latency",
@@ -90,8 +90,8 @@ COMPARISON = Comparison(
         Figure(
             "trade_surplus",
             "Surplus of the trades",
-            "Buyers' value less sellers' cost by their limit prices. Possible: had every order "
-            "been in time.",
+            "Buyers' value less sellers' cost by their limit prices. Possible: the largest that "
+            "all orders sent allow in merit order, whatever became of them.",
             "EUR",
             2,
             (
@@ -163,10 +163,8 @@ def _terms(results: Results) -> list[tuple[str, str]]:
         ),
         ("Positions", POSITIONS[market["position"]]),
         *([("Accounts", accounts_text(market))] if "account" in market else []),
-        (
-            "Supplier's prices",
-            prices_text(results),
-        ),
+        *graph_entries(results),
+        ("Supplier's prices", prices_text(results)),
     ]
 
 
@@ -231,8 +229,9 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
         ),
         Tile(
             "Surplus of the trades",
-            f"by limit price; {number(i.trade_surplus_possible_eur, 'EUR', 2)} possible, had every"
-            " order been in time",
+            f"by limit price; {number(i.trade_surplus_possible_eur, 'EUR', 2)} is the largest that "
+            "all orders sent allow in merit order. Lost are late and refused orders, for want of "
+            "money too, pairs that the trading graph lacks, and what the pricing rule leaves out",
             number(i.trade_surplus_eur, "EUR", 2),
         ),
         Tile("Order latency", latency, number((i.order_latency_s or {}).get("mean"), "s")),

@@ -63,7 +63,7 @@ def supplier_orders(bids: BidsMessage, schedules: Schedules) -> SupplierOrders:
     As far as it can be held back: what was traded, and consumption that cannot wait, is not among
     it.
     """
-    residual_wh = schedules.position_wh - schedules.contracted_wh
+    residual_wh = schedules.reported_wh - schedules.contracted_wh
     return SupplierOrders(
         sell_wh=np.clip(residual_wh, 0, bids.curtailable_down_wh),
         buy_wh=np.clip(-residual_wh, 0, bids.flex_up_wh),

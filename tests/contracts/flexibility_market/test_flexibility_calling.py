@@ -100,6 +100,36 @@ def test_draw_is_of_the_link_and_of_every_offer_before_it() -> None:
     assert (int.from_bytes(word, "big") % 1_000_000 < 500_000) == (SELLERS[0] in called)
 
 
+def test_each_interval_has_a_link_of_its_own() -> None:
+    """A DSO that draws for intervals without offers, or leaves some out, changes no later draw."""
+    seeds = []
+    for before in ((), (0,), (0, 1)):
+        world = world_of()
+        for interval in (*before, 2):
+            close(world, interval)
+        world.before(0)
+        for interval in before:
+            draw(world, LINKS[-2 - interval], interval)
+        assert refusal(draw, world, LINKS[-3], 2) == NAME + "not the interval's link"
+        draw(world, LINKS[-4], 2)
+        seeds.append(world.flexibility.get("drawOf", 2)[2])
+        assert world.flexibility.get("lastLink") == LINKS[-4]
+    assert len(set(seeds)) == 1
+
+
+def test_intervals_are_drawn_in_their_order() -> None:
+    world = world_of()
+    close(world, 0)
+    close(world, 1)
+    world.before(0)
+    draw(world, LINKS[-3], 1)
+    assert refusal(draw, world, LINKS[-2], 0) == NAME + "a later interval is drawn"
+    far = 2 + 65_536
+    close(world, far)
+    world.before(2)
+    assert refusal(draw, world, LINKS[-4], far) == NAME + "too many intervals without a draw"
+
+
 def test_one_offer_more_is_another_draw() -> None:
     seeds = []
     for energy_wh in (1_000, 1_001):
@@ -143,13 +173,13 @@ def test_links_are_shown_in_their_order_and_by_the_dso_alone() -> None:
     close(world)
     world.before(0)
     for wrong in (LINKS[-1], LINKS[-3], bytes(32)):
-        assert refusal(draw, world, wrong) == NAME + "not the next link"
+        assert refusal(draw, world, wrong) == NAME + "not the interval's link"
     assert refusal(draw, world, LINKS[-2], 0, "anna") == NAME + "not the DSO"
     draw(world)
     # the next interval takes the next link, and not the same again
     close(world, 1)
     world.before(1)
-    assert refusal(draw, world, LINKS[-2], 1) == NAME + "not the next link"
+    assert refusal(draw, world, LINKS[-2], 1) == NAME + "not the interval's link"
     draw(world, LINKS[-3], 1)
 
 

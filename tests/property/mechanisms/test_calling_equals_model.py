@@ -124,8 +124,7 @@ def do(world, model, interval, requests, act) -> None:  # type: ignore[no-untype
             both(lambda: market.send(DSO, "closeOffers", interval), lambda: calling.close(interval))
             world.before(interval)  # the next block
         case ("draw", skipped):
-            place = LINKS.index(calling.link) if calling.link in LINKS else 1
-            link = LINKS[max(place - 1 - skipped, 0)]
+            link = LINKS[-2 - interval - skipped]
             both(
                 lambda: market.send(DSO, "drawCalls", interval, link),
                 lambda: calling.draw(interval, link),
@@ -186,7 +185,7 @@ def test_calls_are_as_frequent_as_said(called_ppm: int) -> None:
         for k, seller in enumerate(SELLERS):
             calling.enter(interval, interval + 1, seller, 17 * k, [Block(1_000 + interval, PRICE)])
         calling.close(interval)
-        calling.draw(interval, LINKS[LINKS.index(calling.link) - 1])
+        calling.draw(interval, LINKS[-2 - interval])
         own = {seller: calling.is_called(interval, seller) for seller in SELLERS}
         for seller in SELLERS:
             calls[seller] += own[seller]
@@ -227,7 +226,7 @@ def test_what_is_made_up_pays_where_the_condition_fails_and_nowhere_else(
         # nominated, and not there
         model.offer(request, "anna", energy_wh, [Block(energy_wh, PRICE)])
         model.calling.close(interval)
-        model.calling.draw(interval, LINKS[LINKS.index(model.calling.link) - 1])
+        model.calling.draw(interval, LINKS[-2 - interval])
         if model.calling.is_called(interval, "anna"):
             model.award(request, ["anna"], [energy_wh])
         model.settle(request, ["anna"], {"anna": Reading(0, False)})

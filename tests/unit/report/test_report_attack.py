@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cosim.report.attack import attack_indicators, unaccounted_kwh
+from cosim.report.attack import attack_indicators, attack_text, unaccounted_kwh
 from cosim.report.attack_panel import AttackReported
 from cosim.report.indicators import compute_indicators
 from cosim.report.report import render
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -101,6 +102,10 @@ def test_report_names_the_attack_and_shades_its_intervals(another_result: Write)
     page = render(attacked(another_result, attack))
     assert '<h2 id="attack-title">Attack: silent meter</h2>' in page
     assert "<h3>Cost of the attackers</h3>" in page
+    assert (
+        "<dt>Attack</dt><dd>silent meter by house &lt;/script&gt;&lt;b&gt;2; intervals 1 to 2 "
+        "(24 May 2016 00:15 to 24 May 2016 00:45)</dd>"
+    ) in page
     assert '"x0":"2016-05-24T00:15:00","x1":"2016-05-24T00:45:00"' in page
 
 
@@ -108,4 +113,48 @@ def test_report_of_a_run_in_which_nobody_attacks(another_result: Write) -> None:
     attack = {"kind": "front_running", "attacker": SOLAR, "active": False}
     page = render(attacked(another_result, attack))
     assert '<h2 id="attack-title">Attack: front running, not active</h2>' in page
-    assert "<h3>Cost of the victims</h3>" in page
+    assert "<h3>Cost of all but the attackers</h3>" in page
+    assert "<dt>Attack</dt><dd>front running by solar house; not active" in page
+
+
+@pytest.mark.parametrize(
+    ("attack", "title", "counted", "is_paid_by_dso"),
+    [
+        ({"kind": "phantom_baseline", "prosumers": [SOLAR]}, "all but the attackers", 1, True),
+        ({"kind": "collusion", "sellers": [SOLAR], "withheld_share": 1.0},
+         "all but the attackers", 1, False),
+        ({"kind": "spam"}, "all members", 2, False),
+        ({"kind": "reorganisation"}, "all members", 2, False),
+        ({"kind": "censorship", "prosumers": [SOLAR]}, "the victims", 1, False),
+        ({"kind": "silent_meter", "meters": [SOLAR]}, "the attackers", 1, False),
+    ],
+)  # fmt: skip
+def test_the_tile_says_whose_cost_it_counts(
+    another_result: Write, attack: dict[str, Any], title: str, counted: int, is_paid_by_dso: bool
+) -> None:
+    results = attacked(another_result, attack)
+    (subject,) = (each for each in subjects(results) if isinstance(each, AttackReported))
+    (tile,) = subject.report(results).tiles
+    assert tile.title == f"Cost of {title}"
+    assert tile.note.startswith(f"paid less received by {counted} member")
+    assert ("made up is the DSO" in tile.note) == is_paid_by_dso
+    # it paid 20 000 µEUR and received 5 000; half a cent is below its half in binary
+    assert "by the DSO −0.01\u00a0EUR" in tile.note
+
+
+@pytest.mark.parametrize(
+    ("attack", "text"),
+    [
+        ({"kind": "spam"}, "spam by an account of nobody on the grid, on all members; intervals 0 "
+         "to 3, that is all (24 May 2016 00:00 to 24 May 2016 01:00)"),
+        ({"kind": "censorship", "prosumers": [SOLAR], "from_interval": 3},
+         "censorship by 51 % of the validators, on solar house; intervals 3 to 3 "
+         "(24 May 2016 00:45 to 24 May 2016 01:00)"),
+        ({"kind": "reorganisation", "active": False},
+         "reorganisation by producers of blocks, on all members; not active, so nobody attacks"),
+        ({"kind": "inc_dec", "prosumers": [SOLAR], "from_interval": 4},
+         "inc dec by solar house; from interval 4, which the run did not reach"),
+    ],
+)  # fmt: skip
+def test_the_attack_in_one_line(another_result: Write, attack: dict[str, Any], text: str) -> None:
+    assert attack_text(attacked(another_result, attack)) == text

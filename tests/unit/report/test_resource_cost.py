@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 
 from cosim.report.indicators import compute_indicators
-from cosim.report.money_panel import money_figure
+from cosim.report.money_panel import money_chart, money_figure
 from cosim.report.resource_cost import resource_cost, stored_mwh
 from cosim.report.roles import (
     DSO,
     LEDGER,
+    MEMBERS,
+    OTHERS,
+    OUTSIDE,
     PAYMENTS,
     ROLES,
     SUPPLIER,
     UPSTREAM,
     WITH_PV,
     WITHOUT_PV,
+    money_over_time,
     money_table,
 )
 from cosim.results.reader import Results
@@ -170,6 +174,23 @@ def test_who_is_outside_the_market_pays_the_supplier(another_result: Callable[..
     assert table.amounts_eur[SUPPLIER]["wholesale"] == pytest.approx((-4.1 - 5) * WHOLESALE)
     for payment in PAYMENTS:
         assert table.total_eur(payment) == pytest.approx(0.0, abs=1e-12)
+    # the figure over time ends where the table of the whole run does
+    over_time = money_over_time(results)
+    assert over_time.sum(axis=1).tolist() == pytest.approx([0.0] * 5, abs=1e-12)
+    assert over_time[SUPPLIER].sum() == pytest.approx(table.received_eur(SUPPLIER))
+    ends = {trace.name: trace.y[-1] for trace in money_chart(results).figure.data}
+    members = (WITH_PV, WITHOUT_PV, OTHERS)
+    assert ends.pop("members [EUR]") == pytest.approx(
+        sum(table.received_eur(role) for role in members), abs=1e-4
+    )
+    assert ends.keys() == {
+        f"{name} [EUR]"
+        for name in ("outside the market", "supplier", "DSO", "block producers (fees)", "upstream")
+    }
+    for name, role in (("outside the market", OUTSIDE), ("DSO", DSO), ("upstream", UPSTREAM)):
+        assert ends[f"{name} [EUR]"] == pytest.approx(table.received_eur(role), abs=1e-4)
+    assert ends["supplier [EUR]"] == pytest.approx(table.received_eur(SUPPLIER), abs=1e-4)
+    assert over_time[MEMBERS].sum() + over_time[LEDGER].sum() < 0
 
 
 def test_transfers_do_not_change_welfare(another_result: Callable[..., Path]) -> None:
@@ -203,6 +224,7 @@ def test_without_a_power_flow_solution_welfare_is_unknown(
     assert found.network_charge_eur_per_kwh is None
     (table,) = money_figure(Results(folder)).tables
     assert next(row for row in table.rows if row[0] == "DSO")[-1] == "—"
+    assert np.isnan(money_over_time(Results(folder))[DSO]).tolist() == [False] * 5 + [True]
 
 
 def test_the_report_shows_roles_that_took_part(five: Results) -> None:

@@ -10,9 +10,11 @@ import pytest
 from clearing_welfare import largest_welfare_ueur
 
 from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.panel import LocalMarketReported
 from cosim.mechanisms.local_market.surplus import largest_surplus
 from cosim.report.extremes import extreme_indicators
 from cosim.report.indicators import compute_indicators
+from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 
@@ -23,6 +25,17 @@ def test_surplus_of_what_was_filled_and_of_every_order(results: Results) -> None
     assert found["trade_surplus_eur"] == pytest.approx(0.11, abs=1e-12)
     assert found["trade_surplus_possible_eur"] == pytest.approx(0.44, abs=1e-12)
     assert found["supplier_received_eur"] == pytest.approx(0.24522, abs=1e-12)
+
+
+def test_what_lacks_of_the_largest_surplus_is_not_laid_to_lateness_alone(results: Results) -> None:
+    # of the four pairs of orders one cleared, one was late, one refused, and one not matched
+    rows = dict(compute_indicators(results).rows())
+    assert rows["Surplus of trades (largest of all orders sent)"] == "0.11 (0.44)\u00a0EUR"
+    (subject,) = (each for each in subjects(results) if isinstance(each, LocalMarketReported))
+    part = subject.report(results)
+    (tile,) = (each for each in part.tiles if each.title == "Surplus of the trades")
+    assert tile.note.startswith("by limit price; 0.44\u00a0EUR is the largest that all orders sent")
+    assert "late and refused orders" in tile.note
 
 
 def test_largest_surplus_is_that_of_the_markets_model() -> None:

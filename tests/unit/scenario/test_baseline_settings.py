@@ -50,6 +50,7 @@ def test_kind_alone_or_with_its_fields() -> None:
         ({"kind": "nomination", "look_back_intervals": 4}, {}, "is no field of nomination"),
         ({"kind": "capacity_limit", "x_days": 2}, {}, "x_days is no field of capacity_limit"),
         ({"calling_probability": 1}, {}, "field dso.baseline.calling_probability"),
+        ({"calling_probability": 0.9999999}, {}, "field dso.baseline.calling_probability"),
         ({"calling_probability": 0}, {}, "field dso.baseline.calling_probability"),
         ({"uncalled_penalty_eur_per_kwh": 1}, {}, "give calling_probability, or leave it out"),
         (

@@ -14,6 +14,7 @@ from cosim.report.panels import Panel, PanelFigure, Series, marker_sizes, plotly
 from cosim.results.manifest import flatten
 from cosim.studies.charts import study_figures
 from cosim.studies.results import FinishedRun, study_table, write_study_table
+from cosim.studies.text import expectation_rows
 
 SVG = "{http://www.w3.org/2000/svg}"
 TIME, PARTICIPANTS = "ledger.block_time_s", "prosumers.participants"
@@ -164,3 +165,13 @@ def test_many_values_over_decades_get_a_logarithmic_axis() -> None:
     (line,) = ET.fromstring(panels_svg(figure)).iter(f"{SVG}polyline")
     xs = [float(pair.split(",")[0]) for pair in line.attrib["points"].split()]
     assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
+
+
+@pytest.mark.parametrize(("met", "figures"), [(True, "23.4155 > 20"), (False, "23.4155, not < 20")])
+def test_figures_of_an_expectation_state_no_false_inequality(met: bool, figures: str) -> None:
+    outcome = {
+        "text": "a.x < 20", "met": met, "left": 23.4155, "comparison": ">" if met else "<",
+        "right": 20.0, "problem": "",
+    }  # fmt: skip
+    (row,) = expectation_rows([outcome])
+    assert row.figures == figures

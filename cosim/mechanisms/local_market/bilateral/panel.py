@@ -14,7 +14,7 @@ from cosim.report.chart_style import GRID, Chart, filled, styled
 from cosim.report.panel import Tile
 from cosim.report.text import number
 from cosim.results.reader import Results
-from cosim.units import UEUR_PER_EUR, WH_PER_KWH
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH, eur_from_ueur
 
 ROW_PX, LEAST_PX = 22, 240
 _SCALE = [[0.0, "#ffffff"], [0.001, "#dbe9f6"], [1.0, "#08519c"]]
@@ -61,6 +61,18 @@ def graph_text(results: Results) -> str:
     both = sum((buyer, seller) in edges for seller, buyer in edges) // 2
     text = f"{number(len(edges), '', 0)} edges from seller to buyer"
     return text if 2 * both < len(edges) else f"{text}, that is {number(both, '', 0)} both ways"
+
+
+def graph_entries(results: Results) -> list[tuple[str, str]]:
+    """Return the trading graph with its fees for the head of a report, if pairs cleared the run."""
+    if not clears_by_pairs(results):
+        return []
+    graph = graph_of(results)
+    terms = [graph.everybody] if graph.edges is None else list(graph.edges.values())
+    fees = sorted({int(each.fee_ueur_per_kwh) for each in terms})
+    low, high = eur_from_ueur(fees[0]), eur_from_ueur(fees[-1])
+    fee = f"{low:g} EUR/kWh" if low == high else f"{low:g} to {high:g} EUR/kWh"
+    return [("Trading graph", f"{graph_text(results)}; fee {fee}")]
 
 
 def pair_tiles(results: Results) -> list[Tile]:
