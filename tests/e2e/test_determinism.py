@@ -110,6 +110,7 @@ def test_another_seed_gives_other_results(scenario_file: Path, first: Path) -> N
         "storage",
         "certificates",
         "names",
+        "bilateral_trades",
         "reorganisations",
         "debts",
         "flexibility_debts",

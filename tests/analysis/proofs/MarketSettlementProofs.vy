@@ -35,6 +35,7 @@ def setUp():
         True,
         DSO,
         STATE,
+        empty(address),
     )
     prover._in_any_state(self.meters)
     prover._in_any_state(self.market)
