@@ -64,9 +64,7 @@ def needed_without_margins(
     sufficient : bool
     """
     plain = DsoNetwork(network.engine, network.limits, max_iterations=network.max_iterations)
-    none = np.zeros(p_mw.size)
-    found = plain.procure(p_mw, q_mvar, offers, none, none, quantum_mw=quantum_mw)
-    return found.awarded_mw, found.margins_kept
+    return least_cost_awards(plain, p_mw, q_mvar, offers, quantum_mw)
 
 
 def least_cost_awards(

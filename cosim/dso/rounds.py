@@ -47,9 +47,7 @@ class Round:
     def net_wh(self) -> IntArray:
         """Scheduled net injection as the DSO sees it, with what it ordered itself; (n,). [Wh]"""
         schedule = self.schedule
-        own_wh = np.zeros_like(schedule.nominated_wh)
-        if self.unserved_wh is not None:
-            own_wh = self.unserved_wh
+        own_wh = 0 if self.unserved_wh is None else self.unserved_wh
         seen_wh = as_seen_wh(schedule.nominated_wh + own_wh, self.network.unmetered) - own_wh
         return seen_wh + schedule.activated_wh - schedule.curtailed_wh
 

@@ -132,6 +132,19 @@ def as_series(value: Any) -> Any:
         raise ValueError(f"{place}: {message}" if place else message) from None
 
 
+def required_series(value: Any) -> Any:
+    """Return what :func:`as_series` does, of a field that cannot be left empty.
+
+    Raises
+    ------
+    ValueError
+        As :func:`as_series`, and if there is nothing.
+    """
+    if value is None:
+        raise ValueError("give a number or a series, or leave the line out")
+    return as_series(value)
+
+
 def price_series(
     price: Price,
     start: datetime,

@@ -6,7 +6,6 @@ Says how to build the same environment again. No check depends on it: anybody ca
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterator
 from importlib import metadata
@@ -14,6 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from cosim.inputs.kept import sha256
 from cosim.plugins import (
     DEVICES,
     EVM_ENGINES,
@@ -58,7 +58,7 @@ def environment() -> dict[str, Any]:
 
 def _lock_hash() -> str | None:
     lock = Path(__file__).resolve().parents[2] / LOCK
-    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    return sha256(lock) if lock.is_file() else None
 
 
 def _foreign_points() -> Iterator[metadata.EntryPoint]:
@@ -96,7 +96,7 @@ def _module_hash(module: str) -> str | None:
     origin = Path(spec.origin) if spec is not None and spec.origin else None
     if origin is None or not origin.is_file():
         return None
-    return hashlib.sha256(origin.read_bytes()).hexdigest()
+    return sha256(origin)
 
 
 @functools.cache

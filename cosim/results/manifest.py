@@ -5,7 +5,6 @@ Everything but the key ``timing`` is the same in two runs of one scenario on one
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 
 import cosim
 from cosim.errors import ResultFolderError
-from cosim.inputs.kept import INPUTS_FOLDER
+from cosim.inputs.kept import INPUTS_FOLDER, sha256
 from cosim.results.columns import FORMAT_VERSION
 from cosim.results.environment import environment
 
@@ -177,12 +176,7 @@ def file_hashes(folder: str | Path) -> dict[str, str]:
     files = [root / "network.json", root / "scenario.yaml"]
     files += sorted((root / TABLES_FOLDER).glob("*.parquet"))
     files += sorted(path for path in (root / INPUTS_FOLDER).rglob("*") if path.is_file())
-    return {file.relative_to(root).as_posix(): _sha256(file) for file in files}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {file.relative_to(root).as_posix(): sha256(file) for file in files}
 
 
 def git_revision() -> str | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, field_validator
 
 from cosim.inputs.prices import Price as Prices
-from cosim.inputs.prices import as_series
+from cosim.inputs.prices import required_series
 from cosim.settings import Model, Price
 
 
@@ -25,9 +23,4 @@ class ValuationSettings(Model):
         "assumption: estimates for households range from a few to tens of EUR/kWh [EUR/kWh]",
     )
 
-    @field_validator("wholesale_eur_per_kwh", mode="before")
-    @classmethod
-    def _as_series(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("give a number or a series, or leave the line out")
-        return as_series(value)
+    _as_series = field_validator("wholesale_eur_per_kwh", mode="before")(required_series)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cosim.inputs.kept import sha256
 from cosim.results.columns import FORMAT_VERSION
 from cosim.results.manifest import RUNS_FOLDER, read_manifest
 from cosim.studies.declaration import ImpossibleRun, Study
@@ -46,11 +46,7 @@ def study_manifest(
         The only entry that differs when the study is played again.
     """
     first = read_manifest(folder / RUNS_FOLDER / runs[0].name)
-    hashed = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in _TABLES
-        if (folder / name).exists()
-    }
+    hashed = {name: sha256(folder / name) for name in _TABLES if (folder / name).exists()}
     return {
         "format": FORMAT_VERSION,
         "kind": KIND,

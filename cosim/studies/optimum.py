@@ -25,10 +25,10 @@ from cosim.grid.limits import GridCheck, Limits
 from cosim.grid.operation import make_operated
 from cosim.grid.power_flow import GridState
 from cosim.grid.tap_control import table_of
-from cosim.inputs.prices import price_series
+from cosim.mechanisms.local_market.tariffs import series_of
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.scenario import Scenario
-from cosim.studies.optimum_plant import TOLERANCE_PERCENT, TOLERANCE_PU, Plant, injections
+from cosim.studies.optimum_plant import PER_CENT, TOLERANCE_PERCENT, TOLERANCE_PU, Plant, injections
 from cosim.studies.optimum_programme import Programme
 from cosim.studies.optimum_rows import KW, Cut, Plan
 from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray
@@ -147,15 +147,8 @@ def _wholesale(scenario: Scenario) -> FloatArray:
         If one is negative: to burn energy would pay, which a linear programme does by charging and
         discharging a battery at once.
     """
-    field, time = "valuation.wholesale_eur_per_kwh", scenario.time
-    prices = price_series(
-        scenario.valuation.wholesale_eur_per_kwh,
-        time.start,
-        time.intervals,
-        time.step_s,
-        scenario.file.parent if scenario.file else None,
-        field,
-    )
+    field = "valuation.wholesale_eur_per_kwh"
+    prices = series_of(scenario, field, scenario.valuation.wholesale_eur_per_kwh)
     if (prices < 0).any():
         raise UserError(
             f"is negative in interval {int(np.argmax(prices < 0))}, which the central optimum "
@@ -279,5 +272,5 @@ def _better(found: Optimum, best: Optimum | None) -> Optimum:
         return found if found.within_limits else known
     if found.within_limits:
         return found if found.cost_eur < known.cost_eur else known
-    nearness = [each.excess_percent + 100.0 * each.excess_pu for each in (found, known)]
+    nearness = [each.excess_percent + PER_CENT * each.excess_pu for each in (found, known)]
     return found if nearness[0] < nearness[1] else known

@@ -16,7 +16,7 @@ from cosim.units import BoolArray, FloatArray
 TOLERANCE_PERCENT, TOLERANCE_PU = 0.01, 1e-5
 """Excess up to which an answer counts as within limits."""
 _STEP_MW = 1e-5
-_PER_CENT = 100.0
+PER_CENT = 100.0
 
 
 def injections(population: Population) -> tuple[FloatArray, FloatArray]:
@@ -116,8 +116,8 @@ class Plant:
             state, self.p_mw[t] + p_kw / KW, self.q_mvar[t] + q_kvar / KW, rows
         )
         is_bus = checked.element[rows] == "bus"
-        weight = np.where(checked.is_lower[rows], -1.0, 1.0) * np.where(is_bus, _PER_CENT, 1.0)
-        inside = np.where(is_bus, TOLERANCE_PU * _PER_CENT, TOLERANCE_PERCENT) / 10.0
+        weight = np.where(checked.is_lower[rows], -1.0, 1.0) * np.where(is_bus, PER_CENT, 1.0)
+        inside = np.where(is_bus, TOLERANCE_PU * PER_CENT, TOLERANCE_PERCENT) / 10.0
         return Cut(
             t=t,
             value=weight * checked.value[rows],

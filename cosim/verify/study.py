@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from cosim.inputs.kept import sha256
 from cosim.replay.findings import Check
 from cosim.report.report import REPORT
 from cosim.results.manifest import MANIFEST, RUNS_FOLDER, flatten, read_manifest
@@ -38,7 +38,7 @@ def check_study(folder: str | Path) -> Check:
     check = Check("study", "SHA-256; indicators of its tables by the runs' manifests")
     for name, stated in sorted(manifest["sha256"].items()):
         file = root / name
-        found = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no such file"
+        found = sha256(file) if file.is_file() else "no such file"
         check.equal(name, "", "sha256", stated, found)
     runs = {run.name for run in study_runs(folder) or ()}
     for path in sorted(root.rglob("*")):

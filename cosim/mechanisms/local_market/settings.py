@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from cosim.inputs.prices import Price as Prices
-from cosim.inputs.prices import as_series
+from cosim.inputs.prices import as_series, required_series
 from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
 
@@ -25,12 +25,7 @@ class RetailSettings(Model):
     network: Prices = Field(0.0, description="network charge, passed on to the DSO [EUR/kWh]")
     taxes: Prices = Field(0.0, description="taxes and levies, passed on to the state [EUR/kWh]")
 
-    @field_validator("energy", "network", "taxes", mode="before")
-    @classmethod
-    def _as_series(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("give a number or a series, or leave the line out")
-        return as_series(value)
+    _as_series = field_validator("energy", "network", "taxes", mode="before")(required_series)
 
 
 class LocalShareSettings(Model):

@@ -29,7 +29,7 @@ def tariffs_of(scenario: Scenario) -> Tariffs:
     market = scenario.market
 
     def series(field: str, price: Price) -> IntArray:
-        return ueur_series_from_eur(_series(scenario, field, price))
+        return ueur_series_from_eur(series_of(scenario, field, price))
 
     if market.feed_in is None:
         feed_in = series("market.feed_in_eur_per_kwh", market.feed_in_eur_per_kwh)
@@ -69,14 +69,14 @@ def with_values(scenario: Scenario) -> Scenario:
         If values of the wholesale price are fewer than intervals.
     """
     market, valuation = scenario.market, scenario.valuation
-    _series(scenario, "valuation.wholesale_eur_per_kwh", valuation.wholesale_eur_per_kwh)
+    series_of(scenario, "valuation.wholesale_eur_per_kwh", valuation.wholesale_eur_per_kwh)
     if not (files := price_files(scenario)):
         return scenario
     parts: dict[str, Any] = {}
     own: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for field, price in files.items():
-        series = _series(scenario, field, price)
+        series = series_of(scenario, field, price)
         into = parts if "retail." in field else own if field.startswith("market.") else values
         into[field.rpartition(".")[2]] = PriceValues(
             eur_per_kwh=tuple(round(value, 9) for value in series.tolist())
@@ -104,8 +104,14 @@ def price_files(scenario: Scenario) -> dict[str, PriceFile]:
     return {field: price for field, price in prices.items() if isinstance(price, PriceFile)}
 
 
-def _series(scenario: Scenario, field: str, price: Price) -> FloatArray:
-    """Return a price in every interval of a run, (T,). [EUR/kWh]"""
+def series_of(scenario: Scenario, field: str, price: Price) -> FloatArray:
+    """Return a price in every interval of a run, (T,). [EUR/kWh]
+
+    Raises
+    ------
+    UserError
+        As :func:`cosim.inputs.prices.price_series`.
+    """
     time, folder = scenario.time, scenario.file.parent if scenario.file else None
     return price_series(price, time.start, time.intervals, time.step_s, folder, field)
 
