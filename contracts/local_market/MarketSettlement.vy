@@ -277,7 +277,9 @@ def report(interval: uint256, net_wh: int256):
     @param interval An interval that was delivered and cleared
     @param net_wh Net injection: positive feeds the grid, negative is consumption
     """
-    customer: address = self._registered_to(msg.sender)
+    customer: address = empty(address)
+    since_s: uint256 = 0
+    customer, since_s = self._registration_of(msg.sender)
     position: uint256 = 0
     order: uint256 = 0
     word: uint256 = 0
@@ -291,6 +293,8 @@ def report(interval: uint256, net_wh: int256):
     refusals._require(block.timestamp >= end_s, "not yet delivered")
     refusals._require(block.timestamp <= end_s + _METERING_S, "too late to report")
     refusals._require(community_records._from_interval(membership) <= interval, "not a member")
+    # so that nobody else can be or become the customer of whom this meter reports the interval
+    refusals._require(since_s <= end_s - _STEP_S, "meter changed hands")
     refusals._require(
         convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range"
     )
@@ -302,8 +306,8 @@ def report(interval: uint256, net_wh: int256):
 def settleSilent(interval: uint256, account: address):
     """
     @notice Settle a member whose meter did not report in time by the agreed estimate. Anyone may call.
-    @dev Who has no order in the interval is settled only while its meter is valid, and not for
-         intervals before it joined.
+    @dev Consumption is estimated of who has had its meter since before the interval began, and not for
+         intervals before it joined. Of others an order is settled as if nothing had been metered.
     """
     refusals._require(
         block.timestamp > self._delivery_end_s(interval) + _METERING_S, "meter may still report"
@@ -312,19 +316,13 @@ def settleSilent(interval: uint256, account: address):
     order: uint256 = 0
     word: uint256 = 0
     membership: uint256 = 0
-    position, order, word, membership = self._records(interval, account, False)
-    if position & MASK_10 == 0:
-        position, order, word, membership = self._records(interval, account, True)
-        meter: address = community_records._meter(membership)
-        refusals._require(
-            meter != empty(address)
-            and community_records._from_interval(membership) <= interval
-            and self._registered_to(meter) == account,
-            "not a member",
-        )
-    self._settle(
-        interval, account, position, order, word, -convert(SILENT_ESTIMATE_WH, int256), True
-    )
+    position, order, word, membership = self._records(interval, account, True)
+    net_wh: int256 = 0
+    if self._is_metered(interval, account, membership):
+        net_wh = -convert(SILENT_ESTIMATE_WH, int256)
+    else:
+        refusals._require(position & MASK_10 != 0, "not a member")
+    self._settle(interval, account, position, order, word, net_wh, True)
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -392,8 +390,28 @@ def isClaimed(interval: uint256, account: address) -> bool:
 
 @internal
 @view
-def _registered_to(meter: address) -> address:
-    return staticcall ISmartMeters(_METERS).customerOf(meter)
+def _registration_of(meter: address) -> (address, uint256):
+    """
+    @dev A meter's customer, and since when it is.
+    """
+    return staticcall ISmartMeters(_METERS).registrationOf(meter)
+
+
+@internal
+@view
+def _is_metered(interval: uint256, account: address, membership: uint256) -> bool:
+    """
+    @dev An account took part with a meter that has been its own since before an interval began.
+    """
+    customer: address = empty(address)
+    since_s: uint256 = 0
+    customer, since_s = self._registration_of(community_records._meter(membership))
+    return (
+        membership != 0
+        and customer == account
+        and since_s <= self._delivery_end_s(interval) - _STEP_S
+        and community_records._from_interval(membership) <= interval
+    )
 
 
 @internal

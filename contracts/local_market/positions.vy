@@ -5,7 +5,7 @@
 @notice Pure arithmetic of what an account has in an interval: its packed position, what was filled
         of its order, and the money that hangs on it.
 @dev A position is, from the lowest bit, order index + 1 in 10 bits | reading known | reading
-     estimated | net_wh + 2**32 in 33 bits | claimed | claimed fill 32.
+     estimated | net_wh + 2**32 in 33 bits | claimed | claimed fill 32 | settled.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
 """
 
@@ -13,6 +13,7 @@ import clearing_rules
 import order_book
 
 MASK_10: constant(uint256) = order_book.MASK_10
+MASK_32: constant(uint256) = order_book.MASK_32
 MASK_33: constant(uint256) = 2**33 - 1
 KNOWN: constant(uint256) = 1 << 10
 ESTIMATED_AT: constant(uint256) = 11
@@ -20,6 +21,7 @@ NET_AT: constant(uint256) = 12
 NET_OFFSET: constant(int256) = 2**32
 CLAIMED: constant(uint256) = 1 << 45
 CLAIM_AT: constant(uint256) = 46
+SETTLED: constant(uint256) = 1 << 78
 
 
 # --- readings ---------------------------------------------------------------------------------
@@ -59,7 +61,7 @@ def _filled_wh(
     order: uint256, position: uint256, clearing: clearing_rules.Clearing, rule: uint256
 ) -> uint256:
     if clearing.committed:
-        return position >> CLAIM_AT
+        return (position >> CLAIM_AT) & MASK_32
     if position & MASK_10 == 0:
         return 0
     return clearing_rules._filled_wh(order, (position & MASK_10) - 1, clearing, rule)

@@ -17,6 +17,7 @@ from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
 from cosim.evm.accounts import accounts
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.meter_checks import MemberMeters
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
@@ -39,6 +40,7 @@ def check_accounts(history: History) -> Check:
     check, played = Check("accounts", method), _Accounts(history)
     refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
     for position, sent in enumerate(history.sent):
+        played.meters.take(sent)
         if sent.call.contract not in (MARKET, SETTLEMENT):
             continue
         refused = sent.refused_with
@@ -86,6 +88,7 @@ class _Accounts:
         self._dso, self._state = roles["DSO"].hex, roles["state"].hex
         terms = MarketTerms.of(history.scenario)
         self.model = LocalMarketModel(roles["supplier"].hex, terms)
+        self.meters = MemberMeters(history.scenario.clock())
         self.changed: dict[str, int] = {}
         self._latest = -1
 
@@ -157,6 +160,12 @@ class _Accounts:
         name = self.name_of("0x" + said["account"].hex())
         self.model.claim_fill(said["interval"], name, said["filled_wh"], said["proof"])
 
+    def settle_silent(self, account: str, said: Mapping[str, Any]) -> None:
+        """Settle by estimate, where the meter has been the account's own."""
+        interval = said["interval"]
+        is_metered = self.meters.is_metered(interval, "0x" + said["account"].hex())
+        self.model.settle_silent(interval, account, is_metered)
+
     def pass_on(self) -> None:
         """Pass charges on."""
         self.model.pass_on_charges(self._dso, self._state)
@@ -186,7 +195,7 @@ _PLAYED: Mapping[str, _Play] = {
     "releaseBond": lambda a, _, __, said: a.model.release_bond(said["interval"]),
     "claimFill": lambda a, _, __, said: a.claim(said),
     "report": lambda a, who, _, said: a.model.report(said["interval"], who, said["net_wh"]),
-    "settleSilent": lambda a, who, _, said: a.model.settle_silent(said["interval"], who),
+    "settleSilent": lambda a, who, _, said: a.settle_silent(who, said),
     "passOnCharges": lambda a, *_: a.pass_on(),
 }
 """Methods by what they do in the model; others move no money."""

@@ -159,19 +159,26 @@ class LocalMarketModel(ClearedIntervals):
         self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
         return self._settle(interval, account, Reading(net_wh))
 
-    def settle_silent(self, interval: int, account: str) -> Settlement:
+    def settle_silent(self, interval: int, account: str, is_metered: bool = True) -> Settlement:
         """Settle an account's interval by the agreed estimate.
 
         An order whose fill nobody claimed in time counts as not filled.
+
+        Parameters
+        ----------
+        interval : int
+        account : str
+        is_metered : bool
+            Took part with a meter that has been its own since before the interval began. An order
+            of whoever has no such meter is settled as if nothing had been metered.
 
         Raises
         ------
         ContractRevert
             If the interval is not cleared, or settled already.
         """
-        return self._settle(
-            interval, account, Reading(-self.terms.silent_estimate_wh, estimated=True)
-        )
+        estimate_wh = self.terms.silent_estimate_wh if is_metered else 0
+        return self._settle(interval, account, Reading(-estimate_wh, estimated=True))
 
     def forget(self, interval: int) -> None:
         """Drop the orders and readings of an interval that is settled.

@@ -153,14 +153,14 @@ def test_second_meter_of_a_member_is_unknown(traded: MarketWorld) -> None:
         traded.market.send(meter, "report", 0, -1_000)
 
 
-def test_meter_unregistered_after_the_order_is_settled_as_silent(traded: MarketWorld) -> None:
+def test_order_of_who_lost_its_meter_is_settled_without_an_estimate(traded: MarketWorld) -> None:
     traded.meters.send(OPERATOR, "unregisterMeter", address("meter of seller"))
     with pytest.raises(ContractRevert, match="local market: unknown meter"):
         traded.report("seller", 1_000)
     traded.end_metering(0)
     traded.market.send("anyone", "settleSilent", 0, address("seller"))
-    shortfall = (1_000 + SILENT_ESTIMATE_WH) * RETAIL // 1_000
-    assert traded.free("seller") == RICH + PRICE - shortfall
+    assert traded.market.get("readingOf", 0, address("seller")) == (True, True, 0)
+    assert traded.free("seller") == RICH + PRICE - 1_000 * RETAIL // 1_000
     assert traded.backed()
 
 

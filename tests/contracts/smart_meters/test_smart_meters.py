@@ -1,7 +1,7 @@
 """The registry: who may write, and what a meter is bound to."""
 
 import pytest
-from market_world import OPERATOR, MarketWorld, address
+from market_world import GENESIS_S, OPERATOR, MarketWorld, address
 
 from cosim.errors import ContractRevert
 
@@ -13,6 +13,7 @@ def test_registered_meter_is_valid_and_bound(world: MarketWorld) -> None:
     done = world.meters.send(OPERATOR, "registerMeter", METER, CUSTOMER)
     assert world.meters.get("isValid", METER)
     assert world.meters.get("customerOf", METER) == CUSTOMER
+    assert world.meters.get("registrationOf", METER) == (CUSTOMER, GENESIS_S)
     assert done.events == [("MeterRegistered", {"meter": METER, "customer": CUSTOMER})]
     assert world.meters.get("OPERATOR") == address(OPERATOR)
 
@@ -23,8 +24,11 @@ def test_unregistered_meter_may_get_another_customer(world: MarketWorld) -> None
     assert done.events == [("MeterUnregistered", {"meter": METER, "customer": CUSTOMER})]
     assert not world.meters.get("isValid", METER)
     assert world.meters.get("customerOf", METER) == bytes(20)
+    assert world.meters.get("registrationOf", METER) == (bytes(20), 0)
+    world.at(GENESIS_S + 7)
     world.meters.send(OPERATOR, "registerMeter", METER, address("next tenant"))
     assert world.meters.get("customerOf", METER) == address("next tenant")
+    assert world.meters.get("registrationOf", METER) == (address("next tenant"), GENESIS_S + 7)
 
 
 @pytest.mark.parametrize("call", [("registerMeter", METER, CUSTOMER), ("unregisterMeter", METER)])

@@ -14,6 +14,7 @@ from market_world import (
     FIRST_DELIVERY_S,
     GATE_CLOSURE_S,
     METERING_S,
+    OPERATOR,
     ORDER_LEAD_S,
     RETAIL,
     SILENT_ESTIMATE_WH,
@@ -28,7 +29,7 @@ from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import Order, Reading
 from cosim.mechanisms.local_market.pricing import (
     ClearingForm,
     PricingRule,
@@ -39,7 +40,9 @@ from cosim.scenario.tariff import Tariffs
 from cosim.units import IntArray
 
 MEMBERS = ("ann", "bob", "cem", "dee")
-ACCOUNTS = (*MEMBERS, SUPPLIER)
+TENANT, OWNER = "eve", MEMBERS[-1]
+"""Who joined with the owner's meter before it was the owner's, and may have it again."""
+ACCOUNTS = (*MEMBERS, TENANT, SUPPLIER)
 STATE = "state"
 INTERVALS = range(5)
 START_UEUR = 500_000
@@ -115,9 +118,13 @@ def deployed(
             prices.network_ueur_per_kwh,
             prices.taxes_ueur_per_kwh,
         )
+    meter = address(f"meter of {OWNER}")
+    world.meters.send(OPERATOR, "registerMeter", meter, address(TENANT))
+    world.market.send(TENANT, "join", meter)
+    world.meters.send(OPERATOR, "unregisterMeter", meter)
     for account in MEMBERS:
         world.join(account, amount=0)
-    world.names |= {address(name): name for name in (SUPPLIER, STATE)}
+    world.names |= {address(name): name for name in (SUPPLIER, STATE, TENANT)}
     for account in ACCOUNTS:
         world.token.send("issuer", "mint", address(account), 10 * START_UEUR)
         world.token.send(account, "approve", world.market.address, 2**256 - 1)
@@ -165,6 +172,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         for account, limit in CREDIT_UEUR.items() if lends else ():
             self.model.grant_credit(account, limit)
         self.valid = set(MEMBERS)
+        self.handed_s = 0
         self.notice = (0, 0)
         self.secrets: dict[tuple[int, str], Order] = {}
         self.committed_at: dict[int, int] = {}
@@ -244,6 +252,12 @@ class LocalMarketPlay(RuleBasedStateMachine):
     def is_final(self, interval: int) -> bool:
         return self.now > self.committed_at.get(interval, 0) + CHALLENGE_S
 
+    def is_metered(self, interval: int, account: str) -> bool:
+        """Tell if an account has had its meter since before an interval began."""
+        if account in (OWNER, TENANT) and self.handed_s > self.start_s(interval):
+            return False
+        return account in self.valid
+
     def has_place(self, interval: int, account: str) -> bool:
         try:
             self.model.arrival_index(interval, account)
@@ -287,6 +301,14 @@ class LocalMarketPlay(RuleBasedStateMachine):
         # where nobody ordered, nothing can be held
         assert self.world.backed([k for k in INTERVALS if self.model.book(k)])
         assert self.world.held(self.world.market) == self.model.held_total_ueur()
+
+    @invariant()
+    def one_meter_settles_an_interval_for_one_customer(self) -> None:
+        for interval in INTERVALS:
+            readings = [self.model.reading_of(interval, name) for name in (OWNER, TENANT)]
+            assert (
+                sum(one is not None and one != Reading(0, estimated=True) for one in readings) < 2
+            )
 
     @invariant()
     def who_owes_has_nothing(self) -> None:

@@ -14,10 +14,12 @@ from local_market_play import (
     CHALLENGE_S,
     INTERVALS,
     MEMBERS,
+    OWNER,
     PRICES,
     REVEAL_S,
     SEALED_DEPOSIT_UEUR,
     STATE,
+    TENANT,
     LocalMarketPlay,
 )
 from market_world import (
@@ -104,7 +106,7 @@ class LocalMarketMachine(LocalMarketPlay):
         assert self.world.market.get("withdrawalNotice") == self.notice
 
     @rule(
-        account=st.sampled_from(MEMBERS),
+        account=st.sampled_from((*MEMBERS, TENANT)),
         interval=st.sampled_from(INTERVALS),
         is_sell=st.booleans(),
         energy=st.integers(1, 3_000),
@@ -336,16 +338,20 @@ class LocalMarketMachine(LocalMarketPlay):
         net=st.integers(-6_000, 6_000),
     )
     def report(self, account: str, interval: int, net: int) -> None:
-        refusal = None
+        refusal, meter = None, f"meter of {account}"
+        if account == OWNER and TENANT in self.valid:
+            account = TENANT
         if account not in self.valid:
             refusal = "unknown meter"
         elif self.now < self.start_s(interval + 1):
             refusal = "not yet delivered"
         elif self.now > self.start_s(interval + 1) + METERING_S:
             refusal = "too late to report"
+        elif not self.is_metered(interval, account):
+            refusal = "meter changed hands"
         self.both(
             refusal,
-            lambda: self.world.report(account, net, interval),
+            lambda: self.world.market.send(meter, "report", interval, net),
             lambda: self.model.report(interval, account, net),
         )
 
@@ -355,22 +361,22 @@ class LocalMarketMachine(LocalMarketPlay):
         interval = (self.now - FIRST_DELIVERY_S) // STEP_S - 1
         if interval in INTERVALS:
             self.go(self.start_s(interval + 1) + METERING_S + 1)
-            for account in MEMBERS:
+            for account in (*MEMBERS, TENANT):
                 self.settle_silent(account, interval)
 
-    @rule(account=st.sampled_from(MEMBERS), interval=st.sampled_from(INTERVALS))
+    @rule(account=st.sampled_from((*MEMBERS, TENANT)), interval=st.sampled_from(INTERVALS))
     def settle_silent(self, account: str, interval: int) -> None:
         refusal = None
         if self.now <= self.start_s(interval + 1) + METERING_S:
             refusal = "meter may still report"
-        elif not self.has_place(interval, account) and account not in self.valid:
+        elif not self.has_place(interval, account) and not self.is_metered(interval, account):
             refusal = "not a member"
         elif self.may_claim(account, interval):
             refusal = "fill not claimed"
         self.both(
             refusal,
             lambda: self.world.market.send("anyone", "settleSilent", interval, address(account)),
-            lambda: self.model.settle_silent(interval, account),
+            lambda: self.model.settle_silent(interval, account, self.is_metered(interval, account)),
         )
 
     @rule(account=st.sampled_from(MEMBERS))
@@ -390,14 +396,16 @@ class LocalMarketMachine(LocalMarketPlay):
             lambda: self.model.pass_on_charges(DSO, STATE),
         )
 
-    @rule(account=st.sampled_from(MEMBERS[-1:]))
-    def meter_comes_or_goes(self, account: str) -> None:
-        meter = address(f"meter of {account}")
-        if account in self.valid:
+    @rule(to=st.sampled_from([OWNER, OWNER, TENANT, None]))
+    def meter_changes_hands(self, to: str | None) -> None:
+        meter = address(f"meter of {OWNER}")
+        if self.valid & {OWNER, TENANT}:
             self.world.meters.send(OPERATOR, "unregisterMeter", meter)
-        else:
-            self.world.meters.send(OPERATOR, "registerMeter", meter, address(account))
-        self.valid ^= {account}
+        self.valid -= {OWNER, TENANT}
+        if to is not None:
+            self.world.meters.send(OPERATOR, "registerMeter", meter, address(to))
+            self.valid.add(to)
+            self.handed_s = self.now
 
     @rule()
     def everybody_can_withdraw_what_is_free(self) -> None:
