@@ -5,7 +5,7 @@
 @title Bilateral trades of the local market
 @license Apache-2.0
 @notice Who may trade with whom, and which pairs of an interval's orders do. A matching is proposed by
-        anyone, checked here pair by pair, and replaced by a better one until delivery ends.
+        anyone, checked here pair by pair, and replaced by a better one until delivery begins.
 @dev The graph is the root of a tree over its edges, from seller to buyer; an edge is proven once, by
      anyone, before it is first used. Without a root everybody may trade with everybody.
      A pair trades at the midpoint of its limit prices, of which the buyer's counts without the
@@ -13,7 +13,7 @@
      rather not pay for this seller's energy: it is paid by nobody. What a matching gains is the sum
      of energy * (bid - ask - fee - penalty) in µEUR/1000, then its energy.
      Orders, escrow and accounts are the market's, readings and payment the settlement's, which asks
-     tradedOf(). Keeps no money, and nobody can take a trade back once delivery has ended.
+     tradedOf(). Keeps no money, and nobody can take or make a trade once delivery has begun.
      Python model: cosim/mechanisms/local_market/bilateral/.
 @custom:units energy in Wh; money in µEUR; prices in µEUR/kWh; time in s
 """
@@ -116,10 +116,8 @@ def __init__(
     PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
     _FIRST_DELIVERY_S = staticcall market.FIRST_DELIVERY_S()
     _STEP_S = staticcall market.STEP_S()
-    # the orders of an interval are known so long before its delivery ends
-    _KNOWN_S = (
-        _STEP_S + staticcall market.GATE_CLOSURE_S() - staticcall market.REVEAL_S()
-    )
+    # the orders of an interval are known so long before its delivery begins
+    _KNOWN_S = staticcall market.GATE_CLOSURE_S() - staticcall market.REVEAL_S()
     log GraphFixed(
         graph=graph, fee_ueur_per_kwh=fee_ueur_per_kwh, penalty_ueur_per_kwh=penalty_ueur_per_kwh
     )
@@ -170,18 +168,17 @@ def proveEdge(
 @nonreentrant
 def proposeMatching(interval: uint256, pairs: DynArray[uint256, MAX_PAIRS]):
     """
-    @notice Match orders of an interval from when they are known until delivery ends. Anyone may
+    @notice Match orders of an interval from when they are known until delivery begins. Anyone may
             call; a matching that gains more takes the place of the one before it.
     @dev Neither limit of an order, price and energy, is exceeded by anything proposed, and no pair is
-         outside the graph. A proposal that comes during delivery binds sellers that did not know of
-         it; it costs them what an undelivered sale costs, so honest ones are sent before.
+         outside the graph. Whoever delivers knows from the first second what it has sold.
     @param interval The interval
     @param pairs Words of a seller's and a buyer's arrival index in 10 bits each, lowest first, and
            their energy in 32 bits; ascending by seller, then by buyer
     """
-    ahead_s: uint256 = self._delivery_end_s(interval)
-    assert block.timestamp + _KNOWN_S >= ahead_s, "bilateral trades: orders not known"
-    assert block.timestamp < ahead_s, "bilateral trades: delivery has ended"
+    start_s: uint256 = _FIRST_DELIVERY_S + min(interval, MAX_INTERVAL) * _STEP_S
+    assert block.timestamp + _KNOWN_S >= start_s, "bilateral trades: orders not known"
+    assert block.timestamp < start_s, "bilateral trades: delivery has begun"
     best: uint256 = self._best_of[interval]
     number: uint256 = (best >> BEST_NUMBER_AT) + 1
     gain: uint256 = 0
@@ -259,12 +256,6 @@ def edgeOf(seller: address, buyer: address) -> (bool, uint256, uint256):
 
 
 # --- internal ---------------------------------------------------------------------------------
-
-
-@internal
-@view
-def _delivery_end_s(interval: uint256) -> uint256:
-    return _FIRST_DELIVERY_S + min(interval, MAX_INTERVAL) * _STEP_S + _STEP_S
 
 
 @internal

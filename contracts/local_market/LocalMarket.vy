@@ -51,7 +51,9 @@ initializes: window[
     dues := dues,
 ]
 initializes: forms[accounts := accounts, books := books, clock := clock, dues := dues]
-initializes: committed[books := books, clock := clock, dues := dues, forms := forms]
+initializes: committed[
+    accounts := accounts, books := books, clock := clock, dues := dues, forms := forms
+]
 exports: (
     accounts.TOKEN,
     dues.SUPPLIER,
@@ -186,10 +188,11 @@ def record(
     due_ueur: int256,
 ):
     """
-    @notice Note a claim or a reading in a position, once, and pay what follows. The settlement only.
+    @notice Note a claim, a reading or the settlement in a position, once, and pay what follows. The
+            settlement only.
     @param interval The interval
     @param account Whose position it is
-    @param noted The claim or the reading as bits of a position
+    @param noted What is noted as bits of a position
     @param released_ueur What the account gets of what is held for its order
     @param supplier_gains_ueur What the supplier gets of what is held in the interval
     @param due_ueur What the account owes the supplier for the residual, negative if it is owed
@@ -197,12 +200,13 @@ def record(
     self._require_settlement()
     position: uint256 = books._position_of[interval][account]
     refusals._require(
-        position & (positions.KNOWN | (noted & positions.CLAIMED)) == 0, "already recorded"
+        position & (positions.SETTLED | (noted & (positions.KNOWN | positions.CLAIMED))) == 0,
+        "already recorded",
     )
     books._position_of[interval][account] = position | noted
     accounts._credit(account, released_ueur)
     accounts._credit(dues.SUPPLIER, supplier_gains_ueur)
-    if noted & positions.KNOWN != 0:
+    if noted & positions.SETTLED != 0:
         dues._settle(account, due_ueur)
 
 

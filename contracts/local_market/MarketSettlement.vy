@@ -69,6 +69,10 @@ event FillClaimed:
     is_sell: bool
     energy_wh: uint256
 
+event SurplusPaid:
+    interval: indexed(uint256)
+    amount_ueur: uint256
+
 event MeterReported:
     interval: indexed(uint256)
     account: indexed(address)
@@ -209,8 +213,8 @@ def claimFill(
     interval: uint256, account: address, filled_wh: uint256, proof: DynArray[bytes32, MAX_DEPTH]
 ):
     """
-    @notice Prove what was filled of an account's order, once, after the challenge window. Anyone may
-            call for anyone.
+    @notice Prove what was filled of an account's order, once, after the challenge window and as long
+            as meters may report. Anyone may call for anyone. Settles who has reported.
     @dev A claim moves what a buyer pays into the interval's pot, and what a seller earns out of it,
          so that a wrong root that nobody challenges takes at most the escrow of its own interval.
     @param interval The interval
@@ -231,9 +235,11 @@ def claimFill(
     refusals._require(
         commitments._is_final(commitment, _CHALLENGE_S), "clearing may still be challenged"
     )
+    refusals._require(
+        block.timestamp <= self._delivery_end_s(interval) + _METERING_S, "too late to claim"
+    )
     refusals._require(order != 0 and not order_book._is_sealed(order), "no order")
     refusals._require(position & positions.CLAIMED == 0, "already claimed")
-    refusals._require(position & positions.KNOWN == 0, "already reported")
     refusals._require(
         fill_tree._root_of_proof((position & MASK_10) - 1, filled_wh, proof) == root,
         "not in the root",
@@ -255,15 +261,14 @@ def claimFill(
     else:
         tally = unsafe_add(tally, trade_ueur | (filled_wh << BOUGHT_AT))
     rest_ueur: uint256 = self._count(interval, tally, clearing.volume, commitment)
-    self._record(
-        interval,
-        account,
-        positions.CLAIMED | (filled_wh << positions.CLAIM_AT),
-        0,
-        rest_ueur,
-        0,
-    )
+    claim: uint256 = positions.CLAIMED | (filled_wh << positions.CLAIM_AT)
     log FillClaimed(interval=interval, account=account, is_sell=is_sell, energy_wh=filled_wh)
+    if position & positions.KNOWN != 0:
+        self._settle(
+            interval, account, position, order, clearing, positions._net_wh(position), claim, rest_ueur
+        )
+    else:
+        self._record(interval, account, claim, 0, rest_ueur, 0)
 
 
 # --- metering and settlement ------------------------------------------------------------------
@@ -274,7 +279,10 @@ def claimFill(
 def report(interval: uint256, net_wh: int256):
     """
     @notice Report the metered energy of an interval, once, and settle it. Called by the meter.
-    @param interval An interval that was delivered and cleared
+    @dev Waits for nobody: an interval that was not cleared is settled as one without trades, and an
+         order whose committed fill is not claimed is settled by its claim or, after the last
+         moment for claims, by settleSilent().
+    @param interval An interval that was delivered
     @param net_wh Net injection: positive feeds the grid, negative is consumption
     """
     customer: address = empty(address)
@@ -298,14 +306,22 @@ def report(interval: uint256, net_wh: int256):
     refusals._require(
         convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range"
     )
-    self._settle(interval, customer, position, order, word, net_wh, False)
+    refusals._require(position & positions.KNOWN == 0, "already reported")
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    reading: uint256 = positions._reading(net_wh, False)
+    if self._is_unclaimed(position, order, clearing):
+        self._record(interval, customer, reading, 0, 0, 0)
+        log MeterReported(interval=interval, account=customer, net_wh=net_wh, estimated=False)
+    else:
+        self._settle(interval, customer, position, order, clearing, net_wh, reading, 0)
 
 
 @external
 @nonreentrant
 def settleSilent(interval: uint256, account: address):
     """
-    @notice Settle a member whose meter did not report in time by the agreed estimate. Anyone may call.
+    @notice Settle a member whose meter did not report in time by the agreed estimate, or who reported
+            and whose fill nobody claimed in time. Anyone may call.
     @dev Consumption is estimated of who has had its meter since before the interval began, and not for
          intervals before it joined. Of others an order is settled as if nothing had been metered.
     """
@@ -317,12 +333,22 @@ def settleSilent(interval: uint256, account: address):
     word: uint256 = 0
     membership: uint256 = 0
     position, order, word, membership = self._records(interval, account, True)
+    refusals._require(position & positions.SETTLED == 0, "already reported")
     net_wh: int256 = 0
-    if self._is_metered(interval, account, membership):
-        net_wh = -convert(SILENT_ESTIMATE_WH, int256)
+    reading: uint256 = 0
+    if position & positions.KNOWN != 0:
+        net_wh = positions._net_wh(position)
     else:
-        refusals._require(position & MASK_10 != 0, "not a member")
-    self._settle(interval, account, position, order, word, net_wh, True)
+        if self._is_metered(interval, account, membership):
+            net_wh = -convert(SILENT_ESTIMATE_WH, int256)
+        else:
+            refusals._require(position & MASK_10 != 0, "not a member")
+        reading = positions._reading(net_wh, True)
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    rest_ueur: uint256 = 0
+    if self._is_unclaimed(position, order, clearing):
+        rest_ueur = self._give_up(interval, account, clearing.volume)
+    self._settle(interval, account, position, order, clearing, net_wh, reading, rest_ueur)
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -343,7 +369,7 @@ def lockedOf(interval: uint256, account: address) -> uint256:
     word: uint256 = 0
     membership: uint256 = 0
     position, order, word, membership = self._records(interval, account, False)
-    if order == 0 or position & positions.KNOWN != 0:
+    if order == 0 or position & positions.SETTLED != 0:
         return 0
     if order_book._is_sealed(order):
         return _SEALED_DEPOSIT_UEUR
@@ -443,27 +469,43 @@ def _record(
 
 
 @internal
+@pure
+def _is_unclaimed(
+    position: uint256, order: uint256, clearing: clearing_rules.Clearing
+) -> bool:
+    """
+    @dev There is an order with a fill of a committed clearing, which was not claimed.
+    """
+    return (
+        clearing.committed
+        and order != 0
+        and not order_book._is_sealed(order)
+        and position & positions.CLAIMED == 0
+    )
+
+
+@internal
 def _settle(
     interval: uint256,
     account: address,
     position: uint256,
     order: uint256,
-    word: uint256,
+    clearing: clearing_rules.Clearing,
     net_wh: int256,
-    estimated: bool,
+    noted: uint256,
+    rest_ueur: uint256,
 ):
     """
     @dev Release the order's escrow, pay the trade out of or into it, and settle the residual with
          the supplier. Needs no other account's settlement: what a seller earns was taken from the
          buyers' escrow by the clearing or by their claims.
+    @param noted What is new in the position but for the settlement: a claim, or a reading
+    @param rest_ueur What the supplier gets of the interval's pot
     """
-    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
-    refusals._require(clearing.cleared or BILATERAL != empty(address), "not cleared")
-    refusals._require(position & positions.KNOWN == 0, "already reported")
     contracted_wh: int256 = 0
     trade_ueur: int256 = 0
     released_ueur: uint256 = 0
-    gains_ueur: uint256 = 0
+    gains_ueur: uint256 = rest_ueur
     if order_book._is_sealed(order):
         gains_ueur = _SEALED_DEPOSIT_UEUR
         log DepositForfeited(interval=interval, account=account, amount_ueur=gains_ueur)
@@ -475,11 +517,11 @@ def _settle(
             filled_wh, amount_ueur, gains_ueur = staticcall IBilateralTrades(BILATERAL).tradedOf(
                 interval, account
             )
+            if gains_ueur != 0:
+                log SurplusPaid(interval=interval, amount_ueur=gains_ueur)
         else:
-            if clearing.committed and position & positions.CLAIMED == 0:
-                refusals._require(estimated, "fill not claimed")
-                gains_ueur = self._give_up(interval, account, clearing.volume)
-            filled_wh = positions._filled_wh(order, position, clearing, _RULE)
+            # of an interval that was not cleared nothing is filled
+            filled_wh = positions._filled_wh(order, position | noted, clearing, _RULE)
             amount_ueur = positions._trade_ueur(order, filled_wh, clearing, _RULE)
         released_ueur = positions._released_ueur(order, amount_ueur, _HIGHEST_RETAIL)
         contracted_wh = convert(filled_wh, int256)
@@ -512,12 +554,18 @@ def _settle(
     self._record(
         interval,
         account,
-        positions._reading(net_wh, estimated),
+        noted | positions.SETTLED,
         released_ueur,
         gains_ueur,
         due_ueur,
     )
-    log MeterReported(interval=interval, account=account, net_wh=net_wh, estimated=estimated)
+    if noted & positions.KNOWN != 0:
+        log MeterReported(
+            interval=interval,
+            account=account,
+            net_wh=net_wh,
+            estimated=positions._estimated(noted),
+        )
     log IntervalSettled(
         interval=interval,
         account=account,
@@ -531,7 +579,7 @@ def _settle(
 @internal
 def _give_up(interval: uint256, account: address, volume_wh: uint256) -> uint256:
     """
-    @dev Let an order that nobody claimed go unfilled, once claims had as long as meters have.
+    @dev Let an order that nobody claimed go unfilled, when nobody can claim it any more.
     @return What the supplier gets of the pot
     """
     position: uint256 = 0
@@ -542,9 +590,6 @@ def _give_up(interval: uint256, account: address, volume_wh: uint256) -> uint256
     position, order, word, commitment, root = staticcall ISettledMarket(
         LOCAL_MARKET
     ).claimRecordsOf(interval, account)
-    refusals._require(
-        commitments._is_final(commitment, _CHALLENGE_S + _METERING_S), "fill not claimed"
-    )
     return self._count(interval, self._tally_of[interval], volume_wh, commitment)
 
 
@@ -562,6 +607,8 @@ def _count(interval: uint256, tally: uint256, volume_wh: uint256, commitment: ui
     rest_ueur: uint256 = 0
     if traded or counted >> DONE_AT == commitment >> commitments.KNOWN_AT:
         rest_ueur = counted & MASK_64
+        if rest_ueur != 0:
+            log SurplusPaid(interval=interval, amount_ueur=rest_ueur)
         counted = (counted >> BOUGHT_AT) << BOUGHT_AT
     self._tally_of[interval] = counted
     return rest_ueur

@@ -33,6 +33,10 @@ event OrderFilled:
     is_sell: bool
     energy_wh: uint256
 
+event SurplusPaid:
+    interval: indexed(uint256)
+    amount_ueur: uint256
+
 event IntervalCleared:
     interval: indexed(uint256)
     buy_price_ueur_per_kwh: uint256
@@ -45,7 +49,8 @@ event IntervalCleared:
 @nonreentrant
 def clear(interval: uint256):
     """
-    @notice Clear an interval, once, when its orders are known. Anyone may call.
+    @notice Clear an interval, once, when its orders are known and until delivery ends. Anyone may
+            call; an interval that nobody clears is settled as one without trades.
     """
     self._require_clearable(interval, books.ON_CHAIN)
     # in a variable of this function the answer would lie behind the books in memory, at 10 000 gas
@@ -65,8 +70,8 @@ def clearVerified(
     volume_wh: uint256,
 ):
     """
-    @notice Clear an interval, once, when its orders are known, with a merit order and a result that
-            the contract checks. Anyone may call.
+    @notice Clear an interval, once, when its orders are known and until delivery ends, with a merit
+            order and a result that the contract checks. Anyone may call.
     @param interval The interval
     @param ranking Arrival indexes of all known orders, bids by falling, then asks by rising price,
            ties by arrival; 16 indexes of 16 bits a word, lowest bits first. Empty for a book that
@@ -137,14 +142,16 @@ def _verify(
 @view
 def _require_clearable(interval: uint256, form: uint256):
     """
-    @dev This is the market's form, and all orders of the interval are known.
+    @dev This is the market's form, all orders of the interval are known, and there is time to clear.
     """
     if books.FORM != form:
         refusals._require(books.FORM != books.ON_CHAIN, "clearing is on chain")
         refusals._require(books.FORM != books.VERIFIED, "clearing is verified")
         refusals._require(books.FORM != books.COMMITTED, "clearing is committed")
         refusals._require(False, "clearing is bilateral")
-    clock._require_orders_known(interval)
+    clock._require_clearing_window(
+        interval, clock.CHALLENGE_S if form == books.COMMITTED else 0
+    )
 
 
 @internal
@@ -274,7 +281,9 @@ def _conclude(
             is_sell=is_sell,
             energy_wh=filled_wh,
         )
-    accounts._credit(dues.SUPPLIER, surplus_ueur)
+    if surplus_ueur != 0:
+        accounts._credit(dues.SUPPLIER, surplus_ueur)
+        log SurplusPaid(interval=interval, amount_ueur=surplus_ueur)
     self._log_cleared(interval, clearing)
 
 

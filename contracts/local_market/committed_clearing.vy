@@ -4,12 +4,16 @@
 @license Apache-2.0
 @notice Clears an interval by the root of a tree of fills. For a while anyone can challenge it, then
         each order claims its fill with a proof: at the settlement, see MarketSettlement.vy.
+@dev Half of the bond of a wrong clearing is the challenger's. The other half is nobody's: it is
+     credited to the zero address, which cannot withdraw, so that who commits to a wrong clearing
+     and challenges it itself, or pays its supplier, loses all the same.
 @custom:units energy in Wh; money in µEUR; prices in µEUR/kWh
 """
 
 import clearing_forms as forms
 import clearing_rules
 import commitments
+import escrow_accounts as accounts
 import fill_tree
 import interval_books as books
 import market_clock as clock
@@ -17,6 +21,7 @@ import order_book
 import refusals
 import supplier_dues as dues
 
+uses: accounts
 uses: books
 uses: clock
 uses: dues
@@ -41,10 +46,14 @@ event ClearingCommitted:
     sell_price_ueur_per_kwh: uint256
     volume_wh: uint256
     n_orders: uint256
+    bond_ueur: uint256
 
 event ClearingOverturned:
     interval: indexed(uint256)
     challenger: indexed(address)
+    committer: indexed(address)
+    reward_ueur: uint256
+    burned_ueur: uint256
 
 event BondReleased:
     interval: indexed(uint256)
@@ -70,8 +79,9 @@ def commitClearing(
     volume_wh: uint256,
 ):
     """
-    @notice Clear an interval, once, when its orders are known, by the root of the tree of fills.
-            Anyone may call; locks a bond that is lost to whoever shows that the clearing is wrong.
+    @notice Clear an interval, once, when its orders are known and so early that the challenge window
+            is over before delivery ends, by the root of the tree of fills. Anyone may call; locks a
+            bond that is lost, half of it to whoever shows that the clearing is wrong.
     @dev A book that does not cross is cleared at once, without bond, root and claims.
     """
     forms._require_clearable(interval, books.COMMITTED)
@@ -109,6 +119,7 @@ def commitClearing(
         sell_price_ueur_per_kwh=sell_price_ueur_per_kwh,
         volume_wh=volume_wh,
         n_orders=clearing.n_orders,
+        bond_ueur=CLEARING_BOND_UEUR,
     )
 
 
@@ -116,8 +127,8 @@ def commitClearing(
 @nonreentrant
 def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
     """
-    @notice Show that a committed clearing is wrong in root, price or volume, and get its bond. The
-            right clearing takes its place at once. Anyone may call, in the challenge window.
+    @notice Show that a committed clearing is wrong in root, price or volume, and get half of its bond.
+            The right clearing takes its place at once. Anyone may call, in the challenge window.
     @param interval The interval
     @param ranking As in clearVerified
     """
@@ -145,8 +156,17 @@ def challengeClearing(interval: uint256, ranking: DynArray[uint256, MAX_WORDS]):
         )
     self._root_of[interval] = empty(bytes32)
     self._commitment_of[interval] = 0
-    dues._receive(msg.sender, CLEARING_BOND_UEUR)
-    log ClearingOverturned(interval=interval, challenger=msg.sender)
+    reward_ueur: uint256 = unsafe_div(CLEARING_BOND_UEUR, 2)
+    burned_ueur: uint256 = unsafe_sub(CLEARING_BOND_UEUR, reward_ueur)
+    dues._receive(msg.sender, reward_ueur)
+    accounts._credit(empty(address), burned_ueur)
+    log ClearingOverturned(
+        interval=interval,
+        challenger=msg.sender,
+        committer=convert(record & MASK_160, address),
+        reward_ueur=reward_ueur,
+        burned_ueur=burned_ueur,
+    )
     forms._conclude(interval, book, n, clearing)
 
 

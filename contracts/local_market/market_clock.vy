@@ -4,8 +4,9 @@
 @license Apache-2.0
 @notice When what may happen in an interval.
 @dev With start = first_delivery + k * step: orders in [start - order lead, start - gate closure);
-     sealed ones are revealed in the reveal window from then on; clearing after that; readings in
-     [start + step, start + step + metering].
+     sealed ones are revealed in the reveal window from then on; clearing after that, so early that
+     nothing of it can change once delivery has ended; readings in
+     [start + step, start + step + metering]. Who has not cleared by then has not traded.
 @custom:units time in s
 """
 
@@ -35,9 +36,9 @@ def __init__(
     assert 0 < step_s and step_s <= MAX_INTERVAL, "local market: step out of range"
     assert gate_closure_s < order_lead_s, "local market: no order window"
     assert reveal_s == 0 or reveal_s < gate_closure_s, "local market: reveal window too long"
-    # who commits to a clearing at once leaves the meters their time to report
+    # who commits to a clearing at once is in time
     assert (
-        challenge_s == 0 or reveal_s + challenge_s <= gate_closure_s + step_s
+        challenge_s == 0 or reveal_s + challenge_s < gate_closure_s + step_s
     ), "local market: challenge window too long"
     FIRST_DELIVERY_S = first_delivery_s
     STEP_S = step_s
@@ -100,8 +101,12 @@ def _require_reveal_window(interval: uint256):
 
 @internal
 @view
-def _require_orders_known(interval: uint256):
+def _require_clearing_window(interval: uint256, challenge_s: uint256):
+    """
+    @dev All orders are known, and what is cleared now can be challenged before delivery ends.
+    """
     start_s: uint256 = self._delivery_start_s(interval)
     ahead_s: uint256 = block.timestamp + GATE_CLOSURE_S
     refusals._require(ahead_s >= start_s, "gate open")
     refusals._require(ahead_s >= start_s + REVEAL_S, "orders may be revealed")
+    refusals._require(block.timestamp + challenge_s < start_s + STEP_S, "too late to clear")

@@ -280,6 +280,7 @@ class MarketWorld:
     def backed(self, intervals: Sequence[int] = range(1)) -> bool:
         """Whether the local market holds exactly what it owes to the named accounts."""
         owed = sum(self.free(name) for name in self.names.values())
+        owed += self.market.get("balanceOf", bytes(20))  # burned bonds
         owed += sum(self.locked(name, k) for name in self.names.values() for k in intervals)
         owed += sum(self.market.get("potOf", k) + self.market.get("bondOf", k) for k in intervals)
         return self.held(self.market) == owed

@@ -125,7 +125,10 @@ class _Accounts:
 
     def _account(self, position: int, sent: Sent) -> str:
         """Return whose accounts a transaction changes."""
-        if sent.call.method in ("report", "settleSilent"):
+        if sent.call.method in ("settleSilent", "claimFill"):
+            said: Mapping[str, Any] = sent.call.arguments
+            return self.name_of("0x" + said["account"].hex())
+        if sent.call.method == "report":
             for event in self._history.logged(position):
                 if event.name == "MeterReported":
                     return self.name_of(event.arguments["account"])

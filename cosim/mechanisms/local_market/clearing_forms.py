@@ -12,6 +12,9 @@ from cosim.mechanisms.local_market.interval_orders import Interval, IntervalOrde
 from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH, MAX_VOLUME_WH, Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
 
+BURNED = "burned"
+"""Account of what is nobody's; in the contract the zero address."""
+
 _FORM_TEXTS = {
     ClearingForm.ON_CHAIN: "clearing is on chain",
     ClearingForm.VERIFIED: "clearing is verified",
@@ -136,7 +139,9 @@ class ClearedIntervals(IntervalOrders):
         )
 
     def challenge_clearing(self, interval: int, challenger: str) -> Clearing:
-        """Put the true clearing in the place of a wrong one; the challenger gets the bond.
+        """Put the true clearing in the place of a wrong one; the challenger gets half of the bond.
+
+        The other half is nobody's, so that who challenges its own wrong clearing loses.
 
         Raises
         ------
@@ -156,11 +161,13 @@ class ClearedIntervals(IntervalOrders):
             committed.volume_wh,
         ) == (self.fill_tree(interval).root, *true.outcome)
         self._require(not is_right, "clearing is right")
-        self._receive(challenger, committed.bond_ueur or 0)
+        reward_ueur = (committed.bond_ueur or 0) // 2
+        self._receive(challenger, reward_ueur)
+        self._add(BURNED, (committed.bond_ueur or 0) - reward_ueur)
         state.committed = None
         return self._clear(interval)
 
-    def claim_fill(
+    def _claim_fill(
         self, interval: int, account: str, filled_wh: int, proof: Sequence[bytes]
     ) -> None:
         """Prove the fill of an account's order: a buyer pays into the pot, a seller is paid of it.
@@ -181,7 +188,7 @@ class ClearedIntervals(IntervalOrders):
         assert order is not None
         index = state.index_of[account]
         self._require(index not in committed.filled_wh, "already claimed")
-        self._require(account not in state.readings, "already reported")
+        self._require(account not in state.settled, "already reported")
         is_proven = root_of_proof(index, filled_wh, proof) == committed.root
         self._require(is_proven, "not in the root")
         self._require(filled_wh <= order.energy_wh, "fill above the order")

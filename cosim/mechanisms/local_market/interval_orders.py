@@ -50,7 +50,10 @@ class Interval:
     committed : CommittedClearing or None
         By a committer, until it is overturned.
     readings : dict of str to Reading
-        Of the accounts that are settled.
+        Of the accounts that reported, or were estimated.
+    settled : set of str
+        Accounts that are settled: all with a reading, but for those whose committed fill is not
+        claimed yet.
     """
 
     accounts: list[str] = field(default_factory=list)
@@ -60,11 +63,18 @@ class Interval:
     clearing: Clearing | None = None
     committed: CommittedClearing | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
 
     def order_of(self, account: str) -> Order | None:
         """Order of an account, if it has one that is open or revealed."""
         index = self.index_of.get(account)
         return None if index is None else self.book[index]
+
+    def is_unclaimed(self, account: str) -> bool:
+        """Tell if the account has a fill of a committed clearing that nobody claimed."""
+        if self.committed is None or self.order_of(account) is None:
+            return False
+        return self.index_of[account] not in self.committed.filled_wh
 
     def add(self, account: str, order: Order | None, commitment: int) -> None:
         """Append an order, or a commitment to one."""

@@ -8,6 +8,8 @@ on accounts with dues to the supplier, orders and their clearing, in ``accounts`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cosim.mechanisms.local_market.clearing_forms import ClearedIntervals
 from cosim.mechanisms.local_market.interval_orders import Interval, escrow_ueur
 from cosim.mechanisms.local_market.orders import MAX_ENERGY_WH, Order, Reading, Settlement
@@ -130,7 +132,7 @@ class LocalMarketModel(ClearedIntervals):
         proceeds or less its cost.
         """
         state = self._interval(interval)
-        if account not in state.index_of or account in state.readings:
+        if account not in state.index_of or account in state.settled:
             return 0
         return self._released_ueur(state, account) + self._kept_ueur(state, account)
 
@@ -147,22 +149,53 @@ class LocalMarketModel(ClearedIntervals):
         committed = sum(self.pot_of(k) + self.bond_of(k) for k in self._intervals)
         return self.free_total_ueur() + self.locked_total_ueur() + committed
 
-    def report(self, interval: int, account: str, net_wh: int) -> Settlement:
-        """Settle an account's interval by its meter.
+    def report(self, interval: int, account: str, net_wh: int) -> Settlement | None:
+        """Take an account's reading, and settle its interval.
+
+        What was not cleared was not traded. An order whose committed fill nobody claimed yet waits
+        for its claim, or for ``settle_silent``.
+
+        Returns
+        -------
+        Settlement or None
+            None if it waits.
 
         Raises
         ------
         ContractRevert
-            If the reading is out of range, the interval not cleared, the account's fill not
-            claimed, or the interval settled already.
+            If the reading is out of range, or not the first.
         """
         self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
-        return self._settle(interval, account, Reading(net_wh))
+        state = self._interval(interval)
+        self._require(account not in state.readings, "already reported")
+        state.readings[account] = Reading(net_wh)
+        return None if state.is_unclaimed(account) else self._settle(interval, account)
+
+    def claim_fill(
+        self, interval: int, account: str, filled_wh: int, proof: Sequence[bytes]
+    ) -> Settlement | None:
+        """Prove the fill of an account's order, and settle its interval if its reading is known.
+
+        Returns
+        -------
+        Settlement or None
+            None if the reading is not known.
+
+        Raises
+        ------
+        ContractRevert
+            If there is no such fill to be claimed, or the pot is too low.
+        """
+        self._claim_fill(interval, account, filled_wh, proof)
+        if account in self._interval(interval).readings:
+            return self._settle(interval, account)
+        return None
 
     def settle_silent(self, interval: int, account: str, is_metered: bool = True) -> Settlement:
-        """Settle an account's interval by the agreed estimate.
+        """Settle an account's interval after the last moment for readings and claims.
 
-        An order whose fill nobody claimed in time counts as not filled.
+        By its reading, or the agreed estimate if there is none. An order whose fill nobody claimed
+        counts as not filled.
 
         Parameters
         ----------
@@ -175,10 +208,15 @@ class LocalMarketModel(ClearedIntervals):
         Raises
         ------
         ContractRevert
-            If the interval is not cleared, or settled already.
+            If the interval is settled already.
         """
+        state = self._interval(interval)
+        self._require(account not in state.settled, "already reported")
         estimate_wh = self.terms.silent_estimate_wh if is_metered else 0
-        return self._settle(interval, account, Reading(-estimate_wh, estimated=True))
+        state.readings.setdefault(account, Reading(-estimate_wh, estimated=True))
+        if state.committed is not None and state.is_unclaimed(account):
+            self._add(self.supplier, state.committed.give_up())
+        return self._settle(interval, account)
 
     def forget(self, interval: int) -> None:
         """Drop the orders and readings of an interval that is settled.
@@ -189,25 +227,19 @@ class LocalMarketModel(ClearedIntervals):
             If one of its orders is not settled, or a bond is held: money would be lost.
         """
         state = self._interval(interval)
-        open_accounts = [account for account in state.accounts if account not in state.readings]
+        open_accounts = [account for account in state.accounts if account not in state.settled]
         if open_accounts:
             raise ValueError(f"interval {interval} is not settled for {', '.join(open_accounts)}")
         if self.bond_of(interval):
             raise ValueError(f"interval {interval} still holds a bond")
         self._intervals.pop(interval, None)
 
-    def _settle(self, interval: int, account: str, reading: Reading) -> Settlement:
+    def _settle(self, interval: int, account: str) -> Settlement:
         state = self._interval(interval)
-        self._require(state.clearing is not None or state.committed is not None, "not cleared")
-        self._require(account not in state.readings, "already reported")
-        order = state.order_of(account)
+        reading, order = state.readings[account], state.order_of(account)
         filled_wh = price = proceeds_ueur = 0
         if order is not None:
-            index = state.index_of[account]
-            if state.committed is not None and index not in state.committed.filled_wh:
-                self._require(reading.estimated, "fill not claimed")
-                self._add(self.supplier, state.committed.give_up())
-            filled_wh = self._filled_wh(state, index)
+            filled_wh = self._filled_wh(state, state.index_of[account])
             price = self._price_ueur_per_kwh(state, order)
             proceeds_ueur = self._proceeds_ueur(state, order)
         settlement = settle_reading(
@@ -223,7 +255,7 @@ class LocalMarketModel(ClearedIntervals):
             self._add(self.supplier, self._kept_ueur(state, account))
         elif account in state.index_of:
             self._add(self.supplier, self.terms.sealed_deposit_ueur)
-        state.readings[account] = reading
+        state.settled.add(account)
         self.owed_network_ueur += settlement.network_ueur
         self.owed_taxes_ueur += settlement.taxes_ueur
         self._settle_dues(account, settlement.local_charge_ueur - settlement.supplier_ueur)

@@ -115,7 +115,10 @@ class MarketSettings(Model):
     challenge_s: Annotated[int, Field(ge=0)] = Field(
         300, description="how long a committed clearing may be challenged [s]"
     )
-    clearing_bond_eur: Money = Field(10.0, description="lost by who commits a wrong clearing [EUR]")
+    clearing_bond_eur: Money = Field(
+        10.0,
+        description="lost by who commits a wrong clearing, half of it to the challenger [EUR]",
+    )
 
     _as_series = field_validator("feed_in", mode="before")(as_series)
 

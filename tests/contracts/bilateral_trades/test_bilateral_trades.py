@@ -152,7 +152,7 @@ def test_a_pair_without_a_price_that_suits_both_is_refused(world: BilateralWorld
     refused(world, "no price suits both", pair_word(0, 2, 10), interval=1)
 
 
-def test_matchings_are_proposed_from_gate_closure_to_the_end_of_delivery(
+def test_matchings_are_proposed_from_gate_closure_to_the_start_of_delivery(
     world: BilateralWorld,
 ) -> None:
     world.prove("ann", "bob")
@@ -160,8 +160,10 @@ def test_matchings_are_proposed_from_gate_closure_to_the_end_of_delivery(
     refused(world, "orders not known", pair_word(0, 1, 1))
     world.close_gate(0)
     world.propose(pair_word(0, 1, 1))
-    world.deliver(0)
-    refused(world, "delivery has ended", pair_word(0, 1, 700))
+    world.at(FIRST_DELIVERY_S - 1)
+    world.propose(pair_word(0, 1, 699))
+    world.start(0)
+    refused(world, "delivery has begun", pair_word(0, 1, 700))
     refused(world, "orders not known", pair_word(0, 1, 1), interval=2**255)
 
 

@@ -106,7 +106,6 @@ def test_the_owner_bears_what_is_beyond_the_limit(storage_world: StorageWorld) -
 
 def test_the_local_market_bills_the_owner_the_same(storage_world: StorageWorld) -> None:
     world = delivered(storage_world, ann=1_000, bob=400)
-    world.market.send("anyone", "clear", 0)
     world.fund(OWNER, world.market, MONEY)
     for account, net in (("ann", 300), ("bob", 1_000)):
         world.report(account, net - {"ann": 1_000, "bob": 400}[account])

@@ -29,9 +29,9 @@ from cosim.errors import ContractRevert
         ({"rule": 6}, "local market: no such rule"),
         ({"form": 4}, "local market: no such form"),
         ({"reveal_s": 180}, "local market: reveal window too long"),
-        ({"form": 2, "challenge_s": 1_081}, "local market: challenge window too long"),
+        ({"form": 2, "challenge_s": 1_080}, "local market: challenge window too long"),
         (
-            {"form": 2, "reveal_s": 100, "challenge_s": 981},
+            {"form": 2, "reveal_s": 100, "challenge_s": 980},
             "local market: challenge window too long",
         ),
         ({"form": 2}, "local market: no challenge window"),
@@ -45,8 +45,8 @@ def test_parameters_that_make_no_market(
 
 
 def test_longest_windows(world: MarketWorld) -> None:
-    market = world.deploy_market(form=2, reveal_s=179, challenge_s=901)
-    assert market.get("REVEAL_S") + market.get("CHALLENGE_S") == 180 + STEP_S
+    market = world.deploy_market(form=2, reveal_s=179, challenge_s=900)
+    assert market.get("REVEAL_S") + market.get("CHALLENGE_S") == 180 + STEP_S - 1
 
 
 def test_parameters_are_public(world: MarketWorld) -> None:

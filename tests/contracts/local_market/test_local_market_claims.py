@@ -3,9 +3,11 @@
 import pytest
 from local_market_world import CHALLENGE_S, Cleared, opened, three
 from market_world import (
+    FEED_IN,
     FIRST_DELIVERY_S,
     GATE_CLOSURE_S,
     METERING_S,
+    OPERATOR,
     RETAIL,
     RICH,
     SILENT_ESTIMATE_WH,
@@ -150,12 +152,25 @@ def test_claim_without_an_order(final: MarketWorld, account: str) -> None:
         final.market.send("anyone", "claimFill", 0, address(account), 0, [])
 
 
-def test_report_waits_for_the_claim(final: MarketWorld) -> None:
+def test_a_report_does_not_wait_for_the_claim(final: MarketWorld) -> None:
+    """The reading is there at once; what it makes of the trade follows with the claim."""
     final.deliver(0)
-    with pytest.raises(ContractRevert, match="local market: fill not claimed"):
+    done = final.report("buyer", -1_000)
+    assert [name for name, _ in done.events] == ["MeterReported"]
+    assert final.market.get("readingOf", 0, address("buyer")) == (True, False, -1_000)
+    assert final.locked("buyer") == 200_001
+    assert final.free("buyer") == RICH - 200_001
+    with pytest.raises(ContractRevert, match="local market: already reported"):
         final.report("buyer", -667)
-    final.market.send("anyone", "claimFill", 0, address("buyer"), 667, list(three().tree.proof(0)))
-    final.report("buyer", -667)
+    assert final.backed()
+    done = three().claim(final, BUYER)
+    assert [name for name, _ in done.events] == ["FillClaimed", "IntervalSettled"]
+    settled = done.events[-1][1]
+    assert (settled["contracted_wh"], settled["metered_wh"]) == (-667, -1_000)
+    assert (settled["trade_ueur"], settled["supplier_ueur"]) == (-100_050, -99_900)
+    assert final.free("buyer") == RICH - 100_050 - 99_900
+    assert final.locked("buyer") == 0
+    assert final.backed()
     with pytest.raises(ContractRevert, match="local market: already claimed"):
         three().claim(final, BUYER)
 
@@ -168,20 +183,75 @@ def test_nothing_stays_locked_when_nobody_claims(final: MarketWorld) -> None:
         assert done.events[-1][1]["contracted_wh"] == 0
         assert final.free(account) == RICH - SILENT_ESTIMATE_WH * RETAIL // 1_000
     assert final.backed()
-    with pytest.raises(ContractRevert, match="local market: already reported"):
+    with pytest.raises(ContractRevert, match="local market: too late to claim"):
         three().claim(final, BUYER)
 
 
-def test_late_commitment_leaves_time_for_claims(committed: MarketWorld) -> None:
-    late_s = FIRST_DELIVERY_S + STEP_S + METERING_S
-    committed.at(late_s)
+def test_claims_end_with_the_time_of_the_meters(final: MarketWorld) -> None:
+    final.at(FIRST_DELIVERY_S + STEP_S + METERING_S)
+    three().claim(final, BUYER)
+    final.end_metering(0)
+    with pytest.raises(ContractRevert, match="local market: too late to claim"):
+        three().claim(final, NEIGHBOUR)
+
+
+def test_who_reported_and_is_not_claimed_is_settled_by_anybody_at_last(final: MarketWorld) -> None:
+    final.deliver(0)
+    final.report("buyer", -1_000)
+    with pytest.raises(ContractRevert, match="local market: meter may still report"):
+        final.market.send("anyone", "settleSilent", 0, address("buyer"))
+    final.end_metering(0)
+    final.meters.send(OPERATOR, "unregisterMeter", address("meter of buyer"))
+    done = final.market.send("anyone", "settleSilent", 0, address("buyer"))
+    assert [name for name, _ in done.events] == ["IntervalSettled"]
+    assert final.free("buyer") == RICH - RETAIL  # what it drew, at retail
+    assert final.market.get("readingOf", 0, address("buyer")) == (True, False, -1_000)
+    with pytest.raises(ContractRevert, match="local market: already reported"):
+        final.market.send("anyone", "settleSilent", 0, address("buyer"))
+    assert final.backed()
+
+
+def test_no_commitment_comes_too_late_for_its_challenge(committed: MarketWorld) -> None:
+    """When delivery ends, every clearing that stands is final."""
+    end_s = FIRST_DELIVERY_S + STEP_S
+    committed.at(end_s - CHALLENGE_S)
+    with pytest.raises(ContractRevert, match="local market: too late to clear"):
+        three().commit(committed)
+    committed.at(end_s - CHALLENGE_S - 1)
     three().commit(committed)
-    committed.at(late_s + CHALLENGE_S + METERING_S)
-    with pytest.raises(ContractRevert, match="local market: fill not claimed"):
-        committed.market.send("anyone", "settleSilent", 0, address("buyer"))
-    committed.at(late_s + CHALLENGE_S + METERING_S + 1)
-    committed.market.send("anyone", "settleSilent", 0, address("buyer"))
-    assert committed.free("buyer") == RICH - SILENT_ESTIMATE_WH * RETAIL // 1_000
+    committed.at(end_s - 1)
+    with pytest.raises(ContractRevert, match="local market: clearing may still be challenged"):
+        three().claim(committed, BUYER)
+    committed.at(end_s)
+    three().claim(committed, BUYER)
+
+
+def test_a_wrong_root_that_nobody_challenged_keeps_no_meter_from_reporting(
+    committed: MarketWorld,
+) -> None:
+    three().commit(committed, bytes(32))
+    committed.deliver(0)
+    for account, net in (("buyer", -667), ("seller", 1_000), ("neighbour", -333)):
+        committed.report(account, net)
+        assert committed.market.get("readingOf", 0, address(account)) == (True, False, net)
+    committed.end_metering(0)
+    for account in ("buyer", "seller", "neighbour"):
+        committed.market.send("anyone", "settleSilent", 0, address(account))
+        assert committed.locked(account) == 0
+    assert committed.free("buyer") == RICH - 667 * RETAIL // 1_000
+    assert committed.free("seller") == RICH + 1_000 * FEED_IN // 1_000
+    assert committed.backed()
+
+
+def test_an_interval_that_nobody_commits_to_is_settled_without_trades(
+    committed: MarketWorld,
+) -> None:
+    committed.deliver(0)
+    committed.report("buyer", -667)
+    assert committed.free("buyer") == RICH - 667 * RETAIL // 1_000
+    with pytest.raises(ContractRevert, match="local market: too late to clear"):
+        three().commit(committed)
+    assert committed.backed()
 
 
 def test_rest_of_the_pot_goes_to_the_supplier_when_nobody_is_left(final: MarketWorld) -> None:

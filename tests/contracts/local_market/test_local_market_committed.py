@@ -45,6 +45,7 @@ def test_commitment_locks_a_bond_and_fills_nothing(committed: MarketWorld) -> No
         "sell_price_ueur_per_kwh": 150_000,
         "volume_wh": 1_000,
         "n_orders": 3,
+        "bond_ueur": BOND,
     }
     assert done.events == [("ClearingCommitted", logged)]
     market = committed.market
@@ -85,8 +86,9 @@ def test_bond_must_be_there(committed: MarketWorld) -> None:
 
 def test_supplier_cannot_lock_as_bond_what_it_owes(committed: MarketWorld) -> None:
     committed.market.send(SUPPLIER, "withdraw", RICH)
-    committed.close_gate(1)
-    committed.market.send("operator", "commitClearing", 1, bytes(32), 0, 0, 0)
+    committed.open_window(2)
+    for order in three().orders:
+        committed.order(order.account, order.is_sell, order.energy_wh, order.price_ueur_per_kwh, 2)
     committed.deliver(1)
     committed.report("neighbour", 1_000, interval=1)
     assert committed.market.get("claimsTotal") == 80_000
@@ -95,9 +97,9 @@ def test_supplier_cannot_lock_as_bond_what_it_owes(committed: MarketWorld) -> No
     committed.market.send(SUPPLIER, "deposit", 80_000 + BOND - 1)
     case = three()
     with pytest.raises(ContractRevert, match="local market: balance too low"):
-        committed.market.send(SUPPLIER, "commitClearing", 0, case.tree.root, *case.result)
+        committed.market.send(SUPPLIER, "commitClearing", 2, case.tree.root, *case.result)
     committed.market.send(SUPPLIER, "deposit", 1)
-    committed.market.send(SUPPLIER, "commitClearing", 0, case.tree.root, *case.result)
+    committed.market.send(SUPPLIER, "commitClearing", 2, case.tree.root, *case.result)
 
 
 def test_book_that_does_not_cross_is_final_at_once() -> None:
@@ -151,10 +153,17 @@ def test_wrong_clearing_is_overturned(
     done = committed.market.send("watcher", "challengeClearing", 0, case.ranking)
     names = [name for name, _ in done.events]
     assert names == ["ClearingOverturned", *["OrderFilled"] * 3, "IntervalCleared"]
-    assert done.events[0][1] == {"interval": 0, "challenger": address("watcher")}
+    assert done.events[0][1] == {
+        "interval": 0,
+        "challenger": address("watcher"),
+        "committer": address("operator"),
+        "reward_ueur": BOND // 2,
+        "burned_ueur": BOND - BOND // 2,
+    }
     market = committed.market
     assert market.get("clearingOf", 0) == (True, 150_000, 150_000, 1_000, 3)
-    assert committed.free("watcher") == 1 + BOND
+    assert committed.free("watcher") == 1 + BOND // 2
+    assert market.get("balanceOf", bytes(20)) == BOND - BOND // 2
     assert committed.free("operator") == RICH - BOND
     assert committed.free(SUPPLIER) - supplier == case.clearing.surplus_ueur
     assert market.get("rootOf", 0) == bytes(32)
@@ -191,6 +200,17 @@ def test_right_clearing_withstands(committed: MarketWorld) -> None:
     assert committed.market.get("bondOf", 0) == BOND
 
 
+@pytest.mark.parametrize("liar", ["operator", SUPPLIER])
+def test_who_challenges_itself_loses_half_of_its_bond(committed: MarketWorld, liar: str) -> None:
+    """Also the supplier, whose is everything else that is left over."""
+    case, before = three(), committed.free(liar)
+    committed.market.send(liar, "commitClearing", 0, bytes(32), *case.result)
+    committed.market.send(liar, "challengeClearing", 0, case.ranking)
+    surplus = case.clearing.surplus_ueur if liar == SUPPLIER else 0
+    assert committed.free(liar) == before - (BOND - BOND // 2) + surplus
+    assert backed(committed)
+
+
 def test_challenge_in_time_only(committed: MarketWorld) -> None:
     case = three()
     case.commit(committed, bytes(32))
@@ -214,4 +234,4 @@ def test_wrong_clearing_is_overturned_by_every_rule(rule: PricingRule) -> None:
     assert world.market.get("clearingOf", 0) == (True, *case.result, 3)
     fills = [world.market.get("orderOf", 0, address(o.account))[3] for o in case.orders]
     assert tuple(fills) == case.clearing.fills_wh
-    assert world.free("watcher") == BOND
+    assert world.free("watcher") == BOND // 2

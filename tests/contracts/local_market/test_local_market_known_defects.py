@@ -163,8 +163,9 @@ def test_debt_takes_a_released_bond() -> None:
     world.market.send("buyer", "commitClearing", 0, case.tree.root, *case.result)
     bond = world.market.get("bondOf", 0)
     world.market.send("buyer", "withdraw", world.free("buyer"))
-    world.end_metering(0)
+    world.deliver(0)
     case.claim(world, 0)
+    world.end_metering(0)
     world.market.send("anyone", "settleSilent", 0, address("buyer"))
     owed = world.market.get("debtOf", address("buyer"))
     assert owed > bond

@@ -120,10 +120,28 @@ def test_reporting_window(traded: MarketWorld, time_s: int, text: str | None) ->
         traded.report("seller", 1_000)
 
 
-def test_report_needs_clearing(world: MarketWorld) -> None:
+def test_an_interval_that_nobody_cleared_is_settled_without_trades(world: MarketWorld) -> None:
+    world.open_window(0)
+    world.order("seller", True, 1_000, PRICE)
+    world.order("buyer", False, 1_000, PRICE)
     world.deliver(0)
-    with pytest.raises(ContractRevert, match="local market: not cleared"):
-        world.report("buyer", 0)
+    assert world.locked("buyer") == PRICE
+    done = world.report("buyer", -1_000)
+    assert done.events[-1][1]["contracted_wh"] == done.events[-1][1]["trade_ueur"] == 0
+    assert world.free("buyer") == RICH - RETAIL
+    with pytest.raises(ContractRevert, match="local market: too late to clear"):
+        world.market.send("anyone", "clear", 0)
+    world.report("seller", 1_000)
+    assert world.free("seller") == RICH + FEED_IN
+    assert world.backed()
+
+
+def test_clearing_ends_with_delivery(world: MarketWorld) -> None:
+    world.at(FIRST_DELIVERY_S + STEP_S - 1)
+    world.market.send("anyone", "clear", 0)
+    world.at(FIRST_DELIVERY_S + 2 * STEP_S)
+    with pytest.raises(ContractRevert, match="local market: too late to clear"):
+        world.market.send("anyone", "clear", 1)
 
 
 def test_reading_counts_once(traded: MarketWorld) -> None:

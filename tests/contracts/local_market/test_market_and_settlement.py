@@ -21,7 +21,7 @@ from cosim.errors import ContractRevert
 from cosim.evm.abi import pack_mixed
 from cosim.evm.contracts import compile_contract
 
-KNOWN, CLAIMED = 1 << 10, 1 << 45
+KNOWN, CLAIMED, SETTLED = 1 << 10, 1 << 45, 1 << 78
 
 
 @pytest.fixture
@@ -62,17 +62,24 @@ def test_a_position_is_recorded_once(world: MarketWorld) -> None:
     with pytest.raises(ContractRevert, match="local market: already recorded"):
         record(market, "settler", CLAIMED)
     record(market, "settler")
-    for noted in (KNOWN, CLAIMED, KNOWN | CLAIMED):
+    with pytest.raises(ContractRevert, match="local market: already recorded"):
+        record(market, "settler", KNOWN)
+    record(market, "settler", SETTLED)
+    for noted in (KNOWN, CLAIMED, SETTLED, 0):
         with pytest.raises(ContractRevert, match="local market: already recorded"):
             record(market, "settler", noted)
 
 
-def test_a_claim_leaves_debts_alone_and_a_reading_pays_them(world: MarketWorld) -> None:
+def test_claims_and_readings_leave_debts_alone_and_the_settlement_pays_them(
+    world: MarketWorld,
+) -> None:
     market = world.deploy_unsettled("settler")
     world.fund("buyer", market, 100)
     record(market, "settler", CLAIMED, due=30)
     assert market.get("balanceOf", address("buyer")) == 100
-    record(market, "settler", KNOWN, released=5, due=110)
+    record(market, "settler", KNOWN, due=30)
+    assert market.get("balanceOf", address("buyer")) == 100
+    record(market, "settler", SETTLED, released=5, due=110)
     assert market.get("balanceOf", address("buyer")) == 0
     assert market.get("debtOf", address("buyer")) == 5
     assert market.get("balanceOf", address(SUPPLIER)) == 105

@@ -13,7 +13,6 @@ from market_world import (
     FEED_IN,
     FIRST_DELIVERY_S,
     GATE_CLOSURE_S,
-    METERING_S,
     OPERATOR,
     ORDER_LEAD_S,
     RETAIL,
@@ -27,6 +26,7 @@ from market_world import (
 from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.clearing_forms import BURNED
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Reading
@@ -153,6 +153,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         lends: bool = False,
     ) -> None:
         self.pricing, self.form, self.sealed = pricing, form, sealed
+        self.challenge_s = CHALLENGE_S if form is ClearingForm.COMMITTED else 0
         self.world = deployed(pricing, form, sealed, charges, lends)
         self.snapshot = self.world.engine.snapshot()
         terms = MarketTerms(
@@ -265,17 +266,6 @@ class LocalMarketPlay(RuleBasedStateMachine):
             return False
         return True
 
-    def may_claim(self, account: str, interval: int) -> bool:
-        """Tell if an order's fill is not claimed, and it is too early to settle it without."""
-        committed = self.model.committed_clearing(interval)
-        if committed is None or self.model.reading_of(interval, account) is not None:
-            return False
-        if all(order.account != account for order in self.model.orders(interval)):
-            return False
-        if self.model.arrival_index(interval, account) in committed.filled_wh:
-            return False
-        return self.now <= self.committed_at[interval] + CHALLENGE_S + METERING_S
-
     @invariant()
     def same_balances(self) -> None:
         market = self.world.market
@@ -291,6 +281,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
                 self.model.credit_limit_of(account)
             )
         assert market.get("claimsTotal") == self.model.claims_total_ueur
+        assert market.get("balanceOf", bytes(20)) == self.model.balance_of(BURNED)
         for interval in self.committed_at:
             assert market.get("potOf", interval) == self.model.pot_of(interval)
             assert market.get("bondOf", interval) == self.model.bond_of(interval)

@@ -42,6 +42,9 @@ from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import AUCTION_FORMS, ClearingForm, PricingRule
 
+SETTLING_GAS = 200_000
+"""More than settling an account may take, whatever others did before."""
+
 ROUND: dict[str, st.SearchStrategy[Any]] = {
     "orders": st.tuples(
         *(
@@ -55,6 +58,7 @@ ROUND: dict[str, st.SearchStrategy[Any]] = {
     "mistake": st.sampled_from([None, None, None, "price", "volume", "root", "fill"]),
     "unrevealed": st.sampled_from([None, None, *MEMBERS]),
     "challenged": st.booleans(),
+    "claimed": st.sampled_from(["before", "before", "after", None]),
 }
 """Arguments of a whole interval."""
 
@@ -71,9 +75,9 @@ class LocalMarketMachine(LocalMarketPlay):
             for interval in range(len(INTERVALS) + 1)
             for offset in (*offsets, METERING_S, METERING_S + 1)
         ]
+        moments += [self.start_s(k) - CHALLENGE_S for k in range(1, len(INTERVALS) + 1)]
         for time_s in self.committed_at.values():
             moments += [time_s + CHALLENGE_S, time_s + CHALLENGE_S + 1]
-            moments += [time_s + CHALLENGE_S + METERING_S, time_s + CHALLENGE_S + METERING_S + 1]
         self.go(min((m for m in moments if m > self.now), default=self.now + 1))
 
     @rule(account=st.sampled_from(ACCOUNTS), amount=st.integers(0, 400_000))
@@ -205,6 +209,7 @@ class LocalMarketMachine(LocalMarketPlay):
         mistake: str | None,
         unrevealed: str | None,
         challenged: bool,
+        claimed: str | None,
     ) -> None:
         """A whole interval: orders, clearing, delivery, and readings but of silent meters."""
         interval = next((k for k in INTERVALS if self.start_s(k) - ORDER_LEAD_S >= self.now), None)
@@ -225,14 +230,21 @@ class LocalMarketMachine(LocalMarketPlay):
             if challenged:
                 self.challenge(interval, MEMBERS[1])
             self.go(self.now + 1)
-            for is_sell in (False, True):
-                for account, fields in zip(MEMBERS, orders, strict=True):
-                    if fields[0] == is_sell:
-                        self.claim(account, interval, 0)
+            if claimed == "before":
+                self.claim_all(interval, orders)
         self.go(self.start_s(interval + 1))
         for account, net in zip(MEMBERS, nets, strict=True):
             if net is not None:
                 self.report(account, interval, net)
+        if self.form is ClearingForm.COMMITTED and claimed == "after":
+            self.claim_all(interval, orders)
+
+    def claim_all(self, interval: int, orders: tuple[tuple[bool, int, int], ...]) -> None:
+        """Claim every fill, buyers first."""
+        for is_sell in (False, True):
+            for account, fields in zip(MEMBERS, orders, strict=True):
+                if fields[0] == is_sell:
+                    self.claim(account, interval, 0)
 
     @rule(
         interval=st.sampled_from(INTERVALS),
@@ -246,6 +258,8 @@ class LocalMarketMachine(LocalMarketPlay):
             refusal = "gate open"
         elif self.now < self.known_s(interval):
             refusal = "orders may be revealed"
+        elif self.now + self.challenge_s >= self.start_s(interval + 1):
+            refusal = "too late to clear"
         send, book = self.world.market.send, self.model.book(interval)
         true = self.model.clear_book(interval)
         buy_price = true.buy_price_ueur_per_kwh + (mistake == "price")
@@ -313,9 +327,13 @@ class LocalMarketMachine(LocalMarketPlay):
             index = self.model.arrival_index(interval, account)
             filled_wh, proof = fills[index] + more_wh, tree.proof(index)
         standing = self.model.committed_clearing(interval) is not None
-        early = standing and not self.is_final(interval)
+        refusal = None
+        if standing and not self.is_final(interval):
+            refusal = "clearing may still be challenged"
+        elif standing and self.now > self.start_s(interval + 1) + METERING_S:
+            refusal = "too late to claim"
         self.both(
-            "clearing may still be challenged" if early else None,
+            refusal,
             lambda: self.world.market.send(
                 "anyone", "claimFill", interval, address(account), filled_wh, list(proof)
             ),
@@ -354,6 +372,8 @@ class LocalMarketMachine(LocalMarketPlay):
             lambda: self.world.market.send(meter, "report", interval, net),
             lambda: self.model.report(interval, account, net),
         )
+        # whatever was cleared, committed to or claimed
+        assert refusal is not None or self.model.reading_of(interval, account) is not None
 
     @rule()
     def settle_all_silent(self) -> None:
@@ -369,10 +389,10 @@ class LocalMarketMachine(LocalMarketPlay):
         refusal = None
         if self.now <= self.start_s(interval + 1) + METERING_S:
             refusal = "meter may still report"
-        elif not self.has_place(interval, account) and not self.is_metered(interval, account):
+        elif self.model.reading_of(interval, account) is None and not (
+            self.has_place(interval, account) or self.is_metered(interval, account)
+        ):
             refusal = "not a member"
-        elif self.may_claim(account, interval):
-            refusal = "fill not claimed"
         self.both(
             refusal,
             lambda: self.world.market.send("anyone", "settleSilent", interval, address(account)),
@@ -416,6 +436,22 @@ class LocalMarketMachine(LocalMarketPlay):
             held = self.model.claims_total_ueur if account == SUPPLIER else 0
             amount = max(self.model.balance_of(account) - held, 0)
             self.world.market.send(account, "withdraw", amount)
+        self.world.engine.restore(snapshot)
+        self.world.at(self.now)
+
+    @rule()
+    def escrow_comes_back_whatever_was_cleared(self) -> None:
+        """Once claims and readings are over, anybody brings all to its end, at bounded gas."""
+        snapshot, market = self.world.engine.snapshot(), self.world.market
+        self.world.at(max(self.now, self.start_s(len(INTERVALS)) + METERING_S + 1))
+        for interval in INTERVALS:
+            for order in self.model.orders(interval):
+                if self.world.locked(order.account, interval):
+                    who = address(order.account)
+                    done = market.send("anyone", "settleSilent", interval, who)
+                    assert done.gas_used < SETTLING_GAS
+                assert self.world.locked(order.account, interval) == 0
+            assert market.get("potOf", interval) == 0
         self.world.engine.restore(snapshot)
         self.world.at(self.now)
 

@@ -3,9 +3,10 @@
 import pytest
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.local_market.clearing_forms import BURNED
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.terms import MarketTerms
 
@@ -51,9 +52,9 @@ def market() -> LocalMarketModel:
     return market_of(ClearingForm.COMMITTED)
 
 
-def claim(market: LocalMarketModel, tree: FillTree, account: str, fill: int) -> None:
+def claim(market: LocalMarketModel, tree: FillTree, account: str, fill: int) -> Settlement | None:
     index = next(k for k, order in enumerate(ORDERS) if order.account == account)
-    market.claim_fill(0, account, fill, tree.proof(index))
+    return market.claim_fill(0, account, fill, tree.proof(index))
 
 
 def held(market: LocalMarketModel) -> int:
@@ -88,8 +89,15 @@ def test_sellers_wait_for_buyers(market: LocalMarketModel) -> None:
     with pytest.raises(ContractRevert, match="buyers have not paid in"):
         claim(market, tree, "s1", 2)
     assert market.pot_of(0) == 136
-    with pytest.raises(ContractRevert, match="fill not claimed"):
+    assert market.report(0, "s1", 2) is None
+    assert market.locked_of(0, "s1") == 399
+    with pytest.raises(ContractRevert, match="already reported"):
         market.report(0, "s1", 2)
+    claim(market, tree, "b1", 3)
+    settlement = claim(market, tree, "s1", 2)
+    assert (settlement.contracted_wh, settlement.metered_wh) == (2, 2)
+    assert (settlement.trade_ueur, settlement.supplier_ueur) == (271, 0)
+    assert market.locked_of(0, "s1") == 0
 
 
 def test_settlement_after_the_claim(market: LocalMarketModel) -> None:
@@ -182,7 +190,8 @@ def test_a_challenge_puts_the_true_clearing_in_place(market: LocalMarketModel, w
     assert market.clearing(0) == clearing
     assert market.committed_clearing(0) is None
     assert (market.root_of(0), market.bond_of(0), market.pot_of(0)) == (bytes(32), 0, 0)
-    assert market.balance_of("s1") == 1_000_000 - 399 + BOND
+    assert market.balance_of("s1") == 1_000_000 - 399 + BOND // 2
+    assert market.balance_of(BURNED) == BOND - BOND // 2
     assert market.balance_of("eve") == 1_000_000 - BOND
     on_chain = market_of(ClearingForm.ON_CHAIN)
     on_chain.clear(0)
@@ -228,8 +237,7 @@ def test_commitments_refused(market: LocalMarketModel) -> None:
         market.challenge_clearing(0, "eve")
     with pytest.raises(ContractRevert, match="no committed clearing"):
         market.claim_fill(0, "b1", 0, ())
-    with pytest.raises(ContractRevert, match="not cleared"):
-        market.report(0, "b1", 0)
+    assert market.report(0, "b1", 0).contracted_wh == 0  # nothing was traded
     with pytest.raises(ContractRevert, match="clearing is committed"):
         market.clear(0)
 
@@ -257,11 +265,11 @@ def test_other_forms_take_no_commitment(form: ClearingForm, text: str) -> None:
 def test_orders_that_nobody_claims_are_settled_as_not_filled(market: LocalMarketModel) -> None:
     tree = commit(market)
     claim(market, tree, "b1", 3)
-    with pytest.raises(ContractRevert, match="fill not claimed"):
-        market.report(0, "b2", -1)
+    assert market.report(0, "b2", -1) is None
     settlement = market.settle_silent(0, "b2")
     assert (settlement.contracted_wh, settlement.trade_ueur) == (0, 0)
-    assert market.balance_of("b2") == 1_000_000 - 600_000
+    assert (settlement.metered_wh, settlement.estimated) == (-1, False)
+    assert market.balance_of("b2") == 1_000_000 - 300
     with pytest.raises(ContractRevert, match="already reported"):
         claim(market, tree, "b2", 1)
     market.report(0, "b1", 0)
@@ -269,10 +277,10 @@ def test_orders_that_nobody_claims_are_settled_as_not_filled(market: LocalMarket
         claim(market, tree, "b1", 3)
     claim(market, tree, "s1", 2)
     assert market.pot_of(0) == 407 - 271
-    assert market.balance_of("supplier") == 600_000 - 240  # b1 sold its 3 Wh to the supplier
+    assert market.balance_of("supplier") == 300 - 240  # b1 sold its 3 Wh to the supplier
     market.settle_silent(0, "s2")  # nobody is left to claim: the rest is the supplier's
     assert market.pot_of(0) == 0
-    assert market.balance_of("supplier") == 1_200_000 - 240 + 407 - 271
+    assert market.balance_of("supplier") == 600_300 - 240 + 407 - 271
     assert held(market) == 0
 
 

@@ -230,6 +230,6 @@ def test_challenge_and_its_gas(rule: PricingRule) -> None:
     (receipt,) = market.done(local.challenge_clearing(WATCHER, 0, ranking(orders)))
     assert receipt.gas_used < 0.9 * challenge_gas(65)
     assert local.view("clearingOf", 0) == [True, *result(clearing), 65]
-    assert local.balance_of(WATCHER) == BOND
+    assert local.balance_of(WATCHER) == BOND // 2
     assert local.view("rootOf", 0) == [bytes(32)]
     assert local.view("commitmentOf", 0) == [bytes(20), 0]
