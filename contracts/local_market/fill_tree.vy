@@ -3,8 +3,11 @@
 @title Tree of fills
 @license Apache-2.0
 @notice Merkle tree over what was filled of each order of an interval.
-@dev Leaf k is the hash of the arrival index k and of the fill in Wh, also of orders that were not
-     filled; leaves of zero fill the tree up to a power of two.
+@dev Leaf k is the hash of the byte 0, the arrival index k and the fill in Wh, also of orders that were
+     not filled; a node is the hash of the byte 1 and its two children (as RFC 6962, section 2.1),
+     so that neither passes for the other. Leaves of zero fill the tree up to a power of two.
+     Neither names contract or interval: a proof is checked against the one root that was committed
+     to for this interval here, and challenged by what this contract computes of its own orders.
      Python model: cosim/mechanisms/local_market/fill_tree.py.
 """
 
@@ -17,13 +20,13 @@ MAX_DEPTH: constant(uint256) = 9  # 2**9 = MAX_ORDERS
 @internal
 @pure
 def _leaf(index: uint256, filled_wh: uint256) -> bytes32:
-    return keccak256(abi_encode(index, filled_wh))
+    return keccak256(concat(b"\x00", convert(index, bytes32), convert(filled_wh, bytes32)))
 
 
 @internal
 @pure
 def _parent(left: bytes32, right: bytes32) -> bytes32:
-    return keccak256(concat(left, right))
+    return keccak256(concat(b"\x01", left, right))
 
 
 @internal

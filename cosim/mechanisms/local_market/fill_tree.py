@@ -1,8 +1,9 @@
 """Merkle tree of the fills of one clearing: what the *committed* form puts on chain is its root.
 
-Leaf k is the hash of the arrival index k and the fill of that order, both as 32-byte numbers, for
-every index, also where nothing was filled. The leaves are followed by zeros up to a power of two;
-a parent is the hash of its two children. The hash is Keccak-256.
+Leaf k is the hash of the byte 0, the arrival index k and the fill of that order, both as 32-byte
+numbers, for every index, also where nothing was filled. The leaves are followed by zeros up to a
+power of two; a parent is the hash of the byte 1 and its two children, so that no leaf is a node
+(RFC 6962, section 2.1, https://www.rfc-editor.org/rfc/rfc6962). The hash is Keccak-256.
 """
 
 from __future__ import annotations
@@ -12,11 +13,17 @@ from collections.abc import Sequence
 from cosim.evm.hashing import keccak
 
 _NO_LEAF = bytes(32)
+_LEAF, _NODE = b"\x00", b"\x01"
 
 
 def leaf(index: int, filled_wh: int) -> bytes:
     """Leaf of an arrival index and its fill [Wh]."""
-    return keccak(index.to_bytes(32, "big") + filled_wh.to_bytes(32, "big"))
+    return keccak(_LEAF + index.to_bytes(32, "big") + filled_wh.to_bytes(32, "big"))
+
+
+def parent(left: bytes, right: bytes) -> bytes:
+    """Node above two nodes of 32 bytes."""
+    return keccak(_NODE + left + right)
 
 
 def root_of_proof(index: int, filled_wh: int, proof: Sequence[bytes]) -> bytes:
@@ -33,7 +40,7 @@ def root_of_proof(index: int, filled_wh: int, proof: Sequence[bytes]) -> bytes:
     """
     node = leaf(index, filled_wh)
     for neighbour in proof:
-        node = keccak(neighbour + node) if index & 1 else keccak(node + neighbour)
+        node = parent(neighbour, node) if index & 1 else parent(node, neighbour)
         index >>= 1
     return node
 
@@ -55,7 +62,7 @@ class FillTree:
         self._levels = [level]
         while len(level) > 1:
             pairs = zip(level[::2], level[1::2], strict=True)
-            level = [keccak(left + right) for left, right in pairs]
+            level = [parent(left, right) for left, right in pairs]
             self._levels.append(level)
 
     @property

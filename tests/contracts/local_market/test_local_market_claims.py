@@ -18,6 +18,7 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
+from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.pricing import ClearingForm
@@ -294,6 +295,17 @@ def test_nobody_trades_beyond_the_own_order(
             "anyone", "claimFill", 0, account, fills[claimed], list(tree.proof(claimed))
         )
     assert committed.backed()
+
+
+@pytest.mark.parametrize("prefix", [b"", b"\1"])
+def test_a_node_is_no_leaf(committed: MarketWorld, prefix: bytes) -> None:
+    """A node over two words that look like an index and a fill proves no fill."""
+    case = three()
+    node = keccak(prefix + (0).to_bytes(32, "big") + (667).to_bytes(32, "big"))
+    case.commit(committed, node)
+    committed.at(COMMITTED_S + CHALLENGE_S + 1)
+    with pytest.raises(ContractRevert, match="local market: not in the root"):
+        committed.market.send("anyone", "claimFill", 0, address("buyer"), 667, [])
 
 
 def test_wrong_root_takes_no_more_than_its_own_interval_holds(committed: MarketWorld) -> None:

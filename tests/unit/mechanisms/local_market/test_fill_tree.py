@@ -3,7 +3,7 @@
 import pytest
 
 from cosim.evm.hashing import keccak
-from cosim.mechanisms.local_market.fill_tree import FillTree, leaf, root_of_proof
+from cosim.mechanisms.local_market.fill_tree import FillTree, leaf, parent, root_of_proof
 
 
 def word(number: int) -> bytes:
@@ -11,13 +11,19 @@ def word(number: int) -> bytes:
 
 
 def test_root_of_three_fills_by_hand() -> None:
-    leaves = [keccak(word(k) + word(fill)) for k, fill in enumerate((5, 0, 7))]
-    left, right = keccak(leaves[0] + leaves[1]), keccak(leaves[2] + bytes(32))
+    leaves = [keccak(b"\0" + word(k) + word(fill)) for k, fill in enumerate((5, 0, 7))]
+    left = keccak(b"\1" + leaves[0] + leaves[1])
+    right = keccak(b"\1" + leaves[2] + bytes(32))
     tree = FillTree([5, 0, 7])
-    assert tree.root == keccak(left + right)
+    assert tree.root == keccak(b"\1" + left + right)
     assert tree.proof(0) == (leaves[1], right)
     assert tree.proof(1) == (leaves[0], right)
     assert tree.proof(2) == (bytes(32), left)
+
+
+def test_no_leaf_is_a_node() -> None:
+    index, fill = 3, 17
+    assert leaf(index, fill) != parent(word(index), word(fill))
 
 
 def test_small_trees() -> None:
