@@ -1,9 +1,10 @@
 """Merkle tree of the fills of one clearing: what the *committed* form puts on chain is its root.
 
-Leaf k is the hash of the byte 0, the arrival index k and the fill of that order, both as 32-byte
-numbers, for every index, also where nothing was filled. The leaves are followed by zeros up to a
-power of two; a parent is the hash of the byte 1 and its two children, so that no leaf is a node
-(RFC 6962, section 2.1, https://www.rfc-editor.org/rfc/rfc6962). The hash is Keccak-256.
+Leaf k is the hash of zero, the arrival index k and the fill of that order, all as 32-byte numbers,
+for every index, also where nothing was filled. The leaves are followed by zeros up to a power of
+two; a parent is the hash of its two children. Leaves of 96 and nodes of 64 bytes are different
+domains, as RFC 6962, section 2.1, asks for (https://www.rfc-editor.org/rfc/rfc6962). The hash is
+Keccak-256.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from cosim.evm.hashing import keccak
 
 _NO_LEAF = bytes(32)
-_LEAF, _NODE = b"\x00", b"\x01"
+_LEAF = bytes(32)
 
 
 def leaf(index: int, filled_wh: int) -> bytes:
@@ -23,7 +24,7 @@ def leaf(index: int, filled_wh: int) -> bytes:
 
 def parent(left: bytes, right: bytes) -> bytes:
     """Node above two nodes of 32 bytes."""
-    return keccak(_NODE + left + right)
+    return keccak(left + right)
 
 
 def root_of_proof(index: int, filled_wh: int, proof: Sequence[bytes]) -> bytes:

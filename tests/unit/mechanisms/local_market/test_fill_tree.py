@@ -11,11 +11,11 @@ def word(number: int) -> bytes:
 
 
 def test_root_of_three_fills_by_hand() -> None:
-    leaves = [keccak(b"\0" + word(k) + word(fill)) for k, fill in enumerate((5, 0, 7))]
-    left = keccak(b"\1" + leaves[0] + leaves[1])
-    right = keccak(b"\1" + leaves[2] + bytes(32))
+    leaves = [keccak(word(0) + word(k) + word(fill)) for k, fill in enumerate((5, 0, 7))]
+    left = keccak(leaves[0] + leaves[1])
+    right = keccak(leaves[2] + bytes(32))
     tree = FillTree([5, 0, 7])
-    assert tree.root == keccak(b"\1" + left + right)
+    assert tree.root == keccak(left + right)
     assert tree.proof(0) == (leaves[1], right)
     assert tree.proof(1) == (leaves[0], right)
     assert tree.proof(2) == (bytes(32), left)
