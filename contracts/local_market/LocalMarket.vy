@@ -37,7 +37,7 @@ import withdrawal_notice as notice
 implements: ILocalMarket
 initializes: accounts
 initializes: dues[accounts := accounts]
-initializes: credit[accounts := accounts, dues := dues]
+initializes: credit[accounts := accounts, clock := clock, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
 initializes: notice[clock := clock, dues := dues]

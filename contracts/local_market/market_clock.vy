@@ -83,6 +83,17 @@ def _report_deadline_s(interval: uint256) -> uint256:
 
 @internal
 @view
+def _notice_s() -> uint256:
+    """
+    @dev How long the supplier says ahead that it takes or lends money. Whoever orders before that
+         orders for an interval that starts within the order lead, is delivered a step later and
+         metered within the metering time: only then the notice is over.
+    """
+    return ORDER_LEAD_S + STEP_S + METERING_S
+
+
+@internal
+@view
 def _require_order_window(interval: uint256):
     start_s: uint256 = self._delivery_start_s(interval)
     refusals._require(block.timestamp + ORDER_LEAD_S >= start_s, "window not open")

@@ -4,9 +4,7 @@
 @license Apache-2.0
 @notice The supplier says ahead what it will take out of the market, so that what it promised to pay for
         feed-in is paid out of the balance that members saw when they ordered.
-@dev Whoever orders before the notice orders for an interval that starts within the order lead, is
-     delivered a step later and metered within the metering time: only then the notice is over.
-     One notice at a time; another takes its place.
+@dev One notice at a time; another takes its place.
 @custom:units amounts in µEUR; time in s
 """
 
@@ -37,7 +35,7 @@ def announceWithdrawal(amount_ueur: uint256):
     """
     refusals._require(msg.sender == dues.SUPPLIER, "not the supplier")
     amount: uint256 = min(amount_ueur, MASK_128)
-    until_s: uint256 = block.timestamp + clock.ORDER_LEAD_S + clock.STEP_S + clock.METERING_S
+    until_s: uint256 = block.timestamp + clock._notice_s()
     self._notice = amount | (until_s << UNTIL_AT)
     log WithdrawalAnnounced(amount_ueur=amount, until_s=until_s)
 

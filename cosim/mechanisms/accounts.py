@@ -137,6 +137,10 @@ class SupplierAccounts(EscrowAccounts):
         return free - min(free, self.claims_total_ueur) if account == self.supplier else free
 
 
+MAX_CREDIT_UEUR = 2**104 - 1
+"""Highest limit that the contract's word has room for; a higher one is this one. [µEUR]"""
+
+
 class CreditAccounts(SupplierAccounts):
     """Free balances and dues, and what the supplier lends to who promises more than it has.
 
@@ -146,19 +150,43 @@ class CreditAccounts(SupplierAccounts):
     ----------
     supplier : str
         Account that lends, owes and is owed.
+
+    Attributes
+    ----------
+    now_s : int
+        Time on the ledger, to be set by whoever grants credit that holds later. [s]
     """
 
     def __init__(self, supplier: str) -> None:
         super().__init__(supplier)
+        self.now_s = 0
         self._credit_limits: dict[str, int] = {}
+        self._raises: dict[str, tuple[int, int]] = {}
 
     def credit_limit_of(self, account: str) -> int:
-        """Debt up to which the supplier lends to the account. [µEUR]"""
+        """Debt up to which the supplier lends to the account now. [µEUR]"""
+        limit_ueur, from_s = self._raises.get(account, (0, self.now_s))
+        if self.now_s > from_s:
+            return limit_ueur
         return self._credit_limits.get(account, 0)
 
-    def grant_credit(self, account: str, limit_ueur: int) -> None:
-        """Agree to a debt up to which the supplier lends; what is lent already stays lent."""
+    def grant_credit(self, account: str, limit_ueur: int, from_s: int = 0) -> None:
+        """Agree to a debt up to which the supplier lends; what is lent already stays lent.
+
+        Parameters
+        ----------
+        account : str
+        limit_ueur : int
+            Replaces earlier limits, and raises that do not hold yet. [µEUR]
+        from_s : int
+            Time after which a raise holds; a cut does at once. [s]
+        """
+        before, limit_ueur = self.credit_limit_of(account), min(limit_ueur, MAX_CREDIT_UEUR)
+        self._raises.pop(account, None)
         self._credit_limits[account] = limit_ueur
+        if limit_ueur > before and from_s > self.now_s:
+            self._credit_limits[account] = before
+            self._raises[account] = (limit_ueur, from_s)
 
     def _take_on_credit(self, account: str, amount_ueur: int) -> None:
         """Take from a free balance, which the supplier fills up to what is taken.

@@ -65,11 +65,25 @@ def _check_credit(history: History, check: Check) -> None:
         event.arguments["account"]: event.arguments["limit_ueur"]
         for event in history.of(MARKET, "CreditGranted")
     }
+    for event in history.of(MARKET, "CreditGranted"):
+        at_s = int(history.sent[event.position].included.included_at_s)
+        row, own = f"transaction {event.position}, CreditGranted", _holds_from_s(history, at_s)
+        if event.arguments["from_s"] != at_s:  # what is cut holds at once
+            check.equal("events", row, "from_s", event.arguments["from_s"], own)
     joined = {event.arguments["account"] for event in history.of(MARKET, "MemberJoined")}
     due = joined & set(names) if terms.credit_limit_ueur is not None else set()
     for account in sorted({*said, *due}):
         limit = terms.credit_limit_ueur if account in due else None
         check.equal("events", f"account {account}", "limit_ueur", said.get(account), limit)
+
+
+def _holds_from_s(history: History, at_s: int) -> int:
+    """Return the time after which a raise of a limit holds that a block took at a time. [s]"""
+    clock = history.scenario.clock()
+    if at_s < clock.window_opens_s(0):
+        return at_s
+    ahead_s = clock.delivery_start_s(0) - clock.window_opens_s(0)
+    return at_s + ahead_s + clock.step_s + clock.metering_s
 
 
 class _Accounts:
@@ -96,6 +110,7 @@ class _Accounts:
         """Play a transaction; return the text of its refusal, None if there is none."""
         played = _PLAYED.get(sent.call.method)
         account = self._account(position, sent)
+        self.model.now_s = int(sent.included.included_at_s)
         before, self.changed = self.model.dues.get(account, 0), {}
         if played is None:
             return None
@@ -176,7 +191,8 @@ class _Accounts:
     def grant(self, said: Mapping[str, Any]) -> None:
         """Agree to a credit line."""
         name = self.name_of("0x" + said["account"].hex())
-        self.model.grant_credit(name, said["limit_ueur"])
+        from_s = _holds_from_s(self._history, self.model.now_s)
+        self.model.grant_credit(name, said["limit_ueur"], from_s)
 
 
 _Play = Callable[[_Accounts, str, Sent, Mapping[str, Any]], object]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cosim.mechanisms.accounts import MAX_CREDIT_UEUR
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import CREDIT_GAS, LocalMarket
 from cosim.mechanisms.local_market.outcomes import Orders
@@ -52,7 +53,9 @@ class MemberAccounts:
         """Return the credit lines on the ledger, by name; none where nothing is lent. [µEUR]"""
         if not self._lends:
             return {}
-        return self._deployment.read(self._client, "credit._credit_limit_of", addresses)
+        words = self._deployment.read(self._client, "credit._credit_limit_of", addresses)
+        # granted before the first order window opened, so that nothing is to take its place
+        return {name: word & MAX_CREDIT_UEUR for name, word in words.items()}
 
     def pay_in(
         self,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 from local_market_world import DEPOSIT, commit, opened, reveal
-from market_world import RETAIL, RICH, SUPPLIER, MarketWorld, address
+from market_world import (
+    FEED_IN,
+    FIRST_DELIVERY_S,
+    METERING_S,
+    ORDER_LEAD_S,
+    RETAIL,
+    RICH,
+    STEP_S,
+    SUPPLIER,
+    MarketWorld,
+    address,
+)
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.orders import Order
@@ -32,6 +43,7 @@ def debt(world: MarketWorld, account: str = "buyer") -> int:
 def test_who_sells_to_a_debtor_is_paid_by_the_supplier(lending: MarketWorld) -> None:
     done = lending.order("buyer", False, 1_000, PRICE)
     assert ("DuesChanged", {"account": address("buyer"), "dues_ueur": PRICE}) in done.events
+    assert ("CreditLent", {"account": address("buyer"), "amount_ueur": PRICE}) in done.events
     assert (debt(lending), lending.free("buyer")) == (PRICE, 0)
     assert lending.free(SUPPLIER) == RICH - PRICE
     assert lending.locked("buyer") == PRICE
@@ -136,6 +148,47 @@ def test_a_supplier_lends_what_it_has_and_owes_nobody(lending: MarketWorld) -> N
     lending.order("buyer", False, 5, PRICE)
     assert lending.free(SUPPLIER) == 0
     assert lending.backed()
+
+
+def test_a_raise_holds_after_the_notice_of_a_withdrawal(lending: MarketWorld) -> None:
+    opened_s = FIRST_DELIVERY_S - ORDER_LEAD_S
+    from_s = opened_s + ORDER_LEAD_S + STEP_S + METERING_S
+    done = lending.market.send(SUPPLIER, "grantCredit", address("buyer"), RICH)
+    granted = {"account": address("buyer"), "limit_ueur": RICH, "from_s": from_s}
+    assert done.events == [("CreditGranted", granted)]
+    for time_s, limit in ((opened_s + 1, LIMIT), (from_s, LIMIT), (from_s + 1, RICH)):
+        lending.at(time_s)
+        assert lending.market.get("creditLimitOf", address("buyer")) == limit
+    # a cut holds at once, and takes the place of a raise that was to come
+    lending.market.send(SUPPLIER, "grantCredit", address("buyer"), 2 * RICH)
+    done = lending.market.send(SUPPLIER, "grantCredit", address("buyer"), 7)
+    assert done.events[0][1]["from_s"] == from_s + 1
+    lending.at(2 * from_s)
+    assert lending.market.get("creditLimitOf", address("buyer")) == 7
+    lending.market.send(SUPPLIER, "grantCredit", address("buyer"), 2**256 - 1)
+    lending.at(3 * from_s)
+    assert lending.market.get("creditLimitOf", address("buyer")) == 2**104 - 1
+
+
+def test_a_limit_of_before_the_first_order_window_holds_at_once() -> None:
+    world = MarketWorld("revm")
+    for time_s, limit in ((FIRST_DELIVERY_S - ORDER_LEAD_S - 1, 5), (0, 5)):
+        world.at(time_s or FIRST_DELIVERY_S - ORDER_LEAD_S)
+        world.market.send(SUPPLIER, "grantCredit", address("buyer"), limit + (time_s == 0))
+        assert world.market.get("creditLimitOf", address("buyer")) == 5
+
+
+def test_what_feeds_in_is_paid_though_the_supplier_would_lend_it_away(lending: MarketWorld) -> None:
+    """It sees an order, and lends its balance to an accomplice who trades with another."""
+    lending.join("accomplice", amount=0)
+    lending.order("seller", True, 1_000, PRICE)
+    lending.market.send(SUPPLIER, "grantCredit", address("accomplice"), RICH)
+    with pytest.raises(ContractRevert, match=r"local market: balance too low"):
+        lending.order("accomplice", False, 4_000_000, PRICE)
+    lending.deliver(0)
+    lending.report("seller", 1_000)
+    assert lending.free("seller") == RICH + FEED_IN
+    assert lending.market.get("claimsTotal") == 0
 
 
 def test_nobody_but_the_supplier_lends(lending: MarketWorld) -> None:

@@ -178,8 +178,8 @@ class LocalMarketPlay(RuleBasedStateMachine):
         self.secrets: dict[tuple[int, str], Order] = {}
         self.committed_at: dict[int, int] = {}
         self.trees: dict[int, tuple[tuple[int, ...], FillTree]] = {}
-        self.now = FIRST_DELIVERY_S - ORDER_LEAD_S
-        self.world.at(self.now)
+        self.now = 0
+        self.go(FIRST_DELIVERY_S - ORDER_LEAD_S)
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -217,7 +217,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         return self.start_s(interval) - GATE_CLOSURE_S + (REVEAL_S if self.sealed else 0)
 
     def go(self, time_s: int) -> None:
-        self.now = max(self.now, time_s)
+        self.now = self.model.now_s = max(self.now, time_s)
         self.world.at(self.now)
 
     def order_window(self, interval: int) -> str | None:

@@ -156,7 +156,8 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule(account=st.sampled_from(MEMBERS), limit=st.sampled_from([0, 80_000, 2**256 - 1]))
     def grant_credit(self, account: str, limit: int) -> None:
         self.world.market.send(SUPPLIER, "grantCredit", address(account), limit)
-        self.model.grant_credit(account, limit)
+        from_s = self.now + ORDER_LEAD_S + STEP_S + METERING_S
+        self.model.grant_credit(account, limit, from_s)
 
     @precondition(lambda self: self.sealed)
     @rule(

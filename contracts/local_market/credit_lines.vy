@@ -9,43 +9,77 @@
      the risk. What is lent is a due like any other (supplier_dues.vy): it is repaid first out of
      whatever the account receives. Bills for energy that was drawn may leave a debt above the limit;
      then no order is taken any more.
-@custom:units amounts in µEUR
+     A limit is raised with the notice that a withdrawal has (withdrawal_notice.vy), so that no
+     money leaves by loans that members could not see when they ordered, and at once only before
+     the first order window opens. It is cut at once.
+@custom:units amounts in µEUR; time in s
 """
 
 import escrow_accounts as accounts
+import market_clock as clock
 import refusals
 import supplier_dues as dues
 
 uses: accounts
+uses: clock
 uses: dues
 
+MASK_104: constant(uint256) = 2**104 - 1
+NEXT_AT: constant(uint256) = 104
+FROM_AT: constant(uint256) = 208
+
+# limit 104 | limit that takes its place 104 | Unix time after which it does, zero if none does, 48
 _credit_limit_of: HashMap[address, uint256]
 
 event CreditGranted:
     account: indexed(address)
     limit_ueur: uint256
+    from_s: uint256
+
+event CreditLent:
+    account: indexed(address)
+    amount_ueur: uint256
 
 
 @external
 @nonreentrant
 def grantCredit(account: address, limit_ueur: uint256):
     """
-    @notice Agree to the debt up to which an account may promise money that it does not have. The
-            supplier only; what is lent already stays lent.
+    @notice Agree to the debt up to which an account may promise money that it does not have. A raise
+            holds once all that was open at this moment is metered. The supplier only; what is lent
+            already stays lent.
     """
     refusals._require(msg.sender == dues.SUPPLIER, "not the supplier")
-    self._credit_limit_of[account] = limit_ueur
-    log CreditGranted(account=account, limit_ueur=limit_ueur)
+    before: uint256 = self._limit(account)
+    limit: uint256 = min(limit_ueur, MASK_104)
+    from_s: uint256 = block.timestamp
+    word: uint256 = limit
+    # before the first order window opens nobody relies on what the supplier has
+    if limit > before and from_s + clock.ORDER_LEAD_S >= clock.FIRST_DELIVERY_S:
+        from_s += clock._notice_s()
+        word = before | (limit << NEXT_AT) | (from_s << FROM_AT)
+    self._credit_limit_of[account] = word
+    log CreditGranted(account=account, limit_ueur=limit, from_s=from_s)
 
 
 @external
 @view
 def creditLimitOf(account: address) -> uint256:
     """
-    @return Debt up to which the supplier lends to an account
+    @return Debt up to which the supplier lends to an account now
     @custom:units µEUR
     """
-    return self._credit_limit_of[account]
+    return self._limit(account)
+
+
+@internal
+@view
+def _limit(account: address) -> uint256:
+    word: uint256 = self._credit_limit_of[account]
+    from_s: uint256 = word >> FROM_AT
+    if from_s != 0 and block.timestamp > from_s:
+        return (word >> NEXT_AT) & MASK_104
+    return word & MASK_104
 
 
 @internal
@@ -59,14 +93,14 @@ def _lock(account: address, amount_ueur: uint256):
     elif free == 0:
         # there is nothing to lock, but who owes too much trades no more; who owes has nothing free
         refusals._require(
-            dues._debt(account) <= self._credit_limit_of[account], "credit limit reached"
+            dues._debt(account) <= self._limit(account), "credit limit reached"
         )
     accounts._debit(account, amount_ueur)
 
 
 @internal
 def _lend(account: address, amount_ueur: uint256):
-    limit: uint256 = self._credit_limit_of[account]
+    limit: uint256 = self._limit(account)
     refusals._require(limit != 0, "balance too low")
     before: int256 = dues._dues_of[account]
     after: int256 = before + convert(amount_ueur, int256)
@@ -74,4 +108,5 @@ def _lend(account: address, amount_ueur: uint256):
     refusals._require(amount_ueur <= dues._available(dues.SUPPLIER), "supplier cannot lend")
     accounts._debit(dues.SUPPLIER, amount_ueur)
     accounts._credit(account, amount_ueur)
+    log CreditLent(account=account, amount_ueur=amount_ueur)
     dues._note(account, before, after)
