@@ -138,7 +138,7 @@ class SupplierAccounts(EscrowAccounts):
 
 
 MAX_CREDIT_UEUR = 2**104 - 1
-"""Highest limit that the contract's word has room for; a higher one is this one. [µEUR]"""
+"""Highest limit that fits the contract's word; a higher one is this one. [µEUR]"""
 
 
 class CreditAccounts(SupplierAccounts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Contract:
     ) -> None:
         self.engine, self.artifact = engine, artifact
         self.logging: tuple[Contract, ...] = (self,)
+        self.hears: Callable[[list[tuple[str, dict[str, Any]]]], None] | None = None
         receipt = engine.transact(
             address(deployer), None, artifact.init_code(*arguments), GAS_LIMIT
         )
@@ -77,6 +78,8 @@ class Contract:
                 decoder = contract.artifact.events.get(log.topics[0])
                 if log.address == contract.address and decoder is not None:
                     events.append((decoder.name, decoder.decode(log.topics, log.data)))
+        if self.hears is not None:
+            self.hears(events)
         return Outcome(receipt.output, receipt.gas_used, events)
 
     def get(self, function: str, *arguments: Any) -> Any:

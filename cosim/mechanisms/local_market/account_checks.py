@@ -17,6 +17,8 @@ from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
 from cosim.evm.accounts import accounts
 from cosim.evm.hashing import keccak
+from cosim.mechanisms.local_market.clearing_forms import BURNED
+from cosim.mechanisms.local_market.event_money import EventMoney
 from cosim.mechanisms.local_market.meter_checks import MemberMeters
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
@@ -27,6 +29,7 @@ from cosim.replay.history import History, Sent
 from cosim.replay.replay import address
 
 MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
+NOBODY = "0x" + "00" * 20
 OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
 """Refusals that only the accounts decide."""
 
@@ -35,8 +38,8 @@ KEPT_INTERVALS = 96
 
 
 def check_accounts(history: History) -> Check:
-    """Compare dues after every transaction, refusals for want of money, and credit lines."""
-    method = "deposits, orders, clearings and readings played again by the exact model"
+    """Compare dues after every transaction, refusals for want of money, credit, and balances."""
+    method = "calldata played again by the exact model, and money followed by events"
     check, played = Check("accounts", method), _Accounts(history)
     refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
     for position, sent in enumerate(history.sent):
@@ -55,7 +58,36 @@ def check_accounts(history: History) -> Check:
         }
         check.equal("events", row, "dues_ueur", said, played.changed)
     _check_credit(history, check)
+    _check_money(history, check, played)
     return check
+
+
+def _check_money(history: History, check: Check, played: _Accounts) -> None:
+    """Compare what all accounts have in the end: by events alone, by the model, on the chain.
+
+    Between them no movement of money lacks its event, and no event tells one that was not.
+    """
+    roles, terms = accounts(history.scenario.seed, ROLES), MarketTerms.of(history.scenario)
+    supplier, dso, state = (roles[name].hex for name in ("supplier", "DSO", "state"))
+    money = EventMoney(
+        supplier, dso, state, NOBODY, terms.retail_price_ueur_per_kwh, terms.sealed_deposit_ueur
+    )
+    for position in range(len(history.sent)):
+        money.take(
+            (event.name, event.arguments)
+            for event in history.logged(position)
+            if event.contract in (MARKET, SETTLEMENT)
+        )
+    done = history.done
+    market = done.addresses[MARKET]
+    slot_of = done.artifacts[market].slot_of
+    for account in sorted(money.free_ueur):
+        row, free_ueur = f"account {account}", money.free_ueur[account]
+        slot = slot_of("accounts._free_of", bytes.fromhex(account.removeprefix("0x")))
+        on_chain = done.engine.storage(market, slot)
+        check.equal("events", row, "free balance [µEUR]", on_chain, free_ueur)
+        in_model = played.model.balance_of(BURNED if account == NOBODY else played.name_of(account))
+        check.equal("events", row, "free balance of the model [µEUR]", in_model, free_ueur)
 
 
 def _check_credit(history: History, check: Check) -> None:

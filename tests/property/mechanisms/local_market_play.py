@@ -27,6 +27,7 @@ from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing_forms import BURNED
+from cosim.mechanisms.local_market.event_money import EventMoney
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Reading
@@ -172,6 +173,11 @@ class LocalMarketPlay(RuleBasedStateMachine):
             self.model.deposit(account, first_deposit_ueur(account, lends))
         for account, limit in CREDIT_UEUR.items() if lends else ():
             self.model.grant_credit(account, limit)
+        retail, named = RETAIL, (SUPPLIER, DSO, STATE)
+        self.money = EventMoney(*map(address, named), bytes(20), retail, SEALED_DEPOSIT_UEUR)
+        for account in ACCOUNTS:
+            self.money.free_ueur[address(account)] = self.model.balance_of(account)
+        self.listen(True)
         self.valid = set(MEMBERS)
         self.handed_s = 0
         self.notice = (0, 0)
@@ -181,8 +187,14 @@ class LocalMarketPlay(RuleBasedStateMachine):
         self.now = 0
         self.go(FIRST_DELIVERY_S - ORDER_LEAD_S)
 
+    def listen(self, on: bool) -> None:
+        """Follow the money by events from now on, or no longer."""
+        hears = self.money.take if on else None
+        self.world.market.hears = self.world.market.settlement.hears = hears
+
     def teardown(self) -> None:
         if hasattr(self, "world"):
+            self.listen(False)
             self.world.engine.restore(self.snapshot)
 
     def both(
@@ -286,6 +298,12 @@ class LocalMarketPlay(RuleBasedStateMachine):
             assert market.get("potOf", interval) == self.model.pot_of(interval)
             assert market.get("bondOf", interval) == self.model.bond_of(interval)
             assert market.get("rootOf", interval) == self.model.root_of(interval)
+
+    @invariant()
+    def events_tell_every_movement_of_money(self) -> None:
+        for account in (*ACCOUNTS, DSO, STATE):
+            assert self.money.free_ueur[address(account)] == self.world.free(account)
+        assert self.money.free_ueur[bytes(20)] == self.world.market.get("balanceOf", bytes(20))
 
     @invariant()
     def every_token_is_owed_to_someone(self) -> None:

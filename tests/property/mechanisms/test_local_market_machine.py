@@ -431,6 +431,7 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule()
     def everybody_can_withdraw_what_is_free(self) -> None:
         snapshot = self.world.engine.snapshot()
+        self.listen(False)
         self.world.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
         self.world.at(self.now + ORDER_LEAD_S + STEP_S + METERING_S + 1)
         for account in ACCOUNTS:
@@ -439,11 +440,13 @@ class LocalMarketMachine(LocalMarketPlay):
             self.world.market.send(account, "withdraw", amount)
         self.world.engine.restore(snapshot)
         self.world.at(self.now)
+        self.listen(True)
 
     @rule()
     def escrow_comes_back_whatever_was_cleared(self) -> None:
         """Once claims and readings are over, anybody brings all to its end, at bounded gas."""
         snapshot, market = self.world.engine.snapshot(), self.world.market
+        self.listen(False)
         self.world.at(max(self.now, self.start_s(len(INTERVALS)) + METERING_S + 1))
         for interval in INTERVALS:
             for order in self.model.orders(interval):
@@ -455,6 +458,7 @@ class LocalMarketMachine(LocalMarketPlay):
             assert market.get("potOf", interval) == 0
         self.world.engine.restore(snapshot)
         self.world.at(self.now)
+        self.listen(True)
 
 
 TestLocalMarket = LocalMarketMachine.TestCase
