@@ -28,7 +28,7 @@ MASK_104: constant(uint256) = 2**104 - 1
 NEXT_AT: constant(uint256) = 104
 FROM_AT: constant(uint256) = 208
 
-# limit 104 | limit that takes its place 104 | Unix time after which it does, zero if none does, 48
+# limit until a Unix time 104 | limit after it 104 | that time 48
 _credit_limit_of: HashMap[address, uint256]
 
 event CreditGranted:
@@ -53,11 +53,11 @@ def grantCredit(account: address, limit_ueur: uint256):
     before: uint256 = self._limit(account)
     limit: uint256 = min(limit_ueur, MASK_104)
     from_s: uint256 = block.timestamp
-    word: uint256 = limit
+    word: uint256 = limit << NEXT_AT
     # before the first order window opens nobody relies on what the supplier has
     if limit > before and from_s + clock.ORDER_LEAD_S >= clock.FIRST_DELIVERY_S:
         from_s += clock._notice_s()
-        word = before | (limit << NEXT_AT) | (from_s << FROM_AT)
+        word |= before | (from_s << FROM_AT)
     self._credit_limit_of[account] = word
     log CreditGranted(account=account, limit_ueur=limit, from_s=from_s)
 
@@ -76,9 +76,8 @@ def creditLimitOf(account: address) -> uint256:
 @view
 def _limit(account: address) -> uint256:
     word: uint256 = self._credit_limit_of[account]
-    from_s: uint256 = word >> FROM_AT
-    if from_s != 0 and block.timestamp > from_s:
-        return (word >> NEXT_AT) & MASK_104
+    if block.timestamp > word >> FROM_AT:
+        word >>= NEXT_AT
     return word & MASK_104
 
 

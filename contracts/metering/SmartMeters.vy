@@ -65,7 +65,7 @@ def isValid(meter: address) -> bool:
     """
     @return Whether the meter is registered now
     """
-    return self._registration_of[meter] != 0
+    return self._customer(meter) != empty(address)
 
 
 @external

@@ -11,6 +11,9 @@ from cosim.mechanisms.local_market.outcomes import Orders
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.top_ups import TopUps, order_escrows_ueur
 
+NEXT_AT = 104
+"""Bit of the contract's word at which the limit begins that holds from some time on."""
+
 
 class MemberAccounts:
     """Accounts by the scenario's rule: topped up, prepaid, or with a credit line.
@@ -54,8 +57,8 @@ class MemberAccounts:
         if not self._lends:
             return {}
         words = self._deployment.read(self._client, "credit._credit_limit_of", addresses)
-        # granted before the first order window opened, so that nothing is to take its place
-        return {name: word & MAX_CREDIT_UEUR for name, word in words.items()}
+        # granted before the first order window opened: the limit after a time that is over
+        return {name: (word >> NEXT_AT) & MAX_CREDIT_UEUR for name, word in words.items()}
 
     def pay_in(
         self,

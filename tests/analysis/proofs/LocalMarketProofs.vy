@@ -13,6 +13,7 @@ import prover
 interface Market:
     def balanceOf(account: address) -> uint256: view
     def creditLimitOf(account: address) -> uint256: view
+    def withdrawalNotice() -> (uint256, uint256): view
 
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
 SETTLEMENT: constant(address) = 0x000000000000000000000000000000000000dEaD
@@ -25,7 +26,7 @@ market: Market
 @external
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
-    self.meters = raw_create(prover._code("SmartMeters"))
+    self.meters = raw_create(prover._code("AnyMeters"))
     # highest retail price, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
     # challenge, bond
     self.market = Market(
@@ -87,9 +88,15 @@ def check_an_order_takes_nothing_from_others(
     """
     @notice Who has a credit line borrows what its order lacks from the supplier; nobody else takes anything.
     """
-    prover._at(time, time)
-    if caller == holder or staticcall self.market.creditLimitOf(caller) != 0:
+    # before the first order window, when a grant is a word without a past
+    prover._at(1, 1)
+    if caller == holder or not prover._call(
+        SUPPLIER,
+        self.market.address,
+        abi_encode(caller, NOTHING, method_id=method_id("grantCredit(address,uint256)")),
+    ):
         return
+    prover._at(time, time)
     others: uint256 = staticcall self.market.balanceOf(holder)
     prover._call(
         caller,
@@ -128,14 +135,59 @@ def check_no_reading_is_recorded_twice(
     interval: uint256, account: address, noted: uint256, again: uint256, time: uint64
 ):
     """
-    @notice Bit 10 of a position says that its reading is known.
+    @notice Bit 10 of a position says that its reading is known, bit 45 that its fill is claimed. Bit 78 says
+            that it is settled: then nothing is recorded any more.
     """
     prover._at(time, time)
-    if noted & (1 << 10) == 0:
-        return
     if not self._record(SETTLEMENT, interval, account, noted, 0, 0, 0):
         return
+    if noted & again & ((1 << 10) | (1 << 45)) == 0 and noted & (1 << 78) == 0:
+        return
     prover._prove(not self._record(SETTLEMENT, interval, account, again, 0, 0, 0))
+
+
+@external
+def check_a_credit_limit_is_raised_with_notice(
+    caller: address, account: address, limit: uint256, time: uint64, later: uint64
+):
+    """
+    @notice In whatever state, from the first order window on: after any grant no limit is higher than before
+            until the notice, 600 + 900 + 240 s, is over; and nobody but the supplier grants.
+    """
+    prover._at(time, time)
+    if convert(time, uint256) + 600 < 1_700_000_000 or time >= 2**40 or later < time:
+        return
+    before: uint256 = staticcall self.market.creditLimitOf(account)
+    done: bool = prover._call(
+        caller,
+        self.market.address,
+        abi_encode(account, limit, method_id=method_id("grantCredit(address,uint256)")),
+    )
+    prover._prove(not done or caller == SUPPLIER)
+    if not done or later - time > 1_740:
+        return
+    prover._at(later, later)
+    prover._prove(staticcall self.market.creditLimitOf(account) <= before)
+
+
+@external
+def check_the_supplier_withdraws_what_it_announced(amount: uint256, time: uint64):
+    """
+    @notice In whatever state: no more than the notice names, and only once it is over; what is left of it stands.
+    """
+    prover._at(time, time)
+    announced: uint256 = 0
+    until_s: uint256 = 0
+    announced, until_s = staticcall self.market.withdrawalNotice()
+    done: bool = prover._call(
+        SUPPLIER, self.market.address, abi_encode(amount, method_id=method_id("withdraw(uint256)"))
+    )
+    if not done:
+        return
+    prover._prove(amount <= announced and convert(time, uint256) > until_s)
+    left: uint256 = 0
+    left, until_s = staticcall self.market.withdrawalNotice()
+    prover._prove(left == announced - amount)
 
 
 @internal

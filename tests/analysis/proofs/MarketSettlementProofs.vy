@@ -19,7 +19,7 @@ settlement: address
 
 @external
 def setUp():
-    self.meters = raw_create(prover._code("SmartMeters"))
+    self.meters = raw_create(prover._code("AnyMeters"))
     self.market = raw_create(prover._code("AnySettledMarket"), self.meters)
     # estimate; prices and parts of the retail price, shares that local trades pay; prices change
     self.settlement = raw_create(
