@@ -15,6 +15,8 @@ interface Registry:
 
 REGISTRATION_FEE: constant(uint256) = 5_000_000
 UPDATE_FEE: constant(uint256) = 100_000
+MIN_AGE_S: constant(uint256) = 60
+MAX_AGE_S: constant(uint256) = 86_400
 BENEFICIARY: constant(address) = 0x000000000000000000000000000000000000bEEF
 token: address
 registry: Registry
@@ -25,7 +27,13 @@ def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.registry = Registry(
         raw_create(
-            prover._code("NameRegistry"), self.token, BENEFICIARY, REGISTRATION_FEE, UPDATE_FEE
+            prover._code("NameRegistry"),
+            self.token,
+            BENEFICIARY,
+            REGISTRATION_FEE,
+            UPDATE_FEE,
+            MIN_AGE_S,
+            MAX_AGE_S,
         )
     )
     prover._in_any_state(self.token)
