@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from profiles import machine_settings
 from supply_world import SUPPLIER, TERMS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
-from cosim.mechanisms.supply_contract.model import SupplyContractModel
+from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
 
 CUSTOMERS = ("ann", "bob", "cem")
 SENDERS = (*CUSTOMERS, SUPPLIER, "anyone")
@@ -149,13 +150,23 @@ class SupplyContractMachine(RuleBasedStateMachine):
             address(meter),
         )
 
-    @rule(account=st.sampled_from(CUSTOMERS), whose=st.sampled_from(CUSTOMERS))
-    def unsubscribe(self, account: str, whose: str) -> None:
+    @rule(
+        sender=st.sampled_from(SENDERS),
+        account=st.sampled_from(CUSTOMERS),
+        whose=st.sampled_from(CUSTOMERS),
+    )
+    def unsubscribe(self, sender: str, account: str, whose: str) -> None:
         meter = meter_of(whose)
         self.both(
-            lambda: self.world.send(account, "unsubscribeUser", address(meter)),
-            lambda: self.model.unsubscribe(self.block, account, meter),
+            lambda: self.world.send(sender, "unsubscribeUser", address(account), address(meter)),
+            lambda: self.model.unsubscribe(
+                self.block, account, meter, sender, supplier=sender == SUPPLIER
+            ),
         )
+
+    @rule(account=st.sampled_from(CUSTOMERS))
+    def leave(self, account: str) -> None:
+        self.unsubscribe(account, account, account)
 
     @rule(account=st.sampled_from(CUSTOMERS), whose=st.sampled_from(CUSTOMERS))
     def withdraw(self, account: str, whose: str) -> None:
@@ -274,9 +285,10 @@ class SupplyContractMachine(RuleBasedStateMachine):
 
     @invariant()
     def same_subscriptions(self) -> None:
-        for account in CUSTOMERS:
-            state = self.world.state(account)
-            model = self.model.subscription_of(account, meter_of(account))
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            word = self.world.contract.get("subscriptionOf", address(account), address(meter))
+            state, model = Subscription.unpacked(word), self.model.subscription_of(account, meter)
             assert (
                 state.deposit_ueur,
                 state.debt_ueur,
@@ -292,6 +304,17 @@ class SupplyContractMachine(RuleBasedStateMachine):
             )
             # who owes has nothing
             assert state.debt_ueur == 0 or state.deposit_ueur == 0
+
+    @invariant()
+    def no_period_of_a_meter_is_for_two(self) -> None:
+        for whose in CUSTOMERS:
+            spans = sorted(
+                (one.next_period, one.end_period)
+                for account in CUSTOMERS
+                if (one := self.model.subscription_of(account, meter_of(whose))).next_period
+                < one.end_period
+            )
+            assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
     @invariant()
     def same_books(self) -> None:
