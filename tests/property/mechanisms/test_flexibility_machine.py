@@ -19,6 +19,7 @@ from market_world import (
     MarketWorld,
     address,
 )
+from money_told import FlexibilityTold
 from profiles import machine_settings
 
 from cosim.errors import ContractRevert
@@ -62,8 +63,13 @@ class FlexibilityMachine(RuleBasedStateMachine):
         self.cleared: set[int] = set()
         self.deposited = 0
 
+        contract = self.world.flexibility
+        self.told = FlexibilityTold(contract, DSO, PENALTY, self.is_uncapped)
+        self.n_told = len(contract.told)
+
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
+        del self.world.flexibility.told[self.n_told :]
 
     def both(
         self,
@@ -315,6 +321,14 @@ class FlexibilityMachine(RuleBasedStateMachine):
         assert self.world.held(self.world.flexibility) == total
         assert total == START_UEUR * len(ACCOUNTS) + self.deposited
         assert self.world.flexibility_backed()
+
+    @invariant()
+    def events_tell_all_money(self) -> None:
+        self.told.read()
+        assert self.told.held == self.world.held(self.world.flexibility)
+        for account in ACCOUNTS:
+            assert self.told.free[address(account)] == self.model.balance_of(account)
+            assert self.told.debts[address(account)] == self.model.debts.get(account, 0)
 
     @invariant()
     def awards_hold_no_more_than_the_escrow(self) -> None:

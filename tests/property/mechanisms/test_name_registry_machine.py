@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from market_world import GAS_LIMIT, address
+from money_told import NamesTold
 from profiles import machine_settings
 from registry_world import (
     BENEFICIARY,
@@ -61,6 +62,8 @@ class NameRegistryMachine(RuleBasedStateMachine):
         self.model = NameRegistryModel(
             BENEFICIARY, REGISTRATION_FEE, UPDATE_FEE, MIN_AGE_S, MAX_AGE_S
         )
+        self.told = NamesTold(self.world.registry)
+        self.n_told = len(self.world.registry.told)
         self.now = (self.world.block, self.world.now_s)
         # by account, name, value and secret: the last commitment that was not used
         self.committed_s: dict[tuple[str, bytes, bytes, bytes], int] = {}
@@ -69,6 +72,7 @@ class NameRegistryMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
+        del self.world.registry.told[self.n_told :]
         self.world.block, self.world.now_s = self.now
         self.world.engine.set_block(*self.now, GAS_LIMIT)
 
@@ -209,6 +213,8 @@ class NameRegistryMachine(RuleBasedStateMachine):
     def every_fee_is_owed_to_the_beneficiary(self) -> None:
         due = self.world.registry.get("feesDue")
         assert due == self.model.fees_due_ueur
+        self.told.read()
+        assert due == self.told.held
         assert due == self.world.tokens(self.world.registry.address)
         assert sum(self.wallets.values()) + due == RICH * (len(ACCOUNTS) - 1) + POOR_UEUR
         for account in ACCOUNTS:

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from market_world import OPERATOR, address
+from money_told import SupplyTold
 from profiles import machine_settings
 from supply_world import SUPPLIER, TERMS, SupplyWorld, meter_of
 
@@ -49,10 +50,13 @@ class SupplyContractMachine(RuleBasedStateMachine):
         self.tokens = dict.fromkeys(CUSTOMERS, START_UEUR) | {SUPPLIER: 0}
         for account in CUSTOMERS:
             self.model.bind(meter_of(account), account)
+        self.told = SupplyTold(self.world.contract)
+        self.n_told = len(self.world.contract.told)
         self.go(SHORT.opens_at(0) - 1)
 
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
+        del self.world.contract.told[self.n_told :]
 
     def go(self, block: int) -> None:
         self.block = block
@@ -326,6 +330,18 @@ class SupplyContractMachine(RuleBasedStateMachine):
         )
         period = max(self.period(2), 0)
         assert self.world.contract.get("priceOf", period) == model.price_of(period)
+
+    @invariant()
+    def events_tell_all_money(self) -> None:
+        self.told.read()
+        assert self.told.held == self.world.held()
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            model = self.model.subscription_of(account, meter_of(whose))
+            key = address(account), address(meter_of(whose))
+            assert (self.told.deposits[key], self.told.debts[key]) == (
+                model.deposit_ueur,
+                model.debt_ueur,
+            )
 
     @invariant()
     def every_token_is_somebodys(self) -> None:
