@@ -19,6 +19,7 @@ from money_told import CertificatesTold
 from profiles import machine_settings
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.green_certificates.client import GreenCertificates
 from cosim.mechanisms.green_certificates.model import GreenCertificatesModel
 
 ACCOUNTS = ("ann", "bob", "cem")
@@ -27,6 +28,8 @@ INTERVALS = range(254, 259)
 """Four of one hour and the first of the next, on both sides of a word of recorded intervals."""
 HOURS = (HOUR + 64, HOUR + 65)
 START_UEUR = 5_000
+MOST_GAS = GreenCertificates.withdraw.gas
+"""Of a withdrawal, whatever others did: what the client gives it."""
 BY_ADDRESS = {address(name): name for name in ACCOUNTS}
 
 accounts = st.sampled_from(ACCOUNTS)
@@ -282,7 +285,8 @@ class CertificatesMachine(RuleBasedStateMachine):
         assert held == self.model.free_total_ueur()
         snapshot = self.world.engine.snapshot()
         for account in ACCOUNTS:
-            self.world.send(account, "withdraw", self.model.balance_of(account))
+            done = self.world.send(account, "withdraw", self.model.balance_of(account))
+            assert done.gas_used <= MOST_GAS
             wealth = self.outside_ueur[account] + self.model.balance_of(account)
             assert self.world.token.get("balanceOf", address(account)) == wealth
         assert self.world.token.get("balanceOf", self.world.certificates.address) == 0

@@ -71,6 +71,9 @@ class NameRegistryMachine(RuleBasedStateMachine):
         self.owners: dict[bytes, str] = {}
 
     def teardown(self) -> None:
+        if self.model.fees_due_ueur:
+            assert self.world.registry.send(BENEFICIARY, "collectFees").gas_used <= 90_000
+        assert self.world.tokens(self.world.registry.address) == 0
         self.world.engine.restore(self.snapshot)
         del self.world.registry.told[self.n_told :]
         self.world.block, self.world.now_s = self.now

@@ -21,6 +21,7 @@ from profiles import machine_settings
 from storage_world import OWNER, TERMS, StorageWorld
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.community_storage.model import CommunityStorageModel, debited_wh
 
 MEMBERS = ("ann", "bob", "cem")
@@ -28,6 +29,8 @@ ACCOUNTS = (*MEMBERS, OWNER)
 SHARES = {"ann": 3, "bob": 2}
 START_UEUR = 9_000
 LEAD_S = 2 * STEP_S
+MOST_GAS = CommunityStorage.withdraw.gas
+"""Of a withdrawal, whatever others did: what the client gives it."""
 SMALL = replace(
     TERMS,
     total_shares=7,
@@ -362,7 +365,7 @@ class StorageMachine(RuleBasedStateMachine):
                 due += self.model.owner_owes_ueur
             free = max(self.model.balance_of(name) + credited - due, 0)
             snapshot = engine.snapshot()
-            self.world.storage.send(name, "withdraw", free)
+            assert self.world.storage.send(name, "withdraw", free).gas_used <= MOST_GAS
             engine.restore(snapshot)
         del self.world.storage.told[n_told:]
 

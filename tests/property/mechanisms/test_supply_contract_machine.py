@@ -55,8 +55,36 @@ class SupplyContractMachine(RuleBasedStateMachine):
         self.go(SHORT.opens_at(0) - 1)
 
     def teardown(self) -> None:
+        self.everybody_gets_out()
         self.world.engine.restore(self.snapshot)
         del self.world.contract.told[self.n_told :]
+
+    def everybody_gets_out(self) -> None:
+        """Whatever others did: some transactions of bounded gas, and all money is out."""
+        world, model = self.world, self.model
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            subscription = model.subscription_of(account, meter)
+            if subscription.end_period > SHORT.begun(SHORT.starts_at(0), self.block):
+                done = world.send(account, "unsubscribeUser", address(account), address(meter))
+                assert done.gas_used <= 60_000
+                model.unsubscribe(self.block, account, meter)
+        self.go(max(self.block, SHORT.first_block) + 2 * SHORT.period_blocks)
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            subscription = model.subscription_of(account, meter)
+            for period in range(subscription.next_period, subscription.end_period):
+                arguments = (period, address(account), address(meter))
+                assert world.send("anyone", "paymentPeriod", *arguments).gas_used <= 80_000
+                model.pay(self.block, "anyone", period, account, meter)
+            assert world.send(account, "withdraw", address(meter)).gas_used <= 110_000
+            self.tokens[account] += model.withdraw(account, meter)
+        period = SHORT.begun(SHORT.over_at(0), self.block) - 1
+        if period >= model.open_period:
+            assert world.finalize(period).gas_used <= 60_000
+        assert world.send("anyone", "withdrawProceeds").gas_used <= 110_000
+        assert world.held() == 0
+        assert all(world.tokens(account) == self.tokens[account] for account in CUSTOMERS)
 
     def go(self, block: int) -> None:
         self.block = block
