@@ -60,12 +60,11 @@ class SupplyCustomers(ContractPlay[Supplier]):
         for point, included in self._done(sent).items():
             self.model.unsubscribe(included.block, *self._pair(point))
 
-    def _end_indebted(self, interval: int, last_block: int) -> None:
+    def _end_indebted(self, last_block: int) -> None:
         """Let the supplier end the subscriptions of who owes more than was agreed.
 
         Parameters
         ----------
-        interval : int
         last_block : int
             The latest block that can take what is sent now.
         """
@@ -73,9 +72,7 @@ class SupplyCustomers(ContractPlay[Supplier]):
         # the last period whose price is fixed by then; an end that is no earlier is refused
         end = terms.begun(terms.opens_at(0), last_block)
         sent = {
-            point: self.client.unsubscribe_user(
-                supplier, self._address(point), self._meter(point), interval=interval
-            )
+            point: self.client.unsubscribe_user(supplier, self._address(point), self._meter(point))
             for point in self._consumers
             if self._subscription(point).debt_ueur > terms.credit_limit_ueur
             and self._subscription(point).end_period > end
