@@ -12,7 +12,7 @@ from typing import Any
 from market_world import Contract, address
 
 from cosim.mechanisms.flexibility_market.curves import Block, earned_ueur
-from cosim.units import amount_due_ueur
+from cosim.units import amount_due_ueur, amount_earned_ueur
 
 Events = list[tuple[str, dict[str, Any]]]
 
@@ -102,11 +102,12 @@ class CertificatesTold(Told):
 
 
 class StorageTold(Told):
-    """Free balances and debts of the shared battery, and what is set aside for the members."""
+    """Free balances and debts of the shared battery, what its owner owes, and what it has set aside
+    for the members; at one price for less than no loss."""
 
-    def __init__(self, contract: Contract, owner: str) -> None:
+    def __init__(self, contract: Contract, owner: str, feed_in: int) -> None:
         super().__init__(contract)
-        self.owner, self.set_aside = address(owner), 0
+        self.owner, self.set_aside, self.feed_in, self.owes = address(owner), 0, feed_in, 0
         self.debts: Counter[bytes] = Counter()
         self.billed: Counter[bytes] = Counter()
         self.now: dict[bytes, int] = {}
@@ -116,7 +117,11 @@ class StorageTold(Told):
 
     def MembersCredited(self, said: dict[str, Any]) -> None:
         self.free[self.owner] -= said["paid_ueur"]
+        self.owes -= said["paid_ueur"]
         self.set_aside += said["paid_ueur"]
+
+    def StorageReported(self, said: dict[str, Any]) -> None:
+        self.owes += amount_earned_ueur(max(-said["loss_wh"], 0), self.feed_in)
 
     def LossesSettled(self, said: dict[str, Any]) -> None:
         self.set_aside -= said["credited_ueur"]

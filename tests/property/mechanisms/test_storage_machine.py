@@ -88,7 +88,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.now = FIRST_DELIVERY_S - LEAD_S
         self.world.at(self.now)
 
-        self.told = StorageTold(self.world.storage, OWNER)
+        self.told = StorageTold(self.world.storage, OWNER, SMALL.feed_in_price_ueur_per_kwh)
         self.n_told = len(self.world.storage.told)
 
     def teardown(self) -> None:
@@ -339,6 +339,7 @@ class StorageMachine(RuleBasedStateMachine):
     def events_tell_all_money(self) -> None:
         self.told.read()
         assert self.told.set_aside == self.model.set_aside_ueur
+        assert self.told.owes == self.model.owner_owes_ueur  # what it promised and did not pay
         for name in ACCOUNTS:
             assert self.told.free[address(name)] == self.model.balance_of(name)
             assert self.told.debts[address(name)] == self.model.debt_of(name)
