@@ -35,6 +35,7 @@ PRICES: public(immutable(address))
 ORDER_LEAD_S: public(immutable(uint256))
 GATE_CLOSURE_S: public(immutable(uint256))
 
+
 @deploy
 def __init__(
     token: address,

@@ -75,6 +75,7 @@ event PeriodPaid:
     bill_ueur: uint256
     paid_ueur: uint256
 
+
 @deploy
 def __init__(
     token: address,

@@ -85,6 +85,16 @@ def test_a_commitment_ages_before_it_is_too_old(
     assert error.value.text == "name registry: ages out of range"
 
 
+def test_shortest_and_longest_ages(world: RegistryWorld) -> None:
+    registry = world.deploy(world.token.address, min_age_s=1, max_age_s=2**64 - 1)
+    world.token.send("ann", "approve", registry.address, REGISTRATION_FEE)
+    commitment = world.commitment("ann", NAME, NAME, registry=registry)
+    registry.send("ann", "commitName", commitment)
+    world.wait(1)
+    registry.send("ann", "registerName", NAME, NAME, SECRET)
+    assert registry.get("resolve", NAME) == NAME
+
+
 def test_registered_name_resolves(world: RegistryWorld) -> None:
     commitment = world.commitment("ann", NAME, account_word("ann"))
     done = world.registry.send("ann", "commitName", commitment)
