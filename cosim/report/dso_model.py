@@ -8,6 +8,7 @@ the network itself.
 from __future__ import annotations
 
 from cosim.grid.unmetered import drawn_metering
+from cosim.plugins.mechanism import added_names
 from cosim.results.reader import Results
 from cosim.scenario.grid import DsoModelSettings
 
@@ -37,7 +38,7 @@ def unmetered_names(results: Results) -> list[str]:
         return []
     names = _points(results)
     seed = int(results.scenario_fields["seed"])
-    metering = drawn_metering(names, share, seed, results.scenario.points_of_mechanisms())
+    metering = drawn_metering(names, share, seed, added_names(results.scenario.mechanisms()))
     return [] if metering is None else [names[i] for i in metering.unmetered.nonzero()[0]]
 
 

@@ -41,6 +41,7 @@ from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
+from cosim.plugins.mechanism import added_names
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
 from cosim.prosumers.elements import profile_columns, read_elements
@@ -102,7 +103,7 @@ def metering_of(scenario: Scenario, names: Sequence[str]) -> Metering | None:
     if settings is None:
         return None
     return drawn_metering(
-        names, settings.unmetered_share, scenario.seed, scenario.points_of_mechanisms()
+        names, settings.unmetered_share, scenario.seed, added_names(scenario.mechanisms())
     )
 
 

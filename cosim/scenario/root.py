@@ -255,10 +255,6 @@ class ScenarioBase(Model):
                 found.append(kind(settings))
         return tuple(sorted(found, key=lambda mechanism: mechanism.rank))
 
-    def points_of_mechanisms(self) -> tuple[str, ...]:
-        """Return the names of the connection points that mechanisms add to the grid."""
-        return tuple(name for each in self.mechanisms() for name, _ in each.added_points())
-
     def section(self, kind: type[M]) -> M | None:
         """Return the section of a mechanism by its type; None if this run has none."""
         for mechanism in self.mechanisms():
