@@ -353,7 +353,7 @@ def measured(name: str, welfare: float, optimum: float, **own: Any) -> Measured:
 
 def test_the_optimum_of_several_seeds_is_one_sentence() -> None:
     every = [
-        measured("a_seed-1", 5.0, 8.0, gap_eur=0.3),
+        measured("a_seed-1", 5.0, 8.0, gap_eur=0.3, missed_kwh=2.5),
         measured("a_seed-2", 6.0, 10.0, run_violated_minutes=15.0),
     ]
     (sentence,) = optimum_sentences(every, POINTS)
@@ -362,7 +362,10 @@ def test_the_optimum_of_several_seeds_is_one_sentence() -> None:
     for part in (
         "mean 9.00 EUR, largest gap 0.300 EUR",
         "mean welfare 5.50 EUR, 3.50 ± 6.35 EUR below it over 2 seeds",
+        "with 1 of 2 seeds its storage does not end at soc_end",
         "with 1 of 2 seeds the run violates",
     ):
         assert part in shown
+    alone = every[0].sentence().replace("\u00a0", " ")
+    assert "gap 0.300 EUR; storage ends 2.5 kWh away from soc_end)" in alone
     assert optimum_sentences(every[:1], {"a_seed-1": "a_seed-1"}) == [every[0].sentence()]
