@@ -91,18 +91,21 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
     else:
         for place, label in zip(xs, place_labels(figure), strict=True):
             parts.append(_small(plot.x(place), bottom + 15, label))
-    if panel.limit is not None:
-        at = plot.y(panel.limit) - 4
-        parts.append(plot.level(panel.limit, INK, dash="5 4"))
-        parts.append(svg.text(right - 3, at, "limit", anchor="end", size=11, halo=True))
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
         parts += _series(figure, series, plot, size / 2)
     if low <= 0 <= high:
         parts.append(plot.level(0, INK))
+    if panel.limit is not None:
+        at = plot.y(panel.limit) - 4
+        parts.append(plot.level(panel.limit, INK, dash="5 4"))
+        parts.append(svg.text(right - 3, at, "limit", anchor="end", size=11, halo=True))
+    if figure.kind != "lines":  # above lines, so that none goes through a number
+        parts += [label for series in panel.series for label in _labels(figure, series, plot)]
     return parts
 
 
 def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) -> list[str]:
+    """Return what is drawn of a series, without its labels."""
     points = [(x, y) for x, y, _ in series.shown]
     if figure.kind == "lines":
         intervals = [
@@ -115,14 +118,21 @@ def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) 
     width = _BAR_SHARE * _WIDTH / len(figure.x_values)
     for place, value, half in series.shown:
         x, y = plot.x(place), plot.y(value)
-        below = figure.kind == "bars" and value < 0
         if figure.kind == "bars":
             start, end = sorted((y, plot.y(0.0)))
             parts.append(svg.rectangle(x - width / 2, start, width, end - start, series.colour))
         if half:
             parts.append(plot.interval(place, value - half, value + half, INK))
+    return parts
+
+
+def _labels(figure: PanelFigure, series: Series, plot: svg.Plot) -> list[str]:
+    """Return the values of bars or dots, each above its interval, or below if it is negative."""
+    parts = []
+    for place, value, half in series.shown:
+        below = figure.kind == "bars" and value < 0
         at = plot.y(value - half) + 15 if below else plot.y(value + half) - 8
-        parts.append(_small(x, at, number(value, "", figure.digits)))
+        parts.append(_small(plot.x(place), at, number(value, "", figure.digits)))
     return parts
 
 

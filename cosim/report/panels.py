@@ -29,6 +29,7 @@ from cosim.report.text import number, plus_minus
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
+_BEHIND_TEXT = "rgba(255,255,255,0.85)"
 LOG_SPAN = 8.0
 """Ratio of largest to smallest value from which on the horizontal axis is logarithmic."""
 
@@ -207,7 +208,10 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             continue
         common["cliponaxis"] = False
         labels = [number(y, "", figure.digits) for y in ys]
-        if over_seeds:
+        if panel.limit is not None:
+            for x, y, half, label in zip(xs, ys, halves, labels, strict=True):
+                _label_above_lines(drawn, figure, (x, y, half), label)
+        elif over_seeds:
             drawn.add_scatter(**_beyond_intervals(figure, series, labels))
         else:
             common["text"] = labels
@@ -216,7 +220,7 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             drawn.add_bar(**common, marker=marker, width=0.72, textposition="outside")
         else:
             marker["size"] = 11
-            mode = "markers" if over_seeds else "markers+text"
+            mode = "markers+text" if "text" in common else "markers"
             drawn.add_scatter(**common, mode=mode, marker=marker, textposition="top center")
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
     below = 44 if figure.kind == "lines" else 24
@@ -244,7 +248,26 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
         drawn.add_hline(y=0.0, line={"color": INK, "width": 1})
     if panel.limit is not None:
         limit_line(drawn, panel.limit, "limit")
+        drawn.layout.annotations[-1].update(bgcolor=_BEHIND_TEXT, borderpad=0, yshift=1)
     return drawn
+
+
+def _label_above_lines(
+    drawn: Any, figure: PanelFigure, point: tuple[float, float, float], label: str
+) -> None:
+    """Write the label of a bar or dot as an annotation: a limit's line, a shape, lies below it."""
+    x, y, half = point
+    below = figure.kind == "bars" and y < 0
+    drawn.add_annotation(
+        x=x,
+        y=y - half if below else y + half,
+        text=label,
+        showarrow=False,
+        yanchor="top" if below else "bottom",
+        yshift=(-1 if below else 1) * (7 if figure.kind == "dots" else 1),
+        bgcolor=_BEHIND_TEXT,
+        borderpad=0,
+    )
 
 
 def _beyond_intervals(figure: PanelFigure, series: Series, labels: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -175,3 +176,19 @@ def test_figures_of_an_expectation_state_no_false_inequality(met: bool, figures:
     }  # fmt: skip
     (row,) = expectation_rows([outcome])
     assert row.figures == figures
+
+
+@pytest.mark.parametrize("kind", ["bars", "dots"])
+def test_no_limit_goes_through_a_number(kind: Any) -> None:
+    """Labels lie above the line: annotations over a shape, and later in the image."""
+    bars = (Series("a", ((0.0, 98.5),), "#000000"), Series("b", ((1.0, -3.0),), "#111111"))
+    panel = Panel("", bars, limit=100.0)
+    figure = PanelFigure("k", "t", "c", (panel,), kind, "", "%", 1)
+    drawn = plotly_panel(figure, panel)
+    labels = {one.text: one for one in drawn.layout.annotations}
+    assert set(labels) == {"98.5", "−3.0", "limit"}
+    assert all(one.bgcolor.startswith("rgba(255,255,255") for one in labels.values())
+    assert labels["−3.0"].yanchor == ("top" if kind == "bars" else "bottom")
+    assert not any(trace.text for trace in drawn.data)
+    document = panels_svg(figure)
+    assert document.index("stroke-dasharray") < document.index(">98.5<") < document.index(">−3.0<")
