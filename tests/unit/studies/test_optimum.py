@@ -148,7 +148,7 @@ def test_an_end_beyond_the_rating_is_missed_by_what_it_lacks(
     assert found.stocks_kwh[0][-1] == pytest.approx([stored_kwh], abs=1e-6)
     charged_kwh = stored_kwh / 0.8
     expected = (4 - 10 + charged_kwh) * 0.10 + charged_kwh * 0.03 - stored_kwh * 0.8 * 0.07
-    assert found.cost_eur == pytest.approx(expected, abs=2e-3)
+    assert found.cost_eur == pytest.approx(expected, abs=1e-3)
 
 
 def test_no_consumption_is_cut_for_a_wanted_end() -> None:
