@@ -185,9 +185,7 @@ def unsubscribeUser(customer: address, meter: address):
     moment: uint256 = agreed.START
     if msg.sender != customer:
         moment = agreed.OPEN
-        debt_ueur: uint256 = (
-            self._word(customer, meter) << words.DEBT_UP
-        ) >> words.DEBT_DOWN
+        debt_ueur: uint256 = (self._word(customer, meter) << words.DEBT_UP) >> words.DEBT_DOWN
         if msg.sender != proceeds.SUPPLIER or debt_ueur <= (agreed.TERMS << 128) >> 192:
             refusals._refuse(refusals.NOT_YOURS_TO_END)
     if not self._finish(customer, meter, agreed._begun(moment)):
