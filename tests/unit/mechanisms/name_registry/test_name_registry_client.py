@@ -104,6 +104,28 @@ def test_refusals_carry_text_function_and_arguments(world: World) -> None:
         registry.resolve(NAME)
 
 
+def test_who_copies_a_pending_reveal_and_pays_more_is_first_and_gets_nothing(
+    world: World,
+) -> None:
+    registry, chain = world.registry, world.chain
+    world.commit(ANN, NAME, ANN)
+    reveal = registry.register_name(ANN, NAME, ANN, SECRET)
+    (pending,) = chain.pending_transactions()
+    copied = chain.submit(
+        BOB, registry.address, pending.data, chain.now_s, pending.gas_limit, tip_wei=10**10
+    )
+    bobs = pending.data.replace(ANN, BOB)  # the name for himself
+    own = chain.submit(BOB, registry.address, bobs, chain.now_s, pending.gas_limit, tip_wei=10**10)
+    chain.mine_blocks()
+    places = [(one.block, one.index) for one in map(chain.included, (copied, own, reveal)) if one]
+    assert places == [(chain.block, 0), (chain.block, 1), (chain.block, 2)]
+    for handle in (copied, own):
+        with pytest.raises(ContractRevert, match="name registry: not committed"):
+            registry.check(handle)
+    registry.check(reveal)
+    assert registry.owner_of(NAME) == registry.account_of(NAME) == ANN
+
+
 @functools.cache
 def storage_root(engine: str) -> bytes:
     world = World(engine)
