@@ -40,6 +40,7 @@ def run(
     progress: Progress | None = None,
     node: NodeSettings | str | None = None,
     resume: bool = False,
+    trust: bool = False,
 ) -> Result:
     """Play a scenario and write its result folder.
 
@@ -61,6 +62,8 @@ def run(
         The node, or its URL, if the scenario's engine is ``rpc``.
     resume : bool
         Go on where a run on a node stopped.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names (``simulators``).
 
     Returns
     -------
@@ -116,6 +119,7 @@ def run(
             progress=tell,
             node=settings,
             resume=resume,
+            trust=trust,
         )
 
     try:

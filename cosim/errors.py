@@ -287,7 +287,7 @@ class EngineError(LedgerError):
 
 def in_one_line(error: BaseException) -> str:
     """Return an exception's type, its text, and the place in the code where it was raised."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SystemExit):
         code = "" if error.code is None else repr(error.code)
         text = f"it ended the program, sys.exit({code})"

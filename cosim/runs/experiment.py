@@ -44,6 +44,7 @@ from cosim.runs.preparation import (
 )
 from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
+from cosim.scenario.trust import require_trust
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
 
@@ -87,6 +88,7 @@ def run_scenario(
     node: NodeSettings | None = None,
     resume: bool = False,
     report: bool = True,
+    trust: bool = False,
 ) -> RunResult:
     """Run a scenario and write its result folder.
 
@@ -107,6 +109,8 @@ def run_scenario(
         Go on with a run that a node's failure ended: its journal answers as far as it reaches.
     report : bool
         Write the report, too.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names as its simulators.
 
     Returns
     -------
@@ -121,6 +125,7 @@ def run_scenario(
     RunError
         If the run's numbers cannot be trusted; nothing is left behind.
     """
+    require_trust(scenario, scenario_file, trust)
     timer = StageTimer()
     # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
     with (
@@ -154,7 +159,7 @@ def run_scenario(
             )
         if interrupted():
             raise KeyboardInterrupt
-        with timer.measure("mosaik"):
+        with timer.measure("mosaik"), _naming(scenario_file):
             _play(simulation)
         done = simulation.recorder.intervals_done
         complete = simulation.recorder.intervals_settled == scenario.time.intervals

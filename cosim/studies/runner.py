@@ -26,6 +26,7 @@ from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_ma
 from cosim.results.writer import claim, prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
+from cosim.scenario.trust import require_trust
 from cosim.studies.declaration import ImpossibleRun, Study, StudyRun
 from cosim.studies.differences import (
     Difference,
@@ -86,6 +87,7 @@ def run_study(
     jobs: int | None = None,
     force: bool = False,
     progress: Progress = lambda intervals, runs: None,
+    trust: bool = False,
 ) -> StudyResult:
     """Play every run of a study and write its folder.
 
@@ -99,6 +101,8 @@ def run_study(
     force : bool
         Replace an earlier result there, once this study is finished.
     progress : callable
+    trust : bool
+        Start the programs, and import the modules, that its scenarios name as their simulators.
 
     Raises
     ------
@@ -110,12 +114,14 @@ def run_study(
     KeyboardInterrupt
         If the user interrupted it; nothing is left behind.
     """
+    for run in study.runs:
+        require_trust(run.scenario, study.file, trust)
     begin = time.monotonic()
     target = prepare(out, force)
     at_once = min(cores() if jobs is None else jobs, len(study.runs))
     with _pending(target) as folder:
         (folder / RUNS_FOLDER).mkdir()
-        tasks = [_Task(run.name, run.scenario, study.file, folder) for run in study.runs]
+        tasks = [_Task(run.name, run.scenario, study.file, folder, trust) for run in study.runs]
         skip = study.settings.skip_impossible
         if at_once == 1:
             failures = _play_here(tasks, skip, progress)
@@ -162,6 +168,7 @@ class _Task:
     scenario: Scenario
     file: Path
     folder: Path
+    trust: bool
 
     def play(self, tell: Callable[[], None]) -> bool:
         """Play the run; False when it was interrupted."""
@@ -170,6 +177,7 @@ class _Task:
             self.file,
             self.folder / RUNS_FOLDER / self.name,
             progress=lambda interval, violated: tell(),
+            trust=self.trust,
         )
         return result.complete
 

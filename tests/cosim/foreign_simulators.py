@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 
 import mosaik_api_v3
@@ -367,6 +369,12 @@ class Faulty(Listener):
             return
         if self.how == "raise":
             raise ZeroDivisionError("no power to divide")
+        if self.how == "hang":
+            time.sleep(600)
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "wordless":
+            raise RuntimeError
         if self.how == "exit":
             os._exit(7)
         if self.how == "leave":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ def cosim(tmp_path, short_scenario, capfd, monkeypatch):
         file = tmp_path / "short.yaml"
         scenario = short_scenario(intervals).model_dump(mode="json")
         file.write_text(yaml.safe_dump(scenario | {"simulators": list(simulators)}))
-        code = main(["run", str(file), "--out", str(tmp_path / "results" / "short")])
+        code = main(["run", str(file), "--trust", "--out", str(tmp_path / "results" / "short")])
         said = capfd.readouterr()
         results = tmp_path / "results"
         assert not results.exists() or not list(results.iterdir()), "nothing is left behind"
@@ -94,12 +95,48 @@ def test_one_that_reads_and_feeds_within_an_interval_is_refused(cosim):
     assert "simulator stranger: returned 960 s as its next step, within an interval" in said
 
 
-@pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0)])
+@pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0), ("killed", -9)])
 def test_a_process_that_goes_away_ends_the_run(cosim, how, exit_code):
     code, said = cosim(faulty(True, how=how))
     assert code == EXIT_FAILED
     assert "the run stopped: simulator stranger: closed its connection in step" in said
     assert f"its process ended with exit code {exit_code}" in said
+
+
+@pytest.mark.parametrize("method", ["init", "step"])
+def test_one_that_never_answers_is_named_after_its_timeout(cosim, method):
+    entry = faulty(True, how="hang", method=method) | {"timeout_s": 4.0}
+    begin = time.monotonic()
+    code, said = cosim(entry)
+    assert time.monotonic() - begin < 30
+    assert code == EXIT_USER
+    assert "short.yaml, field simulators.stranger.timeout_s: simulator stranger: " in said
+    assert f"it did not answer {method} within 4 s" in said
+    assert "raise its timeout_s" in said
+
+
+@pytest.mark.parametrize("connects", [False, True])
+def test_one_that_never_speaks_is_named_after_its_timeout(cosim, connects):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        entry = {key: value for key, value in faulty(how="none").items() if key != "python"}
+        entry |= {"timeout_s": 0.5}
+        entry |= (
+            {"connect": f"127.0.0.1:{silent.getsockname()[1]}"} if connects else {"cmd": "sleep 60"}
+        )
+        code, said = cosim(entry)
+    assert code == EXIT_USER
+    assert "field simulators.stranger.timeout_s: simulator stranger: " in said
+    what = "it did not answer init" if connects else "its process did not connect to"
+    assert what in said
+    assert "within 0.5 s" in said
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_exception_without_words_has_its_type_and_place(cosim, elsewhere):
+    code, said = cosim(faulty(elsewhere, how="wordless"))
+    assert code == EXIT_FAILED
+    assert "simulator stranger: failed in step: RuntimeError (" in said
+    assert "foreign_simulators.py" in said
 
 
 @pytest.mark.parametrize(
@@ -264,7 +301,8 @@ def test_a_failed_run_says_nothing_else_and_leaves_no_process(tmp_path, short_sc
     file.write_text(
         yaml.safe_dump(short_scenario(2).model_dump(mode="json") | {"simulators": entries})
     )
-    command = [sys.executable, "-m", "cosim.cli", "run", str(file), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "cosim.cli", "run", str(file), "--trust"]
+    command += ["--out", str(tmp_path / "out")]
     run = subprocess.run(
         command,
         cwd=ROOT,
