@@ -13,7 +13,8 @@
     ├── RunError                  a run that must not be believed; exit code 1
     │   ├── ReconciliationError   money or energy does not balance in an interval
     │   ├── PowerFlowMismatchError    fast engine and reference disagree
-    │   └── SimulatorError        a mosaik simulator stopped early
+    │   ├── SimulatorError        a mosaik simulator stopped early
+    │   └── PluginFailure         a plug-in failed in a run, or would have ended the program
     ├── CheckError                a verification that could not be made; exit code 3
     └── LedgerError
         ├── ContractRevert        a contract refused a call
@@ -71,6 +72,10 @@ class Interrupted(KeyboardInterrupt):
 
 class SlowEngineWarning(UserWarning):
     """A run goes on a slower EVM engine than there could be, with the same results."""
+
+
+class UngovernedDrawsWarning(UserWarning):
+    """Something in a run drew from a generator that the scenario's seed does not govern."""
 
 
 _LONG = re.compile(r"\S{200,}")
@@ -211,6 +216,10 @@ class SimulatorError(RunError):
         self.simulator = simulator
         self.problem = problem
         super().__init__(f"simulator {simulator}: {problem}")
+
+
+class PluginFailure(RunError):
+    """A plug-in of another package failed, or called ``sys.exit``; names it."""
 
 
 class CheckError(CosimError):

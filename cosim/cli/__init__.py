@@ -13,7 +13,8 @@ from cosim.cli.ledger import add_ledger
 from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNCHECKED, EXIT_USER
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CheckError, CosimError, UserError, in_one_line
+from cosim.errors import CheckError, CosimError, UserError
+from cosim.plugins.blame import naming_plug_ins
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,11 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _played(options: argparse.Namespace) -> int:
     """Run the command; a plug-in that ends the program has not ended it well."""
-    try:
+    with naming_plug_ins():
         return int(options.run(options))
-    except SystemExit as error:
-        print(f"cosim: the run stopped: {in_one_line(error)}", file=sys.stderr)
-        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

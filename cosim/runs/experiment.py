@@ -25,6 +25,7 @@ from cosim.evm.journal import JOURNAL
 from cosim.inputs.kept import noting
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
+from cosim.plugins.blame import naming_plug_ins
 from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
@@ -123,12 +124,13 @@ def run_scenario(
     NodeError
         If the node is gone; a journal is left behind, from which the run can be resumed.
     RunError
-        If the run's numbers cannot be trusted; nothing is left behind.
+        If the run's numbers cannot be trusted, or a plug-in fails; nothing is left behind.
     """
     require_trust(scenario, scenario_file, trust)
     timer = StageTimer()
     # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
     with (
+        naming_plug_ins(),
         threadpool_limits(limits=1, user_api="blas"),
         _interruptible() as interrupted,
         TableWriter(

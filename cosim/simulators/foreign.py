@@ -25,6 +25,7 @@ from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
 from cosim.errors import ScenarioError, SimulatorError, in_one_line
+from cosim.plugins.draws import DrawWatch
 from cosim.scenario.simulators import ForeignSimulator
 from cosim.simulators.feeding import IntervalFeed
 
@@ -120,13 +121,14 @@ class _LocalProxy(LocalProxy):
         self._name = name
         self._remote = mosaik_remote
         self._feed = feed
+        self._draws = DrawWatch(name)
         self._stopped = False
 
     async def send(self, request: Any) -> Any:
         return await self._feed.send(request, self._ask, self._remote)
 
     async def _ask(self, request: Any) -> Any:
-        with _named(self._name, request[0]):
+        with _named(self._name, request[0]), self._draws.watch(request[0]):
             return await super().send(request)
 
     async def stop(self) -> None:
@@ -172,7 +174,7 @@ class _Elsewhere(ForeignStarter):
         try:
             opening = asyncio.open_connection(host, int(port))
             return await asyncio.wait_for(opening, self._foreign.timeout_s)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise _silent(self._foreign, f"nobody answers at {address}") from None
         except (OSError, OverflowError) as error:
             raise SimulatorError(self.name, f"nobody answers at {address}: {error}") from error
@@ -276,7 +278,7 @@ class _RemoteProxy(RemoteProxy):
     async def _ask(self, request: Any) -> Any:
         try:
             return await asyncio.wait_for(super().send(request), self._foreign.timeout_s)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._hangs = True
             raise _silent(self._foreign, f"it did not answer {request[0]}") from None
         except RemoteException as error:
