@@ -8,6 +8,7 @@
     │   ├── GridDataError         a network, its connection points, its coordinates
     │   ├── ProfileError          a time series: gaps, length, window
     │   ├── ResultFolderError     a result folder that exists, or is not one
+    │   ├── StorageError          a disk is full, read-only, or not the user's
     │   ├── PluginError           an installed plug-in that cannot be used
     │   └── NodeError             an Ethereum node that is gone, or holds something else
     ├── RunError                  a run that must not be believed; exit code 1
@@ -142,6 +143,10 @@ class ProfileError(UserError):
 
 class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
+
+
+class StorageError(UserError):
+    """Nothing can be written where a result is to be."""
 
 
 class MissingDeviceError(ResultFolderError):

@@ -18,6 +18,7 @@ from cosim.errors import ResultFolderError
 from cosim.inputs.kept import INPUTS_FOLDER, sha256
 from cosim.results.columns import FORMAT_VERSION
 from cosim.results.environment import environment
+from cosim.results.storage import replace_text
 
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"
@@ -119,7 +120,7 @@ def write_manifest(folder: str | Path, manifest: Mapping[str, Any]) -> Path:
     """
     path = Path(folder) / MANIFEST
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_text(path, text + "\n")
     return path
 
 
@@ -140,7 +141,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             file=folder,
             remedy="give the folder that 'cosim run' names when it has finished",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultFolderError(
             f"is not JSON: {error}", file=path, remedy="run the scenario again"
         ) from error

@@ -176,6 +176,7 @@ def run_scenario(
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
         indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        writer.keep()
         if report:
             write_report(writer.folder)
         folder = writer.finish(complete)

@@ -12,6 +12,7 @@ from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panels import plotly_panel
 from cosim.report.report import REPORT
 from cosim.results.manifest import RUNS_FOLDER
+from cosim.results.storage import replace_text
 from cosim.studies.charts import study_figures
 from cosim.studies.comparison_text import comparison_tables, remaining_violations
 from cosim.studies.declaration import Compared
@@ -97,7 +98,7 @@ def write_study_report(folder: str | Path) -> Path:
         chart_data=script_json(drawn),
     )
     path = Path(folder) / REPORT
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return path
 
 

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, RunError, UserError
+from cosim.errors import CosimError, RunError, StorageError, UserError
 from cosim.report.comparison import Indicators
-from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
+from cosim.results.manifest import MANIFEST, RUNS_FOLDER, flatten, read_manifest, write_manifest
+from cosim.results.storage import disk_trouble, storage_error, take_place
 from cosim.results.writer import claim, prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
@@ -195,15 +196,16 @@ class _Failure:
     @classmethod
     def of(cls, error: Exception) -> _Failure:
         if isinstance(error, UserError):
-            return cls("user", error.problem, error.field, error.remedy, error.file)
+            kind = "disk" if isinstance(error, StorageError) else "user"
+            return cls(kind, error.problem, error.field, error.remedy, error.file)
         if isinstance(error, CosimError):
             return cls("run", str(error))
         return cls("bug", traceback.format_exc())
 
     def error(self, name: str) -> Exception:
         """Return the error, naming the run."""
-        if self.kind == "user":
-            return UserError(
+        if self.kind in ("user", "disk"):
+            return (StorageError if self.kind == "disk" else UserError)(
                 f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
             )
         text = f"run {name!r}: {self.text}"
@@ -339,18 +341,45 @@ def _outcomes(study: Study, runs: Sequence[FinishedRun]) -> tuple[Outcome, ...]:
 
 @contextmanager
 def _pending(target: Path) -> Iterator[Path]:
-    """Give a new folder that replaces the target, or is gone if there was an error."""
+    """Give a new folder that replaces the target, or is gone if there was an error.
+
+    Runs that are finished when the disk fails are kept there, and the error says so.
+    """
     folder = target.with_name(target.name + ".partial")
-    lock = claim(folder)
+    lock, keeps = claim(folder), False
     try:
         yield folder
         Path(lock.name).unlink()
-        replaced = target.with_name(target.name + ".replaced")
-        if target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            os.rename(target, replaced)
-        os.rename(folder, target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        take_place(folder, target)
+    except (OSError, StorageError) as error:
+        trouble = disk_trouble(error, folder, target)
+        if trouble is None and not isinstance(error, StorageError):
+            raise
+        said = error if isinstance(error, StorageError) else storage_error(error, target)
+        done = _finished_runs(folder)
+        if not done:
+            raise said from error
+        keeps = True
+        problem = said.problem.partition(";")[0]
+        raise StorageError(
+            f"{problem}; {done} of its runs are finished and kept in {folder / RUNS_FOLDER}",
+            file=said.file,
+            remedy=f"{said.remedy}; the next study of this name removes them: move them",
+        ) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not keeps:
+            shutil.rmtree(folder, ignore_errors=True)
         lock.close()
+
+
+def _finished_runs(folder: Path) -> int:
+    """Remove runs that are not finished; return how many are, of one perhaps all but the report."""
+    done = 0
+    for path in sorted((folder / RUNS_FOLDER).iterdir()):
+        if not (path / MANIFEST).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+            continue
+        done += 1
+        if path.name.endswith(".partial"):
+            path.rename(path.with_name(path.name.removesuffix(".partial")))
+    return done
