@@ -18,13 +18,12 @@ from typing import Any
 
 import pandapower as pp
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from cosim.errors import GridDataError
 from cosim.grid.tap_control import TABLE, controller_rows
 from cosim.grid.validation import require
+from cosim.inputs.json_file import parse_json
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _TABLE = {("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")}
 _NETWORK = ("pandapower.auxiliary", "pandapowerNet")
 # their content is JSON in a string
@@ -170,15 +169,7 @@ def _unreadable(file: Path, problem: str) -> GridDataError:
 
 
 def _parsed(text: str) -> Any:
-    """Read JSON in which no key stands twice: readers differ in which of two they take.
-
-    What is nested without end is refused first: libraries raise Python's recursion limit, and then
-    the interpreter would run out of stack before it says so.
-    """
-    try:
-        _JSON.validate_json(text)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"]) from None
+    """Read JSON in which no key stands twice: readers differ in which of two they take."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -188,7 +179,7 @@ def _parsed(text: str) -> Any:
             raise _DuplicateKeyError(f"key {twice!r} stands twice in one object")
         return found
 
-    return json.loads(text, object_pairs_hook=unique)
+    return parse_json(text, unique)
 
 
 class _DuplicateKeyError(ValueError):

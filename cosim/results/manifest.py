@@ -15,6 +15,7 @@ from typing import Any
 
 import cosim
 from cosim.errors import ResultFolderError
+from cosim.inputs.json_file import parse_json
 from cosim.inputs.kept import INPUTS_FOLDER, sha256
 from cosim.results.columns import FORMAT_VERSION
 from cosim.results.environment import environment
@@ -134,14 +135,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultFolderError(
             f"is not a result folder: {MANIFEST} cannot be read ({error.strerror})",
             file=folder,
             remedy="give the folder that 'cosim run' names when it has finished",
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ResultFolderError(
             f"is not JSON: {error}", file=path, remedy="run the scenario again"
         ) from error

@@ -19,6 +19,7 @@ from cosim.evm.hashing import address_of, keccak
 from cosim.evm.node import Node, NodeRefused, NodeUnavailable, to_bytes
 from cosim.evm.secp256k1 import SIGNER, Signature
 from cosim.evm.signing import sign
+from cosim.inputs.json_file import parse_json
 from cosim.results.manifest import MANIFEST, read_manifest
 from cosim.results.storage import replace_text
 
@@ -197,7 +198,7 @@ def read_signature(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / SIGNATURE
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultFolderError(
             f"is no signature ({error})", file=path, remedy="sign the result: cosim sign"

@@ -35,13 +35,13 @@ edits = st.lists(
 """Places in a file, how many bytes are taken out there, and what is put in."""
 
 
-def fuzzed(usual: int) -> settings:
+def fuzzed(usual: int, cost: int = 1) -> settings:
     """Settings of a property: so many examples, the same each time, or what is asked for.
 
-    ``COSIM_FUZZ_EXAMPLES`` sets how many.
+    ``COSIM_FUZZ_EXAMPLES`` sets how many; of one that is ``cost`` times as slow, that part.
     """
     return settings(
-        max_examples=asked_for("COSIM_FUZZ_EXAMPLES", usual),
+        max_examples=max(1, asked_for("COSIM_FUZZ_EXAMPLES", usual * cost) // cost),
         deadline=None,
         derandomize="COSIM_FUZZ_EXAMPLES" not in os.environ,
         print_blob=True,

@@ -137,7 +137,7 @@ COMMANDS = st.one_of(
 MAY_WRITE = {"report": "report.html", "sign": "signature.json"}
 
 
-@fuzzed(20)
+@fuzzed(6, cost=10)
 @given(data=st.data())
 def test_every_reader(
     data: st.DataObject, result: Path, tmp_path_factory: pytest.TempPathFactory

@@ -139,7 +139,7 @@ def refused_well(error: UserError, folder: Path) -> None:
     assert all(len(word) < 300 for word in str(error).split())
 
 
-@fuzzed(25)
+@fuzzed(5, cost=10)
 @given(data=st.data())
 def test_the_importer(
     data: st.DataObject, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
@@ -164,7 +164,7 @@ def test_the_importer(
         open_grid(folder / "grid")
 
 
-@fuzzed(40)
+@fuzzed(12, cost=4)
 @given(data=st.data())
 def test_a_grid_folder(
     data: st.DataObject, grid: Path, tmp_path_factory: pytest.TempPathFactory
@@ -186,7 +186,7 @@ def test_a_grid_folder(
         refused_well(error, folder)
 
 
-@fuzzed(150)
+@fuzzed(100)
 @given(raw=tables(PRICES), step_s=st.sampled_from([300, 900, 3600]), shift=st.integers(0, 20))
 def test_a_series_of_prices(raw: bytes, step_s: int, shift: int, files: dict[str, Path]) -> None:
     folder = files["prices.csv"].parent
