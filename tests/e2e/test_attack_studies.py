@@ -15,8 +15,9 @@ from cosim.results.manifest import RUNS_FOLDER
 from cosim.runs import preparation
 from cosim.studies.runner import StudyResult, run_study
 from cosim.studies.study import load_study
+from cosim.studies.verification import verify_folder
 from cosim.verify.study import check_study, study_runs
-from cosim.verify.verification import verify, verify_folder
+from cosim.verify.verification import verify
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "attacks"
 

@@ -276,6 +276,24 @@ def test_means_are_shown_and_can_be_checked(seeded: Ran, tmp_path: Path) -> None
     assert found == {"sha256", "high"}
 
 
+@pytest.mark.parametrize("field", ["text", "met", "left"])
+def test_outcomes_follow_from_what_was_expected(
+    seeded: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    forged = shutil.copytree(seeded.folder, tmp_path / "forged")
+    manifest = json.loads((forged / "manifest.json").read_text(encoding="utf-8"))
+    outcome = manifest["outcomes"][0]
+    other = {"text": "bare.orders.late == 0", "met": not outcome["met"], "left": 31.0}
+    outcome[field] = other[field]
+    (forged / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["verify", str(forged), "--only", "files"]) == 1
+    said = capsys.readouterr().out
+    assert "NOT VERIFIED; differences in its own expectations" in said.splitlines()[-2]
+    assert main(["verify", str(seeded.folder), "--only", "files"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-2].endswith("runs agree, nothing differs")
+
+
 @pytest.fixture(scope="module")
 def browser(ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     with opened(ran.folder / "report.html", tmp_path_factory.mktemp("chromium")) as driver:

@@ -2,15 +2,17 @@
 
 Deposits, orders, clearings and readings of the replayed chain go through
 :class:`cosim.mechanisms.local_market.model.LocalMarketModel` in the order of the chain: what every
-account owes after each of them, and whether money suffices for an order, follows without asking
-the contract.
+account owes after each of them, whether money suffices for an order, and what each interval is
+settled with, follows without asking the contract: from no event of it, and none of its views.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+
+import pandas as pd
 
 from cosim.chain.roles import ROLES
 from cosim.errors import ContractRevert
@@ -18,7 +20,7 @@ from cosim.evm.abi import pack
 from cosim.evm.accounts import accounts
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.replay.findings import Check
@@ -29,12 +31,28 @@ MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
 """Refusals that only the accounts decide."""
 
+KEY = ["interval", "prosumer"]
+SETTLED: Mapping[str, Callable[[Settlement], int | bool]] = {
+    "contracted_wh": lambda one: one.contracted_wh,
+    "metered_wh": lambda one: one.metered_wh,
+    "residual_wh": lambda one: one.metered_wh - one.contracted_wh,
+    "traded_ueur": lambda one: one.trade_ueur,
+    "supplier_ueur": lambda one: one.supplier_ueur,
+    "estimated": lambda one: one.estimated,
+}
+"""Columns of the table that the model alone decides."""
+CHARGED: Mapping[str, Callable[[Settlement], int]] = {
+    "local_charge_ueur": lambda one: one.local_charge_ueur,
+    "network_ueur": lambda one: one.network_ueur,
+    "taxes_ueur": lambda one: one.taxes_ueur,
+}
+
 KEPT_INTERVALS = 96
 """Settled intervals that the model keeps: nothing is sent for earlier ones."""
 
 
 def check_accounts(history: History) -> Check:
-    """Compare dues after every transaction, refusals for want of money, and credit lines."""
+    """Compare dues after every transaction, refusals for want of money, settlements and credit."""
     method = "deposits, orders, clearings and readings played again by the exact model"
     check, played = Check("accounts", method), _Accounts(history)
     refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
@@ -45,15 +63,23 @@ def check_accounts(history: History) -> Check:
         if refused is not None and refused not in refusals:
             continue
         row = f"transaction {position}, {sent.call.method} of {sent.sender}"
-        check.equal("transactions", row, "refused with", refused, played.play(position, sent))
+        check.equal("transactions", row, "refused with", refused, played.play(sent))
         said = {
             played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
             for event in history.logged(position)
             if event.name == "DuesChanged"
         }
         check.equal("events", row, "dues_ueur", said, played.changed)
+    table = history.results.table("settlement")
+    own = pd.DataFrame(list(played.settled()), columns=[*KEY, *SETTLED, *_charges(table)])
+    check.keyed("settlement", KEY, table, own, list(own.columns.drop(KEY)))
     _check_credit(history, check)
     return check
+
+
+def _charges(table: pd.DataFrame) -> list[str]:
+    """Return the columns of charges: only a retail price with parts has them."""
+    return [name for name in CHARGED if name in table]
 
 
 def _check_credit(history: History, check: Check) -> None:
@@ -87,12 +113,19 @@ class _Accounts:
         terms = MarketTerms.of(history.scenario)
         self.model = LocalMarketModel(roles["supplier"].hex, terms)
         self.changed: dict[str, int] = {}
+        self._settlements: dict[tuple[int, str], Settlement] = {}
         self._latest = -1
 
-    def play(self, position: int, sent: Sent) -> str | None:
+    def settled(self) -> Iterator[dict[str, Any]]:
+        """Yield what the model settled, as rows of the table ``settlement``."""
+        for key, one in self._settlements.items():
+            columns = {name: of(one) for name, of in {**SETTLED, **CHARGED}.items()}
+            yield dict(zip(KEY, key, strict=True)) | columns
+
+    def play(self, sent: Sent) -> str | None:
         """Play a transaction; return the text of its refusal, None if there is none."""
         played = _PLAYED.get(sent.call.method)
-        account = self._account(position, sent)
+        account = self._account(sent)
         before, self.changed = self.model.dues.get(account, 0), {}
         if played is None:
             return None
@@ -103,9 +136,11 @@ class _Accounts:
         if sent.call.contract == SETTLEMENT and self.model.form is ClearingForm.BILATERAL:
             self._match(sent)
         try:
-            played(self, account, sent, sent.call.arguments)
+            outcome = played(self, account, sent, sent.call.arguments)
         except ContractRevert as error:
             return error.text
+        if isinstance(outcome, Settlement):
+            self._settlements[sent.argument("interval"), account] = outcome
         if (dues := self.model.dues.get(account, 0)) != before:
             self.changed = {account: dues}
         return None
@@ -120,17 +155,21 @@ class _Accounts:
         if isinstance(interval, int) and self.model.clearing(interval) is None:
             self.model.match(interval)
 
-    def _account(self, position: int, sent: Sent) -> str:
+    def _account(self, sent: Sent) -> str:
         """Return whose accounts a transaction changes."""
-        if sent.call.method in ("report", "settleSilent"):
-            for event in self._history.logged(position):
-                if event.name == "MeterReported":
-                    return self.name_of(event.arguments["account"])
+        if sent.call.method == "report":
+            return self._history.participants.metered_by.get(sent.sender, sent.sender)
+        if sent.call.method == "settleSilent":
+            return self._named(sent.call.arguments)
         if sent.call.method == "releaseBond":
             committed = self.model.committed_clearing(sent.argument("interval"))
             if committed is not None:
                 return committed.committer
         return self.name_of(sent.sender)
+
+    def _named(self, said: Mapping[str, Any]) -> str:
+        """Return whom a transaction names."""
+        return self.name_of("0x" + said["account"].hex())
 
     def order(self, account: str, said: Mapping[str, Any]) -> Order:
         """Order in a transaction."""
@@ -154,8 +193,7 @@ class _Accounts:
 
     def claim(self, said: Mapping[str, Any]) -> None:
         """Claim a fill."""
-        name = self.name_of("0x" + said["account"].hex())
-        self.model.claim_fill(said["interval"], name, said["filled_wh"], said["proof"])
+        self.model.claim_fill(said["interval"], self._named(said), said["filled_wh"], said["proof"])
 
     def pass_on(self) -> None:
         """Pass charges on."""
@@ -163,8 +201,7 @@ class _Accounts:
 
     def grant(self, said: Mapping[str, Any]) -> None:
         """Agree to a credit line."""
-        name = self.name_of("0x" + said["account"].hex())
-        self.model.grant_credit(name, said["limit_ueur"])
+        self.model.grant_credit(self._named(said), said["limit_ueur"])
 
 
 _Play = Callable[[_Accounts, str, Sent, Mapping[str, Any]], object]
