@@ -64,12 +64,14 @@ def _run(options: argparse.Namespace) -> int:
     from cosim import api  # here, so that a plug-in that cannot be used is an error of the command
     from cosim.scenario import load_scenario
     from cosim.scenario.loading import find_scenario
+    from cosim.scenario.trust import require_trust
     from cosim.studies.study import is_study
 
     file = find_scenario(options.scenario)
     if options.compare or is_study(file):
         return _run_study(options, file)
     scenario = load_scenario(file)
+    require_trust(scenario, file, options.trust)
     if options.engine:
         scenario = scenario.replace(ledger={"engine": options.engine})
     url = options.url

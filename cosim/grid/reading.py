@@ -290,8 +290,8 @@ class _Walk:
             if not isinstance(row, list):
                 raise self._refused("holds a table with a row that is no list", path)
             left_out = any(_is_controller(cell) for cell in row)
-            for column, cell in zip(columns, row, strict=True):
-                self._check_cell(path, number, str(column), str(dtypes.get(column)), cell)
+            for column, cell in zip(map(str, columns), row, strict=True):
+                self._check_cell(path, number, column, str(dtypes.get(column)), cell)
             cells = [
                 self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
                 for column, cell in zip(columns, row, strict=True)
@@ -322,7 +322,7 @@ class _Walk:
 
     def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
         """Keep the name of a controller, unless it is out of service."""
-        own = dict(zip(columns, row, strict=True))
+        own = dict(zip(map(str, columns), row, strict=True))
         if not own.get("in_service", True):
             return
         cell = next(cell for cell in row if _is_controller(cell))

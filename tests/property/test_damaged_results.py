@@ -77,16 +77,19 @@ def damage(draw: Any, folder: Path) -> None:
     file = draw(st.sampled_from([*files, *(f for f in files if f.suffix != ".vy")]))
     match draw(st.sampled_from(["edit", "edit", "edit", "bytes", "cut", "gone", "swap", "folder"])):
         case "edit" if file.suffix == ".json":
-            data = unpacked(json.loads(file.read_text(encoding="utf-8")))
-            change(draw, data, NAMES)
-            file.write_bytes(json.dumps(packed(data)).encode("utf-8", "surrogatepass"))
+            with contextlib.suppress(ValueError):
+                data = unpacked(json.loads(file.read_text(encoding="utf-8")))
+                change(draw, data, NAMES)
+                file.write_bytes(json.dumps(packed(data)).encode("utf-8", "surrogatepass"))
         case "edit" if file.suffix == ".yaml":
-            fields = yaml.safe_load(file.read_text(encoding="utf-8"))
-            change(draw, fields, NAMES)
-            text = yaml.safe_dump(fields, allow_unicode=True)
-            file.write_bytes(text.encode("utf-8", "surrogatepass"))
+            with contextlib.suppress(ValueError, yaml.YAMLError):
+                fields = yaml.safe_load(file.read_text(encoding="utf-8"))
+                change(draw, fields, NAMES)
+                text = yaml.safe_dump(fields, allow_unicode=True)
+                file.write_bytes(text.encode("utf-8", "surrogatepass"))
         case "edit" if file.suffix == ".parquet":
-            file.write_bytes(draw(rows(file.read_bytes())))
+            with contextlib.suppress(pa.ArrowException):  # spoilt already
+                file.write_bytes(draw(rows(file.read_bytes())))
         case "cut":
             raw = file.read_bytes()
             file.write_bytes(raw[: draw(st.integers(0, len(raw)))])
