@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +22,8 @@ from typing import Any
 
 from cosim.errors import CosimError, RunError, StorageError, UserError
 from cosim.report.comparison import Indicators
-from cosim.results.manifest import MANIFEST, RUNS_FOLDER, flatten, read_manifest, write_manifest
-from cosim.results.storage import disk_trouble, storage_error, take_place
-from cosim.results.writer import claim, prepare
+from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
+from cosim.results.writer import prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 from cosim.scenario.trust import require_trust
@@ -36,7 +35,7 @@ from cosim.studies.differences import (
     write_comparison,
 )
 from cosim.studies.expectations import Outcome, check_expectation
-from cosim.studies.folder import STUDY_FILE, study_manifest
+from cosim.studies.folder import STUDY_FILE, pending, study_manifest
 from cosim.studies.points import by_seed, mean_indicators, points_of, write_means
 from cosim.studies.report import write_study_report
 from cosim.studies.results import FinishedRun, write_study_table
@@ -120,7 +119,7 @@ def run_study(
     begin = time.monotonic()
     target = prepare(out, force)
     at_once = min(cores() if jobs is None else jobs, len(study.runs))
-    with _pending(target) as folder:
+    with pending(target) as folder:
         (folder / RUNS_FOLDER).mkdir()
         tasks = [_Task(run.name, run.scenario, study.file, folder, trust) for run in study.runs]
         skip = study.settings.skip_impossible
@@ -263,10 +262,25 @@ def _play_in_processes(
             if any(future.result() is False for future in finished):
                 raise KeyboardInterrupt
             progress(int(done.value), len(tasks) - len(waiting))
+    except BrokenProcessPool as error:
+        broken = [name for future, name in futures.items() if _broke(future)]
+        raise RunError(
+            f"a process ended without a word (os._exit, a crash, no memory) while it played one of "
+            f"{', '.join(broken)}; --jobs 1 plays one after the other"
+        ) from error
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     return skipped
+
+
+def _broke(future: Future[Any]) -> bool:
+    """Return True for a run that was lost with its process."""
+    return (
+        future.done()
+        and not future.cancelled()
+        and isinstance(future.exception(), BrokenProcessPool)
+    )
 
 
 _shared: tuple[Any, Any] | None = None
@@ -337,49 +351,3 @@ def _outcomes(study: Study, runs: Sequence[FinishedRun]) -> tuple[Outcome, ...]:
         found |= mean_indicators(points_of(runs), study.settings.seeds)
         seeds = by_seed(runs)
     return tuple(check_expectation(each, found, seeds) for each in study.expectations)
-
-
-@contextmanager
-def _pending(target: Path) -> Iterator[Path]:
-    """Give a new folder that replaces the target, or is gone if there was an error.
-
-    Runs that are finished when the disk fails are kept there, and the error says so.
-    """
-    folder = target.with_name(target.name + ".partial")
-    lock, keeps = claim(folder), False
-    try:
-        yield folder
-        Path(lock.name).unlink()
-        take_place(folder, target)
-    except (OSError, StorageError) as error:
-        trouble = disk_trouble(error, folder, target)
-        if trouble is None and not isinstance(error, StorageError):
-            raise
-        said = error if isinstance(error, StorageError) else storage_error(error, target)
-        done = _finished_runs(folder)
-        if not done:
-            raise said from error
-        keeps = True
-        problem = said.problem.partition(";")[0]
-        raise StorageError(
-            f"{problem}; {done} of its runs are finished and kept in {folder / RUNS_FOLDER}",
-            file=said.file,
-            remedy=f"{said.remedy}; the next study of this name removes them: move them",
-        ) from error
-    finally:
-        if not keeps:
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
-
-def _finished_runs(folder: Path) -> int:
-    """Remove runs that are not finished; return how many are, of one perhaps all but the report."""
-    done = 0
-    for path in sorted((folder / RUNS_FOLDER).iterdir()):
-        if not (path / MANIFEST).is_file():
-            shutil.rmtree(path, ignore_errors=True)
-            continue
-        done += 1
-        if path.name.endswith(".partial"):
-            path.rename(path.with_name(path.name.removesuffix(".partial")))
-    return done

@@ -139,6 +139,18 @@ def test_an_exception_without_words_has_its_type_and_place(cosim, elsewhere):
     assert "foreign_simulators.py" in said
 
 
+def test_a_study_says_which_runs_a_process_took_with_it(tmp_path, capsys, short_scenario):
+    file, out = tmp_path / "study.yaml", tmp_path / "results" / "out"
+    data = short_scenario(1).model_dump(mode="json")
+    gone = {"simulators": [faulty(how="exit", method="init")]}
+    file.write_text(yaml.safe_dump(data | {"study": {"variants": {"a": gone, "b": gone}}}))
+    assert main(["run", str(file), "--trust", "--jobs", "2", "--out", str(out)]) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "the run stopped: a process ended without a word" in said
+    assert "one of a, b; --jobs 1" in said
+    assert list(out.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("how", "elsewhere", "words"),
     [
