@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cosim.errors import CosimError, ResultFolderError, in_one_line, own_trouble
 from cosim.inputs.kept import sha256
 from cosim.plugins.blame import blamed
 from cosim.results.manifest import MANIFEST, read_manifest
+
+T = TypeVar("T")
 
 REMEDY = (
     "take the folder from where it came once more, or run its scenario again; 'cosim verify' names "
@@ -65,4 +69,15 @@ def reading(folder: str | Path) -> Iterator[None]:
         ) from error
 
 
-__all__ = ["damaged_file", "reading"]
+def guarded(method: Callable[..., T]) -> Callable[..., T]:
+    """Let a method of what has a result ``folder`` fail as :func:`reading` lets it."""
+
+    @wraps(method)
+    def guard(self: Any, *given: Any, **named: Any) -> T:
+        with reading(self.folder):
+            return method(self, *given, **named)
+
+    return guard
+
+
+__all__ = ["damaged_file", "guarded", "reading"]
