@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -369,6 +370,8 @@ class Faulty(Listener):
             return
         if self.how == "raise":
             raise ZeroDivisionError("no power to divide")
+        if self.how == "dice":
+            random.random()
         if self.how == "hang":
             time.sleep(600)
         if self.how == "killed":

@@ -15,7 +15,7 @@ import yaml
 from strangers import CONSUMPTION, READS, grid_of, listener, remote, stand_in
 
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
-from cosim.errors import ReconciliationError
+from cosim.errors import ReconciliationError, UngovernedDrawsWarning
 from cosim.runs import preparation
 from cosim.simulators.devices import DevicesSimulator
 
@@ -295,6 +295,13 @@ def test_what_ours_raise_surfaces_as_itself(play, short_scenario, tmp_path, monk
         play(short_scenario(3, simulators=[listener(tmp_path / "log")]))
     assert caught.value.interval == 1
     assert caught.value.accounts == ("LV1.101 Bus 5",)
+
+
+def test_draws_of_one_in_this_process_are_warned_of_once(play, short_scenario):
+    with pytest.warns(UngovernedDrawsWarning) as said:
+        play(short_scenario(2, simulators=[faulty(how="dice", at=0)]))
+    (message,) = [str(one.message) for one in said if one.category is UngovernedDrawsWarning]
+    assert message.startswith("simulator stranger drew in step from the global generator of random")
 
 
 def test_a_type_error_of_ours_is_not_taken_for_mosaiks(play, short_scenario, monkeypatch):
