@@ -119,7 +119,7 @@ class UserError(CosimError):
             part
             for part in (
                 f"file {self.file}" if self.file else "",
-                f"field {field}" if field else "",
+                f"field {_LONG.sub(_shortened, field)}" if field else "",
             )
             if part
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -68,11 +69,11 @@ def change(draw: Any, data: Any, names: list[str], odds: Any = odd) -> None:
         section = section[key]
     match draw(st.sampled_from(["change", "change", "drop", "add", "nest"])):
         case "change":
-            section[last] = draw(odds)
+            section[last] = copy.deepcopy(draw(odds))  # the next change may be in it
         case "drop":
             del section[last]
         case "add" if isinstance(section, dict):
-            section[draw(st.sampled_from(names))] = draw(odds)
+            section[draw(st.sampled_from(names))] = copy.deepcopy(draw(odds))
         case _:
             deep: Any = 1
             for _ in range(draw(st.sampled_from([1, 30, 200]))):
