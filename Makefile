@@ -92,7 +92,7 @@ fuzz: setup
 	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k "machine or malformed or damaged"
 
 forge: setup
-	COSIM_FORGE=all $(BIN)/python -m pytest tests/unit/verify/test_forger.py
+	COSIM_FORGE=all $(BIN)/python -m pytest tests/unit/verify/test_forged_scenario.py
 
 mutants: setup
 	$(BIN)/python tests/analysis/mutants.py

@@ -19,6 +19,7 @@ from cosim.studies.charts import study_figures
 from cosim.studies.comparison_text import comparison_tables, remaining_violations
 from cosim.studies.declaration import Compared
 from cosim.studies.differences import Difference, differences, mean_differences
+from cosim.studies.money_text import money_of_runs
 from cosim.studies.points import n_seeds
 from cosim.studies.results import FinishedRun, grid_limits, read_runs, setting_of
 from cosim.studies.text import (
@@ -106,6 +107,7 @@ def render_study(folder: str | Path) -> str:
         paired_title=paired_title(runs),
         impossible=manifest["impossible"],
         remaining=[*remaining_violations(compared), *optimum_sentences(measured, points)],
+        money=money_of_runs(runs),
         comparisons=comparison_tables(compared),
         figures=figures,
         version=manifest["versions"]["cosim"],

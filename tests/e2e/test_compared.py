@@ -168,8 +168,10 @@ def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, s
         assert "as_given against no_market" in text
         assert "as delivered there, and in" in text
         assert "was not played" not in text
-    assert "no_relief (as_given less it)" in page
+    assert "in parentheses: as_given less the run of the column" in page
     assert not re.search(r"[\d,(−]…", said)  # what goes into a file is cut nowhere
+    tables = [line for line in said.splitlines() if line.startswith(" ")]
+    assert max(map(len, tables)) <= 100
 
 
 def test_two_runs_with_the_same_physics_have_the_same_welfare(tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ def test_every_run_is_a_result_of_its_own(ran: Ran) -> None:
 
 def test_the_terminal_shows_the_runs_and_what_was_expected(ran: Ran) -> None:
     awarded = pd.read_parquet(ran.folder / "study.parquet")["flexibility_awarded_kwh"][1]
-    rows = {line.split()[0]: line.split() for line in ran.out.splitlines() if line.strip()}
+    lines = reversed(ran.out.splitlines())  # the table of runs is the first
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
     assert rows["bare"][1:3] == ["30→30→30", "0.0"]
     assert rows["relieved"][1:3] == ["30→0→0", f"{awarded:.1f}"]
     assert f"met: {STUDY['study']['expect'][0]}  (0 < 30)" in ran.out
