@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosim.errors import UserError, in_one_line, own_trouble
+from cosim.errors import StorageError, UserError, in_one_line, own_trouble
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome, said = PLAYED, ""
     try:
         play_again(options.result, options.out, options.settled, options.trust)
+    except StorageError as error:  # of the folder that this program writes
+        outcome, said = TROUBLE, error.problem
     except UserError as error:
         outcome, said = REFUSED, str(error)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
