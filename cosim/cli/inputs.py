@@ -7,9 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from cosim.errors import UserError
 
 
@@ -48,16 +45,11 @@ def _schema(options: argparse.Namespace) -> int:
 def _grids_list(options: argparse.Namespace) -> int:
     from cosim.grid.catalogue import list_grids
 
-    table = Table("name", "connection points", "elements", "profiles", "what it is")
     for grid in list_grids():
-        table.add_row(
-            grid.name,
-            str(grid.n_connection_points),
-            str(grid.n_elements),
-            f"{grid.profiles_start} to {grid.profiles_end}",
-            grid.summary,
-        )
-    Console().print(table)
+        print(grid.name)
+        print(f"  {grid.summary}")
+        print(f"  {grid.n_connection_points} connection points, {grid.n_elements} elements")
+        print(f"  profiles {grid.profiles_start} to {grid.profiles_end}")
     return 0
 
 

@@ -88,6 +88,13 @@ def _parts(text: str) -> list[str]:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from cosim.results.damage import reading
+
+    with reading(options.result):
+        return _report_of(options)
+
+
+def _report_of(options: argparse.Namespace) -> int:
     from cosim.studies.results import is_study_folder
 
     if is_study_folder(options.result):
@@ -111,8 +118,10 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from cosim.studies.results import is_study_folder
+    from cosim.studies.verification import study_verdict, verify_folder
     from cosim.verify.report import print_verification
-    from cosim.verify.verification import PARTS, parts_of, verify_folder
+    from cosim.verify.verification import PARTS, parts_of
 
     if builds_blocks(options.engine) and not options.url:
         raise UserError(
@@ -121,7 +130,7 @@ def _verify(options: argparse.Namespace) -> int:
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()
-    engine, codes = options.engine, set()
+    engine, checked_folders = options.engine, []
     checked = verify_folder(
         options.result,
         engine,
@@ -136,9 +145,18 @@ def _verify(options: argparse.Namespace) -> int:
         for done in checked:
             print_verification(done, console)
             engine = done.engine
-            codes.add(EXIT_FAILED if done.failed else EXIT_NOT_RERUN if done.left_out else 0)
+            checked_folders.append(done)
+    if is_study_folder(options.result):
+        console.print(
+            study_verdict(options.result, checked_folders),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
-    return next((code for code in (EXIT_FAILED, EXIT_NOT_RERUN) if code in codes), 0)
+    if any(done.failed for done in checked_folders):
+        return EXIT_FAILED
+    return EXIT_NOT_RERUN if any(done.left_out for done in checked_folders) else 0
 
 
 def _sign(options: argparse.Namespace) -> int:

@@ -15,7 +15,8 @@ from cosim.dso.programme import Actions
 from cosim.dso.relief import Relief, relieve
 from cosim.grid.limits import GridCheck, Limits, check
 from cosim.grid.power_flow import GridState, PowerFlow
-from cosim.units import BoolArray, FloatArray, IntArray
+from cosim.grid.unmetered import Metering
+from cosim.units import FloatArray, IntArray
 
 # curtailment costs so many times the dearest offer: the market's offers go first
 CURTAILMENT_PRICE_FACTOR = 100.0
@@ -138,8 +139,9 @@ class DsoNetwork:
         Distance that relief keeps from them, for forecast errors. [%, pu]
     max_iterations : int
         Most linearisations from one start of a relief.
-    unmetered : (n_points,) bool, optional
-        Connection points whose schedules it does not see (:mod:`cosim.dso.metering`).
+    metering : Metering, optional
+        Connection points whose schedules it does not see (:mod:`cosim.dso.metering`); None if it
+        sees all.
     """
 
     def __init__(
@@ -149,9 +151,9 @@ class DsoNetwork:
         loading_margin_percent: float = 0.0,
         voltage_margin_pu: float = 0.0,
         max_iterations: int = 16,
-        unmetered: BoolArray | None = None,
+        metering: Metering | None = None,
     ) -> None:
-        self.engine, self.unmetered = engine, unmetered
+        self.engine, self.metering = engine, metering
         self.limits = limits
         self.relief_limits = limits.tightened(loading_margin_percent, voltage_margin_pu)
         self.max_iterations = max_iterations

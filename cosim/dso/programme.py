@@ -12,10 +12,12 @@ is the half-plane in the direction of the voltage as it stands.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
+import highspy
 import numpy as np
-from scipy.optimize import linprog
 
 from cosim.grid.network_model import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
@@ -25,6 +27,14 @@ SLACK_LOADING_PERCENT = 1e-3
 SLACK_VOLTAGE_PU = 1e-6
 MOST_CUTS = 16
 """Programmes solved for one linearisation; the error left after them is that of the next."""
+_OPTIONS: Mapping[str, bool | int | str | float] = {
+    "output_flag": False,
+    "threads": 1,
+    "solver": "simplex",
+    "simplex_strategy": 1,  # dual
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
 _KW = 1e3
 _PERCENT_PER_PU = 100.0
 
@@ -262,16 +272,33 @@ def _amount(answer: FloatArray, planes: _HalfPlanes) -> FloatArray:
     return np.minimum(kept / _KW, planes.actions.max_mw)
 
 
+@cache
+def _solver() -> highspy.Highs:
+    """One solver for all programmes: to make it takes as long as to solve a small one."""
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    for option, value in _OPTIONS.items():
+        solver.setOptionValue(option, value)
+    return solver
+
+
 def _highs(
     cost: FloatArray, matrix: FloatArray, bound: FloatArray, ranges: FloatArray
 ) -> FloatArray | None:
     """Solve with HiGHS (Huangfu and Hall 2018, doi:10.1007/s12532-017-0130-5)."""
-    result = linprog(
-        cost,
-        A_ub=matrix,
-        b_ub=bound,
-        bounds=ranges,
-        method="highs-ds",
-        options={"dual_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9},
-    )
-    return np.asarray(result.x, dtype=np.float64) if result.status == 0 else None
+    solver, columns = _solver(), matrix.T
+    entries = columns != 0.0
+    programme = highspy.HighsLp()
+    programme.num_col_, programme.num_row_ = cost.size, bound.size
+    programme.col_cost_ = cost
+    programme.col_lower_, programme.col_upper_ = ranges[:, 0], ranges[:, 1]
+    programme.row_lower_, programme.row_upper_ = np.full(bound.size, -np.inf), bound
+    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    programme.a_matrix_.start_ = np.append(0, entries.sum(axis=1).cumsum())
+    programme.a_matrix_.index_ = np.nonzero(entries)[1]
+    programme.a_matrix_.value_ = columns[entries]
+    solver.clearModel()  # nothing of an earlier programme decides this one
+    solver.passModel(programme)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.asarray(solver.getSolution().col_value, dtype=np.float64)

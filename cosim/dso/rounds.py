@@ -48,7 +48,7 @@ class Round:
         """Scheduled net injection as the DSO sees it, with what it ordered itself; (n,). [Wh]"""
         schedule = self.schedule
         own_wh = 0 if self.unserved_wh is None else self.unserved_wh
-        seen_wh = as_seen_wh(schedule.nominated_wh + own_wh, self.network.unmetered) - own_wh
+        seen_wh = as_seen_wh(schedule.nominated_wh + own_wh, self.network.metering) - own_wh
         return seen_wh + schedule.activated_wh - schedule.curtailed_wh
 
     @cached_property
@@ -59,7 +59,7 @@ class Round:
     @property
     def q_mvar(self) -> FloatArray:
         """Expected reactive injection as the DSO sees it, (n,). [Mvar]"""
-        return as_seen_mvar(self.schedule.forecast_q_mvar, self.network.unmetered)
+        return as_seen_mvar(self.schedule.forecast_q_mvar, self.network.metering)
 
     @cached_property
     def offers(self) -> OffersMessage:

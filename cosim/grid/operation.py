@@ -104,6 +104,11 @@ class OperatedPowerFlow(PowerFlow):
             self.tap_pos = state.tap_pos
             self.waiting.settle(state.vm_pu)
 
+    def restart(self) -> None:
+        """Put taps, and the time that voltages were outside, back to the start of the run."""
+        self.tap_pos = self._start_pos = self.controls.start
+        self.waiting.waited = self._start_waited = np.zeros_like(self.waiting.waited)
+
     def solve_again(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve from the taps with which the interval that was settled last began."""
         settled = self.tap_pos, self.waiting.waited

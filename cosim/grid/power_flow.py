@@ -106,6 +106,9 @@ class PowerFlow(ABC):
     def settle(self, state: GridState) -> None:  # noqa: B027
         """Take what a delivered state leaves behind in the network, such as taps."""
 
+    def restart(self) -> None:  # noqa: B027
+        """Put back what delivered states left behind: the network is as it was made."""
+
     def require_rest(self, state: GridState) -> None:  # noqa: B027
         """Refuse a state in which what acts in the network does not come to rest."""
 

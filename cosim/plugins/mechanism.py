@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -124,6 +124,10 @@ class Mechanism(ABC, Generic[S]):
         """
         return None
 
+    def setup_wait_s(self) -> int:
+        """Return for how long its set-up waits, on top of the blocks of its transactions. [s]"""
+        return 0
+
     @abstractmethod
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy its contracts before the first order window, and return its part of a run.
@@ -153,3 +157,8 @@ class Mechanism(ABC, Generic[S]):
     def gas(cls) -> GasCases | None:
         """Return what ``cosim gas`` measures of its contracts; None for nothing."""
         return None
+
+
+def added_names(mechanisms: Iterable[Mechanism[Any]]) -> tuple[str, ...]:
+    """Return the names of the connection points that mechanisms add to the grid."""
+    return tuple(name for each in mechanisms for name, _ in each.added_points())

@@ -7,7 +7,8 @@ the network itself.
 
 from __future__ import annotations
 
-from cosim.grid.unmetered import unmetered_points
+from cosim.grid.unmetered import drawn_metering
+from cosim.plugins.mechanism import added_names
 from cosim.results.reader import Results
 from cosim.scenario.grid import DsoModelSettings
 
@@ -37,8 +38,8 @@ def unmetered_names(results: Results) -> list[str]:
         return []
     names = _points(results)
     seed = int(results.scenario_fields["seed"])
-    unseen = unmetered_points(len(names), share, seed)
-    return [name for name, is_unseen in zip(names, unseen, strict=True) if is_unseen]
+    metering = drawn_metering(names, share, seed, added_names(results.scenario.mechanisms()))
+    return [] if metering is None else [names[i] for i in metering.unmetered.nonzero()[0]]
 
 
 def model_definitions(results: Results) -> list[tuple[str, str]]:

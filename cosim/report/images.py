@@ -15,6 +15,7 @@ from cosim.report.panels import (
     Panel,
     PanelFigure,
     Series,
+    lifted_px,
     marker_sizes,
     place_labels,
     tick_text,
@@ -29,6 +30,8 @@ _MARGIN = 14
 _CHARACTER = 6.6
 """Estimated width of a character of the legend."""
 _BAR_SHARE = 0.72
+_ABOVE, _LABEL_HEIGHT = 8, 11
+"""A label's distance from its value, and its height."""
 
 
 def panels_svg(figure: PanelFigure) -> str:
@@ -83,7 +86,7 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
     else:
         x = svg.Scale(-0.5, len(xs) - 0.5, left, right)
     plot = svg.Plot(left, top, right, bottom, x, svg.Scale(low, high, bottom, top))
-    heading = f"{panel.title} [{figure.unit}]" if panel.title else f"[{figure.unit}]"
+    heading = f"{panel.heading} [{figure.unit}]" if panel.heading else f"[{figure.unit}]"
     parts = [svg.text(left - _LEFT + 8, top - 12, heading)]
     parts += plot.y_axis({tick: _tick(tick) for tick in round_ticks(low, high)})
     if figure.kind == "lines":
@@ -91,18 +94,20 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
     else:
         for place, label in zip(xs, place_labels(figure), strict=True):
             parts.append(_small(plot.x(place), bottom + 15, label))
-    if panel.limit is not None:
-        at = plot.y(panel.limit) - 4
-        parts.append(plot.level(panel.limit, INK, dash="5 4"))
-        parts.append(svg.text(right - 3, at, "limit", anchor="end", size=11, halo=True))
     for series, size in zip(panel.series, marker_sizes(panel), strict=True):
         parts += _series(figure, series, plot, size / 2)
     if low <= 0 <= high:
         parts.append(plot.level(0, INK))
+    if panel.limit is not None:
+        parts.append(plot.level(panel.limit, INK, dash="5 4"))
+    if figure.kind != "lines":  # above lines, so that none goes through a number
+        for series in panel.series:
+            parts += _labels(figure, panel, series, plot)
     return parts
 
 
 def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) -> list[str]:
+    """Return what is drawn of a series, without its labels."""
     points = [(x, y) for x, y, _ in series.shown]
     if figure.kind == "lines":
         intervals = [
@@ -115,14 +120,25 @@ def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) 
     width = _BAR_SHARE * _WIDTH / len(figure.x_values)
     for place, value, half in series.shown:
         x, y = plot.x(place), plot.y(value)
-        below = figure.kind == "bars" and value < 0
         if figure.kind == "bars":
             start, end = sorted((y, plot.y(0.0)))
             parts.append(svg.rectangle(x - width / 2, start, width, end - start, series.colour))
         if half:
             parts.append(plot.interval(place, value - half, value + half, INK))
-        at = plot.y(value - half) + 15 if below else plot.y(value + half) - 8
-        parts.append(_small(x, at, number(value, "", figure.digits)))
+    return parts
+
+
+def _labels(figure: PanelFigure, panel: Panel, series: Series, plot: svg.Plot) -> list[str]:
+    """Return the values of bars or dots, each above its interval, or below if it is negative."""
+    parts = []
+    for place, value, half in series.shown:
+        below = figure.kind == "bars" and value < 0
+        end = plot.y(value - half if below else value + half)
+        shift = float(_ABOVE)
+        if panel.limit is not None:
+            shift = lifted_px(_ABOVE, _LABEL_HEIGHT, end - plot.y(panel.limit))
+        at = end + 15 if below else end - shift
+        parts.append(_small(plot.x(place), at, number(value, "", figure.digits)))
     return parts
 
 

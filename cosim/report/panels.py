@@ -21,7 +21,6 @@ from cosim.report.chart_style import (
     INK,
     PINK,
     SKY,
-    limit_line,
     round_ticks,
     styled,
 )
@@ -29,6 +28,10 @@ from cosim.report.text import number, plus_minus
 
 PALETTE = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, INK)
 PANEL_HEIGHT = 230
+_MARGIN_TOP, _MARGIN_BARS, _MARGIN_LINES = 8, 24, 44
+_PLOT_HEIGHT = PANEL_HEIGHT - _MARGIN_TOP - _MARGIN_BARS
+_LABEL_HEIGHT = 15
+_BEHIND_TEXT = "rgba(255,255,255,0.85)"
 LOG_SPAN = 8.0
 """Ratio of largest to smallest value from which on the horizontal axis is logarithmic."""
 
@@ -84,6 +87,13 @@ class Panel:
     title: str
     series: tuple[Series, ...]
     limit: float | None = None
+
+    @property
+    def heading(self) -> str:
+        """Its title, with the limit if it has one."""
+        if self.limit is None:
+            return self.title
+        return f"{self.title}, dashed: limit {self.limit:g}".removeprefix(", ")
 
 
 @dataclass(frozen=True)
@@ -207,7 +217,10 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             continue
         common["cliponaxis"] = False
         labels = [number(y, "", figure.digits) for y in ys]
-        if over_seeds:
+        if panel.limit is not None:
+            for x, y, half, label in zip(xs, ys, halves, labels, strict=True):
+                _label_above_lines(drawn, figure, panel, (x, y, half), label)
+        elif over_seeds:
             drawn.add_scatter(**_beyond_intervals(figure, series, labels))
         else:
             common["text"] = labels
@@ -216,11 +229,11 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             drawn.add_bar(**common, marker=marker, width=0.72, textposition="outside")
         else:
             marker["size"] = 11
-            mode = "markers" if over_seeds else "markers+text"
+            mode = "markers+text" if "text" in common else "markers"
             drawn.add_scatter(**common, mode=mode, marker=marker, textposition="top center")
     styled(drawn, [figure.unit], height=PANEL_HEIGHT, over_time=False)
-    below = 44 if figure.kind == "lines" else 24
-    drawn.update_layout(margin={"l": 58, "r": 12, "t": 8, "b": below}, font={"size": 12})
+    below = _MARGIN_LINES if figure.kind == "lines" else _MARGIN_BARS
+    drawn.update_layout(margin={"l": 58, "r": 12, "t": _MARGIN_TOP, "b": below}, font={"size": 12})
     low, high = figure.y_range(panel)
     drawn.update_yaxes(range=[low, high])
     if figure.kind == "lines":
@@ -243,8 +256,42 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
         )
         drawn.add_hline(y=0.0, line={"color": INK, "width": 1})
     if panel.limit is not None:
-        limit_line(drawn, panel.limit, "limit")
+        drawn.add_hline(y=panel.limit, line={"color": INK, "width": 1.3, "dash": "dash"})
     return drawn
+
+
+def _label_above_lines(
+    drawn: Any, figure: PanelFigure, panel: Panel, point: tuple[float, float, float], label: str
+) -> None:
+    """Write the label of a bar or dot as an annotation: a limit's line, a shape, lies below it."""
+    x, y, half = point
+    below = figure.kind == "bars" and y < 0
+    low, high = figure.y_range(panel)
+    limit_px = ((panel.limit or 0.0) - y - half) * _PLOT_HEIGHT / (high - low)
+    shift = lifted_px(7 if figure.kind == "dots" else 1, _LABEL_HEIGHT, limit_px)
+    drawn.add_annotation(
+        x=x,
+        y=y - half if below else y + half,
+        text=label,
+        showarrow=False,
+        yanchor="top" if below else "bottom",
+        yshift=-1 if below else shift,
+        bgcolor=_BEHIND_TEXT,
+        borderpad=0,
+    )
+
+
+def lifted_px(bottom_px: float, height_px: float, limit_px: float) -> float:
+    """Return the lower edge of a label: as it is, or just above a limit that would go through it.
+
+    Parameters
+    ----------
+    bottom_px, limit_px : float
+        Above the value that is labelled.
+    height_px : float
+    """
+    goes_through = bottom_px - 2 < limit_px < bottom_px + height_px
+    return limit_px + 3 if goes_through else bottom_px
 
 
 def _beyond_intervals(figure: PanelFigure, series: Series, labels: Sequence[str]) -> dict[str, Any]:

@@ -47,13 +47,18 @@ def environment() -> dict[str, Any]:
         ``packages``: versions, by name, of what cosim and the plug-ins need and is installed.
         ``plug_ins``: a list of group, name, value, package, version and SHA-256 of the module.
     """
-    plug_ins = [_described(point) for point in _foreign_points()]
+    plug_ins = foreign_plug_ins()
     roots = (OWN, *sorted({str(each["package"]) for each in plug_ins}))
     return {
         "requirements_lock": _lock_hash(),
         "packages": _needed(roots),
         "plug_ins": plug_ins,
     }
+
+
+def foreign_plug_ins() -> list[dict[str, str | None]]:
+    """Return the plug-ins of other packages that are installed, as ``plug_ins`` has them."""
+    return [_described(point) for point in _foreign_points()]
 
 
 def _lock_hash() -> str | None:

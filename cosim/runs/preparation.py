@@ -31,7 +31,7 @@ from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
 from cosim.grid.tap_control import TapControls
-from cosim.grid.unmetered import unmetered_points
+from cosim.grid.unmetered import Metering, drawn_metering
 from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.local_market.bilateral.client import propose_gas
@@ -41,6 +41,7 @@ from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
+from cosim.plugins.mechanism import added_names
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.community_battery import with_shared_battery
 from cosim.prosumers.elements import profile_columns, read_elements
@@ -54,7 +55,7 @@ from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds
 from cosim.seeds import assign_shares, child_seed
-from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray, wei_from_gwei
+from cosim.units import SECONDS_PER_HOUR, FloatArray, wei_from_gwei
 
 VM_PU = "vm_pu"
 LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
@@ -96,12 +97,14 @@ def dso_network(scenario: Scenario, net: Any) -> Any:
     return as_dso_knows(net, settings.impedance_factor, settings.tap_offset)
 
 
-def unmetered(scenario: Scenario, n_points: int) -> BoolArray | None:
-    """Return the connection points that the DSO does not see, (n,); None if it sees all."""
+def metering_of(scenario: Scenario, names: Sequence[str]) -> Metering | None:
+    """Return which connection points the scenario's DSO sees; None if it sees all."""
     settings = scenario.grid.dso_model
-    if settings is None or not settings.unmetered_share:
+    if settings is None:
         return None
-    return unmetered_points(n_points, settings.unmetered_share, scenario.seed)
+    return drawn_metering(
+        names, settings.unmetered_share, scenario.seed, added_names(scenario.mechanisms())
+    )
 
 
 def slack_voltage(scenario: Scenario, settings: SlackVoltageSettings) -> float | FloatArray:
@@ -302,6 +305,7 @@ def prepare_ledger(
             round(own_share * setup_gas_limit),
             population.n,
             sum(not each.is_default for each in scenario.mechanisms()),
+            sum(each.setup_wait_s() for each in scenario.mechanisms()),
         ),
         ledger.block_time_s,
         setup_gas_limit,

@@ -21,7 +21,7 @@ from cosim.mechanisms.session import Session
 from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.results.writer import TableWriter
-from cosim.runs.preparation import dso_network, unmetered
+from cosim.runs.preparation import dso_network, metering_of
 from cosim.runs.world import CoSimulation, WorldSettings
 from cosim.scenario import Scenario
 from cosim.simulators.bidders import BiddersParts
@@ -112,7 +112,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         limits,
         scenario.dso.loading_margin_percent,
         scenario.dso.voltage_margin_pu,
-        unmetered=unmetered(scenario, population.n),
+        metering=metering_of(scenario, population.names),
     )
     operator = GridOperator(
         network,

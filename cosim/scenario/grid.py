@@ -70,8 +70,9 @@ class DsoModelSettings(Model):
     )
     unmetered_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
         0.0,
-        description="share of the connection points, drawn with the scenario's seed, that the DSO "
-        "takes for the mean of the others [-]",
+        description="share of the network's connection points, drawn with the scenario's seed, "
+        "that the DSO takes for the mean of the others; that of a shared battery is always "
+        "metered, and no part of the mean [-]",
     )
 
 

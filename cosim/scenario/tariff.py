@@ -7,9 +7,9 @@ charges and charges on capacity are left out, and a value-added tax is to be giv
 
 What is traded locally may pay a share of network charge and taxes: Directive (EU) 2019/944, Art.
 16, wants network charges of citizen energy communities to reflect costs; Austria reduces the
-network charge on energy of a renewable energy community by 57 % where all of it stays in the
-low-voltage network ("Ortstarif"; ElWOG 2010 § 52 (2a), Systemnutzungsentgelte-Verordnung), a share
-of 0.43, and takes no electricity levy on it.
+network charge per kWh on energy of a renewable energy community by 57 % where all of it stays in
+the low-voltage network (ElWOG 2010 § 52 (2a), Systemnutzungsentgelte-Verordnung 2018 as amended in
+2021; docs/tariffs.md has the sources), a share of 0.43, and takes no electricity levy on it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from cosim.report.panel import TextTable
 from cosim.report.text import number, plus_minus
 from cosim.studies.counterfactuals import COUNTERFACTUALS
 from cosim.studies.differences import DELIVERY_DIFFERS, SCHEDULE_DIFFERS, Difference
+from cosim.studies.money_text import money_of_pairs, pair_table
 
 NOT_PLAYED = (
     "The run without the market was not played, so no gain of the market is stated: name "
@@ -20,8 +21,6 @@ _MOST = 8
 _DELIVERED, _SCHEDULED = (f"violations.{s}.any.minutes" for s in ("delivered", "scheduled"))
 _SHORT: tuple[tuple[str, str, int], ...] = (
     ("Welfare gain [EUR]", "welfare_eur", 2),
-    ("Supplier [EUR]", "money_by_role_eur.supplier", 2),
-    ("DSO [EUR]", "money_by_role_eur.dso", 2),
     ("Schedules differ [kWh]", SCHEDULE_DIFFERS, 1),
     ("Deliveries differ [kWh]", DELIVERY_DIFFERS, 1),
 )
@@ -68,32 +67,27 @@ def _sentence(run: str, pair: Mapping[str, Difference]) -> str:
 
 
 def comparison_tables(found: Sequence[Difference]) -> list[TextTable]:
-    """Return a row per pair of runs, and for a single run every quantity; none without pairs."""
+    """Return a row per pair of runs, their money by role, and for a single run every quantity.
+
+    None without pairs.
+    """
     pairs = by_pair(each for each in found if each.compared.counterfactual in COUNTERFACTUALS)
     if not pairs:
         return []
-    headings = (
-        "Run",
-        "against",
-        *(heading for heading, _, _ in _SHORT),
-        "Violated, delivered [min]",
-    )
-    rows = [_short_row(run, name, pair) for (run, name), pair in pairs.items()]
+    headings = (*(heading for heading, _, _ in _SHORT), "Violated, delivered [min]")
+    cells = [_short_cells(pair) for pair in pairs.values()]
     averaged = any(each.over_seeds for each in found)
-    title = "Run less the same run with something left out"
-    if averaged:
-        title += ": means over seeds, taken seed by seed, and half of their 95 % intervals"
-    tables = [TextTable(title, headings, rows)]
+    means = "Means over seeds, taken seed by seed, and half of their 95 % intervals: "
+    short = pair_table(means if averaged else "", list(pairs), headings, cells)
+    tables = [short, *money_of_pairs(pairs)]
     if len({run for run, _ in pairs}) == 1:
         tables.append(_every_quantity(pairs))
     return tables
 
 
-def _short_row(run: str, left_out: str, pair: Mapping[str, Difference]) -> tuple[str, ...]:
+def _short_cells(pair: Mapping[str, Difference]) -> tuple[str, ...]:
     delivered = pair[_DELIVERED]
     return (
-        run,
-        left_out,
         *(_text(pair.get(key), "", digits) for _, key, digits in _SHORT),
         f"{number(delivered.of_against, '', 0)} → {number(delivered.of_run, '', 0)}",
     )
@@ -115,7 +109,7 @@ def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable
     """Return a row per quantity: the run, and each counterfactual with the difference to it."""
     ((run, _), *_) = pairs
     against = [next(iter(pair.values())).compared.against for pair in pairs.values()]
-    headings = ["Quantity", run, *(f"{name} ({run} less it)" for name in against)]
+    headings = ["Quantity", run, *against]
     rows = []
     quantities = {q.key: q for pair in pairs.values() for q in (d.quantity for d in pair.values())}
     for key, quantity in quantities.items():
@@ -128,7 +122,8 @@ def _every_quantity(pairs: Mapping[Pair, Mapping[str, Difference]]) -> TextTable
         row = [quantity.title + unit, number(first.of_run, "", quantity.digits)]
         row += [_with_difference(each, quantity.digits) for each in own]
         rows.append(tuple(row))
-    return TextTable(f"{run}, quantity by quantity", tuple(headings), rows)
+    title = f"{run}, quantity by quantity; in parentheses: {run} less the run of the column"
+    return TextTable(title, tuple(headings), rows)
 
 
 def _with_difference(one: Difference | None, digits: int) -> str:

@@ -6,7 +6,12 @@ the resource cost as :mod:`cosim.report.resource_cost` counts it, closing includ
 grid's limits. The grid enters by tangents (:mod:`cosim.studies.optimum_programme`), and every
 answer is solved by the AC power flow, where new tangents are taken, until cost by tangents and by
 AC agree. Tangents of net import, which is convex, are all kept; of loadings and voltages, which are
-not (a transformer's current falls with the voltage that an export raises), the last counts.
+not (a transformer's current falls with the voltage that an export raises), the last counts. Taps
+are no choice of the programme: their controllers act in the AC power flow as they do in a run, and
+tangents are those at the taps where they come to rest.
+
+A storage with a wanted end (``soc_end``) ends there, as in a run; what is stored is closed to where
+it began all the same, so that costs compare.
 
 What is printed: the AC cost of the best answer within limits, and its gap, the difference of its
 cost by tangents. It is the optimum of a problem that is not convex, found by successive
@@ -36,6 +41,8 @@ from cosim.units import SECONDS_PER_HOUR, BoolArray, FloatArray
 MOST_PROGRAMMES = 12
 NEAR_PERCENT, NEAR_PU = 25.0, 0.02
 """Rows of a check that become cuts: so near to their limit, or beyond it."""
+MISSED_KWH = 1e-3
+"""Energy off a wanted end below which answers are alike in it. [kWh]"""
 AGREED = 2e-4
 """Gap at which the search ends, of the cost."""
 
@@ -54,8 +61,12 @@ class Optimum:
         Net import of its dispatch. [kWh]
     excess_percent, excess_pu : float
         Largest excess of a loading and of a voltage over its limit, by AC. [%, pu]
-    p_inject_mw : (T, n) float
-        Its net injections. [MW]
+    missed_kwh : float
+        What its storages end away from the energy wanted of them (``soc_end``). [kWh]
+    p_inject_mw, q_inject_mvar : (T, n) float
+        Its net injections. [MW, Mvar]
+    tap_pos : (T, k) float
+        Where tap controllers have their taps.
     stocks_kwh : tuple of (T, m) float
         Energy of each kind of storage, and consumption owed, at the end of every interval. [kWh]
     n_programmes : int
@@ -67,7 +78,10 @@ class Optimum:
     import_kwh: float
     excess_percent: float
     excess_pu: float
+    missed_kwh: float
     p_inject_mw: FloatArray
+    q_inject_mvar: FloatArray
+    tap_pos: FloatArray
     stocks_kwh: tuple[FloatArray, ...]
     n_programmes: int
 
@@ -111,15 +125,10 @@ def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) 
             remedy="leave out simulators, or do without the optimum",
         )
     grid = prepare_grid(scenario)
-    if not table_of(grid.net).empty:
-        raise UserError(
-            "the central optimum knows no taps that controllers move",
-            file=scenario.file,
-            field="grid",
-            remedy="do without the optimum, or give a network without tap controllers",
-        )
     population, _ = prepare_prosumers(scenario, grid)
-    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu)
+    tap_waits = scenario.grid.tap_delay_s // scenario.time.step_s
+    engine = make_operated(scenario.grid.power_flow, grid.net, grid.slack_vm_pu, tap_waits)
+    changes = grid.slack_vm_pu is not None or not table_of(grid.net).empty
     limits = Limits(**scenario.grid.limits.model_dump())
     step_h = scenario.time.step_s / SECONDS_PER_HOUR
     wholesale = _wholesale(scenario)
@@ -131,7 +140,7 @@ def central_optimum(scenario: Scenario, most_programmes: int = MOST_PROGRAMMES) 
     )
     return optimise(
         programme,
-        Plant(engine, limits, *injections(population), changes=grid.slack_vm_pu is not None),
+        Plant(engine, limits, *injections(population), changes=changes),
         wholesale * step_h,
         step_h,
         most_programmes,
@@ -192,6 +201,7 @@ def optimise(
     best: Optimum | None = None
     plan: Plan | None = None
     linear_eur = -np.inf
+    taps = np.full((len(plant.p_mw), 1), np.nan)
     for n in range(most_programmes + 1):
         states = plant.solve(p_kw, q_kvar)
         dead = ~states.converged
@@ -201,13 +211,16 @@ def optimise(
         checks = plant.checks(states)
         if plan is not None and not dead.any():
             found = _optimum(
-                plant, plan, states, checks, p_kw, price_eur_per_kw, step_h, linear_eur, n
+                plant, plan, states, checks, (p_kw, q_kvar), price_eur_per_kw, step_h, linear_eur, n
             )
             best = _better(found, best)
             if best.within_limits and best.gap_eur <= AGREED * max(abs(best.cost_eur), 1.0):
                 break
         if n == most_programmes:
             break
+        moved = np.any(plant.taps(states) != taps, axis=1)
+        taps = plant.taps(states)  # at others an earlier tangent says nothing
+        imports = [cut for cut in imports if not moved[cut.t]]
         imports += plant.import_cuts(states, p_kw, q_kvar)
         for t, checked in enumerate(checks):
             is_bus = checked.element == "bus"
@@ -236,13 +249,14 @@ def _optimum(
     plan: Plan,
     states: GridState,
     checks: list[GridCheck],
-    p_kw: FloatArray,
+    change: tuple[FloatArray, FloatArray],
     price_eur_per_kw: FloatArray,
     step_h: float,
     linear_eur: float,
     n_programmes: int,
 ) -> Optimum:
-    """Return an answer with its cost and its excess by AC."""
+    """Return an answer, a change of injections [kW, kvar], with its cost and excess by AC."""
+    p_kw, q_kvar = change
     import_kw = states.p_slack_mw * KW
     beyond = {True: 0.0, False: 0.0}
     for checked in checks:
@@ -257,20 +271,26 @@ def _optimum(
         import_kwh=float(import_kw.sum()) * step_h,
         excess_percent=beyond[False],
         excess_pu=beyond[True],
+        missed_kwh=plan.missed_kwh,
         p_inject_mw=plant.p_mw + p_kw / KW,
+        q_inject_mvar=plant.q_mvar + q_kvar / KW,
+        tap_pos=plant.taps(states),
         stocks_kwh=plan.stocks_kwh,
         n_programmes=n_programmes,
     )
 
 
 def _better(found: Optimum, best: Optimum | None) -> Optimum:
-    """Prefer within limits to beyond, then the cheaper, or the nearer to the limits."""
+    """Prefer within limits to beyond; then nearer to wanted ends, then cheaper; or less beyond."""
     if best is None:
         return found
     known = replace(best, n_programmes=found.n_programmes)
     if found.within_limits != known.within_limits:
         return found if found.within_limits else known
     if found.within_limits:
+        off_kwh = found.missed_kwh - known.missed_kwh
+        if abs(off_kwh) > MISSED_KWH:
+            return found if off_kwh < 0 else known
         return found if found.cost_eur < known.cost_eur else known
     nearness = [each.excess_percent + PER_CENT * each.excess_pu for each in (found, known)]
     return found if nearness[0] < nearness[1] else known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cosim.devices.population import Population
 from cosim.devices.profiled import total
 from cosim.grid.limits import GridCheck, Limits, check
+from cosim.grid.operation import ControlledState
 from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.studies.optimum_rows import KW, Cut
 from cosim.units import BoolArray, FloatArray
@@ -31,6 +33,17 @@ def injections(population: Population) -> tuple[FloatArray, FloatArray]:
     return p_mw, q_mvar
 
 
+def _joined(states: Sequence[GridState]) -> GridState:
+    """Return batches of states as one."""
+    kind = type(states[0])
+    return kind(
+        *(
+            np.concatenate([getattr(state, field.name) for state in states])
+            for field in fields(kind)
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Plant:
     """A grid, its limits, and the injections that profiles alone would give.
@@ -42,7 +55,8 @@ class Plant:
     p_mw, q_mvar : (T, n) float
         [MW, Mvar]
     changes : bool
-        Whether the network is another one in each interval, as where its slack voltage changes.
+        Whether the network is another one in each interval, as where its slack voltage changes or
+        its taps move. Taps follow their controllers, from where the interval before left them.
     """
 
     engine: PowerFlow
@@ -53,24 +67,31 @@ class Plant:
 
     def solve(self, p_kw: FloatArray, q_kvar: FloatArray) -> GridState:
         """Return the states of all intervals after a change, (T, n) each. [kW, kvar]"""
-        return self._solved(self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW)
-
-    def _solved(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridState:
-        """Return states of all intervals, as many of each, one interval after another."""
+        p_mw, q_mvar = self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW
         if not self.changes:
             return self.engine.solve_batch(p_mw, q_mvar)
+        self.engine.restart()
         states = []
-        n_intervals = len(self.p_mw)
-        for t, (p, q) in enumerate(
-            zip(np.split(p_mw, n_intervals), np.split(q_mvar, n_intervals), strict=True)
-        ):
+        for t in range(len(p_mw)):
             self.engine.begin(t)
-            states.append(self.engine.solve_batch(p, q))
-        return GridState(
-            *(
-                np.concatenate([getattr(state, field.name) for state in states])
-                for field in fields(GridState)
-            )
+            states.append(self.engine.solve_batch(p_mw[t : t + 1], q_mvar[t : t + 1]))
+            self.engine.settle(states[-1].at(0))
+        return _joined(states)
+
+    def taps(self, states: GridState) -> FloatArray:
+        """Return the taps of controllers in the states of all intervals, (T, k)."""
+        if isinstance(states, ControlledState):
+            return states.tap_pos
+        return np.zeros((len(self.p_mw), 0))
+
+    def _at_taps_of(self, states: GridState, p_mw: FloatArray, q_mvar: FloatArray) -> GridState:
+        """Return states of all intervals, as many of each, with the taps of known states."""
+        if not self.changes:
+            return self.engine.solve_batch(p_mw, q_mvar)
+        n_intervals = len(self.p_mw)
+        parts = zip(np.split(p_mw, n_intervals), np.split(q_mvar, n_intervals), strict=True)
+        return _joined(
+            [self.engine.under(t, states.at(t)).solve_batch(p, q) for t, (p, q) in enumerate(parts)]
         )
 
     def checks(self, states: GridState) -> list[GridCheck]:
@@ -86,7 +107,7 @@ class Plant:
             moved = [self.p_mw + p_kw / KW, self.q_mvar + q_kvar / KW]
             moved = [np.repeat(each, n, axis=0) for each in moved]
             moved[k] += np.tile(_STEP_MW * np.eye(n), (len(self.p_mw), 1))
-            found_mw = self._solved(*moved).p_slack_mw.reshape(-1, n)
+            found_mw = self._at_taps_of(states, *moved).p_slack_mw.reshape(-1, n)
             gradients.append((found_mw - states.p_slack_mw[:, None]) / _STEP_MW)
         return [
             Cut(

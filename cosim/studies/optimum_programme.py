@@ -39,6 +39,10 @@ from cosim.units import FloatArray, IntArray, eur_from_ueur
 
 _TIE_EUR = 1e-6
 """Cost of closing on top, per kWh: of equal answers the one that ends as it began is taken."""
+_MISSED_EUR = 1.0
+"""Weight of a kWh away from a wanted end, above all that energy is worth: what is wanted is missed
+only where ratings do not reach it, or where limits would be exceeded or consumption be cut. [EUR]
+"""
 
 
 class Programme:
@@ -108,7 +112,7 @@ class Programme:
         """
         starts = block_starts(self.blocks)
         n_flows = int(starts[-1])
-        equality, right, stock_cost, stock_bounds = stock_rows(
+        equality, right, stock_cost, stock_weight, stock_bounds = stock_rows(
             self.blocks, self.stocks, (self.n_intervals, self.n_points), self._step_h
         )
         n_stock = stock_cost.size
@@ -151,7 +155,7 @@ class Programme:
         cost = np.concatenate(
             [
                 flow_cost,
-                stock_cost,
+                stock_cost + stock_weight,
                 self._price * self._step_h,
                 np.full(n_limits, EXCESS_EUR),
             ]
@@ -180,12 +184,14 @@ class Programme:
         flows, stocks = x[:n_flows], x[n_flows : n_flows + n_stock]
         excess = float(x[x.size - n_limits :].sum())
         local = float(flow_cost @ flows + stock_cost @ stocks)
+        energies = self._split_stocks(stocks)
         return Plan(
             amounts_kw=tuple(np.split(flows, starts[1:-1])),
-            stocks_kwh=self._split_stocks(stocks),
-            cost_eur=float(answer.fun) - excess * EXCESS_EUR,
+            stocks_kwh=energies,
+            cost_eur=float(answer.fun) - excess * EXCESS_EUR - float(stock_weight @ stocks),
             local_eur=local,
             excess=excess,
+            missed_kwh=self._missed_kwh(energies),
         )
 
     def _add(
@@ -224,6 +230,8 @@ class Programme:
         bought, sold = closing_prices(wear, self._mean_price)
         i = np.flatnonzero(storage.p_max_mw > 0)
         charge, discharge = storage.charge_efficiency[i], storage.discharge_efficiency[i]
+        wanted_mwh = storage.soc_end_mwh
+        end_kwh = np.full(i.size, np.nan) if wanted_mwh is None else wanted_mwh[i] * KW
         self.stocks.append(
             Stock(
                 i=i,
@@ -236,6 +244,8 @@ class Programme:
                 per_empty=1.0 / discharge,
                 short_eur=bought / charge + _TIE_EUR,
                 left_eur=sold * discharge - _TIE_EUR,
+                end_kwh=end_kwh,
+                miss_eur=_MISSED_EUR + 2.0 * (float(self._price.max()) + wear) / charge,
             )
         )
 
@@ -265,6 +275,8 @@ class Programme:
                 per_empty=one,
                 short_eur=none,
                 left_eur=-(self._mean_price + _TIE_EUR) * one,
+                end_kwh=np.full(i.size, np.nan),
+                miss_eur=none,
             )
         )
 
@@ -274,8 +286,14 @@ class Programme:
             m = stock.i.size
             energy = values[start : start + self.n_intervals * m]
             found.append(energy.reshape(self.n_intervals, m))
-            start += (self.n_intervals + 2) * m
+            wanted = int((~np.isnan(stock.end_kwh)).sum())
+            start += (self.n_intervals + 2) * m + 2 * wanted
         return tuple(found)
+
+    def _missed_kwh(self, energies: Sequence[FloatArray]) -> float:
+        """Return what stocks end away from the energy wanted of them. [kWh]"""
+        pairs = zip(energies, self.stocks, strict=True)
+        return float(sum(np.nansum(np.abs(kwh[-1] - stock.end_kwh)) for kwh, stock in pairs))
 
 
 def _identity(n: int) -> csr_matrix:

@@ -58,7 +58,11 @@ class Stock:
     per_fill, per_empty : (m,) float
         Energy that enters per kWh of the one, and that leaves per kWh of the other. [-]
     short_eur, left_eur : (m,) float
-        Cost of each kWh that it ends below, and revenue of each that it ends above. [EUR/kWh]
+        Cost of each kWh that it ends below where it began, and revenue of each above. [EUR/kWh]
+    end_kwh : (m,) float
+        Energy wanted after the last interval, NaN for none. [kWh]
+    miss_eur : (m,) float
+        What keeps it there, per kWh off in either direction; no cost. [EUR/kWh]
     """
 
     i: IntArray
@@ -71,6 +75,8 @@ class Stock:
     per_empty: FloatArray
     short_eur: FloatArray
     left_eur: FloatArray
+    end_kwh: FloatArray
+    miss_eur: FloatArray
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ class Plan:
         Part of it that is not the energy from upstream. [EUR]
     excess : float
         Sum of what limits are exceeded by, because nothing could be done. [%]
+    missed_kwh : float
+        What storages end away from the energy wanted of them, because it was out of reach. [kWh]
     """
 
     amounts_kw: tuple[FloatArray, ...]
@@ -122,6 +130,7 @@ class Plan:
     cost_eur: float
     local_eur: float
     excess: float
+    missed_kwh: float
 
 
 def block_starts(blocks: Sequence[Block]) -> IntArray:
@@ -132,18 +141,19 @@ def block_starts(blocks: Sequence[Block]) -> IntArray:
 
 def stock_rows(
     blocks: Sequence[Block], stocks: Sequence[Stock], shape: tuple[int, int], step_h: float
-) -> tuple[csr_matrix, FloatArray, FloatArray, FloatArray]:
-    """Return equalities of the stocks, and cost and bounds of their variables.
+) -> tuple[csr_matrix, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return equalities of the stocks, and cost, weight and bounds of their variables.
 
     Variables of a stock: its energy at the end of every interval, then what it ends short of
-    where it began, then what is left over.
+    where it began, then what is left over; for those that have a wanted end, what they end below
+    and above it, which have a weight in the objective and no cost.
     """
     n_intervals, n_points = shape
     starts = block_starts(blocks)
     rows: list[IntArray] = []
     columns: list[IntArray] = []
     values: list[FloatArray] = []
-    right, cost, bounds = [], [], []
+    right, cost, weight, bounds = [], [], [], []
     row, column = 0, int(starts[-1])
     last = n_intervals - 1
 
@@ -172,12 +182,22 @@ def stock_rows(
         put(closing, short, np.ones(m))
         put(closing, short + m, -np.ones(m))
         right.append(stock.first_kwh)
-        cost += [np.zeros(n_intervals * m), stock.short_eur, -stock.left_eur]
+        wanted = np.flatnonzero(~np.isnan(stock.end_kwh))
+        k = wanted.size
+        off = column + (n_intervals + 2) * m + np.arange(k)
+        ends = row + (n_intervals + 1) * m + np.arange(k)
+        put(ends, energy[last, wanted], np.ones(k))
+        put(ends, off, np.ones(k))
+        put(ends, off + k, -np.ones(k))
+        right.append(stock.end_kwh[wanted])
+        cost += [np.zeros(n_intervals * m), stock.short_eur, -stock.left_eur, np.zeros(2 * k)]
+        weight += [np.zeros((n_intervals + 2) * m), np.tile(stock.miss_eur[wanted], 2)]
         low, high = (np.tile(bound, n_intervals) for bound in (stock.low_kwh, stock.high_kwh))
         bounds.append(np.column_stack([low, high]))
-        bounds.append(np.column_stack([np.zeros(2 * m), np.full(2 * m, np.inf)]))
-        row += (n_intervals + 1) * m
-        column += (n_intervals + 2) * m
+        beyond = 2 * (m + k)
+        bounds.append(np.column_stack([np.zeros(beyond), np.full(beyond, np.inf)]))
+        row += (n_intervals + 1) * m + k
+        column += n_intervals * m + beyond
     matrix = coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
         shape=(row, column),
@@ -186,6 +206,7 @@ def stock_rows(
         matrix.tocsr(),
         np.concatenate(right),
         np.concatenate(cost),
+        np.concatenate(weight),
         np.vstack(bounds),
     )
 

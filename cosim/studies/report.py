@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -12,12 +14,14 @@ from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panels import plotly_panel
 from cosim.report.report import REPORT
 from cosim.results.manifest import RUNS_FOLDER
+from cosim.results.storage import replace_text
 from cosim.studies.charts import study_figures
 from cosim.studies.comparison_text import comparison_tables, remaining_violations
 from cosim.studies.declaration import Compared
-from cosim.studies.differences import differences, mean_differences
+from cosim.studies.differences import Difference, differences, mean_differences
+from cosim.studies.money_text import money_of_runs
 from cosim.studies.points import n_seeds
-from cosim.studies.results import grid_limits, read_runs, setting_of
+from cosim.studies.results import FinishedRun, grid_limits, read_runs, setting_of
 from cosim.studies.text import (
     STAGE_HEADINGS,
     axis_headings,
@@ -50,25 +54,41 @@ def write_study_report(folder: str | Path) -> Path:
     ResultFolderError
         If the folder is not that of a study, or a run is missing.
     """
-    manifest, runs = read_runs(folder)
+    path = Path(folder) / REPORT
+    replace_text(path, render_study(folder))
+    return path
+
+
+def compared_runs(
+    folder: Path, manifest: Mapping[str, Any], runs: Sequence[FinishedRun]
+) -> list[Difference]:
+    """Return the differences that a study's manifest names, as means where there are seeds."""
     found = {run.name: run.indicators for run in runs}
     compared = [
         each
         for pair in manifest.get("comparisons", ())
-        for each in differences(Path(folder), Compared(**pair), found)
+        for each in differences(folder, Compared(**pair), found)
     ]
-    measured = [Measured(**one) for one in manifest.get("optima", ())]
-    compared += [each for one in measured for each in one.differences()]
-    points = {run.name: run.point for run in runs}
+    for one in manifest.get("optima", ()):
+        compared += Measured(**one).differences()
     if n_seeds(runs) > 1:
-        compared = mean_differences(compared, points)
+        compared = mean_differences(compared, {run.name: run.point for run in runs})
+    return compared
+
+
+def render_study(folder: str | Path) -> str:
+    """Return the report as HTML. It does not depend on the clock: one study, one text."""
+    manifest, runs = read_runs(folder)
+    compared = compared_runs(Path(folder), manifest, runs)
+    measured = [Measured(**one) for one in manifest.get("optima", ())]
+    points = {run.name: run.point for run in runs}
     figures = study_figures(runs, grid_limits(folder, runs))
     drawn = {
         f"{figure.key}-{k}": json.loads(plotly_panel(figure, panel).to_json())
         for figure in figures
         for k, panel in enumerate(figure.panels)
     }
-    page = page_template("study.html.j2").render(
+    return page_template("study.html.j2").render(
         name=manifest["name"],
         description=manifest["description"],
         key_data=setting_of(folder, runs),
@@ -87,6 +107,7 @@ def write_study_report(folder: str | Path) -> Path:
         paired_title=paired_title(runs),
         impossible=manifest["impossible"],
         remaining=[*remaining_violations(compared), *optimum_sentences(measured, points)],
+        money=money_of_runs(runs),
         comparisons=comparison_tables(compared),
         figures=figures,
         version=manifest["versions"]["cosim"],
@@ -96,9 +117,6 @@ def write_study_report(folder: str | Path) -> Path:
         plotly_js=Markup(plotly_js()),
         chart_data=script_json(drawn),
     )
-    path = Path(folder) / REPORT
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def write_study_figures(folder: str | Path, out: str | Path) -> list[Path]:

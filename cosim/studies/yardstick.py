@@ -12,7 +12,7 @@ from cosim.report.text import number, plus_minus
 from cosim.studies.declaration import CENTRAL_OPTIMUM, Compared, StudyRun
 from cosim.studies.differences import OF_RUNS, Difference
 from cosim.studies.estimates import estimate
-from cosim.studies.optimum import Optimum, central_optimum
+from cosim.studies.optimum import MISSED_KWH, Optimum, central_optimum
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Measured:
     within_limits : bool
     n_programmes : int
         Linear programmes solved.
+    missed_kwh : float
+        What storages in its dispatch end away from the energy wanted of them. [kWh]
     """
 
     run: str
@@ -47,6 +49,7 @@ class Measured:
     excess_pu: float
     within_limits: bool
     n_programmes: int
+    missed_kwh: float = 0.0
 
     def sentence(self) -> str:
         """Return the comparison in words."""
@@ -56,6 +59,8 @@ class Measured:
                 f"; no dispatch of the devices keeps the limits: {number(self.excess_percent, '%')}"
                 f" and {number(self.excess_pu, 'pu', 4)} beyond"
             )
+        if self.missed_kwh > MISSED_KWH:
+            bound += f"; storage ends {number(self.missed_kwh, 'kWh')} away from soc_end"
         text = (
             f"{self.run} against the {CENTRAL_OPTIMUM} (perfect information, no margins; {bound}): "
             f"welfare {number(self.run_welfare_eur, 'EUR', 2)}"
@@ -117,10 +122,13 @@ def _mean_sentence(point: str, own: Sequence[Measured]) -> str:
         f"{number(run.mean, 'EUR', 2)}, {plus_minus(below.mean, below.half_width, 'EUR', 2)} below "
         f"it over {below.n} seeds, taken seed by seed"
     )
-    beyond, violating = (
+    missing, beyond, violating = (
+        sum(one.missed_kwh > MISSED_KWH for one in own),
         sum(not one.within_limits for one in own),
         sum(one.run_violated_minutes > 0 for one in own),
     )
+    if missing:
+        text += f"; with {missing} of {len(own)} seeds its storage does not end at soc_end"
     if beyond:
         text += f"; with {beyond} of {len(own)} seeds no dispatch of the devices keeps the limits"
     if violating:
@@ -164,6 +172,7 @@ def measure(runs: Sequence[StudyRun], indicators: Mapping[str, Indicators]) -> t
                 excess_pu=optimum.excess_pu,
                 within_limits=optimum.within_limits,
                 n_programmes=optimum.n_programmes,
+                missed_kwh=optimum.missed_kwh,
             )
         )
     return tuple(found)

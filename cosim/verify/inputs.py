@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cosim.inputs.kept import INPUTS_FOLDER, kept_grid, sha256
 from cosim.replay.findings import Check
 from cosim.report.report import REPORT, render
 from cosim.resources import folder as resource_folder
+from cosim.results.environment import foreign_plug_ins
 from cosim.results.inputs import (
     CONTRACTS_FOLDER,
     GRID_FILES,
@@ -32,6 +34,7 @@ def check_inputs(results: Results) -> Check:
     Everything else is the author's own, and is named with its hash.
     """
     check = Check("inputs", "contract sources and grids that come with this version")
+    note_plug_ins(check, results)
     place = results.folder / INPUTS_FOLDER
     for name, source in contract_sources(results.scenario).items():
         kept = place / CONTRACTS_FOLDER / name
@@ -53,6 +56,30 @@ def check_inputs(results: Results) -> Check:
         hashes = ", ".join(f"{name} {sha256(grid / name)}" for name in (*GRID_FILES, PROFILES))
         check.note(f"the grid {named} is the author's own: {hashes}")
     return check
+
+
+def note_plug_ins(check: Check, results: Results) -> None:
+    """Name plug-ins of other packages that are not installed here as the manifest tells them.
+
+    That decides nothing, for anybody can write the manifest: whether they do the same, the run
+    played again says.
+    """
+    stated = results.manifest.get("environment", {}).get("plug_ins", ())
+    told, ours = ({_identity(one): one for one in many} for many in (stated, foreign_plug_ins()))
+    for key in sorted({*told, *ours}):
+        if (theirs := _state(told.get(key))) != (own := _state(ours.get(key))):
+            where = f"played with {theirs}, here is {own}"
+            check.note(f"plug-in {key[1]} ({key[0]}) of the package {key[2]}: {where}")
+
+
+def _identity(plug_in: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(plug_in["group"]), str(plug_in["name"]), str(plug_in["package"])
+
+
+def _state(plug_in: Mapping[str, Any] | None) -> str:
+    if plug_in is None:
+        return "none"
+    return f"version {plug_in['version']}, SHA-256 {str(plug_in['sha256'])[:16]}"
 
 
 def _check_shipped(check: Check, named: str, kept: Path, own: Path) -> None:
@@ -92,16 +119,20 @@ def check_report(results: Results) -> Check:
         check.compared += 1
         check.differ(REPORT, "", "", "no such file", "a report")
         return check
-    recorded, own = path.read_bytes().decode("utf-8", "replace"), render(results)
     check.compared += 1
+    compare_texts(check, path.read_bytes().decode("utf-8", "replace"), render(results))
+    return check
+
+
+def compare_texts(check: Check, recorded: str, own: str) -> None:
+    """Compare two reports; numbers in them may differ by noise."""
     if recorded == own or _equal_but_for_noise(check, recorded, own):
-        return check
+        return
     pairs = zip(recorded.splitlines(), own.splitlines(), strict=False)
     row, said, true = next(
         ((i, a, b) for i, (a, b) in enumerate(pairs, 1) if a != b), (0, "its end", "its end")
     )
     check.differ(REPORT, f"line {row}", "", *_around_first(said, true))
-    return check
 
 
 def _equal_but_for_noise(check: Check, recorded: str, own: str) -> bool:

@@ -26,7 +26,7 @@ from cosim.grid.operation import controlled
 from cosim.grid.power_flow import GridState
 from cosim.grid.tap_control import TapControls, add_controllers, table_of
 from cosim.results.reader import by_interval
-from cosim.runs.preparation import unmetered
+from cosim.runs.preparation import metering_of
 from cosim.units import FloatArray, p_mw_from_wh
 from cosim.verify.operation import Conditions
 from cosim.verify.population import RebuiltPopulation
@@ -213,7 +213,7 @@ def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
         return []
     results = rebuilt.results
     step_s, cases = results.scenario.time.step_s, []
-    unseen = unmetered(results.scenario, len(rebuilt.names))
+    metering = metering_of(results.scenario, rebuilt.names)
     checked = results.table("grid_checks")
     before = checked[checked["stage"] != "delivered"]
     rounds = {interval: int(rows["round"].max()) for interval, rows in by_interval(before)}
@@ -221,9 +221,9 @@ def scheduled_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
         if interval % every or interval not in rounds:
             continue
         begin = rebuilt.operation.at(interval)
-        q_mvar = as_seen_mvar(rebuilt.forecast_q_mvar[interval], unseen)
+        q_mvar = as_seen_mvar(rebuilt.forecast_q_mvar[interval], metering)
         nominated_wh = rows["nominated_wh"].to_numpy()
-        seen_wh = as_seen_wh(nominated_wh, unseen)
+        seen_wh = as_seen_wh(nominated_wh, metering)
         p_mw = p_mw_from_wh(seen_wh, step_s)
         cases.append(Case(interval, "scheduled", 0, p_mw, q_mvar, begin))
         if last := rounds[interval]:

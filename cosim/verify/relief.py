@@ -19,7 +19,7 @@ from cosim.messages.extras import IdleFlexibility, UncalledOffers
 from cosim.plugins import INSTRUMENTS
 from cosim.replay.findings import Check
 from cosim.results.reader import by_interval
-from cosim.runs.preparation import unmetered
+from cosim.runs.preparation import metering_of
 from cosim.scenario import Scenario
 from cosim.units import WH_PER_KWH, FloatArray, IntArray
 from cosim.verify.population import RebuiltPopulation
@@ -116,7 +116,7 @@ def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
         Limits(**scenario.grid.limits.model_dump()),
         scenario.dso.loading_margin_percent,
         scenario.dso.voltage_margin_pu,
-        unmetered=unmetered(scenario, len(rebuilt.names)),
+        metering=metering_of(scenario, rebuilt.names),
     )
 
 

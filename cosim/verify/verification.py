@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,8 @@ from cosim.errors import (
 from cosim.evm.engine import choose_engine, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.power_flow import GridState
-from cosim.plugins.evm_engine import AUTO, builds_blocks
+from cosim.plugins.blame import blamed
+from cosim.plugins.evm_engine import AUTO
 from cosim.replay.findings import Check
 from cosim.replay.history import History
 from cosim.replay.participants import Participants
@@ -46,7 +47,6 @@ from cosim.verify.relief import check_margins
 from cosim.verify.rerun import Rerun
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 from cosim.verify.signature import check_signature
-from cosim.verify.study import check_study, study_runs
 from cosim.verify.summary import check_conservation, check_indicators
 
 T = TypeVar("T")
@@ -119,6 +119,9 @@ class Verification:
             ) from error
         except CheckError:
             raise
+        except SystemExit as error:  # of a plug-in
+            said = blamed(error) or in_one_line(error)
+            raise CheckError(f"{name} could not be checked: {said}") from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
             if (trouble := own_trouble(error)) is not None:
                 raise CheckError(f"{name} could not be checked: {in_one_line(trouble)}") from error
@@ -128,63 +131,6 @@ class Verification:
             check.differ("", "", "", "something to check", found)
         self.checks.append(check)
         return prepared
-
-
-def verify_folder(
-    folder: str | Path,
-    engine: str = AUTO,
-    url: str | None = None,
-    *,
-    every: int = 1,
-    jobs: int = 1,
-    parts: Sequence[str] = PARTS,
-    trust: bool = False,
-    anchor_url: str | None = None,
-) -> Iterator[Verification]:
-    """Check the result of a run, or of a study: its table first, then each of its runs.
-
-    Parameters
-    ----------
-    folder : str or Path
-        A result folder, or a study's.
-    engine, url, every, jobs, parts, trust, anchor_url
-        See :func:`verify`.
-
-    Yields
-    ------
-    Verification
-        Of each folder, when it is done.
-
-    Raises
-    ------
-    UserError
-        If the folder is none of them, the engine cannot be used, or it is a node and the folder a
-        study's.
-    """
-    runs = study_runs(folder)
-    if runs is not None:
-        if builds_blocks(engine):
-            raise UserError(
-                "is a study, and a node can replay one run only",
-                file=folder,
-                remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
-            )
-        of_study = Verification(Path(folder), choose_engine(engine), [check_study(folder)])
-        of_study.run("signature", check_signature, folder, anchor_url)
-        yield of_study
-    # the signature of a study holds the manifests of its runs
-    anchor = anchor_url if runs is None else None
-    for run in runs if runs is not None else [folder]:
-        yield verify(
-            run,
-            engine,
-            url,
-            every=every,
-            jobs=jobs,
-            parts=parts,
-            trust=trust,
-            anchor_url=anchor,
-        )
 
 
 def verify(

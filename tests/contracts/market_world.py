@@ -57,6 +57,8 @@ class Contract:
         self.engine, self.artifact = engine, artifact
         self.logging: tuple[Contract, ...] = (self,)
         self.hears: Callable[[list[tuple[str, dict[str, Any]]]], None] | None = None
+        self.told: list[list[tuple[str, dict[str, Any]]]] = []
+        """Events of each successful transaction with it."""
         receipt = engine.transact(
             address(deployer), None, artifact.init_code(*arguments), GAS_LIMIT
         )
@@ -80,6 +82,7 @@ class Contract:
                     events.append((decoder.name, decoder.decode(log.topics, log.data)))
         if self.hears is not None:
             self.hears(events)
+        self.told.append(events)
         return Outcome(receipt.output, receipt.gas_used, events)
 
     def get(self, function: str, *arguments: Any) -> Any:

@@ -6,14 +6,21 @@ electric vehicles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from attack_studies import FOLDER, Studies
 from result_folders import Case
 
+from cosim.grid.catalogue import GridCase
+from cosim.inputs.kept import note_grid
+from cosim.runs import preparation
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
+from cosim.studies.runner import StudyResult, run_study
+from cosim.studies.study import load_study
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,3 +45,32 @@ def case(request: pytest.FixtureRequest, made_once: Callable[..., Path]) -> Case
     scenario = Scenario.model_validate(data)
     folder = made_once(request.param, lambda folder: run_scenario(scenario, file, folder))
     return Case(folder, frozenset(violated))
+
+
+@pytest.fixture(scope="module")
+def grid_read_once() -> Iterator[None]:
+    """All runs of a module are on one grid; reading it takes longer than a run."""
+    cached = functools.cache(preparation.open_grid)
+
+    def opened(named: str, scenario_folder: Path | None = None) -> GridCase:
+        case = cached(named, scenario_folder)
+        note_grid(str(named), case.folder)  # each result keeps it
+        return case
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "open_grid", opened)
+        yield
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory, grid_read_once: None) -> Studies:
+    """Plays a study of an attack once per module, when a test first asks for it."""
+    done: dict[str, StudyResult] = {}
+
+    def study(name: str) -> StudyResult:
+        if name not in done:
+            out = tmp_path_factory.mktemp("attacks") / name
+            done[name] = run_study(load_study(FOLDER / f"{name}.yaml"), out, jobs=1)
+        return done[name]
+
+    return study

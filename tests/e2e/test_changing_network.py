@@ -17,7 +17,7 @@ import pytest
 from cosim.cli import EXIT_USER, main
 from cosim.errors import ScenarioError
 from cosim.grid.reading import read_network
-from cosim.grid.unmetered import unmetered_points
+from cosim.grid.unmetered import drawn_metering
 from cosim.resources import folder as resource_folder
 from cosim.results.reader import Results
 from cosim.runs.experiment import run_scenario
@@ -228,27 +228,41 @@ def test_flexibility_bought_with_a_wrong_model_is_verified(
     assert [(c.name, c.mismatches[:2]) for c in done.checks if not c.passed] == []
 
 
-@pytest.mark.parametrize("position", ["financial", "binding"])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"market": {"position": "binding"}},
+        {"community_storage": {"capacity_kwh": 60.0, "p_max_kw": 30.0}},
+    ],
+    ids=["financial", "binding", "shared_battery"],
+)
 def test_what_the_dso_does_not_meter_is_taken_for_the_mean(
-    tmp_path: Path, short_scenario: Callable[..., Scenario], position: str
+    tmp_path: Path, short_scenario: Callable[..., Scenario], sections: dict[str, Any]
 ) -> None:
     """Half the points unseen: pandapower solves the first schedule with their mean; verified.
 
-    What the DSO itself leaves unserved where positions bind it knows at every point.
+    What the DSO itself leaves unserved where positions bind it knows at every point. A shared
+    battery is metered, whatever is drawn, and no part of the mean.
     """
     share = {"dso_model": {"unmetered_share": 0.5}}
-    scenario = short_scenario(intervals=3, grid=share, market={"position": position})
+    scenario = short_scenario(intervals=3, grid=share, **sections)
     (tmp_path / "scenario.yaml").write_text(scenario.to_yaml())
     assert main(["run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "res")]) == 0
     results = Results(tmp_path / "res")
     schedules, checks = results.table("schedules"), results.table("grid_checks")
     n = schedules["prosumer"].nunique()
-    unseen = unmetered_points(n, 0.5, scenario.seed)
-    assert unseen.sum() == round(n / 2)
-    assert (unseen >= unmetered_points(n, 0.2, scenario.seed)).all()
+    names = schedules["prosumer"][:n].tolist()
+    shared = ["community battery"] if "community_storage" in sections else []
+    half = drawn_metering(names, 0.5, scenario.seed, shared)
+    assert half is not None
+    unseen = half.unmetered
+    assert unseen.sum() == round((n - len(shared)) / 2)
+    seen = ~unseen & ~np.isin(names, shared)
+    assert seen.sum() + unseen.sum() + len(shared) == n
     q_mvar = RebuiltPopulation(results).forecast_q_mvar[0].copy()
     wh = schedules[schedules["interval"] == 0]["nominated_wh"].to_numpy().copy()
-    wh[unseen], q_mvar[unseen] = round(wh[~unseen].mean()), q_mvar[~unseen].mean()
+    wh[unseen], q_mvar[unseen] = round(wh[seen].mean()), q_mvar[seen].mean()
     net = results.network
     net.sgen["p_mw"], net.sgen["q_mvar"] = wh / 250_000, q_mvar
     pp.runpp(net, numba=False, tolerance_mva=1e-9)

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import yaml
 import cosim
 from cosim.cli import EXIT_USER, main
 from cosim.errors import UserError
+from cosim.inputs.kept import sha256
 from cosim.results.reader import Results
-from cosim.verify.study import check_study
+from cosim.studies.verification import verify_study
 
 # at nine PV is already sold in the community, at eleven the transformer is overloaded
 MORNING: dict[str, Any] = {
@@ -71,10 +74,46 @@ def test_a_scenario_is_played_with_its_counterfactuals(compared: tuple[Path, str
     assert names == ["as_given", "no_market", "no_flexibility", "no_relief"]
     assert [each["against"] for each in manifest["comparisons"]] == names[1:]
     assert "comparison.csv" in manifest["sha256"]
-    assert not check_study(folder).differences
+    assert verify_study(folder, "revm").failed == []
     orders = {name: len(Results(folder / "runs" / name).frame("orders")) for name in names}
     assert orders["no_market"] == 0
     assert orders["as_given"] > 0
+
+
+def forged_report(folder: Path) -> None:
+    file = folder / "report.html"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("no_market") > 0
+    file.write_text(text.replace("no_market", "free_beer", 1), encoding="utf-8")
+
+
+def forged_comparison(folder: Path) -> None:
+    file = folder / "comparison.csv"
+    table = pd.read_csv(file)
+    table.loc[3, "difference"] += 0.01
+    table.to_csv(file, index=False)
+
+
+def forged_table(folder: Path) -> None:
+    file = folder / "study.parquet"
+    table = pd.read_parquet(file)
+    table.loc[0, "run"] = "better"
+    table.to_parquet(file, index=False)
+
+
+@pytest.mark.parametrize(
+    ("forge", "found"),
+    [(forged_report, "report"), (forged_comparison, "comparison"), (forged_table, "comparison")],
+)
+def test_what_a_study_says_of_its_runs_is_made_again(
+    compared: tuple[Path, str], tmp_path: Path, forge: Callable[[Path], None], found: str
+) -> None:
+    folder = shutil.copytree(compared[0], tmp_path / "forged")
+    forge(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"] = {name: sha256(folder / name) for name in manifest["sha256"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert found in verify_study(folder, "revm").failed
 
 
 def test_every_difference_follows_from_the_runs(compared: tuple[Path, str]) -> None:
@@ -129,8 +168,10 @@ def test_report_and_terminal_name_what_a_gain_is_against(compared: tuple[Path, s
         assert "as_given against no_market" in text
         assert "as delivered there, and in" in text
         assert "was not played" not in text
-    assert "no_relief (as_given less it)" in page
+    assert "in parentheses: as_given less the run of the column" in page
     assert not re.search(r"[\d,(−]…", said)  # what goes into a file is cut nowhere
+    tables = [line for line in said.splitlines() if line.startswith(" ")]
+    assert max(map(len, tables)) <= 100
 
 
 def test_two_runs_with_the_same_physics_have_the_same_welfare(tmp_path: Path) -> None:

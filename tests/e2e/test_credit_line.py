@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cosim.mechanisms.local_market.indicators import market_indicators
@@ -101,6 +102,25 @@ def test_verification_plays_the_accounts_again(lent: Path) -> None:
     assert found.passed, found.failed
     (check,) = (check for check in found.checks if check.name == "accounts")
     assert check.compared > 100
+
+
+@pytest.mark.parametrize("column", ["contracted_wh", "metered_wh", "traded_ueur", "supplier_ueur"])
+def test_a_settlement_is_found_wrong_without_an_event(
+    lent: Path, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    read = Results.table
+
+    def forged(self: Results, name: str) -> pd.DataFrame:
+        table = read(self, name)
+        if name == "settlement":
+            table = table.copy()
+            table.loc[7, column] += 1
+        return table
+
+    monkeypatch.setattr(Results, "table", forged)
+    found = verify(lent, parts=("ledger",))
+    (check,) = (one for one in found.checks if one.name == "accounts")
+    assert [difference.column for difference in check.differences] == [column]
 
 
 @pytest.mark.parametrize("field", ["credit_limit_eur", "account"])

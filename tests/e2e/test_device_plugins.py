@@ -156,6 +156,28 @@ def test_a_flywheel_loses_what_its_efficiency_says(played: Path) -> None:
 def test_such_a_result_is_verified(played: Path, site: Path) -> None:
     verified = cosim_cli(["verify", played], site)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "plug-in" not in verified.stdout
+
+
+def test_plug_ins_that_differ_from_the_author_s_are_named(
+    played: Path, site: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(played, tmp_path / "result")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    stated = manifest["environment"]["plug_ins"]
+    assert {one["name"] for one in stated} == set(CLASSES)
+    one = next(one for one in stated if one["name"] == "pump")
+    one["sha256"] = "0" * 64
+    stated.append(one | {"name": "kiln"})
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    told = cosim_cli(["verify", folder, "--only", "files"], site)
+    assert told.returncode == 0, told.stdout + told.stderr
+    named = [line for line in told.stdout.splitlines() if line.startswith("inputs: plug-in")]
+    assert len(named) == 2
+    assert "kiln" in named[0]
+    assert named[0].endswith("here is none")
+    assert "pump" in named[1]
+    assert "SHA-256 0000000000000000, here is version" in named[1]
 
 
 def test_without_the_package_a_result_is_not_read(played: Path) -> None:

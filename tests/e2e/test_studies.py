@@ -104,7 +104,8 @@ def test_every_run_is_a_result_of_its_own(ran: Ran) -> None:
 
 def test_the_terminal_shows_the_runs_and_what_was_expected(ran: Ran) -> None:
     awarded = pd.read_parquet(ran.folder / "study.parquet")["flexibility_awarded_kwh"][1]
-    rows = {line.split()[0]: line.split() for line in ran.out.splitlines() if line.strip()}
+    lines = reversed(ran.out.splitlines())  # the table of runs is the first
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
     assert rows["bare"][1:3] == ["30→30→30", "0.0"]
     assert rows["relieved"][1:3] == ["30→0→0", f"{awarded:.1f}"]
     assert f"met: {STUDY['study']['expect'][0]}  (0 < 30)" in ran.out
@@ -274,6 +275,24 @@ def test_means_are_shown_and_can_be_checked(seeded: Ran, tmp_path: Path) -> None
     table.to_parquet(forged / "means.parquet", index=False)
     found = {each.column for each in check_study(forged).differences}
     assert found == {"sha256", "high"}
+
+
+@pytest.mark.parametrize("field", ["text", "met", "left"])
+def test_outcomes_follow_from_what_was_expected(
+    seeded: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    forged = shutil.copytree(seeded.folder, tmp_path / "forged")
+    manifest = json.loads((forged / "manifest.json").read_text(encoding="utf-8"))
+    outcome = manifest["outcomes"][0]
+    other = {"text": "bare.orders.late == 0", "met": not outcome["met"], "left": 31.0}
+    outcome[field] = other[field]
+    (forged / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["verify", str(forged), "--only", "files"]) == 1
+    said = capsys.readouterr().out
+    assert "NOT VERIFIED; differences in its own expectations" in said.splitlines()[-2]
+    assert main(["verify", str(seeded.folder), "--only", "files"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-2].endswith("runs agree, nothing differs")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ SLOW_S = 2.5
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or head and body of an answer wait 40 ms for each other
 
     def do_POST(self) -> None:
         server: Any = self.server

@@ -16,6 +16,7 @@ from workbench import workbench_artifact
 from benchmarks.anvil import Anvil
 from cosim.cli import main
 from cosim.errors import EngineError, NodeError, ResultFolderError
+from cosim.evm import rpc
 from cosim.evm.abi import pack
 from cosim.evm.accounts import account
 from cosim.evm.engine import Message, create_engine
@@ -30,6 +31,7 @@ from cosim.verify.verification import verify
 
 pytestmark = pytest.mark.node
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 GAS = 2_000_000
 KEYED = [account(7, f"sender {i}") for i in range(3)]
 KEYS = {one.address: one.private_key for one in KEYED}
@@ -76,12 +78,14 @@ def run(scenario: Scenario, url: str, out: Path, **options: Any) -> Path:
     return run_scenario(on_node, out, out, node=settings, **options).folder
 
 
-def test_the_quickstart_is_the_same_on_a_node(
-    node: Anvil, quickstart_result: Path, tmp_path: Path
-) -> None:
-    quickstart = load_scenario(quickstart_result / "scenario.yaml")
+def test_the_quickstart_is_the_same_on_a_node(node: Anvil, tmp_path: Path) -> None:
+    file = SCENARIOS / "quickstart.yaml"
+    data = load_scenario(file).model_dump(mode="json")
+    data["time"] |= {"start": "2016-05-24T10:00:00", "intervals": 24}
+    quickstart = Scenario.model_validate(data)
+    here = run_scenario(quickstart, file, tmp_path / "revm").folder
     folder = run(quickstart, node.url, tmp_path / "result")
-    assert outcome(folder) == outcome(quickstart_result)
+    assert outcome(folder) == outcome(here)
     assert len(outcome(folder)["tables"]) >= 12
     assert not (folder / JOURNAL).exists()
 
@@ -145,8 +149,13 @@ def test_a_node_that_starts_again_gets_back_what_it_lost(
 
 
 def test_lost_answers_and_errors_leave_no_trace(
-    node: Anvil, scenario: Scenario, expected: dict[str, Any], tmp_path: Path
+    node: Anvil,
+    scenario: Scenario,
+    expected: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(rpc, "FIRST_PAUSE_S", 0.02)  # some 60 faults wait for it
     kinds = ["drop", "503", "busy", "drop before"]
     die = random.Random(20160524)
 

@@ -2,15 +2,17 @@
 
 Deposits, orders, clearings and readings of the replayed chain go through
 :class:`cosim.mechanisms.local_market.model.LocalMarketModel` in the order of the chain: what every
-account owes after each of them, and whether money suffices for an order, follows without asking
-the contract.
+account owes after each of them, whether money suffices for an order, and what each interval is
+settled with, follows without asking the contract: from no event of it, and none of its views.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+
+import pandas as pd
 
 from cosim.chain.roles import ROLES
 from cosim.errors import ContractRevert
@@ -21,7 +23,7 @@ from cosim.mechanisms.local_market.clearing_forms import BURNED
 from cosim.mechanisms.local_market.event_money import EventMoney
 from cosim.mechanisms.local_market.meter_checks import MemberMeters
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.replay.findings import Check
@@ -33,12 +35,28 @@ NOBODY = "0x" + "00" * 20
 OF_MONEY = ("balance too low", "credit limit reached", "supplier cannot lend")
 """Refusals that only the accounts decide."""
 
+KEY = ["interval", "prosumer"]
+SETTLED: Mapping[str, Callable[[Settlement], int | bool]] = {
+    "contracted_wh": lambda one: one.contracted_wh,
+    "metered_wh": lambda one: one.metered_wh,
+    "residual_wh": lambda one: one.metered_wh - one.contracted_wh,
+    "traded_ueur": lambda one: one.trade_ueur,
+    "supplier_ueur": lambda one: one.supplier_ueur,
+    "estimated": lambda one: one.estimated,
+}
+"""Columns of the table that the model alone decides."""
+CHARGED: Mapping[str, Callable[[Settlement], int]] = {
+    "local_charge_ueur": lambda one: one.local_charge_ueur,
+    "network_ueur": lambda one: one.network_ueur,
+    "taxes_ueur": lambda one: one.taxes_ueur,
+}
+
 KEPT_INTERVALS = 96
 """Settled intervals that the model keeps: nothing is sent for earlier ones."""
 
 
 def check_accounts(history: History) -> Check:
-    """Compare dues after every transaction, refusals for want of money, credit, and balances."""
+    """Compare dues after every transaction, refusals, settlements, credit and balances."""
     method = "calldata played again by the exact model, and money followed by events"
     check, played = Check("accounts", method), _Accounts(history)
     refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
@@ -50,13 +68,16 @@ def check_accounts(history: History) -> Check:
         if refused is not None and refused not in refusals:
             continue
         row = f"transaction {position}, {sent.call.method} of {sent.sender}"
-        check.equal("transactions", row, "refused with", refused, played.play(position, sent))
+        check.equal("transactions", row, "refused with", refused, played.play(sent))
         said = {
             played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
             for event in history.logged(position)
             if event.name == "DuesChanged"
         }
         check.equal("events", row, "dues_ueur", said, played.changed)
+    table = history.results.table("settlement")
+    own = pd.DataFrame(list(played.settled()), columns=[*KEY, *SETTLED, *_charges(table)])
+    check.keyed("settlement", KEY, table, own, list(own.columns.drop(KEY)))
     _check_credit(history, check)
     _check_money(history, check, played)
     return check
@@ -88,6 +109,11 @@ def _check_money(history: History, check: Check, played: _Accounts) -> None:
         check.equal("events", row, "free balance [µEUR]", on_chain, free_ueur)
         in_model = played.model.balance_of(BURNED if account == NOBODY else played.name_of(account))
         check.equal("events", row, "free balance of the model [µEUR]", in_model, free_ueur)
+
+
+def _charges(table: pd.DataFrame) -> list[str]:
+    """Return the columns of charges: only a retail price with parts has them."""
+    return [name for name in CHARGED if name in table]
 
 
 def _check_credit(history: History, check: Check) -> None:
@@ -136,12 +162,19 @@ class _Accounts:
         self.model = LocalMarketModel(roles["supplier"].hex, terms)
         self.meters = MemberMeters(history.scenario.clock())
         self.changed: dict[str, int] = {}
+        self._settlements: dict[tuple[int, str], Settlement] = {}
         self._latest = -1
 
-    def play(self, position: int, sent: Sent) -> str | None:
+    def settled(self) -> Iterator[dict[str, Any]]:
+        """Yield what the model settled, as rows of the table ``settlement``."""
+        for key, one in self._settlements.items():
+            columns = {name: of(one) for name, of in {**SETTLED, **CHARGED}.items()}
+            yield dict(zip(KEY, key, strict=True)) | columns
+
+    def play(self, sent: Sent) -> str | None:
         """Play a transaction; return the text of its refusal, None if there is none."""
         played = _PLAYED.get(sent.call.method)
-        account = self._account(position, sent)
+        account = self._account(sent)
         self.model.now_s = int(sent.included.included_at_s)
         before, self.changed = self.model.dues.get(account, 0), {}
         if played is None:
@@ -153,9 +186,11 @@ class _Accounts:
         if sent.call.contract == SETTLEMENT and self.model.form is ClearingForm.BILATERAL:
             self._match(sent)
         try:
-            played(self, account, sent, sent.call.arguments)
+            outcome = played(self, account, sent, sent.call.arguments)
         except ContractRevert as error:
             return error.text
+        if isinstance(outcome, Settlement):
+            self._settlements[sent.argument("interval"), account] = outcome
         if (dues := self.model.dues.get(account, 0)) != before:
             self.changed = {account: dues}
         return None
@@ -170,20 +205,21 @@ class _Accounts:
         if isinstance(interval, int) and self.model.clearing(interval) is None:
             self.model.match(interval)
 
-    def _account(self, position: int, sent: Sent) -> str:
+    def _account(self, sent: Sent) -> str:
         """Return whose accounts a transaction changes."""
-        if sent.call.method in ("settleSilent", "claimFill"):
-            said: Mapping[str, Any] = sent.call.arguments
-            return self.name_of("0x" + said["account"].hex())
         if sent.call.method == "report":
-            for event in self._history.logged(position):
-                if event.name == "MeterReported":
-                    return self.name_of(event.arguments["account"])
+            return self._history.participants.metered_by.get(sent.sender, sent.sender)
+        if sent.call.method in ("settleSilent", "claimFill"):
+            return self._named(sent.call.arguments)
         if sent.call.method == "releaseBond":
             committed = self.model.committed_clearing(sent.argument("interval"))
             if committed is not None:
                 return committed.committer
         return self.name_of(sent.sender)
+
+    def _named(self, said: Mapping[str, Any]) -> str:
+        """Return whom a transaction names."""
+        return self.name_of("0x" + said["account"].hex())
 
     def order(self, account: str, said: Mapping[str, Any]) -> Order:
         """Order in a transaction."""
@@ -205,16 +241,15 @@ class _Accounts:
             said["interval"], account, said["root"], *prices, said["volume_wh"]
         )
 
-    def claim(self, said: Mapping[str, Any]) -> None:
+    def claim(self, account: str, said: Mapping[str, Any]) -> Settlement | None:
         """Claim a fill."""
-        name = self.name_of("0x" + said["account"].hex())
-        self.model.claim_fill(said["interval"], name, said["filled_wh"], said["proof"])
+        return self.model.claim_fill(said["interval"], account, said["filled_wh"], said["proof"])
 
-    def settle_silent(self, account: str, said: Mapping[str, Any]) -> None:
+    def settle_silent(self, account: str, said: Mapping[str, Any]) -> Settlement:
         """Settle by estimate, where the meter has been the account's own."""
         interval = said["interval"]
         is_metered = self.meters.is_metered(interval, "0x" + said["account"].hex())
-        self.model.settle_silent(interval, account, is_metered)
+        return self.model.settle_silent(interval, account, is_metered)
 
     def pass_on(self) -> None:
         """Pass charges on."""
@@ -222,9 +257,8 @@ class _Accounts:
 
     def grant(self, said: Mapping[str, Any]) -> None:
         """Agree to a credit line."""
-        name = self.name_of("0x" + said["account"].hex())
         from_s = _holds_from_s(self._history, self.model.now_s)
-        self.model.grant_credit(name, said["limit_ueur"], from_s)
+        self.model.grant_credit(self._named(said), said["limit_ueur"], from_s)
 
 
 _Play = Callable[[_Accounts, str, Sent, Mapping[str, Any]], object]
@@ -244,7 +278,7 @@ _PLAYED: Mapping[str, _Play] = {
     "commitClearing": lambda a, who, _, said: a.commit(who, said),
     "challengeClearing": lambda a, who, _, said: a.model.challenge_clearing(said["interval"], who),
     "releaseBond": lambda a, _, __, said: a.model.release_bond(said["interval"]),
-    "claimFill": lambda a, _, __, said: a.claim(said),
+    "claimFill": lambda a, who, _, said: a.claim(who, said),
     "report": lambda a, who, _, said: a.model.report(said["interval"], who, said["net_wh"]),
     "settleSilent": lambda a, who, _, said: a.settle_silent(who, said),
     "passOnCharges": lambda a, *_: a.pass_on(),

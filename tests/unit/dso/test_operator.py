@@ -1,123 +1,17 @@
-"""The DSO's rounds: what it requests, awards, curtails, and when it lets schedules be.
-
-A market stand-in of a few lines plays the other side: it offers what it is told to and carries out
-what the DSO decides, as far as a contract would.
-"""
+"""The DSO's rounds: what it requests, awards, curtails, and when it lets schedules be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from published_injections import published_injections
-from pydantic import ValidationError
+from market_side import MarketSide, loading, operator_of, stages
 
-from cosim.dso.instruments.base import Action, Instrument
 from cosim.dso.instruments.curtailment import LAST_RESORT_TRIES
-from cosim.dso.operator import GridOperator
 from cosim.dso.procurement import DsoNetwork
-from cosim.grid.fixed_point import FixedPointEngine
-from cosim.grid.limits import Limits
-from cosim.mechanisms.flexibility_market.settings import DsoSettings
-from cosim.messages import Extras, OffersMessage, ScheduleMessage
-from cosim.messages.extras import CoveredRequests, extra
-from cosim.settings import Model
-from cosim.units import energy_wh_from_mw
-
-STEP_S = 900
-
-
-@pytest.fixture(scope="module")
-def village(rural1):
-    """Engine of the feeder whose transformer PV overloads, and a noon at which it does. [Wh]"""
-    year = published_injections(rural1)
-    k = year.step("2016-05-24T12:00")
-    return (
-        FixedPointEngine(rural1.net),
-        energy_wh_from_mw(year.p_inject_mw[k], STEP_S),
-        year.q_inject_mvar[k],
-    )
-
-
-def operator_of(engine, network=DsoNetwork, **settings):
-    instruments = DsoSettings(**settings).made_instruments()
-    names = tuple(f"home {i}" for i in range(engine.model.n_points))
-    return GridOperator(network(engine, Limits(), 10.0, 0.003), STEP_S, instruments, names)
-
-
-class MarketSide:
-    """Offers a share of every injection; awards change schedules as the contract allows."""
-
-    def __init__(self, village, share=0.6, price=None, *, carries_out=True, up_too=False):
-        _, self.nominated_wh, self.q_mvar = village
-        n = self.nominated_wh.size
-        self.share, self.carries_out, self.up_too = share, carries_out, up_too
-        self.price = np.full(n, 100_000) if price is None else np.asarray(price)
-        self.activated_wh = np.zeros(n, dtype=np.int64)
-        self.curtailed_wh = np.zeros(n, dtype=np.int64)
-        self.round = 0
-        self.offers = None
-        self.requests = []
-        self.awards = []
-
-    def schedule(self):
-        injected = np.maximum(self.nominated_wh, 0)
-        return ScheduleMessage(
-            interval=0,
-            round=self.round,
-            nominated_wh=self.nominated_wh,
-            activated_wh=self.activated_wh,
-            curtailed_wh=self.curtailed_wh,
-            forecast_q_mvar=self.q_mvar,
-            curtailable_down_wh=injected,
-            curtailable_up_wh=np.maximum(-self.nominated_wh, 0),
-            offers=self.offers,
-        )
-
-    def carry_out(self, decision):
-        self.round += 1
-        self.curtailed_wh = decision.curtailed_wh
-        if decision.awarded_wh.size:
-            requested_wh = dict(zip((-1, 1), self.requests[-1], strict=True))
-            self.awards.append(decision.awarded_wh)
-            for sign in (-1, 1):
-                own = self.offers.direction == sign
-                assert decision.awarded_wh[own].sum() <= requested_wh[sign]
-                if self.carries_out:
-                    prosumer = self.offers.prosumer[own]
-                    np.add.at(self.activated_wh, prosumer, sign * decision.awarded_wh[own])
-        self.offers = None
-        if decision.request_down_wh or decision.request_up_wh:
-            self.requests.append((decision.request_down_wh, decision.request_up_wh))
-            left = (self.share * np.maximum(self.nominated_wh, 0)).astype(np.int64)
-            left += self.activated_wh
-            prosumer = np.flatnonzero((left > 0) & (self.curtailed_wh == 0))
-            if prosumer.size:
-                both = 2 if self.up_too else 1
-                self.offers = OffersMessage(
-                    request=np.zeros(both * prosumer.size, dtype=np.int64),
-                    prosumer=np.tile(prosumer, both),
-                    direction=np.repeat([-1, 1][:both], prosumer.size),
-                    energy_wh=np.tile(left[prosumer], both),
-                    price_ueur_per_kwh=np.tile(self.price[prosumer], both),
-                )
-
-    def play(self, operator):
-        for _ in range(30):
-            decision = operator.decide(self.schedule())
-            if decision.accepted:
-                return decision
-            self.carry_out(decision)
-        raise AssertionError("the DSO never accepts")
-
-
-def stages(operator):
-    return [(check.stage, check.round) for check in operator.checks]
-
-
-def loading(operator):
-    return [float(check.assessment.state.trafo_loading_percent.max()) for check in operator.checks]
+from cosim.messages import Extras
+from cosim.messages.extras import CoveredRequests
 
 
 def test_sufficient_offers_relieve_in_one_round_without_curtailment(village):
@@ -326,87 +220,6 @@ def test_a_dso_that_may_not_cut_relieves_all_the_same_with_enough_offers(village
     assert loading(operator)[-1] <= 90.0
 
 
-# --- instruments ---
-
-
-@extra("unit test: agreed limit")
-@dataclass(frozen=True)
-class AgreedLimit:
-    limit_wh: int
-
-
-class LimitOptions(Model):
-    limit_wh: int
-
-
-class ExportLimit(Instrument[LimitOptions]):
-    """Cuts injection above a fixed limit, whether the grid needs it or not."""
-
-    settings_type = LimitOptions
-
-    def announce(self, interval, network):
-        return Extras(AgreedLimit(self.settings.limit_wh + interval))
-
-    def act(self, round, assessment):
-        excess_wh = np.maximum(round.net_wh - self.settings.limit_wh, 0)
-        return Action(curtailed_wh=excess_wh) if excess_wh.any() else None
-
-
-def test_the_first_instrument_that_acts_decides_the_round(village):
-    settled = DsoSettings().made_instruments()
-    limit_wh = int(village[1].max()) - 200
-    operator = operator_of(village[0])
-    operator.instruments = (ExportLimit(LimitOptions(limit_wh=limit_wh)), *settled)
-    market = MarketSide(village, share=0.8)
-    first = operator.decide(market.schedule())
-    excess_wh = np.maximum(village[1] - limit_wh, 0)
-    assert excess_wh.sum() == 200
-    np.testing.assert_array_equal(first.curtailed_wh, excess_wh)
-    assert (first.request_down_wh, first.accepted) == (0, False)
-    market.carry_out(first)
-    second = operator.decide(market.schedule())
-    # the transformer is still overloaded: the market behind it is asked, the cut stays in force
-    assert second.request_down_wh > 0
-    np.testing.assert_array_equal(second.curtailed_wh, excess_wh)
-    market.carry_out(second)
-    final = market.play(operator)
-    np.testing.assert_array_equal(final.curtailed_wh, excess_wh)
-    assert market.activated_wh.sum() < 0
-    assert loading(operator)[-1] <= 90.0
-    assert stages(operator) == [("scheduled", 0), ("relieved", 1), ("relieved", 2)]
-
-
-def test_an_instrument_acts_without_any_violation(village):
-    operator = operator_of(village[0], procure=False)
-    operator.instruments = (ExportLimit(LimitOptions(limit_wh=10)),)
-    calm = MarketSide(village)
-    calm.nominated_wh = np.full_like(village[1], 40)
-    final = calm.play(operator)
-    assert final.curtailed_wh.tolist() == [30] * village[1].size
-
-
-def test_the_accepting_decision_carries_what_is_announced_of_the_next_interval(village):
-    operator = operator_of(village[0])
-    operator.instruments = (ExportLimit(LimitOptions(limit_wh=10**9)),)
-    assert operator.announce(0).of(AgreedLimit) == AgreedLimit(10**9)
-    final = MarketSide(village).play(operator)
-    assert final.extras.of(AgreedLimit) == AgreedLimit(10**9 + 1)
-    assert MarketSide(village).play(operator_of(village[0])).extras.of(AgreedLimit) is None
-
-
-def test_a_market_with_nothing_behind_it_cuts_nothing_though_curtailment_stands_before(village):
-    scarce = MarketSide(village, share=0.05)
-    operator = operator_of(village[0], instruments=["curtailment", "flexibility_market"])
-    final = scarce.play(operator)
-    # the last resort was asked first and relieved all
-    assert scarce.requests == []
-    assert final.curtailed_wh.sum() > 0
-    alone = MarketSide(village, share=0.05)
-    final = alone.play(operator_of(village[0], instruments=["flexibility_market"]))
-    assert not final.curtailed_wh.any()
-    assert alone.activated_wh.sum() < 0
-
-
 def test_checks_name_who_drives_a_violation(village):
     operator = operator_of(village[0], procure=False)
     MarketSide(village).play(operator)
@@ -424,42 +237,3 @@ def test_without_convergence_everything_is_violated_and_nobody_known_to_drive_it
     (stage,) = operator.checks_message().stages
     assert stage.violated.all()
     assert list(stage.drivers) == [[]] * stage.violated.size
-
-
-@pytest.mark.parametrize(
-    ("settings", "kinds"),
-    [
-        ({}, ["FlexibilityMarketInstrument", "CurtailmentInstrument"]),
-        ({"procure": False}, []),
-        ({"curtail": False}, ["FlexibilityMarketInstrument"]),
-        ({"instruments": []}, []),
-        ({"instruments": ["curtailment"]}, ["CurtailmentInstrument"]),
-        ({"instruments": [{"kind": "curtailment"}], "curtail": False}, []),
-    ],
-)
-def test_instruments_of_a_scenario(settings, kinds):
-    made = DsoSettings(**settings).made_instruments()
-    assert [type(one).__name__ for one in made] == kinds
-
-
-def test_fields_of_the_section_reach_the_instrument_that_has_them():
-    settings = DsoSettings(request_margin=0.25, max_rounds=2)
-    market, _ = settings.made_instruments()
-    assert (market.settings.request_margin, market.settings.max_rounds) == (0.25, 2)
-
-
-@pytest.mark.parametrize(
-    ("instruments", "says"),
-    [
-        (["curtailement"], "no instrument 'curtailement'; there are curtailment, flexibility_m"),
-        ([{"max_rounds": 2}], "no instrument None; there are"),
-        (
-            [{"kind": "curtailment", "limit": 2}],
-            "curtailment.limit: Extra inputs are not permitted",
-        ),
-        ([{"kind": "flexibility_market", "max_rounds": 2}], "give dso.max_rounds, which flexibil"),
-    ],
-)
-def test_an_instrument_that_cannot_be_is_refused_by_name(instruments, says):
-    with pytest.raises(ValidationError, match=says):
-        DsoSettings(instruments=instruments)

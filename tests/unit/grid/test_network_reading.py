@@ -307,3 +307,27 @@ def test_the_reader_of_results_refuses_it_too(tmp_path, marker, feeder):
     with pytest.raises(GridDataError, match=f"{MODULE}.Marker"):
         _ = Results(tmp_path).network
     assert not marker.exists()
+
+
+def test_one_file_is_built_once_and_each_reader_has_a_network_of_its_own(
+    tmp_path, feeder, monkeypatch
+):
+    built = []
+    build = pp.from_json_string
+    monkeypatch.setattr(pp, "from_json_string", lambda *a, **k: built.append(1) or build(*a, **k))
+    file, other = tmp_path / "network.json", tmp_path / "other.json"
+    for path in (file, other):
+        pp.to_json(feeder, str(path))
+    first = read_network(file)
+    first.bus.loc[0, "vn_kv"] = 110.0
+    first.line.drop(index=0, inplace=True)
+    first.user_pf_options["tolerance_mva"] = 1.0
+    for path in (file, other):
+        again = read_network(path)
+        assert again.bus.vn_kv.tolist() == [0.4, 0.4]
+        assert len(again.line) == 1
+        assert again.user_pf_options == {}
+    assert len(built) == 1
+    feeder.bus.loc[0, "vn_kv"] = 20.0
+    pp.to_json(feeder, str(file))
+    assert read_network(file).bus.vn_kv.tolist() == [20.0, 0.4]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cosim.grid.unmetered import unmetered_points
+from cosim.grid.unmetered import drawn_metering
 from cosim.report.dso_model import model_definitions, model_text, unmetered_names
 from cosim.report.report import render
 from cosim.report.summary import print_setting
@@ -64,9 +64,10 @@ def test_report_and_terminal_say_what_is_believed_and_who_is_not_metered(
 ) -> None:
     attack = {"kind": "silent_meter", "meters": NAMES[:1]}
     results = modelled(another_result, {"unmetered_share": 0.5}, attack)
-    unseen = unmetered_points(2, 0.5, 7).tolist()
-    assert sum(unseen) == 1
-    name = NAMES[unseen.index(True)]
+    metering = drawn_metering(NAMES, 0.5, 7)
+    assert metering is not None
+    (unseen,) = metering.unmetered.nonzero()[0].tolist()
+    name = NAMES[unseen]
     assert unmetered_names(results) == [name]
     ((term, definition),) = model_definitions(results)
     assert definition.endswith(f"the mean of the other connection points: {name}.")

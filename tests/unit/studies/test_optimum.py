@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandapower
+import pandas as pd
 import pytest
 
 from cosim.devices.battery import BatterySettings
@@ -15,13 +18,16 @@ from cosim.devices.deferral import DeferralSettings
 from cosim.errors import UserError
 from cosim.grid.fixed_point import FixedPointEngine
 from cosim.grid.limits import Limits
+from cosim.grid.reading import read_network
+from cosim.grid.tap_control import add_controllers
 from cosim.prosumers.elements import Element
 from cosim.prosumers.population import build_population
+from cosim.resources import folder
 from cosim.scenario import Scenario
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.studies.declaration import AS_GIVEN, StudyRun
 from cosim.studies.optimum import Optimum, central_optimum, optimise
-from cosim.studies.optimum_plant import Plant, injections
+from cosim.studies.optimum_plant import TOLERANCE_PERCENT, Plant, injections
 from cosim.studies.optimum_programme import Programme
 from cosim.studies.yardstick import Measured, measure
 
@@ -51,11 +57,13 @@ def solved(
     capacity_kwh: float = 5.0,
     efficiency: float = 1.0,
     voll: float = 10.0,
+    soc_end: float | None = None,
 ) -> tuple[Optimum, Programme]:
     settings = ProsumerSettings(
         battery=BatterySettings(
             share_of_pv_owners=1.0, capacity_kwh=capacity_kwh, p_max_kw=10.0, soc_initial=0.0,
             soc_min=0.0, charge_efficiency=efficiency, discharge_efficiency=efficiency,
+            soc_end=soc_end,
         ),
         deferral=DeferralSettings(share_of_power=0.5, energy_max_kwh=4.0),
     )  # fmt: skip
@@ -115,6 +123,42 @@ def test_energy_is_kept_for_a_dearer_hour() -> None:
     found, _ = solved(100.0, [0.05, 0.20], SUN_THEN_LOAD, PV_AND_LOAD)
     assert found.cost_eur == pytest.approx(-5 * 0.05 - 1 * 0.20 + 10 * 0.03, abs=1e-3)
     assert found.p_inject_mw[:, 0] == pytest.approx([0.005, 0.001], abs=1e-5)
+
+
+def test_a_wanted_end_is_kept_and_closed_like_a_run() -> None:
+    # 3 of 5 kWh stay: sold at the mean price less their wear, as any that is left over
+    found, _ = solved(100.0, [0.05, 0.20], SUN_THEN_LOAD, PV_AND_LOAD, soc_end=0.6)
+    assert found.stocks_kwh[0][-1] == pytest.approx([3.0], abs=1e-6)
+    assert found.missed_kwh == pytest.approx(0.0, abs=1e-6)
+    expected = -5 * 0.05 + 2 * 0.20 + (5 + 2) * 0.03 - 3 * (0.125 - 0.03)
+    assert found.cost_eur == pytest.approx(expected, abs=1e-3)
+    assert found.gap_eur < 1e-3
+
+
+@pytest.mark.parametrize(("share", "missed_kwh"), [(0.02, 0.0), (1.0, 50 - 2 * 10 * 0.8)])
+def test_an_end_beyond_the_rating_is_missed_by_what_it_lacks(
+    share: float, missed_kwh: float
+) -> None:
+    """Two hours at 10 kW and an efficiency of 0.8; costs count no weight for what is missed."""
+    found, _ = solved(
+        100.0, 0.10, SUN_THEN_LOAD, PV_AND_LOAD, capacity_kwh=50.0, efficiency=0.8, soc_end=share
+    )
+    stored_kwh = 50 * share - missed_kwh
+    assert found.missed_kwh == pytest.approx(missed_kwh, abs=1e-6)
+    assert found.stocks_kwh[0][-1] == pytest.approx([stored_kwh], abs=1e-6)
+    charged_kwh = stored_kwh / 0.8
+    expected = (4 - 10 + charged_kwh) * 0.10 + charged_kwh * 0.03 - stored_kwh * 0.8 * 0.07
+    assert found.cost_eur == pytest.approx(expected, abs=1e-3)
+
+
+def test_no_consumption_is_cut_for_a_wanted_end() -> None:
+    """The line carries the load and nothing more."""
+    elements = (*PV_AND_LOAD[:1], Element("home", "pv", "dark", 0.010, 0.0))
+    profiles = {"load_p": [1.0, 1.0], "load_q": [0.0, 0.0], "dark_p": [0.0, 0.0]}
+    found, _ = solved(4.0, 0.10, profiles, elements, soc_end=0.6)
+    assert found.p_inject_mw[:, 0] == pytest.approx([-0.004, -0.004], abs=2e-6)
+    assert found.missed_kwh == pytest.approx(3.0, abs=2e-3)
+    assert found.within_limits
 
 
 def test_negative_prices_are_refused() -> None:
@@ -194,6 +238,43 @@ def test_a_run_is_measured_in_words_and_numbers() -> None:
     assert welfare.difference == pytest.approx(4.0 - one.welfare_eur)
     assert imported.difference == pytest.approx(-60.0 - one.imported_kwh)
     assert measure([run], {}) == ()
+
+
+def test_taps_follow_their_controllers_in_the_optimum(tmp_path: Path) -> None:
+    """pandapower's own controllers, interval by interval, give its taps, import and limits.
+
+    The voltage above falls, so that the controller moves; the first position is the file's.
+    """
+    grid = tmp_path / "controlled"
+    shutil.copytree(folder("grids") / "1-LV-rural1--1-sw", grid)
+    net = read_network(grid / "network.json")
+    net.trafo[["tap_min", "tap_max", "tap_step_percent"]] = [-8, 8, 1.0]
+    net["tap_control"] = pd.DataFrame(
+        {"trafo": net.trafo.index, "side": "lv", "vm_lower_pu": 0.995, "vm_upper_pu": 1.015}
+    )
+    pandapower.to_json(net, str(grid / "network.json"))
+    times = pd.date_range("2016-05-24T11:00", periods=3, freq="15min")
+    vm_pu = [1.0, 0.97, 0.94]
+    pd.DataFrame({"time": times, "vm_pu": vm_pu}).to_csv(tmp_path / "above.csv", index=False)
+    fields: dict[str, Any] = scenario().model_dump(mode="json", exclude_unset=True)
+    fields["time"]["intervals"] = 3
+    fields["grid"] |= {"network": "controlled", "slack_voltage": {"file": "above.csv"}}
+    found = central_optimum(Scenario.of(fields, tmp_path / "scenario.yaml"))
+    assert found.within_limits
+    assert found.gap_eur < 0.01
+    assert len(set(found.tap_pos[:, 0].tolist())) > 1
+    import_mw, controlled = 0.0, copy.deepcopy(net)
+    add_controllers(controlled)
+    for t, vm in enumerate(vm_pu):
+        controlled.ext_grid["vm_pu"] = vm
+        controlled.sgen["p_mw"], controlled.sgen["q_mvar"] = (
+            found.p_inject_mw[t], found.q_inject_mvar[t]
+        )  # fmt: skip
+        pandapower.runpp(controlled, run_control=True, numba=False, tolerance_mva=1e-9)
+        assert controlled.trafo.tap_pos.iloc[0] == found.tap_pos[t, 0]
+        assert controlled.res_trafo.loading_percent.max() <= 100.0 + TOLERANCE_PERCENT
+        import_mw += float(controlled.res_ext_grid.p_mw.iloc[0])
+    assert import_mw * 250.0 == pytest.approx(found.import_kwh, abs=1e-4)
 
 
 def test_the_slack_voltage_is_that_of_each_interval(tmp_path: Path) -> None:

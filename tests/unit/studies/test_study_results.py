@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -175,3 +176,33 @@ def test_figures_of_an_expectation_state_no_false_inequality(met: bool, figures:
     }  # fmt: skip
     (row,) = expectation_rows([outcome])
     assert row.figures == figures
+
+
+@pytest.mark.parametrize("kind", ["bars", "dots"])
+def test_no_limit_goes_through_a_number(kind: Any) -> None:
+    """A label that it would cross stands above it; all lie over its line, later in the image."""
+    values = (89.7, 60.0, 99.9, 130.0, -3.0)
+    bars = tuple(Series(f"s{k}", ((float(k), v),), "#000000") for k, v in enumerate(values))
+    panel = Panel("Lines", bars, limit=100.0)
+    assert panel.heading == "Lines, dashed: limit 100"
+    figure = PanelFigure("k", "t", "c", (panel,), kind, "", "%", 1)
+    drawn = plotly_panel(figure, panel)
+    labels = {one.text: one for one in drawn.layout.annotations}
+    assert set(labels) == {"89.7", "60.0", "99.9", "130.0", "−3.0"}
+    low, high = drawn.layout.yaxis.range
+    margin = drawn.layout.margin
+    per_px = (high - low) / (drawn.layout.height - margin.t - margin.b)
+    for one in labels.values():
+        if one.yanchor == "bottom":
+            bottom = one.y + one.yshift * per_px
+            assert not bottom - 1 * per_px < 100.0 < bottom + 14 * per_px
+            assert bottom - one.y <= 25 * per_px
+    assert labels["−3.0"].yanchor == ("top" if kind == "bars" else "bottom")
+    assert not any(trace.text for trace in drawn.data)
+    root = ET.fromstring(panels_svg(figure))
+    (dashed,) = [each for each in root.iter(f"{SVG}line") if each.get("stroke-dasharray")]
+    places = {each.text: float(each.get("y") or 0) for each in root.iter(f"{SVG}text")}
+    for text in ("89.7", "99.9", "60.0", "130.0"):
+        assert not places[text] - 10 < float(dashed.get("y1") or 0) < places[text] + 1
+    document = panels_svg(figure)
+    assert document.index("stroke-dasharray") < document.index(">89.7<")

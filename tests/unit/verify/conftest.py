@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cosim.runs.again import play_again
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
 
@@ -51,3 +52,24 @@ def copied(whole_result: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "copy"
     shutil.copytree(whole_result, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def honest(made_once: Callable[..., Path], short_scenario: Callable[..., Scenario]) -> Path:
+    """Four intervals with trades and flexibility, at noon, when the transformer is overloaded."""
+    scenario = short_scenario(4, ledger={"tip_gwei": 0.02})
+    return made_once(
+        "honest", lambda folder: run_scenario(scenario, folder.with_suffix(".yaml"), folder)
+    )
+
+
+@pytest.fixture(scope="session")
+def played(made_once: Callable[..., Path], honest: Path) -> Path:
+    """The same, as this version plays it from the folder."""
+    return made_once("played", lambda out: play_again(honest, out))
+
+
+@pytest.fixture
+def forged(honest: Path, tmp_path: Path) -> Path:
+    """A copy to forge."""
+    return shutil.copytree(honest, tmp_path / "forged")

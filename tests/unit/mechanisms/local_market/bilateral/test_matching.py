@@ -34,6 +34,7 @@ def test_assignment_game_of_shapley_and_shubik() -> None:
     # The Assignment Game I (1971), section 2: three sellers who ask 18, 15 and 19, and what their
     # goods are worth to three buyers; the best assignment gains 16. A bid is the worth of the
     # favourite, and what another is worth less is the penalty of the edge.
+    # The inputs are not verified against a copy of the paper (docs/bilateral.md).
     asks = {"s1": 18, "s2": 15, "s3": 19}
     worth = {"b1": (23, 22, 21), "b2": (26, 24, 22), "b3": (20, 21, 17)}
     book = [Order(name, True, 1, price) for name, price in asks.items()]
@@ -51,6 +52,7 @@ def test_assignment_game_of_shapley_and_shubik() -> None:
 def test_horse_market_of_boehm_bawerk() -> None:
     # Positive Theorie des Kapitals (1889): five horses change hands, between 21 and 21.5 florins;
     # prices in tenths. Pairs of their own share the same surplus of 57 florins at other prices.
+    # The inputs are not verified against a copy of it (docs/bilateral.md).
     bids = (300, 280, 260, 240, 220, 210, 200, 180, 170, 150)
     asks = (100, 110, 150, 170, 200, 215, 250, 260)
     book = [Order(f"b{k}", False, 1, price) for k, price in enumerate(bids)]

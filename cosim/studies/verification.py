@@ -1,0 +1,182 @@
+"""Checks of a whole study: its own files and what they say of its runs, then every run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from cosim.errors import UserError
+from cosim.evm.engine import choose_engine
+from cosim.plugins.evm_engine import AUTO, builds_blocks
+from cosim.replay.findings import Check
+from cosim.report.report import REPORT
+from cosim.results.manifest import read_manifest
+from cosim.studies.differences import COMPARISON_CSV, COMPARISON_TABLE, write_comparison
+from cosim.studies.expectations import check_expectation, parse_expectation
+from cosim.studies.folder import STUDY_FILE
+from cosim.studies.points import by_seed, mean_indicators, points_of
+from cosim.studies.report import compared_runs, render_study
+from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
+from cosim.verify.inputs import compare_texts
+from cosim.verify.rerun import compare_tables
+from cosim.verify.signature import check_signature
+from cosim.verify.study import check_study, study_runs
+from cosim.verify.verification import PARTS, Verification, verify
+
+
+def verify_folder(
+    folder: str | Path,
+    engine: str = AUTO,
+    url: str | None = None,
+    *,
+    every: int = 1,
+    jobs: int = 1,
+    parts: Sequence[str] = PARTS,
+    trust: bool = False,
+    anchor_url: str | None = None,
+) -> Iterator[Verification]:
+    """Check the result of a run, or of a study: its own files first, then each of its runs.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A result folder, or a study's.
+    engine, url, every, jobs, parts, trust, anchor_url
+        See :func:`cosim.verify.verification.verify`.
+
+    Yields
+    ------
+    Verification
+        Of each folder, when it is done.
+
+    Raises
+    ------
+    UserError
+        If the folder is none of them, the engine cannot be used, or it is a node and the folder a
+        study's.
+    """
+    runs = study_runs(folder)
+    if runs is not None:
+        if builds_blocks(engine):
+            raise UserError(
+                "is a study, and a node can replay one run only",
+                file=folder,
+                remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
+            )
+        yield verify_study(folder, choose_engine(engine), anchor_url)
+    # the signature of a study holds the manifests of its runs
+    anchor = anchor_url if runs is None else None
+    for run in runs if runs is not None else [folder]:
+        yield verify(
+            run,
+            engine,
+            url,
+            every=every,
+            jobs=jobs,
+            parts=parts,
+            trust=trust,
+            anchor_url=anchor,
+        )
+
+
+def verify_study(folder: str | Path, engine: str, anchor_url: str | None = None) -> Verification:
+    """Check a study's own files: what they say follows from the manifests of its runs."""
+    done = Verification(Path(folder), engine)
+    done.run("study", check_study, folder)
+    done.run("comparison", check_comparison, folder)
+    done.run("expectations", check_expectations, folder)
+    done.run("report", check_study_report, folder)
+    done.run("signature", check_signature, folder, anchor_url)
+    return done
+
+
+def check_comparison(folder: str | Path) -> Check:
+    """Write the tables of runs and of differences again, from the runs."""
+    check = Check("comparison", "tables of runs and differences, written again")
+    root = Path(folder)
+    manifest, runs = read_runs(root)
+    compared = compared_runs(root, manifest, runs)
+    with tempfile.TemporaryDirectory(prefix="cosim-study-") as place:
+        again = Path(place)
+        write_study_table(again, runs)
+        pairs = [(STUDY_TABLE, STUDY_CSV)]
+        if compared:
+            write_comparison(again, compared)
+            pairs.append((COMPARISON_TABLE, COMPARISON_CSV))
+        elif (root / COMPARISON_TABLE).exists():
+            check.differ(COMPARISON_TABLE, "", "", "a file", "nothing that is compared")
+        for table, text in pairs:
+            if not (root / table).is_file():
+                check.differ(table, "", "", "no such file", "a table")
+                continue
+            recorded, own = pq.read_table(root / table), pq.read_table(again / table)
+            compare_tables(check, table, recorded, own)
+            said, true = pd.read_csv(root / text), pd.read_csv(again / text)
+            check.equal(text, "", "columns", list(said.columns), list(true.columns))
+            if len(said) == len(true):
+                rows = pd.Index([f"row {i}" for i in range(len(true))], dtype=object)
+                check.columns(text, rows, said, true, list(true.columns))
+            else:
+                check.differ(text, "", "number of rows", len(said), len(true))
+    return check
+
+
+def check_expectations(folder: str | Path) -> Check:
+    """Compare what was expected with ``study.yaml``, and its outcomes with the runs."""
+    check = Check("expectations", "what study.yaml expects, by the runs' manifests")
+    root = Path(folder)
+    manifest, runs = read_runs(root)
+    text = (root / STUDY_FILE).read_text(encoding="utf-8")
+    declared = (yaml.safe_load(text) or {}).get("study") or {}
+    found: dict[str, Any] = {run.name: run.indicators for run in runs}
+    seeds: Sequence[Any] = ()
+    if manifest["seeds"] > 1:
+        found |= mean_indicators(points_of(runs), manifest["seeds"])
+        seeds = by_seed(runs)
+    expected = list(declared.get("expect") or ())
+    said = manifest["outcomes"]
+    check.equal("manifest.json", "outcomes", "text", [one["text"] for one in said], expected)
+    names = {*found, *(one["name"] for one in manifest["impossible"])}
+    for outcome in said:
+        parsed = parse_expectation(outcome["text"], sorted(names))
+        own = asdict(check_expectation(parsed, found, seeds))
+        for field, value in own.items():
+            check.equal("manifest.json", outcome["text"], field, outcome.get(field), value)
+    return check
+
+
+def check_study_report(folder: str | Path) -> Check:
+    """Render the study's report again, and compare its text."""
+    check = Check("report", "report.html of the study rendered again")
+    path = Path(folder) / REPORT
+    check.compared += 1
+    if path.is_file():
+        compare_texts(check, path.read_bytes().decode("utf-8", "replace"), render_study(folder))
+    else:
+        check.differ(REPORT, "", "", "no such file", "a report")
+    return check
+
+
+def study_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
+    """Return the closing line on a study whose folders were checked; the first is its own."""
+    runs = done[1:]
+    failed = [one.folder.name for one in runs if one.failed]
+    skipped = [one.folder.name for one in runs if one.left_out and not one.failed]
+    parts = []
+    if done[0].failed:
+        parts.append(f"differences in its own {', '.join(done[0].failed)}")
+    if failed:
+        parts.append(f"differences in {len(failed)} of {len(runs)} runs: {', '.join(failed)}")
+    if skipped:
+        parts.append(f"{len(skipped)} of {len(runs)} runs not played again: {', '.join(skipped)}")
+    name = read_manifest(folder)["name"]
+    if parts:
+        return f"study {name}: NOT VERIFIED; {'; '.join(parts)}"
+    return f"study {name}: its own files and all {len(runs)} runs agree, nothing differs"
