@@ -1,7 +1,7 @@
 # make demo   sets everything up, runs the quickstart, prints where the report is
 # make test   sets everything up, runs linters, type checks and the whole test suite
 # make bench    measures seconds per interval by stage, transactions against bare engines, memory
-# make fuzz     runs the contracts' state machines, and malformed scenarios, for longer: FUZZ=2000 examples
+# make fuzz     runs the contracts' state machines, and malformed files and results, for longer: FUZZ=2000 examples
 # make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
@@ -89,7 +89,7 @@ analyse: setup analysis-tools
 FUZZ ?= 2000
 
 fuzz: setup
-	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k "machine or malformed"
+	COSIM_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/property -k "machine or malformed or damaged"
 
 forge: setup
 	COSIM_FORGE=all $(BIN)/python -m pytest tests/unit/verify/test_forged_scenario.py

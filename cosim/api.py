@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks
+from cosim.results.damage import guarded
 from cosim.results.manifest import TABLES_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
@@ -40,6 +41,7 @@ def run(
     progress: Progress | None = None,
     node: NodeSettings | str | None = None,
     resume: bool = False,
+    trust: bool = False,
 ) -> Result:
     """Play a scenario and write its result folder.
 
@@ -61,6 +63,8 @@ def run(
         The node, or its URL, if the scenario's engine is ``rpc``.
     resume : bool
         Go on where a run on a node stopped.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names (``simulators``).
 
     Returns
     -------
@@ -116,6 +120,7 @@ def run(
             progress=tell,
             node=settings,
             resume=resume,
+            trust=trust,
         )
 
     try:
@@ -182,6 +187,7 @@ class Result:
     def __repr__(self) -> str:
         return f"Result({str(self.folder)!r})"
 
+    @guarded
     def _repr_html_(self) -> str:
         """Show what the run was and its first numbers, in a notebook."""
         rows = {
@@ -204,6 +210,7 @@ class Result:
         return f"<strong>{escape(self.name)}</strong><table>{cells}</table>"
 
     @property
+    @guarded
     def name(self) -> str:
         """Name of the scenario."""
         return str(self.manifest["name"])
@@ -230,6 +237,7 @@ class Result:
         return self._results.network
 
     @property
+    @guarded
     def times(self) -> pd.DatetimeIndex:
         """Start of each interval, in the profiles' time."""
         return self._results.times
@@ -240,6 +248,7 @@ class Result:
         return self.folder / "report.html"
 
     @property
+    @guarded
     def indicators(self) -> Mapping[str, Any]:
         """Indicators by name (docs/results.md)."""
         return MappingProxyType(self.manifest["indicators"])
@@ -250,6 +259,7 @@ class Result:
         there = {file.stem for file in (self.folder / TABLES_FOLDER).glob("*.parquet")}
         return tuple(name for name in all_tables() if name in there)
 
+    @guarded
     def frame(
         self, table: str, columns: Sequence[str] | None = None, *, time: bool = False
     ) -> pd.DataFrame:

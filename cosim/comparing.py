@@ -23,6 +23,7 @@ def compare(
     *,
     jobs: int | None = None,
     force: bool = False,
+    trust: bool = False,
 ) -> ComparedRuns:
     """Play a scenario and its counterfactuals: the same households, weather and seed.
 
@@ -39,6 +40,8 @@ def compare(
         the guard ``if __name__ == "__main__"`` of :mod:`multiprocessing`.
     force : bool
         Replace an earlier result there, once everything is finished.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names (``simulators``).
 
     Returns
     -------
@@ -73,7 +76,7 @@ def compare(
 
     folder = Path("results") / f"{study.name}.compared" if out is None else Path(out)
     done = with_a_loop_of_its_own(
-        lambda: run_study(study, folder, jobs=jobs, force=force), threading.Event()
+        lambda: run_study(study, folder, jobs=jobs, force=force, trust=trust), threading.Event()
     )
     return ComparedRuns(done.folder)
 

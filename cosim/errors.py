@@ -8,12 +8,14 @@
     │   ├── GridDataError         a network, its connection points, its coordinates
     │   ├── ProfileError          a time series: gaps, length, window
     │   ├── ResultFolderError     a result folder that exists, or is not one
+    │   ├── StorageError          a disk is full, read-only, or not the user's
     │   ├── PluginError           an installed plug-in that cannot be used
     │   └── NodeError             an Ethereum node that is gone, or holds something else
     ├── RunError                  a run that must not be believed; exit code 1
     │   ├── ReconciliationError   money or energy does not balance in an interval
     │   ├── PowerFlowMismatchError    fast engine and reference disagree
-    │   └── SimulatorError        a mosaik simulator stopped early
+    │   ├── SimulatorError        a mosaik simulator stopped early
+    │   └── PluginFailure         a plug-in failed in a run, or would have ended the program
     ├── CheckError                a verification that could not be made; exit code 3
     └── LedgerError
         ├── ContractRevert        a contract refused a call
@@ -73,6 +75,10 @@ class SlowEngineWarning(UserWarning):
     """A run goes on a slower EVM engine than there could be, with the same results."""
 
 
+class UngovernedDrawsWarning(UserWarning):
+    """Something in a run drew from a generator that the scenario's seed does not govern."""
+
+
 _LONG = re.compile(r"\S{200,}")
 _KEPT = 60
 
@@ -113,7 +119,7 @@ class UserError(CosimError):
             part
             for part in (
                 f"file {self.file}" if self.file else "",
-                f"field {field}" if field else "",
+                f"field {_LONG.sub(_shortened, field)}" if field else "",
             )
             if part
         )
@@ -137,6 +143,10 @@ class ProfileError(UserError):
 
 class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
+
+
+class StorageError(UserError):
+    """Nothing can be written where a result is to be."""
 
 
 class MissingDeviceError(ResultFolderError):
@@ -213,6 +223,10 @@ class SimulatorError(RunError):
         super().__init__(f"simulator {simulator}: {problem}")
 
 
+class PluginFailure(RunError):
+    """A plug-in of another package failed, or called ``sys.exit``; names it."""
+
+
 class CheckError(CosimError):
     """A verification could not be made, for reasons that are none of the result's."""
 
@@ -287,7 +301,7 @@ class EngineError(LedgerError):
 
 def in_one_line(error: BaseException) -> str:
     """Return an exception's type, its text, and the place in the code where it was raised."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SystemExit):
         code = "" if error.code is None else repr(error.code)
         text = f"it ended the program, sys.exit({code})"

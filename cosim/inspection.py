@@ -17,6 +17,7 @@ from cosim.evm.engine import CHAIN_ID
 from cosim.evm.engines import Revm
 from cosim.replay.participants import Participants
 from cosim.replay.replay import Replayed, replay
+from cosim.results.damage import reading
 from cosim.results.reader import Results
 
 REQUIREMENTS = Path(__file__).with_name("requirements.inspect.txt")
@@ -122,17 +123,17 @@ def inspect(result: str | Path | Any) -> Inspection:
             remedy=f"pip install --no-deps -r {REQUIREMENTS}",
         ) from error
     results = Results(getattr(result, "folder", result))
-    participants = Participants(results)
     env = boa.Env()
-    done = _replayed_into(env, results)
-    blocks = results.table("blocks")
-    last = blocks.iloc[-1]
-    env.evm.patch.block_number = int(last.block)
-    env.evm.patch.timestamp = int(last.timestamp_s)
-    env.evm.patch.chain_id = CHAIN_ID
-    seed = results.scenario.seed
-    names = sender_names(participants.prosumers, participants.meters)
-    accounts = {name: account(seed, name).hex for name in names}
+    with reading(results.folder):
+        participants = Participants(results)
+        done = _replayed_into(env, results)
+        last = results.table("blocks").iloc[-1]
+        env.evm.patch.block_number = int(last.block)
+        env.evm.patch.timestamp = int(last.timestamp_s)
+        env.evm.patch.chain_id = CHAIN_ID
+        seed = results.scenario.seed
+        names = sender_names(participants.prosumers, participants.meters)
+        accounts = {name: account(seed, name).hex for name in names}
     return Inspection(_Contracts(env, done), accounts, env, int(last.block))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,3 +79,15 @@ def assign_shares(
     by_remainder = np.argsort(-(exact - counts), kind="stable")
     counts[by_remainder[: n - int(counts.sum())]] += 1
     return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), counts))
+
+
+def shared_generators() -> dict[str, Any]:
+    """Return the states of the generators that all modules share, by module.
+
+    A run draws from neither; what changes them is not governed by its seed.
+    """
+    name, key, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "random": random.getstate(),
+        "numpy.random": (name, np.asarray(key).tobytes(), *rest),
+    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cosim import __version__
 from cosim.cli.inputs import add_inputs
@@ -13,7 +15,8 @@ from cosim.cli.ledger import add_ledger
 from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNCHECKED, EXIT_USER
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CheckError, CosimError, UserError, in_one_line
+from cosim.errors import CheckError, CosimError, UserError, own_trouble
+from cosim.plugins.blame import naming_plug_ins
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, 1 (run failed, or a result differs), 2 (user error), 3 (a check could not be made), 4 (a
     result was not played again), 130 (interrupted).
     """
+    options = None
     try:
         options = _parser().parse_args(arguments)  # asks the registries for names
         return _played(options)
@@ -29,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cosim: {error}", file=sys.stderr)
         return EXIT_USER
     except OSError as error:
-        if error.filename is None:
+        place = error.filename or _place(options)
+        if error.filename is None and own_trouble(error) is None:
             raise
         trouble = UserError(
             error.strerror or "cannot be used",
-            file=error.filename,
+            file=os.fsdecode(place) if place is not None else None,
             remedy="check the path, its permissions and the space on the disk",
         )
         print(f"cosim: {trouble}", file=sys.stderr)
@@ -49,13 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def _place(options: argparse.Namespace | None) -> Path | None:
+    """Return what a command writes to, or reads, for an error that does not say."""
+    for name in ("out", "figure", "result"):
+        if place := getattr(options, name, None):
+            return Path(place)
+    return None
+
+
 def _played(options: argparse.Namespace) -> int:
     """Run the command; a plug-in that ends the program has not ended it well."""
-    try:
+    with naming_plug_ins():
         return int(options.run(options))
-    except SystemExit as error:
-        print(f"cosim: the run stopped: {in_one_line(error)}", file=sys.stderr)
-        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import code
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,5 +39,6 @@ def _inspect(options: argparse.Namespace) -> int:
         result=options.result, block=opened.block, contracts=", ".join(opened.contracts)
     )
     names = {"contracts": opened.contracts, "accounts": opened.accounts, "env": opened.env}
-    code.interact(banner, local=names | dict(opened.contracts), exitmsg="")
+    with suppress(SystemExit):  # exit() at the prompt
+        code.interact(banner, local=names | dict(opened.contracts), exitmsg="")
     return 0

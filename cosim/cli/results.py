@@ -88,6 +88,13 @@ def _parts(text: str) -> list[str]:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from cosim.results.damage import reading
+
+    with reading(options.result):
+        return _report_of(options)
+
+
+def _report_of(options: argparse.Namespace) -> int:
     from cosim.studies.results import is_study_folder
 
     if is_study_folder(options.result):

@@ -44,6 +44,11 @@ def add_run(commands: Any) -> None:
     )
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
     run.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the scenario start the programs and import the modules that it names",
+    )
+    run.add_argument(
         "--jobs", type=positive, metavar="N", help="runs of a study at once [one per core]"
     )
     run.add_argument(
@@ -59,12 +64,14 @@ def _run(options: argparse.Namespace) -> int:
     from cosim import api  # here, so that a plug-in that cannot be used is an error of the command
     from cosim.scenario import load_scenario
     from cosim.scenario.loading import find_scenario
+    from cosim.scenario.trust import require_trust
     from cosim.studies.study import is_study
 
     file = find_scenario(options.scenario)
     if options.compare or is_study(file):
         return _run_study(options, file)
     scenario = load_scenario(file)
+    require_trust(scenario, file, options.trust)
     if options.engine:
         scenario = scenario.replace(ledger={"engine": options.engine})
     url = options.url
@@ -92,6 +99,7 @@ def _run(options: argparse.Namespace) -> int:
                 progress=progress.tell,
                 node=node,
                 resume=options.resume,
+                trust=options.trust,
             )
         except Interrupted as so_far:
             result = api.open_result(so_far.folder)
@@ -138,7 +146,12 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     )
     with StudyProgress(console, study) as progress:
         result = run_study(
-            study, out, jobs=options.jobs, force=options.force, progress=progress.tell
+            study,
+            out,
+            jobs=options.jobs,
+            force=options.force,
+            progress=progress.tell,
+            trust=options.trust,
         )
     print_study(result, console)
     console.print(f"{study.name}: {len(result.runs)} runs in {time.monotonic() - begin:.1f} s")

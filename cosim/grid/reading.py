@@ -21,13 +21,12 @@ from typing import Any
 
 import pandapower as pp
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from cosim.errors import GridDataError
 from cosim.grid.tap_control import TABLE, controller_rows
 from cosim.grid.validation import require
+from cosim.inputs.json_file import parse_json
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _TABLE = {("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")}
 _NETWORK = ("pandapower.auxiliary", "pandapowerNet")
 # their content is JSON in a string
@@ -190,15 +189,7 @@ def _unreadable(file: Path, problem: str) -> GridDataError:
 
 
 def _parsed(text: str) -> Any:
-    """Read JSON in which no key stands twice: readers differ in which of two they take.
-
-    What is nested without end is refused first: libraries raise Python's recursion limit, and then
-    the interpreter would run out of stack before it says so.
-    """
-    try:
-        _JSON.validate_json(text)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"]) from None
+    """Read JSON in which no key stands twice: readers differ in which of two they take."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -208,7 +199,7 @@ def _parsed(text: str) -> Any:
             raise _DuplicateKeyError(f"key {twice!r} stands twice in one object")
         return found
 
-    return json.loads(text, object_pairs_hook=unique)
+    return parse_json(text, unique)
 
 
 class _DuplicateKeyError(ValueError):
@@ -299,8 +290,8 @@ class _Walk:
             if not isinstance(row, list):
                 raise self._refused("holds a table with a row that is no list", path)
             left_out = any(_is_controller(cell) for cell in row)
-            for column, cell in zip(columns, row, strict=True):
-                self._check_cell(path, number, str(column), str(dtypes.get(column)), cell)
+            for column, cell in zip(map(str, columns), row, strict=True):
+                self._check_cell(path, number, column, str(dtypes.get(column)), cell)
             cells = [
                 self.value(cell, f"{path}.{column}", unbuilt=unbuilt or left_out)
                 for column, cell in zip(columns, row, strict=True)
@@ -331,7 +322,7 @@ class _Walk:
 
     def _note(self, columns: list[Any], number: Any, row: list[Any]) -> None:
         """Keep the name of a controller, unless it is out of service."""
-        own = dict(zip(columns, row, strict=True))
+        own = dict(zip(map(str, columns), row, strict=True))
         if not own.get("in_service", True):
             return
         cell = next(cell for cell in row if _is_controller(cell))

@@ -8,7 +8,6 @@ they are, and a run notes which it read.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cosim.errors import ResultFolderError
+from cosim.inputs.json_file import parse_json
 
 INPUTS_FOLDER = "inputs"
 INDEX = "index.json"
@@ -146,7 +146,7 @@ def _index(folder: Path | None) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ResultFolderError(
             f"is not JSON: {error}", file=path, remedy="run the scenario again"

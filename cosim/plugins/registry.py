@@ -102,6 +102,41 @@ class Registry(Generic[T]):
         """Return all plug-ins by name, ours first."""
         return {name: self.load(name) for name in self.names}
 
+    def of_others(self) -> list[str]:
+        """Return package and entry point of each plug-in in use that is not cosim's own."""
+        points = [self._points[name] for name in self._loaded if self.package(name) != "cosim"]
+        return [self._named(point) for point in points]
+
+    def _named(self, point: EntryPoint) -> str:
+        return f"{_package(point)} ({self.group}: {point.name} = {point.value})"
+
+    def declares(self, module: str) -> tuple[bool, str] | None:
+        """Return package and entry point of a plug-in in use that a module belongs to.
+
+        Parameters
+        ----------
+        module : str
+            Dotted name, e.g. of a frame of a traceback.
+
+        Returns
+        -------
+        (bool, str) or None
+            Whether its class is in this module, or in a package around it, or elsewhere in the
+            same package; and its name. None if there is none but of cosim's own.
+        """
+        top = module.partition(".")[0]
+        found = [
+            (f"{module}.".startswith(f"{place}."), name)
+            for name, plugin in self._loaded.items()
+            for place in [plugin.__module__]
+            if place.partition(".")[0] == top and self.package(name) != "cosim"
+        ]
+        if not found:
+            return None
+        nearest = max(found, key=lambda one: one[0])
+        point = self._points[nearest[1]]
+        return nearest[0], self._named(point)
+
     def refusal(self, name: str, problem: str, remedy: str) -> PluginError:
         """Return the error that a plug-in is refused with, to be raised."""
         return self._refusal(self._points[name], problem, remedy)

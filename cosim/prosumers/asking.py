@@ -30,6 +30,7 @@ from cosim.prosumers.strategies import (
     make_strategy,
 )
 from cosim.scenario.prosumers import StrategySettings
+from cosim.seeds import shared_generators
 
 MEND = "mend the strategy (docs/strategies.md)"
 OWN_DRAWS = "draw from setup.rng in __init__ and from context.rng in bid, and read no clock"
@@ -139,7 +140,7 @@ class AskedStrategy:
         # a state that nobody else sets, so that seeding them is noticed as drawing is
         random.seed(_UNUSUAL)
         np.random.seed(_UNUSUAL)  # noqa: NPY002
-        before = _global_draws()
+        before = shared_generators()
         try:
             yield
         except KeyboardInterrupt:
@@ -149,7 +150,7 @@ class AskedStrategy:
         except BaseException as error:
             raise self._refusal(where, f"failed: {in_one_line(error)}", MEND) from error
         else:
-            after = _global_draws()
+            after = shared_generators()
         finally:
             random.setstate(shared[0])
             np.random.set_state(shared[1])  # noqa: NPY002
@@ -166,15 +167,6 @@ class AskedStrategy:
         return ScenarioError(
             f"strategy '{self.name}' {where}: {problem}", field=FIELD, remedy=remedy
         )
-
-
-def _global_draws() -> dict[str, Any]:
-    """Return the states of the generators that all modules share."""
-    name, key, *rest = np.random.get_state()  # noqa: NPY002
-    return {
-        "random": random.getstate(),
-        "numpy.random": (name, np.asarray(key).tobytes(), *rest),
-    }
 
 
 __all__ = ["AskedStrategy"]

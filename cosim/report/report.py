@@ -34,6 +34,7 @@ from cosim.report.panel import ReportPart
 from cosim.report.series import StageSeries, offenders, stage_series
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
+from cosim.results.storage import replace_text
 
 REPORT = "report.html"
 
@@ -60,7 +61,7 @@ def write_report(folder: str | Path) -> Path:
     """
     results = Results(folder)
     path = results.folder / REPORT
-    path.write_text(render(results), encoding="utf-8")
+    replace_text(path, render(results))
     return path
 
 

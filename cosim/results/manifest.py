@@ -15,9 +15,11 @@ from typing import Any
 
 import cosim
 from cosim.errors import ResultFolderError
+from cosim.inputs.json_file import parse_json
 from cosim.inputs.kept import INPUTS_FOLDER, sha256
 from cosim.results.columns import FORMAT_VERSION
 from cosim.results.environment import environment
+from cosim.results.storage import replace_text
 
 MANIFEST = "manifest.json"
 TABLES_FOLDER = "tables"
@@ -119,7 +121,7 @@ def write_manifest(folder: str | Path, manifest: Mapping[str, Any]) -> Path:
     """
     path = Path(folder) / MANIFEST
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_text(path, text + "\n")
     return path
 
 
@@ -133,7 +135,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultFolderError(
             f"is not a result folder: {MANIFEST} cannot be read ({error.strerror})",

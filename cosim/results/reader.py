@@ -222,9 +222,10 @@ class Results:
         has_interval = any(column.name == "interval" for column in schema.columns)
         needed = [*columns, "interval"] if has_interval and "interval" not in columns else columns
         read = self.arrow(schema.name, needed, read_dictionary=text)
-        if has_interval:
-            read = read.filter(pc.less(read["interval"], self.n_intervals))
-        return _as_frame(read.select(columns), schema)
+        with _naming(self.folder / TABLES_FOLDER / f"{schema.name}.parquet"):
+            if has_interval:
+                read = read.filter(pc.less(read["interval"], self.n_intervals))
+            return _as_frame(read.select(columns), schema)
 
     def table(self, table: str) -> pd.DataFrame:
         """Return every row of a table, those of intervals that were not settled included.
@@ -238,8 +239,9 @@ class Results:
             As :meth:`frame`.
         """
         if table not in self._whole:
-            schema = self.schema(table)
-            self._whole[table] = _as_frame(self.arrow(table), schema)
+            schema, read = self.schema(table), self.arrow(table)
+            with _naming(self.folder / TABLES_FOLDER / f"{table}.parquet"):
+                self._whole[table] = _as_frame(read, schema)
         return self._whole[table]
 
     def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:

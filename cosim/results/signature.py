@@ -19,7 +19,9 @@ from cosim.evm.hashing import address_of, keccak
 from cosim.evm.node import Node, NodeRefused, NodeUnavailable, to_bytes
 from cosim.evm.secp256k1 import SIGNER, Signature
 from cosim.evm.signing import sign
+from cosim.inputs.json_file import parse_json
 from cosim.results.manifest import MANIFEST, read_manifest
+from cosim.results.storage import replace_text
 
 SIGNATURE = "signature.json"
 
@@ -94,7 +96,8 @@ def sign_result(folder: str | Path, key: bytes) -> dict[str, Any]:
     ResultFolderError
         If it is no result folder.
     """
-    name, digest = str(read_manifest(folder)["name"]), manifest_sha256(folder)
+    manifest, digest = read_manifest(folder), manifest_sha256(folder)
+    name = str(manifest.get("name"))
     signed = SIGNER.sign(key, typed_digest(name, digest))
     said = {
         "scheme": "EIP-712",
@@ -195,7 +198,7 @@ def read_signature(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / SIGNATURE
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultFolderError(
             f"is no signature ({error})", file=path, remedy="sign the result: cosim sign"
@@ -218,4 +221,4 @@ def _receipt(node: Node, hash_: str) -> dict[str, Any]:
 
 def _write(folder: str | Path, said: Mapping[str, Any]) -> None:
     text = json.dumps(said, indent=2, sort_keys=True) + "\n"
-    (Path(folder) / SIGNATURE).write_text(text, encoding="utf-8")
+    replace_text(Path(folder) / SIGNATURE, text)

@@ -7,9 +7,9 @@ reader never meets half a result, and a run that fails leaves an earlier result 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -19,6 +19,7 @@ from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
 from cosim.results.schemas import tables_of
+from cosim.results.storage import disk_trouble, settled_place, storage_error, take_place, writing_to
 
 ROWS_PER_GROUP = 65_536
 """Rows that are buffered per table before they are written."""
@@ -39,15 +40,16 @@ def prepare(out: str | Path, force: bool = False) -> Path:
     Returns
     -------
     Path
-        The folder, absolute.
+        The folder, absolute; where ``out`` is a link, the folder that it leads to.
 
     Raises
     ------
     ResultFolderError
-        If something is there already and ``force`` was not given, or is no result folder.
+        If something is there already and ``force`` was not given, or is no result folder, a link
+        that leads nowhere or a mount point.
     """
-    folder = Path(out).absolute()
-    if folder.is_symlink() or folder.exists():
+    folder = settled_place(out)
+    if folder.exists():
         if not folder.is_dir():
             raise ResultFolderError(
                 "is in the way of the result folder and is not a folder",
@@ -123,6 +125,7 @@ class TableWriter:
         self._resume = resume
         kept = {_LOCK, resumable} if resume and resumable else {_LOCK}
         self._lock: TextIO | None = claim(self.folder, kept)
+        self._whole = False
         place = self.folder / TABLES_FOLDER
         place.mkdir()
         self._tables = {
@@ -167,6 +170,10 @@ class TableWriter:
                 table.close()
             self._closed = True
 
+    def keep(self) -> None:
+        """Keep the folder from here on if the disk fails: everything of the run is in it."""
+        self._whole = True
+
     def finish(self, complete: bool = True) -> Path:
         """Close the tables and put the folder in its place.
 
@@ -192,12 +199,7 @@ class TableWriter:
         if self._resumable:
             (self.folder / self._resumable).unlink(missing_ok=True)
         self._release()
-        replaced = self._target.with_name(self._target.name + ".replaced")
-        if self._target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            os.rename(self._target, replaced)
-        os.rename(self.folder, self._target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        take_place(self.folder, self._target)
         return self._target
 
     def abort(self) -> None:
@@ -216,7 +218,8 @@ class TableWriter:
 
     def _discard(self) -> None:
         for table in self._tables.values():
-            table.discard()
+            with suppress(OSError):  # a full disk takes no footer either
+                table.discard()
         self._closed = True
 
     def _release(self) -> None:
@@ -234,10 +237,27 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove the partial folder unless :meth:`finish` was called, or the run can go on."""
+        """Remove the partial folder unless :meth:`finish` was called, or the run can go on.
+
+        Raises
+        ------
+        StorageError
+            In place of an error of the disk. A run that is finished is kept, and its place named.
+        """
+        trouble = disk_trouble(error, self.folder, self._target)
+        if trouble is not None and self._whole:
+            with suppress(OSError):
+                self._release()
+            kept = (
+                f"the run is finished and kept in {self.folder} ('cosim report' and 'cosim verify' "
+                "read it; the next run to the same place removes it)"
+            )
+            raise storage_error(trouble, self._target, kept) from error
         if error is not None and (self._resume or _caused_by_node(error)):
             self.suspend()
         self.abort()
+        if trouble is not None:
+            raise storage_error(trouble, self._target) from error
 
 
 def _caused_by_node(error: BaseException | None) -> bool:
@@ -263,9 +283,12 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
     ------
     ResultFolderError
         If another run holds it.
+    StorageError
+        If the disk is full or read-only, or the place not the user's.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / _LOCK).open("w", encoding="utf-8")
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

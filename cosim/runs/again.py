@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosim.errors import UserError, in_one_line, own_trouble
+from cosim.errors import StorageError, UserError, in_one_line, own_trouble
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario, load_scenario
@@ -29,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("result", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--settled", type=int, help="stop as if interrupted after so many")
+    parser.add_argument("--trust", action="store_true", help="start what the scenario names")
     options = parser.parse_args(arguments)
     outcome, said = PLAYED, ""
     try:
-        play_again(options.result, options.out, options.settled)
+        play_again(options.result, options.out, options.settled, options.trust)
+    except StorageError as error:  # of the folder that this program writes
+        outcome, said = TROUBLE, error.problem
     except UserError as error:
         outcome, said = REFUSED, str(error)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if outcome == PLAYED else 1
 
 
-def play_again(result: Path, out: Path, settled: int | None = None) -> None:
+def play_again(result: Path, out: Path, settled: int | None = None, trust: bool = False) -> None:
     """Play the run of a result folder again.
 
     Parameters
@@ -54,6 +57,8 @@ def play_again(result: Path, out: Path, settled: int | None = None) -> None:
         Result folder to be; it gets no report.
     settled : int, optional
         Intervals after which the run was interrupted.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names.
     """
     scenario = on_an_engine_of_ours(load_scenario(result / "scenario.yaml"))
 
@@ -61,7 +66,8 @@ def play_again(result: Path, out: Path, settled: int | None = None) -> None:
         if settled is not None and interval >= settled:
             raise RunInterrupted(f"stopped after interval {interval}")
 
-    run_scenario(scenario, result / "scenario.yaml", out, progress=stop, report=False)
+    file = result / "scenario.yaml"
+    run_scenario(scenario, file, out, progress=stop, report=False, trust=trust)
 
 
 def on_an_engine_of_ours(scenario: Scenario) -> Scenario:

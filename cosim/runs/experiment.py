@@ -25,6 +25,7 @@ from cosim.evm.journal import JOURNAL
 from cosim.inputs.kept import noting
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
+from cosim.plugins.blame import naming_plug_ins
 from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import forecast_rows
 from cosim.report.indicators import Indicators, compute_indicators
@@ -44,6 +45,7 @@ from cosim.runs.preparation import (
 )
 from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
 from cosim.scenario import Scenario
+from cosim.scenario.trust import require_trust
 from cosim.simulators.recorder import RunInterrupted
 from cosim.timing import StageTimer
 
@@ -87,6 +89,7 @@ def run_scenario(
     node: NodeSettings | None = None,
     resume: bool = False,
     report: bool = True,
+    trust: bool = False,
 ) -> RunResult:
     """Run a scenario and write its result folder.
 
@@ -107,6 +110,8 @@ def run_scenario(
         Go on with a run that a node's failure ended: its journal answers as far as it reaches.
     report : bool
         Write the report, too.
+    trust : bool
+        Start the programs, and import the modules, that the scenario names as its simulators.
 
     Returns
     -------
@@ -119,11 +124,13 @@ def run_scenario(
     NodeError
         If the node is gone; a journal is left behind, from which the run can be resumed.
     RunError
-        If the run's numbers cannot be trusted; nothing is left behind.
+        If the run's numbers cannot be trusted, or a plug-in fails; nothing is left behind.
     """
+    require_trust(scenario, scenario_file, trust)
     timer = StageTimer()
     # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
     with (
+        naming_plug_ins(),
         threadpool_limits(limits=1, user_api="blas"),
         _interruptible() as interrupted,
         TableWriter(
@@ -154,7 +161,7 @@ def run_scenario(
             )
         if interrupted():
             raise KeyboardInterrupt
-        with timer.measure("mosaik"):
+        with timer.measure("mosaik"), _naming(scenario_file):
             _play(simulation)
         done = simulation.recorder.intervals_done
         complete = simulation.recorder.intervals_settled == scenario.time.intervals
@@ -169,6 +176,7 @@ def run_scenario(
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
         indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        writer.keep()
         if report:
             write_report(writer.folder)
         folder = writer.finish(complete)

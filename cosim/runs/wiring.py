@@ -118,6 +118,8 @@ class Wiring:
             self.starters.append(starter)
             factory = self.world.start(starter, sim_id=foreign.name, **foreign.params)
             entity = getattr(factory, foreign.model)(**foreign.model_params)
+        except ScenarioError:  # nobody answered
+            raise
         except (Exception, SystemExit) as error:  # mosaik ends the program for a slow init
             problem = error.problem if isinstance(error, SimulatorError) else describe(error)
             raise self._refuse(

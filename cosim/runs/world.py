@@ -20,7 +20,7 @@ import mosaik
 
 from cosim.errors import CosimError, SimulatorError
 from cosim.runs.wiring import Wiring, WorldSettings
-from cosim.simulators.foreign import START_TIMEOUT_S, describe
+from cosim.simulators.foreign import describe
 from cosim.timing import StageTimer
 
 OURS = {
@@ -32,6 +32,9 @@ OURS = {
     "recorder": "cosim.simulators.recorder:RecorderSimulator",
 }
 """Our simulators by role. What travels between them is declared with the messages."""
+
+MOSAIK_TIMEOUT_S = 86_400 * 8
+"""Longer than any ``timeout_s`` of a scenario, which is what counts."""
 
 
 class CoSimulation:
@@ -57,7 +60,7 @@ class CoSimulation:
         self._failed = True  # until a run has come to its end
         self.world = mosaik.World(
             config,
-            mosaik_config={"start_timeout": START_TIMEOUT_S},
+            mosaik_config={"start_timeout": MOSAIK_TIMEOUT_S},
             skip_greetings=True,
             configure_logging=False,
             cache=True,

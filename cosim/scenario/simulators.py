@@ -73,6 +73,12 @@ class ForeignSimulator(_Model):
     params: dict[str, Any] = Field(default_factory=dict, description="arguments of its init")
     model: str = Field(description="model to create one entity of")
     model_params: dict[str, Any] = Field(default_factory=dict)
+    timeout_s: float = Field(
+        300,
+        gt=0,
+        le=86_400 * 7,
+        description="longest wait for its connection and for each answer; not for one of python",
+    )
     feeds: tuple[Feed, ...] = ()
     reads: tuple[Reading, ...] = ()
 

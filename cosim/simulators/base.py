@@ -11,6 +11,8 @@ import mosaik_api_v3
 from cosim.errors import SimulatorError, in_one_line
 from cosim.messages.conversion import frozen
 from cosim.messages.declaration import MESSAGES, inputs_of, outputs_of, triggers_of
+from cosim.plugins.blame import blamed
+from cosim.plugins.draws import DrawWatch
 from cosim.timing import StageTimer
 
 T = TypeVar("T")
@@ -97,6 +99,7 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
         self.last_step_s = -1
         self.timer = StageTimer()
         self._outputs: dict[str, Any] = {}
+        self._draws = DrawWatch(self.role)
         self._fed: dict[str, dict[str, dict[str, float]]] = {}
 
     def init(self, sid: str, time_resolution: float = 1.0, **sim_params: Any) -> Any:
@@ -143,9 +146,12 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
                 for eid, attributes in self._fed.items()
             }
             try:
-                sent = self.play(time // self.step_s, Inbox(messages), children)
+                interval = time // self.step_s
+                with self._draws.watch(f"interval {interval}"):
+                    sent = self.play(interval, Inbox(messages), children)
             except SystemExit as error:  # of a plug-in: it would end mosaik's loop and the run
-                raise SimulatorError(self.role, in_one_line(error)) from error
+                failure = blamed(error) or SimulatorError(self.role, in_one_line(error))
+                raise failure from error
             self._outputs = {_ATTRIBUTES[type(message)]: frozen(message) for message in sent}
         return time + self.step_s
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import os
 import shlex
 import signal
@@ -23,12 +24,11 @@ from mosaik.proxies import BaseProxy, LocalProxy, RemoteProxy
 from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
-from cosim.errors import SimulatorError, in_one_line
+from cosim.errors import ScenarioError, SimulatorError, in_one_line
+from cosim.plugins.draws import DrawWatch
 from cosim.scenario.simulators import ForeignSimulator
 from cosim.simulators.feeding import IntervalFeed
 
-START_TIMEOUT_S = 60
-"""Importing pandapower without byte code takes longer than mosaik's ten seconds."""
 STOP_TIMEOUT_S = 5.0
 """Time for its ``finalize``, and again for ending when told to."""
 POLL_S = 0.1
@@ -58,7 +58,8 @@ def starter_of(foreign: ForeignSimulator, step_s: int) -> ForeignStarter:
 def describe(error: BaseException) -> str:
     """An exception in one line: its type, its text, and where in the simulator it was raised."""
     if isinstance(error, RemoteException):
-        text = f"{error.remote_type}: {error.remote_msg}"
+        said = f": {error.remote_msg}" if error.remote_msg else ""
+        text = f"{error.remote_type}{said}"
         lines = [line.strip() for part in error.further_args for line in part.splitlines()]
         places = [line for line in lines if line.startswith('File "')]
         return f"{text} ({places[-1]})" if places else text
@@ -120,13 +121,14 @@ class _LocalProxy(LocalProxy):
         self._name = name
         self._remote = mosaik_remote
         self._feed = feed
+        self._draws = DrawWatch(name)
         self._stopped = False
 
     async def send(self, request: Any) -> Any:
         return await self._feed.send(request, self._ask, self._remote)
 
     async def _ask(self, request: Any) -> Any:
-        with _named(self._name, request[0]):
+        with _named(self._name, request[0]), self._draws.watch(request[0]):
             return await super().send(request)
 
     async def stop(self) -> None:
@@ -165,12 +167,15 @@ class _Elsewhere(ForeignStarter):
             process, reader, writer = await self._launch(self._foreign.cmd)
         else:
             reader, writer = await self._connect(str(self._foreign.connect))
-        return _RemoteProxy(self.name, (reader, writer), mosaik_remote, process, self._feed)
+        return _RemoteProxy(self._foreign, (reader, writer), mosaik_remote, process, self._feed)
 
     async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, _, port = address.rpartition(":")
         try:
-            return await asyncio.open_connection(host, int(port))
+            opening = asyncio.open_connection(host, int(port))
+            return await asyncio.wait_for(opening, self._foreign.timeout_s)
+        except TimeoutError:
+            raise _silent(self._foreign, f"nobody answers at {address}") from None
         except (OSError, OverflowError) as error:
             raise SimulatorError(self.name, f"nobody answers at {address}: {error}") from error
 
@@ -195,7 +200,7 @@ class _Elsewhere(ForeignStarter):
             process = subprocess.Popen(
                 [part % filled for part in shlex.split(command)], start_new_session=True
             )
-            for _ in range(round(START_TIMEOUT_S / POLL_S)):
+            for _ in range(math.ceil(self._foreign.timeout_s / POLL_S)):
                 await asyncio.wait({connected}, timeout=POLL_S)
                 if connected.done():
                     return process, *connected.result()
@@ -206,9 +211,7 @@ class _Elsewhere(ForeignStarter):
                         "connected",
                     )
             _end(process)
-            raise SimulatorError(
-                self.name, f"did not connect to {host}:{port} in {START_TIMEOUT_S} s"
-            )
+            raise _silent(self._foreign, f"its process did not connect to {host}:{port}")
         finally:
             server.close()
 
@@ -218,7 +221,7 @@ class _RemoteProxy(RemoteProxy):
 
     def __init__(
         self,
-        name: str,
+        foreign: ForeignSimulator,
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         mosaik_remote: Any,
         process: subprocess.Popen[bytes] | None,
@@ -227,10 +230,12 @@ class _RemoteProxy(RemoteProxy):
         reader, writer = connection
         # a reset connection is a closed one: otherwise mosaik waits for an answer for ever
         reader.set_exception = lambda error: reader.feed_eof()  # type: ignore[assignment,method-assign]
-        super().__init__(Channel(reader, writer, name=name), mosaik_remote)
-        self._name = name
+        super().__init__(Channel(reader, writer, name=foreign.name), mosaik_remote)
+        self._name = foreign.name
+        self._foreign = foreign
         self._child = process
         self._stopped = False
+        self._hangs = False
         self._remote = mosaik_remote
         self._feed = feed
         self._in_progress: Any = None
@@ -272,7 +277,10 @@ class _RemoteProxy(RemoteProxy):
 
     async def _ask(self, request: Any) -> Any:
         try:
-            return await super().send(request)
+            return await asyncio.wait_for(super().send(request), self._foreign.timeout_s)
+        except TimeoutError:
+            self._hangs = True
+            raise _silent(self._foreign, f"it did not answer {request[0]}") from None
         except RemoteException as error:
             raise SimulatorError(
                 self._name, f"failed in {request[0]}: {describe(error)}"
@@ -289,7 +297,7 @@ class _RemoteProxy(RemoteProxy):
         with suppress(ConnectionError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             await asyncio.wait_for(super().stop(), STOP_TIMEOUT_S)
         if self._child is not None:
-            _end(self._child, told=True)
+            _end(self._child, told=not self._hangs)
 
     async def _fate(self) -> str:
         """Say what became of its process."""
@@ -300,6 +308,15 @@ class _RemoteProxy(RemoteProxy):
                 return f"its process ended with exit code {self._child.returncode}"
             await asyncio.sleep(POLL_S)
         return "its process is still running"
+
+
+def _silent(foreign: ForeignSimulator, problem: str) -> ScenarioError:
+    """Return the error of one that was waited for in vain; the file is added by the run."""
+    return ScenarioError(
+        f"simulator {foreign.name}: {problem} within {foreign.timeout_s:g} s",
+        field=f"simulators.{foreign.name}.timeout_s",
+        remedy="mend the simulator, or raise its timeout_s if it needs longer",
+    )
 
 
 def _end(process: subprocess.Popen[bytes], *, told: bool = False) -> None:
@@ -316,4 +333,4 @@ def _end(process: subprocess.Popen[bytes], *, told: bool = False) -> None:
             process.wait(STOP_TIMEOUT_S)
 
 
-__all__ = ["START_TIMEOUT_S", "ForeignStarter", "describe", "starter_of"]
+__all__ = ["ForeignStarter", "describe", "starter_of"]

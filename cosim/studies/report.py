@@ -14,6 +14,7 @@ from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panels import plotly_panel
 from cosim.report.report import REPORT
 from cosim.results.manifest import RUNS_FOLDER
+from cosim.results.storage import replace_text
 from cosim.studies.charts import study_figures
 from cosim.studies.comparison_text import comparison_tables, remaining_violations
 from cosim.studies.declaration import Compared
@@ -54,7 +55,7 @@ def write_study_report(folder: str | Path) -> Path:
         If the folder is not that of a study, or a run is missing.
     """
     path = Path(folder) / REPORT
-    path.write_text(render_study(folder), encoding="utf-8")
+    replace_text(path, render_study(folder))
     return path
 
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, RunError, UserError
+from cosim.errors import CosimError, RunError, StorageError, UserError
 from cosim.report.comparison import Indicators
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
-from cosim.results.writer import claim, prepare
+from cosim.results.writer import prepare
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
+from cosim.scenario.trust import require_trust
 from cosim.studies.declaration import ImpossibleRun, Study, StudyRun
 from cosim.studies.differences import (
     Difference,
@@ -34,7 +35,7 @@ from cosim.studies.differences import (
     write_comparison,
 )
 from cosim.studies.expectations import Outcome, check_expectation
-from cosim.studies.folder import STUDY_FILE, study_manifest
+from cosim.studies.folder import STUDY_FILE, pending, study_manifest
 from cosim.studies.points import by_seed, mean_indicators, points_of, write_means
 from cosim.studies.report import write_study_report
 from cosim.studies.results import FinishedRun, write_study_table
@@ -86,6 +87,7 @@ def run_study(
     jobs: int | None = None,
     force: bool = False,
     progress: Progress = lambda intervals, runs: None,
+    trust: bool = False,
 ) -> StudyResult:
     """Play every run of a study and write its folder.
 
@@ -99,6 +101,8 @@ def run_study(
     force : bool
         Replace an earlier result there, once this study is finished.
     progress : callable
+    trust : bool
+        Start the programs, and import the modules, that its scenarios name as their simulators.
 
     Raises
     ------
@@ -110,12 +114,14 @@ def run_study(
     KeyboardInterrupt
         If the user interrupted it; nothing is left behind.
     """
+    for run in study.runs:
+        require_trust(run.scenario, study.file, trust)
     begin = time.monotonic()
     target = prepare(out, force)
     at_once = min(cores() if jobs is None else jobs, len(study.runs))
-    with _pending(target) as folder:
+    with pending(target) as folder:
         (folder / RUNS_FOLDER).mkdir()
-        tasks = [_Task(run.name, run.scenario, study.file, folder) for run in study.runs]
+        tasks = [_Task(run.name, run.scenario, study.file, folder, trust) for run in study.runs]
         skip = study.settings.skip_impossible
         if at_once == 1:
             failures = _play_here(tasks, skip, progress)
@@ -162,6 +168,7 @@ class _Task:
     scenario: Scenario
     file: Path
     folder: Path
+    trust: bool
 
     def play(self, tell: Callable[[], None]) -> bool:
         """Play the run; False when it was interrupted."""
@@ -170,6 +177,7 @@ class _Task:
             self.file,
             self.folder / RUNS_FOLDER / self.name,
             progress=lambda interval, violated: tell(),
+            trust=self.trust,
         )
         return result.complete
 
@@ -187,15 +195,16 @@ class _Failure:
     @classmethod
     def of(cls, error: Exception) -> _Failure:
         if isinstance(error, UserError):
-            return cls("user", error.problem, error.field, error.remedy, error.file)
+            kind = "disk" if isinstance(error, StorageError) else "user"
+            return cls(kind, error.problem, error.field, error.remedy, error.file)
         if isinstance(error, CosimError):
             return cls("run", str(error))
         return cls("bug", traceback.format_exc())
 
     def error(self, name: str) -> Exception:
         """Return the error, naming the run."""
-        if self.kind == "user":
-            return UserError(
+        if self.kind in ("user", "disk"):
+            return (StorageError if self.kind == "disk" else UserError)(
                 f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
             )
         text = f"run {name!r}: {self.text}"
@@ -253,10 +262,25 @@ def _play_in_processes(
             if any(future.result() is False for future in finished):
                 raise KeyboardInterrupt
             progress(int(done.value), len(tasks) - len(waiting))
+    except BrokenProcessPool as error:
+        broken = [name for future, name in futures.items() if _broke(future)]
+        raise RunError(
+            f"a process ended without a word (os._exit, a crash, no memory) while it played one of "
+            f"{', '.join(broken)}; --jobs 1 plays one after the other"
+        ) from error
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     return skipped
+
+
+def _broke(future: Future[Any]) -> bool:
+    """Return True for a run that was lost with its process."""
+    return (
+        future.done()
+        and not future.cancelled()
+        and isinstance(future.exception(), BrokenProcessPool)
+    )
 
 
 _shared: tuple[Any, Any] | None = None
@@ -327,22 +351,3 @@ def _outcomes(study: Study, runs: Sequence[FinishedRun]) -> tuple[Outcome, ...]:
         found |= mean_indicators(points_of(runs), study.settings.seeds)
         seeds = by_seed(runs)
     return tuple(check_expectation(each, found, seeds) for each in study.expectations)
-
-
-@contextmanager
-def _pending(target: Path) -> Iterator[Path]:
-    """Give a new folder that replaces the target, or is gone if there was an error."""
-    folder = target.with_name(target.name + ".partial")
-    lock = claim(folder)
-    try:
-        yield folder
-        Path(lock.name).unlink()
-        replaced = target.with_name(target.name + ".replaced")
-        if target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            os.rename(target, replaced)
-        os.rename(folder, target)
-        shutil.rmtree(replaced, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()

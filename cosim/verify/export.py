@@ -15,6 +15,7 @@ from cosim.evm.hashing import keccak
 from cosim.evm.signing import sign
 from cosim.replay.participants import Participants
 from cosim.replay.replay import transactions_of
+from cosim.results.damage import reading
 from cosim.results.manifest import read_manifest
 from cosim.results.reader import Results
 from cosim.units import WEI_PER_ETH, wei_from_gwei
@@ -85,20 +86,25 @@ def export_transactions(
             "exists already", file=folder, remedy="name another folder with --out, or use --force"
         )
     max_fee_wei = None if max_fee_gwei is None else wei_from_gwei(max_fee_gwei)
-    lines = list(signed_transactions(results, max_fee_wei))
-    senders = sorted({str(line["sender"]) for line in lines})
+    with reading(results.folder):
+        lines = list(signed_transactions(results, max_fee_wei))
+        senders = sorted({str(line["sender"]) for line in lines})
+        text = json.dumps(genesis(results, senders), indent=2) + "\n"
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with (partial / TRANSACTIONS).open("w", encoding="utf-8") as stream:
-        for line in lines:
-            stream.write(json.dumps(line, separators=(",", ":")) + "\n")
-    text = json.dumps(genesis(results, senders), indent=2) + "\n"
-    (partial / GENESIS).write_text(text, encoding="utf-8")
-    (partial / README).write_text(_readme(results, len(lines)), encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
+    try:
+        partial.mkdir(parents=True)
+        with (partial / TRANSACTIONS).open("w", encoding="utf-8") as stream:
+            for line in lines:
+                stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+        (partial / GENESIS).write_text(text, encoding="utf-8")
+        (partial / README).write_text(_readme(results, len(lines)), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     return Export(folder, len(lines), len(senders))
 
 

@@ -26,6 +26,7 @@ from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.scenario import Scenario
+from cosim.scenario.trust import started
 from cosim.verify.trees import TOLERANCE, differing, same_number, unpacked
 
 PROGRAM = "cosim.runs.again"
@@ -55,8 +56,8 @@ def untrusted(scenario: Scenario) -> str | None:
     """Return what a scenario would start or import that is not installed here; None if nothing."""
     if not scenario.simulators:
         return None
-    starts = (f"{one.name} ({one.python or one.cmd or one.connect})" for one in scenario.simulators)
-    return f"the scenario starts simulators of its own: {', '.join(starts)}"
+    names = ", ".join(f"{field} {does}" for field, does in started(scenario.simulators))
+    return f"the scenario starts simulators of its own: {names}"
 
 
 class Rerun:
@@ -91,7 +92,7 @@ class Rerun:
             self._place = tempfile.TemporaryDirectory(prefix="cosim-rerun-")
         except OSError as error:
             raise CheckError(f"there is no place to play the run again: {error}") from error
-        self._process = self._start(Path(self._place.name), settled)
+        self._process = self._start(Path(self._place.name), settled, trust)
 
     @property
     def out(self) -> Path:
@@ -99,9 +100,11 @@ class Rerun:
         assert self._place is not None
         return Path(self._place.name) / "again"
 
-    def _start(self, place: Path, settled: int | None) -> subprocess.Popen[bytes]:
+    def _start(self, place: Path, settled: int | None, trust: bool) -> subprocess.Popen[bytes]:
         program = [sys.executable, "-m", PROGRAM]
         program += [str(self._results.folder.absolute()), str(self.out)]
+        if trust:
+            program += ["--trust"]
         if settled is not None:
             program += ["--settled", str(settled)]
         here = str(Path(__file__).parents[2])

@@ -22,6 +22,7 @@ from cosim.errors import (
 from cosim.evm.engine import choose_engine, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
 from cosim.grid.power_flow import GridState
+from cosim.plugins.blame import blamed
 from cosim.plugins.evm_engine import AUTO
 from cosim.replay.findings import Check
 from cosim.replay.history import History
@@ -118,6 +119,9 @@ class Verification:
             ) from error
         except CheckError:
             raise
+        except SystemExit as error:  # of a plug-in
+            said = blamed(error) or in_one_line(error)
+            raise CheckError(f"{name} could not be checked: {said}") from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
             if (trouble := own_trouble(error)) is not None:
                 raise CheckError(f"{name} could not be checked: {in_one_line(trouble)}") from error

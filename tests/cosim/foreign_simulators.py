@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
+import signal
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 
 import mosaik_api_v3
@@ -367,6 +370,14 @@ class Faulty(Listener):
             return
         if self.how == "raise":
             raise ZeroDivisionError("no power to divide")
+        if self.how == "dice":
+            random.random()
+        if self.how == "hang":
+            time.sleep(600)
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "wordless":
+            raise RuntimeError
         if self.how == "exit":
             os._exit(7)
         if self.how == "leave":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import yaml
 from strangers import CONSUMPTION, READS, grid_of, listener, remote, stand_in
 
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
-from cosim.errors import ReconciliationError
+from cosim.errors import ReconciliationError, UngovernedDrawsWarning
 from cosim.runs import preparation
 from cosim.simulators.devices import DevicesSimulator
 
@@ -30,7 +31,7 @@ def cosim(tmp_path, short_scenario, capfd, monkeypatch):
         file = tmp_path / "short.yaml"
         scenario = short_scenario(intervals).model_dump(mode="json")
         file.write_text(yaml.safe_dump(scenario | {"simulators": list(simulators)}))
-        code = main(["run", str(file), "--out", str(tmp_path / "results" / "short")])
+        code = main(["run", str(file), "--trust", "--out", str(tmp_path / "results" / "short")])
         said = capfd.readouterr()
         results = tmp_path / "results"
         assert not results.exists() or not list(results.iterdir()), "nothing is left behind"
@@ -94,12 +95,60 @@ def test_one_that_reads_and_feeds_within_an_interval_is_refused(cosim):
     assert "simulator stranger: returned 960 s as its next step, within an interval" in said
 
 
-@pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0)])
+@pytest.mark.parametrize(("how", "exit_code"), [("exit", 7), ("reset", 0), ("killed", -9)])
 def test_a_process_that_goes_away_ends_the_run(cosim, how, exit_code):
     code, said = cosim(faulty(True, how=how))
     assert code == EXIT_FAILED
     assert "the run stopped: simulator stranger: closed its connection in step" in said
     assert f"its process ended with exit code {exit_code}" in said
+
+
+@pytest.mark.parametrize("method", ["init", "step"])
+def test_one_that_never_answers_is_named_after_its_timeout(cosim, method):
+    entry = faulty(True, how="hang", method=method) | {"timeout_s": 4.0}
+    begin = time.monotonic()
+    code, said = cosim(entry)
+    assert time.monotonic() - begin < 30
+    assert code == EXIT_USER
+    assert "short.yaml, field simulators.stranger.timeout_s: simulator stranger: " in said
+    assert f"it did not answer {method} within 4 s" in said
+    assert "raise its timeout_s" in said
+
+
+@pytest.mark.parametrize("connects", [False, True])
+def test_one_that_never_speaks_is_named_after_its_timeout(cosim, connects):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        entry = {key: value for key, value in faulty(how="none").items() if key != "python"}
+        entry |= {"timeout_s": 0.5}
+        entry |= (
+            {"connect": f"127.0.0.1:{silent.getsockname()[1]}"} if connects else {"cmd": "sleep 60"}
+        )
+        code, said = cosim(entry)
+    assert code == EXIT_USER
+    assert "field simulators.stranger.timeout_s: simulator stranger: " in said
+    what = "it did not answer init" if connects else "its process did not connect to"
+    assert what in said
+    assert "within 0.5 s" in said
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_exception_without_words_has_its_type_and_place(cosim, elsewhere):
+    code, said = cosim(faulty(elsewhere, how="wordless"))
+    assert code == EXIT_FAILED
+    assert "simulator stranger: failed in step: RuntimeError (" in said
+    assert "foreign_simulators.py" in said
+
+
+def test_a_study_says_which_runs_a_process_took_with_it(tmp_path, capsys, short_scenario):
+    file, out = tmp_path / "study.yaml", tmp_path / "results" / "out"
+    data = short_scenario(1).model_dump(mode="json")
+    gone = {"simulators": [faulty(how="exit", method="init")]}
+    file.write_text(yaml.safe_dump(data | {"study": {"variants": {"a": gone, "b": gone}}}))
+    assert main(["run", str(file), "--trust", "--jobs", "2", "--out", str(out)]) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "the run stopped: a process ended without a word" in said
+    assert "one of a, b; --jobs 1" in said
+    assert list(out.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -248,6 +297,13 @@ def test_what_ours_raise_surfaces_as_itself(play, short_scenario, tmp_path, monk
     assert caught.value.accounts == ("LV1.101 Bus 5",)
 
 
+def test_draws_of_one_in_this_process_are_warned_of_once(play, short_scenario):
+    with pytest.warns(UngovernedDrawsWarning) as said:
+        play(short_scenario(2, simulators=[faulty(how="dice", at=0)]))
+    (message,) = [str(one.message) for one in said if one.category is UngovernedDrawsWarning]
+    assert message.startswith("simulator stranger drew in step from the global generator of random")
+
+
 def test_a_type_error_of_ours_is_not_taken_for_mosaiks(play, short_scenario, monkeypatch):
     def broken(self, interval, inbox, children):
         return len(interval)
@@ -264,7 +320,8 @@ def test_a_failed_run_says_nothing_else_and_leaves_no_process(tmp_path, short_sc
     file.write_text(
         yaml.safe_dump(short_scenario(2).model_dump(mode="json") | {"simulators": entries})
     )
-    command = [sys.executable, "-m", "cosim.cli", "run", str(file), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "cosim.cli", "run", str(file), "--trust"]
+    command += ["--out", str(tmp_path / "out")]
     run = subprocess.run(
         command,
         cwd=ROOT,

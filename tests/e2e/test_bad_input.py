@@ -65,10 +65,11 @@ def earlier(quickstart_result: Path, tmp_path_factory: pytest.TempPathFactory) -
 def refused(earlier: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run a scenario that must be refused; gives the message."""
 
-    def run(file: Path, *names: str) -> str:
+    def run(file: Path, *names: str, trust: bool = False) -> str:
         before = contents(earlier)
         capsys.readouterr()
-        assert main(["run", str(file), "--out", str(earlier), "--force"]) == EXIT_USER
+        options = ["--out", str(earlier), "--force", *(["--trust"] if trust else [])]
+        assert main(["run", str(file), *options]) == EXIT_USER
         message = capsys.readouterr().err
         assert contents(earlier) == before
         assert [path.name for path in earlier.parent.iterdir()] == ["earlier"]
@@ -332,7 +333,8 @@ def test_a_simulator_that_does_not_start(tmp_path: Path, refused: Callable[..., 
         "reads": [reading],
     }
     file = scenario(tmp_path, simulators=[foreign])
-    refused(file, str(file), "simulators.Weather", "could not be started")
+    refused(file, str(file), "simulators.Weather.python", "'no.such.module:Thing'", "--trust")
+    refused(file, str(file), "simulators.Weather", "could not be started", trust=True)
 
 
 def test_a_result_folder_that_exists_already(

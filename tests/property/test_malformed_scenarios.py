@@ -6,29 +6,20 @@ left out or added, deep nesting, bytes and encodings. ``COSIM_FUZZ_EXAMPLES`` se
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from profiles import asked_for
+from hypothesis import given
+from malformed import ENCODINGS, change, edited, edits, fuzzed
 
 from cosim.errors import UserError
 from cosim.scenario import Scenario, load_scenario
 from cosim.studies.study import load_study
 
 FILES = sorted((Path(__file__).parents[2] / "scenarios").glob("**/*.yaml"))
-EXAMPLES = asked_for("COSIM_FUZZ_EXAMPLES", 150)
-FUZZED = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="COSIM_FUZZ_EXAMPLES" not in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
+FUZZED = fuzzed(150)
 FIELDS = sorted(
     {
         name
@@ -36,33 +27,6 @@ FIELDS = sorted(
         for name in section.get("properties", {})
     }
 )
-LONG = "x" * 5_000
-
-odd = st.one_of(
-    st.sampled_from(
-        [
-            *(None, True, False, "", " ", "nan", "-", "~", "1e999", "../..", "\x07", "\x00", "é"),
-            *(0, -1, 2**63, 2**256, -(10**30), 1e308, 1e-320, LONG),
-            *(float("nan"), float("inf"), -float("inf")),
-            *("2016-02-30T00:00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00"),
-            *("2016-05-24T00:00:00+00:00", [], {}, [[]], [{}], {"": 1}, {"a": 1}, [1, 2, 3]),
-        ]
-    ),
-    st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-        max_leaves=8,
-    ),
-)
-
-
-def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a file, from the root on."""
-    items = data.items() if isinstance(data, dict) else enumerate(data or ())
-    for key, value in items:
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from places(value, (*path, key))
 
 
 def read(file: Path, *, is_study: bool) -> None:
@@ -85,22 +49,7 @@ def test_changed_fields(data: st.DataObject, tmp_path_factory: pytest.TempPathFa
     fields = yaml.safe_load(source.read_text())
     is_study = "study" in fields
     for _ in range(data.draw(st.integers(1, 3))):
-        *before, last = data.draw(st.sampled_from(list(places(fields)) or [("name",)]))
-        section: Any = fields
-        for key in before:
-            section = section[key]
-        match data.draw(st.sampled_from(["change", "change", "drop", "add", "nest"])):
-            case "change":
-                section[last] = data.draw(odd)
-            case "drop":
-                del section[last]
-            case "add" if isinstance(section, dict):
-                section[data.draw(st.sampled_from(FIELDS))] = data.draw(odd)
-            case _:
-                deep: Any = 1
-                for _ in range(data.draw(st.sampled_from([1, 30, 200]))):
-                    deep = [deep]
-                section[last] = deep
+        change(data.draw, fields, FIELDS)
     file = tmp_path_factory.getbasetemp() / "changed.yaml"
     text = yaml.safe_dump(fields, allow_unicode=True)
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -108,26 +57,13 @@ def test_changed_fields(data: st.DataObject, tmp_path_factory: pytest.TempPathFa
 
 
 @FUZZED
-@given(
-    source=st.sampled_from(FILES),
-    edits=st.lists(
-        st.tuples(st.integers(0, 2**16), st.integers(0, 20), st.binary(max_size=6)), max_size=4
-    ),
-    encoding=st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-16", "utf-32", "utf-8-sig", "utf-7"]),
-)
+@given(source=st.sampled_from(FILES), changes=edits, encoding=st.sampled_from(ENCODINGS))
 def test_changed_bytes(
     source: Path,
-    edits: list[tuple[int, int, bytes]],
+    changes: list[tuple[int, int, bytes]],
     encoding: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    text = bytearray(source.read_bytes())
-    for at, length, put in edits:
-        start = at % len(text) if text else 0
-        text[start : start + length] = put
-    raw = bytes(text)
-    if encoding != "utf-8":
-        raw = raw.decode("utf-8", "replace").encode(encoding)
     file = tmp_path_factory.getbasetemp() / "bytes.yaml"
-    file.write_bytes(raw)
+    file.write_bytes(edited(source.read_bytes(), changes, encoding))
     read(file, is_study=b"\nstudy:" in source.read_bytes())

@@ -62,7 +62,9 @@ def test_a_number_that_json_does_not_know_is_refused(folder: Path) -> None:
         write_manifest(folder, manifest(folder, indicators={"x": float("nan")}))
 
 
-@pytest.mark.parametrize("text", [None, "not json", "[]", "{}"])
+@pytest.mark.parametrize(
+    "text", [None, "not json", "[]", "{}", pytest.param("[" * 100_000, id="deep")]
+)
 def test_a_folder_without_a_manifest_is_no_result_folder(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)

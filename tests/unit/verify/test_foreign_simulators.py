@@ -34,7 +34,8 @@ def fed_result(short_scenario: Callable[..., Scenario], tmp_path: Path) -> Path:
         "feeds": [{"attribute": "P", "to_entity": POINT, "to_attribute": "P_load[MW]"}],
     }
     folder = tmp_path / "result"
-    run_scenario(short_scenario(2, simulators=[household]), tmp_path / "s.yaml", folder)
+    scenario = short_scenario(2, simulators=[household])
+    run_scenario(scenario, tmp_path / "s.yaml", folder, trust=True)
     return folder
 
 

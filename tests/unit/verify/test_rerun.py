@@ -252,13 +252,14 @@ def test_a_foreign_simulator_is_started_only_when_trusted(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     folder = tmp_path / "result"
-    run_scenario(short_scenario(2, simulators=[load]), tmp_path / "s.yaml", folder)
+    scenario = short_scenario(2, simulators=[load])
+    run_scenario(scenario, tmp_path / "s.yaml", folder, trust=True)
     started.unlink()
     assert main(["verify", str(folder), "--only", "rerun"]) == EXIT_NOT_RERUN
     said = capsys.readouterr().out
     assert not started.exists()
     assert "it was not played again" in said
-    assert "starts simulators of its own: their_load (their_load:Sim)" in " ".join(said.split())
+    assert "starts simulators of its own: simulators.their_load.python" in " ".join(said.split())
     assert main(["verify", str(folder), "--only", "rerun", "--trust"]) == 0
     assert started.exists()
     # one that stops is no pass: the result says that it did not
