@@ -212,7 +212,12 @@ def _escrow_of(play: Play) -> EscrowClient:
 
 
 def genesis_s(
-    first_window_s: int, block_time_s: int, block_gas_limit: int, n: int, n_mechanisms: int = 0
+    first_window_s: int,
+    block_time_s: int,
+    block_gas_limit: int,
+    n: int,
+    n_mechanisms: int = 0,
+    waits_s: int = 0,
 ) -> int:
     """Return the time of block 0, so that the set-up ends before the first order window. [s]
 
@@ -222,6 +227,7 @@ def genesis_s(
     gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n * (1 + n_mechanisms)
     # one block a contract; the rest by gas, twice over because blocks are never packed full
     blocks = DEPLOYMENTS + 8 * (1 + n_mechanisms) + 2 * (gas // block_gas_limit + 1)
+    blocks += -(-waits_s // block_time_s)
     return first_window_s - blocks * block_time_s
 
 

@@ -124,6 +124,10 @@ class Mechanism(ABC, Generic[S]):
         """
         return None
 
+    def setup_wait_s(self) -> int:
+        """Return for how long its set-up waits, on top of the blocks of its transactions. [s]"""
+        return 0
+
     @abstractmethod
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy its contracts before the first order window, and return its part of a run.

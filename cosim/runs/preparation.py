@@ -305,6 +305,7 @@ def prepare_ledger(
             round(own_share * setup_gas_limit),
             population.n,
             sum(not each.is_default for each in scenario.mechanisms()),
+            sum(each.setup_wait_s() for each in scenario.mechanisms()),
         ),
         ledger.block_time_s,
         setup_gas_limit,

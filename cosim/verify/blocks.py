@@ -34,6 +34,7 @@ def plans(results: Results) -> tuple[list[BlockPlan], int]:
         round((1.0 - ledger.others_gas_share) * setup_gas),
         len(Participants(results).prosumers),
         sum(not each.is_default for each in scenario.mechanisms()),
+        sum(each.setup_wait_s() for each in scenario.mechanisms()),
     )
     found = [BlockPlan(time_s) for time_s in range(first_s, opens_s + 1, ledger.block_time_s)]
     n_setup = len(found)

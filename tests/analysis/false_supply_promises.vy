@@ -16,7 +16,7 @@ supply: address
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # first block, period, subscription, declaration, payment; price, cap, estimate, least deposit
+    # first block, period, subscription, declaration, payment; price, cap, estimate, least deposit, limit
     self.supply = raw_create(
         prover._code("Supplier"),
         self.token,
@@ -30,6 +30,7 @@ def setUp():
         convert(500_000, uint256),
         convert(2_000, uint256),
         convert(1_000_000, uint256),
+        convert(2_000_000, uint256),
     )
     prover._in_any_state(self.token)
     prover._in_any_state(self.meters)

@@ -56,6 +56,8 @@ class Contract:
     ) -> None:
         self.engine, self.artifact = engine, artifact
         self.logging: tuple[Contract, ...] = (self,)
+        self.told: list[list[tuple[str, dict[str, Any]]]] = []
+        """Events of each successful transaction with it."""
         receipt = engine.transact(
             address(deployer), None, artifact.init_code(*arguments), GAS_LIMIT
         )
@@ -77,6 +79,7 @@ class Contract:
                 decoder = contract.artifact.events.get(log.topics[0])
                 if log.address == contract.address and decoder is not None:
                     events.append((decoder.name, decoder.decode(log.topics, log.data)))
+        self.told.append(events)
         return Outcome(receipt.output, receipt.gas_used, events)
 
     def get(self, function: str, *arguments: Any) -> Any:

@@ -24,6 +24,7 @@ TERMS = SupplyTerms(
     price_cap_ueur_per_kwh=500_000,
     silent_estimate_wh=2_000,
     least_deposit_ueur=1_000_000,
+    credit_limit_ueur=2_000_000,
 )
 DEPOSIT = 1_500_000
 TOKENS = 10**12
@@ -115,6 +116,11 @@ class SupplyWorld:
     def subscribe(self, account: str, n_periods: int = 0, deposit: int = DEPOSIT) -> Outcome:
         """Subscribe with the account's meter."""
         return self.send(account, "subscribeUser", address(meter_of(account)), n_periods, deposit)
+
+    def unsubscribe(self, account: str, sender: str = "") -> Outcome:
+        """End the subscription of an account with its meter."""
+        meter = address(meter_of(account))
+        return self.send(sender or account, "unsubscribeUser", address(account), meter)
 
     def declare(self, account: str, period: int, energy_wh: int) -> Outcome:
         """Declare by the account's meter."""

@@ -9,7 +9,7 @@ import pytest
 from certificates_world import CertificatesWorld
 from eth_abi import encode
 from market_world import DSO, GAS_LIMIT, OPERATOR, Contract, MarketWorld, address, double
-from registry_world import BENEFICIARY, RegistryWorld, word
+from registry_world import BENEFICIARY, SECRET, RegistryWorld, word
 from storage_world import StorageWorld
 from supply_world import DEPOSIT, SUPPLIER, SupplyWorld
 
@@ -94,9 +94,15 @@ def name_registry() -> Stage:
     token = Contract(world.engine, double("HostileToken"))
     contract = world.deploy(token.address)
     for account in (VICTIM, OTHER):
-        contract.send(account, "registerName", word(account), bytes(32))
+        names = [(word(account), bytes(32)), (word(f"new-{account}"), bytes(32))]
+        world.commit(account, *names, registry=contract)
+        contract.send(account, "registerName", *names[0], SECRET)
     moving = {
-        "registerName": lambda account: (account, "registerName", (word(f"new-{account}"), b"")),
+        "registerName": lambda account: (
+            account,
+            "registerName",
+            (word(f"new-{account}"), bytes(32), SECRET),
+        ),
         "updateValue": lambda account: (account, "updateValue", (word(account), word("new"))),
         "collectFees": lambda account: (BENEFICIARY, "collectFees", ()),
     }

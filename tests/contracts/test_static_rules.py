@@ -27,7 +27,8 @@ FORBIDDEN_WORDS = {"tx.origin", "block.prevrandao", "block.difficulty", "msg.gas
 UNGUARDED = {
     "EuroToken": {"mint", "transfer", "transferFrom", "approve"},
     "SmartMeters": {"registerMeter", "unregisterMeter"},
-    "Supplier": {"unsubscribeUser", "declarePeriod", "paymentPeriod", "finalize", "setPrice"},
+    "Supplier": {"unsubscribeUser", "declarePeriod", "paymentPeriod"},
+    "supply_proceeds": {"finalize", "setPrice"},
 }
 
 

@@ -31,7 +31,8 @@ def supplied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("supplied") / "result"
     data = load_scenario(FILE).model_dump(mode="json")
     data["time"] |= {"start": "2016-04-20T17:00:00", "intervals": 3 * LENGTH + 1}
-    data["supply_contract"] |= {"billing_intervals": LENGTH, "least_deposit_eur": 0.1}
+    terms = {"billing_intervals": LENGTH, "least_deposit_eur": 0.1, "credit_limit_eur": 1.0}
+    data["supply_contract"] |= terms
     for k, consumer in enumerate(data["supply_contract"]["consumers"]):
         consumer |= {"deposit_eur": 0.15, "tops_up": k == 0, "periods": 0, "leaves_in": None}
     run(Scenario.model_validate(data), out=folder)
@@ -68,6 +69,19 @@ def test_what_deposits_do_not_pay_is_owed_to_the_supplier(supplied: Path) -> Non
     dues = dues_by_role_eur(results)
     assert dues["supplier"] == pytest.approx(left.sum() / 1e6)
     assert dues["outside_market"] == pytest.approx(-left.sum() / 1e6)
+
+
+def test_the_supplier_ends_whose_debt_is_above_the_limit(supplied: Path) -> None:
+    results = Results(supplied)
+    debts, events = results.table("supply_debts"), results.table("events")
+    above = debts[debts["debt_ueur"] > 1_000_000].groupby("prosumer", observed=True).first()
+    assert len(above) == 1  # the meter that was silent for a period
+    changes = events[events["event"] == "SubscriptionChanged"]["arguments"].map(json.loads)
+    ended = [said for said in changes if said["end_period"] < 2**24 - 1]
+    # told in period 2, when its price is fixed: it is the last one
+    assert [(said["debt_ueur"], said["end_period"]) for said in ended] == [
+        (above["debt_ueur"].iloc[0], 3)
+    ]
 
 
 def test_what_members_do_not_pay_is_owed_to_the_battery_s_owner(shared: Path) -> None:

@@ -35,11 +35,15 @@ def rows(case: Case) -> pd.DataFrame:
 
 
 def test_everybody_registers_before_the_first_interval(case: Case, rows: pd.DataFrame) -> None:
-    first = rows[rows.interval == -1]
+    first = rows[rows.action == "registered"]
+    committed = rows[rows.action == "committed"]
+    assert set(first.interval) == set(committed.interval) == {-1}
     assert list(first.prosumer) == case.names
     assert list(first.name) == [canonical_name(name) for name in case.names]
     assert set(first.action) == {"registered"}
     assert set(first.fee_ueur) == {1_000_000}
+    assert list(committed.name) == list(first.name)
+    assert list(committed.owner) == list(first.owner)
     assert (first.owner == first.account).all()
 
 
@@ -56,7 +60,7 @@ def test_a_household_hands_its_name_on(rows: pd.DataFrame) -> None:
 def test_who_is_awarded_and_settled_is_who_the_name_stands_for(
     case: Case, rows: pd.DataFrame
 ) -> None:
-    account_of = rows[rows.interval == -1].set_index("account").prosumer
+    account_of = rows[rows.action == "registered"].set_index("account").prosumer
     for event in ("IntervalSettled", "OfferAwarded", "OfferSettled"):
         events = case.events(event)
         assert len(events) > 0

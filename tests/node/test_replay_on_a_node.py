@@ -128,7 +128,8 @@ def test_a_node_executes_every_contract_as_recorded(
     assert set(table["method"].dropna()) >= {
         "commitOrder", "revealOrder", "commitClearing", "claimFill", "releaseBond",
         "subscribeUser", "declarePeriod", "paymentPeriod", "finalize",
-        "nominate", "reportStorage", "record", "retire", "registerName", "acceptName",
+        "nominate", "reportStorage", "record", "retire", "commitName", "registerName",
+        "acceptName",
     }  # fmt: skip
     assert_a_node_agrees(program, folder, scenario, n_contracts=9)
 

@@ -48,6 +48,10 @@ class NameRegistryMechanism(Mechanism[NameRegistrySettings]):
         """Return connection points whose household moves."""
         return [move.name for move in self.settings.moves]
 
+    def setup_wait_s(self) -> int:
+        """Return the age that commitments to the names must reach. [s]"""
+        return self.settings.min_commitment_age_s
+
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the registry and register every connection point."""
         from cosim.mechanisms.name_registry.play import NameRegistryPlay

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cosim.chain.client import ContractClient
 from cosim.chain.functions import Static, Transaction, View
-from cosim.mechanisms.name_registry.names import name_word
+from cosim.mechanisms.name_registry.names import commitment_of, name_word
 
 _ADDRESS_BYTES = 20
 
@@ -26,8 +26,11 @@ class NameRegistry(ContractClient):
     contract: ClassVar[str] = "NameRegistry"
 
     # gas limits: what the methods use at most (docs/gas.md), and space for other states
-    register_name = Transaction(190_000, _named)
-    """Own a free name with a value, for the registration fee, which was approved before."""
+    commit_name = Transaction(60_000)
+    """Commit to a name; see :meth:`commitment`."""
+    register_name = Transaction(200_000, _named)
+    """Own a free name that the sender committed to: its value and the secret, for the registration
+    fee, which was approved before."""
     update_value = Transaction(120_000, _named)
     """Let an own name stand for another value, for the update fee, approved before."""
     offer_name = Transaction(70_000, _named)
@@ -45,6 +48,15 @@ class NameRegistry(ContractClient):
     """A name's owner; the zero address when it is free."""
     fees_due = View(int)
     """Fees charged and not collected. [µEUR]"""
+
+    committed_at = View(int)
+    """Unix time at which an account made a commitment that it has not used; 0 for none. [s]"""
+
+    def commitment(self, account: bytes, name: str, value: bytes, secret: bytes) -> bytes:
+        """Commitment of an account to a name, its value and a secret of 32 bytes; not asked of a
+        node, which would learn the name."""
+        value = value.rjust(32, b"\0")
+        return commitment_of(self.address, account, name_word(name), value, secret)
 
     def account_of(self, name: str) -> bytes:
         """Account that a name stands for, 20 bytes; see :attr:`resolve`."""

@@ -31,26 +31,68 @@ class NameRegistryModel(ContractModel):
         Account that may collect the fees.
     registration_fee_ueur, update_fee_ueur : int
         What a name costs, and what changing its value costs. [µEUR]
+    min_commitment_age_s, max_commitment_age_s : int
+        How old a commitment is when its name is registered. [s]
 
     Raises
     ------
     ContractRevert
-        If an update costs as much as a registration, or more.
+        If an update costs as much as a registration, or more, or the ages are none.
     """
 
     subject: ClassVar[str] = "name registry"
 
-    def __init__(self, beneficiary: str, registration_fee_ueur: int, update_fee_ueur: int) -> None:
+    def __init__(
+        self,
+        beneficiary: str,
+        registration_fee_ueur: int,
+        update_fee_ueur: int,
+        min_commitment_age_s: int,
+        max_commitment_age_s: int,
+    ) -> None:
         self._require(bool(beneficiary), "zero address")
         self._require(update_fee_ueur < registration_fee_ueur, "an update must cost less")
+        self._require(0 < min_commitment_age_s < max_commitment_age_s < 2**64, "ages out of range")
         self.beneficiary = beneficiary
         self.registration_fee_ueur = registration_fee_ueur
         self.update_fee_ueur = update_fee_ueur
+        self.min_commitment_age_s = min_commitment_age_s
+        self.max_commitment_age_s = max_commitment_age_s
         self.fees_due_ueur = 0
+        self._committed_at_s: dict[tuple[str, bytes], int] = {}
         self._entries: dict[bytes, _Entry] = {}
 
-    def register_name(self, account: str, name: bytes, value: bytes) -> int:
-        """Own a free name.
+    def commit_name(self, account: str, commitment: bytes, now_s: int) -> None:
+        """Commit to a name.
+
+        Parameters
+        ----------
+        account : str
+        commitment : bytes
+            As of :func:`cosim.mechanisms.name_registry.names.commitment_of`, 32 bytes.
+        now_s : int
+            Time of the block, as in every method that takes it. [s]
+        """
+        made_s = self.committed_at(account, commitment)
+        self._require(not made_s or now_s > made_s + self.max_commitment_age_s, "already committed")
+        self._committed_at_s[account, commitment] = now_s
+
+    def committed_at(self, account: str, commitment: bytes) -> int:
+        """Time at which an account made a commitment that it has not used; 0 for none. [s]"""
+        return self._committed_at_s.get((account, commitment), 0)
+
+    def register_name(
+        self, account: str, name: bytes, value: bytes, commitment: bytes, now_s: int
+    ) -> int:
+        """Own a free name that the account committed to.
+
+        Parameters
+        ----------
+        account : str
+        name, value : bytes
+        commitment : bytes
+            What name, value and the secret that is shown make for this account.
+        now_s : int
 
         Returns
         -------
@@ -64,6 +106,11 @@ class NameRegistryModel(ContractModel):
         """
         self._require(bool(is_canonical(name)), "not a canonical name")
         self._require(name not in self._entries, "name taken")
+        made_s = self.committed_at(account, commitment)
+        self._require(bool(made_s), "not committed")
+        self._require(now_s >= made_s + self.min_commitment_age_s, "commitment too new")
+        self._require(now_s <= made_s + self.max_commitment_age_s, "commitment too old")
+        del self._committed_at_s[account, commitment]
         self._entries[name] = _Entry(account, value)
         return self._charged(self.registration_fee_ueur)
 

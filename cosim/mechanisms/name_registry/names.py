@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 from cosim.errors import UserError
+from cosim.evm.abi import pack
+from cosim.evm.engine import CHAIN_ID
+from cosim.evm.hashing import keccak
 
 NAME_BYTES = 32
 """Longest name."""
@@ -76,3 +79,28 @@ def word_name(word: bytes) -> str:
     if not is_canonical(word):
         raise ValueError(f"0x{word.hex()} is not a name")
     return word.rstrip(b"\0").decode()
+
+
+def commitment_of(
+    registry: bytes, account: bytes, name: bytes, value: bytes, secret: bytes
+) -> bytes:
+    """Commitment to a name: model of ``commitmentOf`` in ``contracts/NameRegistry.vy``.
+
+    As ``makeCommitment`` of ENS' ETHRegistrarController, it hides the name until it is revealed;
+    it holds for one chain, one registry and one account.
+
+    Parameters
+    ----------
+    registry, account : bytes
+        Addresses of the contract and of who commits, 20 bytes.
+    name, value : bytes
+        32 bytes each.
+    secret : bytes
+        32 bytes that nobody else can guess, for names can be guessed.
+
+    Returns
+    -------
+    bytes
+        32 bytes.
+    """
+    return keccak(pack(CHAIN_ID, registry, account, name, value, secret))

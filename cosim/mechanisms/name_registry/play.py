@@ -1,10 +1,10 @@
 """Names of connection points in a run: awarded and settled accounts are looked up by name.
 
-Before the first order window every household registers its connection point's name, with its own
-account as value, and pays the fee. From then on the DSO and the market operator take the accounts
-that they award and settle from the registry. A household that moves out offers its name to the
-next one, which accepts it and lets it stand for its own account. After the last interval the DSO
-collects the fees.
+Before the first order window every household commits to its connection point's name, with its own
+account as value, and as soon as the commitment is old enough registers it and pays the fee. From
+then on the DSO and the market operator take the accounts that they award and settle from the
+registry. A household that moves out offers its name to the next one, which accepts it and lets it
+stand for its own account. After the last interval the DSO collects the fees.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any, Self
 
 from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
-from cosim.errors import UserError
+from cosim.errors import EngineError, UserError
 from cosim.evm.accounts import Account, accounts
+from cosim.evm.hashing import keccak
 from cosim.mechanisms.contract_play import ContractPlay, columns_of
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.funding import issue, mined
@@ -75,7 +76,11 @@ class NameRegistryPlay(ContractPlay[NameRegistry]):
     ) -> None:
         super().__init__(deployment, clock, client)
         self.model = NameRegistryModel(
-            deployment.dso.name, terms.registration_fee_ueur, terms.update_fee_ueur
+            deployment.dso.name,
+            terms.registration_fee_ueur,
+            terms.update_fee_ueur,
+            terms.min_commitment_age_s,
+            terms.max_commitment_age_s,
         )
         self._terms = terms
         self.names = registry_names(self._names)
@@ -144,19 +149,47 @@ class NameRegistryPlay(ContractPlay[NameRegistry]):
     # --- the households ---
 
     def _register(self) -> None:
-        """Give all households tokens for fees, and let them register."""
+        """Give all households tokens for fees, and let them commit to their names and register."""
         client, opens_s = self.client, self._clock.window_opens_s(0)
         households = (*self._households.values(), *self.next_households.values())
         money = dict.fromkeys((one.address for one in households), self._terms.account_ueur)
         mined(client, issue(self._deployment, client, money), opens_s)
+        committed = self._commit(opens_s)
         registered = [
-            client.register_name(account.address, self.names[i], account.address)
+            client.register_name(account.address, self.names[i], account.address, _secret(account))
             for i, account in self._households.items()
         ]
         for i, included in enumerate(mined(client, registered, opens_s)):
             owner = self._households[i]
-            fee = self.model.register_name(owner.name, self._words[i], _value(owner))
+            fee = self.model.register_name(
+                owner.name, self._words[i], _value(owner), committed[i], included.included_at_s
+            )
             self._note(SETUP, i, "registered", owner, fee, included.fee_wei)
+
+    def _commit(self, opens_s: int) -> list[bytes]:
+        """Let all households commit to their names, and wait until they may reveal them."""
+        client, chain = self.client, self._chain
+        commitments = [
+            client.commitment(owner.address, self.names[i], owner.address, _secret(owner))
+            for i, owner in self._households.items()
+        ]
+        handles = [
+            client.commit_name(owner.address, commitments[i])
+            for i, owner in self._households.items()
+        ]
+        for i, included in enumerate(mined(client, handles, opens_s)):
+            owner = self._households[i]
+            self.model.commit_name(owner.name, commitments[i], included.included_at_s)
+            self._note(SETUP, i, "committed", owner, 0, included.fee_wei, _value(owner))
+        revealed_s = chain.now_s + self._terms.min_commitment_age_s
+        if revealed_s > opens_s:
+            raise EngineError(
+                "the commitments to names are not old enough before the first order window; "
+                "shorten name_registry.min_commitment_age_s in the scenario"
+            )
+        while chain.next_block_s < revealed_s:
+            chain.mine_blocks()
+        return commitments
 
     def _move(self, interval: int, i: int) -> None:
         """One household offers its name, the next accepts it and changes the account."""
@@ -233,9 +266,16 @@ class NameRegistryPlay(ContractPlay[NameRegistry]):
         self._check_tokens(interval, model.fees_due_ueur)
 
     def _note(
-        self, interval: int, i: int, action: str, owner: Account, fee: int, fee_wei: int
+        self,
+        interval: int,
+        i: int,
+        action: str,
+        owner: Account,
+        fee: int,
+        fee_wei: int,
+        value: bytes | None = None,
     ) -> None:
-        value = self.model.resolve(self._words[i])
+        value = self.model.resolve(self._words[i]) if value is None else value
         self._rows.append(
             (
                 interval,
@@ -253,3 +293,8 @@ class NameRegistryPlay(ContractPlay[NameRegistry]):
 def _value(account: Account) -> bytes:
     """An account as the value of a name."""
     return account.address.rjust(32, b"\0")
+
+
+def _secret(account: Account) -> bytes:
+    """Secret of a commitment, derived from its sender's key: nobody else can guess it."""
+    return keccak(account.private_key + b"name")

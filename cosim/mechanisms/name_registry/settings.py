@@ -23,6 +23,19 @@ class NameRegistrySettings(Model):
     update_fee_eur: Money = Field(
         0.25, description="what changing the account that it stands for costs [EUR]"
     )
+    min_commitment_age_s: int = Field(
+        60,
+        gt=0,
+        lt=2**32,
+        description="age at which the commitment to a name may be revealed; for so long a reveal "
+        "that no block holds yet is safe from who copies the name; 60 s in ENS [s]",
+    )
+    max_commitment_age_s: int = Field(
+        86_400,
+        gt=0,
+        lt=2**32,
+        description="age from which it is void; a day in ENS [s]",
+    )
     account_eur: PositiveMoney = Field(5.0, description="tokens each household has for fees [EUR]")
     moves: tuple[HouseholdMove, ...] = Field(
         (),
@@ -41,6 +54,11 @@ class NameRegistrySettings(Model):
             raise ValueError(
                 f"account_eur ({self.account_eur:g}) does not pay for a name, which costs "
                 f"{self.registration_fee_eur:g}"
+            )
+        if self.min_commitment_age_s >= self.max_commitment_age_s:
+            raise ValueError(
+                f"min_commitment_age_s ({self.min_commitment_age_s}) must be below "
+                f"max_commitment_age_s ({self.max_commitment_age_s})"
             )
         names = [move.name for move in self.moves]
         if len(set(names)) < len(names):

@@ -19,6 +19,8 @@ class NameTerms:
     ----------
     registration_fee_ueur, update_fee_ueur : int
         [µEUR]
+    min_commitment_age_s, max_commitment_age_s : int
+        How old a commitment is when its name is registered. [s]
     account_ueur : int
         What each household has for fees. [µEUR]
     moves : mapping of int to int
@@ -31,6 +33,8 @@ class NameTerms:
 
     registration_fee_ueur: int
     update_fee_ueur: int
+    min_commitment_age_s: int
+    max_commitment_age_s: int
     account_ueur: int
     moves: Mapping[int, int]
     seed: int
@@ -45,6 +49,8 @@ def name_terms(
     return NameTerms(
         registration_fee_ueur=ueur_from_eur(settings.registration_fee_eur),
         update_fee_ueur=ueur_from_eur(settings.update_fee_eur),
+        min_commitment_age_s=settings.min_commitment_age_s,
+        max_commitment_age_s=settings.max_commitment_age_s,
         account_ueur=ueur_from_eur(settings.account_eur),
         moves={names.index(move.name): move.interval for move in settings.moves},
         seed=scenario.seed,

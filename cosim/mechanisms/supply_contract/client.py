@@ -33,7 +33,8 @@ class Supplier(ContractClient):
     top_up = Transaction(110_000)
     """Add approved tokens to the deposit of a meter; a debt is repaid first."""
     unsubscribe_user = Transaction(60_000)
-    """End a meter's subscription with the present period; before its first one, at once."""
+    """End a customer's subscription with a meter: the customer with the present period, and before
+    the first one at once; the supplier while the debt is above the credit limit, with notice."""
     withdraw = Transaction(110_000)
     """Take out what the last bill left of a meter's deposit."""
     payment_period = Transaction(80_000)

@@ -51,12 +51,34 @@ class SupplyCustomers(ContractPlay[Supplier]):
         if (interval + 1) % self._setup.billing_intervals == 0:
             return
         sent = {
-            point: self.client.unsubscribe_user(self._address(point), self._meter(point))
+            point: self.client.unsubscribe_user(
+                self._address(point), self._address(point), self._meter(point)
+            )
             for point, consumer in self._consumers.items()
             if consumer.leaves_in == period and self._subscription(point).end_period > period + 1
         }
         for point, included in self._done(sent).items():
             self.model.unsubscribe(included.block, *self._pair(point))
+
+    def _end_indebted(self, last_block: int) -> None:
+        """Let the supplier end the subscriptions of who owes more than was agreed.
+
+        Parameters
+        ----------
+        last_block : int
+            The latest block that can take what is sent now.
+        """
+        terms, supplier = self.model.terms, self._deployment.supplier.address
+        # the last period whose price is fixed by then; an end that is no earlier is refused
+        end = terms.begun(terms.opens_at(0), last_block)
+        sent = {
+            point: self.client.unsubscribe_user(supplier, self._address(point), self._meter(point))
+            for point in self._consumers
+            if self._subscription(point).debt_ueur > terms.credit_limit_ueur
+            and self._subscription(point).end_period > end
+        }
+        for point, included in self._included(sent).items():
+            self.model.unsubscribe(included.block, *self._pair(point), supplier=True)
 
     def _pay(self, interval: int, period: int, accounts: Mapping[int, PeriodAccount]) -> None:
         """Let the consumers pay, withdraw what is left after the last bill, or top up.

@@ -38,6 +38,7 @@ def supplier(bench: Bench) -> None:
         price_cap_ueur_per_kwh=2 * RETAIL,
         silent_estimate_wh=SILENT_ESTIMATE_WH,
         least_deposit_ueur=DEPOSIT_UEUR // 2,
+        credit_limit_ueur=DEPOSIT_UEUR,
     )
     token, meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
     contract = bench.deploy("Supplier", terms, token=token.address, meters=meters.address)
@@ -75,7 +76,7 @@ def supplier(bench: Bench) -> None:
     contract.measure(SUPPLIER, "setPrice", 3, RETAIL + 12_345)
 
     # in the second period one customer leaves, one is silent, one has too little left
-    contract.measure(first, "unsubscribeUser", meter_of(first))
+    contract.measure(first, "unsubscribeUser", account(first), meter_of(first))
     ends += PERIOD_BLOCKS
     go_to(ends)
     contract.do(f"meter of {first}", "declarePeriod", 1, ENERGY_WH)
@@ -89,6 +90,14 @@ def supplier(bench: Bench) -> None:
     contract.measure(f"meter of {third}", "declarePeriod", 2, ENERGY_WH, case=case)
     go_to(ends + PERIOD_BLOCKS + DECLARATION_BLOCKS + PAYMENT_BLOCKS)
     contract.do("anyone", "finalize", 2)
+    contract.measure(
+        SUPPLIER, "unsubscribeUser", account(second), meter_of(second), case="who owes too much"
+    )
+    fourth = CUSTOMERS[3]
+    meters.do(OPERATOR, "unregisterMeter", meter_of(fourth))
+    meters.do(OPERATOR, "registerMeter", meter_of(fourth), account(first))
+    case = "after another customer"
+    contract.measure(first, "subscribeUser", meter_of(fourth), 0, DEPOSIT_UEUR, case=case)
     contract.measure(SUPPLIER, "withdrawProceeds")
 
 

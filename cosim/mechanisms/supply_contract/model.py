@@ -88,6 +88,7 @@ class SupplyContractModel(ContractModel):
     open_period: int = 0
     _prices: list[tuple[int, int]] = field(default_factory=list)
     _customer_of: dict[str, str] = field(default_factory=dict)
+    _holder_of: dict[str, str] = field(default_factory=dict)
     _subscriptions: dict[tuple[str, str], Subscription] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,11 +124,12 @@ class SupplyContractModel(ContractModel):
     ) -> None:
         """Subscribe from the next period on; ``n_periods`` 0 is rolling.
 
+        What another customer of the meter has not ended yet ends then.
+
         Raises
         ------
         ContractRevert
-            If subscription is not open, the meter is not the customer's or serves a subscription,
-            or the deposit is out of range.
+            As every method here, if the contract would refuse.
         """
         terms = self.terms
         self._require(terms.begun(terms.opens_at(0), block) > 0, "not open yet")
@@ -139,41 +141,51 @@ class SupplyContractModel(ContractModel):
         after = Subscription(before.deposit_ueur, before.debt_ueur, period, end)
         self._add(after, deposit_ueur, terms.least_deposit_ueur)
         self._subscriptions[customer, meter] = after
+        holder = self._holder_of.get(meter)
+        if holder is not None and holder != customer:
+            other = self._subscriptions[holder, meter]
+            other.end_period = min(other.end_period, period)
+        self._holder_of[meter] = customer
 
     def top_up(self, customer: str, meter: str, amount_ueur: int) -> None:
-        """Add to a deposit; a debt is repaid first.
-
-        Raises
-        ------
-        ContractRevert
-            If the deposit would be out of range.
-        """
+        """Add to a deposit; a debt is repaid first."""
         subscription = self.subscription_of(customer, meter)
         self._add(subscription, amount_ueur, 0)
         self._subscriptions[customer, meter] = subscription
 
-    def unsubscribe(self, block: int, customer: str, meter: str) -> None:
+    def unsubscribe(
+        self,
+        block: int,
+        customer: str,
+        meter: str,
+        by: str | None = None,
+        *,
+        supplier: bool = False,
+    ) -> None:
         """End a subscription with the present period; before its first one, at once.
 
-        Raises
-        ------
-        ContractRevert
-            If it ends no later already.
+        Parameters
+        ----------
+        block : int
+        customer, meter : str
+        by : str, optional
+            Sender; default: the customer.
+        supplier : bool
+            True if the sender is the supplier, who ends with the last period whose price is fixed,
+            and only while the debt is above the credit limit.
         """
-        subscription = self.subscription_of(customer, meter)
-        started = self.terms.begun(self.terms.starts_at(0), block)
-        end = max(started, subscription.next_period)
+        terms, subscription = self.terms, self.subscription_of(customer, meter)
+        moment = terms.starts_at(0)
+        if supplier or (by is not None and by != customer):
+            may = supplier and subscription.debt_ueur > terms.credit_limit_ueur
+            self._require(may, "not yours to end")
+            moment = terms.opens_at(0)
+        end = terms.begun(moment, block)
         self._require(end < subscription.end_period, "nothing to end")
         subscription.end_period = end
 
     def withdraw(self, customer: str, meter: str) -> int:
-        """Take out what the last bill left of a deposit. [µEUR]
-
-        Raises
-        ------
-        ContractRevert
-            If bills are to come.
-        """
+        """Take out what the last bill left of a deposit. [µEUR]"""
         subscription = self.subscription_of(customer, meter)
         self._require(subscription.next_period == subscription.end_period, "bills to come")
         amount, subscription.deposit_ueur = subscription.deposit_ueur, 0
@@ -204,7 +216,8 @@ class SupplyContractModel(ContractModel):
         customer = self._customer_of.get(meter, "")
         subscription = self.subscription_of(customer, meter)
         subscribed = (
-            subscription.next_period <= period < subscription.end_period
+            self._holder_of.get(meter) == customer
+            and subscription.next_period <= period < subscription.end_period
             and period - subscription.next_period <= MAX_PERIODS_BEHIND
         )
         self._require(subscribed, "not subscribed")

@@ -74,6 +74,7 @@ class SupplyContractPlay(SupplyCustomers):
         if position + 1 == self._setup.billing_intervals:
             self._end(interval, period)
         rows = self._advance(interval)
+        self._end_indebted(self._last_block)
         if interval + 1 == self._clock.n_intervals:
             rows += self._finish(interval)
         self._check(interval)

@@ -49,7 +49,14 @@ class SupplyContractSettings(Model):
     silent_estimate_kwh: Annotated[float, Field(ge=0, le=4_000_000)] = Field(
         5.0, description="consumption billed per period when a meter does not declare [kWh]"
     )
-    least_deposit_eur: Money = Field(1.0, description="least deposit of a new subscription [EUR]")
+    least_deposit_eur: PositiveMoney = Field(
+        1.0, description="least deposit of a new subscription, on top of what is owed [EUR]"
+    )
+    credit_limit_eur: Money = Field(
+        100.0,
+        description="debt above which the supplier ends a subscription; 100 EUR are the least debt "
+        "for which German rules of basic supply let it interrupt supply (StromGVV § 19) [EUR]",
+    )
     consumers: tuple[SupplyConsumer, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

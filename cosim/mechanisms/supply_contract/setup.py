@@ -58,7 +58,7 @@ class SupplySetup:
         [µEUR/kWh]
     silent_estimate_wh : int
         Billed for a period without declaration. [Wh]
-    least_deposit_ueur : int
+    least_deposit_ueur, credit_limit_ueur : int
         [µEUR]
     consumers : tuple of Consumer
     eur_per_eth : float
@@ -70,6 +70,7 @@ class SupplySetup:
     price_cap_ueur_per_kwh: int
     silent_estimate_wh: int
     least_deposit_ueur: int
+    credit_limit_ueur: int
     consumers: tuple[Consumer, ...]
     eur_per_eth: float = 0.0
 
@@ -102,6 +103,7 @@ def supply_terms(block: int, now_s: int, clock: DeliveryClock, setup: SupplySetu
         price_cap_ueur_per_kwh=setup.price_cap_ueur_per_kwh,
         silent_estimate_wh=setup.silent_estimate_wh,
         least_deposit_ueur=setup.least_deposit_ueur,
+        credit_limit_ueur=setup.credit_limit_ueur,
     )
 
 
@@ -162,6 +164,7 @@ def supply_setup(
         price_cap_ueur_per_kwh=ueur_from_eur(settings.price_cap_eur_per_kwh),
         silent_estimate_wh=wh_from_kwh(settings.silent_estimate_kwh),
         least_deposit_ueur=ueur_from_eur(settings.least_deposit_eur),
+        credit_limit_ueur=ueur_from_eur(settings.credit_limit_eur),
         consumers=tuple(
             Consumer(
                 point=names.index(consumer.name),

@@ -34,7 +34,9 @@ class SupplyTerms:
     silent_estimate_wh : int
         Billed for a period in which a meter stayed silent. [Wh]
     least_deposit_ueur : int
-        Least deposit of a new subscription. [µEUR]
+        Least deposit of a new subscription, above 0: who owes cannot subscribe. [µEUR]
+    credit_limit_ueur : int
+        With a debt above it the supplier may end a subscription. [µEUR]
     """
 
     first_block: int
@@ -46,6 +48,7 @@ class SupplyTerms:
     price_cap_ueur_per_kwh: int
     silent_estimate_wh: int
     least_deposit_ueur: int
+    credit_limit_ueur: int
 
     def opens_at(self, period: int) -> int:
         """Block from which the price of a period is fixed; of period 0: subscription opens."""

@@ -20,7 +20,7 @@ supply: Contract
 def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
-    # first block, period, subscription, declaration, payment; price, cap, estimate, least deposit
+    # first block, period, subscription, declaration, payment; price, cap, estimate, least deposit, limit
     self.supply = Contract(
         raw_create(
             prover._code("Supplier"),
@@ -35,6 +35,7 @@ def setUp():
             convert(500_000, uint256),
             convert(2_000, uint256),
             convert(1_000_000, uint256),
+            convert(2_000_000, uint256),
         )
     )
     prover._in_any_state(self.token)
@@ -58,16 +59,25 @@ def check_nobody_withdraws_anothers_deposit(
 
 @external
 def check_nobody_ends_anothers_subscription(
-    caller: address, customer: address, meter: address, named: address, time: uint64
+    caller: address,
+    customer: address,
+    meter: address,
+    named: address,
+    named_meter: address,
+    time: uint64,
 ):
+    """
+    @notice But the supplier, here this proof, above the credit limit of 2 EUR.
+    """
     prover._at(time, time)
-    if caller == customer:
-        return
     before: uint256 = staticcall self.supply.subscriptionOf(customer, meter)
+    debt_ueur: uint256 = (before >> 64) & (2**80 - 1)
+    if caller == customer or (caller == self and debt_ueur > 2_000_000):
+        return
     prover._call(
         caller,
         self.supply.address,
-        abi_encode(named, method_id=method_id("unsubscribeUser(address)")),
+        abi_encode(named, named_meter, method_id=method_id("unsubscribeUser(address,address)")),
     )
     prover._prove(staticcall self.supply.subscriptionOf(customer, meter) == before)
 

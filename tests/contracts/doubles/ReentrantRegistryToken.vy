@@ -6,7 +6,8 @@
 """
 
 interface Registry:
-    def registerName(name: bytes32, new_value: bytes32): nonpayable
+    def commitName(commitment: bytes32): nonpayable
+    def registerName(name: bytes32, new_value: bytes32, secret: bytes32): nonpayable
     def collectFees(): nonpayable
 
 armed: public(bool)
@@ -32,8 +33,13 @@ def arm():
 
 
 @external
+def commitName(registry: address, commitment: bytes32):
+    extcall Registry(registry).commitName(commitment)
+
+
+@external
 def registerName(registry: address, name: bytes32):
-    extcall Registry(registry).registerName(name, name)
+    extcall Registry(registry).registerName(name, name, empty(bytes32))
 
 
 @external
@@ -55,7 +61,12 @@ def _call_back():
     self._count(
         raw_call(
             msg.sender,
-            abi_encode(free, free, method_id=method_id("registerName(bytes32,bytes32)")),
+            abi_encode(
+                free,
+                free,
+                empty(bytes32),
+                method_id=method_id("registerName(bytes32,bytes32,bytes32)"),
+            ),
             revert_on_failure=False,
         )
     )

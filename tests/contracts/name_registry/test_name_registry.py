@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from market_world import Contract, address, double
+from market_world import GAS_LIMIT, Contract, address, double
 from registry_world import (
     BENEFICIARY,
+    MAX_AGE_S,
+    MIN_AGE_S,
     REGISTRATION_FEE,
     RICH,
+    SECRET,
     UPDATE_FEE,
     RegistryWorld,
     account_word,
@@ -17,7 +20,7 @@ from registry_world import (
 )
 
 from cosim.errors import ContractRevert
-from cosim.mechanisms.name_registry.names import is_canonical
+from cosim.mechanisms.name_registry.names import commitment_of, is_canonical
 
 NAME = word("lv1.101-bus-4")
 
@@ -34,9 +37,11 @@ def deployed(request: pytest.FixtureRequest) -> RegistryWorld:
 @pytest.fixture
 def world(deployed: RegistryWorld) -> Iterator[RegistryWorld]:
     """The deployed registry, put back afterwards."""
-    snapshot = deployed.engine.snapshot()
+    snapshot, now = deployed.engine.snapshot(), (deployed.block, deployed.now_s)
     yield deployed
     deployed.engine.restore(snapshot)
+    deployed.block, deployed.now_s = now
+    deployed.engine.set_block(*now, GAS_LIMIT)
 
 
 def refused(
@@ -55,6 +60,8 @@ def test_constants(world: RegistryWorld) -> None:
     assert get("TOKEN") == world.token.address
     assert get("BENEFICIARY") == address(BENEFICIARY)
     assert (get("REGISTRATION_FEE_UEUR"), get("UPDATE_FEE_UEUR")) == (REGISTRATION_FEE, UPDATE_FEE)
+    ages = (get("MIN_COMMITMENT_AGE_S"), get("MAX_COMMITMENT_AGE_S"))
+    assert ages == (MIN_AGE_S, MAX_AGE_S)
 
 
 @pytest.mark.parametrize("fees", [(0, 0), (5, 5), (5, 6)])
@@ -69,9 +76,41 @@ def test_zero_addresses_are_refused(world: RegistryWorld) -> None:
             world.deploy(token, 2, 1, beneficiary)
 
 
+@pytest.mark.parametrize("ages", [(0, 5), (5, 5), (6, 5), (5, 2**64)])
+def test_a_commitment_ages_before_it_is_too_old(
+    world: RegistryWorld, ages: tuple[int, int]
+) -> None:
+    with pytest.raises(ContractRevert) as error:
+        world.deploy(world.token.address, min_age_s=ages[0], max_age_s=ages[1])
+    assert error.value.text == "name registry: ages out of range"
+
+
+def test_shortest_and_longest_ages(world: RegistryWorld) -> None:
+    registry = world.deploy(world.token.address, min_age_s=1, max_age_s=2**64 - 1)
+    world.token.send("ann", "approve", registry.address, REGISTRATION_FEE)
+    commitment = world.commitment("ann", NAME, NAME, registry=registry)
+    registry.send("ann", "commitName", commitment)
+    world.wait(1)
+    registry.send("ann", "registerName", NAME, NAME, SECRET)
+    assert registry.get("resolve", NAME) == NAME
+
+
 def test_registered_name_resolves(world: RegistryWorld) -> None:
-    done = world.registry.send("ann", "registerName", NAME, account_word("ann"))
-    event = {"name": NAME, "owner": address("ann"), "value": account_word("ann")}
+    commitment = world.commitment("ann", NAME, account_word("ann"))
+    done = world.registry.send("ann", "commitName", commitment)
+    assert done.events == [("NameCommitted", {"account": address("ann"), "commitment": commitment})]
+    assert world.registry.get("committedAt", address("ann"), commitment) == world.now_s
+    arguments = (NAME, account_word("ann"), SECRET)
+    assert world.registry.get("commitmentOf", address("ann"), *arguments) == commitment
+    world.wait()
+    done = world.registry.send("ann", "registerName", *arguments)
+    assert world.registry.get("committedAt", address("ann"), commitment) == 0
+    event = {
+        "name": NAME,
+        "owner": address("ann"),
+        "value": account_word("ann"),
+        "fee_ueur": REGISTRATION_FEE,
+    }
     assert done.events == [("NameRegistered", event)]
     assert world.registry.get("resolve", NAME) == account_word("ann")
     assert world.registry.get("ownerOf", NAME) == address("ann")
@@ -83,7 +122,71 @@ def test_a_name_has_one_owner(world: RegistryWorld) -> None:
     world.register("ann", "flat-3")
     for account in ("ann", "bob"):
         text = "name registry: name taken"
-        refused(world, text, account, "registerName", word("flat-3"), account_word("bob"))
+        arguments = (word("flat-3"), account_word("bob"))
+        world.commit(account, arguments)
+        refused(world, text, account, "registerName", *arguments, SECRET)
+
+
+def test_a_name_is_registered_at_the_age_of_its_commitment_and_once(world: RegistryWorld) -> None:
+    arguments = (NAME, account_word("ann"), SECRET)
+    refused(world, "name registry: not committed", "ann", "registerName", *arguments)
+    commitment = world.commitment("ann", *arguments)
+    world.registry.send("ann", "commitName", commitment)
+    refused(world, "name registry: already committed", "ann", "commitName", commitment)
+    world.wait(MIN_AGE_S - 1)
+    refused(world, "name registry: commitment too new", "ann", "registerName", *arguments)
+    for other in (
+        (NAME, account_word("bob"), SECRET),
+        (word("b"), account_word("ann"), SECRET),
+        (NAME, account_word("ann"), bytes(32)),
+    ):
+        refused(world, "name registry: not committed", "ann", "registerName", *other)
+    world.wait(1)
+    world.registry.send("ann", "registerName", *arguments)
+    world.registry.send("ann", "releaseName", NAME)
+    refused(world, "name registry: not committed", "ann", "registerName", *arguments)
+
+
+def test_a_commitment_too_old_is_made_again(world: RegistryWorld) -> None:
+    arguments = (NAME, account_word("ann"), SECRET)
+    commitment = world.commitment("ann", *arguments)
+    world.registry.send("ann", "commitName", commitment)
+    world.wait(MAX_AGE_S)
+    refused(world, "name registry: already committed", "ann", "commitName", commitment)
+    world.wait(1)
+    refused(world, "name registry: commitment too old", "ann", "registerName", *arguments)
+    world.registry.send("ann", "commitName", commitment)
+    world.wait(MAX_AGE_S)
+    world.registry.send("ann", "registerName", *arguments)
+
+
+def test_a_front_runner_who_copies_commitment_and_reveal_gets_nothing(
+    world: RegistryWorld,
+) -> None:
+    """Every pending transaction of ann is copied, and the copy is in the block before it."""
+    arguments = (NAME, account_word("ann"), SECRET)
+    commitment = world.commitment("ann", *arguments)
+    world.registry.send("bob", "commitName", commitment)
+    world.registry.send("ann", "commitName", commitment)
+    world.wait()
+    refused(world, "name registry: not committed", "bob", "registerName", *arguments)
+    # the reveal tells bob the name: a commitment of his own comes too late
+    own = (NAME, account_word("bob"), SECRET)
+    world.registry.send("bob", "commitName", world.commitment("bob", *own))
+    refused(world, "name registry: commitment too new", "bob", "registerName", *own)
+    world.registry.send("ann", "registerName", *arguments)
+    world.wait()
+    refused(world, "name registry: name taken", "bob", "registerName", *own)
+    assert world.registry.get("resolve", NAME) == account_word("ann")
+
+
+def test_a_commitment_holds_for_one_registry(world: RegistryWorld) -> None:
+    other = world.deploy(world.token.address)
+    arguments = (NAME, account_word("ann"), SECRET)
+    other.send("ann", "commitName", world.commitment("ann", *arguments))
+    world.wait()
+    with pytest.raises(ContractRevert, match="name registry: not committed"):
+        other.send("ann", "registerName", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +227,13 @@ def test_one_encoding_of_a_name(world: RegistryWorld, text: str | bytes) -> None
     name = word(text)
     canonical = is_canonical(name)
     assert world.registry.get("isCanonical", name) == canonical
+    world.commit("ann", (name, name))
     if canonical:
-        world.registry.send("ann", "registerName", name, name)
+        world.registry.send("ann", "registerName", name, name, SECRET)
         assert world.registry.get("resolve", name) == name
     else:
-        refused(world, "name registry: not a canonical name", "ann", "registerName", name, name)
+        text = "name registry: not a canonical name"
+        refused(world, text, "ann", "registerName", name, name, SECRET)
 
 
 def test_letters_of_a_name(world: RegistryWorld) -> None:
@@ -147,7 +252,13 @@ def test_a_free_name_does_not_resolve(world: RegistryWorld) -> None:
 def test_update_costs_the_smaller_fee(world: RegistryWorld) -> None:
     world.register("ann", "flat-3")
     done = world.registry.send("ann", "updateValue", word("flat-3"), bytes(32))
-    assert done.events == [("ValueUpdated", {"name": word("flat-3"), "value": bytes(32)})]
+    updated = {
+        "name": word("flat-3"),
+        "owner": address("ann"),
+        "value": bytes(32),
+        "fee_ueur": UPDATE_FEE,
+    }
+    assert done.events == [("ValueUpdated", updated)]
     assert world.registry.get("resolve", word("flat-3")) == bytes(32)
     assert world.tokens("ann") == RICH - REGISTRATION_FEE - UPDATE_FEE
 
@@ -155,7 +266,8 @@ def test_update_costs_the_smaller_fee(world: RegistryWorld) -> None:
 def test_updates_can_be_free(world: RegistryWorld) -> None:
     registry = world.deploy(world.token.address, 1, 0)
     world.token.send("ann", "approve", registry.address, 1)
-    registry.send("ann", "registerName", NAME, NAME)
+    world.commit("ann", (NAME, NAME), registry=registry)
+    registry.send("ann", "registerName", NAME, NAME, SECRET)
     registry.send("ann", "updateValue", NAME, word("b"))
     assert registry.get("resolve", NAME) == word("b")
     assert registry.get("feesDue") == 1
@@ -222,7 +334,8 @@ def test_beneficiary_collects_every_fee_once(world: RegistryWorld) -> None:
 
 
 def test_who_cannot_pay_gets_nothing(world: RegistryWorld) -> None:
-    arguments = (word("flat-3"), bytes(32))
+    arguments = (word("flat-3"), bytes(32), SECRET)
+    world.commit("cem", arguments[:2])
     refused(world, "euro token: allowance too low", "cem", "registerName", *arguments)
     world.token.send("cem", "approve", world.registry.address, REGISTRATION_FEE)
     refused(world, "euro token: balance too low", "cem", "registerName", *arguments)
@@ -232,10 +345,11 @@ def test_who_cannot_pay_gets_nothing(world: RegistryWorld) -> None:
 def test_token_that_says_no(world: RegistryWorld) -> None:
     token = Contract(world.engine, double("RefusingToken"))
     registry = world.deploy(token.address)
-    registry.send("ann", "registerName", NAME, NAME)
+    world.commit("ann", (NAME, NAME), (word("b"), NAME), registry=registry)
+    registry.send("ann", "registerName", NAME, NAME, SECRET)
     token.send("anyone", "refuse")
     calls = (
-        ("ann", "registerName", (word("b"), NAME)),
+        ("ann", "registerName", (word("b"), NAME, SECRET)),
         ("ann", "updateValue", (NAME, bytes(32))),
         (BENEFICIARY, "collectFees", ()),
     )
@@ -250,6 +364,10 @@ def test_token_that_says_no(world: RegistryWorld) -> None:
 def test_token_cannot_reenter(world: RegistryWorld, function: str) -> None:
     token = Contract(world.engine, double("ReentrantRegistryToken"))
     registry = world.deploy(token.address, beneficiary=token.address)
+    for name in (word("mine"), word("second"), word("free")):
+        commitment = commitment_of(registry.address, token.address, name, name, bytes(32))
+        token.send("attacker", "commitName", registry.address, commitment)
+    world.wait()
     token.send("attacker", "registerName", registry.address, word("mine"))
     token.send("attacker", "arm")
     arguments = (word("second"),) if function == "registerName" else ()
@@ -267,10 +385,12 @@ def test_one_sequence_on_both_engines() -> None:
     for world in worlds:
         for account in ("ann", "bob"):
             world.fund(account)
+        world.commit("ann", (NAME, account_word("ann")))
+        world.commit("bob", (word("house-7.flat-3"), account_word("bob")), (NAME, NAME))
     calls = [
-        ("ann", "registerName", (NAME, account_word("ann"))),
-        ("bob", "registerName", (word("house-7.flat-3"), account_word("bob"))),
-        ("bob", "registerName", (NAME, NAME)),
+        ("ann", "registerName", (NAME, account_word("ann"), SECRET)),
+        ("bob", "registerName", (word("house-7.flat-3"), account_word("bob"), SECRET)),
+        ("bob", "registerName", (NAME, NAME, SECRET)),
         ("ann", "updateValue", (NAME, account_word("bob"))),
         ("ann", "updateValue", (word("house-7.flat-3"), NAME)),
         ("ann", "offerName", (NAME, address("bob"))),
@@ -280,7 +400,7 @@ def test_one_sequence_on_both_engines() -> None:
         ("bob", "releaseName", (word("house-7.flat-3"),)),
         (BENEFICIARY, "collectFees", ()),
         (BENEFICIARY, "collectFees", ()),
-        ("cem", "registerName", (word("house-7.flat-3"), NAME)),
+        ("cem", "registerName", (word("house-7.flat-3"), NAME, SECRET)),
     ]
     for sender, function, arguments in calls:
         outcomes: list[object] = []

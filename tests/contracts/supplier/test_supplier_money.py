@@ -252,7 +252,7 @@ def test_customer_leaves_a_dead_contract(world: SupplyWorld) -> None:
     world.subscribe("ann")
     world.start(0)
     world.unregister("ann")
-    world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+    world.unsubscribe("ann")
     world.ask_payment(0)
     world.pay("ann", 0)
     before = world.tokens("ann")
@@ -266,7 +266,8 @@ def test_proceeds_go_to_the_supplier_only(world: SupplyWorld) -> None:
     world.end_payment(0)
     world.finalize(0)
     before = world.tokens("bob")
-    world.send("bob", "withdrawProceeds")
+    done = world.send("bob", "withdrawProceeds")
+    assert done.events[0] == ("ProceedsWithdrawn", {"amount_ueur": 300_001})
     assert (world.tokens(SUPPLIER), world.tokens("bob") - before) == (300_001, 0)
     assert world.contract.get("accountsOf") == (0, 0, 1)
 
@@ -279,7 +280,7 @@ def test_token_that_refuses() -> None:
     world.register("ann")
     world.open()
     world.subscribe("ann")
-    world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+    world.unsubscribe("ann")
     world.token.send("anyone", "refuse")
     with refuses("token transfer failed"):
         world.send("ann", "topUp", address(meter_of("ann")), 1)
@@ -295,7 +296,7 @@ GUARDED = {
     "withdrawProceeds": (0, 0, 0),
 }
 UNGUARDED = {
-    "unsubscribeUser": ("first meter", 0, 0),
+    "unsubscribeUser": ("token", "first meter", 0),
     "paymentPeriod": (0, "token", "first meter"),
     "finalize": (0, 0, 0),
 }
@@ -415,6 +416,8 @@ def test_last_period_of_all() -> None:
         ({"price_cap_ueur_per_kwh": 2**31}, "terms out of range"),
         ({"silent_estimate_wh": 2**32 - 1}, "terms out of range"),
         ({"least_deposit_ueur": 2**64}, "terms out of range"),
+        ({"least_deposit_ueur": 0}, "terms out of range"),
+        ({"credit_limit_ueur": 2**64}, "terms out of range"),
     ],
 )
 def test_deployment_refuses(change: dict[str, int], cause: str) -> None:

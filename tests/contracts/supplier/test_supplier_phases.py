@@ -2,9 +2,10 @@
 
 import pytest
 from market_world import address
-from supply_world import DEPOSIT, TERMS, SupplyWorld, meter_of
+from supply_world import DEPOSIT, SUPPLIER, TERMS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.supply_contract.model import Subscription
 
 ROLLING = 2**24 - 1
 
@@ -114,6 +115,61 @@ def test_who_moves_in_can_subscribe_whoever_moved_out(world: SupplyWorld) -> Non
     assert world.state("ann").declared_wh is None
     bobs = world.contract.get("subscriptionOf", address("bob"), address(meter_of("ann")))
     assert bobs >> 192 == 401
+
+
+def hand_on(world: SupplyWorld, new: str) -> None:
+    """Let the metering operator bind ann's meter to another customer."""
+    world.unregister("ann")
+    world.meters.send("metering_operator", "registerMeter", address(meter_of("ann")), address(new))
+
+
+def subscription(world: SupplyWorld, account: str) -> Subscription:
+    """Subscription of an account with ann's meter."""
+    word = world.contract.get("subscriptionOf", address(account), address(meter_of("ann")))
+    return Subscription.unpacked(word)
+
+
+def test_a_meter_declares_a_period_for_one_customer(world: SupplyWorld) -> None:
+    """Handed on and back within a declaration phase, it would have declared it twice."""
+    world.subscribe("ann")
+    hand_on(world, "bob")
+    world.send("bob", "subscribeUser", address(meter_of("ann")), 0, DEPOSIT)
+    world.end(0)
+    world.declare("ann", 0, 400)
+    hand_on(world, "ann")
+    with refuses("not subscribed"):
+        world.declare("ann", 0, 400)
+    assert (subscription(world, "bob").declared_wh, world.state("ann").declared_wh) == (400, None)
+
+
+def test_the_tenants_time_is_not_billed_to_who_gets_the_meter_back(world: SupplyWorld) -> None:
+    """From ann to bob and back: no period is billed to both."""
+    meter = address(meter_of("ann"))
+    world.subscribe("ann")
+    world.start(0)
+    hand_on(world, "bob")
+    done = world.send("bob", "subscribeUser", meter, 0, DEPOSIT)
+    assert [name for name, _ in done.events].count("SubscriptionChanged") == 2
+    assert (world.state("ann").end_period, subscription(world, "bob").next_period) == (1, 1)
+    world.end(0)
+    with refuses("not subscribed"):  # bob's meter, and the period was ann's
+        world.declare("ann", 0, 400)
+    world.end_payment(0)
+    world.pay("ann", 0, "anyone")
+    world.start(2)
+    hand_on(world, "ann")
+    world.subscribe("ann")
+    assert subscription(world, "bob").end_period == world.state("ann").next_period == 3
+    world.end_payment(2)
+    for period in (1, 2):
+        with refuses("no bill due"):
+            world.pay("ann", period, "anyone")
+        world.send("anyone", "paymentPeriod", period, address("bob"), meter)
+    world.end_payment(3)
+    with refuses("no bill due"):
+        world.send("anyone", "paymentPeriod", 3, address("bob"), meter)
+    world.send("bob", "withdraw", meter)
+    assert world.held() == world.owed("ann")
 
 
 # --- declaration ------------------------------------------------------------------------------
@@ -280,12 +336,59 @@ def test_a_payment_makes_earlier_periods_final(world: SupplyWorld) -> None:
 # --- exit -------------------------------------------------------------------------------------
 
 
+def in_debt(world: SupplyWorld, debt: int) -> None:
+    """Let ann owe so much for period 0; it is the payment phase of that period."""
+    price = TERMS.price_ueur_per_kwh
+    world.subscribe("ann")
+    world.end(0)
+    world.declare("ann", 0, (DEPOSIT + debt) * 1_000 // price + 1)
+    world.ask_payment(0)
+    world.pay("ann", 0)
+    owed = world.state("ann").debt_ueur
+    if owed > debt:
+        world.send("ann", "topUp", address(meter_of("ann")), owed - debt)
+    assert world.state("ann").debt_ueur == debt
+
+
+def test_supplier_ends_with_notice_who_owes_too_much(world: SupplyWorld) -> None:
+    in_debt(world, TERMS.credit_limit_ueur + 1)
+    for sender in ("bob", "anyone", meter_of("ann")):
+        with refuses("not yours to end"):
+            world.unsubscribe("ann", sender)
+    world.goto(TERMS.opens_at(2))  # the price of period 2 is fixed: ann is supplied in it
+    world.unsubscribe("ann", SUPPLIER)
+    assert world.state("ann").end_period == 3
+    with refuses("nothing to end"):
+        world.unsubscribe("ann", SUPPLIER)
+    with refuses("meter in use"):
+        world.subscribe("ann")
+    world.end_payment(2)
+    world.pay("ann", 1)
+    world.pay("ann", 2)
+    debt = world.state("ann").debt_ueur
+    world.end_payment(3)
+    with refuses("no bill due"):
+        world.pay("ann", 3)
+    with refuses("deposit out of range"):  # who owes cannot subscribe
+        world.subscribe("ann", deposit=debt + TERMS.least_deposit_ueur - 1)
+    world.subscribe("ann", deposit=debt + TERMS.least_deposit_ueur)
+    assert (world.state("ann").debt_ueur, world.state("ann").deposit_ueur) == (0, 1_000_000)
+
+
+def test_supplier_ends_nothing_up_to_the_credit_limit(world: SupplyWorld) -> None:
+    world.subscribe("bob")
+    in_debt(world, TERMS.credit_limit_ueur)
+    for account in ("ann", "bob"):
+        with refuses("not yours to end"):
+            world.unsubscribe(account, SUPPLIER)
+
+
 def test_exit_before_the_first_period_is_at_once(world: SupplyWorld) -> None:
     world.subscribe("ann")
     before = world.tokens("ann")
-    world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+    world.unsubscribe("ann")
     with refuses("nothing to end"):
-        world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+        world.unsubscribe("ann")
     world.send("ann", "withdraw", address(meter_of("ann")))
     assert world.tokens("ann") - before == DEPOSIT
     assert world.held() == 0
@@ -296,7 +399,7 @@ def test_exit_before_the_first_period_is_at_once(world: SupplyWorld) -> None:
 def test_exit_is_from_the_next_period_on(world: SupplyWorld, block: int, end: int) -> None:
     world.subscribe("ann")
     world.goto(block)
-    world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+    world.unsubscribe("ann")
     assert world.state("ann").end_period == end
 
 
@@ -304,9 +407,9 @@ def test_exit_cannot_prolong(world: SupplyWorld) -> None:
     world.subscribe("ann", 1)
     world.start(0)
     with refuses("nothing to end"):
-        world.send("ann", "unsubscribeUser", address(meter_of("ann")))
+        world.unsubscribe("ann")
     with refuses("nothing to end"):
-        world.send("bob", "unsubscribeUser", address(meter_of("bob")))
+        world.unsubscribe("bob")
     assert world.state("ann").end_period == 1
 
 

@@ -15,9 +15,11 @@ from certificates_world import (
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from market_world import ISSUER, OPERATOR, address
+from money_told import CertificatesTold
 from profiles import machine_settings
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.green_certificates.client import GreenCertificates
 from cosim.mechanisms.green_certificates.model import GreenCertificatesModel
 
 ACCOUNTS = ("ann", "bob", "cem")
@@ -26,6 +28,8 @@ INTERVALS = range(254, 259)
 """Four of one hour and the first of the next, on both sides of a word of recorded intervals."""
 HOURS = (HOUR + 64, HOUR + 65)
 START_UEUR = 5_000
+MOST_GAS = GreenCertificates.withdraw.gas
+"""Of a withdrawal, whatever others did: what the client gives it."""
 BY_ADDRESS = {address(name): name for name in ACCOUNTS}
 
 accounts = st.sampled_from(ACCOUNTS)
@@ -61,8 +65,12 @@ class CertificatesMachine(RuleBasedStateMachine):
         self.now = FIRST_DELIVERY_S + (INTERVALS[0] + 1) * STEP_S
         self.world.at(self.now)
 
+        self.told = CertificatesTold(self.world.certificates)
+        self.n_told = len(self.world.certificates.told)
+
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
+        del self.world.certificates.told[self.n_told :]
 
     def roots(self) -> tuple[bytes, bytes]:
         return self.world.root(), self.world.engine.storage_root(self.world.token.address)
@@ -268,16 +276,22 @@ class CertificatesMachine(RuleBasedStateMachine):
 
     @invariant()
     def everybody_can_withdraw_everything(self) -> None:
-        """Also shows that every token in the contract is somebody's."""
+        """Also shows that every token in the contract is somebody's, and that events tell whose."""
+        self.told.read()
+        for account in ACCOUNTS:
+            assert self.told.free[address(account)] == self.model.balance_of(account)
+        n_told = len(self.world.certificates.told)
         held = self.world.token.get("balanceOf", self.world.certificates.address)
         assert held == self.model.free_total_ueur()
         snapshot = self.world.engine.snapshot()
         for account in ACCOUNTS:
-            self.world.send(account, "withdraw", self.model.balance_of(account))
+            done = self.world.send(account, "withdraw", self.model.balance_of(account))
+            assert done.gas_used <= MOST_GAS
             wealth = self.outside_ueur[account] + self.model.balance_of(account)
             assert self.world.token.get("balanceOf", address(account)) == wealth
         assert self.world.token.get("balanceOf", self.world.certificates.address) == 0
         self.world.engine.restore(snapshot)
+        del self.world.certificates.told[n_told:]
 
 
 TestCertificates = CertificatesMachine.TestCase

@@ -19,9 +19,11 @@ from market_world import (
     MarketWorld,
     address,
 )
+from money_told import FlexibilityTold
 from profiles import machine_settings
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
 from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.local_market.orders import Reading
@@ -30,6 +32,8 @@ MEMBERS = ("ann", "bob", "cem")
 ACCOUNTS = (*MEMBERS, DSO)
 INTERVALS = range(3)
 START_UEUR = 3_000_000
+MOST_GAS = FlexibilityMarket.withdraw.gas
+"""Of a withdrawal, whatever others did: what the client gives it."""
 
 
 @functools.cache
@@ -62,8 +66,14 @@ class FlexibilityMachine(RuleBasedStateMachine):
         self.cleared: set[int] = set()
         self.deposited = 0
 
+        contract = self.world.flexibility
+        self.told = FlexibilityTold(contract, DSO, PENALTY, self.is_uncapped)
+        self.n_told = len(contract.told)
+
     def teardown(self) -> None:
+        self.everybody_gets_out()
         self.world.engine.restore(self.snapshot)
+        del self.world.flexibility.told[self.n_told :]
 
     def both(
         self,
@@ -83,6 +93,19 @@ class FlexibilityMachine(RuleBasedStateMachine):
         except ContractRevert as error:
             said = error.text
         assert said == refusal
+
+    def everybody_gets_out(self) -> None:
+        """Whatever others did: anybody settles, everybody withdraws, and nothing is left."""
+        contract = self.world.flexibility
+        self.go(self.start_s(len(INTERVALS)) + METERING_S + 1)
+        for request in self.interval_of:
+            contract.send("anyone", "settle", request, [address(name) for name in ACCOUNTS])
+            if not self.model.request(request).closed:
+                contract.send("anyone", "closeRequest", request)
+        for account in ACCOUNTS:
+            free = contract.get("balanceOf", address(account))
+            assert contract.send(account, "withdraw", free).gas_used <= MOST_GAS
+        assert self.world.held(contract) == 0
 
     def start_s(self, interval: int) -> int:
         return FIRST_DELIVERY_S + interval * STEP_S
@@ -315,6 +338,14 @@ class FlexibilityMachine(RuleBasedStateMachine):
         assert self.world.held(self.world.flexibility) == total
         assert total == START_UEUR * len(ACCOUNTS) + self.deposited
         assert self.world.flexibility_backed()
+
+    @invariant()
+    def events_tell_all_money(self) -> None:
+        self.told.read()
+        assert self.told.held == self.world.held(self.world.flexibility)
+        for account in ACCOUNTS:
+            assert self.told.free[address(account)] == self.model.balance_of(account)
+            assert self.told.debts[address(account)] == self.model.debts.get(account, 0)
 
     @invariant()
     def awards_hold_no_more_than_the_escrow(self) -> None:

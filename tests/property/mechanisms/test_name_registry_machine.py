@@ -8,12 +8,16 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from market_world import address
+from market_world import GAS_LIMIT, address
+from money_told import NamesTold
 from profiles import machine_settings
 from registry_world import (
     BENEFICIARY,
+    MAX_AGE_S,
+    MIN_AGE_S,
     REGISTRATION_FEE,
     RICH,
+    SECRET,
     UPDATE_FEE,
     RegistryWorld,
     account_word,
@@ -29,10 +33,12 @@ ACCOUNTS = (*PEOPLE, POOR, BENEFICIARY)
 POOR_UEUR = REGISTRATION_FEE + UPDATE_FEE
 NAMES = tuple(word(name) for name in ("flat-1", "flat-2", "flat.2"))
 STRANGE = (word(""), word("Flat-1"), word("flat--2"), word(b"flat\0-1"), word("flat-1-"))
+SECRETS = (SECRET, bytes(32))
 NO_MONEY = "euro token: balance too low"
 
 accounts = st.sampled_from(ACCOUNTS)
 names = st.sampled_from(NAMES)
+secrets = st.sampled_from(SECRETS)
 values = st.sampled_from([account_word(account) for account in PEOPLE] + [bytes(32)])
 
 
@@ -53,12 +59,25 @@ class NameRegistryMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = deployed()
         self.snapshot = self.world.engine.snapshot()
-        self.model = NameRegistryModel(BENEFICIARY, REGISTRATION_FEE, UPDATE_FEE)
+        self.model = NameRegistryModel(
+            BENEFICIARY, REGISTRATION_FEE, UPDATE_FEE, MIN_AGE_S, MAX_AGE_S
+        )
+        self.told = NamesTold(self.world.registry)
+        self.n_told = len(self.world.registry.told)
+        self.now = (self.world.block, self.world.now_s)
+        # by account, name, value and secret: the last commitment that was not used
+        self.committed_s: dict[tuple[str, bytes, bytes, bytes], int] = {}
         self.wallets = dict.fromkeys(ACCOUNTS, RICH) | {POOR: POOR_UEUR}
         self.owners: dict[bytes, str] = {}
 
     def teardown(self) -> None:
+        if self.model.fees_due_ueur:
+            assert self.world.registry.send(BENEFICIARY, "collectFees").gas_used <= 90_000
+        assert self.world.tokens(self.world.registry.address) == 0
         self.world.engine.restore(self.snapshot)
+        del self.world.registry.told[self.n_told :]
+        self.world.block, self.world.now_s = self.now
+        self.world.engine.set_block(*self.now, GAS_LIMIT)
 
     def both(
         self, account: str, function: str, arguments: tuple[bytes, ...], model: Callable[[], object]
@@ -88,19 +107,56 @@ class NameRegistryMachine(RuleBasedStateMachine):
             raise ContractRevert(NO_MONEY)
         self.wallets[account] -= fee_ueur
 
-    @rule(account=accounts, name=names | st.sampled_from(STRANGE), value=values)
-    def register(self, account: str, name: bytes, value: bytes) -> None:
+    @rule(seconds=st.sampled_from([1, MIN_AGE_S - 1, MIN_AGE_S, MAX_AGE_S - MIN_AGE_S, MAX_AGE_S]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.wait(seconds)
+
+    @rule(
+        account=accounts,
+        claimed=accounts,
+        name=names | st.sampled_from(STRANGE),
+        value=values,
+        secret=secrets,
+    )
+    def commit(self, account: str, claimed: str, name: bytes, value: bytes, secret: bytes) -> None:
+        """Commit in one's own name, or copy the commitment of another account."""
+        commitment, now_s = self.world.commitment(claimed, name, value, secret), self.world.now_s
+        if (
+            self.both(
+                account,
+                "commitName",
+                (commitment,),
+                lambda: self.model.commit_name(account, commitment, now_s),
+            )
+            and account == claimed
+        ):
+            self.committed_s[account, name, value, secret] = now_s
+
+    @rule(account=accounts, name=names | st.sampled_from(STRANGE), value=values, secret=secrets)
+    def register(self, account: str, name: bytes, value: bytes, secret: bytes) -> None:
+        commitment, now_s = self.world.commitment(account, name, value, secret), self.world.now_s
         if self.both(
             account,
             "registerName",
-            (name, value),
+            (name, value, secret),
             lambda: self.pay(
-                account, REGISTRATION_FEE, lambda: self.model.register_name(account, name, value)
+                account,
+                REGISTRATION_FEE,
+                lambda: self.model.register_name(account, name, value, commitment, now_s),
             ),
         ):
             assert name not in self.owners
             assert name in NAMES
+            made_s = self.committed_s.pop((account, name, value, secret))
+            assert MIN_AGE_S <= now_s - made_s <= MAX_AGE_S
             self.owners[name] = account
+
+    @rule(account=accounts, name=names, value=values)
+    def commit_and_register(self, account: str, name: bytes, value: bytes) -> None:
+        """The usual way, which random calls seldom find."""
+        self.commit(account, account, name, value, SECRETS[0])
+        self.time_passes(MIN_AGE_S)
+        self.register(account, name, value, SECRETS[0])
 
     @rule(account=accounts, name=names, value=values)
     def update(self, account: str, name: bytes, value: bytes) -> None:
@@ -160,6 +216,8 @@ class NameRegistryMachine(RuleBasedStateMachine):
     def every_fee_is_owed_to_the_beneficiary(self) -> None:
         due = self.world.registry.get("feesDue")
         assert due == self.model.fees_due_ueur
+        self.told.read()
+        assert due == self.told.held
         assert due == self.world.tokens(self.world.registry.address)
         assert sum(self.wallets.values()) + due == RICH * (len(ACCOUNTS) - 1) + POOR_UEUR
         for account in ACCOUNTS:

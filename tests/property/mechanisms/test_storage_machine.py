@@ -16,10 +16,12 @@ from market_world import (
     STEP_S,
     address,
 )
+from money_told import StorageTold
 from profiles import machine_settings
 from storage_world import OWNER, TERMS, StorageWorld
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.community_storage.client import CommunityStorage
 from cosim.mechanisms.community_storage.model import CommunityStorageModel, debited_wh
 
 MEMBERS = ("ann", "bob", "cem")
@@ -27,6 +29,8 @@ ACCOUNTS = (*MEMBERS, OWNER)
 SHARES = {"ann": 3, "bob": 2}
 START_UEUR = 9_000
 LEAD_S = 2 * STEP_S
+MOST_GAS = CommunityStorage.withdraw.gas
+"""Of a withdrawal, whatever others did: what the client gives it."""
 SMALL = replace(
     TERMS,
     total_shares=7,
@@ -84,8 +88,12 @@ class StorageMachine(RuleBasedStateMachine):
         self.now = FIRST_DELIVERY_S - LEAD_S
         self.world.at(self.now)
 
+        self.told = StorageTold(self.world.storage, OWNER, SMALL.feed_in_price_ueur_per_kwh)
+        self.n_told = len(self.world.storage.told)
+
     def teardown(self) -> None:
         self.world.engine.restore(self.snapshot)
+        del self.world.storage.told[self.n_told :]
 
     def roots(self) -> tuple[bytes, bytes]:
         engine = self.world.engine
@@ -328,6 +336,15 @@ class StorageMachine(RuleBasedStateMachine):
         assert 0 <= set_aside - credited < SMALL.total_shares
 
     @invariant()
+    def events_tell_all_money(self) -> None:
+        self.told.read()
+        assert self.told.set_aside == self.model.set_aside_ueur
+        assert self.told.owes == self.model.owner_owes_ueur  # what it promised and did not pay
+        for name in ACCOUNTS:
+            assert self.told.free[address(name)] == self.model.balance_of(name)
+            assert self.told.debts[address(name)] == self.model.debt_of(name)
+
+    @invariant()
     def shares_and_energy_are_bounded(self) -> None:
         states = [self.model.account_of(name) for name in ACCOUNTS]
         assert sum(state.shares for state in states) == SMALL.total_shares
@@ -341,7 +358,7 @@ class StorageMachine(RuleBasedStateMachine):
     @invariant()
     def everybody_can_leave(self) -> None:
         """Nobody's withdrawal can be blocked: what is free after one's own bills is paid out."""
-        engine = self.world.engine
+        engine, n_told = self.world.engine, len(self.world.storage.told)
         for name in ACCOUNTS:
             billed, credited = self.model.accrued_of(name)
             due = self.model.debt_of(name) + (0 if name == OWNER else billed)
@@ -349,8 +366,9 @@ class StorageMachine(RuleBasedStateMachine):
                 due += self.model.owner_owes_ueur
             free = max(self.model.balance_of(name) + credited - due, 0)
             snapshot = engine.snapshot()
-            self.world.storage.send(name, "withdraw", free)
+            assert self.world.storage.send(name, "withdraw", free).gas_used <= MOST_GAS
             engine.restore(snapshot)
+        del self.world.storage.told[n_told:]
 
 
 TestStorage = StorageMachine.TestCase

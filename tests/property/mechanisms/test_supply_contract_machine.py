@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from market_world import OPERATOR, address
+from money_told import SupplyTold
 from profiles import machine_settings
 from supply_world import SUPPLIER, TERMS, SupplyWorld, meter_of
 
 from cosim.errors import ContractRevert
-from cosim.mechanisms.supply_contract.model import SupplyContractModel
+from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractModel
 
 CUSTOMERS = ("ann", "bob", "cem")
 SENDERS = (*CUSTOMERS, SUPPLIER, "anyone")
@@ -48,10 +50,41 @@ class SupplyContractMachine(RuleBasedStateMachine):
         self.tokens = dict.fromkeys(CUSTOMERS, START_UEUR) | {SUPPLIER: 0}
         for account in CUSTOMERS:
             self.model.bind(meter_of(account), account)
+        self.told = SupplyTold(self.world.contract)
+        self.n_told = len(self.world.contract.told)
         self.go(SHORT.opens_at(0) - 1)
 
     def teardown(self) -> None:
+        self.everybody_gets_out()
         self.world.engine.restore(self.snapshot)
+        del self.world.contract.told[self.n_told :]
+
+    def everybody_gets_out(self) -> None:
+        """Whatever others did: some transactions of bounded gas, and all money is out."""
+        world, model = self.world, self.model
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            subscription = model.subscription_of(account, meter)
+            if subscription.end_period > SHORT.begun(SHORT.starts_at(0), self.block):
+                done = world.send(account, "unsubscribeUser", address(account), address(meter))
+                assert done.gas_used <= 60_000
+                model.unsubscribe(self.block, account, meter)
+        self.go(max(self.block, SHORT.first_block) + 2 * SHORT.period_blocks)
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            subscription = model.subscription_of(account, meter)
+            for period in range(subscription.next_period, subscription.end_period):
+                arguments = (period, address(account), address(meter))
+                assert world.send("anyone", "paymentPeriod", *arguments).gas_used <= 80_000
+                model.pay(self.block, "anyone", period, account, meter)
+            assert world.send(account, "withdraw", address(meter)).gas_used <= 110_000
+            self.tokens[account] += model.withdraw(account, meter)
+        period = SHORT.begun(SHORT.over_at(0), self.block) - 1
+        if period >= model.open_period:
+            assert world.finalize(period).gas_used <= 60_000
+        assert world.send("anyone", "withdrawProceeds").gas_used <= 110_000
+        assert world.held() == 0
+        assert all(world.tokens(account) == self.tokens[account] for account in CUSTOMERS)
 
     def go(self, block: int) -> None:
         self.block = block
@@ -149,13 +182,23 @@ class SupplyContractMachine(RuleBasedStateMachine):
             address(meter),
         )
 
-    @rule(account=st.sampled_from(CUSTOMERS), whose=st.sampled_from(CUSTOMERS))
-    def unsubscribe(self, account: str, whose: str) -> None:
+    @rule(
+        sender=st.sampled_from(SENDERS),
+        account=st.sampled_from(CUSTOMERS),
+        whose=st.sampled_from(CUSTOMERS),
+    )
+    def unsubscribe(self, sender: str, account: str, whose: str) -> None:
         meter = meter_of(whose)
         self.both(
-            lambda: self.world.send(account, "unsubscribeUser", address(meter)),
-            lambda: self.model.unsubscribe(self.block, account, meter),
+            lambda: self.world.send(sender, "unsubscribeUser", address(account), address(meter)),
+            lambda: self.model.unsubscribe(
+                self.block, account, meter, sender, supplier=sender == SUPPLIER
+            ),
         )
+
+    @rule(account=st.sampled_from(CUSTOMERS))
+    def leave(self, account: str) -> None:
+        self.unsubscribe(account, account, account)
 
     @rule(account=st.sampled_from(CUSTOMERS), whose=st.sampled_from(CUSTOMERS))
     def withdraw(self, account: str, whose: str) -> None:
@@ -274,9 +317,10 @@ class SupplyContractMachine(RuleBasedStateMachine):
 
     @invariant()
     def same_subscriptions(self) -> None:
-        for account in CUSTOMERS:
-            state = self.world.state(account)
-            model = self.model.subscription_of(account, meter_of(account))
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            meter = meter_of(whose)
+            word = self.world.contract.get("subscriptionOf", address(account), address(meter))
+            state, model = Subscription.unpacked(word), self.model.subscription_of(account, meter)
             assert (
                 state.deposit_ueur,
                 state.debt_ueur,
@@ -294,6 +338,17 @@ class SupplyContractMachine(RuleBasedStateMachine):
             assert state.debt_ueur == 0 or state.deposit_ueur == 0
 
     @invariant()
+    def no_period_of_a_meter_is_for_two(self) -> None:
+        for whose in CUSTOMERS:
+            spans = sorted(
+                (one.next_period, one.end_period)
+                for account in CUSTOMERS
+                if (one := self.model.subscription_of(account, meter_of(whose))).next_period
+                < one.end_period
+            )
+            assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+    @invariant()
     def same_books(self) -> None:
         model = self.model
         assert self.world.contract.get("accountsOf") == (
@@ -303,6 +358,18 @@ class SupplyContractMachine(RuleBasedStateMachine):
         )
         period = max(self.period(2), 0)
         assert self.world.contract.get("priceOf", period) == model.price_of(period)
+
+    @invariant()
+    def events_tell_all_money(self) -> None:
+        self.told.read()
+        assert self.told.held == self.world.held()
+        for account, whose in itertools.product(CUSTOMERS, CUSTOMERS):
+            model = self.model.subscription_of(account, meter_of(whose))
+            key = address(account), address(meter_of(whose))
+            assert (self.told.deposits[key], self.told.debts[key]) == (
+                model.deposit_ueur,
+                model.debt_ueur,
+            )
 
     @invariant()
     def every_token_is_somebodys(self) -> None:

@@ -247,6 +247,8 @@ def test_a_bench_refuses_what_would_be_wrong() -> None:
                 beneficiary=account("beneficiary"),
                 registration_fee_ueur=1,
                 update_fee_ueur=1,
+                min_commitment_age_s=60,
+                max_commitment_age_s=600,
             ),
         ),
     ]

@@ -45,6 +45,8 @@ def test_who_moves_is_no_member() -> None:
         ({"registration_fee_eur": 0}, "greater than 0"),
         ({"update_fee_eur": 1.0}, "must be below registration_fee_eur"),
         ({"account_eur": 0.5}, "does not pay for a name"),
+        ({"min_commitment_age_s": 0}, "greater than 0"),
+        ({"max_commitment_age_s": 60}, "min_commitment_age_s .60. must be below"),
         ({"moves": [{"name": "a", "interval": 8}]}, "the run has only 8"),
         ({"moves": [{"name": "a", "interval": 1}] * 2}, "name each connection point once"),
         ({"moves": [{"point": "a", "interval": 1}]}, "name_registry.moves"),

@@ -41,6 +41,8 @@ def test_words() -> None:
 
 def test_model_refuses_what_the_contract_refuses_at_deployment() -> None:
     with pytest.raises(ContractRevert, match="an update must cost less"):
-        NameRegistryModel("operator", 5, 5)
+        NameRegistryModel("operator", 5, 5, 60, 600)
     with pytest.raises(ContractRevert, match="zero address"):
-        NameRegistryModel("", 5, 4)
+        NameRegistryModel("", 5, 4, 60, 600)
+    with pytest.raises(ContractRevert, match="ages out of range"):
+        NameRegistryModel("operator", 5, 4, 60, 60)

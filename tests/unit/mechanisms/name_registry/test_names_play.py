@@ -33,6 +33,8 @@ def registry(engine: str = "revm", **changes: Any) -> NameRegistryPlay:
         "registration_fee_ueur": FEE,
         "update_fee_ueur": UPDATE,
         "account_ueur": ACCOUNT,
+        "min_commitment_age_s": 60,
+        "max_commitment_age_s": 600,
         "moves": MOVES,
         "seed": 7,
     }
@@ -67,9 +69,10 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert [names.account_of(i) for i in range(3)] == old
     assert [names._deployment.account_of(i) for i in range(3)] == old
     rows = settled(names, 0)["names"]
-    assert rows["interval"] == [-1, -1, -1]
-    assert rows["action"] == ["registered"] * 3
-    assert rows["account"] == ["0x" + address.hex() for address in old]
+    assert rows["interval"] == [-1] * 6
+    assert rows["action"] == ["committed"] * 3 + ["registered"] * 3
+    assert rows["account"] == rows["owner"] == ["0x" + address.hex() for address in old] * 2
+    assert rows["fee_ueur"] == [0, 0, 0, FEE, FEE, FEE]
     assert list(names.transfers()) == []
 
     rows = settled(names, 1)["names"]

@@ -29,6 +29,7 @@ TERMS = SupplyTerms(
     price_cap_ueur_per_kwh=500_000,
     silent_estimate_wh=2_000,
     least_deposit_ueur=1_000_000,
+    credit_limit_ueur=50_000,
 )
 
 
@@ -67,8 +68,9 @@ def test_terms_are_what_was_deployed(world: World) -> None:
     moments = (TERMS.opens_at(0), TERMS.starts_at(0), TERMS.declaration_at(0))
     moments += (TERMS.payment_at(0), TERMS.over_at(0), TERMS.period_blocks)
     assert times == sum(block << (40 * k) for k, block in enumerate(moments))
-    estimate, deposit = TERMS.silent_estimate_wh << 32, TERMS.least_deposit_ueur << 64
-    assert terms == TERMS.price_cap_ueur_per_kwh + estimate + deposit
+    estimate, deposit = TERMS.silent_estimate_wh << 32, TERMS.least_deposit_ueur << 128
+    limit = TERMS.credit_limit_ueur << 64
+    assert terms == TERMS.price_cap_ueur_per_kwh + estimate + limit + deposit
     assert world.client.view("priceOf", 0) == [TERMS.price_ueur_per_kwh]
     again = Supplier.at(world.chain, world.client.address)
     assert again.view("terms") == world.client.view("terms")
@@ -89,7 +91,7 @@ def test_a_subscription_from_start_to_end(world: World) -> None:
     assert client.accounts_of() == SupplierAccounts(0, 2_000_000, 0)
     now(client.top_up(CUSTOMER, METER, 900_000))
     assert client.subscription_of(CUSTOMER, METER).deposit_ueur == 800_000
-    now(client.unsubscribe_user(CUSTOMER, METER))
+    now(client.unsubscribe_user(CUSTOMER, CUSTOMER, METER))
     world.goto(TERMS.over_at(0))
     now(client.finalize(OPERATOR, 0))
     now(client.withdraw_proceeds(OPERATOR))

@@ -28,6 +28,7 @@ SETUP = SupplySetup(
     price_cap_ueur_per_kwh=400_000,
     silent_estimate_wh=3_000,
     least_deposit_ueur=100_000,
+    credit_limit_ueur=100_000_000,
     consumers=(
         Consumer(0, 1_000_000, tops_up=True),
         Consumer(2, 5_000_000, n_periods=2, silent_periods=(1,)),
@@ -260,3 +261,22 @@ def test_subscription_opens_with_the_deployment() -> None:
     assert (terms.first_block, terms.opens_at(0)) == (150, 51)
     assert terms.period_blocks == LENGTH * 75
     assert (terms.declaration_blocks, terms.payment_blocks) == (75, 75)
+
+
+def test_supplier_ends_who_owes_more_than_the_limit() -> None:
+    """Bills of 1.20 EUR a period against a deposit of 1 EUR: the second debt is above 0.30 EUR."""
+    setup = replace(SETUP, credit_limit_ueur=300_000, consumers=(Consumer(0, 1_000_000),))
+    supply = supplied(setup)
+    rows = played(supply)
+    # paid in the interval after a period's declarations: ended in the one after the second bill,
+    # when the price of the period that runs is fixed
+    assert [(row["period"], row["debt_ueur"]) for row in rows] == [
+        (0, 200_000),
+        (1, 1_400_000),
+        (2, 2_400_004),
+    ]
+    state = supply._subscription(0)
+    assert (state.next_period, state.end_period, state.debt_ueur) == (3, 3, 2_400_004)
+    patient = supplied(replace(setup, credit_limit_ueur=2_400_004))
+    played(patient)
+    assert patient._subscription(0).end_period == 2**24 - 1
