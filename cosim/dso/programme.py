@@ -12,9 +12,9 @@ is the half-plane in the direction of the voltage as it stands.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import highspy
 import numpy as np
@@ -272,20 +272,23 @@ def _amount(answer: FloatArray, planes: _HalfPlanes) -> FloatArray:
     return np.minimum(kept / _KW, planes.actions.max_mw)
 
 
-@cache
-def _solver() -> highspy.Highs:
-    """One solver for all programmes: to make it takes as long as to solve a small one."""
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in _OPTIONS.items():
-        solver.setOptionValue(option, value)
-    return solver
+class _Solver(threading.local):
+    """One solver for all programmes of a thread: to make it takes as long as a small programme."""
+
+    def __init__(self) -> None:
+        self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for option, value in _OPTIONS.items():
+            self.highs.setOptionValue(option, value)
+
+
+_SOLVER = _Solver()
 
 
 def _highs(
     cost: FloatArray, matrix: FloatArray, bound: FloatArray, ranges: FloatArray
 ) -> FloatArray | None:
     """Solve with HiGHS (Huangfu and Hall 2018, doi:10.1007/s12532-017-0130-5)."""
-    solver, columns = _solver(), matrix.T
+    solver, columns = _SOLVER.highs, matrix.T
     entries = columns != 0.0
     programme = highspy.HighsLp()
     programme.num_col_, programme.num_row_ = cost.size, bound.size

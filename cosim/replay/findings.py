@@ -14,6 +14,13 @@ SHOWN = 5
 """Differences of one check that are kept; the others are counted."""
 
 
+def printable(text: str) -> str:
+    """Return a text on one line: names in a result are its author's, and may hold what steers a
+    terminal.
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 @dataclass(frozen=True)
 class Difference:
     """One place where a result does not say what was recomputed.
@@ -35,7 +42,7 @@ class Difference:
     recomputed: Any
 
     def __str__(self) -> str:
-        where = ", ".join(part for part in (self.table, self.row, self.column) if part)
+        where = printable(", ".join(part for part in (self.table, self.row, self.column) if part))
         return f"{where}: recorded {_shown(self.recorded)}, recomputed {_shown(self.recomputed)}"
 
 
@@ -106,8 +113,9 @@ class Check:
 
     def note(self, text: str) -> None:
         """Say what was not checked; each text once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        shown = printable(text)
+        if shown not in self.notes:
+            self.notes.append(shown)
 
     def equal(self, table: str, row: str, column: str, recorded: Any, recomputed: Any) -> bool:
         """Compare one value exactly."""

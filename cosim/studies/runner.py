@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import CosimError, RunError, StorageError, UserError
+from cosim.processes import without_the_working_folder
 from cosim.report.comparison import Indicators
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import prepare
@@ -242,12 +243,13 @@ def _play_in_processes(
     """Play runs in processes; return those that were skipped."""
     skipped: dict[str, _Failure] = {}
     context = multiprocessing.get_context("spawn")
-    done, stop = context.Value("q", 0), context.Event()
+    with without_the_working_folder():  # these start a process, too
+        done, stop = context.Value("q", 0), context.Event()
     pool = ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(done, stop))
     try:
         # a terminal's Ctrl-C reaches the processes too: they inherit that it is ignored, and each
         # run looks at it, and at `stop`, for itself between intervals
-        with _ignoring_interrupts():
+        with _ignoring_interrupts(), without_the_working_folder():
             futures = {pool.submit(_play, task): task.name for task in tasks}
         waiting: set[Future[_Failure | bool]] = set(futures)
         while waiting:

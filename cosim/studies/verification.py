@@ -10,25 +10,36 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
 
 from cosim.errors import UserError
 from cosim.evm.engine import choose_engine
 from cosim.plugins.evm_engine import AUTO, builds_blocks
-from cosim.replay.findings import Check
+from cosim.replay.findings import Check, printable
 from cosim.report.report import REPORT
-from cosim.results.manifest import read_manifest
+from cosim.results.manifest import MANIFEST, RUNS_FOLDER, read_manifest
+from cosim.results.reader import Results
+from cosim.scenario import Scenario
 from cosim.studies.differences import COMPARISON_CSV, COMPARISON_TABLE, write_comparison
 from cosim.studies.expectations import check_expectation, parse_expectation
 from cosim.studies.folder import STUDY_FILE
 from cosim.studies.points import by_seed, mean_indicators, points_of
 from cosim.studies.report import compared_runs, render_study
 from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
+from cosim.studies.study import load_study
 from cosim.verify.inputs import compare_texts
 from cosim.verify.rerun import compare_tables
 from cosim.verify.signature import check_signature
 from cosim.verify.study import check_study, study_runs
+from cosim.verify.trees import differing
 from cosim.verify.verification import PARTS, Verification, verify
+
+WRITTEN_OUT = (
+    ("market", "bilateral"),
+    ("market", "retail"),
+    ("market", "feed_in"),
+    ("valuation", "wholesale_eur_per_kwh"),
+)
+"""Fields that a run may write out from files and the grid."""
 
 
 def verify_folder(
@@ -90,11 +101,61 @@ def verify_study(folder: str | Path, engine: str, anchor_url: str | None = None)
     """Check a study's own files: what they say follows from the manifests of its runs."""
     done = Verification(Path(folder), engine)
     done.run("study", check_study, folder)
+    done.run("declaration", check_declaration, folder)
     done.run("comparison", check_comparison, folder)
     done.run("expectations", check_expectations, folder)
     done.run("report", check_study_report, folder)
     done.run("signature", check_signature, folder, anchor_url)
     return done
+
+
+def check_declaration(folder: str | Path) -> Check:
+    """Compare runs, their places in the study and their scenarios with what ``study.yaml`` says."""
+    check = Check("declaration", "runs and their scenarios, by study.yaml")
+    root = Path(folder)
+    manifest, runs = read_runs(root)
+    study = load_study(root / STUDY_FILE)
+    skipped = {one["name"] for one in manifest["impossible"]}
+    stated = skipped - {one.name for one in study.impossible}
+    if not study.settings.skip_impossible:
+        stated = set()
+    declared = {run.name: run for run in study.runs if run.name not in stated}
+    own = {
+        "name": study.name,
+        "description": study.description,
+        "expectation": study.settings.expectation,
+        "axes": list(study.settings.axes),
+        "seeds": study.settings.seeds,
+        "comparisons": [
+            asdict(one) for one in study.comparisons if {one.run, one.against} <= {*declared}
+        ],
+    }
+    for field, value in own.items():
+        check.equal(MANIFEST, "", field, manifest.get(field), value)
+    check.equal(MANIFEST, "runs", "name", [run.name for run in runs], list(declared))
+    for run in runs:
+        if (one := declared.get(run.name)) is None:
+            continue
+        row = f"run {run.name}"
+        check.equal(MANIFEST, row, "variant", run.variant, one.variant)
+        check.equal(MANIFEST, row, "values", run.values, one.values)
+        check.equal(MANIFEST, row, "replication", run.replication, one.replication)
+        played = Results(root / RUNS_FOLDER / run.name).scenario
+        for place, said, true in differing(_comparable(played), _comparable(one.scenario)):
+            check.differ("scenario.yaml", row, place, said, true)
+    for name in sorted(stated):
+        check.note(f"run {name} is left out as impossible: the study's word")
+    return check
+
+
+def _comparable(scenario: Scenario) -> dict[str, Any]:
+    """Return fields of a scenario, without those that a run writes out: files, graphs, engine."""
+    fields = scenario.model_dump(mode="json")
+    fields["ledger"].pop("engine")
+    for section, name in WRITTEN_OUT:
+        if isinstance(part := fields[section], dict) and name in part:
+            part.pop(name)
+    return fields
 
 
 def check_comparison(folder: str | Path) -> Check:
@@ -133,14 +194,12 @@ def check_expectations(folder: str | Path) -> Check:
     check = Check("expectations", "what study.yaml expects, by the runs' manifests")
     root = Path(folder)
     manifest, runs = read_runs(root)
-    text = (root / STUDY_FILE).read_text(encoding="utf-8")
-    declared = (yaml.safe_load(text) or {}).get("study") or {}
     found: dict[str, Any] = {run.name: run.indicators for run in runs}
     seeds: Sequence[Any] = ()
     if manifest["seeds"] > 1:
         found |= mean_indicators(points_of(runs), manifest["seeds"])
         seeds = by_seed(runs)
-    expected = list(declared.get("expect") or ())
+    expected = [one.text for one in load_study(root / STUDY_FILE).expectations]
     said = manifest["outcomes"]
     check.equal("manifest.json", "outcomes", "text", [one["text"] for one in said], expected)
     names = {*found, *(one["name"] for one in manifest["impossible"])}
@@ -176,7 +235,7 @@ def study_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
         parts.append(f"differences in {len(failed)} of {len(runs)} runs: {', '.join(failed)}")
     if skipped:
         parts.append(f"{len(skipped)} of {len(runs)} runs not played again: {', '.join(skipped)}")
-    name = read_manifest(folder)["name"]
+    name = printable(str(read_manifest(folder)["name"]))
     if parts:
         return f"study {name}: NOT VERIFIED; {'; '.join(parts)}"
     return f"study {name}: its own files and all {len(runs)} runs agree, nothing differs"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -20,11 +21,13 @@ from pandapower.auxiliary import ControllerNotConverged
 
 from cosim.devices.deferral import caught_up_mw
 from cosim.dso.metering import as_seen_mvar, as_seen_wh
+from cosim.errors import CheckError
 from cosim.grid.element_tables import in_service
 from cosim.grid.network_model import Topology
 from cosim.grid.operation import controlled
 from cosim.grid.power_flow import GridState
 from cosim.grid.tap_control import TapControls, add_controllers, table_of
+from cosim.processes import without_the_working_folder
 from cosim.results.reader import by_interval
 from cosim.runs.preparation import metering_of
 from cosim.units import FloatArray, p_mw_from_wh
@@ -162,9 +165,17 @@ def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> lis
     if jobs <= 1 or len(cases) < 2 * jobs:
         return _solve_all(nets, topology, cases)
     parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with (
+        without_the_working_folder(),
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+    ):
         done = pool.map(_solve_all, [nets] * jobs, [topology] * jobs, parts)
-        return [state for part in done for state in part]
+        try:
+            return [state for part in done for state in part]
+        except BrokenProcessPool as error:  # killed for its memory, say
+            raise CheckError(
+                "a process that solved power flows ended without a word; --jobs 1 needs none"
+            ) from error
 
 
 def delivered_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:

@@ -50,7 +50,9 @@ def print_verification(done: Verification, console: Console) -> None:
     _print_answers(done, console)
     compared = f"{sum(check.compared for check in done.checks):,}".replace(",", " ")
     if done.passed:
-        console.print(f"{done.folder}: {compared} values compared, nothing differs", soft_wrap=True)
+        partly = f"; NOT EVERYTHING was checked: {done.limits}" if done.limits else ""
+        text = f"{done.folder}: {compared} values compared, nothing differs{partly}"
+        console.print(text, markup=False, soft_wrap=True)
     elif not done.failed:
         console.print(
             f"{done.folder}: NOT VERIFIED; {compared} values compared, nothing differs, but it was "
@@ -77,6 +79,8 @@ def _print_answers(done: Verification, console: Console) -> None:
     if others:
         failed = [check.name for check in others if not check.passed]
         said = f"no: {', '.join(failed)}" if failed else "yes"
+        if done.limits and not failed:
+            said += f", as far as was asked: {done.limits}"
         _answer(console, "is it right by other means?", said)
 
 

@@ -80,11 +80,14 @@ class Verification:
     engine : str
         On which the transactions were replayed.
     checks : list of Check
+    limits : str
+        What was asked for, where it is not everything: parts, and how many power flows.
     """
 
     folder: Path
     engine: str
     checks: list[Check] = field(default_factory=list)
+    limits: str = ""
 
     @property
     def passed(self) -> bool:
@@ -131,6 +134,14 @@ class Verification:
             check.differ("", "", "", "something to check", found)
         self.checks.append(check)
         return prepared
+
+
+def _limits(parts: Sequence[str], every: int) -> str:
+    """Say what a verification leaves out by what was asked for."""
+    asked = [] if {*PARTS} <= {*parts} else [", ".join(parts)]
+    if every > 1 and "grid" in parts:
+        asked.append(f"power flows of one interval in {every}")
+    return "; ".join(asked)
 
 
 def verify(
@@ -187,7 +198,7 @@ def verify(
     except ResultFolderError:
         pass  # the checks below say it
     engine = choose_engine(engine)
-    done = Verification(results.folder, engine)
+    done = Verification(results.folder, engine, limits=_limits(parts, every))
     with ExitStack() as stack:
         # it plays on another core while the rest is checked
         again = stack.enter_context(Rerun(results, trust)) if "rerun" in parts else None

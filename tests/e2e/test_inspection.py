@@ -77,7 +77,7 @@ def test_one_call_on_the_command_line(
 
 
 def test_a_refusal_shows_the_contracts_words(opened: Inspection) -> None:
-    with pytest.raises(UserError, match=r"LocalMarket\.clear\(3\) fails: (?s:.)*already cleared"):
+    with pytest.raises(UserError, match=r"LocalMarket\.clear\(3\) fails: (?s:.)*too late to clear"):
         opened.call("LocalMarket.clear", ["3"])
     with pytest.raises(UserError, match="expected 2, got 1"):
         opened.call("LocalMarket.readingOf", ["3"])

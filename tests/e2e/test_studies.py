@@ -8,7 +8,7 @@ import json
 import pickle
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from cosim.cli import EXIT_FAILED, EXIT_USER, main
 from cosim.errors import ReconciliationError, ResultFolderError, RunError, UserError
+from cosim.replay.findings import Check
 from cosim.report.indicators import compute_indicators
 from cosim.results.manifest import flatten
 from cosim.results.reader import Results
 from cosim.studies.report import write_study_report
 from cosim.studies.runner import _Failure, run_study
 from cosim.studies.study import load_study
+from cosim.studies.verification import check_declaration
 from cosim.verify.study import check_study
 
 # the quickstart's transformer is overloaded at 11:00
@@ -275,6 +277,51 @@ def test_means_are_shown_and_can_be_checked(seeded: Ran, tmp_path: Path) -> None
     table.to_parquet(forged / "means.parquet", index=False)
     found = {each.column for each in check_study(forged).differences}
     assert found == {"sha256", "high"}
+
+
+def swapped(folder: Path, manifest: dict[str, Any]) -> None:
+    """Each of two runs under the name of the other."""
+    one, other = (folder / "runs" / each["name"] for each in manifest["runs"][:2])
+    one.rename(folder / "between")
+    other.rename(one)
+    (folder / "between").rename(other)
+
+
+def copied(folder: Path, manifest: dict[str, Any]) -> None:
+    """The first seed for every seed: no spread is left."""
+    first, *others = (folder / "runs" / each["name"] for each in manifest["runs"])
+    for other in others:
+        shutil.rmtree(other)
+        shutil.copytree(first, other)
+
+
+def dropped(folder: Path, manifest: dict[str, Any]) -> None:
+    """A run less."""
+    shutil.rmtree(folder / "runs" / manifest["runs"].pop()["name"])
+
+
+def renamed(folder: Path, manifest: dict[str, Any]) -> None:
+    manifest["expectation"] = "Something else."
+
+
+@pytest.mark.parametrize("forge", [swapped, copied, dropped, renamed])
+def test_runs_are_those_that_the_study_declares(
+    seeded: Ran, tmp_path: Path, forge: Callable[[Path, dict[str, Any]], None]
+) -> None:
+    assert check_declaration(seeded.folder).passed
+    forged = shutil.copytree(seeded.folder, tmp_path / "forged")
+    manifest = json.loads((forged / "manifest.json").read_text(encoding="utf-8"))
+    forge(forged, manifest)
+    (forged / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert not check_declaration(forged).passed
+
+
+def test_names_of_an_author_do_not_steer_the_terminal() -> None:
+    check = Check("inputs", "")
+    check.note("plug-in x\n\x1b[8mis it right? yes")
+    assert check.notes == ["plug-in x\\n\\x1b[8mis it right? yes"]
+    check.differ("a\nb", "", "", 1, 2)
+    assert "\n" not in str(check.differences[0])
 
 
 @pytest.mark.parametrize("field", ["text", "met", "left"])

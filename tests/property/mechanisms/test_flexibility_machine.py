@@ -61,6 +61,7 @@ class FlexibilityMachine(RuleBasedStateMachine):
         self.readings: dict[int, dict[str, Reading]] = {k: {} for k in INTERVALS}
         self.interval_of: dict[int, int] = {}
         self.valid = set(ACCOUNTS)
+        self.since_s = dict.fromkeys(ACCOUNTS, 0)  # when a meter was registered last
         self.now = FIRST_DELIVERY_S - STEP_S
         self.world.at(self.now)
         self.cleared: set[int] = set()
@@ -114,12 +115,14 @@ class FlexibilityMachine(RuleBasedStateMachine):
         return self.now >= self.start_s(self.interval_of[request])
 
     def go(self, time_s: int) -> None:
-        self.now = max(self.now, time_s)
-        self.world.at(self.now)
         for interval in INTERVALS:  # the local market clears in time
-            if interval not in self.cleared and self.now >= self.start_s(interval) - GATE_CLOSURE_S:
+            gate_s = self.start_s(interval) - GATE_CLOSURE_S
+            if interval not in self.cleared and time_s >= gate_s:
+                self.world.at(max(self.now, gate_s))
                 self.world.market.send("anyone", "clear", interval)
                 self.cleared.add(interval)
+        self.now = max(self.now, time_s)
+        self.world.at(self.now)
 
     @rule()
     def wait(self) -> None:
@@ -250,14 +253,19 @@ class FlexibilityMachine(RuleBasedStateMachine):
     def report(self, interval: int, account: str, net: int) -> None:
         ended = self.start_s(interval + 1)
         in_time = ended <= self.now <= ended + METERING_S
-        if in_time and account in self.valid and account not in self.readings[interval]:
+        if in_time and self.is_metered(account, interval):
             self.world.report(account, net, interval)
             self.readings[interval][account] = Reading(net)
+
+    def is_metered(self, account: str, interval: int) -> bool:
+        """Whether the market can still take a reading: of a meter that was here at delivery."""
+        here = account in self.valid and self.since_s[account] <= self.start_s(interval)
+        return here and account not in self.readings[interval]
 
     @rule(interval=st.sampled_from(INTERVALS), account=st.sampled_from(ACCOUNTS))
     def settle_silent(self, interval: int, account: str) -> None:
         late = self.now > self.start_s(interval + 1) + METERING_S
-        if late and account in self.valid and account not in self.readings[interval]:
+        if late and self.is_metered(account, interval):
             self.world.market.send("anyone", "settleSilent", interval, address(account))
             self.readings[interval][account] = Reading(-SILENT_ESTIMATE_WH, estimated=True)
 
@@ -268,6 +276,7 @@ class FlexibilityMachine(RuleBasedStateMachine):
             self.world.meters.send(OPERATOR, "unregisterMeter", meter)
         else:
             self.world.meters.send(OPERATOR, "registerMeter", meter, address(account))
+            self.since_s[account] = self.now
         self.valid ^= {account}
 
     @precondition(lambda self: self.interval_of)

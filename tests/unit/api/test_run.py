@@ -159,7 +159,7 @@ def test_a_slower_engine_than_there_could_be_is_told(tmp_path):
 import sys
 sys.modules["pyrevm"] = None
 import warnings
-import cosim
+import cosim, cosim.errors
 from pathlib import Path
 scenario = cosim.load_scenario({str(resource_folder("scenarios") / "quickstart.yaml")!r})
 for engine in ("auto", "py-evm"):
@@ -167,7 +167,7 @@ for engine in ("auto", "py-evm"):
         warnings.simplefilter("always")
         try:
             cosim.run(scenario.replace(ledger={{"engine": engine}}), "{tmp_path}/file/out")
-        except OSError:
+        except cosim.errors.UserError:
             print([(w.category.__name__, w.filename) for w in caught if "engine" in str(w.message)])
 """
     (tmp_path / "file").write_text("no folder")
