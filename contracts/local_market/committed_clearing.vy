@@ -66,6 +66,7 @@ def __init__(clearing_bond_ueur: uint256):
     assert (
         books.FORM != books.COMMITTED or clock.CHALLENGE_S != 0
     ), "local market: no challenge window"
+    assert books.FORM != books.COMMITTED or clearing_bond_ueur != 0, "local market: no clearing bond"
     CLEARING_BOND_UEUR = clearing_bond_ueur
 
 
@@ -80,8 +81,9 @@ def commitClearing(
 ):
     """
     @notice Clear an interval, once, when its orders are known and so early that the challenge window
-            is over before delivery ends, by the root of the tree of fills. Anyone may call; locks a
-            bond that is lost, half of it to whoever shows that the clearing is wrong.
+            is over before delivery ends, by the root of the tree of fills. Anyone may call but the
+            supplier, whose money leaves by notice; locks a bond that is lost, half of it to whoever
+            shows that the clearing is wrong.
     @dev A book that does not cross is cleared at once, without bond, root and claims.
     """
     forms._require_clearable(interval, books.COMMITTED)
@@ -96,6 +98,8 @@ def commitClearing(
         "price out of range",
     )
     refusals._require(volume_wh <= MASK_41, "energy out of range")
+    # whose bond goes to a challenger that it knows, it would withdraw without notice
+    refusals._require(msg.sender != dues.SUPPLIER, "supplier cannot commit")
     dues._lock(msg.sender, CLEARING_BOND_UEUR)
     clearing: clearing_rules.Clearing = clearing_rules._uncrossed(word & MASK_10)
     clearing.committed = True

@@ -87,9 +87,10 @@ def _notice_s() -> uint256:
     """
     @dev How long the supplier says ahead that it takes or lends money. Whoever orders before that
          orders for an interval that starts within the order lead, is delivered a step later and
-         metered within the metering time: only then the notice is over.
+         metered within the metering time. Who did not report or claim is settled by anybody after
+         that, for which there is a step more: only then the notice is over.
     """
-    return ORDER_LEAD_S + STEP_S + METERING_S
+    return ORDER_LEAD_S + 2 * STEP_S + METERING_S
 
 
 @internal

@@ -30,8 +30,8 @@ event WithdrawalAnnounced:
 @nonreentrant
 def announceWithdrawal(amount_ueur: uint256):
     """
-    @notice Say what the supplier will withdraw, once all that was open at this moment is metered. The
-            supplier only.
+    @notice Say what the supplier will withdraw, once all that was open at this moment is metered and
+            a step has passed, in which the rest is settled. The supplier only.
     """
     refusals._require(msg.sender == dues.SUPPLIER, "not the supplier")
     amount: uint256 = min(amount_ueur, MASK_128)

@@ -115,7 +115,8 @@ class ClearedIntervals(IntervalOrders):
         ------
         ContractRevert
             If the form is another, the interval cleared already, the book does not cross and yet
-            trades, a number is out of range, or the committer's free balance is too low.
+            trades, a number is out of range, the committer is the supplier, or its free balance is
+            too low.
         """
         self._require_committed_form()
         state = self._interval(interval)
@@ -127,6 +128,7 @@ class ClearedIntervals(IntervalOrders):
             return
         self._require(max(prices) <= MAX_PRICE_UEUR_PER_KWH, "price out of range")
         self._require(volume_wh <= MAX_VOLUME_WH, "energy out of range")
+        self._require(committer != self.supplier, "supplier cannot commit")
         self._take(committer, self.terms.clearing_bond_ueur)
         state.committed = CommittedClearing(
             committer,

@@ -103,7 +103,7 @@ def _credit(bench: Bench) -> None:
     community.deliver(0)
     community.settlement.measure("meter of buyer", "report", 0, -1_345, case="with a debt")
     market.measure(SUPPLIER, "announceWithdrawal", KEPT_UEUR)
-    bench.at(bench.now_s + ORDER_LEAD_S + STEP_S + METERING_S + 1)
+    bench.at(bench.now_s + ORDER_LEAD_S + 2 * STEP_S + METERING_S + 1)
     market.measure(SUPPLIER, "withdraw", KEPT_UEUR, case="of the supplier")
     sealed = Community(bench, sealed=True, name="with credit lines, sealed")
     market = sealed.market

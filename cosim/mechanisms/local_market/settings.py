@@ -16,6 +16,7 @@ from cosim.inputs.prices import Price as Prices
 from cosim.inputs.prices import as_series, required_series
 from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
 from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
+from cosim.units import ueur_from_eur
 
 
 class RetailSettings(Model):
@@ -117,7 +118,8 @@ class MarketSettings(Model):
     )
     clearing_bond_eur: Money = Field(
         10.0,
-        description="lost by who commits a wrong clearing, half of it to the challenger [EUR]",
+        description="lost by who commits a wrong clearing, half of it to the challenger; above 0 "
+        "with clearing: committed [EUR]",
     )
 
     _as_series = field_validator("feed_in", mode="before")(as_series)
@@ -157,6 +159,15 @@ class MarketSettings(Model):
             raise ValueError(
                 "clearing: bilateral prices each pair at the midpoint of its limits: set pricing: "
                 f"midpoint in place of {self.pricing}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bond_deters(self) -> MarketSettings:
+        if self.clearing == "committed" and not ueur_from_eur(self.clearing_bond_eur):
+            raise ValueError(
+                "clearing: committed needs clearing_bond_eur above 0, or a wrong clearing costs "
+                "nothing: set it to 0.000001 EUR at least"
             )
         return self
 

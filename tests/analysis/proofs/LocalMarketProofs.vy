@@ -152,7 +152,7 @@ def check_a_credit_limit_is_raised_with_notice(
 ):
     """
     @notice In whatever state, from the first order window on: after any grant no limit is higher than before
-            until the notice, 600 + 900 + 240 s, is over; and nobody but the supplier grants.
+            until the notice, 600 + 2 * 900 + 240 s, is over; and nobody but the supplier grants.
     """
     prover._at(time, time)
     if convert(time, uint256) + 600 < 1_700_000_000 or time >= 2**40 or later < time:
@@ -164,7 +164,7 @@ def check_a_credit_limit_is_raised_with_notice(
         abi_encode(account, limit, method_id=method_id("grantCredit(address,uint256)")),
     )
     prover._prove(not done or caller == SUPPLIER)
-    if not done or later - time > 1_740:
+    if not done or later - time > 2_640:
         return
     prover._at(later, later)
     prover._prove(staticcall self.market.creditLimitOf(account) <= before)

@@ -35,6 +35,7 @@ from cosim.errors import ContractRevert
             "local market: challenge window too long",
         ),
         ({"form": 2}, "local market: no challenge window"),
+        ({"form": 2, "challenge_s": 1}, "local market: no clearing bond"),
     ],
 )
 def test_parameters_that_make_no_market(
@@ -45,7 +46,7 @@ def test_parameters_that_make_no_market(
 
 
 def test_longest_windows(world: MarketWorld) -> None:
-    market = world.deploy_market(form=2, reveal_s=179, challenge_s=900)
+    market = world.deploy_market(form=2, reveal_s=179, challenge_s=900, clearing_bond=1)
     assert market.get("REVEAL_S") + market.get("CHALLENGE_S") == 180 + STEP_S - 1
 
 

@@ -152,7 +152,7 @@ def test_a_supplier_lends_what_it_has_and_owes_nobody(lending: MarketWorld) -> N
 
 def test_a_raise_holds_after_the_notice_of_a_withdrawal(lending: MarketWorld) -> None:
     opened_s = FIRST_DELIVERY_S - ORDER_LEAD_S
-    from_s = opened_s + ORDER_LEAD_S + STEP_S + METERING_S
+    from_s = opened_s + ORDER_LEAD_S + 2 * STEP_S + METERING_S
     done = lending.market.send(SUPPLIER, "grantCredit", address("buyer"), RICH)
     granted = {"account": address("buyer"), "limit_ueur": RICH, "from_s": from_s}
     assert done.events == [("CreditGranted", granted)]

@@ -244,16 +244,16 @@ def test_debt_is_repaid_out_of_the_next_sale(traded: MarketWorld) -> None:
     traded.market.send("neighbour", "withdraw", RICH)
     traded.report("neighbour", -1_000)
     traded.market.send(SUPPLIER, "grantCredit", address("neighbour"), RETAIL)
-    traded.open_window(4)
-    traded.order("neighbour", True, 1_000, RETAIL, interval=4)
-    traded.order("buyer", False, 1_000, RETAIL, interval=4)
-    traded.close_gate(4)
-    traded.market.send("anyone", "clear", 4)
-    traded.deliver(4)
-    traded.report("neighbour", 1_100, interval=4)
+    traded.open_window(5)
+    traded.order("neighbour", True, 1_000, RETAIL, interval=5)
+    traded.order("buyer", False, 1_000, RETAIL, interval=5)
+    traded.close_gate(5)
+    traded.market.send("anyone", "clear", 5)
+    traded.deliver(5)
+    traded.report("neighbour", 1_100, interval=5)
     assert traded.market.get("debtOf", address("neighbour")) == 0
     assert traded.free("neighbour") == 100 * FEED_IN // 1_000
-    assert traded.backed(range(5))
+    assert traded.backed(range(6))
 
 
 def test_supplier_that_cannot_pay_leaves_a_claim(traded: MarketWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from local_market_world import opened, three
 from market_world import (
     FEED_IN,
     FIRST_DELIVERY_S,
@@ -16,8 +17,9 @@ from market_world import (
 )
 
 from cosim.errors import ContractRevert
+from cosim.mechanisms.local_market.pricing import ClearingForm
 
-NOTICE_S = ORDER_LEAD_S + STEP_S + METERING_S
+NOTICE_S = ORDER_LEAD_S + 2 * STEP_S + METERING_S
 EARLY = r"local market: withdrawal not announced"
 
 
@@ -51,7 +53,8 @@ def test_a_supplier_does_not_leave_before_delivery(world: MarketWorld) -> None:
 def test_a_notice_ends_when_all_that_was_open_is_metered(world: MarketWorld) -> None:
     done = world.market.send(SUPPLIER, "announceWithdrawal", 700)
     until = FIRST_DELIVERY_S - ORDER_LEAD_S + NOTICE_S
-    assert until == FIRST_DELIVERY_S + STEP_S + METERING_S  # the last reading of interval 0
+    # the last reading of interval 0, and a step to settle whoever did not report
+    assert until == FIRST_DELIVERY_S + STEP_S + METERING_S + STEP_S
     assert done.events == [("WithdrawalAnnounced", {"amount_ueur": 700, "until_s": until})]
     assert world.market.get("withdrawalNotice") == (700, until)
     world.at(until)
@@ -66,6 +69,25 @@ def test_a_notice_ends_when_all_that_was_open_is_metered(world: MarketWorld) -> 
         world.market.send(SUPPLIER, "withdraw", 1)
     assert world.free(SUPPLIER) == RICH - 700
     assert world.backed()
+
+
+def test_who_did_not_claim_is_settled_before_the_supplier_leaves() -> None:
+    """The notice ended in the second in which the first unclaimed order could be settled."""
+    world = opened(form=ClearingForm.COMMITTED)
+    case = three()
+    case.place(world)
+    world.open_window(0)
+    world.market.send(SUPPLIER, "announceWithdrawal", RICH)
+    world.close_gate(0)
+    case.commit(world)
+    world.deliver(0)
+    world.report("seller", 1_000)
+    world.end_metering(0)
+    with pytest.raises(ContractRevert, match=EARLY):
+        world.market.send(SUPPLIER, "withdraw", RICH)
+    world.market.send("anyone", "settleSilent", 0, address("seller"))
+    assert world.free("seller") == RICH + FEED_IN
+    assert world.market.get("claimOf", address("seller")) == 0
 
 
 def test_another_notice_takes_the_place_of_the_first(world: MarketWorld) -> None:

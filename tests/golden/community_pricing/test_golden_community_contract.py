@@ -32,7 +32,7 @@ RULES = {
     "sdr": PricingRule.SUPPLY_DEMAND_RATIO,
     "bill_sharing": PricingRule.BILL_SHARING,
 }
-FUNDS, CHALLENGE_S = ueur_from_eur(10), 60
+FUNDS, CHALLENGE_S, BOND = ueur_from_eur(10), 60, 50_000
 
 
 def members(row: dict[str, Any]) -> list[Order]:
@@ -82,7 +82,9 @@ def test_bills(row: dict[str, Any], column: str, engine: str, form: ClearingForm
         retail=RETAIL,
         feed_in=FEED_IN,
         challenge_s=CHALLENGE_S if form is ClearingForm.COMMITTED else 0,
+        clearing_bond=BOND,
     )
+    world.fund("anyone", world.market, BOND)
     orders = members(row)
     world.fund(SUPPLIER, world.market, FUNDS)
     for order in orders:

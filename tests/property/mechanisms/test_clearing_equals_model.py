@@ -23,12 +23,16 @@ from cosim.mechanisms.local_market.trades import pair_trades
 from cosim.units import amount_due_ueur
 
 MOST = 40
+BOND = 50_000
 
 
 @functools.cache
 def market(engine: str, rule: PricingRule, form: ClearingForm) -> MarketWorld:
     """Forty members who can pay any order."""
-    world = MarketWorld(engine, rule=rule.number, form=form.number, challenge_s=60)
+    world = MarketWorld(
+        engine, rule=rule.number, form=form.number, challenge_s=60, clearing_bond=BOND
+    )
+    world.fund("anyone", world.market, BOND)
     for k in range(MOST):
         world.join(f"a{k}", amount=MAX_ENERGY_WH * MAX_PRICE_UEUR_PER_KWH)
     return world

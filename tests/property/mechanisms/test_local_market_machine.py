@@ -105,7 +105,7 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule(amount=st.sampled_from([0, 1_000, 10**12, 2**256 - 1]))
     def announce_withdrawal(self, amount: int) -> None:
         self.world.market.send(SUPPLIER, "announceWithdrawal", amount)
-        until_s = self.now + ORDER_LEAD_S + STEP_S + METERING_S
+        until_s = self.now + ORDER_LEAD_S + 2 * STEP_S + METERING_S
         self.notice = (min(amount, 2**128 - 1), until_s)
         assert self.world.market.get("withdrawalNotice") == self.notice
 
@@ -156,7 +156,7 @@ class LocalMarketMachine(LocalMarketPlay):
     @rule(account=st.sampled_from(MEMBERS), limit=st.sampled_from([0, 80_000, 2**256 - 1]))
     def grant_credit(self, account: str, limit: int) -> None:
         self.world.market.send(SUPPLIER, "grantCredit", address(account), limit)
-        from_s = self.now + ORDER_LEAD_S + STEP_S + METERING_S
+        from_s = self.now + ORDER_LEAD_S + 2 * STEP_S + METERING_S
         self.model.grant_credit(account, limit, from_s)
 
     @precondition(lambda self: self.sealed)
@@ -433,7 +433,7 @@ class LocalMarketMachine(LocalMarketPlay):
         snapshot = self.world.engine.snapshot()
         self.listen(False)
         self.world.market.send(SUPPLIER, "announceWithdrawal", 2**256 - 1)
-        self.world.at(self.now + ORDER_LEAD_S + STEP_S + METERING_S + 1)
+        self.world.at(self.now + ORDER_LEAD_S + 2 * STEP_S + METERING_S + 1)
         for account in ACCOUNTS:
             held = self.model.claims_total_ueur if account == SUPPLIER else 0
             amount = max(self.model.balance_of(account) - held, 0)

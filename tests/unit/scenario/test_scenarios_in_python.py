@@ -179,3 +179,10 @@ def test_files_that_cannot_be_read(tmp_path, text, says):
         load_scenario(file)
     assert caught.value.file == str(file)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("bond_eur", [0, 4e-7])
+def test_a_committed_clearing_needs_a_bond(small, bond_eur):
+    assert small.replace(market={"clearing_bond_eur": bond_eur}).market.clearing == "on_chain"
+    with pytest.raises(ScenarioError, match=r"needs clearing_bond_eur above 0.*set it to"):
+        small.replace(market={"clearing": "committed", "clearing_bond_eur": bond_eur})

@@ -233,6 +233,9 @@ def test_commitments_refused(market: LocalMarketModel) -> None:
             market.commit_clearing(0, "eve", bytes(32), *prices, 1)
     with pytest.raises(ContractRevert, match="energy out of range"):
         market.commit_clearing(0, "eve", bytes(32), 1, 1, 2**41)
+    market.deposit("supplier", BOND)
+    with pytest.raises(ContractRevert, match="supplier cannot commit"):
+        market.commit_clearing(0, "supplier", bytes(32), 1, 1, 1)
     with pytest.raises(ContractRevert, match="no committed clearing"):
         market.challenge_clearing(0, "eve")
     with pytest.raises(ContractRevert, match="no committed clearing"):
@@ -316,16 +319,3 @@ def test_a_book_that_does_not_cross_is_final_at_once() -> None:
         market.challenge_clearing(0, "ann")
     assert market.report(0, "ann", -1_000).supplier_ueur == -300_000  # no claim needed
     market.forget(0)
-
-
-def test_a_bond_leaves_the_supplier_what_it_owes() -> None:
-    market = market_of(ClearingForm.COMMITTED)
-    market.commit_clearing(1, "eve", bytes(32), 0, 0, 0)
-    market.report(1, "eve", 1_000)  # 80 000 µEUR that the supplier does not have
-    assert market.claim_of("eve") == 80_000
-    market.deposit("supplier", 80_000 + BOND - 1)
-    with pytest.raises(ContractRevert, match="balance too low"):
-        commit(market, "supplier")
-    market.deposit("supplier", 1)
-    commit(market, "supplier")
-    assert market.balance_of("supplier") == 80_000
