@@ -7,6 +7,7 @@ and the library draws images only with a browser at hand.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from cosim.report import svg
@@ -29,6 +30,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 34, 46
 _MARGIN = 14
 _CHARACTER = 6.6
 """Estimated width of a character of the legend."""
+_LINE = 16
+"""Height of a line of a heading."""
 _BAR_SHARE = 0.72
 _ABOVE, _LABEL_HEIGHT = 8, 11
 """A label's distance from its value, and its height."""
@@ -47,10 +50,11 @@ def panels_svg(figure: PanelFigure) -> str:
     parts = [svg.text(_MARGIN, 26, figure.title, size=16)]
     legend, top = _legend(figure, width)
     parts += legend
-    height_of_panel = _TOP + _HEIGHT + (_BOTTOM if figure.kind == "lines" else 26)
+    head = _TOP + _LINE * (max(len(_heading(figure, panel)) for panel in figure.panels) - 1)
+    height_of_panel = head + _HEIGHT + (_BOTTOM if figure.kind == "lines" else 26)
     for k, panel in enumerate(figure.panels):
         left = _MARGIN + (k % columns) * (_LEFT + _WIDTH + _RIGHT) + _LEFT
-        parts += _panel(figure, panel, left, top + (k // columns) * height_of_panel + _TOP)
+        parts += _panel(figure, panel, left, top + (k // columns) * height_of_panel + head)
     rows = math.ceil(len(figure.panels) / columns)
     return svg.document(width, top + rows * height_of_panel + 8, figure.title, parts)
 
@@ -77,6 +81,12 @@ def _legend(figure: PanelFigure, width: float) -> tuple[list[str], float]:
     return parts, y + (8 if entries else -16)
 
 
+def _heading(figure: PanelFigure, panel: Panel) -> list[str]:
+    """Return a panel's heading with its unit, in lines as wide as the panel."""
+    text = f"{panel.heading} [{figure.unit}]" if panel.heading else f"[{figure.unit}]"
+    return textwrap.wrap(text, int((_LEFT + _WIDTH) / _CHARACTER), break_long_words=False)
+
+
 def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[str]:
     (low, high), right, bottom = figure.y_range(panel), left + _WIDTH, top + _HEIGHT
     xs = figure.x_values
@@ -86,8 +96,11 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
     else:
         x = svg.Scale(-0.5, len(xs) - 0.5, left, right)
     plot = svg.Plot(left, top, right, bottom, x, svg.Scale(low, high, bottom, top))
-    heading = f"{panel.heading} [{figure.unit}]" if panel.heading else f"[{figure.unit}]"
-    parts = [svg.text(left - _LEFT + 8, top - 12, heading)]
+    lines = _heading(figure, panel)
+    parts = [
+        svg.text(left - _LEFT + 8, top - 12 - _LINE * k, line)
+        for k, line in enumerate(reversed(lines))
+    ]
     parts += plot.y_axis({tick: _tick(tick) for tick in round_ticks(low, high)})
     if figure.kind == "lines":
         parts += plot.x_axis({tick: tick_text(tick) for tick in x_ticks(figure)}, figure.x_title)
