@@ -53,6 +53,9 @@ def check_files(results: Results) -> Check:
             check.differ(name, "", "", "not named in the manifest", "a file")
         else:
             check.differ(name, "", "", "a file", "nothing of the run")
+    for link in sorted(path for path in results.folder.rglob("*") if path.is_symlink()):
+        check.compared += 1
+        check.differ(link.relative_to(results.folder).as_posix(), "", "", "a link", "a file")
     for path in sorted(_others(results.folder, {*stated, *found, *NOT_HASHED})):
         check.compared += 1
         check.differ(path, "", "", "a file", "nothing that a run writes")

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from cosim.errors import CheckError, CosimError
 from cosim.inputs.kept import INPUTS_FOLDER
+from cosim.processes import SAFE_PATH
 from cosim.replay.findings import Check
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.reader import Results
@@ -92,7 +93,9 @@ class Rerun:
             self._place = tempfile.TemporaryDirectory(prefix="cosim-rerun-")
         except OSError as error:
             raise CheckError(f"there is no place to play the run again: {error}") from error
-        self._process = self._start(Path(self._place.name), settled, trust)
+        # programs that the scenario names may be meant from where the user is
+        place = None if trust and results.scenario.simulators else Path(self._place.name)
+        self._process = self._start(place, settled, trust)
 
     @property
     def out(self) -> Path:
@@ -100,7 +103,9 @@ class Rerun:
         assert self._place is not None
         return Path(self._place.name) / "again"
 
-    def _start(self, place: Path, settled: int | None, trust: bool) -> subprocess.Popen[bytes]:
+    def _start(
+        self, place: Path | None, settled: int | None, trust: bool
+    ) -> subprocess.Popen[bytes]:
         program = [sys.executable, "-m", PROGRAM]
         program += [str(self._results.folder.absolute()), str(self.out)]
         if trust:
@@ -113,7 +118,7 @@ class Rerun:
         return subprocess.Popen(
             program,
             cwd=place,  # nothing near the user is taken for an input
-            env=os.environ | {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", SAFE_PATH: "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

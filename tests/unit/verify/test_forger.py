@@ -183,6 +183,17 @@ def test_a_file_that_no_run_writes(forged: Path, name: str) -> None:
     assert [one.table for one in check_files(Results(forged)).differences] == [name]
 
 
+def test_a_link_is_no_file(forged: Path) -> None:
+    """What it leads to may be another file tomorrow, or one that is not the author's to show."""
+    table = forged / "tables" / "settlement.parquet"
+    outside = forged.with_name("settlement.parquet")
+    table.rename(outside)
+    table.symlink_to(outside)
+    (difference,) = check_files(Results(forged)).differences
+    assert difference.table == "tables/settlement.parquet"
+    assert difference.recorded == "a link"
+
+
 def test_versions_switch_nothing_off(forged: Path) -> None:
     """Bytes that are no cells are compared whatever the manifest says of versions."""
     path = forged / "tables" / "settlement.parquet"
