@@ -22,7 +22,6 @@ from typing import Any
 
 from cosim.errors import CosimError, RunError, StorageError, UserError
 from cosim.processes import without_the_working_folder
-from cosim.report.comparison import Indicators
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import prepare
 from cosim.runs.experiment import run_scenario
@@ -35,9 +34,10 @@ from cosim.studies.differences import (
     mean_differences,
     write_comparison,
 )
-from cosim.studies.expectations import Outcome, check_expectation
+from cosim.studies.expectations import Outcome
 from cosim.studies.folder import STUDY_FILE, pending, study_manifest
-from cosim.studies.points import by_seed, mean_indicators, points_of, write_means
+from cosim.studies.outcomes import outcomes_of
+from cosim.studies.points import write_means
 from cosim.studies.report import write_study_report
 from cosim.studies.results import FinishedRun, write_study_table
 from cosim.studies.yardstick import Measured, measure
@@ -134,7 +134,7 @@ def run_study(
         impossible = (*study.impossible, *_left_out(study, failures))
         runs = tuple(_finished(run, folder) for run in played)
         found = {run.name: run.indicators for run in runs}
-        outcomes = _outcomes(study, runs)
+        outcomes = outcomes_of(study, runs)
         pairs = [each for each in study.comparisons if {each.run, each.against} <= found.keys()]
         compared = tuple(each for pair in pairs for each in differences(folder, pair, found))
         measured = measure(study.measured, found)
@@ -343,13 +343,3 @@ def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[Imposs
 def _finished(run: StudyRun, folder: Path) -> FinishedRun:
     indicators = read_manifest(folder / RUNS_FOLDER / run.name)["indicators"]
     return FinishedRun(run.name, run.variant, run.values, flatten(indicators), run.replication)
-
-
-def _outcomes(study: Study, runs: Sequence[FinishedRun]) -> tuple[Outcome, ...]:
-    """Return the outcome of every expectation; the name of a point stands for its mean."""
-    found: dict[str, Indicators] = {run.name: run.indicators for run in runs}
-    seeds: Sequence[Mapping[str, Indicators]] = ()
-    if study.settings.seeds > 1:
-        found |= mean_indicators(points_of(runs), study.settings.seeds)
-        seeds = by_seed(runs)
-    return tuple(check_expectation(each, found, seeds) for each in study.expectations)

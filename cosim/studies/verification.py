@@ -20,9 +20,8 @@ from cosim.results.manifest import MANIFEST, RUNS_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.scenario import Scenario
 from cosim.studies.differences import COMPARISON_CSV, COMPARISON_TABLE, write_comparison
-from cosim.studies.expectations import check_expectation, parse_expectation
 from cosim.studies.folder import STUDY_FILE
-from cosim.studies.points import by_seed, mean_indicators, points_of
+from cosim.studies.outcomes import outcomes_of
 from cosim.studies.report import compared_runs, render_study
 from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
 from cosim.studies.study import load_study
@@ -194,20 +193,12 @@ def check_expectations(folder: str | Path) -> Check:
     check = Check("expectations", "what study.yaml expects, by the runs' manifests")
     root = Path(folder)
     manifest, runs = read_runs(root)
-    found: dict[str, Any] = {run.name: run.indicators for run in runs}
-    seeds: Sequence[Any] = ()
-    if manifest["seeds"] > 1:
-        found |= mean_indicators(points_of(runs), manifest["seeds"])
-        seeds = by_seed(runs)
-    expected = [one.text for one in load_study(root / STUDY_FILE).expectations]
-    said = manifest["outcomes"]
-    check.equal("manifest.json", "outcomes", "text", [one["text"] for one in said], expected)
-    names = {*found, *(one["name"] for one in manifest["impossible"])}
-    for outcome in said:
-        parsed = parse_expectation(outcome["text"], sorted(names))
-        own = asdict(check_expectation(parsed, found, seeds))
-        for field, value in own.items():
-            check.equal("manifest.json", outcome["text"], field, outcome.get(field), value)
+    said, own = manifest["outcomes"], outcomes_of(load_study(root / STUDY_FILE), runs)
+    texts = [one.text for one in own]
+    if check.equal("manifest.json", "outcomes", "text", [one["text"] for one in said], texts):
+        for stated, outcome in zip(said, own, strict=True):
+            for field, value in asdict(outcome).items():
+                check.equal("manifest.json", outcome.text, field, stated.get(field), value)
     return check
 
 
