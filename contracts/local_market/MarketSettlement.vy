@@ -192,15 +192,24 @@ def announcePrices(
 @nonreentrant
 def passOnCharges():
     """
-    @notice Pay DSO and state what the supplier collected for them, as far as its balance in the
-            market goes. Anyone may call; the rest stays owed.
+    @notice Pay DSO and state what the supplier billed for them, as far as its balance in the
+            market goes, the DSO first. Anyone may call; the rest stays owed.
+    @dev Charges that no bill covers yet are not paid: see retail_prices.vy.
     """
-    network_ueur: uint256 = retail._owed & retail.MASK_128
-    taxes_ueur: uint256 = retail._owed >> 128
-    refusals._require(network_ueur != 0 or taxes_ueur != 0, "no charges to pass on")
+    owed: uint256 = retail._owed
+    covered_ueur: uint256 = owed >> retail.COVERED_AT
+    refusals._require(covered_ueur != 0, "no charges to pass on")
+    network_ueur: uint256 = min(owed & retail.MASK_96, covered_ueur)
+    taxes_ueur: uint256 = min(
+        (owed >> retail.OWED_TAXES_AT) & retail.MASK_96, unsafe_sub(covered_ueur, network_ueur)
+    )
     network_ueur = extcall ISettledMarket(LOCAL_MARKET).passOn(DSO, network_ueur)
     taxes_ueur = extcall ISettledMarket(LOCAL_MARKET).passOn(STATE, taxes_ueur)
-    retail._owed -= network_ueur | (taxes_ueur << 128)
+    retail._owed = owed - (
+        network_ueur
+        | (taxes_ueur << retail.OWED_TAXES_AT)
+        | ((network_ueur + taxes_ueur) << retail.COVERED_AT)
+    )
     log retail.ChargesPassedOn(network_ueur=network_ueur, taxes_ueur=taxes_ueur)
 
 
@@ -549,7 +558,15 @@ def _settle(
         local_wh: uint256 = convert(max(-max(net_wh, contracted_wh), 0), uint256)
         if supplied_wh != 0 or local_wh != 0:
             due_ueur += convert(
-                retail._charge(interval, account, prices, supplied_wh, local_wh), int256
+                retail._charge(
+                    interval,
+                    account,
+                    prices,
+                    supplied_wh,
+                    convert(max(-supplier_ueur, 0), uint256),
+                    local_wh,
+                ),
+                int256,
             )
     self._record(
         interval,

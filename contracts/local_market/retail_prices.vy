@@ -4,7 +4,12 @@
 @license Apache-2.0
 @notice What the supplier charges and pays in an interval, what of it it passes on as network charge
         and taxes, and what of these a buyer owes on energy that is traded locally.
-@dev Prices stand until an announced change. The search for those of an interval goes back from the
+@dev What is passed on is never more than customers were billed since it is owed: charges may exceed
+     the retail price, where the energy part is negative or the supplier announces what it likes.
+     Charges beyond a bill stay owed, and later bills cover them. Without this a supplier that means
+     to leave would announce charges without bound, for them to be passed on to a DSO or a state
+     that it is one with, sooner than the notice of a withdrawal would be over.
+     Prices stand until an announced change. The search for those of an interval goes back from the
      latest change in doubling steps, so what it costs grows with the logarithm of the changes that
      came after the interval, whoever announced how many.
      A word of prices is, from the lowest bit, retail 31 | feed-in 31 | network 31 | taxes 31 |
@@ -17,11 +22,14 @@ import refusals
 
 MASK_31: constant(uint256) = order_book.MASK_31
 MASK_64: constant(uint256) = order_book.MASK_64
-MASK_128: constant(uint256) = 2**128 - 1
+MASK_96: constant(uint256) = 2**96 - 1
 FEED_IN_AT: constant(uint256) = 31
 NETWORK_AT: constant(uint256) = 62
 TAXES_AT: constant(uint256) = 93
 FROM_AT: constant(uint256) = 124
+OWED_TAXES_AT: constant(uint256) = 96
+COVERED_AT: constant(uint256) = 192
+OWED_MASK: constant(uint256) = 2**192 - 1
 PPM: constant(uint256) = 1_000_000
 MAX_HALVINGS: constant(uint256) = 64
 MAX_CHANGES: constant(uint256) = 2**62
@@ -36,7 +44,8 @@ _BASE: immutable(uint256)
 # announced changes, counted from 1; what stands before the first is in _BASE
 _change_at: HashMap[uint256, uint256]
 _n_changes: uint256
-# charges that the supplier has not passed on: network 128 | taxes 128
+# charges that the supplier has not passed on: network 96 | taxes 96 | covered by bills 64. A reading
+# adds less than 2**55, so no chain has the blocks for an overflow; what is covered stops at 2**64
 _owed: uint256
 
 event PricesAnnounced:
@@ -126,12 +135,14 @@ def localLimitsAt(interval: uint256) -> (uint256, uint256):
 
 @external
 @view
-def owedCharges() -> (uint256, uint256):
+def owedCharges() -> (uint256, uint256, uint256):
     """
-    @return Network charges and taxes that the supplier has not passed on yet
+    @return Network charges and taxes that the supplier has not passed on yet, and what of the two
+            customers were billed for, which is all that can be passed on now
     @custom:units µEUR
     """
-    return self._owed & MASK_128, self._owed >> 128
+    owed: uint256 = self._owed
+    return owed & MASK_96, (owed >> OWED_TAXES_AT) & MASK_96, owed >> COVERED_AT
 
 
 # --- internal ---------------------------------------------------------------------------------
@@ -263,11 +274,17 @@ def _announce(
 
 @internal
 def _charge(
-    interval: uint256, account: address, prices: uint256, supplied_wh: uint256, local_wh: uint256
+    interval: uint256,
+    account: address,
+    prices: uint256,
+    supplied_wh: uint256,
+    supply_bill_ueur: uint256,
+    local_wh: uint256,
 ) -> uint256:
     """
-    @dev Note what the supplier passes on: the charges in the price of what it supplied, and those
-         on what was traded locally. Who pays rounds up, who is paid rounds down.
+    @dev Note what the supplier owes: the charges in the price of what it supplied, and those on
+         what was traded locally. Who pays rounds up, who is paid rounds down. The bill covers what
+         is owed, earlier charges among it, and nothing that will be owed later.
     @return What the account owes on top of its bill
     """
     local_network: uint256 = self._local_network(prices)
@@ -279,8 +296,18 @@ def _charge(
     taxes_ueur: uint256 = order_book._earned_ueur(
         supplied_wh, self._taxes(prices)
     ) + order_book._earned_ueur(local_wh, local_taxes)
-    if network_ueur != 0 or taxes_ueur != 0:
-        self._owed += network_ueur | (taxes_ueur << 128)
+    before: uint256 = self._owed
+    owed: uint256 = unsafe_add(before & OWED_MASK, network_ueur | (taxes_ueur << OWED_TAXES_AT))
+    covered_ueur: uint256 = min(
+        min(
+            unsafe_add(before >> COVERED_AT, unsafe_add(supply_bill_ueur, local_ueur)),
+            unsafe_add(owed & MASK_96, owed >> OWED_TAXES_AT),
+        ),
+        MASK_64,
+    )
+    owed |= covered_ueur << COVERED_AT
+    if owed != before:
+        self._owed = owed
     log ChargesSettled(
         interval=interval,
         account=account,

@@ -17,6 +17,9 @@ from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.scenario.tariff import Tariff
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
+MAX_COVERED_UEUR = 2**64 - 1
+"""Most of the charges owed that bills can cover at a time. [µEUR]"""
+
 
 def settle_reading(
     order: Order | None,
@@ -93,26 +96,42 @@ class LocalMarketModel(ClearedIntervals):
     supplier : str
         Account that buys and sells the residual, and collects network charges and taxes.
     terms : MarketTerms
+
+    Attributes
+    ----------
+    owed_network_ueur, owed_taxes_ueur, covered_ueur : int
+        Charges that were not passed on yet, and what of both together customers were billed for
+        since they are owed: as much can be passed on. [µEUR]
     """
 
     def __init__(self, supplier: str, terms: MarketTerms) -> None:
         super().__init__(supplier, terms)
-        self.owed_network_ueur = self.owed_taxes_ueur = 0
+        self.owed_network_ueur = self.owed_taxes_ueur = self.covered_ueur = 0
 
     def pass_on_charges(self, dso: str, state: str) -> tuple[int, int]:
-        """Pay DSO and state what the supplier collected for them, as far as it can. [µEUR]
+        """Pay DSO and state what the supplier billed for them, as far as it can. [µEUR]
 
         Raises
         ------
         ContractRevert
-            If nothing is owed.
+            If nothing is owed that customers were billed for.
         """
-        owed = (self.owed_network_ueur, self.owed_taxes_ueur)
-        self._require(any(owed), "no charges to pass on")
-        paid = [self._pass_on(name, own) for name, own in zip((dso, state), owed, strict=True)]
+        self._require(self.covered_ueur > 0, "no charges to pass on")
+        network_ueur = min(self.owed_network_ueur, self.covered_ueur)
+        taxes_ueur = min(self.owed_taxes_ueur, self.covered_ueur - network_ueur)
+        paid = self._pass_on(dso, network_ueur), self._pass_on(state, taxes_ueur)
         self.owed_network_ueur -= paid[0]
         self.owed_taxes_ueur -= paid[1]
-        return paid[0], paid[1]
+        self.covered_ueur -= sum(paid)
+        return paid
+
+    def _owe_charges(self, settlement: Settlement) -> None:
+        """Let the supplier owe the charges of a reading, and its bill cover what is owed by now."""
+        bill_ueur = max(-settlement.supplier_ueur, 0) + settlement.local_charge_ueur
+        self.owed_network_ueur += settlement.network_ueur
+        self.owed_taxes_ueur += settlement.taxes_ueur
+        owed_ueur = self.owed_network_ueur + self.owed_taxes_ueur
+        self.covered_ueur = min(self.covered_ueur + bill_ueur, owed_ueur, MAX_COVERED_UEUR)
 
     def _pass_on(self, account: str, amount_ueur: int) -> int:
         balance = self.balance_of(self.supplier)
@@ -256,8 +275,7 @@ class LocalMarketModel(ClearedIntervals):
         elif account in state.index_of:
             self._add(self.supplier, self.terms.sealed_deposit_ueur)
         state.settled.add(account)
-        self.owed_network_ueur += settlement.network_ueur
-        self.owed_taxes_ueur += settlement.taxes_ueur
+        self._owe_charges(settlement)
         self._settle_dues(account, settlement.local_charge_ueur - settlement.supplier_ueur)
         return settlement
 

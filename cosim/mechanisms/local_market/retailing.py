@@ -73,7 +73,7 @@ class Retailing:
         ends_day = (interval + 1) * self._clock.step_s % DAY_S == 0
         if not ends_day and interval + 1 != self._clock.n_intervals:
             return
-        if not model.owed_network_ueur and not model.owed_taxes_ueur:
+        if not model.covered_ueur:
             return
         handle = self._settlement.pass_on_charges(self._operator, interval=interval)
         included = confirmed(self._settlement, handle)

@@ -17,6 +17,8 @@ rule: uint256
 _records: HashMap[uint256, HashMap[address, uint256[5]]]
 _root: HashMap[uint256, bytes32]
 recorded: public(uint256)
+passed: public(uint256)
+_balance: uint256
 
 
 @deploy
@@ -117,7 +119,10 @@ def claimRecordsOf(
 @external
 def passOn(account: address, amount_ueur: uint256) -> uint256:
     self.recorded = unsafe_add(self.recorded, 1)
-    return amount_ueur
+    paid_ueur: uint256 = min(amount_ueur, self._balance)
+    self._balance = unsafe_sub(self._balance, paid_ueur)
+    self.passed = unsafe_add(self.passed, paid_ueur)
+    return paid_ueur
 
 
 @external

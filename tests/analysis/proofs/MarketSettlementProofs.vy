@@ -9,6 +9,12 @@
 import ISmartMeters
 import prover
 
+interface Market:
+    def passed() -> uint256: view
+
+interface Settlement:
+    def owedCharges() -> (uint256, uint256, uint256): view
+
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
 DSO: constant(address) = 0x00000000000000000000000000000000000D5000
 STATE: constant(address) = 0x0000000000000000000000000000000000057A7E
@@ -81,3 +87,22 @@ def check_nobody_but_the_supplier_announces_prices(
         ),
     )
     prover._prove(not done)
+
+
+@external
+def check_no_more_is_passed_on_than_bills_cover(caller: address, time: uint64):
+    prover._at(time, time)
+    network: uint256 = 0
+    taxes: uint256 = 0
+    covered: uint256 = 0
+    network, taxes, covered = staticcall Settlement(self.settlement).owedCharges()
+    passed: uint256 = staticcall Market(self.market).passed()
+    if not prover._call(caller, self.settlement, method_id("passOnCharges()")):
+        return
+    # the market paid as much, or less, and as much less is owed and covered
+    passed = unsafe_sub(staticcall Market(self.market).passed(), passed)
+    prover._prove(passed <= covered)
+    left: uint256[3] = empty(uint256[3])
+    left[0], left[1], left[2] = staticcall Settlement(self.settlement).owedCharges()
+    prover._prove(left[2] == covered - passed)
+    prover._prove(left[0] + left[1] + passed == network + taxes)

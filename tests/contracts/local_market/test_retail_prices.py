@@ -175,13 +175,13 @@ def test_what_is_charged_by_hand(priced: MarketWorld) -> None:
     # it bid what it pays, so nothing of the escrow comes back
     assert priced.free("buyer") == free["buyer"] - 103_500 - 98_700
     assert priced.free(SUPPLIER) == free[SUPPLIER] + 103_500 + 98_700
-    assert priced.market.get("owedCharges") == (69_750, 80_700)
+    assert priced.market.get("owedCharges") == (69_750, 80_700, 150_450)
     before = priced.free(SUPPLIER)
     passed = priced.market.send("anyone", "passOnCharges")
     assert passed.events == [("ChargesPassedOn", {"network_ueur": 69_750, "taxes_ueur": 80_700})]
     assert (priced.free(DSO), priced.free("state")) == (69_750, 80_700)
     assert priced.free(SUPPLIER) == before - 69_750 - 80_700
-    assert priced.market.get("owedCharges") == (0, 0)
+    assert priced.market.get("owedCharges") == (0, 0, 0)
     priced.market.send("state", "withdraw", 80_700)
     assert priced.token.get("balanceOf", address("state")) == 80_700
     assert priced.backed()
@@ -247,12 +247,72 @@ def test_a_supplier_without_money_owes_charges(priced: MarketWorld) -> None:
     priced.market.send(SUPPLIER, "withdraw", priced.free(SUPPLIER) - 70_000)
     priced.market.send("anyone", "passOnCharges")
     assert (priced.free(DSO), priced.free("state"), priced.free(SUPPLIER)) == (69_750, 250, 0)
-    assert priced.market.get("owedCharges") == (0, 80_450)
+    assert priced.market.get("owedCharges") == (0, 80_450, 80_450)
     priced.report("seller", 1_000)
     priced.fund(SUPPLIER, priced.market, 90_000)
     priced.market.send("anyone", "passOnCharges")
     assert priced.free("state") == 80_700
     assert priced.backed()
+
+
+def drawn(world: MarketWorld, interval: int, wh: int) -> None:
+    """Have the buyer draw energy that it did not order."""
+    world.deliver(interval)
+    world.report("buyer", -wh, interval)
+
+
+def test_a_supplier_cannot_pass_on_what_it_billed_nobody_for() -> None:
+    """A supplier that is one with the DSO announces the highest charge there is.
+
+    An accomplice draws 1 kWh at it, so that 2 147 EUR are owed. What the supplier has in the market
+    stays, for the seller who was promised the feed-in price of an interval that was open by then.
+    """
+    world = MarketWorld("revm", **(BASE | {"local_network_ppm": 0, "local_taxes_ppm": 0}))
+    for account in ("buyer", "seller"):
+        world.join(account)
+    world.fund(SUPPLIER, world.market, 500_000)
+    announce(world, 1, 300_000, 80_000, 2**31 - 1, 2**31 - 1)
+    drawn(world, 1, 1_000)
+    world.market.send(DSO, "passOnCharges")
+    assert (world.free(DSO), world.free("state")) == (300_000, 0)
+    assert world.free(SUPPLIER) == 500_000
+    assert world.market.get("owedCharges") == (2**31 - 1 - 300_000, 2**31 - 1, 0)
+    with pytest.raises(ContractRevert, match="local market: no charges to pass on"):
+        world.market.send(DSO, "passOnCharges")
+    before = world.free("seller")
+    world.report("seller", 6_000, 1)
+    assert world.free("seller") == before + 480_000
+    assert world.market.get("claimOf", address("seller")) == 0
+    assert world.backed(range(2))
+
+
+def test_charges_above_a_bill_are_covered_by_later_bills(priced: MarketWorld) -> None:
+    """Of an interval whose energy costs less than nothing; amounts worked out by hand.
+
+    1 kWh at 0.10 EUR with charges of 0.15 leaves 0.05 uncovered. The next bill of 0.30 with charges
+    of 0.15 covers those, too, and of what it leaves nothing is kept for later charges.
+    """
+    announce(priced, 1, 100_000, 0, 90_000, 60_000)
+    announce(priced, 2, 300_000, 80_000, 90_000, 60_000)
+    announce(priced, 3, 100_000, 0, 90_000, 60_000)
+    announce(priced, 4, 300_000, 80_000, 0, 0)
+    drawn(priced, 1, 1_000)
+    assert priced.market.get("owedCharges") == (90_000, 60_000, 100_000)
+    priced.market.send("anyone", "passOnCharges")
+    assert (priced.free(DSO), priced.free("state")) == (90_000, 10_000)
+    assert priced.market.get("owedCharges") == (0, 50_000, 0)
+    drawn(priced, 2, 1_000)
+    assert priced.market.get("owedCharges") == (90_000, 110_000, 200_000)
+    drawn(priced, 3, 1_000)
+    assert priced.market.get("owedCharges") == (180_000, 170_000, 300_000)
+    # without charges of its own
+    drawn(priced, 4, 100)
+    assert priced.market.get("owedCharges") == (180_000, 170_000, 330_000)
+    drawn(priced, 4 + 1, 1_000)
+    assert priced.market.get("owedCharges") == (180_000, 170_000, 350_000)
+    priced.market.send("anyone", "passOnCharges")
+    assert (priced.free(DSO), priced.free("state")) == (270_000, 180_000)
+    assert priced.market.get("owedCharges") == (0, 0, 0)
 
 
 @pytest.mark.parametrize("caller", ["buyer", SUPPLIER, DSO, "state", "anyone"])

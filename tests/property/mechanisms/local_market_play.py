@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from cosim.errors import ContractRevert
 from cosim.evm.abi import pack
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.local_market.clearing_forms import BURNED
-from cosim.mechanisms.local_market.event_money import EventMoney
+from cosim.mechanisms.local_market.event_money import Event, EventMoney
 from cosim.mechanisms.local_market.fill_tree import FillTree
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Reading
@@ -64,12 +64,15 @@ def series(*values: int) -> IntArray:
 CHANGING = Tariffs(
     retail=series(250_001, 250_001, RETAIL, RETAIL, 287_654),
     feed_in=series(FEED_IN, FEED_IN, 70_007, 0, 81_234),
-    network=series(90_001, 90_001, 60_007, 60_007, 120_003),
+    network=series(90_001, 90_001, 300_007, 60_007, 120_003),
     taxes=series(41_003, 41_003, 41_003, 0, 50_001),
     local_network_ppm=LOCAL_NETWORK_PPM,
     local_taxes_ppm=LOCAL_TAXES_PPM,
 )
-"""Prices that change in intervals 2, 3 and 4, with charges of which local trades pay a share."""
+"""Prices that change in intervals 2, 3 and 4, with charges of which local trades pay a share.
+
+In interval 2 the charges on what the supplier sells are above its retail price.
+"""
 
 
 def charging() -> dict[str, Any]:
@@ -178,6 +181,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         for account in ACCOUNTS:
             self.money.free_ueur[address(account)] = self.model.balance_of(account)
         self.listen(True)
+        self.billed_ueur = self.passed_on_ueur = 0
         self.valid = set(MEMBERS)
         self.handed_s = 0
         self.notice = (0, 0)
@@ -189,8 +193,20 @@ class LocalMarketPlay(RuleBasedStateMachine):
 
     def listen(self, on: bool) -> None:
         """Follow the money by events from now on, or no longer."""
-        hears = self.money.take if on else None
+        hears = self.take if on else None
         self.world.market.hears = self.world.market.settlement.hears = hears
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Follow the money of one transaction, and count what was billed and passed on of it."""
+        told = list(events)
+        self.money.take(told)
+        for name, said in told:
+            if name == "IntervalSettled":
+                self.billed_ueur += max(-said["supplier_ueur"], 0)
+            elif name == "ChargesSettled":
+                self.billed_ueur += said["local_ueur"]
+            elif name == "ChargesPassedOn":
+                self.passed_on_ueur += said["network_ueur"] + said["taxes_ueur"]
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -284,7 +300,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
         for account in (DSO, STATE):
             assert self.world.free(account) == self.model.balance_of(account)
         owed = (self.model.owed_network_ueur, self.model.owed_taxes_ueur)
-        assert market.get("owedCharges") == owed
+        assert market.get("owedCharges") == (*owed, self.model.covered_ueur)
         for account in ACCOUNTS:
             assert self.world.free(account) == self.model.balance_of(account)
             assert market.get("debtOf", address(account)) == self.model.debt_of(account)
@@ -304,6 +320,11 @@ class LocalMarketPlay(RuleBasedStateMachine):
         for account in (*ACCOUNTS, DSO, STATE):
             assert self.money.free_ueur[address(account)] == self.world.free(account)
         assert self.money.free_ueur[bytes(20)] == self.world.market.get("balanceOf", bytes(20))
+
+    @invariant()
+    def no_more_is_passed_on_than_was_billed(self) -> None:
+        *_, covered_ueur = self.world.market.get("owedCharges")
+        assert self.passed_on_ueur + covered_ueur <= self.billed_ueur
 
     @invariant()
     def every_token_is_owed_to_someone(self) -> None:
