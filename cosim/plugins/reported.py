@@ -59,6 +59,18 @@ class Reported(Generic[S]):
         """
         return None
 
+    def supplied(self, results: Results) -> pd.DataFrame | None:
+        """Return with whom connection points outside the local market had a contract; None: nobody.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            Rows by ``interval`` and ``prosumer`` in which the contract holds, none twice:
+            ``billed`` whether what was drawn in the interval is in a bill; ``bill_ueur``, owed to
+            the supplier since the end of that interval, positive. [-, µEUR]
+        """
+        return None
+
     def dues(self, results: Results) -> pd.DataFrame | None:
         """Return what is owed and not paid at the end of a run; None for nothing.
 

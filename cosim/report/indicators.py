@@ -90,6 +90,10 @@ class Indicators(IndicatorSet):
     supplier_received_eur: Annotated[
         float, Meaning("EUR", "by the supplier, in the local market and for residuals")
     ]
+    drawn_kwh_by_supply: Annotated[
+        dict[str, float],
+        Meaning("kWh", "drawn from the grid, by what it is billed by; adds up to what meters read"),
+    ]
     imported_kwh: Annotated[float | None, Meaning("kWh", "from upstream, net, losses included")]
     welfare_eur: Annotated[float | None, Meaning("EUR", "minus the resource cost")]
     resource_cost_eur: Annotated[

@@ -25,6 +25,7 @@ from cosim.report.chart_style import (
 from cosim.report.costs import costs_by_prosumer
 from cosim.report.dues import dues_figures
 from cosim.report.indicators import Indicators
+from cosim.report.outside import CONTRACT, DEFAULT, SUPPLIES, UNBILLED
 from cosim.report.panel import ReportPart, TableFigure, TextTable, Tile
 from cosim.report.roles import (
     DSO,
@@ -68,7 +69,9 @@ MONEY_DEFINITIONS = (
         "local trades, are passed on to the DSO and the state. In kind: wear, fuel, discomfort, "
         "unserved energy and closing, borne where they arise. The network charge that would cover "
         "the DSO is what it spends beyond its penalties, over the energy drawn by all connection "
-        "points in this run, however short and sunny.",
+        "points in this run, however short and sunny. Outside the market a household owes what its "
+        "supply contract billed, at the end of each period; what it draws without one is default "
+        "supply at the supplier's prices, off the ledger.",
     ),
 )
 
@@ -96,6 +99,7 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
         figures=(
             money_chart(results),
             money_figure(results),
+            *supply_figures(i),
             *dues_figures(results),
             cost_chart(results),
         ),
@@ -153,6 +157,23 @@ def money_figure(results: Results) -> TableFigure:
         (TextTable("", headings, rows),),
         wide=True,
     )
+
+
+def supply_figures(i: Indicators) -> tuple[TableFigure, ...]:
+    """Return the energy drawn by what it is billed by; none where all are in the market. [kWh]"""
+    drawn = i.drawn_kwh_by_supply
+    if not any(drawn[name] for name in (CONTRACT, DEFAULT, UNBILLED)):
+        return ()
+    shown = [name for name in SUPPLIES if drawn[name]]
+    rows = [(SUPPLIES[name].capitalize(), number(drawn[name])) for name in shown]
+    rows.append(("Together, as meters read it", number(sum(drawn.values()))))
+    note = (
+        "Energy that connection points drew from the grid. Default supply: outside the market and "
+        "without a contract, at the supplier's prices, off the ledger. Not billed: under a "
+        "contract, in a period that is not over."
+    )
+    table = TextTable("", ("Billed by", "Energy [kWh]"), rows)
+    return (TableFigure("supplied-table", "Energy drawn, by who bills it", (note,), (table,)),)
 
 
 def _money_row(

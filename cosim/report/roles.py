@@ -9,8 +9,8 @@ community's sums, all roles but upstream, therefore add up to minus the resource
 Roles:
 
 * members of the local market with generation, and without;
-* connection points outside of it: their meter readings are billed at the supplier's prices, off
-  chain;
+* connection points outside of it: they owe what a supply contract billed them, and for what is
+  drawn without one the supplier's prices of the interval, off chain (:mod:`cosim.report.outside`);
 * the supplier buys what all meters together read, net, at the wholesale price, and sells what they
   fed in; of what it is paid it owes the DSO network charges and the state taxes, where the retail
   price has parts, from the moment they arise, so that it keeps the energy's margin;
@@ -30,7 +30,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cosim.devices.catalogue import registered
@@ -40,9 +39,9 @@ from cosim.report.costs import (
     money_by_role,
     other_costs,
     physical_wh,
-    supplier_bill_ueur,
     with_charges,
 )
+from cosim.report.outside import bills_outside, drawn_kwh_by_supply
 from cosim.report.resource_cost import (
     IN_KIND,
     imported_kwh,
@@ -51,7 +50,7 @@ from cosim.report.resource_cost import (
     wholesale,
 )
 from cosim.results.reader import Results
-from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur, ueur_from_eur
+from cosim.units import WH_PER_KWH, eur_from_ueur
 
 WITH_PV, WITHOUT_PV, OUTSIDE = "with_generation", "without_generation", "outside_market"
 SUPPLIER, DSO, STATE, LEDGER = "supplier", "dso", "state", "ledger"
@@ -130,8 +129,8 @@ def money_table(results: Results) -> MoneyTable:
             paid_ueur[payee][payment] -= sign * int(amount_ueur)
     for payee, payment, column in ((DSO, "network", NETWORK), (STATE, "taxes", TAXES)):
         _pass_on(paid_ueur, payee, payment, int(settled[column].sum()))
-    outside = _readings_outside(results, group)
-    _supply_outside(results, paid_ueur, outside)
+    outside = bills_outside(results)
+    _supply_outside(paid_ueur, outside)
     amounts = {
         role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
         for role, own in paid_ueur.items()
@@ -181,9 +180,9 @@ def money_over_time(results: Results) -> pd.DataFrame:
         power flow has no solution. [EUR]
     """
     paid = money_by_role(results)
-    outside = _readings_outside(results, roles_of_points(results))
-    bills = outside[["interval"]].assign(**_bills_outside(results, outside))
-    billed = bills.groupby("interval").sum().reindex(paid.index, fill_value=0)
+    outside = bills_outside(results)
+    sums = outside.groupby("interval")[["supply", "network", "taxes"]].sum()
+    billed = sums.reindex(paid.index, fill_value=0)
     kept = billed["supply"] - billed["network"] - billed["taxes"]
     in_ueur = {
         MEMBERS: paid["prosumers"],
@@ -240,6 +239,7 @@ def welfare_indicators(results: Results) -> dict[str, Any]:
     """Return the indicators of every run on resources and on money by role, by name."""
     cost, table = resource_cost(results), money_table(results)
     return {
+        "drawn_kwh_by_supply": dict(drawn_kwh_by_supply(results)),
         "imported_kwh": _known(float(imported_kwh(results).sum(skipna=False))),
         "welfare_eur": _known(-cost.total_eur),
         "resource_cost_eur": {name: _known(part) for name, part in cost.parts().items()},
@@ -250,42 +250,6 @@ def welfare_indicators(results: Results) -> dict[str, Any]:
     }
 
 
-def _readings_outside(results: Results, group: Mapping[str, str]) -> pd.DataFrame:
-    """Return interval and reading of connection points that are no members. [Wh]"""
-    rows = results.frame("prosumers", ("interval", "prosumer", "metered_wh"))
-    outside = rows["prosumer"].astype(str).map(group) == OUTSIDE
-    return rows.loc[outside, ["interval", "metered_wh"]].astype("int64")
-
-
-def prices_ueur_per_kwh(results: Results) -> pd.DataFrame:
-    """Return the supplier's prices by interval, as every account was settled. [µEUR/kWh]
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by interval, with ``retail``, ``feed_in``, ``network`` and ``taxes``.
-    """
-    settled = results.frame("settlement")
-    intervals = range(results.n_intervals)
-    if "retail_price_ueur_per_kwh" not in settled:
-        market = results.scenario_fields["market"]
-        fixed = {
-            "retail": ueur_from_eur(market["retail_eur_per_kwh"]),
-            "feed_in": ueur_from_eur(market["feed_in_eur_per_kwh"]),
-            "network": 0,
-            "taxes": 0,
-        }
-        return pd.DataFrame(fixed, index=pd.Index(intervals, name="interval"))
-    columns = {
-        "retail_price_ueur_per_kwh": "retail",
-        "feed_in_price_ueur_per_kwh": "feed_in",
-        "network_ueur_per_kwh": "network",
-        "taxes_ueur_per_kwh": "taxes",
-    }
-    first = settled.groupby("interval")[list(columns)].first().reindex(intervals)
-    return first.ffill().bfill().astype("int64").rename(columns=columns)
-
-
 def _pass_on(
     paid_ueur: dict[str, dict[str, int]], payee: str, payment: str, amount_ueur: int
 ) -> None:
@@ -294,27 +258,12 @@ def _pass_on(
     paid_ueur[payee][payment] += amount_ueur
 
 
-def _supply_outside(
-    results: Results, paid_ueur: dict[str, dict[str, int]], outside: pd.DataFrame
-) -> None:
-    """Bill those outside the market at the supplier's prices, charges among them."""
-    bills = _bills_outside(results, outside)
+def _supply_outside(paid_ueur: dict[str, dict[str, int]], bills: pd.DataFrame) -> None:
+    """Let those outside the market owe their bills, charges among them."""
     for payee, payment in ((DSO, "network"), (STATE, "taxes")):
         _pass_on(paid_ueur, payee, payment, int(bills[payment].sum()))
     paid_ueur[OUTSIDE]["supply"] -= int(bills["supply"].sum())
     paid_ueur[SUPPLIER]["supply"] += int(bills["supply"].sum())
-
-
-def _bills_outside(results: Results, outside: pd.DataFrame) -> dict[str, IntArray]:
-    """Return the supplier's bill of each reading, and the charges in it. [µEUR]"""
-    readings_wh = outside["metered_wh"].to_numpy()
-    prices = prices_ueur_per_kwh(results).reindex(outside["interval"])
-    bills = {
-        payment: np.maximum(-readings_wh, 0) * prices[payment].to_numpy() // WH_PER_KWH
-        for payment in ("network", "taxes")
-    }
-    retail, feed_in = prices["retail"].to_numpy(), prices["feed_in"].to_numpy()
-    return {"supply": supplier_bill_ueur(readings_wh, retail, feed_in), **bills}
 
 
 def _all_readings(results: Results, outside: pd.DataFrame) -> pd.DataFrame:

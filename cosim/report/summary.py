@@ -88,13 +88,14 @@ def print_tables(results: Results, console: Console | None = None) -> None:
 
 def _print_figure(figure: TableFigure, out: Console) -> None:
     for text in figure.tables:
-        table = Table(title=text.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-        table.add_column(text.headings[0], no_wrap=True)
+        title = escape(text.title)
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+        table.add_column(escape(text.headings[0]), no_wrap=True)
         for k, heading in enumerate(text.headings[1:], start=1):
             words = (*heading.split(), *(row[k] for row in text.rows))
-            table.add_column(heading, justify="right", width=max(map(len, words)))
+            table.add_column(escape(heading), justify="right", width=max(map(len, words)))
         for row in text.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         out.print(table, "")
     for sentence in figure.notes:
-        out.print(sentence, highlight=False)
+        out.print(sentence, highlight=False, markup=False)

@@ -33,8 +33,8 @@ from cosim.report.chart_style import (
 )
 from cosim.report.comparison import Column, Comparison, Figure, Indicators, Shown, indicator
 from cosim.report.ledger import confirmations
+from cosim.report.outside import prices_ueur_per_kwh
 from cosim.report.panel import ReportPart, Tile
-from cosim.report.roles import prices_ueur_per_kwh
 from cosim.report.series import per_interval
 from cosim.report.text import confirmations_text, number, on_top, percent
 from cosim.results.reader import Results

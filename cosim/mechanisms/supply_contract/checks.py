@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from cosim.mechanisms.supply_contract.settings import SupplyContractSettings
+from cosim.mechanisms.supply_contract.tables import ENDED, LEFT, SUBSCRIBED
+from cosim.mechanisms.supply_contract.terms import MAX_PERIODS
 from cosim.replay.checks import MechanismChecks, Recompute
 from cosim.replay.history import Event, History
 from cosim.units import ueur_from_eur
@@ -45,6 +47,12 @@ class SupplyChecks(MechanismChecks[SupplyContractSettings]):
         owed = "from PeriodPaid and SubscriptionChanged"
         return {
             "supply": lambda: history.compare("supply", key, method, self._rows(history)),
+            "supply_subscriptions": lambda: history.compare(
+                "supply_subscriptions",
+                ("interval", "prosumer", "action"),
+                "from the calls that were taken, and their SubscriptionChanged",
+                _changes(history),
+            ),
             "supply_debts": lambda: history.compare(
                 "supply_debts", ("interval", "prosumer"), owed, _owed(history)
             ),
@@ -89,6 +97,29 @@ class SupplyChecks(MechanismChecks[SupplyContractSettings]):
                     "debt_ueur": debt,
                     "fees_ueur": history.fee_ueur(account.fees_wei[period]),
                 }
+
+
+def _changes(history: History) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``supply_subscriptions`` as the calls and events tell them."""
+    names = history.participants.prosumer_of
+    for position, sent in history.calls(SUPPLIER, "subscribeUser", "unsubscribeUser"):
+        for event in history.logged(position):
+            said = event.arguments
+            # a subscription with a meter ends that of another customer before
+            if event.name != "SubscriptionChanged" or sent.refused_with is not None:
+                continue
+            action = SUBSCRIBED
+            if sent.call.method == "unsubscribeUser":
+                action = LEFT if said["customer"] == sent.sender else ENDED
+            end = said["end_period"]
+            yield {
+                "interval": history.settled_in(position),
+                "prosumer": names.get(said["customer"], said["customer"]),
+                "action": action,
+                "next_period": said["next_period"],
+                "end_period": None if end == MAX_PERIODS else end,
+                "deposit_ueur": said["deposit_ueur"],
+            }
 
 
 def _owed(history: History) -> Iterator[dict[str, Any]]:

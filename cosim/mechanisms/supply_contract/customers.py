@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from cosim.chain.blocks import Included
 from cosim.clock import DeliveryClock
@@ -14,9 +15,13 @@ from cosim.mechanisms.supply_contract.model import Subscription, SupplyContractM
 from cosim.mechanisms.supply_contract.reconciliation import check_bill
 from cosim.mechanisms.supply_contract.rows import PeriodAccount
 from cosim.mechanisms.supply_contract.setup import SupplySetup
+from cosim.mechanisms.supply_contract.tables import ENDED, LEFT, SUBSCRIBED
+from cosim.mechanisms.supply_contract.terms import MAX_PERIODS
 
 CONTRACT = Supplier.contract
 """Name of the contract among the holders of tokens."""
+SETUP = -1
+"""Interval of what happens before the first one."""
 
 
 class SupplyCustomers(ContractPlay[Supplier]):
@@ -44,6 +49,17 @@ class SupplyCustomers(ContractPlay[Supplier]):
         self._setup = setup
         self._consumers = {consumer.point: consumer for consumer in setup.consumers}
         self._fees_wei = dict.fromkeys(self._consumers, 0)
+        self._changes: list[tuple[Any, ...]] = []
+        for point in self._consumers:
+            self._note(SETUP, point, SUBSCRIBED)
+
+    def _note(self, interval: int, point: int, action: str) -> None:
+        """Keep a row on a subscription that changed."""
+        after = self._subscription(point)
+        end = None if after.end_period == MAX_PERIODS else after.end_period
+        self._changes.append(
+            (interval, self._names[point], action, after.next_period, end, after.deposit_ueur)
+        )
 
     def _leave(self, interval: int, period: int) -> None:
         """Let consumers end their subscriptions."""
@@ -59,12 +75,14 @@ class SupplyCustomers(ContractPlay[Supplier]):
         }
         for point, included in self._done(sent).items():
             self.model.unsubscribe(included.block, *self._pair(point))
+            self._note(interval, point, LEFT)
 
-    def _end_indebted(self, last_block: int) -> None:
+    def _end_indebted(self, interval: int, last_block: int) -> None:
         """Let the supplier end the subscriptions of who owes more than was agreed.
 
         Parameters
         ----------
+        interval : int
         last_block : int
             The latest block that can take what is sent now.
         """
@@ -79,6 +97,7 @@ class SupplyCustomers(ContractPlay[Supplier]):
         }
         for point, included in self._included(sent).items():
             self.model.unsubscribe(included.block, *self._pair(point), supplier=True)
+            self._note(interval, point, ENDED)
 
     def _pay(self, interval: int, period: int, accounts: Mapping[int, PeriodAccount]) -> None:
         """Let the consumers pay, withdraw what is left after the last bill, or top up.

@@ -59,7 +59,8 @@ class SupplyContractPlay(SupplyCustomers):
         Returns
         -------
         dict of str to dict
-            Rows of ``supply`` when a period is finalised, else none; of ``supply_debts``.
+            Rows of ``supply`` when a period is finalised, else none; of ``supply_subscriptions``
+            when one changed; of ``supply_debts``.
 
         Raises
         ------
@@ -74,15 +75,19 @@ class SupplyContractPlay(SupplyCustomers):
         if position + 1 == self._setup.billing_intervals:
             self._end(interval, period)
         rows = self._advance(interval)
-        self._end_indebted(self._last_block)
+        self._end_indebted(interval, self._last_block)
         if interval + 1 == self._clock.n_intervals:
             rows += self._finish(interval)
         self._check(interval)
         debts = {
             self._names[point]: self._subscription(point).debt_ueur for point in self._consumers
         }
-        owed = {"supply_debts": self._debts.rows(interval, debts)}
-        return {"supply": columns_of(TABLES[0], rows)} | owed if rows else owed
+        found = {"supply_debts": self._debts.rows(interval, debts)}
+        changes, self._changes = self._changes, []
+        for table, own in zip(TABLES, (rows, changes), strict=False):
+            if own:
+                found[table.name] = columns_of(table, own)
+        return found
 
     # --- the supplier and its customers ---
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from cosim.mechanisms.debt_rows import debts_table
-from cosim.results.columns import PROSUMER, Table, flag, integer, interval, price, ueur, wh
+from cosim.results.columns import PROSUMER, Table, flag, integer, interval, price, text, ueur, wh
+
+SUBSCRIBED, LEFT, ENDED = "subscribed", "left", "ended"
+"""Changes of a subscription: it begins; its customer ends it; the supplier does."""
 
 TABLES = (
     Table(
@@ -25,6 +28,18 @@ TABLES = (
             ueur("deposit_ueur", "left as the deposit of the next period"),
             ueur("debt_ueur", "owed to the supplier after all this, positive"),
             ueur("fees_ueur", "transaction fees paid since the period before, positive"),
+        ),
+    ),
+    Table(
+        "supply_subscriptions",
+        "one change of a consumer's subscription with the supply contract",
+        (
+            interval("delivery interval after which it changed, from 0; -1 for the set-up phase"),
+            PROSUMER,
+            text("action", "subscribed, left (by the customer) or ended (by the supplier)"),
+            integer("next_period", "-", "first period that was not billed by then"),
+            integer("end_period", "-", "period after the last; missing when it is rolling", True),
+            ueur("deposit_ueur", "its deposit by then"),
         ),
     ),
     debts_table(

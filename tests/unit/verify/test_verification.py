@@ -56,6 +56,7 @@ FORGED = {
     "blocks": ("base_fee_wei", "blocks", LEDGER),
     "events": ("arguments", "events", LEDGER),
     "requests": ("asked_wh", "requests", LEDGER),
+    "supply_subscriptions": ("deposit_ueur", "supply_subscriptions", LEDGER),
 }
 """Of each table a column that no indicator depends on, the check that finds it, and its part."""
 

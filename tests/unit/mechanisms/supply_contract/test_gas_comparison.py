@@ -66,6 +66,8 @@ def folder(tmp_path: Path) -> Path:
     blocks = {"block": list(BASE_WEI), "base_fee_wei": list(BASE_WEI.values())}
     write(tmp_path, "blocks", blocks, len(BASE_WEI))
     write(tmp_path, "supply", {"estimated": [False]}, 1)
+    nobody = {column.name: [] for column in TABLES["supply_subscriptions"].columns}
+    write(tmp_path, "supply_subscriptions", nobody, 0)
     return tmp_path
 
 

@@ -40,6 +40,8 @@ METERED = np.array(
     [[-1_000, 500, -250, -333], [-1_000, 0, 700, -333], [-1_000, 0, -251, 0], [-1_000, 0, 0, -1]]
 )
 
+NAMED = ("action", "next_period", "end_period", "deposit_ueur")
+
 
 def supplied(
     setup: SupplySetup = SETUP, clock: DeliveryClock = CLOCK, engine: str = "revm", **ledger: int
@@ -55,14 +57,16 @@ def settle(supply: SupplyContractPlay, interval: int, metered_wh: Any) -> Mappin
     return supply.settle(interval, readings, Statement.empty(len(POINTS)))
 
 
-def played(supply: SupplyContractPlay, intervals: int = INTERVALS) -> list[dict[str, Any]]:
-    """Settle intervals as the market does, a little after each; rows of the table."""
+def played(
+    supply: SupplyContractPlay, intervals: int = INTERVALS, table: str = "supply"
+) -> list[dict[str, Any]]:
+    """Settle intervals as the market does, a little after each; rows of a table."""
     rows: list[dict[str, Any]] = []
     chain = supply._deployment.chain
     for interval in range(intervals):
         chain.mine_until(CLOCK.delivery_start_s(interval + 1) + 24)
         tables = settle(supply, interval, METERED[interval % LENGTH])
-        columns = tables.get("supply", {})
+        columns = tables.get(table, {})
         rows += [
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
@@ -280,3 +284,26 @@ def test_supplier_ends_who_owes_more_than_the_limit() -> None:
     patient = supplied(replace(setup, credit_limit_ueur=2_400_004))
     played(patient)
     assert patient._subscription(0).end_period == 2**24 - 1
+
+
+def test_changes_of_subscriptions_are_told() -> None:
+    """Who begins, leaves, and is ended by the supplier; periods of four intervals."""
+    owes = Consumer(0, 1_000_000)
+    setup = replace(SETUP, credit_limit_ueur=300_000, consumers=(owes, *SETUP.consumers[1:]))
+    supply = supplied(setup)
+    rows: list[tuple[Any, ...]] = []
+    for interval in range(INTERVALS):
+        supply._deployment.chain.mine_until(CLOCK.delivery_start_s(interval + 1) + 24)
+        tables = settle(supply, interval, METERED[interval % LENGTH])
+        columns = tables.get("supply_subscriptions", {})
+        assert list(columns) in ([], ["interval", "prosumer", *NAMED])
+        rows += zip(*columns.values(), strict=True)
+    assert rows == [
+        (-1, "Point 1", "subscribed", 0, None, 1_000_000),
+        (-1, "Point 3", "subscribed", 0, 2, 5_000_000),
+        (-1, "Flat 4", "subscribed", 0, None, 5_000_000),
+        # within period 0, with which it ends
+        (0, "Flat 4", "left", 0, 1, 5_000_000),
+        # after two bills of 1.20 EUR, which leave a debt of 1.40 EUR
+        (8, "Point 1", "ended", 2, 3, 0),
+    ]
