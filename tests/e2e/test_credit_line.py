@@ -76,7 +76,10 @@ def test_debts_are_shown_by_role_and_add_up_to_zero(lent: Path) -> None:
     assert indicators.orders_refused_by_reason == {
         REACHED.partition(": ")[2]: indicators.orders_refused
     }
-    assert any("debts are left at the end of the run" in text for text in indicators.warnings())
+    assert any(
+        "debts of the local market are left at the end of the run" in text
+        for text in indicators.warnings()
+    )
     dues = dues_by_role_eur(results)
     owed = sum(indicators.debts_eur.values())
     assert dues["supplier"] == pytest.approx(owed)

@@ -41,7 +41,7 @@ def test_everybody_registers_before_the_first_interval(case: Case, rows: pd.Data
     assert list(first.prosumer) == case.names
     assert list(first.name) == [canonical_name(name) for name in case.names]
     assert set(first.action) == {"registered"}
-    assert set(first.fee_ueur) == {1_000_000}
+    assert set(first.registry_fee_ueur) == {1_000_000}
     assert list(committed.name) == list(first.name)
     assert list(committed.owner) == list(first.owner)
     assert (first.owner == first.account).all()
@@ -54,7 +54,7 @@ def test_a_household_hands_its_name_on(rows: pd.DataFrame) -> None:
     offered, accepted, updated = moved.itertuples()
     assert offered.owner == offered.account == accepted.account
     assert updated.owner == updated.account == accepted.owner != offered.owner
-    assert list(moved.fee_ueur) == [0, 0, 250_000]
+    assert list(moved.registry_fee_ueur) == [0, 0, 250_000]
 
 
 def test_who_is_awarded_and_settled_is_who_the_name_stands_for(

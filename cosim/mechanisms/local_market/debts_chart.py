@@ -58,7 +58,7 @@ def debts_chart(results: Results) -> Chart:
     """Draw debts to the supplier, and of the supplier, after each interval."""
     chart = Chart(
         "debts",
-        "Debts",
+        "Debts of the local market",
         "Sums over all accounts after the settlement of each interval: what members could not pay "
         "the supplier, and what it could not pay them.",
         None,

@@ -98,7 +98,7 @@ class MarketIndicators(IndicatorSet):
         if self.orders_refused:
             rows.append(("Orders refused by the contract", self.refused_text()))
         if any(self.debts_eur.values()):
-            rows.append(("Debts at the end", self.debts_text()))
+            rows.append(("Debts of the local market at the end", self.debts_text()))
         if self.debts_peak_eur:
             rows.append(("… of members, highest sum", number(self.debts_peak_eur, "EUR", 2)))
         if self.unserved_injection_kwh is not None:
@@ -128,7 +128,9 @@ class MarketIndicators(IndicatorSet):
                 "trades are those of the others"
             )
         if any(self.debts_eur.values()):
-            found.append(f"debts are left at the end of the run: {self.debts_text()}")
+            found.append(
+                f"debts of the local market are left at the end of the run: {self.debts_text()}"
+            )
         return found
 
     def debts_text(self) -> str:

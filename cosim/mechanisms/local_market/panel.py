@@ -68,7 +68,7 @@ DEFINITIONS = (
         "were sealed and never validly revealed, by the contract's own words.",
     ),
     (
-        "Debts",
+        "Debts of the local market",
         "What an account owed the supplier, or the supplier an account, and could not pay at once. "
         "It is paid first out of whatever comes in, and stops nobody's settlement.",
     ),
@@ -257,8 +257,8 @@ def market_tiles(i: MarketIndicators, waits: int) -> list[Tile]:
     if any(i.debts_eur.values()):
         found.append(
             Tile(
-                "Debts at the end",
-                f"{i.debts_text()}; the sum of members' debts was "
+                "Debts of the local market",
+                f"at the end of the run: {i.debts_text()}; the sum of members' debts was "
                 f"{number(i.debts_peak_eur, 'EUR', 2)} at most",
                 number(sum(i.debts_eur.values()), "EUR", 2),
                 tone="violated",

@@ -58,7 +58,7 @@ class NameChecks(MechanismChecks[NameRegistrySettings]):
                 "action": action,
                 "owner": holder,
                 "account": account,
-                "fee_ueur": fee_of.get(action, 0),
+                "registry_fee_ueur": fee_of.get(action, 0),
                 "fees_ueur": history.fee_ueur(history.sent[event.position].included.fee_wei),
             }
 

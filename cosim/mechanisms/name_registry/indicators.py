@@ -32,10 +32,10 @@ class NameIndicators(IndicatorSet):
 
 def name_indicators(results: Results) -> NameIndicators:
     """Return the indicators of the name registry of a run."""
-    rows = results.frame("names", ("name", "action", "fee_ueur"))
+    rows = results.frame("names", ("name", "action", "registry_fee_ueur"))
     actions = rows["action"].value_counts()
     return NameIndicators(
         names_registered=int(actions.get("registered", 0)),
         names_handed_on=int(actions.get("accepted", 0)),
-        name_fees_eur=eur_from_ueur(int(rows["fee_ueur"].sum())),
+        name_fees_eur=eur_from_ueur(int(rows["registry_fee_ueur"].sum())),
     )

@@ -18,8 +18,11 @@ TABLES = (
                 "address of its owner from then on; of a commitment, who made it",
             ),
             text("account", "address that it stands for from then on, or shall stand for"),
-            ueur("fee_ueur", "paid to the registry for it, positive"),
-            ueur("fees_ueur", "transaction fees paid for it, positive"),
+            ueur(
+                "registry_fee_ueur",
+                "fee of the registry, the contract's own, paid for it, positive",
+            ),
+            ueur("fees_ueur", "transaction fees of the ledger paid for it, positive"),
         ),
     ),
 )

@@ -35,7 +35,7 @@ def results(tmp_path: Path) -> Results:
         writer.append(
             "names",
             {"interval": interval, "prosumer": "point 1", "name": "one", "action": "registered",
-             "owner": "0x1", "account": "0x1", "fee_ueur": 1, "fees_ueur": 1},
+             "owner": "0x1", "account": "0x1", "registry_fee_ueur": 1, "fees_ueur": 1},
         )  # fmt: skip
     writer.append(
         "blocks",

@@ -69,9 +69,11 @@ def test_debts_are_what_settlement_leaves(owing: Path) -> None:
     members = roles["with_generation"] + roles["without_generation"]
     assert members == pytest.approx(owed.sum() / 1e6)
     assert roles["supplier"] == pytest.approx(last["claim_ueur"].sum() / 1e6)
-    assert any("debts are left at the end" in text for text in indicators.warnings())
+    assert any(
+        "debts of the local market are left at the end" in text for text in indicators.warnings()
+    )
     part = LocalMarketReported(results.scenario.market).report(results)
-    assert any(tile.title == "Debts at the end" for tile in part.tiles)
+    assert any(tile.title == "Debts of the local market" for tile in part.tiles)
     assert [chart.figure is not None for chart in part.figures if chart.key == "debts"] == [True]
 
 

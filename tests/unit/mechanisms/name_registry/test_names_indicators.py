@@ -25,7 +25,7 @@ def recorded(folder: Path, actions: list[str]) -> Results:
                 "action": actions,
                 "owner": "0x01",
                 "account": "0x01",
-                "fee_ueur": [fees.get(action, 0) for action in actions],
+                "registry_fee_ueur": [fees.get(action, 0) for action in actions],
                 "fees_ueur": 0,
             },
         )

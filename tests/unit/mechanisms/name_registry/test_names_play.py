@@ -72,7 +72,7 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert rows["interval"] == [-1] * 6
     assert rows["action"] == ["committed"] * 3 + ["registered"] * 3
     assert rows["account"] == rows["owner"] == ["0x" + address.hex() for address in old] * 2
-    assert rows["fee_ueur"] == [0, 0, 0, FEE, FEE, FEE]
+    assert rows["registry_fee_ueur"] == [0, 0, 0, FEE, FEE, FEE]
     assert list(names.transfers()) == []
 
     rows = settled(names, 1)["names"]
@@ -80,7 +80,7 @@ def test_names_lead_to_who_lives_there(engine: str) -> None:
     assert rows["action"] == ["offered", "accepted", "updated"]
     assert rows["owner"] == ["0x" + address.hex() for address in (old[1], new, new)]
     assert rows["account"] == ["0x" + address.hex() for address in (old[1], old[1], new)]
-    assert rows["fee_ueur"] == [0, 0, UPDATE]
+    assert rows["registry_fee_ueur"] == [0, 0, UPDATE]
     assert names._deployment.account_of(1) == new
     assert list(names.transfers()) == [
         TokenTransfer("next household Point 2", "NameRegistry", UPDATE)
