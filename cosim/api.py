@@ -41,6 +41,7 @@ def run(
     progress: Progress | None = None,
     node: NodeSettings | str | None = None,
     resume: bool = False,
+    checkpoint: int | None = None,
     trust: bool = False,
 ) -> Result:
     """Play a scenario and write its result folder.
@@ -62,7 +63,10 @@ def run(
     node : NodeSettings or str, optional
         The node, or its URL, if the scenario's engine is ``rpc``.
     resume : bool
-        Go on where a run on a node stopped.
+        Go on where a run to the same place stopped, at its last checkpoint.
+    checkpoint : int, optional
+        Intervals between two checkpoints, 0 for none; default: a day. Runs on a node have a
+        journal instead; runs with simulators of others have none.
     trust : bool
         Start the programs, and import the modules, that the scenario names (``simulators``).
 
@@ -78,11 +82,15 @@ def run(
         If the run's numbers cannot be trusted; nothing is left behind.
     Interrupted
         A ``KeyboardInterrupt``: the intervals until then are in its ``folder``.
+    Terminated
+        A ``KeyboardInterrupt``, after SIGTERM: ``resume`` goes on from the last checkpoint.
     KeyboardInterrupt
         Before the first interval was settled; nothing is left behind.
 
     Warns
     -----
+    NotResumableWarning
+        If a plug-in keeps what no checkpoint can hold: the run has none.
     SlowEngineWarning
         If the engine is ``auto`` and the fastest is not installed: what that costs, and the remedy.
 
@@ -93,7 +101,7 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     folder = Path("results") / scenario.name if out is None else Path(out)
-    settings = _node(scenario, node, resume)
+    settings = _node(scenario, node)
     if scenario.ledger.engine == AUTO:
         from cosim.evm.engine import slow_engine_note
 
@@ -120,6 +128,7 @@ def run(
             progress=tell,
             node=settings,
             resume=resume,
+            checkpoint=checkpoint,
             trust=trust,
         )
 
@@ -345,7 +354,7 @@ _SHOWN = (
 """Indicators in the short view of a result."""
 
 
-def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> NodeSettings | None:
+def _node(scenario: Scenario, node: NodeSettings | str | None) -> NodeSettings | None:
     """Return the settings of the node, where the scenario's engine is one."""
     engine = scenario.ledger.engine
     if builds_blocks(engine) and node is None:
@@ -354,9 +363,9 @@ def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> 
             remedy="give it as node= of cosim.run, with --url or in COSIM_NODE_URL, e.g. "
             "http://127.0.0.1:8545 of anvil --no-mining",
         )
-    if not builds_blocks(engine) and (node is not None or resume):
+    if not builds_blocks(engine) and node is not None:
         raise UserError(
-            f"a URL and resuming are for runs on a node, and the engine is {engine}",
+            f"a URL is for runs on a node, and the engine is {engine}",
             field="ledger.engine",
             remedy="take engine rpc: scenario.replace(ledger={'engine': 'rpc'}), or --engine rpc",
         )
