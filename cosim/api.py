@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.results.damage import guarded
-from cosim.results.manifest import TABLES_FOLDER, read_manifest
+from cosim.results.manifest import MANIFEST, read_manifest
+from cosim.results.parts import tables_in, unfinished
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
 from cosim.scenario import Scenario, load_scenario
@@ -144,12 +145,13 @@ def run(
 
 
 def open_result(folder: str | Path) -> Result:
-    """Open the result folder of a run.
+    """Open the result folder of a run, or what a run has done that is not finished.
 
     Parameters
     ----------
     folder : str or Path
-        As :func:`cosim.run` and ``cosim run`` name it.
+        As :func:`cosim.run` and ``cosim run`` name it. While there is none, the last checkpoint
+        of the run that is to become it: tables and indicators so far, ``complete`` is false.
 
     Returns
     -------
@@ -160,7 +162,9 @@ def open_result(folder: str | Path) -> Result:
     ResultFolderError
         If it is no result folder, or that of a study.
     """
-    return Result(folder)
+    folder = Path(folder)
+    checkpoint = None if (folder / MANIFEST).is_file() else unfinished(folder)
+    return Result(folder if checkpoint is None else checkpoint)
 
 
 class Result:
@@ -260,12 +264,25 @@ class Result:
     @guarded
     def indicators(self) -> Mapping[str, Any]:
         """Indicators by name (docs/results.md)."""
-        return MappingProxyType(self.manifest["indicators"])
+        return MappingProxyType(self._indicators)
+
+    @property
+    def _is_finished(self) -> bool:
+        """False for the checkpoint of a run."""
+        return "indicators" in self.manifest
+
+    @cached_property
+    def _indicators(self) -> dict[str, Any]:
+        if self._is_finished:
+            return dict(self.manifest["indicators"])
+        from cosim.report.indicators import compute_indicators
+
+        return dict(compute_indicators(self._results).as_dict())  # of a run that is not finished
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables, in the order of docs/results.md."""
-        there = {file.stem for file in (self.folder / TABLES_FOLDER).glob("*.parquet")}
+        there = tables_in(self.folder)
         return tuple(name for name in all_tables() if name in there)
 
     @guarded
@@ -330,10 +347,16 @@ class Result:
         Raises
         ------
         UserError
-            If the engine cannot be used.
+            If the engine cannot be used, or the run is not finished.
         CheckError
             If a check could not be made on this machine.
         """
+        if not self._is_finished:
+            raise ResultFolderError(
+                "is what a run has done so far",
+                file=self.folder,
+                remedy="verify the result when the run is finished",
+            )
         from cosim.verify.verification import verify
 
         return verify(self.folder, **options)

@@ -22,3 +22,14 @@ def parts_of(folder: Path, table: str) -> list[Path]:
     if whole.exists():
         return [whole]
     return sorted(folder.glob(f"[0-9]*/{TABLES_FOLDER}/{table}.parquet"))
+
+
+def has_tables(folder: Path) -> bool:
+    """Tell if there are tables: of a result, or of a checkpoint."""
+    return (folder / TABLES_FOLDER).is_dir() or any(folder.glob(f"[0-9]*/{TABLES_FOLDER}"))
+
+
+def tables_in(folder: Path) -> set[str]:
+    """Return the names of the tables that have rows, or a file."""
+    places = (f"{TABLES_FOLDER}/*.parquet", f"[0-9]*/{TABLES_FOLDER}/*.parquet")
+    return {file.stem for place in places for file in folder.glob(place)}

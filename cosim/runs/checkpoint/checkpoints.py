@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -19,7 +20,8 @@ from cosim.errors import (
     UserError,
 )
 from cosim.inputs.kept import ReadFiles
-from cosim.results.manifest import TABLES_FOLDER
+from cosim.results.manifest import MANIFEST, TABLES_FOLDER
+from cosim.results.storage import replace_text
 from cosim.results.writer import TableWriter
 from cosim.runs.checkpoint.folder import STATE, STORAGE, CheckpointFolder
 from cosim.runs.checkpoint.identity import Identity, identity_of
@@ -176,6 +178,17 @@ class Checkpoints:
         (path / "scenario.yaml").write_text(prepared.scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(prepared.grid.net, str(path / "network.json"))
 
+    def _tell(self, settled: int) -> None:
+        """Write a manifest of what is done so far."""
+        scenario = self._simulation.prepared.scenario
+        so_far = {
+            "name": scenario.name,
+            "complete": False,
+            "intervals": scenario.time.intervals,
+            "intervals_done": settled,
+        }
+        replace_text(self._folder.path / MANIFEST, json.dumps(so_far, indent=1) + "\n")
+
     def land(self) -> None:
         """Write the chunk that ends here.
 
@@ -201,6 +214,7 @@ class Checkpoints:
 
         self._folder.land(domain.state.intervals_done, write)
         self.intervals_done = domain.state.intervals_done
+        self._tell(domain.state.intervals_settled)
 
     def go_on(self) -> None:
         """Take the simulation and its tables to the end of the last chunk.
