@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import difflib
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -22,6 +19,7 @@ from cosim.results.manifest import MANIFEST, read_manifest
 from cosim.results.parts import tables_in, unfinished
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
+from cosim.runs.event_loop import with_a_loop_of_its_own
 from cosim.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -397,36 +395,3 @@ def _node(scenario: Scenario, node: NodeSettings | str | None) -> NodeSettings |
 
         return NodeSettings(node)
     return node
-
-
-def with_a_loop_of_its_own(play: Callable[[], T], stop: threading.Event) -> T:
-    """Play here, or in another thread if an event loop runs in this one: mosaik needs its own.
-
-    In this thread the run itself looks at signals; another one is asked to stop by the event, and
-    by a second interrupt at once.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return play()
-    outcome: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(play())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=work, name="cosim.run")
-    thread.start()
-    while True:
-        try:
-            return outcome.result()
-        except KeyboardInterrupt:
-            if outcome.done():
-                raise
-            if stop.is_set() and thread.ident is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-                )
-            stop.set()
