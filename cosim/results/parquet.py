@@ -205,7 +205,8 @@ def _arrow(value: Any, n_rows: int, column: Column) -> Any:
             if value.dtype.kind == "b" and not pa.types.is_boolean(kind):
                 raise ValueError("booleans in a column of numbers")
             return array if array.type == kind else array.cast(kind)
-        if not set(map(type, value)) <= _AS_GIVEN:
+        as_given = _AS_GIVEN | {bytes} if column.kind == "binary" else _AS_GIVEN
+        if not set(map(type, value)) <= as_given:
             value = [_readable(item, kind) for item in value]
         return pa.array(value, kind, from_pandas=False)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:

@@ -180,7 +180,8 @@ class TableWriter:
         for name, table in self._tables.items():
             part = table.take_part()
             if part is not None:
-                pq.write_table(part, folder / f"{name}.parquet", compression="lz4")
+                path = folder / f"{name}.parquet"
+                pq.write_table(part, path, compression="lz4", write_statistics=False)
 
     def read_parts(self, folder: Path) -> None:
         """Add the rows that :meth:`write_parts` wrote.

@@ -1,4 +1,4 @@
-"""Identity of a run: what must be the same where it goes on from a checkpoint."""
+"""Identity of a run: everything that must be the same where it goes on from a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = 1
 """Of a checkpoint."""
 
 Identity = dict[str, str]
-"""What must be the same, and its value; a digest where the value is long."""
+"""Values that must be the same, by name; a digest where a value is long."""
 
 
 def identity_of(scenario: Scenario, read: ReadFiles) -> Identity:

@@ -4,7 +4,7 @@ A run is a graph of Python objects. It is written whole, with pickle, so that no
 forgotten and what two objects share stays shared; four things are left out and put in again:
 
 - what the set-up of the same scenario makes again (:attr:`Parts.again`, such as the stage timer),
-- networks, and long time series of devices and forecasts, which it makes again, too,
+- networks, compiled contracts, and long time series of devices and forecasts, which it makes again,
 - machines that are no Python objects, which their engines build from their own state,
 - storage of contracts (:class:`~cosim.evm.mirror.StateMirror`), of which only changes are written.
 
@@ -28,6 +28,7 @@ import numpy as np
 from pandapower.auxiliary import pandapowerNet
 
 from cosim.errors import CosimError, in_one_line
+from cosim.evm.contracts import Artifact
 from cosim.evm.mirror import StateMirror
 from cosim.results.environment import foreign_plug_ins
 
@@ -38,6 +39,9 @@ Series = np.ndarray[Any, Any]
 
 Storage = dict[bytes, dict[int, int]]
 """Slots that are not zero, by account."""
+
+_CONSTANTS = frozenset((pandapowerNet, Artifact))
+"""Types whose objects the set-up makes, and nothing changes."""
 
 _LEAST_BYTES = 1024
 """Shorter series are written like everything else."""
@@ -71,7 +75,7 @@ _CALLED = {
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
 }
-"""What reading may call, by module and name: it makes values, and does nothing else."""
+"""Callables, by module and name: each makes a value, and does nothing else."""
 
 _NAMED = {
     ("builtins", "dict"),
@@ -89,7 +93,7 @@ _NAMED = {
     ("scipy.sparse._csr", "csr_array"),
     ("scipy.sparse._csr", "csr_matrix"),
 }
-"""What else the bytes may name."""
+"""Other names that a state may have."""
 
 
 class StateError(CosimError):
@@ -128,13 +132,13 @@ class Written:
     changes : list of list
         Of each state of a chain, in the order in which they appear: address, slot and value of
         what changed in its storage, which is not in the bytes.
-    networks : list of pandapowerNet
-        Networks that are not in it.
+    constants : list of object
+        Networks and compiled contracts that are not in it.
     """
 
     state: bytes
     changes: list[list[tuple[bytes, int, int]]]
-    networks: list[Any]
+    constants: list[Any]
 
 
 class StateCodec:
@@ -160,19 +164,19 @@ class StateCodec:
             id(series): ("series", k) for k, series in enumerate(self._series)
         }
         self._places |= {id(value): ("again", name) for name, value in parts.again.items()}
-        self._networks: list[Any] = []
+        self._constants: list[Any] = []
         for role, part in parts.by_role.items():
             try:
-                networks = self._pickled(part, counts=False).networks
+                constants = self._pickled(part, counts=False).constants
             except StateError as error:
                 raise StateError(f"the state of {role} cannot be written: {error}") from error
             except Exception as error:
                 raise StateError(
                     f"the state of {role} cannot be written: {in_one_line(error)}"
                 ) from error
-            for network in networks:
-                self._places[id(network)] = "network", len(self._networks)
-                self._networks.append(network)
+            for constant in constants:
+                self._places[id(constant)] = "constant", len(self._constants)
+                self._constants.append(constant)
 
     def _found(self, series: Series) -> None:
         # whoever changed it would lose the change when the run goes on from a checkpoint
@@ -183,7 +187,7 @@ class StateCodec:
         file = io.BytesIO()
         pickler = _StatePickler(file, self._places, counts)
         pickler.dump(value)
-        return Written(file.getvalue(), pickler.changes, pickler.networks)
+        return Written(file.getvalue(), pickler.changes, pickler.constants)
 
     def written(self, by_role: Mapping[str, Any]) -> Written:
         """Return a state of the run, and what changed in storage since the last call.
@@ -204,8 +208,8 @@ class StateCodec:
             raise
         except Exception as error:
             raise StateError(f"the state cannot be written: {in_one_line(error)}") from error
-        if written.networks:
-            raise StateError("the state holds a network that the set-up did not make")
+        if written.constants:
+            raise StateError("the state holds a network or contract that the set-up did not make")
         return written
 
     def read(self, state: bytes, storages: list[Storage]) -> dict[str, Any]:
@@ -225,7 +229,7 @@ class StateCodec:
         left_out = {
             "again": self._parts.again,
             "series": self._series,
-            "network": self._networks,
+            "constant": self._constants,
             "storage": storages,
         }
         reader = _StateReader(io.BytesIO(state), left_out)
@@ -279,15 +283,15 @@ class _StatePickler(pickle.Pickler):
         self._places = dict(places)
         self._counts = counts
         self.changes: list[list[tuple[bytes, int, int]]] = []
-        self.networks: list[Any] = []
+        self.constants: list[Any] = []
 
     def persistent_id(self, value: Any) -> Any:
         """Return what stands for an object that is left out."""
         if (place := self._places.get(id(value))) is not None:
             return place
-        if isinstance(value, pandapowerNet):
-            self._places[id(value)] = place = "network", len(self.networks)
-            self.networks.append(value)
+        if type(value) in _CONSTANTS:
+            self._places[id(value)] = place = "constant", len(self.constants)
+            self.constants.append(value)
             return place
         return None
 
