@@ -3,6 +3,7 @@
 # make bench    measures seconds per interval by stage, transactions against bare engines, memory
 # make fuzz     runs the contracts' state machines, and malformed files and results, for longer: FUZZ=2000 examples
 # make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
+# make test-resume  kills a run at random moments, and goes on: KILLS=20 processes
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
 # make contracts  compiles the Vyper sources anew, into the files that are shipped next to them
@@ -28,10 +29,11 @@ JOBS   ?= 2
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test lint unit bench browser node lock clean fuzz forge analyse analysis-tools mutants contracts \
+	test-resume \
 	other-python
 
 help:
-	@sed -n 's/^# //p' Makefile | head -9
+	@sed -n 's/^# //p' Makefile | head -10
 
 setup: $(VENV)/.installed
 
@@ -119,6 +121,10 @@ $(OTHER_VENV)/.installed: requirements.lock pyproject.toml
 	@$(OTHER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(OTHER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+KILLS ?= 20
+test-resume: setup
+	KILLS=$(KILLS) $(BIN)/python -m pytest -q tests/e2e/test_resume.py -k killed
 
 bench: setup
 	$(BIN)/python -m benchmarks

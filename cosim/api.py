@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import difflib
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -18,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.results.damage import guarded
-from cosim.results.manifest import TABLES_FOLDER, read_manifest
+from cosim.results.manifest import MANIFEST, read_manifest
+from cosim.results.parts import tables_in, unfinished
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
+from cosim.runs.event_loop import with_a_loop_of_its_own
 from cosim.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def run(
     progress: Progress | None = None,
     node: NodeSettings | str | None = None,
     resume: bool = False,
+    checkpoint: int | None = None,
     trust: bool = False,
 ) -> Result:
     """Play a scenario and write its result folder.
@@ -62,7 +62,10 @@ def run(
     node : NodeSettings or str, optional
         The node, or its URL, if the scenario's engine is ``rpc``.
     resume : bool
-        Go on where a run on a node stopped.
+        Go on where a run to the same place stopped, at its last checkpoint.
+    checkpoint : int, optional
+        Intervals between two checkpoints, 0 for none; default: a day. Runs on a node have a
+        journal instead; runs with simulators of others have none.
     trust : bool
         Start the programs, and import the modules, that the scenario names (``simulators``).
 
@@ -78,11 +81,15 @@ def run(
         If the run's numbers cannot be trusted; nothing is left behind.
     Interrupted
         A ``KeyboardInterrupt``: the intervals until then are in its ``folder``.
+    Terminated
+        A ``KeyboardInterrupt``, after SIGTERM: ``resume`` goes on from the last checkpoint.
     KeyboardInterrupt
         Before the first interval was settled; nothing is left behind.
 
     Warns
     -----
+    NotResumableWarning
+        If a plug-in keeps what no checkpoint can hold: the run has none.
     SlowEngineWarning
         If the engine is ``auto`` and the fastest is not installed: what that costs, and the remedy.
 
@@ -93,7 +100,7 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     folder = Path("results") / scenario.name if out is None else Path(out)
-    settings = _node(scenario, node, resume)
+    settings = _node(scenario, node)
     if scenario.ledger.engine == AUTO:
         from cosim.evm.engine import slow_engine_note
 
@@ -120,6 +127,7 @@ def run(
             progress=tell,
             node=settings,
             resume=resume,
+            checkpoint=checkpoint,
             trust=trust,
         )
 
@@ -135,12 +143,13 @@ def run(
 
 
 def open_result(folder: str | Path) -> Result:
-    """Open the result folder of a run.
+    """Open the result folder of a run, or what a run has done that is not finished.
 
     Parameters
     ----------
     folder : str or Path
-        As :func:`cosim.run` and ``cosim run`` name it.
+        As :func:`cosim.run` and ``cosim run`` name it. While there is none, the last checkpoint
+        of the run that is to become it: tables and indicators so far, ``complete`` is false.
 
     Returns
     -------
@@ -151,7 +160,9 @@ def open_result(folder: str | Path) -> Result:
     ResultFolderError
         If it is no result folder, or that of a study.
     """
-    return Result(folder)
+    folder = Path(folder)
+    checkpoint = None if (folder / MANIFEST).is_file() else unfinished(folder)
+    return Result(folder if checkpoint is None else checkpoint)
 
 
 class Result:
@@ -251,12 +262,25 @@ class Result:
     @guarded
     def indicators(self) -> Mapping[str, Any]:
         """Indicators by name (docs/results.md)."""
-        return MappingProxyType(self.manifest["indicators"])
+        return MappingProxyType(self._indicators)
+
+    @property
+    def _is_finished(self) -> bool:
+        """False for the checkpoint of a run."""
+        return "indicators" in self.manifest
+
+    @cached_property
+    def _indicators(self) -> dict[str, Any]:
+        if self._is_finished:
+            return dict(self.manifest["indicators"])
+        from cosim.report.indicators import compute_indicators
+
+        return dict(compute_indicators(self._results).as_dict())  # of a run that is not finished
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables, in the order of docs/results.md."""
-        there = {file.stem for file in (self.folder / TABLES_FOLDER).glob("*.parquet")}
+        there = tables_in(self.folder)
         return tuple(name for name in all_tables() if name in there)
 
     @guarded
@@ -321,10 +345,16 @@ class Result:
         Raises
         ------
         UserError
-            If the engine cannot be used.
+            If the engine cannot be used, or the run is not finished.
         CheckError
             If a check could not be made on this machine.
         """
+        if not self._is_finished:
+            raise ResultFolderError(
+                "is what a run has done so far",
+                file=self.folder,
+                remedy="verify the result when the run is finished",
+            )
         from cosim.verify.verification import verify
 
         return verify(self.folder, **options)
@@ -345,7 +375,7 @@ _SHOWN = (
 """Indicators in the short view of a result."""
 
 
-def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> NodeSettings | None:
+def _node(scenario: Scenario, node: NodeSettings | str | None) -> NodeSettings | None:
     """Return the settings of the node, where the scenario's engine is one."""
     engine = scenario.ledger.engine
     if builds_blocks(engine) and node is None:
@@ -354,9 +384,9 @@ def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> 
             remedy="give it as node= of cosim.run, with --url or in COSIM_NODE_URL, e.g. "
             "http://127.0.0.1:8545 of anvil --no-mining",
         )
-    if not builds_blocks(engine) and (node is not None or resume):
+    if not builds_blocks(engine) and node is not None:
         raise UserError(
-            f"a URL and resuming are for runs on a node, and the engine is {engine}",
+            f"a URL is for runs on a node, and the engine is {engine}",
             field="ledger.engine",
             remedy="take engine rpc: scenario.replace(ledger={'engine': 'rpc'}), or --engine rpc",
         )
@@ -365,36 +395,3 @@ def _node(scenario: Scenario, node: NodeSettings | str | None, resume: bool) -> 
 
         return NodeSettings(node)
     return node
-
-
-def with_a_loop_of_its_own(play: Callable[[], T], stop: threading.Event) -> T:
-    """Play here, or in another thread if an event loop runs in this one: mosaik needs its own.
-
-    In this thread the run itself looks at signals; another one is asked to stop by the event, and
-    by a second interrupt at once.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return play()
-    outcome: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(play())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=work, name="cosim.run")
-    thread.start()
-    while True:
-        try:
-            return outcome.result()
-        except KeyboardInterrupt:
-            if outcome.done():
-                raise
-            if stop.is_set() and thread.ident is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-                )
-            stop.set()

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosim.api import NO_FILE, Result, with_a_loop_of_its_own
+from cosim.api import NO_FILE, Result
 from cosim.errors import UserError
 from cosim.results.manifest import RUNS_FOLDER, read_manifest
+from cosim.runs.event_loop import with_a_loop_of_its_own
 from cosim.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:

@@ -71,6 +71,34 @@ class Interrupted(KeyboardInterrupt):
         return type(self), (self.intervals_done, self.folder)
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM); the run can go on from its last checkpoint.
+
+    Parameters
+    ----------
+    intervals_done : int
+        Intervals that the checkpoint holds.
+    folder : Path
+        Where it is.
+    """
+
+    def __init__(self, intervals_done: int, folder: Path) -> None:
+        self.intervals_done = intervals_done
+        self.folder = folder
+        super().__init__(
+            f"ended by SIGTERM; {intervals_done} intervals are kept in {folder}: go on with "
+            "--resume (in Python resume=True)"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with what the constructor asks for."""
+        return type(self), (self.intervals_done, self.folder)
+
+
+class NotResumableWarning(UserWarning):
+    """Something in a run cannot be written: it has no checkpoints, and cannot go on from one."""
+
+
 class SlowEngineWarning(UserWarning):
     """A run goes on a slower EVM engine than there could be, with the same results."""
 

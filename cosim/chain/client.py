@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any, ClassVar, Self
 
 from cosim.chain.blocks import Included
@@ -46,6 +47,19 @@ class ContractClient:
             entry["name"]: Inputs(selector, entry) for selector, entry in artifact.functions.items()
         }
         self._submit = chain.submit
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the methods that were made of the ABI."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "_submit" and not isinstance(value, FunctionType)
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the attributes; methods are made of the ABI when they are first called."""
+        vars(self).update(state)
+        self._submit = self.chain.submit
 
     @classmethod
     def deploy(cls, chain: Chain, sender: bytes, *terms: object, **by_name: Static) -> Self:

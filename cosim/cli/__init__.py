@@ -12,10 +12,16 @@ from cosim import __version__
 from cosim.cli.inputs import add_inputs
 from cosim.cli.inspection import add_inspect
 from cosim.cli.ledger import add_ledger
-from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNCHECKED, EXIT_USER
+from cosim.cli.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNCHECKED,
+    EXIT_USER,
+)
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CheckError, CosimError, UserError, own_trouble
+from cosim.errors import CheckError, CosimError, Terminated, UserError, own_trouble
 from cosim.plugins.blame import naming_plug_ins
 
 
@@ -23,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code.
 
     0, 1 (run failed, or a result differs), 2 (user error), 3 (a check could not be made), 4 (a
-    result was not played again), 130 (interrupted).
+    result was not played again), 130 (interrupted), 143
+    (ended by SIGTERM).
     """
     options = None
     try:
@@ -49,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CosimError as error:
         print(f"cosim: the run stopped: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except Terminated as error:
+        print(f"cosim: {error}", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
         print("cosim: interrupted; nothing was written", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -12,6 +12,7 @@ EXIT_USER = 2
 EXIT_UNCHECKED = 3
 EXIT_NOT_RERUN = 4
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 def positive(text: str) -> int:
@@ -19,6 +20,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return number
 
 
@@ -31,4 +40,4 @@ def tell_slow_engine(*names: str) -> None:
         print(f"cosim: {note}", file=sys.stderr)
 
 
-positive.__name__ = "whole number"  # argparse names it in its message
+positive.__name__ = not_negative.__name__ = "whole number"  # argparse names it in its message

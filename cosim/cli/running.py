@@ -12,7 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, positive, tell_slow_engine
+from cosim.cli.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    not_negative,
+    positive,
+    tell_slow_engine,
+)
 from cosim.errors import Interrupted, SlowEngineWarning, UserError
 from cosim.evm.options import NodeSettings
 from cosim.plugins.evm_engine import builds_blocks, engine_names
@@ -40,7 +46,13 @@ def add_run(commands: Any) -> None:
         "--patience", type=float, default=60.0, help="try so long before the node is gone [60 s]"
     )
     run.add_argument(
-        "--resume", action="store_true", help="go on where a run on a node (rpc) stopped"
+        "--resume", action="store_true", help="go on where the run stopped, at its last checkpoint"
+    )
+    run.add_argument(
+        "--checkpoint",
+        type=not_negative,
+        metavar="N",
+        help="intervals between two checkpoints, 0 for none [a day]",
     )
     run.add_argument("--force", action="store_true", help="replace an earlier result there")
     run.add_argument(
@@ -99,6 +111,7 @@ def _run(options: argparse.Namespace) -> int:
                 progress=progress.tell,
                 node=node,
                 resume=options.resume,
+                checkpoint=options.checkpoint,
                 trust=options.trust,
             )
         except Interrupted as so_far:
@@ -122,11 +135,11 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     from cosim.studies.declaration import CENTRAL_OPTIMUM
     from cosim.studies.study import load_study
 
-    if builds_blocks(options.engine) or options.url or options.resume:
+    if builds_blocks(options.engine) or options.url or options.resume or options.checkpoint:
         raise UserError(
-            "is a study or compared with counterfactuals, and a node can play one run only",
+            "is a study or compared with counterfactuals: a node, and a checkpoint, are of one run",
             file=file,
-            remedy="leave out --engine rpc, --url, --resume and --compare, "
+            remedy="leave out --engine rpc, --url, --resume, --checkpoint and --compare, "
             "or run a scenario.yaml of its runs",
         )
     study = load_study(

@@ -30,6 +30,28 @@ class StateMirror:
         self._dropped = 0  # entries that discarding has taken from its beginning
         self._snapshots: Snapshots[int] = Snapshots()
         self._noting = False
+        # slots that were set since the last call of slots_since_asked; None before the first
+        self._since_asked: set[tuple[bytes, int]] | None = None
+
+    def slots_since_asked(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield address, slot and value of what was set since the last call; at first, all.
+
+        A slot that was set back to zero has the value 0. From the first call on every change is
+        noted.
+        """
+        asked, self._since_asked = self._since_asked, set()
+        if asked is None:
+            for address, slots in self._storage.items():
+                for slot, value in slots.items():
+                    yield address, slot, value
+            return
+        for address, slot in sorted(asked):
+            yield address, slot, self.storage(address, slot)
+
+    @property
+    def every_slot(self) -> dict[bytes, dict[int, int]]:
+        """The storage of all accounts, as it is kept here."""
+        return self._storage
 
     def storage(self, address: bytes, slot: int) -> int:
         """Value of a storage slot."""
@@ -91,6 +113,8 @@ class StateMirror:
             slots = self._storage[address] = {}
         if self._noting:
             self._undo.append((address, slot, slots.get(slot, 0)))
+        if self._since_asked is not None:
+            self._since_asked.add((address, slot))
         if value:
             slots[slot] = value
         else:

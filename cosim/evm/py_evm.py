@@ -98,6 +98,26 @@ class PyEvmEngine:
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
         self.set_block(0, 0, DEFAULT_BLOCK_GAS_LIMIT)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what py-evm's database holds, the root of the state, and the block."""
+        self._state.lock_changes()
+        self._state.persist()
+        context = self._state.execution_context
+        return {
+            "database": dict(self._database.wrapped_db.kv_store),
+            "root": bytes(self._state.state_root),
+            "snapshots": self._snapshots,
+            "block": (context._block_number, context._timestamp, self._gas_limit),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build a machine with such a database."""
+        PyEvmEngine.__init__(self)
+        self._database.wrapped_db.kv_store.update(state["database"])
+        self._state._account_db = AccountDB(self._database, state["root"])
+        self._snapshots = state["snapshots"]
+        self.set_block(*state["block"])
+
     def set_block(
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
     ) -> None:

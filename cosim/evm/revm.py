@@ -73,9 +73,11 @@ class RevmEngine(RevmState):
         self, number: int, timestamp_s: int, gas_limit: int, base_fee_wei: int = 0
     ) -> None:
         """Set the block of the next transactions; ``base_fee_wei`` is not visible to contracts."""
+        self._block = number, timestamp_s
         if gas_limit != self._gas_limit:
             self._gas_limit = gas_limit
-            self._evm = self._build()
+            self._evm = self._build()  # in that block
+            return
         self._evm.set_block_env(
             pyrevm.BlockEnv(
                 number=number,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyrevm
 
-from cosim.evm.engine import CHAIN_ID, COINBASE, DEFAULT_BLOCK_GAS_LIMIT
+from cosim.evm.engine import CHAIN_ID, COINBASE, DEFAULT_BLOCK_GAS_LIMIT, PREVRANDAO
 from cosim.evm.hashing import EMPTY_HASH
 from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
 from cosim.evm.revm_journal import may_create
@@ -19,6 +19,8 @@ Function = tuple[bytes, bytes]
 
 _PLACES = 20_000
 """Slots whose text in the journal is remembered; about 10 MB."""
+
+_OF_THE_MACHINE = frozenset(("_evm", "_analysed", "_codeless", "_texts", "_addresses", "_places"))
 
 
 class RevmState(StateMirror):
@@ -44,7 +46,21 @@ class RevmState(StateMirror):
         # slots by their text in the journal: address twice, slot, and the account's storage
         self._places: dict[str, tuple[str, bytes, int, dict[int, int]]] = {}
         self._gas_limit = DEFAULT_BLOCK_GAS_LIMIT
+        self._block: tuple[int, int] | None = None  # number and timestamp, once they are set
         self._evm: Any = self._build()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the machine, and without what it can tell again."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_MACHINE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, and build a machine with it."""
+        vars(self).update(state)
+        self._codeless, self._texts, self._addresses, self._places = {}, {}, {}, {}
+        self._analysed = {
+            code_hash: analysed(code) for code_hash, code in self._code.items() if code
+        }
+        self._evm = self._build()
 
     def _build(self) -> pyrevm.EVM:
         """Return a machine with the state kept here."""
@@ -62,6 +78,17 @@ class RevmState(StateMirror):
                 checkpoint = evm.snapshot()
                 evm.insert_account_storage(self._text(address), slot, value)
                 evm.revert(checkpoint)
+        if self._block is not None:
+            number, timestamp_s = self._block
+            evm.set_block_env(
+                pyrevm.BlockEnv(
+                    number=number,
+                    coinbase="0x" + COINBASE.hex(),
+                    timestamp=timestamp_s,
+                    prevrandao=PREVRANDAO,
+                    gas_limit=self._gas_limit,
+                )
+            )
         return evm
 
     def _place(self, entry: str) -> tuple[str, bytes, int, dict[int, int]]:
@@ -135,3 +162,17 @@ def _keep(addresses: set[bytes], address: bytes, is_in: bool) -> None:
         addresses.add(address)
     else:
         addresses.discard(address)
+
+
+def analysed(code: bytes) -> pyrevm.AccountInfo:
+    """Return what revm keeps of a contract's code: jump table and padding.
+
+    Only deploying it makes revm look at it: here a constructor in a machine of its own returns it.
+    """
+    evm: Any = pyrevm.EVM(env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), gas_limit=2**60)
+    sender = "0x" + "11" * 20
+    evm.insert_account_info(sender, account_info(0, 0))
+    # PUSH2 size, DUP1, PUSH1 place, PUSH0, CODECOPY, PUSH0, RETURN
+    constructor = b"\x61" + len(code).to_bytes(2, "big") + bytes.fromhex("80600a5f395ff3")
+    info: pyrevm.AccountInfo = evm.basic(evm.deploy(sender, constructor + code, 0, 2**40))
+    return info

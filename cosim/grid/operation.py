@@ -76,6 +76,10 @@ class OperatedPowerFlow(PowerFlow):
         self._topology = first.topology
         self.name, self.reference, self.phases = first.name, first.reference, first.phases  # type: ignore[misc]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the engines, which are made when they are needed."""
+        return {**vars(self), "_engines": {}, "_scaled": {}}
+
     @classmethod
     def make(cls, net: Any) -> Self:
         """Return the fast engine of a network with tap controllers."""

@@ -44,11 +44,16 @@ class DrawWatch:
     ----------
     simulator : str
         Who acts, as the scenario or the declarations of messages name it.
+
+    Attributes
+    ----------
+    warned : bool
+        True once it has warned.
     """
 
     def __init__(self, simulator: str) -> None:
         self._simulator = simulator
-        self._warned = False
+        self.warned = False
 
     @contextmanager
     def watch(self, when: str) -> Iterator[None]:
@@ -63,7 +68,7 @@ class DrawWatch:
         -----
         UngovernedDrawsWarning
         """
-        if self._warned:
+        if self.warned:
             yield
             return
         before = shared_generators()
@@ -71,7 +76,7 @@ class DrawWatch:
         drawn = [name for name, state in shared_generators().items() if state != before[name]]
         if not drawn:
             return
-        self._warned = True
+        self.warned = True
         named = ", ".join(f"plug-in of package {name}" for name in acting_in(self._simulator))
         among = f" ({named})" if named else ""
         warnings.warn(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +21,21 @@ from cosim.seeds import assign_shares, child_seed
 from cosim.units import BoolArray, FloatArray, IntArray
 
 DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Gives what a strategy knows before the first interval, every time anew."""
+
+    names: tuple[str, ...]
+    step_s: int
+    tariff: Tariff
+    seed: np.random.SeedSequence
+    place: int
+
+    def __call__(self) -> StrategySetup:
+        rng = np.random.default_rng(child_seed(self.seed, 1, self.place))
+        return StrategySetup(names=self.names, step_s=self.step_s, tariff=self.tariff, rng=rng)
 
 
 class Followers:
@@ -77,7 +91,7 @@ class Followers:
 
     def _asked(self, s: int, share: StrategySettings, *, is_named: bool) -> AskedStrategy:
         try:
-            return AskedStrategy(share, partial(self._setup, s))
+            return AskedStrategy(share, self._setup(s))
         except ScenarioError as error:
             if not is_named or error.field is None:
                 raise
@@ -85,14 +99,9 @@ class Followers:
             field = error.field.replace(FIELD, f"prosumers.named ('{name}').strategy", 1)
             raise ScenarioError(error.problem, field=field, remedy=error.remedy) from error
 
-    def _setup(self, s: int) -> StrategySetup:
-        """Return what a strategy knows before the first interval."""
-        return StrategySetup(
-            names=tuple(self._names[i] for i in self._who[s]),
-            step_s=self._step_s,
-            tariff=self._tariffs.base,
-            rng=np.random.default_rng(child_seed(self._seed, 1, s)),
-        )
+    def _setup(self, s: int) -> _Setup:
+        names = tuple(self._names[i] for i in self._who[s])
+        return _Setup(names, self._step_s, self._tariffs.base, self._seed, s)
 
     def orders(
         self,

@@ -26,10 +26,18 @@ class TableFile:
         The file to be.
     rows_per_group : int
         Rows that are buffered, and written together.
+    keeps_parts : bool
+        Whether rows are kept until :meth:`take_part`.
     """
 
-    def __init__(self, table: Table, path: Path, rows_per_group: int) -> None:
+    def __init__(
+        self, table: Table, path: Path, rows_per_group: int, keeps_parts: bool = False
+    ) -> None:
         self._table = table
+        self._keeps_parts = keeps_parts
+        # written rows that no part has, and rows of the buffer that one has
+        self._untaken: list[Any] = []
+        self._n_taken = 0
         self._path = path
         self._rows_per_group = rows_per_group
         self._chunks: list[tuple[int, dict[str, Any]]] = []
@@ -79,17 +87,59 @@ class TableFile:
         """Write full row groups of the buffer; the last, shorter one only at the end."""
         if not self._n_rows:
             return
-        arrays = [self._array(column) for column in self._table.columns]
-        batch = pa.Table.from_arrays(arrays, schema=self._schema)
+        batch = self._buffered()
         size = self._rows_per_group
         n_written = self._n_rows if final else self._n_rows - self._n_rows % size
         for start in range(0, n_written, size):
             self._file.write_table(batch.slice(start, min(size, n_written - start)), size)
+        if self._keeps_parts and n_written > self._n_taken:
+            self._untaken.append(batch.slice(self._n_taken, n_written - self._n_taken))
+        self._n_taken = max(0, self._n_taken - n_written)
+        self._buffer(batch.slice(n_written))
+
+    def _buffered(self) -> Any:
+        """Return the rows of the buffer."""
+        arrays = [self._array(column) for column in self._table.columns]
+        return pa.Table.from_arrays(arrays, schema=self._schema)
+
+    def _buffer(self, rows: Any) -> None:
+        """Let the buffer hold these rows."""
+        self._n_rows = rows.num_rows
         self._chunks = []
-        self._n_rows -= n_written
         if self._n_rows:
-            rest = batch.slice(n_written).combine_chunks()
-            self._chunks.append((self._n_rows, {name: rest[name].chunk(0) for name in self._names}))
+            rows = rows.combine_chunks()
+            self._chunks.append((self._n_rows, {name: rows[name].chunk(0) for name in self._names}))
+
+    def take_part(self) -> Any:
+        """Return the rows that came since the last call, as an Arrow table; None if none did."""
+        parts, self._untaken = self._untaken, []
+        if self._n_rows > self._n_taken:
+            batch = self._buffered()
+            parts.append(batch.slice(self._n_taken))
+            self._buffer(batch)
+            self._n_taken = self._n_rows
+        return pa.concat_tables(parts) if parts else None
+
+    def give_part(self, part: Any) -> None:
+        """Add rows that :meth:`take_part` returned in a run that this one goes on from.
+
+        Raises
+        ------
+        ValueError
+            If the part is one of another table.
+        """
+        if self._file is None:
+            self._open(part.schema.names)
+        if part.schema.names != self._schema.names:
+            raise ValueError(f"table {self._table.name!r} has other columns")
+        # of lists, the file names the items otherwise
+        part = part.cast(self._schema).combine_chunks()
+        columns = {name: part[name].chunk(0) for name in self._names}
+        self._chunks.append((part.num_rows, columns))
+        self._n_rows += part.num_rows
+        self._n_taken = self._n_rows
+        if self._n_rows >= self._rows_per_group:
+            self._flush(final=False)
 
     def _array(self, column: Column) -> Any:
         parts = [
@@ -155,7 +205,8 @@ def _arrow(value: Any, n_rows: int, column: Column) -> Any:
             if value.dtype.kind == "b" and not pa.types.is_boolean(kind):
                 raise ValueError("booleans in a column of numbers")
             return array if array.type == kind else array.cast(kind)
-        if not set(map(type, value)) <= _AS_GIVEN:
+        as_given = _AS_GIVEN | {bytes} if column.kind == "binary" else _AS_GIVEN
+        if not set(map(type, value)) <= as_given:
             value = [_readable(item, kind) for item in value]
         return pa.array(value, kind, from_pandas=False)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:

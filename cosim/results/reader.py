@@ -17,6 +17,7 @@ from cosim.errors import MissingDeviceError, ResultFolderError, UserError
 from cosim.inputs.yaml_file import read_yaml
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
+from cosim.results.parts import has_tables, parts_of
 from cosim.results.schemas import all_tables
 from cosim.units import SECONDS_PER_HOUR
 
@@ -43,7 +44,7 @@ class Results:
     ----------
     folder : str or Path
         Folder with ``scenario.yaml``, ``network.json`` and ``tables/``; a manifest need not be
-        there yet.
+        there yet. Or the checkpoint of a run, with tables in its chunks.
     intervals : int, optional
         Intervals that count; by default what the manifest calls done, and while there is no
         manifest yet, those that are both delivered and settled.
@@ -56,7 +57,7 @@ class Results:
 
     def __init__(self, folder: str | Path, intervals: int | None = None) -> None:
         self.folder = Path(folder)
-        if not (self.folder / TABLES_FOLDER).is_dir():
+        if not has_tables(self.folder):
             raise ResultFolderError(
                 f"is not a result folder: it has no {TABLES_FOLDER}/",
                 file=self.folder,
@@ -195,15 +196,17 @@ class Results:
         declared = _schema(table)
         if not (declared.is_open or declared.further):
             return declared
-        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
-        with _naming(path):
-            names = pq.read_schema(path).names
+        files = parts_of(self.folder, table) or [self._file(table)]
+        if self._is_unfinished and not files[0].exists():
+            return declared
+        with _naming(files[0]):
+            names = pq.read_schema(files[0]).names
         known = declared.with_further(names)
         unknown = sorted(set(names) - {column.name for column in known.columns})
         if declared.is_open and unknown:
             raise MissingDeviceError(
                 f"has columns of devices that are not installed: {', '.join(unknown)}",
-                file=path,
+                file=files[0],
                 remedy="install the packages whose devices the run had",
             )
         self._schemas[table] = known
@@ -222,7 +225,7 @@ class Results:
         has_interval = any(column.name == "interval" for column in schema.columns)
         needed = [*columns, "interval"] if has_interval and "interval" not in columns else columns
         read = self.arrow(schema.name, needed, read_dictionary=text)
-        with _naming(self.folder / TABLES_FOLDER / f"{schema.name}.parquet"):
+        with _naming(self._file(schema.name)):
             if has_interval:
                 read = read.filter(pc.less(read["interval"], self.n_intervals))
             return _as_frame(read.select(columns), schema)
@@ -240,7 +243,7 @@ class Results:
         """
         if table not in self._whole:
             schema, read = self.schema(table), self.arrow(table)
-            with _naming(self.folder / TABLES_FOLDER / f"{table}.parquet"):
+            with _naming(self._file(table)):
                 self._whole[table] = _as_frame(read, schema)
         return self._whole[table]
 
@@ -252,9 +255,22 @@ class Results:
         ResultFolderError
             If it cannot be read.
         """
-        path = self.folder / TABLES_FOLDER / f"{table}.parquet"
-        with _naming(path):
+        files = parts_of(self.folder, table)
+        if self._is_unfinished and not files:
+            empty = _schema(table).arrow.empty_table()
+            return empty if columns is None else empty.select(columns)
+        path: Any = files if len(files) > 1 else self._file(table) if not files else files[0]
+        with _naming(self._file(table)):
             return pq.read_table(path, columns=columns, **options)
+
+    def _file(self, table: str) -> Path:
+        """Return the file of a table of a finished run."""
+        return self.folder / TABLES_FOLDER / f"{table}.parquet"
+
+    @cached_property
+    def _is_unfinished(self) -> bool:
+        """True for the checkpoint of a run: tables in parts, those without rows in none."""
+        return not (self.folder / TABLES_FOLDER).is_dir()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ reader never meets half a result, and a run that fails leaves an earlier result 
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -14,10 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from cosim.errors import NodeError, ResultFolderError
+import pyarrow.parquet as pq
+
+from cosim.errors import NodeError, ResultFolderError, RunError, UserError
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
+from cosim.results.parts import CHECKPOINT, unfinished
 from cosim.results.schemas import tables_of
 from cosim.results.storage import disk_trouble, settled_place, storage_error, take_place, writing_to
 
@@ -91,6 +95,8 @@ class TableWriter:
         Keep that file of an earlier run, whatever becomes of this one.
     tables : mapping of str to Table, optional
         What is written; default: the tables of a run without plug-ins.
+    keeps_parts : bool
+        Whether :meth:`write_parts` is called now and then: rows are kept until it is.
 
     Attributes
     ----------
@@ -117,7 +123,10 @@ class TableWriter:
         resumable: str | None = None,
         resume: bool = False,
         tables: Mapping[str, Table] | None = None,
+        keeps_parts: bool = False,
     ) -> None:
+        # a run that was interrupted leaves what it has done, and can go on
+        force = force or (resume and _is_incomplete(Path(out)))
         self._target = prepare(out, force)
         self.folder = self._target.with_name(self._target.name + ".partial")
         self._force = force
@@ -129,7 +138,7 @@ class TableWriter:
         place = self.folder / TABLES_FOLDER
         place.mkdir()
         self._tables = {
-            name: TableFile(table, place / f"{name}.parquet", rows_per_group)
+            name: TableFile(table, place / f"{name}.parquet", rows_per_group, keeps_parts)
             for name, table in (tables or tables_of()).items()
         }
         self._closed = False
@@ -162,6 +171,30 @@ class TableWriter:
                 raise
             known = ", ".join(self._tables)
             raise ValueError(f"unknown table {table!r}; known: {known}") from None
+
+    def write_parts(self, folder: Path) -> None:
+        """Write the rows that came since the last call into a folder, a file per table.
+
+        Tables without new rows have none. The parts of a table, one after the other, are its rows.
+        """
+        for name, table in self._tables.items():
+            part = table.take_part()
+            if part is not None:
+                path = folder / f"{name}.parquet"
+                pq.write_table(part, path, compression="lz4", write_statistics=False)
+
+    def read_parts(self, folder: Path) -> None:
+        """Add the rows that :meth:`write_parts` wrote.
+
+        Raises
+        ------
+        ValueError
+            If a file is no part of one of the tables.
+        """
+        for path in sorted(folder.glob("*.parquet")):
+            if path.stem not in self._tables:
+                raise ValueError(f"there is no table {path.stem!r}")
+            self._tables[path.stem].give_part(pq.read_table(path))
 
     def close(self) -> None:
         """Write what is buffered and close every table, empty ones included."""
@@ -196,10 +229,17 @@ class TableWriter:
         if read_manifest(self.folder)["complete"] is not complete:
             raise ValueError(f"{MANIFEST} does not say complete: {complete}")
         prepare(self._target, self._force)
+        aside = self.folder.with_name(self.folder.name + ".resumable")
         if self._resumable:
-            (self.folder / self._resumable).unlink(missing_ok=True)
+            _remove(aside)
+            if not complete and self._can_go_on():
+                os.rename(self.folder / self._resumable, aside)
+            _remove(self.folder / self._resumable)
         self._release()
         take_place(self.folder, self._target)
+        if self._resumable and aside.exists():
+            self.folder.mkdir()
+            os.rename(aside, self.folder / self._resumable)
         return self._target
 
     def abort(self) -> None:
@@ -209,9 +249,15 @@ class TableWriter:
             self._release()
             shutil.rmtree(self.folder)
 
+    def _can_go_on(self) -> bool:
+        """True if a later process can go on from what lies in the folder."""
+        if self._resumable == CHECKPOINT:
+            return unfinished(self._target) is not None
+        return bool(self._resumable) and (self.folder / str(self._resumable)).exists()
+
     def suspend(self) -> None:
-        """Remove what was written but the file that lets the run be resumed."""
-        if self._lock is not None and self._resumable:
+        """Remove what was written but what lets the run be resumed, if there is any."""
+        if self._lock is not None and self._resumable and self._can_go_on():
             self._discard()
             _clear(self.folder, {_LOCK, self._resumable})
             self._release()
@@ -253,11 +299,31 @@ class TableWriter:
                 "read it; the next run to the same place removes it)"
             )
             raise storage_error(trouble, self._target, kept) from error
-        if error is not None and (self._resume or _caused_by_node(error)):
+        if error is not None and (
+            self._resume or _caused_by_node(error) or _is_from_outside(error, trouble)
+        ):
             self.suspend()
         self.abort()
         if trouble is not None:
             raise storage_error(trouble, self._target) from error
+
+
+def _is_from_outside(error: BaseException, trouble: OSError | None) -> bool:
+    """Return True if nothing is wrong with the run itself: it can go on."""
+    return trouble is not None or not isinstance(error, UserError | RunError)
+
+
+def _is_incomplete(folder: Path) -> bool:
+    """Return True if a result is there of a run that the user interrupted."""
+    return (folder / MANIFEST).is_file() and read_manifest(folder).get("complete") is False
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _caused_by_node(error: BaseException | None) -> bool:
@@ -304,9 +370,5 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
 
 def _clear(folder: Path, kept: Collection[str]) -> None:
     for path in folder.iterdir():
-        if path.name in kept:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if path.name not in kept:
+            _remove(path)

@@ -7,7 +7,6 @@ check it, publish the result. Nothing appears under the result's name before all
 from __future__ import annotations
 
 import gc
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandapower
 from threadpoolctl import threadpool_limits
 
-from cosim.errors import UserError
+from cosim.errors import Terminated, UserError
 from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
@@ -32,9 +31,12 @@ from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.report import write_report
 from cosim.results.inputs import write_inputs
 from cosim.results.manifest import build_manifest, write_manifest
+from cosim.results.parts import CHECKPOINT
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.results.writer import TableWriter
+from cosim.runs.checkpoint.checkpoints import Checkpoints, begin_checkpoints, intervals_of_chunk
+from cosim.runs.interrupts import interruptible
 from cosim.runs.preparation import (
     begin_consensus,
     node_engine,
@@ -43,7 +45,8 @@ from cosim.runs.preparation import (
     prepare_prosumers,
     write_out_graph,
 )
-from cosim.runs.simulation import Hooks, Prepared, Simulation, build_simulation
+from cosim.runs.simulation import Domain, Hooks, Prepared, Simulation, build_simulation
+from cosim.runs.world import CoSimulation
 from cosim.scenario import Scenario
 from cosim.scenario.trust import require_trust
 from cosim.simulators.recorder import RunInterrupted
@@ -88,6 +91,7 @@ def run_scenario(
     progress: Progress = lambda interval, violated: None,
     node: NodeSettings | None = None,
     resume: bool = False,
+    checkpoint: int | None = None,
     report: bool = True,
     trust: bool = False,
 ) -> RunResult:
@@ -107,7 +111,11 @@ def run_scenario(
     node : NodeSettings, optional
         Where the node is, if the scenario's engine is ``rpc``.
     resume : bool
-        Go on with a run that a node's failure ended: its journal answers as far as it reaches.
+        Go on with a run that ended before its end: from its last checkpoint or, on a node, with
+        its journal, which answers as far as it reaches.
+    checkpoint : int, optional
+        Intervals between two checkpoints, 0 for none; default: a day. Runs on a node, and with
+        simulators of others, have none.
     report : bool
         Write the report, too.
     trust : bool
@@ -123,22 +131,26 @@ def run_scenario(
         For anything the user can mend; nothing is left behind.
     NodeError
         If the node is gone; a journal is left behind, from which the run can be resumed.
+    Terminated
+        If the process was asked to end (SIGTERM); the last checkpoint is left behind.
     RunError
         If the run's numbers cannot be trusted, or a plug-in fails; nothing is left behind.
     """
     require_trust(scenario, scenario_file, trust)
     timer = StageTimer()
+    every = intervals_of_chunk(scenario, scenario_file, checkpoint, on_node=node is not None)
     # one BLAS thread: the matrices are small, and sums must not depend on the number of cores
     with (
         naming_plug_ins(),
         threadpool_limits(limits=1, user_api="blas"),
-        _interruptible() as interrupted,
+        interruptible() as interrupts,
         TableWriter(
             out,
             force=force,
-            resumable=JOURNAL if node else None,
+            resumable=JOURNAL if node else CHECKPOINT if every or resume else None,
             resume=resume,
             tables=tables_of(scenario),
+            keeps_parts=every > 0,
         ) as writer,
         ExitStack() as stack,
         noting() as read,
@@ -157,17 +169,27 @@ def run_scenario(
             begin_consensus(scenario, deployment.chain, deployment.prosumers)
             simulation = build_simulation(
                 Prepared(scenario, scenario_file, grid, population, bidders, deployment, deviation),
-                Hooks(writer, timer, progress, interrupted),
+                Hooks(writer, timer, progress, interrupts.stop),
             )
-        if interrupted():
+            checkpoints = None
+            if every or (resume and node is None):
+                checkpoints = begin_checkpoints(
+                    simulation, writer, read, every, is_wanted=checkpoint is not None or resume
+                )
+                if resume and checkpoints is not None:
+                    checkpoints.go_on()
+        if interrupts.stop():
             raise KeyboardInterrupt
         with timer.measure("mosaik"), _naming(scenario_file):
-            _play(simulation)
-        done = simulation.recorder.intervals_done
-        complete = simulation.recorder.intervals_settled == scenario.time.intervals
-        if not simulation.recorder.intervals_settled:
+            _play(simulation, checkpoints, timer)
+        domain = simulation.domain
+        if interrupts.is_terminated and checkpoints is not None and checkpoints.landed:
+            raise Terminated(checkpoints.intervals_done, writer.folder)
+        done = domain.state.intervals_done
+        complete = domain.state.intervals_settled == scenario.time.intervals
+        if not domain.state.intervals_settled:
             raise KeyboardInterrupt  # there is nothing to report yet
-        for rows in forecast_rows(bidders.forecasts, population.names, done):
+        for rows in forecast_rows(domain.bidders.forecasts, population.names, done):
             writer.append("forecasts", rows)
         for rows in storage_rows(population.storages, population.names):
             writer.append("storages", rows)
@@ -175,7 +197,7 @@ def run_scenario(
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
-        indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        indicators = _publish(scenario, writer.folder, domain, complete, timer)
         writer.keep()
         if report:
             write_report(writer.folder)
@@ -184,7 +206,7 @@ def run_scenario(
         folder=folder,
         report=folder / "report.html",
         complete=complete,
-        intervals_done=simulation.recorder.intervals_settled,
+        intervals_done=domain.state.intervals_settled,
         indicators=indicators,
     )
 
@@ -202,16 +224,38 @@ def _naming(scenario_file: Path) -> Iterator[None]:
         ) from error
 
 
-def _play(simulation: Simulation) -> None:
-    """Run the world to its end, or until the user interrupts it between two intervals."""
+def _play(simulation: Simulation, checkpoints: Checkpoints | None, timer: StageTimer) -> None:
+    """Play to the end, or until the user interrupts between two intervals.
+
+    A world plays up to the next checkpoint; another one goes on with what is in flight.
+    """
+    n_intervals = simulation.prepared.scenario.time.intervals
+    with _seldom_collected():
+        while True:
+            done = simulation.domain.state.intervals_done
+            end = n_intervals
+            if checkpoints is not None:
+                end = min(end, checkpoints.boundary(done))
+            is_last = end == n_intervals
+            # after the last delivery interval one more step settles it
+            if not _played(simulation.world(end - done + is_last)) or is_last:
+                return
+            assert checkpoints is not None
+            with timer.measure("checkpoints"):
+                checkpoints.land()
+
+
+def _played(world: CoSimulation) -> bool:
+    """Run a world to its end; False if the user interrupted it."""
     try:
-        with _seldom_collected():
-            simulation.world.run()
+        world.run()
     except Exception as error:
         if not _caused_by_interrupt(error):
             raise
+        return False
     finally:
-        simulation.world.shut_down()
+        world.shut_down()
+    return True
 
 
 @contextmanager
@@ -243,14 +287,13 @@ def _caused_by_interrupt(error: BaseException | None) -> bool:
 def _publish(
     scenario: Scenario,
     folder: Path,
-    simulation: Simulation,
-    deployment: Deployment,
+    domain: Domain,
     complete: bool,
     timer: StageTimer,
 ) -> Indicators:
     """Write indicators and manifest of a folder whose tables are closed."""
-    done = simulation.recorder.intervals_settled
-    reference = simulation.reference_check
+    done, deployment = domain.state.intervals_settled, domain.session.deployment
+    reference = domain.reference_check
     power_flow = {
         "engine": scenario.grid.power_flow,
         "reference_engine": reference.reference.name,
@@ -305,28 +348,3 @@ def _chain(scenario: Scenario, deployment: Deployment) -> dict[str, Any]:
         "last_block": chain.block,
         "state_digest": "0x" + keccak(roots).hex(),
     }
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag that is looked at between intervals.
-
-    A second one interrupts at once, and nothing is left behind.
-    """
-    asked = False
-
-    def ask(signum: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    try:
-        previous = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread: no signals to catch
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, previous)

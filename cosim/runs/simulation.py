@@ -1,4 +1,4 @@
-"""Puts the domain objects of a run into the simulators, and the simulators into a world."""
+"""Domain objects of a run, put into the simulators, and these into worlds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cosim.dso.procurement import DsoNetwork
 from cosim.grid.catalogue import GridCase
 from cosim.grid.limits import Limits, check, check_delivered
 from cosim.grid.operation import make_operated
+from cosim.grid.power_flow import PowerFlow
 from cosim.grid.reference import ReferenceCheck, make_reference, sample
 from cosim.grid.tap_control import TapControls
 from cosim.mechanisms.deployment import Deployment
@@ -29,17 +30,37 @@ from cosim.simulators.devices import DevicesParts
 from cosim.simulators.dso import DsoParts
 from cosim.simulators.grid import GridParts, initial_flow
 from cosim.simulators.market import MarketParts
-from cosim.simulators.recorder import RecorderParts, RunState
+from cosim.simulators.recorder import RecorderParts
+from cosim.simulators.state import RunState
 from cosim.timing import StageTimer
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """A wired world and what is asked of it afterwards."""
+class Domain:
+    """Objects of a run that change while it is played, by whose they are.
 
-    world: CoSimulation
+    Parameters
+    ----------
+    bidders : Bidders
+    deviation : Deviation
+    session : Session
+    operator : GridOperator
+    devices : Devices
+    engine, dso_engine : PowerFlow
+        Of the grid and of the DSO's model of it; the same where they do not differ.
+    reference_check : ReferenceCheck
+    state : RunState
+    """
+
+    bidders: Bidders
+    deviation: Deviation
+    session: Session
+    operator: GridOperator
+    devices: Devices
+    engine: PowerFlow
+    dso_engine: PowerFlow
     reference_check: ReferenceCheck
-    recorder: RunState
+    state: RunState
 
 
 @dataclass(frozen=True)
@@ -87,14 +108,85 @@ class Hooks:
     interrupted: Callable[[], bool]
 
 
-def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
-    """Wire one run.
+class Simulation:
+    """A run that can be played, stretch by stretch.
 
-    Raises
-    ------
-    ScenarioError
-        If a simulator that the scenario names cannot be started or connected.
+    Parameters
+    ----------
+    prepared : Prepared
+    hooks : Hooks
+    domain : Domain
+
+    Attributes
+    ----------
+    domain : Domain
+        Where the run is.
     """
+
+    def __init__(self, prepared: Prepared, hooks: Hooks, domain: Domain) -> None:
+        self.prepared = prepared
+        self.hooks = hooks
+        self.domain = domain
+
+    def world(self, n_steps: int) -> CoSimulation:
+        """Wire a world that plays the next steps.
+
+        Raises
+        ------
+        ScenarioError
+            If a simulator that the scenario names cannot be started or connected.
+        """
+        scenario, state = self.prepared.scenario, self.domain.state
+        return CoSimulation(
+            WorldSettings(
+                step_s=scenario.time.step_s,
+                n_steps=n_steps,
+                parts=self._parts(),
+                state=state,
+                first=state.intervals_done,
+                foreign=scenario.simulators,
+                scenario_file=str(self.prepared.scenario_file),
+            ),
+            self.hooks.timer,
+        )
+
+    def _parts(self) -> dict[str, object]:
+        """Return the domain objects by role."""
+        scenario, grid, hooks, domain = (
+            self.prepared.scenario,
+            self.prepared.grid,
+            self.hooks,
+            self.domain,
+        )
+        limits, engine = Limits(**scenario.grid.limits.model_dump()), domain.engine
+        topology = engine.topology
+        return {
+            "bidders": BiddersParts(domain.bidders, domain.deviation, scenario.time.intervals),
+            "market": MarketParts(domain.session),
+            "dso": DsoParts(domain.operator),
+            "devices": DevicesParts(domain.devices, domain.deviation),
+            "grid": GridParts(engine, domain.reference_check, domain.dso_engine),
+            "recorder": RecorderParts(
+                writer=hooks.writer,
+                names=self.prepared.population.names,
+                bus_of_point=grid.connection_points["bus"].to_numpy(),
+                bus_idx=topology.bus_idx,
+                line_idx=topology.line_idx,
+                trafo_idx=topology.trafo_idx,
+                controlled_idx=TapControls.of(grid.net).trafo_idx,
+                delivered_check=lambda flow: check_delivered(flow, limits, topology),
+                violates=lambda p, q: (
+                    check(engine.solve_again(p, q), limits, topology).any_violated
+                ),
+                state=domain.state,
+                progress=hooks.progress,
+                interrupted=hooks.interrupted,
+            ),
+        }
+
+
+def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
+    """Return a run at its beginning."""
     scenario, grid, population = prepared.scenario, prepared.grid, prepared.population
     limits = Limits(**scenario.grid.limits.model_dump())
     tap_waits = scenario.grid.tap_delay_s // scenario.time.step_s
@@ -124,41 +216,23 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         prepared.deployment, scenario.clock(), scenario.ledger.eur_per_eth, hooks.timer
     )
     session.announced = operator.announce(0)
-    devices, state, topology = Devices(population), RunState(), engine.topology
-    parts = {
-        "bidders": BiddersParts(prepared.bidders, prepared.deviation, scenario.time.intervals),
-        "market": MarketParts(session),
-        "dso": DsoParts(operator),
-        "devices": DevicesParts(devices, prepared.deviation),
-        "grid": GridParts(engine, reference_check, dso_engine),
-        "recorder": RecorderParts(
-            writer=hooks.writer,
-            names=population.names,
-            bus_of_point=grid.connection_points["bus"].to_numpy(),
-            bus_idx=topology.bus_idx,
-            line_idx=topology.line_idx,
-            trafo_idx=topology.trafo_idx,
-            controlled_idx=TapControls.of(grid.net).trafo_idx,
-            delivered_check=lambda flow: check_delivered(flow, limits, topology),
-            violates=lambda p, q: check(engine.solve_again(p, q), limits, topology).any_violated,
-            state=state,
-            progress=hooks.progress,
-            interrupted=hooks.interrupted,
-        ),
-    }
-    world = CoSimulation(
-        WorldSettings(
-            step_s=scenario.time.step_s,
-            n_intervals=scenario.time.intervals,
-            parts=parts,
-            initial=(
-                devices.initial(),
-                initial_flow(topology, population.n),
-                PricesMessage(interval=-1, price_ueur_per_kwh=0, volume_wh=0),
-            ),
-            foreign=scenario.simulators,
-            scenario_file=str(prepared.scenario_file),
-        ),
-        hooks.timer,
+    devices = Devices(population)
+    state = RunState(
+        in_flight={
+            "delivery": devices.initial(),
+            "flow": initial_flow(engine.topology, population.n),
+            "prices": PricesMessage(interval=-1, price_ueur_per_kwh=0, volume_wh=0),
+        }
     )
-    return Simulation(world, reference_check, state)
+    domain = Domain(
+        bidders=prepared.bidders,
+        deviation=prepared.deviation,
+        session=session,
+        operator=operator,
+        devices=devices,
+        engine=engine,
+        dso_engine=dso_engine,
+        reference_check=reference_check,
+        state=state,
+    )
+    return Simulation(prepared, hooks, domain)

@@ -10,7 +10,7 @@ from typing import Any
 import mosaik
 
 from cosim.errors import ScenarioError, SimulatorError
-from cosim.messages import DeliveryMessage, FlowMessage, PricesMessage
+from cosim.messages import DeliveryMessage, FlowMessage
 from cosim.messages.declaration import edges, field_types, inputs_of, outputs_of, triggers_of
 from cosim.scenario.simulators import Feed, ForeignSimulator, Reading
 from cosim.simulators.edge import (
@@ -23,6 +23,7 @@ from cosim.simulators.edge import (
     stand_in_refusal,
 )
 from cosim.simulators.foreign import ForeignStarter, describe, starter_of
+from cosim.simulators.state import RunState
 from cosim.timing import StageTimer
 
 
@@ -34,12 +35,14 @@ class WorldSettings:
     ----------
     step_s : int
         Length of an interval. [s]
-    n_intervals : int
-        Delivery intervals; one further step settles the last.
+    n_steps : int
+        Steps of this stretch of the run; after the last delivery interval one step settles it.
     parts : mapping of str to object
         Domain objects by role, as the simulator's ``set_up`` takes them.
-    initial : tuple of messages
-        What travels on the time-shifted connections before the first interval.
+    state : RunState
+        Of the run; what is in flight on the time-shifted connections travels on.
+    first : int
+        Interval of the first step.
     foreign : tuple of ForeignSimulator
         Simulators of the scenario.
     scenario_file : str
@@ -47,9 +50,10 @@ class WorldSettings:
     """
 
     step_s: int
-    n_intervals: int
+    n_steps: int
     parts: Mapping[str, object]
-    initial: tuple[DeliveryMessage, FlowMessage, PricesMessage]
+    state: RunState
+    first: int = 0
     foreign: tuple[ForeignSimulator, ...] = ()
     scenario_file: str = "scenario"
 
@@ -107,6 +111,8 @@ class Wiring:
             step_s=self.settings.step_s,
             timer=self._timer,
             parts=self.settings.parts[role],
+            first=self.settings.first,
+            state=self.settings.state,
         )
         entity = getattr(factory, role.capitalize())()
         self.names[entity.sid] = role
@@ -139,8 +145,9 @@ class Wiring:
 
     def connect(self) -> None:
         """Connect ours as the messages declare it, and foreign ones as the scenario does."""
-        delivery, flow, prices = self.settings.initial
-        initial = {"delivery": delivery, "flow": flow, "prices": prices}
+        initial = dict(self.settings.state.in_flight)
+        delivery, flow = initial["delivery"], initial["flow"]
+        assert isinstance(delivery, DeliveryMessage)
         n_points = len(delivery.metered_wh)
         sizes = {
             each.name: len(getattr(flow, each.name))

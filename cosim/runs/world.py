@@ -1,4 +1,4 @@
-"""The mosaik world: which simulators there are, and its run from start to end.
+"""The mosaik world: which simulators there are, and its run over a stretch of intervals.
 
 ::
 
@@ -38,7 +38,7 @@ MOSAIK_TIMEOUT_S = 86_400 * 8
 
 
 class CoSimulation:
-    """A wired world, ready to run once.
+    """A wired world, ready to run once over its stretch.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class CoSimulation:
     """
 
     def __init__(self, settings: WorldSettings, timer: StageTimer) -> None:
-        self.until = (settings.n_intervals + 1) * settings.step_s
+        self.until = settings.n_steps * settings.step_s
         config: dict[str, Any] = {role: {"python": place} for role, place in OURS.items()}
         self._runners: dict[str, Any] = {}
         self._standing: set[Any] | None = None

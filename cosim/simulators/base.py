@@ -13,6 +13,7 @@ from cosim.messages.conversion import frozen
 from cosim.messages.declaration import MESSAGES, inputs_of, outputs_of, triggers_of
 from cosim.plugins.blame import blamed
 from cosim.plugins.draws import DrawWatch
+from cosim.simulators.state import IN_FLIGHT, RunState
 from cosim.timing import StageTimer
 
 T = TypeVar("T")
@@ -100,13 +101,19 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
         self.timer = StageTimer()
         self._outputs: dict[str, Any] = {}
         self._draws = DrawWatch(self.role)
+        self._first, self._state = 0, RunState()
         self._fed: dict[str, dict[str, dict[str, float]]] = {}
 
     def init(self, sid: str, time_resolution: float = 1.0, **sim_params: Any) -> Any:
-        """Take the step length, the stage timer and the domain objects of this simulator."""
+        """Take the step length, the stage timer and the domain objects of this simulator.
+
+        And the interval of the first step, and the state of the run.
+        """
         self.sid = sid
         self.step_s = int(sim_params["step_s"])
         self.timer = sim_params["timer"]
+        self._first, self._state = sim_params["first"], sim_params["state"]
+        self._draws.warned = self.role in self._state.warned
         self.set_up(sim_params["parts"])
         return self.meta
 
@@ -146,13 +153,17 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
                 for eid, attributes in self._fed.items()
             }
             try:
-                interval = time // self.step_s
+                interval = self._first + time // self.step_s
                 with self._draws.watch(f"interval {interval}"):
                     sent = self.play(interval, Inbox(messages), children)
             except SystemExit as error:  # of a plug-in: it would end mosaik's loop and the run
                 failure = blamed(error) or SimulatorError(self.role, in_one_line(error))
                 raise failure from error
             self._outputs = {_ATTRIBUTES[type(message)]: frozen(message) for message in sent}
+            for attribute in self._outputs.keys() & _IN_FLIGHT:
+                self._state.in_flight[attribute] = self._outputs[attribute]
+            if self._draws.warned:
+                self._state.warned.add(self.role)
         return time + self.step_s
 
     @abstractmethod
@@ -170,4 +181,5 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
         return data
 
 
+_IN_FLIGHT = frozenset(IN_FLIGHT)
 _ATTRIBUTES = {kind: attribute for attribute, kind in MESSAGES.items()}

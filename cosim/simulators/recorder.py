@@ -19,6 +19,7 @@ from cosim.messages import (
 )
 from cosim.results.writer import TableWriter
 from cosim.simulators.base import Children, Inbox, PopulationSimulator
+from cosim.simulators.state import RunState
 from cosim.units import SECONDS_PER_HOUR, FloatArray, IntArray
 
 Progress = Callable[[int, bool], None]
@@ -26,20 +27,6 @@ Progress = Callable[[int, bool], None]
 
 class RunInterrupted(Exception):
     """The user asked the run to stop; raised between two intervals, when the tables agree."""
-
-
-@dataclass
-class RunState:
-    """Progress of a run.
-
-    Parameters
-    ----------
-    intervals_done, intervals_settled : int
-        Intervals delivered and recorded, and of those settled and reconciled.
-    """
-
-    intervals_done: int = 0
-    intervals_settled: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,8 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
         kinds = ["line"] * len(parts.line_idx) + ["trafo"] * len(parts.trafo_idx)
         self._branches = np.array(kinds, dtype=object)
         self._branch_idx = np.concatenate([parts.line_idx, parts.trafo_idx])
-        self._owed_mwh = np.zeros(len(parts.names))
+        if parts.state.owed_mwh is None:
+            parts.state.owed_mwh = np.zeros(len(parts.names))
 
     def play(self, interval: int, inbox: Inbox, children: Children) -> Iterable[object]:
         """Record one interval, and what was settled of the one before."""
@@ -178,8 +166,9 @@ class RecorderSimulator(PopulationSimulator[RecorderParts]):
 
     def _rebound(self, interval: int, delivery: DeliveryMessage, violated: bool) -> None:
         """Record whether a violation is there without the consumption that is caught up, too."""
-        more_mw = caught_up_mw(self._owed_mwh, delivery.owed_mwh, self.step_s / SECONDS_PER_HOUR)
-        self._owed_mwh = delivery.owed_mwh
+        before_mwh, self.parts.state.owed_mwh = self.parts.state.owed_mwh, delivery.owed_mwh
+        assert before_mwh is not None
+        more_mw = caught_up_mw(before_mwh, delivery.owed_mwh, self.step_s / SECONDS_PER_HOUR)
         if violated and more_mw.any():
             without = self.parts.violates(delivery.p_inject_mw + more_mw, delivery.q_inject_mvar)
             self._append(

@@ -32,11 +32,12 @@ def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
                 Prepared(scenario, FILE, grid, population, bidders, deployment, deviation),
                 Hooks(writer, timer, lambda interval, violated: None, lambda: False),
             )
+            world = simulation.world(scenario.time.intervals + 1)
             try:
-                simulation.world.run()
+                world.run()
             finally:
-                simulation.world.shut_down()
-            assert simulation.recorder.intervals_settled == scenario.time.intervals
+                world.shut_down()
+            assert simulation.domain.state.intervals_settled == scenario.time.intervals
             writer.close()
             files = sorted((writer.folder / "tables").glob("*.parquet"))
             return {file.stem: pd.read_parquet(file) for file in files}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -53,10 +52,16 @@ class Requests(RequestSteps):
         self._clock = clock
         self._is_random = is_random
         self._calling_gas = CALLING_GAS if is_random else 0
-        self._settle_gas = partial(settle_gas, most_readings=terms.most_readings)
-        self._award_gas = partial(award_gas, marks=terms.is_measured)
         self._terms = terms
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
+
+    def _settle_gas(self, n: int) -> int:
+        """Return gas that settling so many prosumers takes at most."""
+        return settle_gas(n, most_readings=self._terms.most_readings)
+
+    def _award_gas(self, n: int) -> int:
+        """Return gas that so many awards take at most."""
+        return award_gas(n, marks=self._terms.is_measured)
 
     def open(
         self, interval: int, direction: int, quantity_wh: int, price_cap_ueur_per_kwh: int

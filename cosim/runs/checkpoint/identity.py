@@ -1,0 +1,65 @@
+"""Identity of a run: everything that must be the same where it goes on from a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import cosim
+from cosim.inputs.kept import ReadFiles, sha256
+from cosim.results.environment import environment
+from cosim.results.inputs import write_inputs
+from cosim.scenario import Scenario
+
+FORMAT = 1
+"""Of a checkpoint."""
+
+Identity = dict[str, str]
+"""Values that must be the same, by name; a digest where a value is long."""
+
+
+def identity_of(scenario: Scenario, read: ReadFiles) -> Identity:
+    """Return what a run is, so that another run can be told from it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As run, every default written out.
+    read : ReadFiles
+        Files that its set-up read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = write_inputs(folder, read, scenario)
+        files = [path for path in sorted(inputs.rglob("*")) if path.is_file()]
+        of_inputs = _digest(f"{file.relative_to(inputs)} {sha256(file)}" for file in files)
+    packages = environment()
+    return {
+        "checkpoint format": str(FORMAT),
+        "scenario": _digest([scenario.to_yaml()]),
+        "input files": of_inputs,
+        "cosim": f"{cosim.__version__} {_program()}",
+        "Python": platform.python_version(),
+        "packages": _digest([json.dumps(packages["packages"], sort_keys=True)]),
+        "plug-ins": _digest([json.dumps(packages["plug_ins"], sort_keys=True)]),
+    }
+
+
+def differing(one: Identity, other: Identity) -> list[str]:
+    """Return what differs, in words."""
+    names = dict.fromkeys([*one, *other])
+    return [name for name in names if one.get(name) != other.get(name)]
+
+
+def _program() -> str:
+    """Return the digest of this program's modules and contracts."""
+    root = Path(cosim.__file__).parent
+    files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".vy"))
+    return _digest(f"{file.relative_to(root)} {sha256(file)}" for file in files)
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
