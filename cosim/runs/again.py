@@ -67,7 +67,7 @@ def play_again(result: Path, out: Path, settled: int | None = None, trust: bool 
             raise RunInterrupted(f"stopped after interval {interval}")
 
     file = result / "scenario.yaml"
-    run_scenario(scenario, file, out, progress=stop, report=False, trust=trust)
+    run_scenario(scenario, file, out, progress=stop, report=False, checkpoint=0, trust=trust)
 
 
 def on_an_engine_of_ours(scenario: Scenario) -> Scenario:
