@@ -190,8 +190,8 @@ def flow_table(scenario: str, flows: list[dict[str, Any]]) -> Table:
         (
             "Injections and network of the result folder; wall time without set-up; ratio to our "
             "single solve.",
-            "run_timeseries recycles and reads results in a batch, "
-            f"{'with' if flows[0]['numba'] else 'without'} numba.",
+            "run_timeseries recycles, reads results in a batch, and is timed the second time; "
+            "with numba where that is installed.",
             "Differences are against pandapower's runpp on the same injections.",
         ),
     )

@@ -145,7 +145,7 @@ def test_ledger_table_adds_up_an_interval() -> None:
 
 
 def test_power_flows_are_compared_to_the_single_solve() -> None:
-    none = {"numba": False, "solves": 4, "difference_vm_pu": 0.0, "difference_loading_percent": 0.0}
+    none = {"solves": 4, "difference_vm_pu": 0.0, "difference_loading_percent": 0.0}
     table = flow_table(
         "town",
         [
