@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, tell_slow_engine
+from cosim.cli.output import stop_if_unread
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
 
@@ -144,6 +145,7 @@ def _verify(options: argparse.Namespace) -> int:
     with console.status(f"verifying {options.result}"):
         for done in checked:
             print_verification(done, console)
+            stop_if_unread()
             engine = done.engine
             checked_folders.append(done)
     if is_study_folder(options.result):
