@@ -14,6 +14,7 @@ from cosim.errors import (
     EngineError,
     MissingDeviceError,
     NodeError,
+    OutOfTime,
     ResultFolderError,
     UserError,
     in_one_line,
@@ -122,7 +123,7 @@ class Verification:
             ) from error
         except CheckError:
             raise
-        except SystemExit as error:  # of a plug-in
+        except (SystemExit, OutOfTime) as error:  # of a plug-in
             said = blamed(error) or in_one_line(error)
             raise CheckError(f"{name} could not be checked: {said}") from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault

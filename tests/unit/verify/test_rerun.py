@@ -20,7 +20,7 @@ from forgery import hash_again
 
 from cosim.cli import main
 from cosim.cli.options import EXIT_NOT_RERUN, EXIT_UNCHECKED, EXIT_USER
-from cosim.errors import CheckError, ResultFolderError
+from cosim.errors import CheckError, OutOfTime, ResultFolderError
 from cosim.grid.catalogue import open_grid
 from cosim.replay.findings import Check
 from cosim.results.reader import Results
@@ -29,7 +29,7 @@ from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import prepare_grid
 from cosim.scenario import Scenario, load_scenario
 from cosim.verify.rerun import Rerun, compare, compare_tables
-from cosim.verify.verification import QUESTIONS, parts_of, verify
+from cosim.verify.verification import QUESTIONS, Verification, parts_of, verify
 
 RERUN = ("rerun",)
 
@@ -168,6 +168,14 @@ def test_a_full_disk_accuses_nobody(moved: Path) -> None:
             verify(moved, parts=("files",))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_plug_in_that_takes_for_ever_is_no_accusation(moved: Path) -> None:
+    def late(results: object) -> Check:
+        raise OutOfTime("it did not return within 1 s")
+
+    with pytest.raises(CheckError, match="lottery could not be checked: it did not return within"):
+        Verification(moved, "revm").run("lottery", late, None)
 
 
 def test_no_place_for_temporary_files_is_no_accusation(
