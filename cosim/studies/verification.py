@@ -21,6 +21,7 @@ from cosim.results.reader import Results
 from cosim.scenario import Scenario
 from cosim.studies.differences import COMPARISON_CSV, COMPARISON_TABLE, write_comparison
 from cosim.studies.folder import STUDY_FILE
+from cosim.studies.optimum_check import check_optima
 from cosim.studies.outcomes import outcomes_of
 from cosim.studies.report import compared_runs, render_study
 from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
@@ -81,7 +82,7 @@ def verify_folder(
                 file=folder,
                 remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
             )
-        yield verify_study(folder, choose_engine(engine), anchor_url)
+        yield verify_study(folder, choose_engine(engine), anchor_url, parts)
     # the signature of a study holds the manifests of its runs
     anchor = anchor_url if runs is None else None
     for run in runs if runs is not None else [folder]:
@@ -98,13 +99,23 @@ def verify_folder(
         )
 
 
-def verify_study(folder: str | Path, engine: str, anchor_url: str | None = None) -> Verification:
-    """Check a study's own files: what they say follows from the manifests of its runs."""
+def verify_study(
+    folder: str | Path, engine: str, anchor_url: str | None = None, parts: Sequence[str] = PARTS
+) -> Verification:
+    """Check a study's own files: what they say follows from the manifests of its runs.
+
+    The central optimum, which takes longest, is solved again with the part ``grid``.
+    """
     done = Verification(Path(folder), engine)
+    has_optima = bool(read_manifest(folder).get("optima"))
+    if has_optima and "grid" not in parts:
+        done.limits = "the central optimum is not solved again"
     done.run("study", check_study, folder)
     done.run("declaration", check_declaration, folder)
     done.run("comparison", check_comparison, folder)
     done.run("expectations", check_expectations, folder)
+    if "grid" in parts:
+        done.run("central optimum", check_optima, folder)
     done.run("report", check_study_report, folder)
     done.run("signature", check_signature, folder, anchor_url)
     return done
