@@ -335,7 +335,7 @@ class Result:
         ----------
         **options
             As :func:`cosim.verify.verification.verify` takes them: ``engine``, ``url``, ``every``,
-            ``jobs``, ``parts``, ``trust``.
+            ``jobs``, ``parts``, ``trust``, ``timeout_s``.
 
         Returns
         -------

@@ -23,6 +23,7 @@
         └── EngineError           an EVM engine could not do what it was asked
 
 :class:`Interrupted` is a ``KeyboardInterrupt``: the user stopped a run that has something to show.
+:class:`OutOfTime` is no ``Exception`` either: the code in which it is raised shall not catch it.
 A power flow that does not converge is not an exception: it is a recorded violation.
 """
 
@@ -97,6 +98,20 @@ class Terminated(KeyboardInterrupt):
 
 class NotResumableWarning(UserWarning):
     """Something in a run cannot be written: it has no checkpoints, and cannot go on from one."""
+
+
+class OutOfTime(BaseException):
+    """Raised in foreign code that takes too long, past its every ``except Exception``.
+
+    Whoever calls that code makes an error of it that names it.
+    """
+
+    said = ""
+    n_own_frames = 0
+    """Innermost frames that are of who raised it, not of the foreign code."""
+
+    def __str__(self) -> str:
+        return self.said or super().__str__()
 
 
 class SlowEngineWarning(UserWarning):
@@ -333,7 +348,10 @@ def in_one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         code = "" if error.code is None else repr(error.code)
         text = f"it ended the program, sys.exit({code})"
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [*traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, OutOfTime):
+        text = str(error)
+        frames = frames[: len(frames) - error.n_own_frames]
     if not frames:
         return text
     last = frames[-1]

@@ -58,17 +58,22 @@ def __init__(meters: address, first_delivery_s: uint256, step_s: uint256, meteri
 def record(interval: uint256, produced_wh: uint256, consumed_wh: uint256):
     """
     @notice Record what was produced from renewable sources and what was consumed in an interval,
-            once. Called by the meter; its customer gets the certificates.
-    @dev A meter has recorded an interval for good, whoever its customer is later.
+            once. Called by the meter; who has had it since before the interval gets the
+            certificates.
+    @dev A meter has recorded an interval for good, whoever its customer is later. What it counted of
+         an interval in which it changed hands is nobody's.
     @param interval A delivered interval
     @param produced_wh Renewable production, before own consumption
     @param consumed_wh Consumption, from whatever source
     """
-    customer: address = staticcall ISmartMeters(METERS).customerOf(msg.sender)
+    customer: address = empty(address)
+    since_s: uint256 = 0
+    customer, since_s = staticcall ISmartMeters(METERS).registrationOf(msg.sender)
     assert customer != empty(address), "green certificates: unknown meter"
     start_s: uint256 = self._delivery_start_s(interval)
     assert block.timestamp >= start_s + STEP_S, "green certificates: not yet delivered"
     assert block.timestamp <= start_s + STEP_S + METERING_S, "green certificates: too late to record"
+    assert since_s <= start_s, "green certificates: meter changed hands"
     assert max(produced_wh, consumed_wh) <= MAX_ENERGY_WH, "green certificates: energy out of range"
     recorded: uint256 = self._recorded_by[msg.sender][interval >> 8]
     bit: uint256 = 1 << (interval & 255)

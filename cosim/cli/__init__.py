@@ -19,6 +19,7 @@ from cosim.cli.options import (
     EXIT_UNCHECKED,
     EXIT_USER,
 )
+from cosim.cli.output import EXIT_UNREAD, Unread, standard_streams
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
 from cosim.errors import CheckError, CosimError, Terminated, UserError, own_trouble
@@ -29,9 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code.
 
     0, 1 (run failed, or a result differs), 2 (user error), 3 (a check could not be made), 4 (a
-    result was not played again), 130 (interrupted), 143
+    result was not played again), 130 (interrupted), 141 (done, but its output was not read), 143
     (ended by SIGTERM).
     """
+    with standard_streams() as streams:
+        try:
+            code = _command(arguments)
+        except SystemExit as end:  # of argparse: --help, --version, an option that is none
+            if end.code or not streams.troubled:
+                raise
+            code = 0
+        except Unread:
+            code = EXIT_UNREAD
+        try:
+            streams.check()
+        except UserError as error:
+            print(f"cosim: {error}", file=sys.stderr)
+            return code or EXIT_USER
+        return code or (EXIT_UNREAD if streams.unread else 0)
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    """Parse and run one command; return its exit code, its errors told."""
     options = None
     try:
         options = _parser().parse_args(arguments)  # asks the registries for names

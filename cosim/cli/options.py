@@ -31,6 +31,14 @@ def not_negative(text: str) -> int:
     return number
 
 
+def seconds(text: str) -> float:
+    """A time above 0, and no infinite one."""
+    time_s = float(text)
+    if not 0 < time_s < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time above 0")
+    return time_s
+
+
 def tell_slow_engine(*names: str) -> None:
     """Say once on stderr what ``auto`` among engines costs, where a faster one is missing."""
     from cosim.evm.engine import slow_engine_note
@@ -41,3 +49,4 @@ def tell_slow_engine(*names: str) -> None:
 
 
 positive.__name__ = not_negative.__name__ = "whole number"  # argparse names it in its message
+seconds.__name__ = "number of seconds"

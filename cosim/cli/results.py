@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, tell_slow_engine
+from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, seconds, tell_slow_engine
+from cosim.cli.output import stop_if_unread
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
 
@@ -58,6 +59,13 @@ def add_results(commands: Any) -> None:
         metavar="URL",
         help="a node of the chain with a signed result's digest",
     )
+    verify.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="time for the run to be played again [30 times what it took, at least 1800 s]",
+    )
+    verify.add_argument("-v", "--verbose", action="store_true", help="print every check and note")
     verify.set_defaults(run=_verify)
 
     sign = commands.add_parser("sign", help="sign a result folder with an Ethereum key")
@@ -130,7 +138,8 @@ def _verify(options: argparse.Namespace) -> int:
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()
-    engine, checked_folders = options.engine, []
+    engine, checked_folders, told = options.engine, [], set[str]()
+    is_study = is_study_folder(options.result)
     checked = verify_folder(
         options.result,
         engine,
@@ -140,13 +149,15 @@ def _verify(options: argparse.Namespace) -> int:
         parts=parts_of(options.only or PARTS),
         trust=options.trust,
         anchor_url=options.anchor_url,
+        timeout_s=options.timeout,
     )
     with console.status(f"verifying {options.result}"):
         for done in checked:
-            print_verification(done, console)
+            print_verification(done, console, options.verbose, not is_study, told)
+            stop_if_unread()
             engine = done.engine
             checked_folders.append(done)
-    if is_study_folder(options.result):
+    if is_study:
         console.print(
             study_verdict(options.result, checked_folders),
             markup=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,14 +30,27 @@ def members(scenario: Scenario, names: Sequence[str]) -> tuple[bool, ...]:
     for mechanism in scenario.mechanisms():
         named = set(mechanism.outsiders(scenario))
         for name in sorted(named.difference(names)):
+            fields = mechanism.settings.model_dump(mode="json")
+            near = difflib.get_close_matches(name, names, n=1)
             raise ScenarioError(
                 f"'{name}' is no connection point",
-                field=mechanism.section,
-                remedy="use names from the network's connection_points.csv",
+                field=next(_places(fields, name, mechanism.section), mechanism.section),
+                remedy=(f"did you mean '{near[0]}'? " if near else "")
+                + "use names from the network's connection_points.csv",
             )
         outside |= named
     outside |= _no_participants(scenario, [name for name in names if name not in outside])
     return tuple(name not in outside for name in names)
+
+
+def _places(fields: Any, name: str, path: str) -> Iterator[str]:
+    """Yield the dotted path of every field, within a section, that has a name as its value."""
+    if isinstance(fields, dict | list):
+        pairs = fields.items() if isinstance(fields, dict) else enumerate(fields)
+        for key, inner in pairs:
+            yield from _places(inner, name, f"{path}.{key}")
+    elif fields == name:
+        yield path
 
 
 def _no_participants(scenario: Scenario, eligible: Sequence[str]) -> set[str]:

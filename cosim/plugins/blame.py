@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from cosim import plugins
-from cosim.errors import CosimError, PluginFailure, RunError, in_one_line, own_trouble
+from cosim.errors import CosimError, OutOfTime, PluginFailure, RunError, in_one_line, own_trouble
 from cosim.plugins.registry import Registry
+from cosim.plugins.watch import watching
 
 REGISTRIES: tuple[Registry[Any], ...] = tuple(
     each for each in vars(plugins).values() if isinstance(each, Registry)
@@ -42,7 +43,7 @@ def blamed(error: BaseException) -> PluginFailure | None:
 
 @contextmanager
 def naming_plug_ins() -> Iterator[None]:
-    """Let no plug-in end the program, and give every failure of one its name.
+    """Let no plug-in end the program or take for ever; give every failure of one its name.
 
     Raises
     ------
@@ -50,18 +51,21 @@ def naming_plug_ins() -> Iterator[None]:
         For whatever a plug-in of another package raises that is no error of cosim's own.
     RunError
         For an end of the program, ``sys.exit``, by anything else.
+    UserError
+        If the environment sets a time limit of plug-ins that is no time.
     """
     try:
-        yield
+        with watching():
+            yield
     except CosimError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, OutOfTime) as error:
         if own_trouble(error) is not None:
             raise
         failure = blamed(error)
         if failure is not None:
             raise failure from error
-        if isinstance(error, SystemExit):
+        if isinstance(error, SystemExit | OutOfTime):
             raise RunError(in_one_line(error)) from error
         raise
 

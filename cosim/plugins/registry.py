@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from cosim.errors import PluginError
+from cosim.errors import OutOfTime, PluginError
 
 T = TypeVar("T")
 
@@ -110,6 +110,17 @@ class Registry(Generic[T]):
     def _named(self, point: EntryPoint) -> str:
         return f"{_package(point)} ({self.group}: {point.name} = {point.value})"
 
+    def packages_of_others(self) -> frozenset[str]:
+        """Return the top-level packages that plug-ins come from, but for cosim itself.
+
+        Raises
+        ------
+        PluginError
+            If two packages claim a name.
+        """
+        tops = (point.value.partition(":")[0].partition(".")[0] for point in self._points.values())
+        return frozenset(tops) - {"cosim"}
+
     def declares(self, module: str) -> tuple[bool, str] | None:
         """Return package and entry point of a plug-in in use that a module belongs to.
 
@@ -161,7 +172,7 @@ class Registry(Generic[T]):
         try:
             loaded: Any = point.load()
         # whatever a foreign module raises while it is imported, or with which it would end us
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, OutOfTime) as error:
             raise refuse(
                 f"cannot be imported: {type(error).__name__}: {error}",
                 "mend the package, or uninstall it",

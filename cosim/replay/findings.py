@@ -13,6 +13,34 @@ import pandas as pd
 SHOWN = 5
 """Differences of one check that are kept; the others are counted."""
 
+ORDINALS = frozenset(
+    (
+        *("interval", "round", "block", "index", "log_index", "request", "offer"),
+        *("bus", "line", "trafo", "element_idx"),
+    )
+)
+"""Columns of numbers that name a row, where they come first in a table; of texts any does."""
+
+
+def row_name(frame: pd.DataFrame, i: int) -> str:
+    """Return the name of a row by the columns at the front that tell it: interval, prosumer, …
+
+    Parameters
+    ----------
+    frame : DataFrame
+    i : int
+        Position of the row. One that these columns do not tell from others has its number as well.
+    """
+    names = []
+    for name in map(str, frame.columns):
+        if name not in ORDINALS and not isinstance(frame[name].iloc[i], str):
+            break
+        names.append(name)
+    told = [f"{name} {frame[name].iloc[i]}" for name in names]
+    if not names or frame.duplicated(names, keep=False).iloc[i]:
+        told.append(f"row {i}")
+    return ", ".join(told)
+
 
 def printable(text: str) -> str:
     """Return a text on one line: names in a result are its author's, and may hold what steers a
@@ -66,6 +94,8 @@ class Check:
         The first of them.
     notes : list of str
         What could not be checked, and why.
+    details : set of str
+        Those of them that are alike in every result.
     recomputed : bool
         False where nothing recomputes the table that the check is named after.
     left_out : str
@@ -79,6 +109,7 @@ class Check:
     n_differences: int = 0
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    details: set[str] = field(default_factory=set)
     recomputed: bool = True
     left_out: str = ""
 
@@ -111,11 +142,13 @@ class Check:
         if len(self.differences) < SHOWN:
             self.differences.append(Difference(table, row, column, recorded, recomputed))
 
-    def note(self, text: str) -> None:
-        """Say what was not checked; each text once."""
+    def note(self, text: str, detail: bool = False) -> None:
+        """Say what was not checked; each text once. A detail is alike in every result."""
         shown = printable(text)
         if shown not in self.notes:
             self.notes.append(shown)
+        if detail:
+            self.details.add(shown)
 
     def equal(self, table: str, row: str, column: str, recorded: Any, recomputed: Any) -> bool:
         """Compare one value exactly."""
@@ -139,7 +172,7 @@ class Check:
         ----------
         table : str
         rows : sequence of str or index, optional
-            What to call the rows; default: their numbers.
+            What to call the rows; default: see :func:`row_name`.
         recorded, recomputed : DataFrame
         names : sequence of str
             Columns.
@@ -149,7 +182,8 @@ class Check:
             self.compared += len(left)
             wrong = np.flatnonzero(~_same(left, right))
             for i in wrong[:SHOWN]:
-                self.differ(table, _row(rows, int(i)), name, left[i], right[i])
+                row = row_name(recorded, int(i)) if rows is None else str(rows[int(i)])
+                self.differ(table, row, name, left[i], right[i])
             self.n_differences += max(len(wrong) - SHOWN, 0)
 
     def keyed(

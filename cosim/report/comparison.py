@@ -104,13 +104,14 @@ class Comparison:
 MONEY = Figure(
     "money",
     "Money",
-    "What each group paid over the run, less what it received; the supplier: what it received. "
-    "Every panel has its own scale.",
+    "Payments between groups over the run, which are parts of the money by role below: what all "
+    "prosumers paid, less what they received; what they paid to the supplier; what the DSO paid "
+    "for flexibility, less penalties. Every panel has its own scale.",
     "EUR",
     2,
     (
         Shown("All prosumers, cost", indicator("cost_eur"), place=4),
-        Shown("Supplier, received", indicator("supplier_received_eur"), place=6),
+        Shown("To the supplier", indicator("supplier_received_eur"), place=6),
     ),
     over="runs",
     same_scale=False,

@@ -1,13 +1,15 @@
 """Energy of the community: generation, consumption, and what of it was used at once.
 
-Self-consumption and self-sufficiency follow Luthander et al., Applied Energy 142 (2015) 80-94,
-doi:10.1016/j.apenergy.2014.12.028, eqs. 1-4, for the community as a whole: with the sums over all
-prosumers of generation P(t), of consumption L(t) and of storages' power B(t) (charging positive),
-each over every device of that role, the energy used by the community itself is
-``M(t) = min(L(t), max(P(t) - B(t), 0))``, self-consumption ``sum M / sum P`` and self-sufficiency
-``sum M / sum L``. Storages count as behind the meter: what they charge is not available, what they
-discharge is, whatever it was charged from; one that ends emptier than it began therefore adds to
-both.
+Self-consumption is the share of generation that is not exported (IEA PVPS T1-28:2016, Review and
+analysis of PV self-consumption policies), self-sufficiency the share of consumption that generation
+covers (Luthander et al., Applied Energy 142 (2015) 80-94, doi:10.1016/j.apenergy.2014.12.028), of
+the community as a whole: with the sums over all prosumers of generation P(t), of consumption L(t)
+and of storages' power B(t) (charging positive), each over every device of that role. Storages count
+as behind the meter. Generation that charges them is consumed when it charges, and only then:
+self-consumption is ``sum min(P, L + max(B, 0)) / sum P``. What they discharge covers consumption as
+far as they were charged from surplus generation since the run began, which is taken out first: what
+they held at its start, or drew from the grid, is nobody's generation of this run. So neither
+exceeds 1.
 """
 
 from __future__ import annotations
@@ -43,20 +45,33 @@ class CommunityPower:
     storage_mw: FloatArray
 
     @property
-    def own_mw(self) -> FloatArray:
-        """(n,) power that the community used itself. [MW]"""
-        available = np.maximum(self.generation_mw - self.storage_mw, 0.0)
-        return np.asarray(np.minimum(self.consumption_mw, available), dtype=np.float64)
+    def kept_mw(self) -> FloatArray:
+        """(n,) generation that was consumed or stored when it was generated. [MW]"""
+        taken = self.consumption_mw + np.maximum(self.storage_mw, 0.0)
+        return np.asarray(np.minimum(self.generation_mw, taken), dtype=np.float64)
+
+    @property
+    def covered_mw(self) -> FloatArray:
+        """(n,) consumption that generation of the run covered, at once or out of storages. [MW]"""
+        at_once = np.minimum(self.generation_mw, self.consumption_mw)
+        surplus, lack = self.generation_mw - at_once, self.consumption_mw - at_once
+        stored = np.minimum(np.maximum(self.storage_mw, 0.0), surplus).tolist()
+        covered, held = np.zeros_like(at_once), 0.0
+        for t, given in enumerate(np.maximum(-self.storage_mw, 0.0).tolist()):
+            held += stored[t]
+            covered[t] = min(given, held)
+            held -= covered[t]
+        return np.asarray(at_once + np.minimum(covered, lack), dtype=np.float64)
 
     @property
     def self_consumption(self) -> float | None:
-        """Own use of generation; None without generation. [-]"""
-        return ratio(float(self.own_mw.sum()), float(self.generation_mw.sum()))
+        """Generation that was not exported, of all; None without generation. [-]"""
+        return ratio(float(self.kept_mw.sum()), float(self.generation_mw.sum()))
 
     @property
     def self_sufficiency(self) -> float | None:
-        """Own use of consumption; None without consumption. [-]"""
-        return ratio(float(self.own_mw.sum()), float(self.consumption_mw.sum()))
+        """Consumption that generation covered, of all; None without consumption. [-]"""
+        return ratio(float(self.covered_mw.sum()), float(self.consumption_mw.sum()))
 
 
 def community_power(results: Results, without: Collection[str] = ()) -> CommunityPower:

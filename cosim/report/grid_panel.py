@@ -55,10 +55,12 @@ GRID_DEFINITIONS = (
     ),
     (
         "Self-consumption and self-sufficiency",
-        "Of the community as a whole (Luthander et al. 2015, doi:10.1016/j.apenergy.2014.12.028): "
-        "with generation P, consumption L and charging of storages B summed over all devices of "
-        "all prosumers in each interval, own use is M = min(L, max(P − B, 0)); "
-        "self-consumption is ΣM / ΣP, self-sufficiency ΣM / ΣL.",
+        "Of the community as a whole (IEA PVPS T1-28:2016; Luthander et al. 2015, "
+        "doi:10.1016/j.apenergy.2014.12.028): with generation P, consumption L and charging of "
+        "storages B summed over all devices of all prosumers in each interval, self-consumption "
+        "is Σ min(P, L + max(B, 0)) / ΣP. Self-sufficiency is the share of consumption that "
+        "generation covers, at once or out of storages as far as they were charged from surplus "
+        "generation since the run began: what they held at its start does not count.",
     ),
 )
 
@@ -283,6 +285,10 @@ def energy_chart(results: Results) -> Chart:
     )
 
 
+DEVICE_LABEL = 0.16
+"""Width of a bar's label, as a share of all bars."""
+
+
 def device_chart(indicators: Indicators) -> Chart:
     """Draw the energy of each kind of device over the run."""
     titles = {device.kind: device.title for device in catalogue.registered()}
@@ -306,13 +312,19 @@ def device_chart(indicators: Indicators) -> Chart:
                     marker={"color": colour},
                     text=[number(abs(value), "kWh") for value in values],
                     textposition="auto",
+                    cliponaxis=False,
                 )
             )
     styled(figure, [""], 330, over_time=False)
     order = [titles[kind] for kind in reversed(energy)]
     figure.update_layout(barmode="relative", bargap=0.35, margin={"l": 130})
-    figure.update_yaxes(categoryorder="array", categoryarray=order)
-    figure.update_xaxes(title={"text": "energy [kWh]"}, separatethousands=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=order, automargin=True)
+    shown = [x for bar in figure.data for x in bar.x] or [0.0]
+    low, high = min(0.0, *shown), max(0.0, *shown)
+    margin = DEVICE_LABEL * (high - low)  # for a label next to the longest bar of either side
+    figure.update_xaxes(
+        title={"text": "energy [kWh]"}, separatethousands=True, range=[low - margin, high + margin]
+    )
     return Chart(
         "devices",
         "Energy by device",

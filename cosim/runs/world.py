@@ -18,7 +18,7 @@ from typing import Any
 
 import mosaik
 
-from cosim.errors import CosimError, SimulatorError
+from cosim.errors import CosimError, ScenarioError, SimulatorError
 from cosim.runs.wiring import Wiring, WorldSettings
 from cosim.simulators.foreign import describe
 from cosim.timing import StageTimer
@@ -107,6 +107,8 @@ class CoSimulation:
         ------
         SimulatorError
             If a foreign simulator fails to finalise a run that was good until then.
+        ScenarioError
+            If it takes longer for that than its ``timeout_s``, in this process.
         """
         loop = self.world.loop
         if loop.is_closed():
@@ -114,11 +116,11 @@ class CoSimulation:
         if self._standing is not None:
             # after a failure the other simulators' tasks still wait for it
             self._cancel(asyncio.all_tasks(loop) - self._standing)
-        errors = []
+        errors: list[CosimError] = []
         for starter in self._wiring.starters:
             try:
                 loop.run_until_complete(starter.stop())
-            except SimulatorError as error:
+            except (SimulatorError, ScenarioError) as error:  # it failed, or took too long
                 errors.append(error)
         self._cancel(asyncio.all_tasks(loop))
         self.world.shutdown()  # type: ignore[no-untyped-call]

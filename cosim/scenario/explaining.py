@@ -14,6 +14,10 @@ from cosim.errors import ScenarioError
 _BRANCH = re.compile(r"(literal|function-\w+|tagged-union|nullable|constrained-\w+|tuple|list)\[")
 """Part of a location by which pydantic tells the types of a union apart."""
 _NUMBERS = {"float", "int", "str", "bool"}
+_TOLD = re.compile(r"([a-z]\w*)((?:\.\w+)*): (.+)", re.DOTALL)
+"""A problem that begins with the dotted path of its field."""
+
+UNKNOWN_FIELD, UNKNOWN_KIND, NO_KIND = "unknown field", "unknown kind", "kind is missing"
 
 
 def explained(
@@ -40,8 +44,16 @@ def explained(
     if rest:
         where = " in this file" if file else ""
         problem += f" (and {len(rest)} more problem{'s' if len(rest) > 1 else ''}{where})"
-        problem += "".join(f"\n  also field {name}: {more}" for name, (more, _) in rest)
+        problem += "".join(
+            f"\n  also field {name}: {more}{_named_remedy(more, said)}"
+            for name, (more, said) in rest
+        )
     return ScenarioError(problem, file=file, field=field, remedy=remedy)
+
+
+def _named_remedy(problem: str, remedy: str) -> str:
+    """Return the remedy of a further problem where it names names; others say what is general."""
+    return f"; {remedy}" if problem in (UNKNOWN_FIELD, UNKNOWN_KIND, NO_KIND) else ""
 
 
 def _explained(one: Any, model: type[BaseModel]) -> tuple[str, str, str]:
@@ -49,6 +61,10 @@ def _explained(one: Any, model: type[BaseModel]) -> tuple[str, str, str]:
     location = tuple(one["loc"])
     field = ".".join(str(part) for part in _without_kinds(model, location)) or "(top level)"
     problem = one["msg"].removeprefix("Value error, ")
+    told = _TOLD.match(problem) if one["type"] == "value_error" else None
+    if told and told[1] in _fields_at(model, location):  # a check of several, about this one
+        field = ".".join((field, told[1] + told[2]) if location else (told[1] + told[2],))
+        problem = told[3]
     if one["type"] == "extra_forbidden":
         known = _fields_at(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
@@ -57,10 +73,10 @@ def _explained(one: Any, model: type[BaseModel]) -> tuple[str, str, str]:
             if near
             else f"known fields here: {', '.join(known)}"
         )
-        return field, "unknown field", remedy
+        return field, UNKNOWN_FIELD, remedy
     if one["type"].startswith("union_tag"):
         known = [str(kind) for kind in _kinds(_models_on(model, location)[-1])]
-        problem = "kind is missing" if one["type"] == "union_tag_not_found" else "unknown kind"
+        problem = NO_KIND if one["type"] == "union_tag_not_found" else UNKNOWN_KIND
         return f"{field}.kind", problem, f"known kinds: {', '.join(known)}"
     if one["type"] == "missing":
         return field, "missing", "add it; see docs/scenarios.md"

@@ -77,7 +77,7 @@ class ForeignSimulator(_Model):
         300,
         gt=0,
         le=86_400 * 7,
-        description="longest wait for its connection and for each answer; not for one of python",
+        description="longest wait for its connection and for each answer",
     )
     feeds: tuple[Feed, ...] = ()
     reads: tuple[Reading, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import mosaik_api_v3
 
-from cosim.errors import SimulatorError, in_one_line
+from cosim.errors import OutOfTime, SimulatorError, in_one_line
 from cosim.messages.conversion import frozen
 from cosim.messages.declaration import MESSAGES, inputs_of, outputs_of, triggers_of
 from cosim.plugins.blame import blamed
@@ -156,7 +156,7 @@ class PopulationSimulator(mosaik_api_v3.Simulator, Generic[P]):
                 interval = self._first + time // self.step_s
                 with self._draws.watch(f"interval {interval}"):
                     sent = self.play(interval, Inbox(messages), children)
-            except SystemExit as error:  # of a plug-in: it would end mosaik's loop and the run
+            except (SystemExit, OutOfTime) as error:  # of a plug-in: mosaik's loop would end
                 failure = blamed(error) or SimulatorError(self.role, in_one_line(error))
                 raise failure from error
             self._outputs = {_ATTRIBUTES[type(message)]: frozen(message) for message in sent}

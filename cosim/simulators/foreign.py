@@ -24,8 +24,9 @@ from mosaik.proxies import BaseProxy, LocalProxy, RemoteProxy
 from mosaik.starters import PythonStarter, Starter
 from mosaik_api_v3.connection import Channel, RemoteException
 
-from cosim.errors import ScenarioError, SimulatorError, in_one_line
+from cosim.errors import OutOfTime, ScenarioError, SimulatorError, in_one_line
 from cosim.plugins.draws import DrawWatch
+from cosim.plugins.watch import within
 from cosim.scenario.simulators import ForeignSimulator
 from cosim.simulators.feeding import IntervalFeed
 
@@ -51,7 +52,7 @@ def starter_of(foreign: ForeignSimulator, step_s: int) -> ForeignStarter:
     """
     feed = IntervalFeed(foreign, step_s)
     if foreign.python is not None:
-        return _InProcess(foreign.name, PythonStarter.from_string(foreign.python), feed)
+        return _InProcess(foreign, PythonStarter.from_string(foreign.python), feed)
     return _Elsewhere(foreign, feed)
 
 
@@ -102,55 +103,61 @@ class ForeignStarter(Starter):
 class _InProcess(ForeignStarter):
     """Starts a simulator in this process."""
 
-    def __init__(self, name: str, own: PythonStarter, feed: IntervalFeed) -> None:
-        super().__init__(name)
+    def __init__(self, foreign: ForeignSimulator, own: PythonStarter, feed: IntervalFeed) -> None:
+        super().__init__(foreign.name)
+        self._foreign = foreign
         self._own = own
         self._feed = feed
 
     async def _start(self, mosaik_remote: Any) -> BaseProxy:
-        with _named(self.name, "__init__"):
+        with _named(self._foreign, "__init__"):
             simulator = self._own.cls(*self._own.args)
-        return _LocalProxy(self.name, simulator, mosaik_remote, self._feed)
+        return _LocalProxy(self._foreign, simulator, mosaik_remote, self._feed)
 
 
 class _LocalProxy(LocalProxy):
-    """A simulator in this process whose exceptions carry its name."""
+    """A simulator in this process whose exceptions, and whose silence, carry its name."""
 
-    def __init__(self, name: str, simulator: Any, mosaik_remote: Any, feed: IntervalFeed) -> None:
+    def __init__(
+        self, foreign: ForeignSimulator, simulator: Any, mosaik_remote: Any, feed: IntervalFeed
+    ) -> None:
         super().__init__(simulator, mosaik_remote)
-        self._name = name
+        self._foreign = foreign
         self._remote = mosaik_remote
         self._feed = feed
-        self._draws = DrawWatch(name)
+        self._draws = DrawWatch(foreign.name)
         self._stopped = False
 
     async def send(self, request: Any) -> Any:
         return await self._feed.send(request, self._ask, self._remote)
 
     async def _ask(self, request: Any) -> Any:
-        with _named(self._name, request[0]), self._draws.watch(request[0]):
+        with _named(self._foreign, request[0]), self._draws.watch(request[0]):
             return await super().send(request)
 
     async def stop(self) -> None:
         if self._stopped:
             return
         self._stopped = True
-        with _named(self._name, "finalize"):
+        with _named(self._foreign, "finalize"):
             await super().stop()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _named(name: str, method: str) -> Iterator[None]:
+def _named(foreign: ForeignSimulator, method: str) -> Iterator[None]:
     """Make every end of a simulator in this process its error: ``sys.exit`` would end the loop."""
     try:
-        yield
+        with within(foreign.timeout_s, f"it did not answer {method}"):
+            yield
     except (KeyboardInterrupt, GeneratorExit):
         raise
+    except OutOfTime as error:
+        raise _late(foreign, in_one_line(error)) from error
     except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        raise SimulatorError(name, f"failed in {method}: {describe(error)}") from error
+        raise SimulatorError(foreign.name, f"failed in {method}: {describe(error)}") from error
 
 
 class _Elsewhere(ForeignStarter):
@@ -312,8 +319,12 @@ class _RemoteProxy(RemoteProxy):
 
 def _silent(foreign: ForeignSimulator, problem: str) -> ScenarioError:
     """Return the error of one that was waited for in vain; the file is added by the run."""
+    return _late(foreign, f"{problem} within {foreign.timeout_s:g} s")
+
+
+def _late(foreign: ForeignSimulator, problem: str) -> ScenarioError:
     return ScenarioError(
-        f"simulator {foreign.name}: {problem} within {foreign.timeout_s:g} s",
+        f"simulator {foreign.name}: {problem}",
         field=f"simulators.{foreign.name}.timeout_s",
         remedy="mend the simulator, or raise its timeout_s if it needs longer",
     )

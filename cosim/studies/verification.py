@@ -21,6 +21,7 @@ from cosim.results.reader import Results
 from cosim.scenario import Scenario
 from cosim.studies.differences import COMPARISON_CSV, COMPARISON_TABLE, write_comparison
 from cosim.studies.folder import STUDY_FILE
+from cosim.studies.optimum_check import check_optima
 from cosim.studies.outcomes import outcomes_of
 from cosim.studies.report import compared_runs, render_study
 from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
@@ -51,6 +52,7 @@ def verify_folder(
     parts: Sequence[str] = PARTS,
     trust: bool = False,
     anchor_url: str | None = None,
+    timeout_s: float | None = None,
 ) -> Iterator[Verification]:
     """Check the result of a run, or of a study: its own files first, then each of its runs.
 
@@ -58,7 +60,7 @@ def verify_folder(
     ----------
     folder : str or Path
         A result folder, or a study's.
-    engine, url, every, jobs, parts, trust, anchor_url
+    engine, url, every, jobs, parts, trust, anchor_url, timeout_s
         See :func:`cosim.verify.verification.verify`.
 
     Yields
@@ -80,7 +82,7 @@ def verify_folder(
                 file=folder,
                 remedy=f"verify its runs one by one, each on a fresh node, e.g. {runs[0]}",
             )
-        yield verify_study(folder, choose_engine(engine), anchor_url)
+        yield verify_study(folder, choose_engine(engine), anchor_url, parts)
     # the signature of a study holds the manifests of its runs
     anchor = anchor_url if runs is None else None
     for run in runs if runs is not None else [folder]:
@@ -93,16 +95,27 @@ def verify_folder(
             parts=parts,
             trust=trust,
             anchor_url=anchor,
+            timeout_s=timeout_s,
         )
 
 
-def verify_study(folder: str | Path, engine: str, anchor_url: str | None = None) -> Verification:
-    """Check a study's own files: what they say follows from the manifests of its runs."""
+def verify_study(
+    folder: str | Path, engine: str, anchor_url: str | None = None, parts: Sequence[str] = PARTS
+) -> Verification:
+    """Check a study's own files: what they say follows from the manifests of its runs.
+
+    The central optimum, which takes longest, is solved again with the part ``grid``.
+    """
     done = Verification(Path(folder), engine)
+    has_optima = bool(read_manifest(folder).get("optima"))
+    if has_optima and "grid" not in parts:
+        done.limits = "the central optimum is not solved again"
     done.run("study", check_study, folder)
     done.run("declaration", check_declaration, folder)
     done.run("comparison", check_comparison, folder)
     done.run("expectations", check_expectations, folder)
+    if "grid" in parts:
+        done.run("central optimum", check_optima, folder)
     done.run("report", check_study_report, folder)
     done.run("signature", check_signature, folder, anchor_url)
     return done
@@ -181,8 +194,7 @@ def check_comparison(folder: str | Path) -> Check:
             said, true = pd.read_csv(root / text), pd.read_csv(again / text)
             check.equal(text, "", "columns", list(said.columns), list(true.columns))
             if len(said) == len(true):
-                rows = pd.Index([f"row {i}" for i in range(len(true))], dtype=object)
-                check.columns(text, rows, said, true, list(true.columns))
+                check.columns(text, None, said, true, list(true.columns))
             else:
                 check.differ(text, "", "number of rows", len(said), len(true))
     return check

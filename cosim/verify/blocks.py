@@ -109,6 +109,7 @@ def check_reorganisations(results: Results) -> Check:
     if len(frame):
         check.note(
             "not derivable from the chain: how many transactions the blocks left behind held, and "
-            "whether all of a drawn fork could still be replaced"
+            "whether all of a drawn fork could still be replaced",
+            detail=True,
         )
     return check

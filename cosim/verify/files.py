@@ -165,7 +165,8 @@ def check_bytes(results: Results) -> Check:
         finally:
             writer.abort()
     if n_same < len(names):
-        check.note(f"{n_same} of {len(names)} tables are equal by byte to those written here")
+        text = f"{n_same} of {len(names)} tables are equal by byte to those written here"
+        check.note(text, detail=True)
     return check
 
 
@@ -177,11 +178,11 @@ def _compare_layout(check: Check, name: str, recorded: Path, again: Path) -> Non
         return
     size = recorded.stat().st_size
     for key, said, true in (
-        ("metadata", left.metadata, right.metadata),
         ("row groups", left.num_row_groups, right.num_row_groups),
         ("rows", left.num_rows, right.num_rows),
     ):
         check.equal(name, "", key, said, true)
+    compare_metadata(check, name, left.metadata, right.metadata)
     for k in range(min(left.num_row_groups, right.num_row_groups)):
         for i in range(min(left.num_columns, right.num_columns)):
             ours, theirs = left.row_group(k).column(i), right.row_group(k).column(i)
@@ -196,6 +197,19 @@ def _compare_layout(check: Check, name: str, recorded: Path, again: Path) -> Non
         for i in range(left.num_columns)
     )
     check.equal(name, "", "bytes that are no part of the table", size - 4 - used - footer, 0)
+
+
+def compare_metadata(check: Check, name: str, recorded: Any, again: Any) -> None:
+    """Compare the metadata of two tables, by key: its values are long, and coded."""
+    left, right = recorded or {}, again or {}
+    check.compared += 1
+    for key in sorted({*left, *right}):
+        said, true = (
+            "none" if key not in each else f"{len(each[key])} bytes" for each in (left, right)
+        )
+        if left.get(key) != right.get(key):
+            column = f"metadata {key.decode(errors='replace')}"
+            check.differ(name, "", column, said, true if said != true else f"other {true}")
 
 
 def _statistics(column: Any) -> list[Any] | None:

@@ -226,7 +226,8 @@ def _check_unsolved(
     if last:
         outcome.note(
             "only bounded: values and drivers of relieved rounds before the last; what was "
-            "curtailed in between is in no table"
+            "curtailed in between is in no table",
+            detail=True,
         )
     else:
         outcome.note(f"schedules are not solved again: {rebuilt.missing}")

@@ -7,7 +7,7 @@ from collections import Counter
 from cosim.attacks.spam import CREATE_SPIN
 from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.hashing import keccak
-from cosim.replay.findings import Check
+from cosim.replay.findings import Check, row_name
 from cosim.replay.replay import Replayed
 from cosim.results.manifest import MANIFEST
 from cosim.results.reader import Results
@@ -21,11 +21,10 @@ def check_receipts(results: Results, done: Replayed) -> Check:
     check = Check("receipts", f"every transaction replayed on {done.engine.name}")
     frame = results.table("transactions")
     for position, reason in done.refused.items():
-        check.differ("transactions", f"row {position}", "", "included", reason)
+        check.differ("transactions", row_name(frame, position), "", "included", reason)
     executed = frame.drop(index=list(done.refused)).reset_index(drop=True)
     replayed = done.tables["transactions"]
-    rows = [f"row {position}" for position in frame.index if position not in done.refused]
-    check.columns("transactions", rows, executed, replayed, RECEIPT_COLUMNS)
+    check.columns("transactions", None, executed, replayed, RECEIPT_COLUMNS)
     return check
 
 
@@ -61,7 +60,10 @@ def check_state(results: Results, done: Replayed) -> Check:
             continue  # the attacker's, which burns gas and belongs to no mechanism
         check.differ("transactions", f"creation of {name}", "data", "other code", "this version's")
     known = len(set(done.addresses) - set(done.unknown_code))
-    check.note(f"{known} of {len(done.addresses)} contracts are, by code, those of this version")
+    check.note(
+        f"{known} of {len(done.addresses)} contracts are, by code, those of this version",
+        detail=True,
+    )
     digest = "0x" + keccak(b"".join(roots)).hex()
     check.equal(
         MANIFEST, "chain", "state_digest", results.manifest["chain"]["state_digest"], digest

@@ -10,7 +10,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,12 +25,13 @@ import pyarrow.parquet as pq
 from cosim.errors import CheckError, CosimError
 from cosim.inputs.kept import INPUTS_FOLDER
 from cosim.processes import SAFE_PATH
-from cosim.replay.findings import Check
+from cosim.replay.findings import ORDINALS, Check, row_name
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.scenario import Scenario
 from cosim.scenario.trust import started
+from cosim.verify.files import compare_metadata
 from cosim.verify.trees import TOLERANCE, differing, same_number, unpacked
 
 PROGRAM = "cosim.runs.again"
@@ -52,6 +56,21 @@ FROM_POWER_FLOWS = frozenset(
 FREE = ("timing", "versions", "git_revision", "environment", "sha256")
 """Keys of the manifest that another machine, or another day, has otherwise."""
 
+LEAST_S, MOST_S, TIMES = 1800.0, 7 * 86_400.0, 30.0
+"""Time limit of a rerun: so many times what the manifest says the run took, in bounds. [s]"""
+
+
+def time_limit_s(manifest: Mapping[str, Any]) -> float:
+    """Return how long a run may take to be played again, if nobody says otherwise. [s]
+
+    A slower engine is installed here, or the machine is busy: so the limit is wide. That the
+    manifest is its author's word decides nothing: a run that is not played to its end is no pass.
+    """
+    timing = manifest.get("timing")
+    spent = timing.values() if isinstance(timing, Mapping) else ()
+    took_s = sum(value for value in spent if isinstance(value, int | float) and 0 < value < MOST_S)
+    return min(max(TIMES * took_s, LEAST_S), MOST_S)
+
 
 def untrusted(scenario: Scenario) -> str | None:
     """Return what a scenario would start or import that is not installed here; None if nothing."""
@@ -70,6 +89,8 @@ class Rerun:
         What was recorded.
     trust : bool
         Let the scenario start the programs, and import the modules, that it names.
+    timeout_s : float, optional
+        Time for it, from now; default: :func:`time_limit_s`. [s]
 
     Raises
     ------
@@ -77,8 +98,12 @@ class Rerun:
         If this machine has no place for it.
     """
 
-    def __init__(self, results: Results, trust: bool = False) -> None:
+    def __init__(
+        self, results: Results, trust: bool = False, timeout_s: float | None = None
+    ) -> None:
         self._results = results
+        self._timeout_s = time_limit_s(results.manifest) if timeout_s is None else timeout_s
+        self._begin_s = time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
         self._place: tempfile.TemporaryDirectory[str] | None = None
         self._refused = ""
@@ -136,7 +161,14 @@ class Rerun:
         if self._process is None:
             check.leave_out(self._refused)
             return check
-        printed, errors = self._process.communicate()
+        left_s = self._timeout_s - (time.monotonic() - self._begin_s)
+        try:
+            printed, errors = self._process.communicate(timeout=max(left_s, 0.0))
+        except subprocess.TimeoutExpired:
+            check.leave_out(
+                f"it was not done after {self._timeout_s:g} s; --timeout gives it longer"
+            )
+            return check
         told = _outcome(printed)
         outcome, said = told.get("outcome"), str(told.get("said", ""))
         if outcome == "trouble":
@@ -212,7 +244,7 @@ def compare(check: Check, results: Results, again: Path) -> None:
         of_table = Check(name, "")
         compare_tables(of_table, name, pq.read_table(recorded / file), pq.read_table(again / file))
         _take(check, of_table)
-    check.note(f"{same} of {len(names)} tables are equal by byte")
+    check.note(f"{same} of {len(names)} tables are equal by byte", detail=True)
     written = (recorded / "scenario.yaml").read_text(encoding="utf-8")
     check.equal("scenario.yaml", "", "text", written, results.scenario.to_yaml())
     for name in ("network.json", *_inputs(recorded, again)):
@@ -237,7 +269,7 @@ def compare_tables(check: Check, name: str, recorded: Any, again: Any) -> None:
         return
     if not check.equal(name, "", "number of rows", recorded.num_rows, again.num_rows):
         return
-    check.equal(name, "", "metadata", recorded.schema.metadata, again.schema.metadata)
+    compare_metadata(check, name, recorded.schema.metadata, again.schema.metadata)
     close = name in FROM_POWER_FLOWS
     rows = _row_names(again)
     for field in again.schema:
@@ -273,10 +305,16 @@ def _numbers(check: Check, name: str, rows: Any, column: str, recorded: Any, aga
 
 
 def _row_names(table: Any) -> Any:
-    """Return what names a row: its number, and its interval if it has one."""
-    if "interval" not in table.column_names:
-        return lambda i: f"row {i}"
-    return lambda i: f"row {i} (interval {table['interval'][i].as_py()})"
+    """Return what names a row: see :func:`cosim.replay.findings.row_name`."""
+    kinds = pa.types
+    naming = list(
+        takewhile(
+            lambda name: name in ORDINALS or kinds.is_string(table.schema.field(name).type),
+            table.column_names,
+        )
+    )
+    frame = cache(lambda: table.select(naming).to_pandas())  # only if something differs
+    return lambda i: row_name(frame(), i)
 
 
 def _same_bytes(left: Path, right: Path) -> bool:

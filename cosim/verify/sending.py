@@ -51,7 +51,8 @@ def check_sending(results: Results) -> Check:
         _check_order(check, frame, transactions_of(frame), base_fee)
     check.note(
         "not derivable from the chain: when a transaction was sent, beyond its place in the order "
-        "of its block; orders say it twice"
+        "of its block; orders say it twice",
+        detail=True,
     )
     return check
 
@@ -153,6 +154,7 @@ def check_gas_limits(history: History) -> Check:
     if alone:
         check.note(
             f"not derivable from the chain: gas limits of {alone} calls that have no like, of "
-            "deployments, and of declarations; they matter only if they are too low"
+            "deployments, and of declarations; they matter only if they are too low",
+            detail=True,
         )
     return check

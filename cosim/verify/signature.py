@@ -27,7 +27,7 @@ def check_signature(folder: str | Path, url: str | None = None) -> Check:
     """
     check = Check("signature", "EIP-712 over the SHA-256 of manifest.json")
     if not (Path(folder) / SIGNATURE).is_file():
-        check.note("the result is not signed")
+        check.note("the result is not signed", detail=True)
         return check
     said, digest = read_signature(folder), "0x" + manifest_sha256(folder).hex()
     check.equal(SIGNATURE, "", "scheme", said.get("scheme"), "EIP-712")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from cosim.errors import (
     EngineError,
     MissingDeviceError,
     NodeError,
+    OutOfTime,
     ResultFolderError,
     UserError,
     in_one_line,
@@ -30,6 +31,7 @@ from cosim.replay.participants import Participants
 from cosim.replay.replay import replay
 from cosim.results.manifest import read_manifest
 from cosim.results.reader import Results
+from cosim.scenario.time import TimeSettings
 from cosim.verify import grid
 from cosim.verify.blocks import check_blocks, check_reorganisations
 from cosim.verify.files import check_bytes, check_files, check_manifest, check_tables
@@ -82,12 +84,15 @@ class Verification:
     checks : list of Check
     limits : str
         What was asked for, where it is not everything: parts, and how many power flows.
+    clock : TimeSettings, optional
+        When its intervals are, as the scenario says.
     """
 
     folder: Path
     engine: str
     checks: list[Check] = field(default_factory=list)
     limits: str = ""
+    clock: TimeSettings | None = None
 
     @property
     def passed(self) -> bool:
@@ -122,7 +127,7 @@ class Verification:
             ) from error
         except CheckError:
             raise
-        except SystemExit as error:  # of a plug-in
+        except (SystemExit, OutOfTime) as error:  # of a plug-in
             said = blamed(error) or in_one_line(error)
             raise CheckError(f"{name} could not be checked: {said}") from error
         except Exception as error:  # whatever a forged file makes of it, the file is at fault
@@ -154,6 +159,7 @@ def verify(
     parts: Sequence[str] = PARTS,
     trust: bool = False,
     anchor_url: str | None = None,
+    timeout_s: float | None = None,
 ) -> Verification:
     """Check a result folder: play it again; files, ledger, markets, devices, grid, indicators.
 
@@ -176,6 +182,9 @@ def verify(
         run that needs them is not played again.
     anchor_url : str, optional
         Of a node of the chain that holds the digest of a signed result.
+    timeout_s : float, optional
+        Time for the run to be played again; default: 30 times what its manifest says it took, but
+        at least half an hour. [s]
 
     Returns
     -------
@@ -199,9 +208,11 @@ def verify(
         pass  # the checks below say it
     engine = choose_engine(engine)
     done = Verification(results.folder, engine, limits=_limits(parts, every))
+    with suppress(CosimError, LookupError, OSError, TypeError, ValueError):  # checks will say it
+        done.clock = results.scenario.time
     with ExitStack() as stack:
         # it plays on another core while the rest is checked
-        again = stack.enter_context(Rerun(results, trust)) if "rerun" in parts else None
+        again = stack.enter_context(Rerun(results, trust, timeout_s)) if "rerun" in parts else None
         if "files" in parts:
             done.run("files", check_files, results)
             done.run("schemas", check_tables, results)

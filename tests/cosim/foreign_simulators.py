@@ -374,6 +374,8 @@ class Faulty(Listener):
             random.random()
         if self.how == "hang":
             time.sleep(600)
+        while self.how == "spin":
+            pass
         if self.how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.how == "wordless":

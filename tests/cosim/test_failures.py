@@ -103,9 +103,19 @@ def test_a_process_that_goes_away_ends_the_run(cosim, how, exit_code):
     assert f"its process ended with exit code {exit_code}" in said
 
 
-@pytest.mark.parametrize("method", ["init", "step"])
-def test_one_that_never_answers_is_named_after_its_timeout(cosim, method):
-    entry = faulty(True, how="hang", method=method) | {"timeout_s": 4.0}
+@pytest.mark.parametrize(
+    ("elsewhere", "how", "method"),
+    [
+        (True, "hang", "init"),
+        (True, "hang", "step"),
+        (False, "hang", "step"),
+        (False, "spin", "init"),
+        (False, "spin", "step"),
+        (False, "spin", "finalize"),
+    ],
+)
+def test_one_that_never_answers_is_named_after_its_timeout(cosim, elsewhere, how, method):
+    entry = faulty(elsewhere, how=how, method=method) | {"timeout_s": 4.0}
     begin = time.monotonic()
     code, said = cosim(entry)
     assert time.monotonic() - begin < 30
@@ -113,6 +123,7 @@ def test_one_that_never_answers_is_named_after_its_timeout(cosim, method):
     assert "short.yaml, field simulators.stranger.timeout_s: simulator stranger: " in said
     assert f"it did not answer {method} within 4 s" in said
     assert "raise its timeout_s" in said
+    assert elsewhere or "foreign_simulators.py" in said, "says where"
 
 
 @pytest.mark.parametrize("connects", [False, True])

@@ -53,6 +53,7 @@ TWICE = DEVICE.replace("KIND", "tide").replace("UNIT", '"MW"').replace("tide_los
     [
         ("strategies", "odd", "this is no Python", "cannot be imported: SyntaxError"),
         ("strategies", "odd", "import sys; sys.exit(7)", "cannot be imported: SystemExit"),
+        ("strategies", "odd", "import time; time.sleep(600)", "cannot be imported: OutOfTime"),
         ("strategies", "odd", "class Plugin: pass", "is no subclass of cosim.prosumers.strategies"),
         ("strategies", "odd", STRATEGY, "lacks bid"),
         ("strategies", "truthful", STRATEGY, "claims a name that cosim"),
@@ -75,7 +76,8 @@ def test_it_is_named_and_nothing_is_written(
         data["prosumers"]["strategies"] = [{"name": name, "share": 1.0}]
     file = tmp_path / "x.yaml"
     file.write_text(yaml.safe_dump(data), encoding="utf-8")
-    done = cosim_cli(["run", file, "--out", tmp_path / "out"], site)
+    limit = {"COSIM_PLUGIN_TIMEOUT_S": "1"} if "sleep" in source else {}
+    done = cosim_cli(["run", file, "--out", tmp_path / "out"], site, **limit)
     assert done.returncode == 2, done.stderr
     assert f"plug-in of package cosim_bad_plugin (cosim.{group}: {name}" in done.stderr
     assert problem in done.stderr

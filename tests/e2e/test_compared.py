@@ -20,6 +20,9 @@ from cosim.cli import EXIT_USER, main
 from cosim.errors import UserError
 from cosim.inputs.kept import sha256
 from cosim.results.reader import Results
+from cosim.studies.differences import write_comparison
+from cosim.studies.report import compared_runs, write_study_report
+from cosim.studies.results import read_runs
 from cosim.studies.verification import verify_study
 
 # at nine PV is already sold in the community, at eleven the transformer is overloaded
@@ -99,6 +102,42 @@ def forged_table(folder: Path) -> None:
     table = pd.read_parquet(file)
     table.loc[0, "run"] = "better"
     table.to_parquet(file, index=False)
+
+
+def forged_optimum(folder: Path) -> None:
+    """Say that the run is nearer to the optimum than it is, in table and report as well."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (optimum,) = manifest["optima"]
+    below = optimum["welfare_eur"] - optimum["run_welfare_eur"]
+    assert below > 0.1
+    optimum["welfare_eur"] -= below / 2
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    write_comparison(folder, compared_runs(folder, *read_runs(folder)))
+    write_study_report(folder)
+
+
+def forged_measure(folder: Path) -> None:
+    """Leave the yardstick out, where it is not flattering."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["optima"] = []
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    write_comparison(folder, compared_runs(folder, *read_runs(folder)))
+    write_study_report(folder)
+
+
+@pytest.mark.parametrize("forge", [forged_optimum, forged_measure])
+def test_a_forged_optimum_is_found_and_by_nothing_else(
+    compared: tuple[Path, str], tmp_path: Path, forge: Callable[[Path], None]
+) -> None:
+    folder = shutil.copytree(compared[0], tmp_path / "forged")
+    forge(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"] = {name: sha256(folder / name) for name in manifest["sha256"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert verify_study(folder, "revm").failed == ["central optimum"]
+    files = verify_study(folder, "revm", parts=("files",))
+    assert files.failed == []
+    assert ("optimum is not solved again" in files.limits) is bool(manifest["optima"])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from cosim.scenario import Scenario
 CONDUCT = """
 import random
 import sys
+import time
 
 who = how = ""
 
@@ -29,6 +30,13 @@ def act(kind):
     if how == "draw":
         random.random()
         return
+    if how == "wait":
+        time.sleep(600)
+    while how.startswith("spin"):
+        try:
+            sum(range(10_000))
+        except Exception:
+            pass
     raise RuntimeError
 """
 SOURCES = {
@@ -120,19 +128,33 @@ class Own(EvmEngine):
 """,
 }
 FAULTS = [*((kind, "leave") for kind in SOURCES), ("devices", "raise"), ("strategies", "raise")]
+LATE = [
+    ("strategies", "wait"),
+    ("strategies", "spin"),
+    ("mechanisms", "wait"),
+    ("power_flow", "spin"),
+    ("devices", "spin in a thread"),
+]
 RUN = """
-import json, sys, warnings
+import json, os, sys, warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import cosim
 
 fields, out, cases = json.loads(sys.stdin.read())
 scenario, found = cosim.Scenario(**fields), {}
 import conduct
+thread = ThreadPoolExecutor(1)
 for conduct.who, conduct.how in cases:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
+        late = conduct.how.startswith(("wait", "spin"))
+        os.environ["COSIM_PLUGIN_TIMEOUT_S"] = "1" if late else "300"
         try:
-            cosim.run(scenario, out, force=True)
+            if "thread" in conduct.how:
+                thread.submit(cosim.run, scenario, out, force=True).result()
+            else:
+                cosim.run(scenario, out, force=True)
             ended = "played"
         except cosim.errors.CosimError as error:
             ended = f"{type(error).__name__}: {error}"
@@ -165,7 +187,7 @@ def outcomes(
     data["prosumers"]["strategies"] = [{"name": "own", "share": 1.0}]
     data["prosumers"]["forecast"]["model"] = {"name": "own"}
     data["own"] = {}
-    cases = [*FAULTS, ("mechanisms", "draw"), ("instruments", "draw"), ("nobody", "")]
+    cases = [*FAULTS, *LATE, ("mechanisms", "draw"), ("instruments", "draw"), ("nobody", "")]
     (folder / "out").mkdir()
     given = json.dumps([data, str(folder / "out" / "run"), cases])
     done = python(["-c", RUN], site, given=given)
@@ -185,6 +207,21 @@ def test_a_failing_plug_in_ends_the_run_by_its_name(
     else:
         named = f"plug-in of package own_{kind} (cosim.{kind}: own = own_{kind}:Own)"
         assert ended.startswith(f"PluginFailure: {named}: {words}")
+    assert left == []
+
+
+@pytest.mark.parametrize(("kind", "how"), LATE)
+def test_one_that_never_returns_ends_the_run_by_its_name(
+    outcomes: dict[str, Any], kind: str, how: str
+) -> None:
+    ended, _, left = outcomes[f"{kind} {how}"]
+    words = "it did not return within 1 s; the environment variable COSIM_PLUGIN_TIMEOUT_S"
+    if kind == "strategies":
+        assert f"strategy 'own' in interval 0: failed: {words} gives it longer (File " in ended
+    else:
+        named = f"plug-in of package own_{kind} (cosim.{kind}: own = own_{kind}:Own)"
+        assert ended.startswith(f"PluginFailure: {named}: {words} gives it longer (File ")
+    assert "conduct.py" in ended, "says where"
     assert left == []
 
 

@@ -98,7 +98,10 @@ class StorageChecks(MechanismChecks[CommunityStorageSettings]):
         method = "from the storage's events, calldata, and its contract's debts"
         check = history.compare("storage", ("interval", "prosumer"), method, own)
         if unsent:
-            check.note(f"not derivable from the chain: {len(unsent)} nominations that no block has")
+            check.note(
+                f"not derivable from the chain: {len(unsent)} nominations that no block has",
+                detail=True,
+            )
         return check
 
     def _owed(self, history: History) -> Iterator[dict[str, Any]]:

@@ -101,7 +101,7 @@ COMPARISON = Comparison(
             (Shown("", _COST),),
             over="axes",
         ),
-        replace(MONEY, values=(Shown("DSO, flexibility", _COST, place=5),)),
+        replace(MONEY, values=(Shown("For flexibility", _COST, place=5),)),
     ),
 )
 

@@ -177,7 +177,8 @@ class OrderChecks:
                 check.differ("orders", name, "clearing_price_ueur_per_kwh", "a price", None)
         if len(late):
             check.note(
-                f"not derivable from the chain: what {len(late)} orders said that no block has"
+                f"not derivable from the chain: what {len(late)} orders said that no block has",
+                detail=True,
             )
         self._check_commitments(check)
         return check

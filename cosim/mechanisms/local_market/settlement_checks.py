@@ -258,5 +258,5 @@ def check_metering(history: History) -> Check:
     )
     silent = int((~honest).sum())
     if silent:
-        check.note(f"{silent} readings were estimated: their meters were silent")
+        check.note(f"{silent} readings were estimated: their meters were silent", detail=True)
     return check

@@ -46,7 +46,14 @@ def registry_names(points: Sequence[str]) -> tuple[str, ...]:
     """
     names: dict[str, str] = {}
     for point in points:
-        name = canonical_name(point)
+        try:
+            name = canonical_name(point)
+        except UserError as error:
+            raise UserError(
+                error.problem,
+                field="name_registry",
+                remedy=f"{error.remedy}; names are in the network's connection_points.csv",
+            ) from error
         if name in names:
             raise UserError(
                 f"the connection points {names[name]!r} and {point!r} would both be {name!r}",

@@ -54,7 +54,7 @@ const GridMap = (() => {
 
   function shown(kind, value) {
     if (value === null) return "no value";
-    return kind === "bus" ? value.toFixed(4) + " pu" : value.toFixed(1) + " %";
+    return kind === "bus" ? value.toFixed(4) + "\u00a0pu" : value.toFixed(1) + "\u00a0%";
   }
 
   class Drawing {
@@ -156,16 +156,16 @@ const GridMap = (() => {
     trafo(node, value) {
       node.body.setAttribute("stroke", value === null ? "#7b8794" : colours.trafo(this.data, value));
       node.body.setAttribute("stroke-dasharray", value === null ? "5 5" : "none");
-      node.element.label.textContent = value === null ? "no value" : value.toFixed(0) + " %";
+      node.element.label.textContent = value === null ? "no value" : value.toFixed(0) + "\u00a0%";
     }
 
     describe(time) {
       const all = (kind) => this.nodes[kind].map((_, i) => this.state.value(kind, i, time)).filter((v) => v !== null);
       const [vm, lines, trafos] = [all("bus"), all("line"), all("trafo")];
       const parts = [];
-      if (vm.length) parts.push(`voltage ${Math.min(...vm).toFixed(4)} to ${Math.max(...vm).toFixed(4)} pu`);
-      if (trafos.length) parts.push(`transformer ${Math.max(...trafos).toFixed(1)} %`);
-      if (lines.length) parts.push(`worst line ${Math.max(...lines).toFixed(1)} %`);
+      if (vm.length) parts.push(`voltage ${Math.min(...vm).toFixed(4)} to ${Math.max(...vm).toFixed(4)}\u00a0pu`);
+      if (trafos.length) parts.push(`transformer\u00a0${Math.max(...trafos).toFixed(1)}\u00a0%`);
+      if (lines.length) parts.push(`worst line\u00a0${Math.max(...lines).toFixed(1)}\u00a0%`);
       this.figure.querySelector(".state").textContent = parts.join(" · ") || "The power flow has no solution in this interval.";
       const found = [];
       for (const kind of ["trafo", "line", "bus"]) {

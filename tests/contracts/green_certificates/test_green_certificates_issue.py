@@ -134,7 +134,8 @@ def test_intervals_add_up_to_their_hour(world: CertificatesWorld) -> None:
 
 def test_meters_of_one_customer_add_up(recorded: CertificatesWorld) -> None:
     recorded.register("producer", "meter on the roof")
-    recorded.send("meter on the roof", "record", 0, 500, 0)
+    recorded.deliver(1)  # in the same hour
+    recorded.send("meter on the roof", "record", 1, 500, 0)
     assert recorded.held("producer") == 1_500
 
 
@@ -162,12 +163,40 @@ def test_nor_after_the_meter_was_registered_again(
     meter = address("meter of producer")
     recorded.meters.send(OPERATOR, "unregisterMeter", meter)
     recorded.meters.send(OPERATOR, "registerMeter", meter, address(customer))
-    with pytest.raises(ContractRevert, match="green certificates: already recorded"):
+    with pytest.raises(ContractRevert, match="green certificates: meter changed hands"):
         recorded.record("producer", 1_000, 300)
     assert recorded.totals() == (1_000, 1_000, 0)
     recorded.deliver(1)
     recorded.record("producer", 50, 0, interval=1)
     assert recorded.held(customer) == 50 + (1_000 if customer == "producer" else 0)
+
+
+@pytest.mark.parametrize("late_s", [-1, 0, METERING_S])
+def test_what_was_metered_for_another_certifies_nothing(
+    world: CertificatesWorld, late_s: int
+) -> None:
+    """Who gets a meter in an interval, or its metering window, gets no certificates of it."""
+    meter = address("meter of producer")
+    world.deliver(0, late_s)
+    world.meters.send(OPERATOR, "unregisterMeter", meter)
+    world.meters.send(OPERATOR, "registerMeter", meter, address("next tenant"))
+    world.deliver(0, max(late_s, 0))
+    with pytest.raises(ContractRevert, match="green certificates: meter changed hands"):
+        world.record("producer", 1_000, 300)
+    assert (world.held("producer"), world.held("next tenant")) == (0, 0)
+    assert world.totals() == (0, 0, 0)
+
+
+def test_who_has_the_meter_when_an_interval_begins_gets_its_certificates(
+    world: CertificatesWorld,
+) -> None:
+    meter = address("meter of producer")
+    world.deliver(0)  # in this second interval 1 begins
+    world.meters.send(OPERATOR, "unregisterMeter", meter)
+    world.meters.send(OPERATOR, "registerMeter", meter, address("next tenant"))
+    world.deliver(1)
+    world.record("producer", 1_000, 300, interval=1)
+    assert (world.held("producer", HOUR), world.held("next tenant", HOUR)) == (0, 1_000)
 
 
 @pytest.mark.parametrize("interval", [255, 256, 257, 511, 512])

@@ -60,6 +60,7 @@ class CertificatesMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             self.model.deposit(account, START_UEUR)
         self.customer_of: dict[str, str] = dict(zip(METERS, ACCOUNTS, strict=True))
+        self.since_s = dict.fromkeys(METERS, 0)
         self.records: dict[tuple[str, int], tuple[int, int]] = {}
         self.outside_ueur = dict.fromkeys(ACCOUNTS, 0)
         self.now = FIRST_DELIVERY_S + (INTERVALS[0] + 1) * STEP_S
@@ -116,7 +117,7 @@ class CertificatesMachine(RuleBasedStateMachine):
         if self.customer_of.pop(meter, None):
             self.world.meters.send(OPERATOR, "unregisterMeter", address(meter))
         else:
-            self.customer_of[meter] = account
+            self.customer_of[meter], self.since_s[meter] = account, self.now
             self.world.meters.send(OPERATOR, "registerMeter", address(meter), address(account))
 
     @rule(
@@ -134,6 +135,8 @@ class CertificatesMachine(RuleBasedStateMachine):
             refusal = "green certificates: not yet delivered"
         elif self.now > end_s + METERING_S:
             refusal = "green certificates: too late to record"
+        elif self.since_s[meter] > end_s - STEP_S:
+            refusal = "green certificates: meter changed hands"
         customer = self.customer_of.get(meter, "")
         done = self.both(
             refusal,

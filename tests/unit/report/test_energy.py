@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,7 +15,7 @@ from cosim.devices import catalogue
 from cosim.devices.device import DeviceColumn
 from cosim.devices.profiled import Consumer, Generator
 from cosim.devices.storage import Storage
-from cosim.report.energy import community_power, energy_by_device
+from cosim.report.energy import CommunityPower, community_power, energy_by_device
 from cosim.report.grid_panel import device_chart, energy_chart
 from cosim.report.indicators import Indicators
 from cosim.results.reader import Results
@@ -80,6 +81,30 @@ def test_devices_of_another_package_count(table: Results) -> None:
     assert power.storage_mw.tolist() == [0.001, -0.001]
     assert power.self_consumption == pytest.approx((0.002 + 0.005) / 0.009)
     assert power.self_sufficiency == pytest.approx(1.0)
+
+
+def test_what_batteries_held_at_the_start_is_nobody_s_generation() -> None:
+    """A full battery covers a night; a little sun charges it, and is consumed once."""
+    power = CommunityPower(
+        generation_mw=np.array([0.0, 4.0, 3.0, 0.0]),
+        consumption_mw=np.array([5.0, 1.0, 1.0, 3.0]),
+        storage_mw=np.array([-5.0, 2.0, 0.0, -3.0]),
+    )
+    assert power.kept_mw.tolist() == [0.0, 3.0, 1.0, 0.0]
+    assert power.self_consumption == pytest.approx(4 / 7)
+    # of the last discharge 2 were charged from the sun
+    assert power.covered_mw.tolist() == [0.0, 1.0, 1.0, 2.0]
+    assert power.self_sufficiency == pytest.approx(4 / 10)
+
+
+def test_what_is_charged_from_the_grid_is_no_generation_either() -> None:
+    power = CommunityPower(
+        generation_mw=np.array([1.0, 0.0]),
+        consumption_mw=np.array([0.0, 4.0]),
+        storage_mw=np.array([3.0, -3.0]),
+    )
+    assert power.self_consumption == 1.0
+    assert power.self_sufficiency == pytest.approx(1 / 4)
 
 
 def test_a_connection_point_is_left_out_with_all_its_devices(table: Results) -> None:

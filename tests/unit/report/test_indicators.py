@@ -97,11 +97,11 @@ def test_flexibility_and_curtailment(indicators: Indicators) -> None:
 
 
 def test_self_supply_counts_what_is_simultaneous(indicators: Indicators) -> None:
-    # kW: PV 0 10 8 0; battery 0 2 4 -5; consumption 6 each; own use 0 6 4 5
+    # kW: PV 0 10 8 0; battery 0 2 4 -5; consumption 6 each; not exported 0 8 8 0; covered 0 6 6 4
     assert indicators.generation_kwh == pytest.approx(18 / 4)
     assert indicators.consumption_kwh == pytest.approx(24 / 4)
-    assert indicators.self_consumption == pytest.approx(15 / 18)
-    assert indicators.self_sufficiency == pytest.approx(15 / 24)
+    assert indicators.self_consumption == pytest.approx(16 / 18)
+    assert indicators.self_sufficiency == pytest.approx(16 / 24)
 
 
 def test_trading_and_losses(indicators: Indicators) -> None:
@@ -219,7 +219,7 @@ def test_summary_in_the_terminal(indicators: Indicators) -> None:
         "Transformer overload", "30", "15", "15",
     ]  # fmt: skip
     supply = next(line for line in lines if "Self-sufficiency" in line)
-    assert "62.5\u00a0%" in supply
+    assert "66.7\u00a0%" in supply
 
 
 @dataclass(frozen=True)

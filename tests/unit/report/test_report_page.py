@@ -120,7 +120,7 @@ def test_nothing_is_fetched_from_elsewhere(html: str) -> None:
 def test_indicators_are_on_their_tiles(html: str) -> None:
     tile = html[html.index("Transformer overload [min]") :]
     assert re.findall(r"<b>(.*?)</b>", tile)[:3] == ["30", "15", "15"]
-    assert "62.5\u00a0%" in html
+    assert "66.7\u00a0%" in html
 
 
 def test_one_result_one_report(result_folder: Path) -> None:

@@ -48,6 +48,35 @@ def test_every_problem_is_listed() -> None:
     ]
 
 
+def test_a_list_of_problems_has_the_nearest_names_too() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("quickstart").replace(
+            timee={}, grid={"netwrk": "a"}, market={"retail_eur_per_kw": 1}
+        )
+    said = str(caught.value)
+    for near in ("network", "time", "retail_eur_per_kwh"):
+        assert said.count(f"did you mean '{near}'?") == 1
+    with pytest.raises(ScenarioError, match="also field zzzzzz: unknown field; known fields"):
+        load_scenario("quickstart").replace(seeed=1, zzzzzz=2)
+
+
+@pytest.mark.parametrize(
+    ("moves", "field", "problem"),
+    [
+        ([{"name": POINT, "interval": 99}], "name_registry.moves", f"{POINT} moves after interval"),
+        ([{"name": POINT, "interval": 1}] * 2, "name_registry.moves", "name each connection point"),
+        ([{"name": 3, "interval": 1}], "name_registry.moves.0.name", "Input should be a valid"),
+    ],
+)
+def test_what_a_check_of_several_fields_finds_has_the_field_s_path(
+    moves: list[dict[str, Any]], field: str, problem: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("quickstart").replace(name_registry={"moves": moves})
+    assert caught.value.field == field
+    assert caught.value.problem.startswith(problem)
+
+
 def test_options_of_a_named_strategy_are_named_as_its_own() -> None:
     strategy = {"name": "mark_up", "options": {"energy": 1}}
     scenario = load_scenario("quickstart").replace(

@@ -209,6 +209,22 @@ def test_versions_switch_nothing_off(forged: Path) -> None:
     ]
 
 
+def test_versions_do_not_switch_off_the_check_of_the_state(forged: Path) -> None:
+    """A contract of another code and an end of another state are found under any version."""
+    path = forged / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["versions"] = dict.fromkeys(manifest["versions"], "0")
+    manifest["git_revision"] = "0" * 40
+    manifest["contracts"]["LocalMarket"]["runtime_code_hash"] = "0x" + "00" * 32
+    manifest["chain"]["state_digest"] = "0x" + "00" * 32
+    path.write_text(json.dumps(manifest))
+    publish(forged, report=False)
+    done = verify(forged, parts=("ledger",))
+    assert done.failed == ["state"]
+    (state,) = [check for check in done.checks if check.name == "state"]
+    assert {one.column for one in state.differences} == {"runtime_code_hash", "state_digest"}
+
+
 def test_versions_alone_say_nothing(forged: Path, played: Path) -> None:
     """And a manifest that names others, or another engine, is believed by no check."""
     path = forged / "manifest.json"

@@ -8,10 +8,10 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +20,7 @@ from forgery import hash_again
 
 from cosim.cli import main
 from cosim.cli.options import EXIT_NOT_RERUN, EXIT_UNCHECKED, EXIT_USER
-from cosim.errors import CheckError, ResultFolderError
+from cosim.errors import CheckError, OutOfTime, ResultFolderError
 from cosim.grid.catalogue import open_grid
 from cosim.replay.findings import Check
 from cosim.results.reader import Results
@@ -28,8 +28,8 @@ from cosim.runs.again import main as again
 from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import prepare_grid
 from cosim.scenario import Scenario, load_scenario
-from cosim.verify.rerun import Rerun, compare, compare_tables
-from cosim.verify.verification import QUESTIONS, parts_of, verify
+from cosim.verify.rerun import Rerun, compare, compare_tables, time_limit_s
+from cosim.verify.verification import QUESTIONS, Verification, parts_of, verify
 
 RERUN = ("rerun",)
 
@@ -94,8 +94,8 @@ def test_another_voltage_of_the_grid_above_is_found(moved: Path, tmp_path: Path)
     # of every table and column the first row that differs, which is one of interval 1
     of_table = [one for one in done.checks[0].differences if one.table == "buses"]
     assert {one.column for one in of_table} == {"vm_pu", "va_degree"}
-    first = np.flatnonzero(pd.read_parquet(folder / "tables" / "buses.parquet").interval == 1)[0]
-    assert of_table[0].row == f"row {first} (interval 1)"
+    buses = pd.read_parquet(folder / "tables" / "buses.parquet")
+    assert of_table[0].row == f"interval 1, bus {buses.bus[buses.interval == 1].iloc[0]}"
 
 
 def test_another_contract_source_is_found(moved: Path, tmp_path: Path) -> None:
@@ -170,6 +170,37 @@ def test_a_full_disk_accuses_nobody(moved: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_a_run_that_is_played_for_too_long_is_not_re_run(
+    moved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = time.monotonic()
+    assert main(["verify", str(moved), "--only", "rerun", "--timeout", "0.2"]) == EXIT_NOT_RERUN
+    assert time.monotonic() - begin < 10
+    said = capsys.readouterr().out
+    assert "rerun: not re-run: it was not done after 0.2 s; --timeout gives it longer" in said
+    assert "these inputs? not re-run" in said
+    for wrong in ("0", "inf", "long"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["verify", str(moved), "--timeout", wrong])
+        assert stopped.value.code == EXIT_USER
+
+
+def test_the_time_limit_follows_from_what_the_run_took_within_bounds() -> None:
+    assert time_limit_s({"timing": {"set-up": 100.0, "mosaik": 20.0}}) == 3600.0
+    assert time_limit_s({"timing": {"set-up": 1.0}}) == 1800.0
+    assert time_limit_s({"timing": {"mosaik": 1e5}}) == 7 * 86_400.0
+    for forged in ({}, {"timing": 3}, {"timing": {"set-up": "long", "mosaik": float("inf")}}):
+        assert time_limit_s(forged) == 1800.0
+
+
+def test_a_plug_in_that_takes_for_ever_is_no_accusation(moved: Path) -> None:
+    def late(results: object) -> Check:
+        raise OutOfTime("it did not return within 1 s")
+
+    with pytest.raises(CheckError, match="lottery could not be checked: it did not return within"):
+        Verification(moved, "revm").run("lottery", late, None)
+
+
 def test_no_place_for_temporary_files_is_no_accusation(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +220,7 @@ def test_floats_of_power_flows_may_be_noise_and_nothing_else_may() -> None:
     assert check.largest["vm_pu"] == pytest.approx(1e-13, rel=0.01)
     compare_tables(check, "buses", far, table)
     assert [(one.table, one.row, one.column) for one in check.differences] == [
-        ("buses", "row 1 (interval 1)", "vm_pu")
+        ("buses", "interval 1", "vm_pu")
     ]
     missing = pa.table({"interval": [0, 1], "vm_pu": [float("nan"), float("inf")]})
     for left, right, same in ((missing, missing, True), (missing, table, False)):

@@ -286,7 +286,9 @@ def test_a_node_that_leaves_a_transaction_out(whole_result: Path) -> None:
     done = replay(results, WholeBlocks(left_out=100))
     check = check_receipts(results, done)
     first = check.differences[0]
-    assert (first.row, first.recomputed) == ("row 100", "the node did not include it")
+    left_out = results.table("transactions").iloc[100]
+    assert first.row == f"block {left_out.block}, index {left_out['index']}"
+    assert first.recomputed == "the node did not include it"
 
 
 def test_an_interrupted_run_is_verified_as_far_as_it_went(
@@ -309,7 +311,14 @@ def test_the_command_says_what_differs(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", str(copied), "--every", "100"]) == 0
-    assert "values compared, nothing differs" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "values compared, nothing differs" in said
+    assert len(said.splitlines()) <= 5, "the checks that are fine are not listed"
+    assert "receipts" not in said
+    assert main(["verify", str(copied), "--only", "ledger", "--verbose"]) == 0
+    said = capsys.readouterr().out
+    assert "receipts" in said
+    assert "contracts are, by code, those of this version" in said
     path = copied / "tables" / "settlement.parquet"
     rewrite(path, with_other_cell(pq.read_table(path), "traded_ueur", 5))
     hash_again(copied)
@@ -317,9 +326,10 @@ def test_the_command_says_what_differs(
     printed = capsys.readouterr().out
     row = pq.read_table(path).to_pylist()[5]
     said, true = row["traded_ueur"], row["traded_ueur"] - 1
+    begin = f"2016-05-24 11:{15 * row['interval']:02}"
     assert (
-        f"settlement: settlement, interval {row['interval']}, prosumer {row['prosumer']}, "
-        f"traded_ueur: recorded {said}, recomputed {true}\n"
+        f"settlement: settlement, interval {row['interval']} ({begin}), prosumer "
+        f"{row['prosumer']}, traded_ueur: recorded {said}, recomputed {true}\n"
     ) in printed
     assert main(["verify", str(tmp_path)]) == EXIT_USER
     assert main(["verify", str(copied), "--engine", "rpc"]) == EXIT_USER

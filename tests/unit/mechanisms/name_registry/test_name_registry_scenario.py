@@ -35,8 +35,11 @@ def test_who_moves_is_no_member() -> None:
     built = Scenario.model_validate(scenario({"moves": moves}))
     assert members(built, ["a", "b", "c", "d"]) == (True, False, True, False)
     assert count_chosen(built) == 1
-    with pytest.raises(ScenarioError, match="'d' is no connection point"):
+    with pytest.raises(ScenarioError, match="'d' is no connection point") as caught:
         members(built, ["a", "b", "c"])
+    assert caught.value.field == "name_registry.moves.1.name"
+    with pytest.raises(ScenarioError, match="did you mean 'bb'"):
+        members(built, ["a", "bb", "c"])
 
 
 @pytest.mark.parametrize(
