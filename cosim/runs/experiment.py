@@ -175,10 +175,11 @@ def run_scenario(
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
-        indicators = _publish(scenario, writer.folder, simulation, deployment, complete, timer)
+        results = Results(writer.folder, intervals=simulation.recorder.intervals_settled)
+        indicators = _publish(scenario, results, simulation, deployment, complete, timer)
         writer.keep()
         if report:
-            write_report(writer.folder)
+            write_report(results, indicators)  # with the tables that are read already
         folder = writer.finish(complete)
     return RunResult(
         folder=folder,
@@ -242,14 +243,14 @@ def _caused_by_interrupt(error: BaseException | None) -> bool:
 
 def _publish(
     scenario: Scenario,
-    folder: Path,
+    results: Results,
     simulation: Simulation,
     deployment: Deployment,
     complete: bool,
     timer: StageTimer,
 ) -> Indicators:
     """Write indicators and manifest of a folder whose tables are closed."""
-    done = simulation.recorder.intervals_settled
+    folder = results.folder
     reference = simulation.reference_check
     power_flow = {
         "engine": scenario.grid.power_flow,
@@ -265,7 +266,7 @@ def _publish(
         seed=scenario.seed,
         complete=complete,
         intervals=scenario.time.intervals,
-        intervals_done=done,
+        intervals_done=results.n_intervals,
         start=scenario.time.start.isoformat(),
         step_s=scenario.time.step_s,
         contracts=_contracts(deployment),
@@ -276,10 +277,11 @@ def _publish(
     )
     write_manifest(folder, manifest)
     with timer.measure("indicators"):
-        indicators = compute_indicators(Results(folder, intervals=done))
+        indicators = compute_indicators(results)
     manifest["indicators"] = indicators.as_dict()
     manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
     write_manifest(folder, manifest)
+    results.forget_manifest()
     return indicators
 
 

@@ -121,7 +121,7 @@ class _LocalProxy(LocalProxy):
         self._name = name
         self._remote = mosaik_remote
         self._feed = feed
-        self._draws = DrawWatch(name)
+        self._draws = DrawWatch(name, is_foreign=True)
         self._stopped = False
 
     async def send(self, request: Any) -> Any:

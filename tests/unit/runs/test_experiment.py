@@ -16,7 +16,11 @@ from cosim.grid.newton_raphson import PandapowerEngine
 from cosim.grid.reference import sample
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.plugins import POWER_FLOW
+from cosim.report import report
+from cosim.report.report import write_report
+from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
+from cosim.runs import experiment
 from cosim.runs.experiment import run_scenario
 
 
@@ -119,6 +123,32 @@ def test_the_reference_engine_gives_the_same_run(short_run, short_scenario, tmp_
         np.testing.assert_allclose(mine, theirs, rtol=1e-4)
     manifest = json.loads((other.folder / "manifest.json").read_text())
     assert manifest["power_flow"]["reference_engine"] == "fixed-point"
+
+
+def test_tables_are_read_and_indicators_computed_once(short_scenario, tmp_path, monkeypatch):
+    read, computed = [], []
+    real_arrow, real_indicators = Results.arrow, experiment.compute_indicators
+
+    def arrow(self, table, *args, **options):
+        read.append(table)
+        return real_arrow(self, table, *args, **options)
+
+    def indicators(results):
+        computed.append(results)
+        return real_indicators(results)
+
+    monkeypatch.setattr(Results, "arrow", arrow)
+    monkeypatch.setattr(experiment, "compute_indicators", indicators)
+    monkeypatch.setattr(report, "compute_indicators", indicators)
+    scenario = short_scenario(2, grid={"network": "1-LV-rural1--1-sw"})
+    done = run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result")
+    assert len(computed) == 1
+    assert read.count("grid_balance") == 1
+    assert "manifest.json" in done.report.read_text()
+    text = write_report(done.folder).read_text()  # as `cosim report` does, from the folder alone
+    assert len(computed) == 2
+    run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result", force=True)
+    assert done.report.read_text() == text
 
 
 def folder_is_empty(folder):
