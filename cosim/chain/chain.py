@@ -154,12 +154,15 @@ class Chain(BlockProduction):
         """
         final = self.block - self.replaceable
         n_blocks = len(self._blocks) - self.replaceable
-        included = {h: i for h, i in self._included.items() if i.block <= final}
+        included, left = self._included, dict[int, Included]()
+        if self.replaceable:
+            left = {h: i for h, i in included.items() if i.block > final}
+            included = {h: i for h, i in included.items() if i.block <= final}
         drained = records(
             included.values(), self._blocks[:n_blocks], self._contracts, self._reorganisations
         )
         self._included_earlier = included
-        self._included = {h: i for h, i in self._included.items() if i.block > final}
+        self._included = left
         self._blocks = self._blocks[n_blocks:]
         self._reorganisations = []
         return drained

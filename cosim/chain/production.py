@@ -171,10 +171,12 @@ class BlockProduction:
             self._set_engine_block(limit if self._builder is None else own_gas)
             head = BlockHead(self.block, self.now_s, own_gas, base_fee_wei, plan.proposer)
             done = fill_block(self.engine, self._mempool, head, refuse, self._builder)
-            self._included.update((one.transaction.handle, one) for one in done)
-        gas_used = sum(included.receipt.gas_used for included in done)
+            for one in done:
+                self._included[one.transaction.handle] = one
+        gas_used = sum([included.receipt.gas_used for included in done])
         self.base_fee_wei = next_base_fee_wei(base_fee_wei, gas_used + others_gas, limit)
-        self._window.fill([one.transaction for one in done])
+        if done:
+            self._window.fill([one.transaction for one in done])
         of_users = gas_used, limit, base_fee_wei, len(done)
         self._blocks.append((self.block, self.now_s, *of_users, plan.proposer, others_gas))
 
