@@ -46,6 +46,8 @@ class BlockProduction:
         Number of the latest block, and its timestamp, Unix time. [-, s]
     base_fee_wei : int
         Base fee of the next block. [wei/gas]
+    transaction_gas_limit : int or None
+        Most gas of a transaction, where the rules of the chain set it.
     confirmations : int
         Blocks that must lie on top of a transaction before users act on it.
     refuse : callable, optional
@@ -77,6 +79,7 @@ class BlockProduction:
         self.block = 0
         self.now_s = genesis_s
         self.base_fee_wei = self._block_fee_wei = initial_base_fee_wei
+        self.transaction_gas_limit: int | None = None
         self.confirmations = 0
         self.refuse: Refusal | None = None
         self.background = Background()
@@ -127,6 +130,12 @@ class BlockProduction:
         self._propagation_s = propagation_s
         if block_gas_limit is not None:
             self.block_gas_limit = block_gas_limit
+
+    @property
+    def most_gas(self) -> int:
+        """Most gas that a transaction can have in a block."""
+        cap = self.transaction_gas_limit
+        return self.block_gas_limit if cap is None else min(self.block_gas_limit, cap)
 
     @property
     def next_block_s(self) -> int:
