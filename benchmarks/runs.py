@@ -27,7 +27,12 @@ LEDGER_PARTS = {
     "client and mempool: sending": ("cosim.chain.chain:Chain.submit",),
     "chain: mempool order, blocks": ("cosim.chain.chain:Chain.mine_until",),
     "engine: transactions": ("cosim.evm.revm:RevmEngine.transact",),
-    "events for the session": ("cosim.chain.client:ContractClient.events",),
+    "events for the session": (
+        "cosim.chain.client:ContractClient.events",
+        "cosim.chain.client:ContractClient.entries",
+        "cosim.chain.client:LogEntries.integers",
+        "cosim.chain.client:LogEntries.addresses",
+    ),
     "records for the tables": ("cosim.chain.chain:Chain.drain_records",),
     "columns for the tables": (
         "cosim.mechanisms.local_market.play:orders_columns",

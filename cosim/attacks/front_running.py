@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cosim.chain.blocks import FeeStrategy
 from cosim.clock import DeliveryClock
@@ -106,7 +106,7 @@ class FrontRunning(LedgerAttack):
 
         What local trades are charged is left out on both sides.
         """
-        order = replace(own, price_ueur_per_kwh=price_ueur_per_kwh)
+        order = own._replace(price_ueur_per_kwh=price_ueur_per_kwh)
         clearing, prices = self.terms.clear([*others, order], interval), self.terms.at(interval)
         filled_wh, price = clearing.fills_wh[-1], clearing.price_of(order)
         rest_wh = own.energy_wh - filled_wh

@@ -115,8 +115,7 @@ class Background:
         return most * self.base_fee_wei // base_fee_wei
 
 
-@dataclass(frozen=True, slots=True)
-class Included:
+class Included(NamedTuple):
     """A transaction in its block.
 
     Parameters
@@ -138,7 +137,7 @@ class Included:
     transaction: Transaction
     receipt: Receipt
     block: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides the method of tuples
     included_at_s: int
     nonce: int
     fee_wei: int
@@ -222,10 +221,15 @@ class Mempool:
         The generator is told by :meth:`taken` that the last one was included; else its sender's
         later ones stay behind it, because nonces leave no gap.
         """
-        while self._future and self._future[0][0] < timestamp_s:
-            transaction = heapq.heappop(self._future)[2]
+        future, ready = self._future, self._ready
+        while future and future[0][0] < timestamp_s:
+            transaction = heapq.heappop(future)[2]
             if transaction.handle in self._waiting:
-                self._ready.setdefault(transaction.sender, deque()).append(transaction)
+                queue = ready.get(transaction.sender)
+                if queue is None:
+                    ready[transaction.sender] = deque((transaction,))
+                else:
+                    queue.append(transaction)
         heads: list[tuple[int, float, int, Transaction]] = []
         for sender in list(self._ready):
             self._push_head(heads, sender, base_fee_wei, block)
@@ -252,13 +256,14 @@ class Mempool:
         if head.rise_permille:
             head = head.after_waiting(block - self._since.setdefault(head.handle, block))
         if head.max_fee_wei >= base_fee_wei:
-            tip = effective_tip_wei(head, base_fee_wei)
-            heapq.heappush(heads, (-tip, head.sent_at_s, head.handle, head))
+            tip_wei = effective_tip_wei(head, base_fee_wei)
+            heapq.heappush(heads, (-tip_wei, head.sent_at_s, head.handle, head))
 
     def taken(self, transaction: Transaction) -> None:
         """Note that a candidate was included."""
         del self._waiting[transaction.handle]
-        self._since.pop(transaction.handle, None)
+        if self._since:
+            self._since.pop(transaction.handle, None)
 
 
 def effective_tip_wei(transaction: Transaction, base_fee_wei: int) -> int:

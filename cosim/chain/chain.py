@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from cosim.chain.blocks import FeeStrategy, Included, Transaction
 from cosim.chain.production import BlockProduction
 from cosim.chain.records import LedgerRecords, records
+from cosim.errors import EngineError
 from cosim.evm.contracts import Artifact
 from cosim.evm.engine import ZERO_ADDRESS, Engine, check_transaction
 
@@ -99,9 +100,15 @@ class Chain(BlockProduction):
         Raises
         ------
         EngineError
-            If no block could ever include it.
+            If no block could ever include it, or the rules of the chain refuse it.
         """
         check_transaction(data, to is None, gas_limit, self.block_gas_limit)
+        cap = self.transaction_gas_limit
+        if cap is not None and gas_limit > cap:
+            raise EngineError(
+                f"gas limit {gas_limit} is above the {cap} that a transaction may have by the "
+                "rules of the chain (EIP-7825): send less at once, or take ledger.rules: prague"
+            )
         fees = self._fees_of.get(sender, self._fees)
         tip = fees.tip_wei if tip_wei is None else tip_wei
         if max_fee_wei is None:
@@ -154,12 +161,15 @@ class Chain(BlockProduction):
         """
         final = self.block - self.replaceable
         n_blocks = len(self._blocks) - self.replaceable
-        included = {h: i for h, i in self._included.items() if i.block <= final}
+        included, left = self._included, dict[int, Included]()
+        if self.replaceable:
+            left = {h: i for h, i in included.items() if i.block > final}
+            included = {h: i for h, i in included.items() if i.block <= final}
         drained = records(
             included.values(), self._blocks[:n_blocks], self._contracts, self._reorganisations
         )
         self._included_earlier = included
-        self._included = {h: i for h, i in self._included.items() if i.block > final}
+        self._included = left
         self._blocks = self._blocks[n_blocks:]
         self._reorganisations = []
         return drained

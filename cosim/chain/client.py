@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from cosim.chain.blocks import Included
 from cosim.chain.chain import Chain
 from cosim.chain.deployment import deploy
 from cosim.chain.functions import Argument, Inputs, Static, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
-from cosim.evm.abi import revert_text, unpack_values
+from cosim.evm.abi import EventDecoder, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
+
+
+class LogEntries(NamedTuple):
+    """Log entries of one event, to be decoded by columns.
+
+    Parameters
+    ----------
+    decoder : EventDecoder
+    topics : list of sequence of bytes
+    data : list of bytes
+    """
+
+    decoder: EventDecoder
+    topics: list[Sequence[bytes]]
+    data: list[bytes]
+
+    def addresses(self, name: str) -> list[bytes]:
+        """Return an indexed argument, an address, of every entry, 20 bytes each."""
+        return self.decoder.addresses(name, self.topics)
+
+    def integers(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the numbers that are not indexed, by name, each (n,) int64.
+
+        Raises
+        ------
+        OverflowError
+            If one does not fit.
+        """
+        return self.decoder.integers(self.data)
 
 
 class ContractClient:
@@ -228,3 +260,20 @@ class ContractClient:
             for log in included.receipt.logs
             if log.address == self.address and (decoder := decoders.get(log.topics[0])) is not None
         ]
+
+    def entries(self, included: Iterable[Included]) -> dict[str, LogEntries]:
+        """Return this contract's log entries in transactions, by event, in the chain's order."""
+        decoders, own = self.artifact.events, self.address
+        found: dict[bytes, LogEntries] = {}
+        for one in included:
+            for address, topics, data in one.receipt.logs:
+                if address != own:
+                    continue
+                entries = found.get(topics[0])
+                if entries is None:
+                    if topics[0] not in decoders:
+                        continue
+                    entries = found[topics[0]] = LogEntries(decoders[topics[0]], [], [])
+                entries.topics.append(topics)
+                entries.data.append(data)
+        return {entries.decoder.name: entries for entries in found.values()}

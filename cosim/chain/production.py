@@ -46,6 +46,8 @@ class BlockProduction:
         Number of the latest block, and its timestamp, Unix time. [-, s]
     base_fee_wei : int
         Base fee of the next block. [wei/gas]
+    transaction_gas_limit : int or None
+        Most gas of a transaction, where the rules of the chain set it.
     confirmations : int
         Blocks that must lie on top of a transaction before users act on it.
     refuse : callable, optional
@@ -77,6 +79,7 @@ class BlockProduction:
         self.block = 0
         self.now_s = genesis_s
         self.base_fee_wei = self._block_fee_wei = initial_base_fee_wei
+        self.transaction_gas_limit: int | None = None
         self.confirmations = 0
         self.refuse: Refusal | None = None
         self.background = Background()
@@ -129,6 +132,12 @@ class BlockProduction:
             self.block_gas_limit = block_gas_limit
 
     @property
+    def most_gas(self) -> int:
+        """Most gas that a transaction can have in a block."""
+        cap = self.transaction_gas_limit
+        return self.block_gas_limit if cap is None else min(self.block_gas_limit, cap)
+
+    @property
     def next_block_s(self) -> int:
         """Timestamp of the next block, Unix time. [s]"""
         return self._plan.timestamp_s
@@ -171,10 +180,12 @@ class BlockProduction:
             self._set_engine_block(limit if self._builder is None else own_gas)
             head = BlockHead(self.block, self.now_s, own_gas, base_fee_wei, plan.proposer)
             done = fill_block(self.engine, self._mempool, head, refuse, self._builder)
-            self._included.update((one.transaction.handle, one) for one in done)
-        gas_used = sum(included.receipt.gas_used for included in done)
+            for one in done:
+                self._included[one.transaction.handle] = one
+        gas_used = sum([included.receipt.gas_used for included in done])
         self.base_fee_wei = next_base_fee_wei(base_fee_wei, gas_used + others_gas, limit)
-        self._window.fill([one.transaction for one in done])
+        if done:
+            self._window.fill([one.transaction for one in done])
         of_users = gas_used, limit, base_fee_wei, len(done)
         self._blocks.append((self.block, self.now_s, *of_users, plan.proposer, others_gas))
 

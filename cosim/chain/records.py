@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,18 +123,47 @@ def records(
     reorganisations : sequence of Reorganisation
         What was replaced.
     """
-    transaction_rows = []
-    event_rows = []
-    for item in included:
-        transaction_rows.append(_transaction_row(item, contracts))
-        for log_index, log in enumerate(item.receipt.logs):
-            event_rows.append((item.block, item.index, log_index, *_event(log, contracts)))
+    included = list(included)
     return LedgerRecords(
-        _columns(_TRANSACTION_COLUMNS, transaction_rows),
+        _columns(_TRANSACTION_COLUMNS, [_transaction_row(item, contracts) for item in included]),
         _columns(_BLOCK_COLUMNS, blocks),
-        _columns(_EVENT_COLUMNS, event_rows),
+        _events(included, contracts),
         _columns(Reorganisation._fields, reorganisations),
     )
+
+
+@functools.lru_cache(10_000)
+def _hex(address: bytes) -> str:
+    return "0x" + address.hex()
+
+
+def _events(included: Iterable[Included], contracts: Mapping[bytes, Artifact]) -> Columns:
+    """Return the columns of the log entries, arguments decoded by kinds of events."""
+    places: list[tuple[int, int, int]] = []
+    logs: list[Log] = []
+    for item in included:
+        for log_index, log in enumerate(item.receipt.logs):
+            places.append((item.block, item.index, log_index))
+            logs.append(log)
+    kinds: dict[tuple[bytes, bytes], list[int]] = {}
+    for k, (address, topics, _) in enumerate(logs):
+        kinds.setdefault((address, topics[0] if topics else b""), []).append(k)
+    names: list[Any] = [None] * len(logs)
+    events, arguments = list(names), list(names)
+    for (address, topic), entries in kinds.items():
+        artifact = contracts.get(address)
+        decoder = None if artifact is None else artifact.events.get(topic)
+        of_kind = [logs[k] for k in entries]
+        if decoder is None:
+            texts = [_undecoded(log) for log in of_kind]
+        else:
+            texts = decoder.to_json([log.topics for log in of_kind], [log.data for log in of_kind])
+        name = "0x" + address.hex() if artifact is None else artifact.name
+        event = "" if decoder is None else decoder.name
+        for k, text in zip(entries, texts, strict=True):
+            names[k], events[k], arguments[k] = name, event, text
+    columns = _columns(_EVENT_COLUMNS[:3], places)
+    return columns | {"contract": names, "event": events, "arguments": arguments}
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
@@ -155,9 +185,9 @@ def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tup
         item.index,
         sent.sent_at_s,
         item.included_at_s,
-        "0x" + sent.sender.hex(),
+        _hex(sent.sender),
         item.nonce,
-        None if sent.to is None else "0x" + sent.to.hex(),
+        None if sent.to is None else _hex(sent.to),
         sent.data,
         sent.value_wei,
         sent.gas_limit,
@@ -173,12 +203,7 @@ def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tup
     )
 
 
-def _event(log: Log, contracts: Mapping[bytes, Artifact]) -> tuple[str, str, str]:
-    """Contract, event and arguments of a log entry; of an unknown contract, topics and data."""
-    artifact = contracts.get(log.address)
-    decoder = artifact.events.get(log.topics[0]) if artifact and log.topics else None
-    if artifact is not None and decoder is not None:
-        return artifact.name, decoder.name, decoder.to_json(log.topics, log.data)
+def _undecoded(log: Log) -> str:
+    """Topics and data of a log entry of an unknown contract."""
     raw = {"data": "0x" + log.data.hex(), "topics": ["0x" + topic.hex() for topic in log.topics]}
-    name = "0x" + log.address.hex() if artifact is None else artifact.name
-    return name, "", json.dumps(raw, sort_keys=True, separators=(",", ":"))
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"))

@@ -8,6 +8,7 @@ where inserting one by one into a trie would hash each path again and again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from cosim.evm.hashing import keccak
@@ -15,6 +16,9 @@ from cosim.evm.hashing import keccak
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 
 _NIBBLES = "0123456789abcdef"
+_BYTE = [bytes((value,)) for value in range(256)]
+_FEW = 64
+"""Items from which on the limits between children are found by bisection."""
 
 
 def storage_root(slots: Mapping[int, int]) -> bytes:
@@ -30,44 +34,36 @@ def storage_root(slots: Mapping[int, int]) -> bytes:
     bytes
         32 bytes, ``EMPTY_ROOT`` if nothing is stored.
     """
-    items = sorted(
-        (keccak(slot.to_bytes(32, "big")).hex(), _rlp_integer(value))
-        for slot, value in slots.items()
-        if value
-    )
-    if not items:
+    values = {
+        keccak(slot.to_bytes(32, "big")).hex(): value for slot, value in slots.items() if value
+    }
+    if not values:
         return EMPTY_ROOT
-    return keccak(_node(items, 0, len(items), 0))
+    keys = sorted(values)
+    return keccak(_node(keys, values, 0, len(keys), 0))
 
 
-def _rlp_integer(value: int) -> bytes:
+def _rlp_value(value: int) -> bytes:
+    """RLP of the RLP of an integer: the string that a leaf holds."""
     if value < 0x80:
-        return bytes((value,))
-    raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
-    return bytes((0x80 + len(raw),)) + raw
-
-
-def _rlp_string(raw: bytes) -> bytes:
-    # what a node holds is at most a 33-byte path or value: the short form
-    if len(raw) == 1 and raw[0] < 0x80:
-        return raw
-    return bytes((0x80 + len(raw),)) + raw
+        return _BYTE[value]
+    size = (value.bit_length() + 7) // 8
+    return _BYTE[0x81 + size] + _BYTE[0x80 + size] + value.to_bytes(size, "big")
 
 
 def _rlp_list(payload: bytes) -> bytes:
     size = len(payload)
     if size < 56:
-        return bytes((0xC0 + size,)) + payload
+        return _BYTE[0xC0 + size] + payload
     if size < 256:
-        return b"\xf8" + bytes((size,)) + payload
+        return b"\xf8" + _BYTE[size] + payload
     return b"\xf9" + size.to_bytes(2, "big") + payload
 
 
-def _path(nibbles: str, is_leaf: bool) -> bytes:
-    """Hex-prefix encoding of a partial path."""
-    if len(nibbles) % 2:
-        return bytes.fromhex(("3" if is_leaf else "1") + nibbles)
-    return bytes.fromhex(("20" if is_leaf else "00") + nibbles)
+def _rlp_path(nibbles: str, odd: str, even: str) -> bytes:
+    """RLP of the hex-prefix encoding of a partial path."""
+    path = bytes.fromhex((odd if len(nibbles) % 2 else even) + nibbles)
+    return path if len(path) == 1 else _BYTE[0x80 + len(path)] + path  # below 0x80 by its prefix
 
 
 def _reference(node: bytes) -> bytes:
@@ -75,29 +71,30 @@ def _reference(node: bytes) -> bytes:
     return node if len(node) < 32 else b"\xa0" + keccak(node)
 
 
-def _node(items: list[tuple[str, bytes]], low: int, high: int, depth: int) -> bytes:
-    """RLP of the node above the sorted ``items[low:high]``, which share ``depth`` nibbles."""
-    first = items[low][0]
+def _node(keys: list[str], values: Mapping[str, int], low: int, high: int, depth: int) -> bytes:
+    """RLP of the node above the sorted ``keys[low:high]``, which share ``depth`` nibbles."""
+    first = keys[low]
     if high - low == 1:
-        leaf = _rlp_string(_path(first[depth:], True)) + _rlp_string(items[low][1])
-        return _rlp_list(leaf)
-    last = items[high - 1][0]
+        return _rlp_list(_rlp_path(first[depth:], "3", "20") + _rlp_value(values[first]))
+    last = keys[high - 1]
     shared = depth
     while first[shared] == last[shared]:
         shared += 1
     if shared > depth:
-        branch = _reference(_node(items, low, high, shared))
-        return _rlp_list(_rlp_string(_path(first[depth:shared], False)) + branch)
-    children = []
+        branch = _reference(_node(keys, values, low, high, shared))
+        return _rlp_list(_rlp_path(first[depth:shared], "1", "00") + branch)
+    children = [b"\x80"] * 17
     start = low
-    for nibble in _NIBBLES:
-        end = start
-        while end < high and items[end][0][depth] == nibble:
-            end += 1
-        if end == start:
-            children.append(b"\x80")
+    while start < high:
+        nibble = _NIBBLES.index(keys[start][depth])
+        if nibble == 15:
+            end = high
+        elif high - start < _FEW:
+            end = start + 1
+            while end < high and keys[end][depth] == keys[start][depth]:
+                end += 1
         else:
-            children.append(_reference(_node(items, start, end, depth + 1)))
+            end = bisect_left(keys, first[:depth] + _NIBBLES[nibble + 1], start, high)
+        children[nibble] = _reference(_node(keys, values, start, end, depth + 1))
         start = end
-    children.append(b"\x80")
     return _rlp_list(b"".join(children))

@@ -143,15 +143,11 @@ class Charges:
         """Return the charges of an interval of which nothing is settled yet."""
         return cls(tariff, *(np.zeros(n, dtype=np.int64) for _ in range(3)))
 
-    def add(self, i: int, said: Mapping[str, int]) -> None:
-        """Take over what an event says of one account, by position."""
+    def add(self, i: Sequence[int], said: Mapping[str, IntArray]) -> None:
+        """Take over what events say of accounts, by position."""
         self.local_ueur[i] = said["local_ueur"]
         self.network_ueur[i] = said["network_ueur"]
         self.taxes_ueur[i] = said["taxes_ueur"]
-
-    def of(self, i: int) -> tuple[int, int, int]:
-        """Return local charge, network charge and taxes of one account. [µEUR]"""
-        return int(self.local_ueur[i]), int(self.network_ueur[i]), int(self.taxes_ueur[i])
 
 
 @dataclass

@@ -41,6 +41,8 @@ def check_equal(
     ReconciliationError
         Names the accounts that differ.
     """
+    if left == right:
+        return
     missing = object()
     wrong = [
         account
@@ -183,7 +185,7 @@ def _integers(values: npt.ArrayLike) -> list[int]:
     array = np.asarray(values)
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"energies to reconcile are integers, not {array.dtype}")
-    return [int(value) for value in array]
+    return [int(value) for value in array.tolist()]
 
 
 def _listed(details: Any) -> str:

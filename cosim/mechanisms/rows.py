@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,6 @@ def settlement_columns(
 def ledger_tables(records: LedgerRecords) -> dict[str, Columns]:
     """Return the rows of ``transactions``, ``blocks``, ``events`` and ``reorganisations``."""
     transactions = dict(records.transactions)
-    transactions["value_wei"] = [Decimal(wei) for wei in transactions["value_wei"]]
     del transactions["fee_wei"]
     return {
         "transactions": transactions,

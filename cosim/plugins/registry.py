@@ -107,6 +107,11 @@ class Registry(Generic[T]):
         points = [self._points[name] for name in self._loaded if self.package(name) != "cosim"]
         return [self._named(point) for point in points]
 
+    @property
+    def has_others(self) -> bool:
+        """True if a plug-in in use is a class that does not come with cosim."""
+        return any(not is_built_in(plugin) for plugin in self._loaded.values())
+
     def _named(self, point: EntryPoint) -> str:
         return f"{_package(point)} ({self.group}: {point.name} = {point.value})"
 
@@ -192,6 +197,11 @@ class Registry(Generic[T]):
             raise refuse(problem, "mend the class that the entry point names")
         checked: type[T] = plugin
         return checked
+
+
+def is_built_in(plugin: type[Any]) -> bool:
+    """Return True if a class comes with cosim."""
+    return plugin.__module__.partition(".")[0] == "cosim"
 
 
 def _package(point: EntryPoint) -> str:

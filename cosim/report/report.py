@@ -41,13 +41,15 @@ REPORT = "report.html"
 OFFENDERS_MAX = 12
 
 
-def write_report(folder: str | Path) -> Path:
+def write_report(folder: str | Path | Results, indicators: Indicators | None = None) -> Path:
     """Write the report of a result folder into it.
 
     Parameters
     ----------
-    folder : str or Path
+    folder : str, Path or Results
         A result folder with its manifest; one that is not finished yet will do.
+    indicators : Indicators, optional
+        Of this folder, if they are computed already.
 
     Returns
     -------
@@ -59,13 +61,13 @@ def write_report(folder: str | Path) -> Path:
     ResultFolderError
         If the folder lacks a table, the manifest, the scenario, or the network's coordinates.
     """
-    results = Results(folder)
+    results = folder if isinstance(folder, Results) else Results(folder)
     path = results.folder / REPORT
-    replace_text(path, render(results))
+    replace_text(path, render(results, indicators))
     return path
 
 
-def render(results: Results) -> str:
+def render(results: Results, indicators: Indicators | None = None) -> str:
     """Return the report as HTML. It does not depend on the clock: one result, one text."""
     if results.n_intervals == 0:
         raise ResultFolderError(
@@ -73,7 +75,8 @@ def render(results: Results) -> str:
             file=results.folder,
             remedy="let the run go on for at least two intervals",
         )
-    indicators = compute_indicators(results)
+    if indicators is None:
+        indicators = compute_indicators(results)
     before, after = stage_series(results, "scheduled"), stage_series(results, "delivered")
     shown = shown_intervals(before, after)
     parts = [

@@ -73,6 +73,10 @@ class Results:
         """The manifest; empty while there is none."""
         return read_manifest(self.folder) if (self.folder / MANIFEST).exists() else {}
 
+    def forget_manifest(self) -> None:
+        """Read the manifest anew when it is next asked for, because it was written again."""
+        vars(self).pop("manifest", None)
+
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario as run.

@@ -197,10 +197,11 @@ def run_scenario(
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
-        indicators = _publish(scenario, writer.folder, domain, complete, timer)
+        results = Results(writer.folder, intervals=domain.state.intervals_settled)
+        indicators = _publish(scenario, results, domain, complete, timer)
         writer.keep()
         if report:
-            write_report(writer.folder)
+            write_report(results, indicators)  # with the tables that are read already
         folder = writer.finish(complete)
     return RunResult(
         folder=folder,
@@ -286,13 +287,13 @@ def _caused_by_interrupt(error: BaseException | None) -> bool:
 
 def _publish(
     scenario: Scenario,
-    folder: Path,
+    results: Results,
     domain: Domain,
     complete: bool,
     timer: StageTimer,
 ) -> Indicators:
     """Write indicators and manifest of a folder whose tables are closed."""
-    done, deployment = domain.state.intervals_settled, domain.session.deployment
+    folder, deployment = results.folder, domain.session.deployment
     reference = domain.reference_check
     power_flow = {
         "engine": scenario.grid.power_flow,
@@ -308,7 +309,7 @@ def _publish(
         seed=scenario.seed,
         complete=complete,
         intervals=scenario.time.intervals,
-        intervals_done=done,
+        intervals_done=results.n_intervals,
         start=scenario.time.start.isoformat(),
         step_s=scenario.time.step_s,
         contracts=_contracts(deployment),
@@ -319,10 +320,11 @@ def _publish(
     )
     write_manifest(folder, manifest)
     with timer.measure("indicators"):
-        indicators = compute_indicators(Results(folder, intervals=done))
+        indicators = compute_indicators(results)
     manifest["indicators"] = indicators.as_dict()
     manifest["timing"] = {stage: round(spent, 6) for stage, spent in timer.seconds.items()}
     write_manifest(folder, manifest)
+    results.forget_manifest()
     return indicators
 
 

@@ -296,6 +296,15 @@ def prepare_ledger(
             field="ledger.block_gas_limit",
             remedy=f"set it to at least {ceil(most_gas / own_share)}",
         )
+    cap = ledger.transaction_gas_limit
+    if cap is not None and most_gas > cap:
+        raise ScenarioError(
+            f"clearing {sum(joined)} orders may take {most_gas} gas, and a transaction {cap} by "
+            f"the rules of {ledger.rules}",
+            file=scenario_file,
+            field="ledger.rules",
+            remedy="set it to prague, or let fewer prosumers take part (prosumers.participants)",
+        )
     setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     chain = Chain(
         engine or create_engine(ledger.engine),
@@ -312,6 +321,7 @@ def prepare_ledger(
         initial_base_fee_wei=wei_from_gwei(ledger.initial_base_fee_gwei),
         tip_wei=wei_from_gwei(ledger.tip_gwei),
     )
+    chain.transaction_gas_limit = cap
     chain.background = Background(
         ledger.others_gas_share, wei_from_gwei(ledger.initial_base_fee_gwei)
     )

@@ -13,6 +13,9 @@ from cosim.settings import Fraction, Gwei, Model, NonNegative
 CONFIRMATIONS = {"proof_of_authority": 0, "pbft": 0, "proof_of_stake": 1, "proof_of_work": 6}
 """Blocks that users wait for where the scenario does not say."""
 
+TRANSACTION_GAS_LIMITS = {"prague": None, "osaka": 16_777_216}
+"""Most gas of a transaction by the rules of the chain: 2**24 from Osaka on (EIP-7825)."""
+
 FINAL_AT_ONCE = ("proof_of_authority", "pbft")
 
 
@@ -53,6 +56,11 @@ class LedgerSettings(Model):
         AUTO,
         description="EVM; all give the same result: auto is the fastest that is installed, revm "
         "fast, py-evm the slow reference, rpc a node (docs/nodes.md), or a plug-in",
+    )
+    rules: Literal["prague", "osaka"] = Field(
+        "prague",
+        description="of the chain; osaka: those of prague, and no transaction of more than "
+        "16 777 216 gas (docs/ledger.md)",
     )
     consensus: Literal["proof_of_authority", "pbft", "proof_of_stake", "proof_of_work"] = Field(
         "proof_of_authority", description="who proposes blocks, and when (docs/ledger.md)"
@@ -154,6 +162,11 @@ class LedgerSettings(Model):
         if total > 1.0 + 1e-9:
             raise ValueError(f"shares of fee_strategies add up to {total:g}, more than 1")
         return self
+
+    @property
+    def transaction_gas_limit(self) -> int | None:
+        """Most gas of a transaction; None where only a block's limit holds."""
+        return TRANSACTION_GAS_LIMITS[self.rules]
 
     @property
     def is_regular(self) -> bool:

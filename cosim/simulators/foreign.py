@@ -125,7 +125,7 @@ class _LocalProxy(LocalProxy):
         self._foreign = foreign
         self._remote = mosaik_remote
         self._feed = feed
-        self._draws = DrawWatch(foreign.name)
+        self._draws = DrawWatch(foreign.name, is_foreign=True)
         self._stopped = False
 
     async def send(self, request: Any) -> Any:

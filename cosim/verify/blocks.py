@@ -82,6 +82,12 @@ def check_blocks(results: Results, done: Replayed) -> Check:
         check.compared += 1
         if later <= earlier:
             check.differ("blocks", f"time {later}", "timestamp_s", later, f"after {earlier}")
+    if (cap := ledger.transaction_gas_limit) is not None:
+        for one in done.included:
+            check.compared += 1
+            if (own_limit := one.transaction.gas_limit) > cap:
+                row = f"block {one.block} index {one.index}"
+                check.differ("transactions", row, "gas_limit", own_limit, f"at most {cap}")
     return check
 
 

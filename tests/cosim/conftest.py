@@ -10,7 +10,8 @@ import pytest
 from strangers import grid_of
 
 from cosim.results.writer import TableWriter
-from cosim.runs.preparation import prepare_ledger, prepare_prosumers
+from cosim.runs import preparation
+from cosim.runs.preparation import prepare_grid, prepare_ledger, prepare_prosumers
 from cosim.runs.simulation import Hooks, Prepared, build_simulation
 from cosim.scenario import Scenario
 from cosim.timing import StageTimer
@@ -19,12 +20,15 @@ FILE = Path("short.yaml")
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
+def play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Scenario], dict[str, pd.DataFrame]]:
     """Run a scenario's world and read the tables that it wrote."""
+    monkeypatch.setattr(preparation, "open_grid", grid_of)
 
     def run(scenario: Scenario) -> dict[str, pd.DataFrame]:
         timer = StageTimer()
-        grid = grid_of(scenario.grid.network)
+        grid = prepare_grid(scenario)
         with TableWriter(tmp_path / "played", force=True) as writer:
             population, bidders = prepare_prosumers(scenario, grid)
             deployment, deviation = prepare_ledger(scenario, FILE, population)

@@ -65,7 +65,7 @@ class CommunityStoragePlay(ContractPlay[CommunityStorage]):
         self._debts = DebtRows()
         self._stored_wh = 0  # sum of the accounts after the latest interval
         self._expected_wh = 0.0  # the battery's, after the latest schedule
-        fits = (self._chain.block_gas_limit - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
+        fits = (self._chain.most_gas - settle_gas(0)) // (settle_gas(1) - settle_gas(0))
         self._batch = max(1, min(MAX_BATCH, fits))
         self.model.deposit(setup.terms.owner, setup.owner_deposit_ueur)
         for i in self._members:

@@ -245,6 +245,7 @@ class Requests(RequestSteps):
 
     def _batches(self, rows: list[int], gas: Callable[[int], int]) -> Iterator[list[int]]:
         """Rows by transaction: as many as fit into half a block, which the set-up does not know."""
-        fitting = (self.chain.block_gas_limit // 2 - gas(0)) // (gas(1) - gas(0))
+        most = min(self.chain.block_gas_limit // 2, self.chain.most_gas)
+        fitting = (most - gas(0)) // (gas(1) - gas(0))
         size = max(1, min(MAX_BATCH, fitting))
         return (rows[start : start + size] for start in range(0, len(rows), size))

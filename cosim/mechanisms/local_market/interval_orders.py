@@ -204,7 +204,10 @@ class IntervalOrders(CreditAccounts):
         self._require(len(state.book) < MAX_ORDERS, "book full")
 
     def _interval(self, interval: int) -> Interval:
-        return self._intervals.setdefault(interval, Interval())
+        state = self._intervals.get(interval)
+        if state is None:
+            state = self._intervals[interval] = Interval()
+        return state
 
 
 def _sealed(commitment: bytes) -> int:

@@ -54,9 +54,9 @@ def settle_reading(
     contracted_wh = trade_ueur = 0
     if order is not None:
         contracted_wh = filled_wh if order.is_sell else -filled_wh
-        trade_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
-        if proceeds_ueur is not None:
-            trade_ueur = proceeds_ueur
+        if proceeds_ueur is None:
+            proceeds_ueur = order.proceeds_ueur(filled_wh, price_ueur_per_kwh)
+        trade_ueur = proceeds_ueur
     residual_wh = reading.net_wh - contracted_wh
     if residual_wh < 0:
         supplier_ueur = -amount_due_ueur(-residual_wh, prices.retail_price_ueur_per_kwh)
@@ -151,16 +151,15 @@ class LocalMarketModel(ClearedIntervals):
         proceeds or less its cost.
         """
         state = self._interval(interval)
-        if account not in state.index_of or account in state.settled:
-            return 0
-        return self._released_ueur(state, account) + self._kept_ueur(state, account)
+        return self._locked_ueur(state, account) if account in state.index_of else 0
 
     def locked_total_ueur(self) -> int:
         """Sum of ``locked_of`` over all orders of all intervals kept. [µEUR]"""
         return sum(
-            self.locked_of(interval, account)
-            for interval, state in self._intervals.items()
+            self._locked_ueur(state, account)
+            for state in self._intervals.values()
             for account in state.accounts
+            if account not in state.settled
         )
 
     def held_total_ueur(self) -> int:
@@ -270,8 +269,9 @@ class LocalMarketModel(ClearedIntervals):
             proceeds_ueur,
         )
         if order is not None:
-            self._add(account, self._released_ueur(state, account))
-            self._add(self.supplier, self._kept_ueur(state, account))
+            self._add(account, self._escrow_ueur(order) + proceeds_ueur)
+            if kept_ueur := self._kept_ueur(state, account):
+                self._add(self.supplier, kept_ueur)
         elif account in state.index_of:
             self._add(self.supplier, self.terms.sealed_deposit_ueur)
         state.settled.add(account)
@@ -279,9 +279,14 @@ class LocalMarketModel(ClearedIntervals):
         self._settle_dues(account, settlement.local_charge_ueur - settlement.supplier_ueur)
         return settlement
 
-    def _released_ueur(self, state: Interval, account: str) -> int:
+    def _locked_ueur(self, state: Interval, account: str) -> int:
+        if account in state.settled:
+            return 0
         order = state.order_of(account)
         if order is None:
             return self.terms.sealed_deposit_ueur
-        escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
-        return escrow + self._proceeds_ueur(state, order)
+        released_ueur = self._escrow_ueur(order) + self._proceeds_ueur(state, order)
+        return released_ueur + self._kept_ueur(state, account)
+
+    def _escrow_ueur(self, order: Order) -> int:
+        return escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)

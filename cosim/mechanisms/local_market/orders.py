@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -15,8 +15,7 @@ LATE = ("local market: gate closed", "local market: not in the reveal window")
 """Revert texts of an order that came too late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """An order of one account for one delivery interval.
 
     Parameters
@@ -43,8 +42,7 @@ class Order:
         return -amount_due_ueur(filled_wh, price_ueur_per_kwh)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Reading of an account's meter in one interval.
 
     Parameters
@@ -59,8 +57,7 @@ class Reading:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """Settlement of one account's interval in the local market.
 
     Parameters

@@ -6,8 +6,9 @@ fills, settlements and balances.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import starmap
 
 import numpy as np
 
@@ -285,11 +286,12 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             interval, names[known].tolist(), statement.metered_wh[known], delivered_wh[known]
         )
         on_ledger, in_model = {}, {}
-        for i in np.flatnonzero(members).tolist():
-            name = str(names[i])
-            on_ledger[name] = _stated(statement, i)
+        places, metered_wh = np.flatnonzero(members).tolist(), statement.metered_wh.tolist()
+        for i, stated in zip(places, _stated(statement, places), strict=True):
+            name = names[i]
+            on_ledger[name] = stated
             if known[i]:
-                in_model[name] = self.model.report(interval, name, int(statement.metered_wh[i]))
+                in_model[name] = self.model.report(interval, name, metered_wh[i])
             else:
                 in_model[name] = self.model.settle_silent(interval, name)
         check_equal(
@@ -301,13 +303,15 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         )
 
 
-def _stated(statement: Statement, i: int) -> Settlement:
-    """Return what the contract settled with a member, by its position."""
-    return Settlement(
-        int(statement.contracted_wh[i]),
-        int(statement.metered_wh[i]),
-        int(statement.traded_ueur[i]),
-        int(statement.supplier_ueur[i]),
-        bool(statement.estimated[i]),
-        *(statement.charges.of(i) if statement.charges is not None else ()),
-    )
+def _stated(statement: Statement, places: Sequence[int]) -> Iterator[Settlement]:
+    """Yield what the contract settled with members, by their positions."""
+    columns = [
+        statement.contracted_wh,
+        statement.metered_wh,
+        statement.traded_ueur,
+        statement.supplier_ueur,
+        statement.estimated,
+    ]
+    if (charges := statement.charges) is not None:
+        columns += [charges.local_ueur, charges.network_ueur, charges.taxes_ueur]
+    return starmap(Settlement, zip(*(column[places].tolist() for column in columns), strict=True))

@@ -24,15 +24,11 @@ class PricingRule(Enum):
     SUPPLY_DEMAND_RATIO = "supply_demand_ratio"
     BILL_SHARING = "bill_sharing"
 
-    @property
-    def number(self) -> int:
+    def __init__(self, name: str) -> None:
+        self.number = len(type(self).__members__)
         """Number of the rule on chain."""
-        return list(PricingRule).index(self)
-
-    @property
-    def sets_price(self) -> bool:
-        """Tell if orders are price takers: a bid must be at the retail price, an ask at 0."""
-        return self.number >= PricingRule.MID_MARKET_RATE.number
+        self.sets_price = name in ("mid_market_rate", "supply_demand_ratio", "bill_sharing")
+        """Orders are price takers: a bid must be at the retail price, an ask at 0."""
 
 
 class ClearingForm(Enum):
@@ -49,10 +45,9 @@ class ClearingForm(Enum):
     COMMITTED = "committed"
     BILATERAL = "bilateral"
 
-    @property
-    def number(self) -> int:
+    def __init__(self, name: str) -> None:
+        self.number = len(type(self).__members__)
         """Number of the form on chain."""
-        return list(ClearingForm).index(self)
 
 
 AUCTION_FORMS = (ClearingForm.ON_CHAIN, ClearingForm.VERIFIED, ClearingForm.COMMITTED)

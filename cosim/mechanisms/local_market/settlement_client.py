@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from cosim.chain.client import ContractClient
+from cosim.chain.client import ContractClient, LogEntries
 from cosim.chain.functions import Transaction, View
 from cosim.evm.abi import pack
 from cosim.evm.engine import Engine
 from cosim.evm.hashing import create_address
+from cosim.units import IntArray
 
 if TYPE_CHECKING:
     from cosim.chain.blocks import Included
@@ -71,19 +72,22 @@ def read_settlements(
         Positions of accounts.
     statement : Statement
     """
-    columns = {
-        "contracted_wh": statement.contracted_wh,
-        "metered_wh": statement.metered_wh,
-        "trade_ueur": statement.traded_ueur,
-        "supplier_ueur": statement.supplier_ueur,
-    }
-    for included in settling:
-        for name, arguments in client.events(included):
-            if name == "IntervalSettled":
-                i = index[arguments["account"]]
-                for key, column in columns.items():
-                    column[i] = arguments[key]
-            elif name == "ChargesSettled" and statement.charges is not None:
-                statement.charges.add(index[arguments["account"]], arguments)
-            elif name == "MeterReported":
-                statement.estimated[index[arguments["account"]]] = arguments["estimated"]
+    entries = client.entries(settling)
+    if "IntervalSettled" in entries:
+        place, said = _by_account(entries["IntervalSettled"], index)
+        statement.contracted_wh[place] = said["contracted_wh"]
+        statement.metered_wh[place] = said["metered_wh"]
+        statement.traded_ueur[place] = said["trade_ueur"]
+        statement.supplier_ueur[place] = said["supplier_ueur"]
+    if "ChargesSettled" in entries and statement.charges is not None:
+        statement.charges.add(*_by_account(entries["ChargesSettled"], index))
+    if "MeterReported" in entries:
+        place, said = _by_account(entries["MeterReported"], index)
+        statement.estimated[place] = said["estimated"]
+
+
+def _by_account(
+    entries: LogEntries, index: Mapping[bytes, int]
+) -> tuple[list[int], Mapping[str, IntArray]]:
+    """Return the positions of the accounts that events name, and what they say of each."""
+    return [index[account] for account in entries.addresses("account")], entries.integers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cosim.mechanisms.local_market.bilateral.graph import TradingGraph
@@ -124,9 +125,11 @@ class MarketTerms:
 
     def at(self, interval: int) -> Tariff:
         """Return the supplier's prices in an interval."""
-        if self.tariffs is None:
-            return Tariff(self.retail_price_ueur_per_kwh, self.feed_in_price_ueur_per_kwh)
-        return self.tariffs.at(interval)
+        return self._unchanging if self.tariffs is None else self.tariffs.at(interval)
+
+    @cached_property
+    def _unchanging(self) -> Tariff:
+        return Tariff(self.retail_price_ueur_per_kwh, self.feed_in_price_ueur_per_kwh)
 
     def clear(self, book: Book, interval: int) -> Clearing:
         """Compute the clearing of an interval's order book by the rule and the supplier's prices.

@@ -99,15 +99,17 @@ class Trading:
         filled_wh = np.zeros(self.n, dtype=np.int64)
         buy_price = sell_price = volume_wh = 0
         included = self.chain.included(sent.clearing)
-        for name, arguments in self.market.events(included) if included is not None else ():
-            if name == "OrderFilled":
-                filled_wh[self._index[arguments["account"]]] = arguments["energy_wh"]
-            elif name in ("IntervalCleared", "ClearingCommitted"):
-                buy_price = arguments["buy_price_ueur_per_kwh"]
-                sell_price = arguments["sell_price_ueur_per_kwh"]
-                volume_wh = arguments["volume_wh"]
-            if name == "ClearingCommitted" and sent.off_chain is not None:
-                filled_wh[list(arrived)] = sent.off_chain.fills_wh
+        entries = self.market.entries(() if included is None else (included,))
+        if filled := entries.get("OrderFilled"):
+            places = [self._index[account] for account in filled.addresses("account")]
+            filled_wh[places] = filled.integers()["energy_wh"]
+        if cleared := entries.get("IntervalCleared") or entries.get("ClearingCommitted"):
+            said = cleared.integers()
+            buy_price = int(said["buy_price_ueur_per_kwh"][-1])
+            sell_price = int(said["sell_price_ueur_per_kwh"][-1])
+            volume_wh = int(said["volume_wh"][-1])
+        if "ClearingCommitted" in entries and sent.off_chain is not None:
+            filled_wh[list(arrived)] = sent.off_chain.fills_wh
         status[(filled_wh > 0) & (filled_wh < sent.what.energy_wh)] = "partial"
         status[(filled_wh > 0) & (filled_wh == sent.what.energy_wh)] = "cleared"
         return OrderBook(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -64,7 +63,7 @@ def compare(
     orders = [Order(f"a{k}", *fields) for k, fields in enumerate(book)]
     if rule.sets_price:
         orders = [
-            replace(order, price_ueur_per_kwh=taker_price_ueur_per_kwh(order.is_sell, RETAIL))
+            order._replace(price_ueur_per_kwh=taker_price_ueur_per_kwh(order.is_sell, RETAIL))
             for order in orders
         ]
     expected = clear(

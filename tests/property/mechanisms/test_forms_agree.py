@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,7 +111,7 @@ def test_every_form_pays_the_same(
     orders = [Order(f"a{k}", *fields) for k, fields in enumerate(book)]
     if rule.sets_price:
         prices = [taker_price_ueur_per_kwh(order.is_sell, RETAIL) for order in orders]
-        orders = [replace(o, price_ueur_per_kwh=p) for o, p in zip(orders, prices, strict=True)]
+        orders = [o._replace(price_ueur_per_kwh=p) for o, p in zip(orders, prices, strict=True)]
     usual = Run(orders, rule, ClearingForm.ON_CHAIN, sealed=False)
     other = Run(orders, rule, form, sealed)
     claims = data.draw(st.permutations(range(len(orders))))

@@ -44,7 +44,7 @@ def orders_of(fields: Sequence[tuple[bool, int, int]], rule: PricingRule) -> lis
     if not rule.sets_price:
         return orders
     return [
-        replace(o, price_ueur_per_kwh=taker_price_ueur_per_kwh(o.is_sell, RETAIL)) for o in orders
+        o._replace(price_ueur_per_kwh=taker_price_ueur_per_kwh(o.is_sell, RETAIL)) for o in orders
     ]
 
 
@@ -232,7 +232,7 @@ def test_nothing_beats_the_bounds(book: list[tuple[bool, int, int]]) -> None:
 
 def gain(orders: list[Order], k: int, value: int, price: int, rule: PricingRule) -> int:
     """Gain of order k, worth ``value`` per kWh to its owner, when it names a price."""
-    told = [*orders[:k], replace(orders[k], price_ueur_per_kwh=price), *orders[k + 1 :]]
+    told = [*orders[:k], orders[k]._replace(price_ueur_per_kwh=price), *orders[k + 1 :]]
     clearing = clear(told, rule)
     margin = clearing.price_of(told[k]) - value
     return clearing.fills_wh[k] * (margin if orders[k].is_sell else -margin)

@@ -55,6 +55,20 @@ def test_a_block_includes_what_was_sent_before_it() -> None:
     assert ledger.now_s == 1024
 
 
+def test_by_the_rules_of_osaka_a_transaction_has_a_gas_limit_of_its_own() -> None:
+    ledger = chain()
+    assert ledger.most_gas == 30_000_000
+    ledger.transaction_gas_limit = 16_777_216
+    assert ledger.most_gas == 16_777_216
+    with pytest.raises(EngineError, match=r"16777217 is above the 16777216 .*EIP-7825"):
+        send(ledger, ALICE, 1005, 16_777_217)
+    handle = send(ledger, ALICE, 1005, 16_777_216)
+    ledger.mine_until(1012)
+    assert placed(ledger, handle) == (1, 0)
+    ledger.block_gas_limit = 1_000_000
+    assert ledger.most_gas == 1_000_000
+
+
 def test_tip_then_time_then_submission_decide_the_order() -> None:
     ledger = chain()
     late = send(ledger, ALICE, 1005)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import eth_abi
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,10 +101,72 @@ def test_events() -> None:
         "net_wh": -5,
         "estimated": True,
     }
-    assert decoder.to_json(topics, data) == (
+    assert decoder.to_json([topics, topics], [data, pack(7, False)]) == [
         '{"account":"0x0102030405060708090a0b0c0d0e0f1011121314",'
-        '"estimated":true,"interval":3,"net_wh":-5}'
-    )
+        f'"estimated":{estimated},"interval":3,"net_wh":{net_wh}}}'
+        for estimated, net_wh in (("true", -5), ("false", 7))
+    ]
+
+
+WORDS = {
+    "uint256": [0, 1, 2**63, 2**64 - 1, 2**64, 2**256 - 1],
+    "int256": [0, -1, 2**63 - 1, -(2**63), 2**63, -(2**255)],
+    "bool": [True, False],
+    "address": [ADDRESS, bytes(20)],
+    "bytes32": [bytes(32), b"\xff" * 32],
+}
+
+
+@pytest.mark.parametrize("plain", WORDS)
+@pytest.mark.parametrize("indexed", WORDS)
+def test_events_by_columns_are_those_decoded_one_by_one(indexed: str, plain: str) -> None:
+    inputs = [
+        {"name": "z", "type": indexed, "indexed": True},
+        {"name": "b", "type": plain, "indexed": False},
+        {"name": "a", "type": "uint256", "indexed": False},
+    ]
+    (decoder,) = event_decoders([{"type": "event", "name": "E", "inputs": inputs}]).values()
+    topics, data = [], []
+    for key in WORDS[indexed]:
+        for value in WORDS[plain]:
+            topics.append((decoder.topic, pack(key)))
+            data.append(pack(value, len(data)))
+    texts = [
+        json.dumps(
+            {
+                name: f"0x{value.hex()}" if isinstance(value, bytes) else value
+                for name, value in decoder.decode(*entry).items()
+            },
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+        for entry in zip(topics, data, strict=True)
+    ]
+    assert decoder.to_json(topics, data) == texts
+    assert [decoder.to_json([t], [d])[0] for t, d in zip(topics, data, strict=True)] == texts
+
+
+def test_an_event_without_arguments() -> None:
+    (decoder,) = event_decoders([{"type": "event", "name": "E", "inputs": []}]).values()
+    assert decoder.to_json([(decoder.topic,)] * 2, [b"", b""]) == ["{}", "{}"]
+
+
+def test_integers_of_many_events() -> None:
+    inputs = [
+        {"name": name, "type": kind, "indexed": False}
+        for name, kind in (("n", "int256"), ("u", "uint256"), ("who", "address"), ("yes", "bool"))
+    ]
+    (decoder,) = event_decoders([{"type": "event", "name": "E", "inputs": inputs}]).values()
+    found = decoder.integers([pack(-5, 2**63 - 1, ADDRESS, True), pack(6, 0, ADDRESS, False)])
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "n": [-5, 6],
+        "u": [2**63 - 1, 0],
+        "yes": [1, 0],
+    }
+    assert all(values.dtype == np.int64 for values in found.values())
+    for n, u in ((2**63, 0), (-(2**63) - 1, 0), (0, 2**63)):
+        with pytest.raises(OverflowError, match="does not fit"):
+            decoder.integers([pack(n, u, ADDRESS, True)])
 
 
 @pytest.mark.parametrize("abi_type", ["tuple", "uint256[]", "bytes"])

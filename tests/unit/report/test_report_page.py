@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cosim.errors import ResultFolderError
+from cosim.report import report
 from cosim.report.indicators import compute_indicators
 from cosim.report.network_map import geometry, pack_stage, shown_intervals, worst_interval
 from cosim.report.report import render, write_report
@@ -127,6 +128,20 @@ def test_one_result_one_report(result_folder: Path) -> None:
     first = write_report(result_folder).read_text(encoding="utf-8")
     assert write_report(result_folder).read_text(encoding="utf-8") == first
     assert len(first) < 12_000_000
+
+
+def test_indicators_that_are_known_are_not_computed_again(
+    result_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_report(result_folder).read_text(encoding="utf-8")
+    results = Results(result_folder)
+    known = compute_indicators(results)
+
+    def again(results: Results) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(report, "compute_indicators", again)
+    assert write_report(results, known).read_text(encoding="utf-8") == first
 
 
 def test_where_nothing_happened_a_sentence_says_so(another_result: Callable[..., Path]) -> None:

@@ -16,8 +16,14 @@ from cosim.grid.newton_raphson import PandapowerEngine
 from cosim.grid.reference import sample
 from cosim.mechanisms.local_market.client import clear_gas
 from cosim.plugins import POWER_FLOW
+from cosim.report import report
+from cosim.report.report import write_report
+from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
+from cosim.runs import experiment
 from cosim.runs.experiment import run_scenario
+from cosim.scenario.ledger import TRANSACTION_GAS_LIMITS
+from cosim.verify.verification import verify
 
 
 @pytest.mark.parametrize(
@@ -121,6 +127,32 @@ def test_the_reference_engine_gives_the_same_run(short_run, short_scenario, tmp_
     assert manifest["power_flow"]["reference_engine"] == "fixed-point"
 
 
+def test_tables_are_read_and_indicators_computed_once(short_scenario, tmp_path, monkeypatch):
+    read, computed = [], []
+    real_arrow, real_indicators = Results.arrow, experiment.compute_indicators
+
+    def arrow(self, table, *args, **options):
+        read.append(table)
+        return real_arrow(self, table, *args, **options)
+
+    def indicators(results):
+        computed.append(results)
+        return real_indicators(results)
+
+    monkeypatch.setattr(Results, "arrow", arrow)
+    monkeypatch.setattr(experiment, "compute_indicators", indicators)
+    monkeypatch.setattr(report, "compute_indicators", indicators)
+    scenario = short_scenario(2, grid={"network": "1-LV-rural1--1-sw"})
+    done = run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result")
+    assert len(computed) == 1
+    assert read.count("grid_balance") == 1
+    assert "manifest.json" in done.report.read_text()
+    text = write_report(done.folder).read_text()  # as `cosim report` does, from the folder alone
+    assert len(computed) == 2
+    run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result", force=True)
+    assert done.report.read_text() == text
+
+
 def folder_is_empty(folder):
     return [path for path in folder.iterdir() if path.name != "scenario.yaml"] == []
 
@@ -177,6 +209,35 @@ def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, m
     assert caught.value.file == str(file)
     assert str(clear_gas(13) + 40_000_000) in str(caught.value.remedy)
     assert folder_is_empty(tmp_path)
+
+
+def test_rules_of_the_chain_that_a_clearing_cannot_keep_are_refused(
+    short_scenario, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cosim.runs.preparation, "clear_gas", lambda n: clear_gas(n) + 16_600_000)
+    file = tmp_path / "scenario.yaml"
+    scenario = short_scenario(2, ledger={"rules": "osaka"})
+    with pytest.raises(ScenarioError, match="clearing 13 orders may take 16889000 gas") as caught:
+        run_scenario(scenario, file, tmp_path / "result")
+    assert (caught.value.field, caught.value.file) == ("ledger.rules", str(file))
+    assert "prosumers.participants" in str(caught.value.remedy)
+    assert folder_is_empty(tmp_path)
+
+
+def test_a_run_by_the_rules_of_osaka(short_run, short_scenario, tmp_path, monkeypatch):
+    _, prague, _ = short_run
+    scenario = short_scenario(
+        3,
+        grid={"network": "1-LV-rural1--1-sw", "reference_sample": 2},
+        ledger={"rules": "osaka"},
+    )
+    done = run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result", report=False)
+    for name in ("transactions", "events", "settlement"):
+        ours, theirs = (one.folder / "tables" / f"{name}.parquet" for one in (done, prague))
+        assert ours.read_bytes() == theirs.read_bytes()
+    assert verify(done.folder, parts=("files", "ledger")).passed
+    monkeypatch.setitem(TRANSACTION_GAS_LIMITS, "osaka", 190_000)  # less than was sent
+    assert verify(done.folder, parts=("files", "ledger")).failed == ["blocks"]
 
 
 def test_more_members_than_a_book_holds_orders_are_refused(short_scenario, tmp_path, monkeypatch):
