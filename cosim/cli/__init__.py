@@ -12,19 +12,33 @@ from cosim import __version__
 from cosim.cli.inputs import add_inputs
 from cosim.cli.inspection import add_inspect
 from cosim.cli.ledger import add_ledger
-from cosim.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNCHECKED, EXIT_USER
+from cosim.cli.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNCHECKED,
+    EXIT_USER,
+)
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
+from cosim.cli.sweeping import add_sweep
 from cosim.errors import CheckError, CosimError, UserError, own_trouble
 from cosim.plugins.blame import naming_plug_ins
+from cosim.processes import sigterm_interrupts, terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code.
 
     0, 1 (run failed, or a result differs), 2 (user error), 3 (a check could not be made), 4 (a
-    result was not played again), 130 (interrupted).
+    result was not played again), 130 (interrupted), 143 (interrupted by SIGTERM).
     """
+    with sigterm_interrupts():
+        code = _exit_code(arguments)
+        return EXIT_TERMINATED if code == EXIT_INTERRUPTED and terminated() else code
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     options = None
     try:
         options = _parser().parse_args(arguments)  # asks the registries for names
@@ -49,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CosimError as error:
         print(f"cosim: the run stopped: {error}", file=sys.stderr)
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        print("cosim: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        said = str(stopped) or "nothing was written"
+        print(f"cosim: interrupted; {said}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -74,6 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"cosim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_run, add_results, add_ledger, add_inspect, add_inputs):
+    for add in (add_run, add_sweep, add_results, add_ledger, add_inspect, add_inputs):
         add(commands)
     return parser

@@ -12,6 +12,7 @@ EXIT_USER = 2
 EXIT_UNCHECKED = 3
 EXIT_NOT_RERUN = 4
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 def positive(text: str) -> int:

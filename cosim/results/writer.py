@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from cosim.errors import NodeError, ResultFolderError
+from cosim.errors import BusyFolderError, NodeError, ResultFolderError
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
@@ -281,7 +281,7 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
 
     Raises
     ------
-    ResultFolderError
+    BusyFolderError
         If another run holds it.
     StorageError
         If the disk is full or read-only, or the place not the user's.
@@ -293,7 +293,7 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise ResultFolderError(
+        raise BusyFolderError(
             "another run is writing this result",
             file=folder,
             remedy="wait for it to end, or name another folder with --out",

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, RunError, StorageError, UserError
+from cosim.errors import RunError
 from cosim.processes import without_the_working_folder
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import prepare
@@ -35,6 +34,7 @@ from cosim.studies.differences import (
     write_comparison,
 )
 from cosim.studies.expectations import Outcome
+from cosim.studies.failures import Failure
 from cosim.studies.folder import STUDY_FILE, pending, study_manifest
 from cosim.studies.outcomes import outcomes_of
 from cosim.studies.points import write_means
@@ -183,39 +183,10 @@ class _Task:
         return result.complete
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An error that can be carried from one process to another whatever it is."""
-
-    kind: str
-    text: str
-    field: str | None = None
-    remedy: str | None = None
-    file: str | None = None
-
-    @classmethod
-    def of(cls, error: Exception) -> _Failure:
-        if isinstance(error, UserError):
-            kind = "disk" if isinstance(error, StorageError) else "user"
-            return cls(kind, error.problem, error.field, error.remedy, error.file)
-        if isinstance(error, CosimError):
-            return cls("run", str(error))
-        return cls("bug", traceback.format_exc())
-
-    def error(self, name: str) -> Exception:
-        """Return the error, naming the run."""
-        if self.kind in ("user", "disk"):
-            return (StorageError if self.kind == "disk" else UserError)(
-                f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
-            )
-        text = f"run {name!r}: {self.text}"
-        return RunError(text) if self.kind == "run" else RuntimeError(text)
-
-
-def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, _Failure]:
+def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, Failure]:
     """Play runs one after the other; return those that were skipped."""
     done = 0
-    skipped: dict[str, _Failure] = {}
+    skipped: dict[str, Failure] = {}
     for n_runs, task in enumerate(tasks):
 
         def tell(n_runs: int = n_runs) -> None:
@@ -226,7 +197,7 @@ def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[s
         try:
             complete = task.play(tell)
         except Exception as error:
-            failure = _Failure.of(error)
+            failure = Failure.of(error)
             if not (skip and failure.kind == "user"):
                 raise failure.error(task.name) from error
             skipped[task.name] = failure
@@ -239,9 +210,9 @@ def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[s
 
 def _play_in_processes(
     tasks: Sequence[_Task], at_once: int, skip: bool, progress: Progress
-) -> dict[str, _Failure]:
+) -> dict[str, Failure]:
     """Play runs in processes; return those that were skipped."""
-    skipped: dict[str, _Failure] = {}
+    skipped: dict[str, Failure] = {}
     context = multiprocessing.get_context("spawn")
     with without_the_working_folder():  # these start a process, too
         done, stop = context.Value("q", 0), context.Event()
@@ -251,12 +222,12 @@ def _play_in_processes(
         # run looks at it, and at `stop`, for itself between intervals
         with _ignoring_interrupts(), without_the_working_folder():
             futures = {pool.submit(_play, task): task.name for task in tasks}
-        waiting: set[Future[_Failure | bool]] = set(futures)
+        waiting: set[Future[Failure | bool]] = set(futures)
         while waiting:
             finished, waiting = wait(waiting, _POLL_S, FIRST_COMPLETED)
             for future in futures:  # in the order of the study, whichever was done first
                 failure = future.result() if future in finished else None
-                if not isinstance(failure, _Failure):
+                if not isinstance(failure, Failure):
                     continue
                 if not (skip and failure.kind == "user"):
                     raise failure.error(futures[future])
@@ -294,7 +265,7 @@ def _begin(done: Any, stop: Any) -> None:
     _shared = (done, stop)
 
 
-def _play(task: _Task) -> _Failure | bool:
+def _play(task: _Task) -> Failure | bool:
     """Play a run in a worker; return if it is complete, or why it failed."""
     assert _shared is not None
     done, stop = _shared
@@ -315,7 +286,7 @@ def _play(task: _Task) -> _Failure | bool:
     except KeyboardInterrupt:
         return False
     except Exception as error:
-        return _Failure.of(error)
+        return Failure.of(error)
 
 
 @contextmanager
@@ -331,7 +302,7 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[ImpossibleRun]:
+def _left_out(study: Study, failures: Mapping[str, Failure]) -> Iterator[ImpossibleRun]:
     """Return the runs that their set-up refused."""
     for run in study.runs:
         if run.name in failures:
