@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import RunError
-from cosim.processes import without_the_working_folder
+from cosim.processes import end_with_parent, terminated, without_the_working_folder
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import prepare
 from cosim.runs.experiment import run_scenario
@@ -35,7 +35,7 @@ from cosim.studies.differences import (
 )
 from cosim.studies.expectations import Outcome
 from cosim.studies.failures import Failure
-from cosim.studies.folder import STUDY_FILE, pending, study_manifest
+from cosim.studies.folder import STUDY_FILE, kept_runs, pending, study_manifest
 from cosim.studies.outcomes import outcomes_of
 from cosim.studies.points import write_means
 from cosim.studies.report import write_study_report
@@ -46,6 +46,8 @@ Progress = Callable[[int, int], None]
 """Told how many intervals and how many runs are done."""
 
 _POLL_S = 0.2
+_GRACE_S = 0.5
+"""Signals to a group of processes come within."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def run_study(
     RunError
         If a run's numbers cannot be trusted; names the run. Nothing is left behind.
     KeyboardInterrupt
-        If the user interrupted it; nothing is left behind.
+        If the user interrupted it; runs that are finished are kept, and the next study of this name
+        there goes on with them.
     """
     for run in study.runs:
         require_trust(run.scenario, study.file, trust)
@@ -121,14 +124,18 @@ def run_study(
     target = prepare(out, force)
     at_once = min(cores() if jobs is None else jobs, len(study.runs))
     with pending(target) as folder:
-        (folder / RUNS_FOLDER).mkdir()
-        tasks = [_Task(run.name, run.scenario, study.file, folder, trust) for run in study.runs]
-        skip = study.settings.skip_impossible
-        if at_once == 1:
-            failures = _play_here(tasks, skip, progress)
+        kept = kept_runs(folder, study.runs)
+        tasks = [
+            _Task(run.name, run.scenario, study.file, folder, trust)
+            for run in study.runs
+            if run.name not in kept
+        ]
+        skip, told = study.settings.skip_impossible, _on_top_of(kept, study, progress)
+        if min(at_once, len(tasks)) <= 1:
+            failures = _play_here(tasks, skip, told)
         else:
-            failures = _play_in_processes(tasks, at_once, skip, progress)
-        if len(failures) == len(tasks):
+            failures = _play_in_processes(tasks, min(at_once, len(tasks)), skip, told)
+        if len(failures) == len(study.runs):
             raise failures[tasks[0].name].error(tasks[0].name)
         played = [run for run in study.runs if run.name not in failures]
         impossible = (*study.impossible, *_left_out(study, failures))
@@ -159,6 +166,12 @@ def run_study(
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_top_of(kept: Collection[str], study: Study, progress: Progress) -> Progress:
+    """Return a progress that counts what an earlier study finished, too."""
+    intervals = sum(run.scenario.time.intervals for run in study.runs if run.name in kept)
+    return lambda done, runs: progress(done + intervals, runs + len(kept))
 
 
 @dataclass(frozen=True)
@@ -232,10 +245,12 @@ def _play_in_processes(
                 if not (skip and failure.kind == "user"):
                     raise failure.error(futures[future])
                 skipped[futures[future]] = failure
-            if any(future.result() is False for future in finished):
+            if terminated() or any(future.result() is False for future in finished):
                 raise KeyboardInterrupt
             progress(int(done.value), len(tasks) - len(waiting))
     except BrokenProcessPool as error:
+        if _is_ending():
+            raise KeyboardInterrupt from None
         broken = [name for future, name in futures.items() if _broke(future)]
         raise RunError(
             f"a process ended without a word (os._exit, a crash, no memory) while it played one of "
@@ -245,6 +260,14 @@ def _play_in_processes(
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     return skipped
+
+
+def _is_ending() -> bool:
+    """Return True if SIGTERM, which went to the whole group of processes, is about to come here."""
+    deadline = time.monotonic() + _GRACE_S
+    while not terminated() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return terminated()
 
 
 def _broke(future: Future[Any]) -> bool:
@@ -262,6 +285,7 @@ _shared: tuple[Any, Any] | None = None
 
 def _begin(done: Any, stop: Any) -> None:
     global _shared
+    end_with_parent()
     _shared = (done, stop)
 
 
