@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cosim.campaigns.text import Place, decimals, places, short, spaced
+from cosim.campaigns.text import Place, decimals, places, short, spaced, varying
 from cosim.report.panels import Panel, PanelFigure, Series, colour, present
 from cosim.studies.estimates import estimate
 from cosim.studies.results import is_number
@@ -126,11 +126,12 @@ def _grouped(pairs: Sequence[tuple[Any, float]]) -> Series:
 
 def _side_by_side(found: Sequence[Place], indicator: str, table: pd.DataFrame) -> PanelFigure:
     """Return bars of points, where no parameter is a number."""
-    labels = axis_labels(tuple(found[0].values))
+    differing = varying(found)
+    labels = axis_labels(differing)
     bars = []
     for k, place in enumerate(found):
         own = place.estimate(indicator)
-        name = ", ".join(f"{labels[n]} {short(v)}" for n, v in place.values.items())
+        name = ", ".join(f"{labels[n]} {short(place.values[n])}" for n in differing)
         bars.append(Series(name, ((float(k), own.mean),), colour(k), half_widths=(own.half_width,)))
     figure = _figure(indicator, table, (Panel("", tuple(bars)),), "", "")
     return PanelFigure(**{**vars(figure), "kind": "bars", "banded": False, "from_zero": True})

@@ -56,6 +56,15 @@ def places(table: pd.DataFrame, parameters: Sequence[str]) -> list[Place]:
     return found
 
 
+def varying(found: Sequence[Place]) -> tuple[str, ...]:
+    """Return the parameters in which points differ."""
+    return tuple(
+        name
+        for name in found[0].values
+        if len({value_text(place.values[name]) for place in found}) > 1
+    )
+
+
 def point_table(result: SweepResult) -> TextTable | None:
     """Return points with the indicators that a campaign shows; None of many points, or of none."""
     return table_of_points(
@@ -70,12 +79,13 @@ def table_of_points(
     found = places(table, parameters)
     if not 0 < len(found) <= MOST_POINTS:
         return None
-    labels = axis_labels(tuple(parameters))
+    differing = varying(found)
+    labels = axis_labels(differing)
     shown = [name for name in indicators if name in table.columns]
     digits = {name: decimals(table[name]) for name in shown}
     rows = []
     for place in found:
-        label = ", ".join(f"{labels[name]} {short(v)}" for name, v in place.values.items())
+        label = ", ".join(f"{labels[name]} {short(place.values[name])}" for name in differing)
         cells = []
         for name in shown:
             own = place.estimate(name)

@@ -16,6 +16,7 @@ from cosim.resources import folder as resource_folder
 from cosim.runs import input_hash as hashing
 from cosim.runs.input_hash import code_identity, input_hash, named_files
 from cosim.scenario import Scenario, load_scenario
+from cosim.scenario.loading import find_scenario
 from cosim.seeds import replication_seed
 
 BASE: dict[str, Any] = {
@@ -206,3 +207,10 @@ def test_the_hash_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     ):
         monkeypatch.setattr(hashing, "code_identity", lambda other=other: other)
         assert input_hash(own) != first
+
+
+def test_the_shipped_campaign_is_sound() -> None:
+    found = load_campaign(find_scenario("hosting"))
+    assert len(found.runs) == len(found.distinct) == 300
+    assert found.parameters == ("prosumers.pv_share", "market", "instrument", "forecast")
+    assert {run.scenario.prosumers.pv_share for run in found.runs} == {0.2, 0.4, 0.6, 0.8, 1.0}
