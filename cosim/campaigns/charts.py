@@ -119,7 +119,8 @@ def _grouped(pairs: Sequence[tuple[Any, float]]) -> Series:
         if not group:
             continue
         own = estimate([y for _, y in group])
-        points.append((float(np.mean([x for x, _ in group])), own.mean))
+        # rounded, for it is also the tick's label
+        points.append((float(f"{np.mean([x for x, _ in group]):.3g}"), own.mean))
         halves.append(own.half_width)
     return Series("", tuple(points), colour(0), half_widths=tuple(halves))
 

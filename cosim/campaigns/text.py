@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 40
 """Points of which tables are shown; Parquet and CSV have all."""
-_HEADINGS = {FIRST: "first order", TOTAL: "total", RANK: "rank correlation"}
+_HEADINGS = {
+    FIRST: "first order (95 % interval)",
+    TOTAL: "total (95 % interval)",
+    RANK: "rank correlation (95 % interval)",
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def sensitivity_tables(
             cells.setdefault(row["parameter"], {})[row["index"]] = text
         tables.append(
             TextTable(
-                f"Sensitivity of {name}, with 95 % intervals ({rows['n'].iloc[0]} samples)",
+                f"Sensitivity of {name} (n = {rows['n'].iloc[0]})",
                 ("Parameter", *(_HEADINGS[kind] for kind in kinds)),
                 [
                     (parameter, *(own.get(kind, number(None)) for kind in kinds))

@@ -20,8 +20,10 @@ from result_folders import contents
 
 import cosim
 from cosim.campaigns.campaign import load_campaign
+from cosim.campaigns.execution import Task
 from cosim.campaigns.folder import opened
 from cosim.campaigns.sweep import State
+from cosim.campaigns.worker_processes import Processes
 from cosim.cli import main
 from cosim.errors import BusyFolderError, ResultFolderError
 from cosim.report.report import write_report
@@ -218,6 +220,47 @@ def test_failed_runs_are_retried_if_asked(
     told: list[State] = []
     again = cosim.sweep(file, result.folder, jobs=1, retry=True, progress=told.append)
     assert (told[-1].runs, told[-1].failed, again.played) == (4, 4, 0)
+
+
+def test_a_run_whose_process_dies_is_played_once_more_and_stops_no_other(tmp_path: Path) -> None:
+    campaign = load_campaign(write(tmp_path / "tiny.yaml", vary={PV: [1, 2, 3]}))
+    always, once, never = campaign.distinct
+    executor = Processes(1)
+    killed: list[str] = []
+
+    def kill(run: str, intervals: int) -> None:
+        if run == always or (run == once and once not in killed):
+            killed.append(run)
+            (worker,) = executor._workers
+            worker.process.kill()
+
+    tasks = [
+        Task(run.hash, run.scenario, campaign.file, tmp_path / "runs" / run.hash, False)
+        for run in campaign.runs
+    ]
+    answers = {answer.hash: answer.failure for answer in executor.play(tasks, kill)}
+    assert sorted(killed) == sorted([always, always, once])
+    assert (answers[once], answers[never]) == (None, None)
+    failure = answers[always]
+    assert failure is not None
+    assert (failure.kind, "killed by SIGKILL" in failure.text) == ("lost", True)
+    # played before the word came back, it may be whole; a part of it never stays
+    assert {once, never} <= {path.name for path in (tmp_path / "runs").iterdir()} <= {
+        always, once, never,
+    }  # fmt: skip
+
+
+def test_a_campaign_is_verified_run_by_run(
+    swept: tuple[Path, cosim.SweepResult, list[State]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, result, _ = swept
+    assert main(["verify", str(result.folder)]) == 2
+    assert "is a campaign, of which runs are verified one by one" in capsys.readouterr().err
+    run = result.folder / str(result.table["folder"].dropna().iloc[0])
+    assert main(["report", str(run)]) == 0
+    assert main(["verify", str(run), "--only", "files,recompute"]) in (0, 4)
+    assert main(["report", str(result.folder), "--figures", str(result.folder / "svg")]) == 0
+    assert list((result.folder / "svg").glob("tiny_*.svg"))
 
 
 def test_two_sweeps_in_one_folder_do_not_meet(
