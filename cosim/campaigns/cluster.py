@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
+import shutil
+import signal
 import uuid
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cosim.campaigns.bundle import land, pack_inputs, ready_to_travel
@@ -22,6 +25,9 @@ from cosim.runs.input_hash import code_identity
 from cosim.studies.failures import Failure
 
 LOCAL, SLURM, PBS = "local", "slurm", "pbs"
+_SUBMIT = {SLURM: "sbatch", PBS: "qsub"}
+"""Command that submits a job."""
+_ADDRESS = re.compile(r"(\w+://)?[^\s/:]+:\d+|(\w+://)?\[[0-9a-fA-F:.]+\]:\d+")
 CONNECT_S = 10.0
 """A scheduler, and the first worker of one that is there, must answer within."""
 START_S = 600.0
@@ -68,6 +74,7 @@ class Cluster:
                 remedy="pip install 'cosim[campaign]', or leave --dask out",
             ) from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _require_usable(self.where)
         try:
             self._connect(distributed)
             self._wait_for_a_worker()
@@ -150,7 +157,8 @@ class Cluster:
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
             )
-        import dask_jobqueue
+        with _handlers_kept():  # its import takes SIGTERM
+            import dask_jobqueue
 
         kind = dask_jobqueue.SLURMCluster if self.where == SLURM else dask_jobqueue.PBSCluster
         cluster = kind(**_job_options(self.where))
@@ -190,6 +198,44 @@ class Cluster:
         lost = parcel[1] if isinstance(parcel, tuple) and len(parcel) > 1 else parcel
         said = (str(lost).splitlines() or [repr(lost)])[0]
         return Answer(run_hash, Failure("lost", f"its workers were lost: {said}"))
+
+
+def _require_usable(where: str) -> None:
+    """Refuse what is neither an address nor a cluster that can be started here.
+
+    Raises
+    ------
+    ClusterError
+    """
+    if where == LOCAL:
+        return
+    if where in _SUBMIT:
+        if shutil.which(_SUBMIT[where]) is None:
+            raise ClusterError(
+                f"there is no {_SUBMIT[where]} on this machine, so no job can be submitted",
+                field="--dask",
+                remedy=f"sweep where {where} is, or write a script there with --write-slurm",
+            )
+        return
+    if not _ADDRESS.fullmatch(where):
+        raise ClusterError(
+            f"{where!r} is no address of a scheduler",
+            field="--dask",
+            remedy="give it as 'dask scheduler' prints it, e.g. tcp://host:8786, or local, slurm "
+            "or pbs",
+        )
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Keep the handlers of signals that an import changes."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # not the main thread, where none is changed
+            for number, handler in kept.items():
+                signal.signal(number, handler)
 
 
 def _job_options(kind: str) -> dict[str, Any]:

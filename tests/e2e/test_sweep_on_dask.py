@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,61 @@ def test_a_scheduler_that_is_not_there_is_told_before_anything_is_played(
     assert f"no scheduler can be reached at {address}" in told
     assert "remedy: give its address" in told
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("nowhere", "'nowhere' is no address of a scheduler"),
+        ("tcp://host", "'tcp://host' is no address of a scheduler"),
+        ("slurm", "there is no sbatch on this machine"),
+        ("pbs", "there is no qsub on this machine"),
+    ],
+)
+def test_what_cannot_be_a_cluster_is_refused_at_once(
+    where: str,
+    says: str,
+    campaign_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    begin = time.monotonic()
+    arguments = ["sweep", str(campaign_file), "--out", str(tmp_path / "result")]
+    assert main([*arguments, "--dask", where]) == 2
+    assert f"field --dask: {says}" in capsys.readouterr().err
+    assert time.monotonic() - begin < 20
+    assert not (tmp_path / "result").exists()
+
+
+def test_jobs_of_a_batch_system_are_workers(
+    campaign_file: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dask-jobqueue writes and submits the jobs; here sbatch runs them on this machine."""
+    programs = place / "bin"
+    programs.mkdir()
+    sbatch, scancel = programs / "sbatch", programs / "scancel"
+    sbatch.write_text(
+        f'#!/bin/bash\ncp "$1" "{place}/job.sh"\n'
+        f'nohup bash "{place}/job.sh" > "{place}/job.log" 2>&1 &\n'
+        'echo "Submitted batch job $!"\n'
+    )
+    scancel.write_text('#!/bin/bash\nkill "$1"\n')
+    for program in (sbatch, scancel):
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", PATH)
+    monkeypatch.chdir(place)
+    before = signal.getsignal(signal.SIGTERM)
+    campaign = load_campaign(campaign_file)
+    short = replace(campaign, runs=campaign.runs[:1])
+    result = sweep(short, place / "by jobs", dask="slurm", jobs=1)
+    assert (result.played, result.complete) == (1, True)
+    assert signal.getsignal(signal.SIGTERM) is before
+    script = (place / "job.sh").read_text()
+    assert "#SBATCH --cpus-per-task=1" in script
+    assert "#SBATCH --mem=4G" in script
 
 
 def test_a_scheduler_without_workers_is_told(
