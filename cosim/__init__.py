@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cosim.api import Result as Result
     from cosim.api import open_result as open_result
     from cosim.api import run as run
+    from cosim.campaigns.sweep import SweepResult as SweepResult
+    from cosim.campaigns.sweep import sweep as sweep
     from cosim.comparing import ComparedRuns as ComparedRuns
     from cosim.comparing import compare as compare
     from cosim.inspection import inspect as inspect
@@ -24,11 +26,13 @@ _PUBLIC = {
     "ComparedRuns": "cosim.comparing",
     "Result": "cosim.api",
     "Scenario": "cosim.scenario",
+    "SweepResult": "cosim.campaigns.sweep",
     "compare": "cosim.comparing",
     "inspect": "cosim.inspection",
     "load_scenario": "cosim.scenario",
     "open_result": "cosim.api",
     "run": "cosim.api",
+    "sweep": "cosim.campaigns.sweep",
 }
 """Module of each public name."""
 

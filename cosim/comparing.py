@@ -55,7 +55,8 @@ def compare(
     RunError
         If a run's numbers cannot be trusted; nothing is left behind.
     KeyboardInterrupt
-        If the user interrupted it; nothing is left behind.
+        If the user interrupted it; runs that are finished stay in ``<out>.partial`` for the next
+        time.
     """
     from cosim.studies.counterfactuals import COUNTERFACTUALS
     from cosim.studies.declaration import CENTRAL_OPTIMUM

@@ -8,9 +8,11 @@
     │   ├── GridDataError         a network, its connection points, its coordinates
     │   ├── ProfileError          a time series: gaps, length, window
     │   ├── ResultFolderError     a result folder that exists, or is not one
+    │   │   └── BusyFolderError   another run is writing it
     │   ├── StorageError          a disk is full, read-only, or not the user's
     │   ├── PluginError           an installed plug-in that cannot be used
-    │   └── NodeError             an Ethereum node that is gone, or holds something else
+    │   ├── NodeError             an Ethereum node that is gone, or holds something else
+    │   └── ClusterError          a scheduler that is gone, or workers that cannot be used
     ├── RunError                  a run that must not be believed; exit code 1
     │   ├── ReconciliationError   money or energy does not balance in an interval
     │   ├── PowerFlowMismatchError    fast engine and reference disagree
@@ -87,8 +89,8 @@ class Terminated(KeyboardInterrupt):
         self.intervals_done = intervals_done
         self.folder = folder
         super().__init__(
-            f"ended by SIGTERM; {intervals_done} intervals are kept in {folder}: go on with "
-            "--resume (in Python resume=True)"
+            f"{intervals_done} intervals are kept in {folder}: go on with --resume (in Python "
+            "resume=True)"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -188,6 +190,10 @@ class ResultFolderError(UserError):
     """A result folder exists already, or is not a result folder."""
 
 
+class BusyFolderError(ResultFolderError):
+    """Another run is writing to the same place."""
+
+
 class StorageError(UserError):
     """Nothing can be written where a result is to be."""
 
@@ -219,6 +225,10 @@ class PluginError(UserError):
 
 class NodeError(UserError):
     """An Ethereum node is gone, cannot do what a run needs, or holds another chain."""
+
+
+class ClusterError(UserError):
+    """A scheduler cannot be reached, or its workers are not those of this installation."""
 
 
 class RunError(CosimError):

@@ -22,8 +22,10 @@ from cosim.cli.options import (
 from cosim.cli.output import EXIT_UNREAD, Unread, standard_streams
 from cosim.cli.results import add_results
 from cosim.cli.running import add_run
-from cosim.errors import CheckError, CosimError, Terminated, UserError, own_trouble
+from cosim.cli.sweeping import add_sweep
+from cosim.errors import CheckError, CosimError, UserError, own_trouble
 from cosim.plugins.blame import naming_plug_ins
+from cosim.processes import sigterm_interrupts, terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result was not played again), 130 (interrupted), 141 (done, but its output was not read), 143
     (ended by SIGTERM).
     """
-    with standard_streams() as streams:
+    with sigterm_interrupts(), standard_streams() as streams:
         try:
             code = _command(arguments)
         except SystemExit as end:  # of argparse: --help, --version, an option that is none
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except UserError as error:
             print(f"cosim: {error}", file=sys.stderr)
             return code or EXIT_USER
+        if code == EXIT_INTERRUPTED and terminated():
+            return EXIT_TERMINATED
         return code or (EXIT_UNREAD if streams.unread else 0)
 
 
@@ -76,11 +80,9 @@ def _command(arguments: Sequence[str] | None) -> int:
     except CosimError as error:
         print(f"cosim: the run stopped: {error}", file=sys.stderr)
         return EXIT_FAILED
-    except Terminated as error:
-        print(f"cosim: {error}", file=sys.stderr)
-        return EXIT_TERMINATED
-    except KeyboardInterrupt:
-        print("cosim: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        said = str(stopped) or "nothing was written"
+        print(f"cosim: interrupted; {said}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -104,6 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"cosim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_run, add_results, add_ledger, add_inspect, add_inputs):
+    for add in (add_run, add_sweep, add_results, add_ledger, add_inspect, add_inputs):
         add(commands)
     return parser

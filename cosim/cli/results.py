@@ -103,8 +103,17 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _report_of(options: argparse.Namespace) -> int:
+    from cosim.campaigns.folder import is_campaign_folder
     from cosim.studies.results import is_study_folder
 
+    if is_campaign_folder(options.result):
+        from cosim.campaigns.report import write_campaign_figures, write_campaign_report
+
+        print(f"report: {write_campaign_report(options.result)}")
+        if options.figures:
+            for figure in write_campaign_figures(options.result, options.figures):
+                print(f"figure: {figure}")
+        return 0
     if is_study_folder(options.result):
         from cosim.studies.report import write_study_figures, write_study_report
 
@@ -126,6 +135,7 @@ def _report_of(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from cosim.campaigns.folder import require_no_campaign
     from cosim.studies.results import is_study_folder
     from cosim.studies.verification import study_verdict, verify_folder
     from cosim.verify.report import print_verification
@@ -135,6 +145,7 @@ def _verify(options: argparse.Namespace) -> int:
         raise UserError(
             "is missing", field="--url", remedy="give the address of a fresh node, http://..."
         )
+    require_no_campaign(options.result)
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()

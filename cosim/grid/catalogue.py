@@ -138,7 +138,7 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
         If the profiles have gaps.
     """
     named = str(name_or_path)
-    folder = kept_grid(named, scenario_folder) or _find(Path(named), scenario_folder)
+    folder = grid_folder(named, scenario_folder)
     note_grid(named, folder)
     net = read_network(folder / NETWORK_FILE)
     points = read_connection_points(folder / POINTS_FILE)
@@ -164,6 +164,17 @@ def open_grid(name_or_path: str | Path, scenario_folder: Path | None = None) -> 
             }
         ),
     )
+
+
+def grid_folder(named: str, scenario_folder: Path | None = None) -> Path:
+    """Return the folder of a grid, looked up as :func:`open_grid` does, without reading it.
+
+    Raises
+    ------
+    GridDataError
+        If there is no such folder; says where it was looked up.
+    """
+    return kept_grid(named, scenario_folder) or _find(Path(named), scenario_folder)
 
 
 def _find(path: Path, scenario_folder: Path | None) -> Path:

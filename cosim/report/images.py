@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from cosim.report import svg
 from cosim.report.chart_style import INK, round_ticks
 from cosim.report.panels import (
+    BAND_OPACITY,
     Panel,
     PanelFigure,
     Series,
+    band_outline,
     lifted_px,
     marker_sizes,
     place_labels,
@@ -122,6 +124,10 @@ def _panel(figure: PanelFigure, panel: Panel, left: float, top: float) -> list[s
 def _series(figure: PanelFigure, series: Series, plot: svg.Plot, radius: float) -> list[str]:
     """Return what is drawn of a series, without its labels."""
     points = [(x, y) for x, y, _ in series.shown]
+    if figure.kind == "lines" and figure.banded:
+        outline = [(plot.x(x), plot.y(y)) for x, y in band_outline(series)]
+        band = svg.polygon(outline, series.colour, BAND_OPACITY)
+        return [band, *plot.line(points, series.colour, series.dashed, radius)]
     if figure.kind == "lines":
         intervals = [
             plot.interval(x, y - half, y + half, series.colour)

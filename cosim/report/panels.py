@@ -32,6 +32,8 @@ _MARGIN_TOP, _MARGIN_BARS, _MARGIN_LINES = 8, 24, 44
 _PLOT_HEIGHT = PANEL_HEIGHT - _MARGIN_TOP - _MARGIN_BARS
 _LABEL_HEIGHT = 15
 _BEHIND_TEXT = "rgba(255,255,255,0.85)"
+BAND_OPACITY = 0.2
+"""Of bands of confidence."""
 LOG_SPAN = 8.0
 """Ratio of largest to smallest value from which on the horizontal axis is logarithmic."""
 
@@ -118,6 +120,8 @@ class PanelFigure:
         Whether all panels have one vertical scale.
     from_zero : bool
         Whether the vertical scale holds zero.
+    banded : bool
+        Whether intervals of lines are drawn as bands in place of bars.
     """
 
     key: str
@@ -132,6 +136,7 @@ class PanelFigure:
     dashes: str = ""
     same_scale: bool = True
     from_zero: bool = True
+    banded: bool = False
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -203,7 +208,9 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
             "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
             "showlegend": False,
         }
-        if over_seeds:
+        if figure.banded:
+            drawn.add_scatter(**_band(series))
+        elif over_seeds:
             ink = series.colour if figure.kind == "lines" else INK
             common["error_y"] = {"array": halves, "color": ink, "thickness": 1.5, "width": 4}
         if figure.kind == "lines":
@@ -258,6 +265,29 @@ def plotly_panel(figure: PanelFigure, panel: Panel) -> Any:
     if panel.limit is not None:
         drawn.add_hline(y=panel.limit, line={"color": INK, "width": 1.3, "dash": "dash"})
     return drawn
+
+
+def _band(series: Series) -> dict[str, Any]:
+    """Return a trace that fills the intervals of a line."""
+    outline = band_outline(series)
+    return {
+        "x": [x for x, _ in outline],
+        "y": [y for _, y in outline],
+        "mode": "lines",
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": series.colour,
+        "opacity": BAND_OPACITY,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def band_outline(series: Series) -> list[tuple[float, float]]:
+    """Return the outline of a line's intervals: along their upper ends, and back."""
+    upper = [(x, y + half) for x, y, half in series.shown]
+    lower = [(x, y - half) for x, y, half in series.shown]
+    return upper + lower[::-1]
 
 
 def _label_above_lines(

@@ -44,6 +44,12 @@ def polyline(points: Points, colour: str, dashed: bool = False) -> str:
     return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
 
 
+def polygon(points: Points, colour: str, opacity: float) -> str:
+    """Return a filled area without an edge."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polygon points="{path}" fill="{colour}" fill-opacity="{opacity:g}"/>'
+
+
 def circle(x: float, y: float, colour: str, radius: float = 3) -> str:
     """Return a dot."""
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{colour}"/>'

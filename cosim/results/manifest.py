@@ -99,7 +99,7 @@ def build_manifest(
         "intervals_done": intervals_done,
         "start": start,
         "step_s": step_s,
-        "versions": _versions(),
+        "versions": versions(),
         "git_revision": git_revision(),
         "environment": environment(),
         "sha256": file_hashes(root),
@@ -204,12 +204,13 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return answer.stdout.strip()
 
 
-def _versions() -> dict[str, str | None]:
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    versions["cosim"] = cosim.__version__
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python, cosim and the packages that can move a number."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    found["cosim"] = cosim.__version__
     for package in PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+            found[package] = None
+    return found

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import pyarrow.parquet as pq
 
-from cosim.errors import NodeError, ResultFolderError, RunError, UserError
+from cosim.errors import BusyFolderError, NodeError, ResultFolderError, RunError, UserError
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
@@ -347,7 +347,7 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
 
     Raises
     ------
-    ResultFolderError
+    BusyFolderError
         If another run holds it.
     StorageError
         If the disk is full or read-only, or the place not the user's.
@@ -359,7 +359,7 @@ def claim(folder: Path, kept: Collection[str] = (_LOCK,)) -> TextIO:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise ResultFolderError(
+        raise BusyFolderError(
             "another run is writing this result",
             file=folder,
             remedy="wait for it to end, or name another folder with --out",

@@ -48,6 +48,7 @@ from cosim.prosumers.elements import profile_columns, read_elements
 from cosim.prosumers.forecasting.history import load_before
 from cosim.prosumers.forecasting.reports import Known
 from cosim.prosumers.forecasts import make_forecasts, make_models
+from cosim.prosumers.placement import with_pv_placed
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
 from cosim.prosumers.variation import with_variation
@@ -158,6 +159,7 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
     names = tuple(grid.connection_points["name"].astype(str))
     elements_file = grid.folder / "elements.csv"
     elements = read_elements(grid.elements, names, elements_file)
+    elements = with_pv_placed(elements, names, settings.pv_share, scenario.seed)
     columns = profile_columns(elements)
     profiles = load_window(grid.profiles_file, columns, time.start, time.intervals, time.step_s)
     seeds = ProsumerSeeds.spawn(scenario.seed)

@@ -14,6 +14,9 @@ from cosim.scenario.root import Scenario
 
 STUDY = "study"
 """The section of a scenario file that makes it a study."""
+CAMPAIGN = "campaign"
+"""The section that makes it a campaign."""
+SECTIONS = (STUDY, CAMPAIGN)
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -44,6 +47,13 @@ def load_scenario(path: str | Path) -> Scenario:
             field=STUDY,
             remedy="play it with 'cosim run', or load a scenario.yaml of its runs",
         )
+    if CAMPAIGN in fields:
+        raise ScenarioError(
+            "is a campaign of many runs, not one scenario",
+            file=file,
+            field=CAMPAIGN,
+            remedy="play it with 'cosim sweep', or load a scenario.yaml of its runs",
+        )
     return scenario_of(fields, file)
 
 
@@ -64,7 +74,7 @@ def find_scenario(given: str | Path) -> Path:
     if path.exists() or path.is_absolute() or ".." in path.parts:
         return path
     scenarios = folder("scenarios")
-    own = (scenarios / f"{path}.yaml", scenarios / "attacks" / f"{path}.yaml")
+    own = [scenarios / sub / f"{path}.yaml" for sub in ("", "attacks", "campaigns")]
     return next((file for file in own if file.is_file()), path)
 
 

@@ -229,6 +229,11 @@ class ProsumerSettings(_DeviceSections):
         None, description="default: every connection point follows the published profile"
     )
     strategies: tuple[StrategySettings, ...] = (StrategySettings(),)
+    pv_share: Fraction | None = Field(
+        None,
+        description="share of the connection points with PV: the network's systems, dealt out at "
+        "random by the seed; default: PV where the network has it [-]",
+    )
     participants: Annotated[int, Field(ge=2)] | None = Field(
         None,
         description="how many connection points join the local market, drawn at random; the others "

@@ -11,8 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.errors import CosimError, RunError, StorageError, UserError
-from cosim.processes import without_the_working_folder
+from cosim.errors import RunError
+from cosim.processes import end_with_parent, terminated, without_the_working_folder
 from cosim.results.manifest import RUNS_FOLDER, flatten, read_manifest, write_manifest
 from cosim.results.writer import prepare
 from cosim.runs.experiment import run_scenario
@@ -35,7 +34,8 @@ from cosim.studies.differences import (
     write_comparison,
 )
 from cosim.studies.expectations import Outcome
-from cosim.studies.folder import STUDY_FILE, pending, study_manifest
+from cosim.studies.failures import Failure
+from cosim.studies.folder import STUDY_FILE, kept_runs, pending, study_manifest
 from cosim.studies.outcomes import outcomes_of
 from cosim.studies.points import write_means
 from cosim.studies.report import write_study_report
@@ -46,6 +46,8 @@ Progress = Callable[[int, int], None]
 """Told how many intervals and how many runs are done."""
 
 _POLL_S = 0.2
+_GRACE_S = 0.5
+"""Signals to a group of processes come within."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def run_study(
     RunError
         If a run's numbers cannot be trusted; names the run. Nothing is left behind.
     KeyboardInterrupt
-        If the user interrupted it; nothing is left behind.
+        If the user interrupted it; runs that are finished are kept, and the next study of this name
+        there goes on with them.
     """
     for run in study.runs:
         require_trust(run.scenario, study.file, trust)
@@ -121,14 +124,18 @@ def run_study(
     target = prepare(out, force)
     at_once = min(cores() if jobs is None else jobs, len(study.runs))
     with pending(target) as folder:
-        (folder / RUNS_FOLDER).mkdir()
-        tasks = [_Task(run.name, run.scenario, study.file, folder, trust) for run in study.runs]
-        skip = study.settings.skip_impossible
-        if at_once == 1:
-            failures = _play_here(tasks, skip, progress)
+        kept = kept_runs(folder, study.runs)
+        tasks = [
+            _Task(run.name, run.scenario, study.file, folder, trust)
+            for run in study.runs
+            if run.name not in kept
+        ]
+        skip, told = study.settings.skip_impossible, _on_top_of(kept, study, progress)
+        if min(at_once, len(tasks)) <= 1:
+            failures = _play_here(tasks, skip, told)
         else:
-            failures = _play_in_processes(tasks, at_once, skip, progress)
-        if len(failures) == len(tasks):
+            failures = _play_in_processes(tasks, min(at_once, len(tasks)), skip, told)
+        if len(failures) == len(study.runs):
             raise failures[tasks[0].name].error(tasks[0].name)
         played = [run for run in study.runs if run.name not in failures]
         impossible = (*study.impossible, *_left_out(study, failures))
@@ -161,6 +168,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _on_top_of(kept: Collection[str], study: Study, progress: Progress) -> Progress:
+    """Return a progress that counts what an earlier study finished, too."""
+    intervals = sum(run.scenario.time.intervals for run in study.runs if run.name in kept)
+    return lambda done, runs: progress(done + intervals, runs + len(kept))
+
+
 @dataclass(frozen=True)
 class _Task:
     """One run as a process is told of it."""
@@ -183,39 +196,10 @@ class _Task:
         return result.complete
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An error that can be carried from one process to another whatever it is."""
-
-    kind: str
-    text: str
-    field: str | None = None
-    remedy: str | None = None
-    file: str | None = None
-
-    @classmethod
-    def of(cls, error: Exception) -> _Failure:
-        if isinstance(error, UserError):
-            kind = "disk" if isinstance(error, StorageError) else "user"
-            return cls(kind, error.problem, error.field, error.remedy, error.file)
-        if isinstance(error, CosimError):
-            return cls("run", str(error))
-        return cls("bug", traceback.format_exc())
-
-    def error(self, name: str) -> Exception:
-        """Return the error, naming the run."""
-        if self.kind in ("user", "disk"):
-            return (StorageError if self.kind == "disk" else UserError)(
-                f"run {name!r}: {self.text}", file=self.file, field=self.field, remedy=self.remedy
-            )
-        text = f"run {name!r}: {self.text}"
-        return RunError(text) if self.kind == "run" else RuntimeError(text)
-
-
-def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, _Failure]:
+def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[str, Failure]:
     """Play runs one after the other; return those that were skipped."""
     done = 0
-    skipped: dict[str, _Failure] = {}
+    skipped: dict[str, Failure] = {}
     for n_runs, task in enumerate(tasks):
 
         def tell(n_runs: int = n_runs) -> None:
@@ -226,7 +210,7 @@ def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[s
         try:
             complete = task.play(tell)
         except Exception as error:
-            failure = _Failure.of(error)
+            failure = Failure.of(error)
             if not (skip and failure.kind == "user"):
                 raise failure.error(task.name) from error
             skipped[task.name] = failure
@@ -239,9 +223,9 @@ def _play_here(tasks: Sequence[_Task], skip: bool, progress: Progress) -> dict[s
 
 def _play_in_processes(
     tasks: Sequence[_Task], at_once: int, skip: bool, progress: Progress
-) -> dict[str, _Failure]:
+) -> dict[str, Failure]:
     """Play runs in processes; return those that were skipped."""
-    skipped: dict[str, _Failure] = {}
+    skipped: dict[str, Failure] = {}
     context = multiprocessing.get_context("spawn")
     with without_the_working_folder():  # these start a process, too
         done, stop = context.Value("q", 0), context.Event()
@@ -251,20 +235,22 @@ def _play_in_processes(
         # run looks at it, and at `stop`, for itself between intervals
         with _ignoring_interrupts(), without_the_working_folder():
             futures = {pool.submit(_play, task): task.name for task in tasks}
-        waiting: set[Future[_Failure | bool]] = set(futures)
+        waiting: set[Future[Failure | bool]] = set(futures)
         while waiting:
             finished, waiting = wait(waiting, _POLL_S, FIRST_COMPLETED)
             for future in futures:  # in the order of the study, whichever was done first
                 failure = future.result() if future in finished else None
-                if not isinstance(failure, _Failure):
+                if not isinstance(failure, Failure):
                     continue
                 if not (skip and failure.kind == "user"):
                     raise failure.error(futures[future])
                 skipped[futures[future]] = failure
-            if any(future.result() is False for future in finished):
+            if terminated() or any(future.result() is False for future in finished):
                 raise KeyboardInterrupt
             progress(int(done.value), len(tasks) - len(waiting))
     except BrokenProcessPool as error:
+        if _is_ending():
+            raise KeyboardInterrupt from None
         broken = [name for future, name in futures.items() if _broke(future)]
         raise RunError(
             f"a process ended without a word (os._exit, a crash, no memory) while it played one of "
@@ -274,6 +260,14 @@ def _play_in_processes(
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     return skipped
+
+
+def _is_ending() -> bool:
+    """Return True if SIGTERM, which went to the whole group of processes, is about to come here."""
+    deadline = time.monotonic() + _GRACE_S
+    while not terminated() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return terminated()
 
 
 def _broke(future: Future[Any]) -> bool:
@@ -291,10 +285,11 @@ _shared: tuple[Any, Any] | None = None
 
 def _begin(done: Any, stop: Any) -> None:
     global _shared
+    end_with_parent()
     _shared = (done, stop)
 
 
-def _play(task: _Task) -> _Failure | bool:
+def _play(task: _Task) -> Failure | bool:
     """Play a run in a worker; return if it is complete, or why it failed."""
     assert _shared is not None
     done, stop = _shared
@@ -315,7 +310,7 @@ def _play(task: _Task) -> _Failure | bool:
     except KeyboardInterrupt:
         return False
     except Exception as error:
-        return _Failure.of(error)
+        return Failure.of(error)
 
 
 @contextmanager
@@ -331,7 +326,7 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _left_out(study: Study, failures: Mapping[str, _Failure]) -> Iterator[ImpossibleRun]:
+def _left_out(study: Study, failures: Mapping[str, Failure]) -> Iterator[ImpossibleRun]:
     """Return the runs that their set-up refused."""
     for run in study.runs:
         if run.name in failures:

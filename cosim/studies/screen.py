@@ -35,7 +35,7 @@ _WIDTH = 100
 """Columns that tables of words and numbers may take where nothing shows them."""
 _FIRST_COLUMN = 26
 """Characters that their first column has at least."""
-_LABELS = ("Run", "against", "Quantity")
+_LABELS = ("Run", "Point", "Parameter", "against", "Quantity")
 """Headings of columns that say what a row is."""
 
 
@@ -60,7 +60,7 @@ def print_study(result: StudyResult, console: Console) -> None:
     if rows := paired_rows(result.runs, compared):
         _print_rows(paired_title(result.runs), rows, result, console)
     for text in money_of_runs(result.runs):
-        _print_table(text, console)
+        print_text_table(text, console)
     _print_comparisons(result, console)
     for each in result.impossible:
         console.print(f"impossible: {escape(each.name)}: {escape(each.reason)}", soft_wrap=True)
@@ -104,13 +104,13 @@ def _print_uncut(table: Table, console: Console) -> None:
 def _print_comparisons(result: StudyResult, console: Console) -> None:
     """Print runs against their counterfactuals."""
     for text in comparison_tables(result.differences):
-        _print_table(text, console)
+        print_text_table(text, console)
     measured = optimum_sentences(result.measured, {run.name: run.point for run in result.runs})
     for sentence in (*remaining_violations(result.differences), *measured):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
 
 
-def _print_table(text: TextTable, console: Console) -> None:
+def print_text_table(text: TextTable, console: Console) -> None:
     """Print a table of words and numbers in the width that there is.
 
     Headings and first column break between words. Numbers keep to a line, as far as this leaves the

@@ -23,7 +23,7 @@ from cosim.errors import ScenarioError
 from cosim.report.indicators import known_indicators
 from cosim.scenario import read_fields, scenario_of
 from cosim.scenario.explaining import explained
-from cosim.scenario.loading import STUDY
+from cosim.scenario.loading import SECTIONS, STUDY
 from cosim.scenario.overrides import put
 from cosim.settings import Model
 from cosim.studies.counterfactuals import COUNTERFACTUALS, with_counterfactuals
@@ -125,7 +125,7 @@ def study_of(
         changes += [({field: value}, f"study.axes.{field}") for field, value in values.items()]
         changes.append((dict(overrides or {}), "(command line)"))
         try:
-            scenario = scenario_of(_merged(base, run, name, changes, file), file)
+            scenario = scenario_of(merged(base, run, name, changes, file), file)
         except ScenarioError as error:
             if not settings.skip_impossible or variant == run:
                 raise _in_run(run, error, file) from error
@@ -222,7 +222,7 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     labels = axis_labels(tuple(settings.axes))
     axes = [
         [
-            (field, value, f"{labels[field]}-{_word(_plain(value), k)}")
+            (field, value, f"{labels[field]}-{_word(plain(value), k)}")
             for k, value in enumerate(values)
         ]
         for field, values in settings.axes.items()
@@ -230,7 +230,7 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     found = []
     for variant, *points in itertools.product(settings.variants or ("",), *axes):
         parts = [*([str(variant)] if variant else []), *(word for _, _, word in points)]
-        values = {field: _plain(value) for field, value, _ in points}
+        values = {field: plain(value) for field, value, _ in points}
         if not variant and (settings.compare or not parts):
             found.append(("_".join(parts) or AS_GIVEN, AS_GIVEN, values))
         else:
@@ -247,13 +247,13 @@ def _combinations(settings: StudySettings, file: Path) -> list[tuple[str, str, d
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON knows it: YAML also has times, which become text."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _plain(own) for key, own in value.items()}
-    return [_plain(own) for own in value] if isinstance(value, list | tuple) else value
+        return {str(key): plain(own) for key, own in value.items()}
+    return [plain(own) for own in value] if isinstance(value, list | tuple) else value
 
 
 def _word(value: Any, place: int) -> str:
@@ -264,27 +264,44 @@ def _word(value: Any, place: int) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or str(place + 1)
 
 
-def _merged(
+def merged(
     base: Mapping[str, Any],
     run: str,
     name: str,
     changes: Sequence[tuple[Mapping[str, Any], str]],
     file: Path,
 ) -> dict[str, Any]:
-    """Return the fields of one run."""
-    merged = copy.deepcopy(dict(base))
+    """Return the fields of one run.
+
+    Parameters
+    ----------
+    base : mapping
+        Fields of the file.
+    run, name : str
+        Of the run, and of the study or campaign.
+    changes : sequence of (mapping, str)
+        Fields by dotted path, and what in the file asks for them.
+    file : Path
+        Named in errors.
+
+    Raises
+    ------
+    ScenarioError
+        If a change is of the name or of the section itself, or its place is not there.
+    """
+    fields = copy.deepcopy(dict(base))
     for overrides, where in changes:
         for key, value in overrides.items():
-            if key == "name" or key.split(".")[0] == STUDY:
+            if key == "name" or key.split(".")[0] in SECTIONS:
                 raise ScenarioError(
                     f"a run cannot change {key!r}",
                     file=file,
                     field=where,
                     remedy="leave it out: runs are named after their variant and axes",
                 )
-            put(merged, key.split("."), value, file, where)
-    merged["name"] = f"{name}.{run}"
-    return merged
+            put(fields, key.split("."), value, file, where)
+    fields["name"] = f"{name}.{run}"
+    return fields
 
 
 def _in_run(run: str, error: ScenarioError, file: Path) -> ScenarioError:

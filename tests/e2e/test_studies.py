@@ -27,8 +27,9 @@ from cosim.replay.findings import Check
 from cosim.report.indicators import compute_indicators
 from cosim.results.manifest import flatten
 from cosim.results.reader import Results
+from cosim.studies.failures import Failure
 from cosim.studies.report import write_study_report
-from cosim.studies.runner import _Failure, run_study
+from cosim.studies.runner import run_study
 from cosim.studies.study import load_study
 from cosim.studies.verification import check_declaration
 from cosim.verify.study import check_study
@@ -200,7 +201,7 @@ def test_every_error_comes_home_with_the_name_of_its_run(
     try:
         raise raised
     except Exception as error:
-        failure = pickle.loads(pickle.dumps(_Failure.of(error)))
+        failure = pickle.loads(pickle.dumps(Failure.of(error)))
     error = failure.error("attacked")
     assert type(error) is kind
     assert "run 'attacked': " in str(error)

@@ -24,7 +24,12 @@ def normal(requirement: str) -> str:
 def declared() -> set[str]:
     project = PROJECT["project"]
     optional = project["optional-dependencies"]
-    lists = [project["dependencies"], optional["simbench"], optional["contracts"]]
+    lists = [
+        project["dependencies"],
+        optional["simbench"],
+        optional["contracts"],
+        optional["campaign"],
+    ]
     return {
         normal(one) for some in [*lists, PROJECT["dependency-groups"]["inspect"]] for one in some
     }

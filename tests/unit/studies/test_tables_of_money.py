@@ -13,7 +13,7 @@ from cosim.studies.declaration import Compared
 from cosim.studies.differences import OF_PAIRS, OF_RUNS, Difference
 from cosim.studies.money_text import money_of_runs
 from cosim.studies.results import FinishedRun
-from cosim.studies.screen import _print_table
+from cosim.studies.screen import print_text_table
 
 MONEY = {"with_generation": 1_090.5, "supplier": -40.25, "state": 12.0, "outside_market": 0.0}
 
@@ -74,7 +74,9 @@ def test_no_cell_is_cut_in_a_terminal(width: int) -> None:
         finished(f"unmetered_{k}", **MONEY, dso=-18.44, upstream=-100.0) for k in range(7)
     ])):  # fmt: skip
         out = StringIO()
-        _print_table(table, Console(file=out, width=width, force_terminal=True, color_system=None))
+        print_text_table(
+            table, Console(file=out, width=width, force_terminal=True, color_system=None)
+        )
         text = out.getvalue()
         assert "…" not in text.replace("… delivered", "")
         assert max(map(len, text.splitlines())) <= width
