@@ -161,7 +161,7 @@ class Cluster:
             import dask_jobqueue
 
         kind = dask_jobqueue.SLURMCluster if self.where == SLURM else dask_jobqueue.PBSCluster
-        cluster = kind(**_job_options(self.where))
+        cluster = kind(scheduler_options={"dashboard": False}, **_job_options(self.where))
         cluster.scale(jobs=self.jobs)
         return cluster
 
