@@ -7,13 +7,16 @@ electric vehicles.
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attack_studies import FOLDER, Studies
+from checkpointed import EVERY, INTERVALS, die_after, dying
 from result_folders import Case
 
+import cosim
 from cosim.grid.catalogue import GridCase
 from cosim.inputs.kept import note_grid
 from cosim.runs import preparation
@@ -74,3 +77,42 @@ def studies(tmp_path_factory: pytest.TempPathFactory, grid_read_once: None) -> S
         return done[name]
 
     return study
+
+
+@pytest.fixture(scope="module")
+def checkpointed_file(
+    short_scenario: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """With trades, flexibility, batteries, fees and draws, so that much can be forgotten."""
+    scenario = short_scenario(
+        intervals=INTERVALS,
+        start="2016-05-24T10:30:00",
+        prosumers={
+            "battery": {"mode": "arbitrage"},
+            "strategies": [
+                {"name": "truthful", "share": 0.5},
+                {"name": "zero_intelligence", "share": 0.5},
+            ],
+        },
+        ledger={"initial_base_fee_gwei": 5.0, "tip_gwei": 0.1, "consensus": "proof_of_work"},
+    )
+    file = tmp_path_factory.mktemp("resumed") / "scenario.yaml"
+    file.write_text(scenario.to_yaml())
+    return file
+
+
+@pytest.fixture(scope="module")
+def died(checkpointed_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that died after its eighth interval, with two checkpoints."""
+    out = tmp_path_factory.mktemp("died") / "run"
+    with dying():
+        cosim.run(checkpointed_file, out, checkpoint=EVERY, progress=die_after(7))
+    return out
+
+
+@pytest.fixture
+def copied(died: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    out = tmp_path / "run"
+    shutil.copytree(f"{died}.partial", f"{out}.partial")
+    return out
