@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cosim.errors import ResultFolderError
+from cosim.results.parts import unfinished
 from cosim.scenario import Scenario
 from cosim.studies.failures import Failure
 
@@ -72,7 +74,7 @@ class Executor(Protocol):
 
 
 def play(task: Task, tell: Callable[[int], None]) -> Failure | None:
-    """Play a run in this process.
+    """Play a run in this process, from its last checkpoint on if it has one.
 
     Parameters
     ----------
@@ -85,19 +87,31 @@ def play(task: Task, tell: Callable[[int], None]) -> Failure | None:
     Failure or None
         None once its result folder is whole.
     """
-    from cosim.runs.experiment import run_scenario
-
+    resume = unfinished(task.target) is not None
     try:
-        result = run_scenario(
-            task.scenario,
-            task.file,
-            task.target,
-            progress=lambda interval, violated: tell(interval + 1),
-            report=False,
-            trust=task.trust,
-        )
+        try:
+            complete = _played(task, tell, resume=resume)
+        except ResultFolderError:
+            if not resume:
+                raise
+            # a checkpoint that is damaged, or of a run under another name
+            complete = _played(task, tell, resume=False)
     except Exception as error:
         return Failure.of(error)
-    if not result.complete:
-        return Failure("lost", "it was interrupted")
-    return None
+    return None if complete else Failure("lost", "it was interrupted")
+
+
+def _played(task: Task, tell: Callable[[int], None], *, resume: bool) -> bool:
+    """Play a run, or go on with it from its checkpoint; False when it was interrupted."""
+    from cosim.runs.experiment import run_scenario
+
+    result = run_scenario(
+        task.scenario,
+        task.file,
+        task.target,
+        progress=lambda interval, violated: tell(interval + 1),
+        resume=resume,
+        report=False,
+        trust=task.trust,
+    )
+    return result.complete

@@ -31,6 +31,7 @@ from cosim.results.manifest import (
     versions,
     write_manifest,
 )
+from cosim.results.parts import unfinished
 from cosim.results.storage import replace_text, settled_place, writing_to
 from cosim.runs.input_hash import code_identity
 from cosim.studies.failures import Failure
@@ -91,9 +92,13 @@ class CampaignFolder:
         (self.failed / f"{run_hash}.json").unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove what killed runs left; none is under way while the lock is held alone."""
+        """Remove what killed runs left, but checkpoints, from which they go on.
+
+        None is under way while the lock is held alone.
+        """
         for path in self.runs.glob(f"*{_PARTIAL}"):
-            shutil.rmtree(path, ignore_errors=True)
+            if unfinished(path.with_name(path.name.removesuffix(_PARTIAL))) is None:
+                shutil.rmtree(path, ignore_errors=True)
         for path in self.root.glob(f".*{_PARTIAL}"):
             with suppress(OSError):
                 path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from checkpointed import die_after, dying
 from result_folders import contents
 
 import cosim
 from cosim.campaigns.campaign import load_campaign
-from cosim.campaigns.execution import Task
+from cosim.campaigns.execution import Task, play
 from cosim.campaigns.folder import opened
 from cosim.campaigns.sweep import State
 from cosim.campaigns.worker_processes import Processes
@@ -28,6 +30,7 @@ from cosim.cli import main
 from cosim.errors import BusyFolderError, ResultFolderError
 from cosim.report.report import write_report
 from cosim.runs.experiment import run_scenario
+from cosim.scenario import Scenario
 
 BASE: dict[str, Any] = {
     "name": "tiny",
@@ -342,3 +345,35 @@ def test_bad_input_is_told_before_anything_is_there(
         assert main(["sweep", str(file), "--out", str(folder)]) == 2
         assert says in capsys.readouterr().err
     assert not folder.exists()
+
+
+def test_a_long_run_goes_on_in_its_middle(
+    tmp_path: Path,
+    short_scenario: Callable[..., Scenario],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed in its sixth interval, with a checkpoint after four."""
+    monkeypatch.setattr("cosim.runs.checkpoint.checkpoints.SECONDS_PER_DAY", 4 * 900)
+    file = write(tmp_path / "campaign.yaml", vary={PV: [1]})
+    scenario = short_scenario(6, start="2016-05-24T11:00:00")
+    with opened(tmp_path / "sweep", load_campaign(file)) as folder:
+        target = folder.runs / "abc"
+        task = Task("abc", scenario, file, target, trust=False)
+        with dying():
+            play(task, lambda done: die_after(6)(done, False))
+        folder.clear()  # as the next sweep does
+        told: list[int] = []
+        assert play(task, told.append) is None
+        assert told == [5, 6]
+        expected = run_scenario(scenario, file, tmp_path / "whole", report=False).folder
+        assert file_bytes(target) == file_bytes(expected)
+        # a checkpoint that is damaged costs the run its beginning, not its result
+        shutil.rmtree(target)
+        with dying():
+            play(task, lambda done: die_after(6)(done, False))
+        state = target.with_name("abc.partial") / "checkpoint/00000/state.pickle"
+        state.write_bytes(state.read_bytes()[:-9])
+        told.clear()
+        assert play(task, told.append) is None
+        assert told[0] == 1
+        assert file_bytes(target) == file_bytes(expected)

@@ -7,12 +7,11 @@ import json
 import platform
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 import cosim
 from cosim.inputs.kept import ReadFiles, sha256
-from cosim.results.environment import environment
 from cosim.results.inputs import write_inputs
+from cosim.runs.input_hash import code_identity
 from cosim.scenario import Scenario
 
 FORMAT = 1
@@ -36,15 +35,15 @@ def identity_of(scenario: Scenario, read: ReadFiles) -> Identity:
         inputs = write_inputs(folder, read, scenario)
         files = [path for path in sorted(inputs.rglob("*")) if path.is_file()]
         of_inputs = _digest(f"{file.relative_to(inputs)} {sha256(file)}" for file in files)
-    packages = environment()
+    code = code_identity()
     return {
         "checkpoint format": str(FORMAT),
         "scenario": _digest([scenario.to_yaml()]),
         "input files": of_inputs,
-        "cosim": f"{cosim.__version__} {_program()}",
+        "cosim": f"{cosim.__version__} {code['code']}",
         "Python": platform.python_version(),
-        "packages": _digest([json.dumps(packages["packages"], sort_keys=True)]),
-        "plug-ins": _digest([json.dumps(packages["plug_ins"], sort_keys=True)]),
+        "packages": _digest([json.dumps(code["versions"], sort_keys=True)]),
+        "plug-ins": _digest([json.dumps(code["plug_ins"], sort_keys=True)]),
     }
 
 
@@ -52,13 +51,6 @@ def differing(one: Identity, other: Identity) -> list[str]:
     """Return what differs, in words."""
     names = dict.fromkeys([*one, *other])
     return [name for name in names if one.get(name) != other.get(name)]
-
-
-def _program() -> str:
-    """Return the digest of this program's modules and contracts."""
-    root = Path(cosim.__file__).parent
-    files = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".vy"))
-    return _digest(f"{file.relative_to(root)} {sha256(file)}" for file in files)
 
 
 def _digest(texts: Iterable[str]) -> str:
