@@ -25,7 +25,8 @@ from cosim.results.storage import replace_text
 from cosim.results.writer import TableWriter
 from cosim.runs.checkpoint.folder import STATE, STORAGE, CheckpointFolder
 from cosim.runs.checkpoint.identity import Identity, identity_of
-from cosim.runs.checkpoint.state import Parts, StateCodec, StateError, Storage
+from cosim.runs.checkpoint.names import StateError
+from cosim.runs.checkpoint.state import Parts, StateCodec, Storage
 from cosim.runs.simulation import Domain, Simulation
 from cosim.scenario import Scenario
 

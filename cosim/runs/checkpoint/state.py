@@ -15,8 +15,6 @@ are listed.
 
 from __future__ import annotations
 
-import enum
-import functools
 import io
 import pickle
 import types
@@ -27,10 +25,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pandapower.auxiliary import pandapowerNet
 
-from cosim.errors import CosimError, in_one_line
+from cosim.errors import in_one_line
 from cosim.evm.contracts import Artifact
 from cosim.evm.mirror import StateMirror
-from cosim.results.environment import foreign_plug_ins
+from cosim.runs.checkpoint.names import StateError, may_be_called, require_known, require_name
 
 PROTOCOL = 5
 
@@ -45,59 +43,6 @@ _CONSTANTS = frozenset((pandapowerNet, Artifact))
 
 _LEAST_BYTES = 1024
 """Shorter series are written like everything else."""
-
-_CALLED = {
-    ("cosim.runs.checkpoint.state", "method_of"),
-    ("cosim.runs.checkpoint.state", "read_only"),
-    ("_codecs", "encode"),
-    ("builtins", "bytearray"),
-    ("builtins", "complex"),
-    ("builtins", "frozenset"),
-    ("builtins", "range"),
-    ("builtins", "set"),
-    ("builtins", "slice"),
-    ("collections", "OrderedDict"),
-    ("collections", "defaultdict"),
-    ("collections", "deque"),
-    ("copyreg", "__newobj__"),
-    ("copyreg", "_reconstructor"),
-    ("datetime", "date"),
-    ("datetime", "datetime"),
-    ("datetime", "timedelta"),
-    ("datetime", "timezone"),
-    ("numpy", "dtype"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("numpy.random._pickle", "__bit_generator_ctor"),
-    ("numpy.random._pickle", "__generator_ctor"),
-    ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-    ("pathlib", "PosixPath"),
-    ("pathlib", "WindowsPath"),
-}
-"""Callables, by module and name: each makes a value, and does nothing else."""
-
-_NAMED = {
-    ("builtins", "dict"),
-    ("builtins", "list"),
-    ("builtins", "object"),
-    ("numpy", "ndarray"),
-    ("numpy.random._mt19937", "MT19937"),
-    ("numpy.random._pcg64", "PCG64"),
-    ("numpy.random._pcg64", "PCG64DXSM"),
-    ("numpy.random._philox", "Philox"),
-    ("numpy.random._sfc64", "SFC64"),
-    ("numpy.random.bit_generator", "SeedSequence"),
-    ("scipy.sparse._csc", "csc_array"),
-    ("scipy.sparse._csc", "csc_matrix"),
-    ("scipy.sparse._csr", "csr_array"),
-    ("scipy.sparse._csr", "csr_matrix"),
-}
-"""Other names that a state may have."""
-
-
-class StateError(CosimError):
-    """State that cannot be written, or is not read."""
 
 
 @dataclass
@@ -302,7 +247,7 @@ class _StatePickler(pickle.Pickler):
             # before its attributes are written: they say that these were asked for
             self.changes.append(list(value.slots_since_asked()) if self._counts else [])
         elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
-            _require_known(value.__module__, value.__qualname__)
+            require_known(value.__module__, value.__qualname__, value)
         return _reduced(value)
 
 
@@ -324,9 +269,10 @@ class _StateReader(_PythonUnpickler):  # type: ignore[misc]
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what the bytes name, if a state may name it."""
-        _require_known(module, name)
+        require_name(module, name)
         found = super().find_class(module, name)
-        if (module, name) in _CALLED or (isinstance(found, type) and issubclass(found, enum.Enum)):
+        require_known(module, name, found)
+        if may_be_called(module, name, found):
             self._callable.add(id(found))
         return found
 
@@ -368,7 +314,7 @@ def method_of(owner: Any, name: str) -> Any:
         If it is none.
     """
     kind = type(owner)
-    _require_known(kind.__module__, kind.__qualname__)
+    require_known(kind.__module__, kind.__qualname__, kind)
     if name.startswith("__") or not isinstance(getattr(kind, name, None), types.FunctionType):
         raise StateError(f"{kind.__qualname__} has no method {name}")
     return getattr(owner, name)
@@ -381,17 +327,3 @@ def _reduced(value: Any) -> Any:
     if isinstance(value, types.MethodType) and not isinstance(value.__self__, type):
         return method_of, (value.__self__, value.__func__.__name__)
     return NotImplemented
-
-
-@functools.cache
-def _known_packages() -> frozenset[str]:
-    """Return the packages whose objects a run may hold: cosim and those of its plug-ins."""
-    plug_ins = (str(each["value"]) for each in foreign_plug_ins())
-    return frozenset(("cosim", *(value.partition(":")[0].partition(".")[0] for value in plug_ins)))
-
-
-def _require_known(module: str, name: str) -> None:
-    """Refuse a name that no state of a run needs."""
-    known = (module, name) in _CALLED or (module, name) in _NAMED
-    if not known and module.partition(".")[0] not in _known_packages():
-        raise StateError(f"it names {module}.{name}, which no state of a run may hold")

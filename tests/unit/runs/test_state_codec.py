@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import pickle
@@ -17,7 +18,8 @@ import pytest
 from cosim.chain.blocks import Mempool, Transaction
 from cosim.clock import DeliveryClock
 from cosim.evm.mirror import StateMirror
-from cosim.runs.checkpoint.state import Parts, StateCodec, StateError
+from cosim.runs.checkpoint.names import StateError
+from cosim.runs.checkpoint.state import Parts, StateCodec
 from cosim.timing import StageTimer
 
 N = 500
@@ -132,7 +134,7 @@ def test_a_class_of_nobodys_package_is_refused() -> None:
         (os.system, ("echo caught > caught",)),
         (eval, ("open('caught', 'w')",)),
         (getattr, (DeliveryClock, "__init__")),
-        (StageTimer, ()),  # of ours, and still a call
+        (Mempool, ()),  # of ours, and still a call
     ],
 )
 def test_reading_calls_nothing(
@@ -148,13 +150,40 @@ def test_reading_calls_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def named(module: str, name: str) -> bytes:
+    """The bytes of a state that is what a name leads to."""
+    texts = b"".join(b"\x8c" + bytes([len(t)]) + t for t in (module.encode(), name.encode()))
+    return b"\x80\x05" + texts + b"\x93."
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("cosim.evm.contracts", "functools.partial"),  # what a module has imported
+        ("cosim.evm.contracts", "Path"),
+        ("cosim.evm.rpc", "NodeEngine"),  # opens connections
+        ("cosim.evm.journal", "JournalledEngine"),  # opens a file
+        ("cosim.simulators.foreign", "ForeignStarter"),  # starts a program
+        ("cosim.results.writer", "TableWriter"),  # makes and removes folders
+        ("cosim.cli", "main"),
+        ("cosim.chain.blocks", "next_base_fee_wei"),  # a function, which no run holds
+        ("cosim.devices.battery", "Battery.__init__"),
+    ],
+)
+def test_only_classes_that_a_run_has_objects_of_can_be_named(module: str, name: str) -> None:
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)  # it is there, and refused for what it is
+    with pytest.raises(StateError, match="no state of a run may hold"):
+        codec(0).read(named(module, name), [])
+
+
 def test_reading_changes_no_class() -> None:
     """BUILD on a class would set its attributes for the whole program."""
-    target = b"\x8c\x0ccosim.timing\x8c\nStageTimer\x93"
-    state = b"\x80\x05" + target + b"}\x8c\x07measure\x4b\x01s" + b"b."
+    target = named("cosim.chain.blocks", "Mempool").removesuffix(b".")
     with pytest.raises(StateError, match="changes"):
-        codec(0).read(state, [])
-    assert callable(StageTimer.measure)
+        codec(0).read(target + b"}\x8c\x03add\x4b\x01sb.", [])
+    assert callable(Mempool.add)
 
 
 def test_old_opcodes_that_call_are_refused() -> None:
