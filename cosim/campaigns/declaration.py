@@ -190,9 +190,28 @@ def factors_of(settings: CampaignSettings, file: Path) -> tuple[Factor, ...]:
     Raises
     ------
     ScenarioError
-        If a range is empty, or a factor cannot be used; names the field.
+        If a range is empty, a factor cannot be used, or two set the same; names the field.
     """
-    return tuple(_factor(name, given, file) for name, given in settings.vary.items())
+    factors = tuple(_factor(name, given, file) for name, given in settings.vary.items())
+    setting: dict[str, str] = {}
+    for factor in factors:
+        for path in sorted(factor.fields()):
+            for other, owner in setting.items():
+                if owner != factor.name and _overlap(path, other):
+                    raise ScenarioError(
+                        f"sets {path}, and {owner!r} sets {other}: runs would not be what the "
+                        "table says",
+                        file=file,
+                        field=f"{CAMPAIGN}.vary.{factor.name}",
+                        remedy="let one of the two set it",
+                    )
+            setting[path] = factor.name
+    return factors
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell if two dotted paths are the same, or one is within the other."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def _factor(name: str, given: Any, file: Path) -> Factor:

@@ -42,6 +42,10 @@ class Factor(Model):
         """Return the fields of a scenario that a value stands for."""
         return {self.name: value}
 
+    def fields(self) -> set[str]:
+        """Return the dotted paths that any of its values sets."""
+        return {self.name}
+
 
 class Values(Factor):
     """Values that are equally probable."""
@@ -154,6 +158,10 @@ class Choices(Factor):
     def overrides(self, value: Any) -> Mapping[str, Any]:
         """Return the fields of a choice."""
         return self.choices[value] or {}
+
+    def fields(self) -> set[str]:
+        """Return the fields of all choices."""
+        return {path for fields in self.choices.values() for path in fields or {}}
 
 
 FACTORS: dict[str, type[Factor]] = {

@@ -58,7 +58,8 @@ def add_run(commands: Any) -> None:
     run.add_argument(
         "--trust",
         action="store_true",
-        help="let the scenario start the programs and import the modules that it names",
+        help="let the scenario start the programs and import the modules that it names, and "
+        "--resume go on from a checkpoint that somebody else wrote",
     )
     run.add_argument(
         "--jobs", type=positive, metavar="N", help="runs of a study at once [one per core]"
@@ -94,6 +95,7 @@ def _run(options: argparse.Namespace) -> int:
     # imported after the scenario is known to be sound: pandapower takes seconds to import
     from cosim.report.indicators import read_indicators
     from cosim.report.summary import print_setting, print_summary, print_tables
+    from cosim.results.parts import unfinished
     from cosim.results.reader import Results
 
     console = Console()
@@ -127,6 +129,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     console.print(f"result: {result.folder}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)
+    if not result.complete and unfinished(result.folder) is not None:
+        console.print("go on from the last checkpoint: the same command with --resume")
     return 0 if result.complete else EXIT_INTERRUPTED
 
 

@@ -120,6 +120,10 @@ class TableFile:
             self._n_taken = self._n_rows
         return pa.concat_tables(parts) if parts else None
 
+    def stop_parts(self) -> None:
+        """Keep no rows any more for :meth:`take_part`."""
+        self._keeps_parts, self._untaken = False, []
+
     def give_part(self, part: Any) -> None:
         """Add rows that :meth:`take_part` returned in a run that this one goes on from.
 

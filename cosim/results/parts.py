@@ -13,7 +13,12 @@ CHECKPOINT = "checkpoint"
 def unfinished(folder: Path) -> Path | None:
     """Return the checkpoint of a run that is to become a result folder; None if there is none."""
     place = folder.with_name(folder.name + ".partial") / CHECKPOINT
-    return place if any(place.glob("[0-9]*")) else None
+    return place if unfinished_in(place) else None
+
+
+def unfinished_in(checkpoint: Path) -> bool:
+    """Tell if a folder holds the chunks of a checkpoint."""
+    return any(checkpoint.glob("[0-9]*"))
 
 
 def parts_of(folder: Path, table: str) -> list[Path]:

@@ -21,7 +21,7 @@ from cosim.errors import BusyFolderError, NodeError, ResultFolderError, RunError
 from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
-from cosim.results.parts import CHECKPOINT, unfinished
+from cosim.results.parts import CHECKPOINT, unfinished, unfinished_in
 from cosim.results.schemas import tables_of
 from cosim.results.storage import disk_trouble, settled_place, storage_error, take_place, writing_to
 
@@ -134,6 +134,10 @@ class TableWriter:
         self._resume = resume
         kept = {_LOCK, resumable} if resume and resumable else {_LOCK}
         self._lock: TextIO | None = claim(self.folder, kept)
+        self._aside = self.folder.with_name(self.folder.name + ".resumable")
+        if resume and resumable and self._aside.exists():  # killed while it was finished
+            _remove(self.folder / resumable)
+            os.rename(self._aside, self.folder / resumable)
         self._whole = False
         place = self.folder / TABLES_FOLDER
         place.mkdir()
@@ -183,6 +187,11 @@ class TableWriter:
                 path = folder / f"{name}.parquet"
                 pq.write_table(part, path, compression="lz4", write_statistics=False)
 
+    def stop_parts(self) -> None:
+        """Keep no rows any more for :meth:`write_parts`."""
+        for table in self._tables.values():
+            table.stop_parts()
+
     def read_parts(self, folder: Path) -> None:
         """Add the rows that :meth:`write_parts` wrote.
 
@@ -229,17 +238,17 @@ class TableWriter:
         if read_manifest(self.folder)["complete"] is not complete:
             raise ValueError(f"{MANIFEST} does not say complete: {complete}")
         prepare(self._target, self._force)
-        aside = self.folder.with_name(self.folder.name + ".resumable")
         if self._resumable:
-            _remove(aside)
-            if not complete and self._can_go_on():
-                os.rename(self.folder / self._resumable, aside)
-            _remove(self.folder / self._resumable)
+            # until the result has its place, a run that is killed can go on
+            _remove(self._aside)
+            if (self.folder / self._resumable).exists():
+                os.rename(self.folder / self._resumable, self._aside)
         self._release()
         take_place(self.folder, self._target)
-        if self._resumable and aside.exists():
+        if self._resumable and not complete and unfinished_in(self._aside):
             self.folder.mkdir()
-            os.rename(aside, self.folder / self._resumable)
+            os.rename(self._aside, self.folder / self._resumable)
+        _remove(self._aside)
         return self._target
 
     def abort(self) -> None:

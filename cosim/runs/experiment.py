@@ -119,7 +119,8 @@ def run_scenario(
     report : bool
         Write the report, too.
     trust : bool
-        Start the programs, and import the modules, that the scenario names as its simulators.
+        Start the programs, and import the modules, that the scenario names as its simulators;
+        and go on from a checkpoint that somebody else wrote.
 
     Returns
     -------
@@ -176,8 +177,10 @@ def run_scenario(
                 checkpoints = begin_checkpoints(
                     simulation, writer, read, every, is_wanted=checkpoint is not None or resume
                 )
-                if resume and checkpoints is not None:
-                    checkpoints.go_on()
+                if checkpoints is not None:
+                    if resume:
+                        checkpoints.go_on(trust=trust)
+                    checkpoints.begin()
         if interrupts.stop():
             raise KeyboardInterrupt
         with timer.measure("mosaik"), _naming(scenario_file):

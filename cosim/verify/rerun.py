@@ -35,6 +35,8 @@ from cosim.verify.files import compare_metadata
 from cosim.verify.trees import TOLERANCE, differing, same_number, unpacked
 
 PROGRAM = "cosim.runs.again"
+_GRACE_S = 5.0
+"""Wait so long for the output of a program that was ended. [s]"""
 
 FROM_POWER_FLOWS = frozenset(
     [
@@ -199,7 +201,13 @@ class Rerun:
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.kill()
-            self._process.communicate()
+            try:
+                self._process.communicate(timeout=_GRACE_S)
+            except subprocess.TimeoutExpired:
+                # a simulator that it started, and that outlives it, holds the pipes
+                for pipe in (self._process.stdout, self._process.stderr):
+                    if pipe is not None:
+                        pipe.close()
         if self._place is not None:
             self._place.cleanup()
 

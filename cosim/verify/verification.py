@@ -125,8 +125,12 @@ class Verification:
                 field="--engine",
                 remedy="give --url a fresh node that answers, or use revm",
             ) from error
-        except CheckError:
-            raise
+        except CheckError as error:
+            if not self.failed:
+                raise
+            # what was found before is told, whatever else this machine cannot check
+            check, prepared = Check(name, ""), None
+            check.leave_out(f"it could not be made on this machine: {error}")
         except (SystemExit, OutOfTime) as error:  # of a plug-in
             said = blamed(error) or in_one_line(error)
             raise CheckError(f"{name} could not be checked: {said}") from error

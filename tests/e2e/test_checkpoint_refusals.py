@@ -18,6 +18,7 @@ import cosim
 from cosim.errors import NotResumableWarning, ScenarioError, UserError
 from cosim.inputs.kept import sha256
 from cosim.prosumers.strategies import Truthful
+from cosim.runs.checkpoint.seal import sealed
 from cosim.scenario import Scenario
 
 
@@ -71,14 +72,33 @@ def test_a_file_more_is_refused(copied: Path, checkpointed_file: Path) -> None:
 def test_another_scenario_is_refused(copied: Path, checkpointed_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(checkpointed_file.read_text().replace("seed: ", "seed: 1"))
-    refused(other, copied, "another is here: scenario")
+    refused(other, copied, "belongs to another run: not the same scenario")
 
 
 def test_another_version_is_refused(
     copied: Path, checkpointed_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cosim, "__version__", "0.0.9")
-    refused(checkpointed_file, copied, "another is here: cosim")
+    refused(checkpointed_file, copied, "belongs to another run: not the same cosim")
+
+
+def put_state(copied: Path, data: bytes) -> None:
+    """Give the last chunk another state, its hash right."""
+    place = Path(f"{copied}.partial/checkpoint/00001")
+    (place / "state.pickle").write_bytes(data)
+    chunk = json.loads((place / "chunk.json").read_text())
+    chunk["files"]["state.pickle"] = sha256(place / "state.pickle")
+    (place / "chunk.json").write_text(json.dumps(chunk))
+
+
+def test_a_state_of_somebody_else_is_not_read(
+    copied: Path, checkpointed_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the hash right and nothing wrong in it: only its seal is of another key."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "somebody"))
+    refused(checkpointed_file, copied, "written by somebody else")
+    result = cosim.run(checkpointed_file, copied, checkpoint=EVERY, resume=True, trust=True)
+    assert result.complete
 
 
 def test_a_state_that_calls_something_is_refused_although_its_hash_is_right(
@@ -90,13 +110,34 @@ def test_a_state_that_calls_something_is_refused_although_its_hash_is_right(
         def __reduce__(self) -> Any:
             return os.system, (f"touch {caught}",)
 
-    place = Path(f"{copied}.partial/checkpoint/00001")
-    (place / "state.pickle").write_bytes(pickle.dumps(Call(), 5))
-    chunk = json.loads((place / "chunk.json").read_text())
-    chunk["files"]["state.pickle"] = sha256(place / "state.pickle")
-    (place / "chunk.json").write_text(json.dumps(chunk))
+    put_state(copied, bytes(32) + pickle.dumps(Call(), 5))
+    refused(checkpointed_file, copied, "written by somebody else")
+    put_state(copied, sealed(pickle.dumps(Call(), 5)))
     refused(checkpointed_file, copied, "cannot be read: it names posix.system")
     assert not caught.exists()
+
+
+def test_a_state_of_something_else_is_refused(copied: Path, checkpointed_file: Path) -> None:
+    put_state(copied, sealed(pickle.dumps([1, 2], 5)))
+    refused(checkpointed_file, copied, "checkpoint cannot be read")
+
+
+def test_a_strategy_that_later_keeps_what_cannot_be_written_costs_the_checkpoints_alone(
+    checkpointed_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bid = Truthful.bid
+
+    def keeping(self: Any, context: Any) -> Any:
+        if context.interval >= 4:
+            self.rule = lambda: 0
+        return bid(self, context)
+
+    monkeypatch.setattr(Truthful, "bid", keeping)
+    out = tmp_path / "run"
+    with dying(), pytest.warns(NotResumableWarning, match="no more checkpoints from interval 6"):
+        cosim.run(checkpointed_file, out, checkpoint=EVERY, progress=die_after(9))
+    chunks = sorted(path.name for path in Path(f"{out}.partial/checkpoint").glob("[0-9]*"))
+    assert chunks == ["00000"]  # what was saved stays
 
 
 def test_simulators_of_others_have_no_state_here(

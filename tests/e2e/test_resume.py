@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpointed import EVERY, INTERVALS, die_after, dying, files_of
+from checkpointed import EVERY, INTERVALS, Killed, die_after, dying, files_of
 
 import cosim
-from cosim.cli import EXIT_USER, main
+from cosim.cli import main
 from cosim.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
-from cosim.errors import ResultFolderError, UserError
+from cosim.errors import NotResumableWarning, ResultFolderError, UserError
 from cosim.runs.checkpoint import folder as checkpoint_folder
 from cosim.scenario import Scenario
 
@@ -240,15 +241,42 @@ def test_what_is_done_can_be_read_meanwhile(
         so_far.verify()
 
 
-def test_without_a_checkpoint_there_is_nothing_to_go_on_from(
-    checkpointed_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_without_a_checkpoint_resume_begins_at_the_start(
+    checkpointed_file: Path, whole: Any, tmp_path: Path
 ) -> None:
-    out = tmp_path / "run"
-    assert main(["run", str(checkpointed_file), "--out", str(out), "--resume"]) == EXIT_USER
-    message = capsys.readouterr().err
-    assert "there is no checkpoint to go on from" in message
-    assert "--resume" in message
-    assert not Path(f"{out}.partial").exists()
+    """One command for a job that a scheduler starts again and again."""
+    out, told = tmp_path / "run", []
+    with pytest.warns(NotResumableWarning, match="begins at its start"):
+        cosim.run(checkpointed_file, out, resume=True, progress=lambda i, v: told.append(i))
+    assert told[0] == 0
+    assert files_of(out) == whole
+
+
+def test_a_run_that_is_killed_while_it_is_finished_can_go_on(
+    copied: Path, checkpointed_file: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path, target: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, dying():
+        patch.setattr("cosim.results.writer.take_place", killed)
+        patch.setattr("cosim.results.writer.TableWriter.__exit__", lambda *details: None)
+        cosim.run(checkpointed_file, copied, checkpoint=EVERY, resume=True)
+    assert not copied.exists()
+    told: list[int] = []
+    again = cosim.run(checkpointed_file, copied, resume=True, progress=lambda i, v: told.append(i))
+    assert told[0] > 0
+    assert files_of(again.folder) == whole
+    assert [path.name for path in copied.parent.iterdir()] == [copied.name]
+
+
+def test_time_spent_adds_up(copied: Path, checkpointed_file: Path) -> None:
+    chunk = json.loads(Path(f"{copied}.partial/checkpoint/manifest.json").read_text())
+    assert chunk["complete"] is False
+    result = cosim.run(checkpointed_file, copied, checkpoint=0, resume=True)
+    once = cosim.run(checkpointed_file, copied.with_name("once"), checkpoint=0)
+    spent, whole = (one.manifest["timing"]["ledger"] for one in (result, once))
+    assert spent > 0.6 * whole  # six of twelve intervals and the set-up were before
 
 
 def test_without_resume_a_run_begins_anew(

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from cosim.errors import (
     NotResumableWarning,
     ResultFolderError,
-    RunError,
     ScenarioError,
     UserError,
 )
@@ -26,11 +25,14 @@ from cosim.results.writer import TableWriter
 from cosim.runs.checkpoint.folder import STATE, STORAGE, CheckpointFolder
 from cosim.runs.checkpoint.identity import Identity, identity_of
 from cosim.runs.checkpoint.names import StateError
+from cosim.runs.checkpoint.seal import opened, sealed
 from cosim.runs.checkpoint.state import Parts, StateCodec, Storage
 from cosim.runs.simulation import Domain, Simulation
 from cosim.scenario import Scenario
 
 SECONDS_PER_DAY = 86_400
+_MISFITS = (ValueError, TypeError, LookupError, AttributeError)
+"""Errors of a state that is one of something else."""
 WORD = 32
 """Bytes of a slot and of its value."""
 
@@ -113,8 +115,8 @@ def begin_checkpoints(
                 remedy="let the plug-in keep what pickle can write, or leave out --checkpoint",
             ) from error
         warnings.warn(f"the run has no checkpoints: {error}", NotResumableWarning, stacklevel=2)
+        writer.stop_parts()
         return None
-    checkpoints.begin()
     return checkpoints
 
 
@@ -193,22 +195,28 @@ class Checkpoints:
     def land(self) -> None:
         """Write the chunk that ends here.
 
-        Raises
-        ------
-        RunError
-            If something came into the run that cannot be written.
+        Warns
+        -----
+        NotResumableWarning
+            If something came into the run that cannot be written: it has no more checkpoints.
         """
         domain = self._simulation.domain
+        state = _by_role(domain) | {"spent": dict(self._simulation.hooks.timer.seconds)}
+        try:
+            written = self._codec.written(state)
+        except StateError as error:
+            at = domain.state.intervals_done
+            warnings.warn(
+                f"the run has no more checkpoints from interval {at} on: {error}",
+                NotResumableWarning,
+                stacklevel=2,
+            )
+            self._every = 0
+            self._writer.stop_parts()
+            return
 
         def write(folder: Path) -> None:
-            try:
-                written = self._codec.written(_by_role(domain))
-            except StateError as error:
-                raise RunError(
-                    f"the run cannot go on from interval {domain.state.intervals_done}: {error}; "
-                    "run it with --checkpoint 0"
-                ) from error
-            (folder / STATE).write_bytes(written.state)
+            (folder / STATE).write_bytes(sealed(written.state))
             for number, changes in enumerate(written.changes):
                 _write_storage(folder / STORAGE.format(number), changes)
             self._writer.write_parts(folder / TABLES_FOLDER)
@@ -217,24 +225,44 @@ class Checkpoints:
         self.intervals_done = domain.state.intervals_done
         self._tell(domain.state.intervals_settled)
 
-    def go_on(self) -> None:
+    def go_on(self, *, trust: bool) -> None:
         """Take the simulation and its tables to the end of the last chunk.
+
+        Parameters
+        ----------
+        trust : bool
+            Whether the user trusts a checkpoint whoever wrote it.
 
         Raises
         ------
         ResultFolderError
-            If there is no chunk, or one is not what it was when it was written.
+            If a chunk is not what it was when it was written, or of another run or user.
+
+        Warns
+        -----
+        NotResumableWarning
+            If there is no chunk: the run begins at its start.
         """
         self._folder.read()
         chunks = self._folder.chunks
+        if not chunks:
+            warnings.warn(
+                "there is no checkpoint to go on from: the run begins at its start",
+                NotResumableWarning,
+                stacklevel=2,
+            )
+            return
         try:
             for chunk in chunks:
                 self._writer.read_parts(chunk / TABLES_FOLDER)
-            state = (chunks[-1] / STATE).read_bytes()
+            state = opened((chunks[-1] / STATE).read_bytes(), trust=trust)
             found = self._codec.read(state, _read_storages(chunks))
             self._simulation.domain = _domain(found)
+            for stage, spent in found["spent"].items():
+                seconds = self._simulation.hooks.timer.seconds
+                seconds[stage] = seconds.get(stage, 0.0) + float(spent)
             self.intervals_done = self._simulation.domain.state.intervals_done
-        except (StateError, ValueError, pa.ArrowException) as error:
+        except (StateError, *_MISFITS, pa.ArrowException) as error:
             raise ResultFolderError(
                 f"checkpoint cannot be read: {error}",
                 file=chunks[-1],

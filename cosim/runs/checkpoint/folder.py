@@ -95,7 +95,7 @@ class CheckpointFolder:
         Raises
         ------
         ResultFolderError
-            If there are none, one was changed, or they are of another run or another version.
+            If one was changed, or they are of another run or another version.
         """
         self.chunks = []
         previous, chunk = None, None
@@ -106,11 +106,7 @@ class CheckpointFolder:
             previous = sha256(place / CHUNK)
             self.chunks.append(place)
         if chunk is None:
-            raise ResultFolderError(
-                "there is no checkpoint to go on from",
-                file=self.path.parent,
-                remedy="a run writes the first one after --checkpoint intervals; " + _ANEW,
-            )
+            return 0
         if not (self.chunks[-1] / STATE).is_file():
             raise _refusal(f"lacks {STATE}", self.chunks[-1])
         return int(chunk["intervals_done"])
@@ -125,8 +121,8 @@ class CheckpointFolder:
             raise _refusal("cannot be read", file) from error
         if others := differing(identity, self._identity):
             raise ResultFolderError(
-                f"is the checkpoint of a run of which another is here: {', '.join(others)}",
-                file=file,
+                f"belongs to another run: not the same {', '.join(others)}",
+                file=self.path,
                 remedy="go on with the scenario, the files and the version that it was begun "
                 "with, or " + _ANEW,
             )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import platform
 import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import cosim
 from cosim.inputs.kept import ReadFiles, sha256
+from cosim.results.environment import foreign_plug_ins
 from cosim.results.inputs import write_inputs
 from cosim.runs.input_hash import code_identity
 from cosim.scenario import Scenario
@@ -43,7 +46,7 @@ def identity_of(scenario: Scenario, read: ReadFiles) -> Identity:
         "cosim": f"{cosim.__version__} {code['code']}",
         "Python": platform.python_version(),
         "packages": _digest([json.dumps(code["versions"], sort_keys=True)]),
-        "plug-ins": _digest([json.dumps(code["plug_ins"], sort_keys=True)]),
+        "plug-ins": _digest([json.dumps(code["plug_ins"], sort_keys=True), *_plug_in_files()]),
     }
 
 
@@ -51,6 +54,20 @@ def differing(one: Identity, other: Identity) -> list[str]:
     """Return what differs, in words."""
     names = dict.fromkeys([*one, *other])
     return [name for name in names if one.get(name) != other.get(name)]
+
+
+def _plug_in_files() -> list[str]:
+    """Return every module of the packages that plug-ins are of, with its SHA-256."""
+    found = []
+    values = {str(each["value"]) for each in foreign_plug_ins()}
+    for package in sorted({value.partition(":")[0].partition(".")[0] for value in values}):
+        spec = importlib.util.find_spec(package)
+        places = list(spec.submodule_search_locations or ()) if spec is not None else []
+        files = [file for place in places for file in Path(place).rglob("*.py")]
+        if spec is not None and not places and spec.origin:
+            files = [Path(spec.origin)]
+        found += [f"{package} {file.name} {sha256(file)}" for file in sorted(files)]
+    return found
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -144,7 +144,6 @@ def test_a_grid_lies_near_its_scenario(tmp_path, result):
     [
         ("rpc", {}, "engine rpc needs the URL of a node"),
         ("revm", {"node": "http://127.0.0.1:1"}, "the engine is revm"),
-        ("revm", {"resume": True}, "no checkpoint to go on from"),
     ],
 )
 def test_a_node_belongs_to_its_engine(tmp_path, engine, options, says):

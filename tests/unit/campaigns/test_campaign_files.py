@@ -214,3 +214,14 @@ def test_the_shipped_campaign_is_sound() -> None:
     assert len(found.runs) == len(found.distinct) == 300
     assert found.parameters == ("prosumers.pv_share", "market", "instrument", "forecast")
     assert {run.scenario.prosumers.pv_share for run in found.runs} == {0.2, 0.4, 0.6, 0.8, 1.0}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"dso.procure": False}, {"dso": {"procure": False}}, {"dso.procure.deep": 1}]
+)
+def test_two_factors_do_not_set_the_same_field(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Whichever came last would win, and the table would call the run after both."""
+    vary = {"dso.procure": [True, False], "relief": {"choices": {"none": fields, "market": {}}}}
+    told = mistake(tmp_path, vary=vary)
+    assert told.field == "campaign.vary.relief"
+    assert "'dso.procure' sets dso.procure" in told.problem
