@@ -141,7 +141,8 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
 
     if builds_blocks(options.engine) or options.url or options.resume or options.checkpoint:
         raise UserError(
-            "is a study or compared with counterfactuals: a node, and a checkpoint, are of one run",
+            "is a study or compared with counterfactuals: a node can play one run only, and a "
+            "checkpoint is of one",
             file=file,
             remedy="leave out --engine rpc, --url, --resume, --checkpoint and --compare, "
             "or run a scenario.yaml of its runs",
