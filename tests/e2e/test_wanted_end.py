@@ -73,7 +73,7 @@ def test_an_end_below_the_least_state_of_charge_is_refused() -> None:
         ({"battery": {"soc_end": 0.01}}, "prosumers.battery"),
         (
             {"named": [{"connection_point": "LV1.101 Bus 2", "battery": {"soc_end": 0.0}}]},
-            "prosumers",
+            "prosumers.named",
         ),
     ):
         with pytest.raises(ScenarioError) as caught:
