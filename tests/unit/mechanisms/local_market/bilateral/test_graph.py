@@ -108,16 +108,16 @@ def test_edges_come_from_a_file(tmp_path: Path) -> None:
         ),
         (
             {"graph": "listed", "edges": [{"seller": "a", "buyer": "a"}]},
-            "market.bilateral",
-            "edges.0: 'a' cannot trade with itself",
+            "market.bilateral.edges.0",
+            "'a' cannot trade with itself",
         ),
         (
             {
                 "graph": "listed",
                 "edges": [{"seller": "a", "buyer": "b"}, {"seller": "b", "buyer": "a"}],
             },
-            "market.bilateral",
-            "edges.1: 'b' and 'a' are edge 0 already",
+            "market.bilateral.edges.1",
+            "'b' and 'a' are edge 0 already",
         ),
         ({"graph": "ring", "neighbours": 3}, "market.bilateral.neighbours", "multiple of 2"),
         ({"graph": "complete", "neighbours": 4}, "market.bilateral", "neighbours are of graph"),
