@@ -339,7 +339,7 @@ def test_a_failed_run_says_nothing_else_and_leaves_no_process(tmp_path, short_sc
         env=os.environ | {"PYTHONPATH": str(ROOT), "MARKER": str(file)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert run.returncode == EXIT_FAILED
