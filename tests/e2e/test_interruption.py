@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from result_folders import Tables, contents
+from talking_runs import start
 
 from cosim.cli import EXIT_INTERRUPTED, main
 from cosim.results.reader import Results
@@ -25,22 +24,6 @@ from cosim.scenario import Scenario
 
 INTERVALS = 40
 
-# the command line as it is, with a word for every interval
-TALKING = """
-import sys
-from cosim import cli
-from cosim.cli import running
-
-tell = running._RunProgress.tell
-
-def told(self, interval, violated):
-    tell(self, interval, violated)
-    print("interval", interval, file=sys.stderr, flush=True)
-
-running._RunProgress.tell = told
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
 
 @pytest.fixture(scope="module")
 def scenario_file(
@@ -50,17 +33,6 @@ def scenario_file(
     file = folder / "scenario.yaml"
     file.write_text(short_scenario(intervals=INTERVALS, start="2016-05-24T08:00:00").to_yaml())
     return file
-
-
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.Popen(
-        [sys.executable, "-c", TALKING, "run", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")

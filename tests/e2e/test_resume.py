@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from checkpointed import EVERY, INTERVALS, Killed, die_after, dying, files_of
+from talking_runs import start
 
 import cosim
 from cosim.cli import main
@@ -124,33 +125,6 @@ def test_on_the_reference_engine(short_scenario: Callable[..., Scenario], tmp_pa
         cosim.run(scenario, tmp_path / "run", checkpoint=2, progress=die_after(2))
     resumed = cosim.run(scenario, tmp_path / "run", checkpoint=2, resume=True)
     assert files_of(resumed.folder) == expected
-
-
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    code = CHILD.split("def die")[0].replace("file, out, how = sys.argv[1:]", "") + TELLING
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "run", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-TELLING = """
-from cosim import cli
-from cosim.cli import running
-
-tell = running._RunProgress.tell
-
-def told(self, interval, violated):
-    tell(self, interval, violated)
-    print("interval", interval, file=sys.stderr, flush=True)
-
-running._RunProgress.tell = told
-sys.exit(cli.main(sys.argv[1:]))
-"""
 
 
 def signalled(signum: int, *arguments: str | Path) -> tuple[int, str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cosim
 from cosim.inputs.kept import ReadFiles, sha256
-from cosim.results.environment import foreign_plug_ins
 from cosim.results.inputs import write_inputs
+from cosim.runs.checkpoint.names import plug_in_packages
 from cosim.runs.input_hash import code_identity
 from cosim.scenario import Scenario
 
@@ -59,8 +59,7 @@ def differing(one: Identity, other: Identity) -> list[str]:
 def _plug_in_files() -> list[str]:
     """Return every module of the packages that plug-ins are of, with its SHA-256."""
     found = []
-    values = {str(each["value"]) for each in foreign_plug_ins()}
-    for package in sorted({value.partition(":")[0].partition(".")[0] for value in values}):
+    for package in sorted(plug_in_packages()):
         spec = importlib.util.find_spec(package)
         places = list(spec.submodule_search_locations or ()) if spec is not None else []
         files = [file for place in places for file in Path(place).rglob("*.py")]

@@ -44,7 +44,7 @@ _CALLED = {
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
 }
-"""Callables, by module and name: each makes a value, and does nothing else."""
+"""Callables, by module and name, with which values are made."""
 
 _NAMED = {
     ("builtins", "dict"),
@@ -130,17 +130,17 @@ def may_be_called(module: str, name: str, found: Any) -> bool:
 def _is_of_a_run(module: str) -> bool:
     package, _, rest = module.partition(".")
     if package != "cosim":
-        return package in _plug_in_packages()
+        return package in plug_in_packages()
     is_played = rest.partition(".")[0] in _FOLDERS and module not in _FILES_AND_PROGRAMS
     return is_played or module in _FUNCTIONS
 
 
 def _may_hold_functions(module: str) -> bool:
-    return module in _FUNCTIONS or module.partition(".")[0] in _plug_in_packages()
+    return module in _FUNCTIONS or module.partition(".")[0] in plug_in_packages()
 
 
 @functools.cache
-def _plug_in_packages() -> frozenset[str]:
+def plug_in_packages() -> frozenset[str]:
     """Return the packages of plug-ins that are installed."""
     values = (str(each["value"]) for each in foreign_plug_ins())
     return frozenset(value.partition(":")[0].partition(".")[0] for value in values)

@@ -1,4 +1,4 @@
-"""State of a run as bytes, and back, without ever calling what the bytes name.
+"""State of a run as bytes, and back.
 
 A run is a graph of Python objects. It is written whole, with pickle, so that nothing can be
 forgotten and what two objects share stays shared; four things are left out and put in again:
@@ -8,9 +8,8 @@ forgotten and what two objects share stays shared; four things are left out and 
 - machines that are no Python objects, which their engines build from their own state,
 - storage of contracts (:class:`~cosim.evm.mirror.StateMirror`), of which only changes are written.
 
-Reading a pickle can call anything that it names. Here it cannot: objects of known classes are made
-without calling their constructors, and the few callables that NumPy and the standard library need
-are listed.
+Reading a pickle can call what it names. Here only listed names are taken, which is a second line:
+that nobody else's state is read is what :mod:`cosim.runs.checkpoint.seal` sees to.
 """
 
 from __future__ import annotations
