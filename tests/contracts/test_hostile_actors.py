@@ -105,7 +105,7 @@ def test_a_prosumer_gets_one_certificate_for_one_wh() -> None:
         ("accomplice", "cancelOffer", (1,)),
         ("prosumer", "withdraw", (10_001,)),
     ) == [
-        "already recorded",
+        "meter changed hands",
         "not yet delivered",
         "too few certificates",
         "too few certificates",
