@@ -6,7 +6,7 @@ A point's fields are those of the file with its values put in by dotted path, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,14 @@ _UNKNOWN = "unknown field"
 _HASH_IN_NAME = 12
 
 
-def load_campaign(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Campaign:
+Hash = Callable[[Scenario], str]
+
+
+def load_campaign(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    hash_of: Hash = input_hash,
+) -> Campaign:
     """Read a campaign and work out its runs.
 
     Parameters
@@ -51,6 +58,8 @@ def load_campaign(path: str | Path, overrides: Mapping[str, Any] | None = None) 
         every run is one.
     overrides : mapping, optional
         Put into every run last, for options of the command line.
+    hash_of : callable
+        Names a run by its scenario; default: the hash of its inputs.
 
     Raises
     ------
@@ -74,7 +83,7 @@ def load_campaign(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             else "add campaign.vary with fields and their values; see docs/campaigns.md",
         )
     if STUDY in fields:
-        return _of_study(study_of(fields, file, text, overrides))
+        return _of_study(study_of(fields, file, text, overrides), hash_of)
     base = dict(fields)
     settings = settings_of(base.pop(CAMPAIGN), file)
     _indicators_known(settings, file)
@@ -97,7 +106,7 @@ def load_campaign(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             reason = f"{error.field}: {error.problem}" if known else error.problem
             impossible.append(ImpossibleRun(str(point.index), "", point.values, reason))
             continue
-        runs += _with_seeds(scenario, name, point, settings.seeds, file)
+        runs += _with_seeds(scenario, name, point, settings.seeds, file, hash_of)
     if not runs:
         raise ScenarioError(
             f"no point is a scenario; the first: {impossible[0].reason}",
@@ -131,8 +140,13 @@ def _scenario(
     return scenario_of(merged(base, f"point-{point.index}", name, changes, file), file)
 
 
+def run_name(campaign: str, run_hash: str) -> str:
+    """Return the name of a run's scenario."""
+    return f"{campaign}.{run_hash[:_HASH_IN_NAME]}"
+
+
 def _with_seeds(
-    scenario: Scenario, name: str, point: Point, n: int, file: Path
+    scenario: Scenario, name: str, point: Point, n: int, file: Path, hash_of: Hash
 ) -> Iterator[CampaignRun]:
     """Yield a point's runs, one per seed; all points have the same seeds."""
     swept = {key for _, own in point.overrides for key in own}
@@ -147,18 +161,18 @@ def _with_seeds(
     for number in range(1, n + 1):
         seed = replication_seed(scenario.seed, number)
         own = scenario if number == 1 else scenario.model_copy(update={_SEED: seed})
-        found = input_hash(own)
-        named = own.model_copy(update={"name": f"{name}.{found[:_HASH_IN_NAME]}"})
+        found = hash_of(own)
+        named = own.model_copy(update={"name": run_name(name, found)})
         yield CampaignRun(found, point.index, values, number, named)
 
 
-def _of_study(study: Study) -> Campaign:
+def _of_study(study: Study, hash_of: Hash) -> Campaign:
     """Return a study as a campaign: its variants, axes, counterfactuals and seeds."""
     points: dict[str, int] = {}
     runs = []
     for run in study.runs:
-        found = input_hash(run.scenario)
-        named = run.scenario.model_copy(update={"name": f"{study.name}.{found[:_HASH_IN_NAME]}"})
+        found = hash_of(run.scenario)
+        named = run.scenario.model_copy(update={"name": run_name(study.name, found)})
         index = points.setdefault(run.point, len(points))
         number = run.replication.number if run.replication else 1
         values = {"variant": run.variant or run.point, **run.values}

@@ -127,7 +127,7 @@ def _grouped(pairs: Sequence[tuple[Any, float]]) -> Series:
 
 def _side_by_side(found: Sequence[Place], indicator: str, table: pd.DataFrame) -> PanelFigure:
     """Return bars of points, where no parameter is a number."""
-    differing = varying(found)
+    differing = varying(table, list(found[0].values))
     labels = axis_labels(differing)
     bars = []
     for k, place in enumerate(found):

@@ -41,7 +41,7 @@ CAMPAIGN_FILE = "campaign.yaml"
 KIND = "campaign"
 """Of its manifest."""
 FAILED_FOLDER = "failed"
-_LOCK = ".lock"
+LOCK = ".lock"
 _PARTIAL = ".partial"
 
 
@@ -129,11 +129,11 @@ def opened(out: Path, campaign: Campaign, *, shared: bool = False) -> Iterator[C
         raise _in_the_way(root, "is in the way of the campaign's folder and is not a folder")
     if root.is_dir() and any(root.iterdir()) and not (root / CAMPAIGN_FILE).is_file():
         names = {path.name for path in root.iterdir()}
-        if names - {_LOCK}:
+        if names - {LOCK}:
             raise _in_the_way(root, f"is not the folder of a campaign (it has no {CAMPAIGN_FILE})")
     with writing_to(root):
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / _LOCK).open("w", encoding="utf-8")
+        lock = (root / LOCK).open("w", encoding="utf-8")
     with lock:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -231,25 +231,3 @@ def is_campaign_folder(folder: str | Path) -> bool:
         If it is no result folder at all.
     """
     return read_manifest(folder).get("kind") == KIND
-
-
-def require_no_campaign(folder: str | Path) -> None:
-    """Refuse a campaign where one run is wanted.
-
-    Raises
-    ------
-    ResultFolderError
-        Names a run of it.
-    """
-    try:
-        manifest = read_manifest(folder)
-    except ResultFolderError:
-        return  # who reads it as a run says what is wrong
-    if manifest.get("kind") == KIND:
-        done = [run["name"] for run in manifest["runs"] if run["status"] == "done"]
-        place = Path(folder) / RUNS_FOLDER / (done[0] if done else "<hash>")
-        raise ResultFolderError(
-            "is a campaign, of which runs are verified one by one",
-            file=folder,
-            remedy=f"give one of its runs, e.g. {place}",
-        )

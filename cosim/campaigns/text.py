@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cosim.campaigns.sensitivity import FIRST, RANK, TOTAL
-from cosim.campaigns.table import DONE
+from cosim.campaigns.table import DONE, FAILED, MISSING
 from cosim.report.panel import TextTable
 from cosim.report.text import number, plus_minus
 from cosim.studies.estimates import Estimate, estimate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cosim.campaigns.sweep import SweepResult
 
 MOST_POINTS = 40
-"""Points of which tables are shown; Parquet and CSV have all."""
+"""Points that tables show; Parquet and CSV have all."""
 _HEADINGS = {
     FIRST: "first order (95 % interval)",
     TOTAL: "total (95 % interval)",
@@ -60,17 +60,13 @@ def places(table: pd.DataFrame, parameters: Sequence[str]) -> list[Place]:
     return found
 
 
-def varying(found: Sequence[Place]) -> tuple[str, ...]:
-    """Return the parameters in which points differ."""
-    return tuple(
-        name
-        for name in found[0].values
-        if len({value_text(place.values[name]) for place in found}) > 1
-    )
+def varying(table: pd.DataFrame, parameters: Sequence[str]) -> tuple[str, ...]:
+    """Return the parameters in which points differ, finished or not."""
+    return tuple(name for name in parameters if len({*map(_shown, table[name])}) > 1)
 
 
 def point_table(result: SweepResult) -> TextTable | None:
-    """Return points with the indicators that a campaign shows; None of many points, or of none."""
+    """Return points with the indicators that a campaign shows; None if no run is finished."""
     return table_of_points(
         result.table, result.campaign.parameters, result.campaign.indicators, result.campaign.seeds
     )
@@ -79,24 +75,54 @@ def point_table(result: SweepResult) -> TextTable | None:
 def table_of_points(
     table: pd.DataFrame, parameters: Sequence[str], indicators: Sequence[str], seeds: int
 ) -> TextTable | None:
-    """Return points with indicators as text; None of many points, or of none."""
-    found = places(table, parameters)
-    if not 0 < len(found) <= MOST_POINTS:
+    """Return points with indicators as text; None if no run is finished.
+
+    A point whose runs are not all done says so. Of many points the first are shown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`cosim.campaigns.table.campaign_table`.
+    parameters, indicators : sequence of str
+    seeds : int
+    """
+    if not (table["status"] == DONE).any():
         return None
-    differing = varying(found)
+    differing = varying(table, parameters)
     labels = axis_labels(differing)
     shown = [name for name in indicators if name in table.columns]
     digits = {name: decimals(table[name]) for name in shown}
     rows = []
-    for place in found:
-        label = ", ".join(f"{labels[name]} {short(place.values[name])}" for name in differing)
+    for _, own in list(table.groupby("point", sort=True))[:MOST_POINTS]:
+        first = own.iloc[0]
+        label = ", ".join(f"{labels[name]} {short(_own(first[name]))}" for name in differing)
+        place = Place({}, own[own["status"] == DONE])
         cells = []
         for name in shown:
-            own = place.estimate(name)
-            cells.append(plus_minus(own.mean, own.half_width, "", digits[name]))
-        rows.append((label or "as given", *cells))
-    title = f"Means of {seeds} seeds, ± half of their 95 % interval" if seeds > 1 else "Points"
+            mean = place.estimate(name)
+            cells.append(plus_minus(mean.mean, mean.half_width, "", digits[name]))
+        rows.append(((label or "as given") + _lacking(own), *cells))
+    title = (
+        f"Means of {seeds} seeds, ± half of their 95 % interval" if seeds > 1 else "One run each"
+    )
+    if (n := table["point"].nunique()) > MOST_POINTS:
+        title += f"; the first {MOST_POINTS} of {n} points"
     return TextTable(title, ("Point", *map(spaced, shown)), rows)
+
+
+def _lacking(rows: pd.DataFrame) -> str:
+    """Return how many runs of a point are failed or missing, in brackets; nothing if none is."""
+    counts = rows["status"].value_counts()
+    told = [
+        f"{int(counts[status])} {status}" if len(rows) > 1 else status
+        for status in (FAILED, MISSING)
+        if status in counts
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _shown(value: Any) -> str:
+    return value_text(_own(value))
 
 
 def sensitivity_tables(

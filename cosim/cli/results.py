@@ -135,9 +135,9 @@ def _report_of(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from cosim.campaigns.folder import require_no_campaign
-    from cosim.studies.results import is_study_folder
-    from cosim.studies.verification import study_verdict, verify_folder
+    from cosim.campaigns.verification import verify_any
+    from cosim.results.manifest import read_manifest
+    from cosim.studies.verification import whole_verdict
     from cosim.verify.report import print_verification
     from cosim.verify.verification import PARTS, parts_of
 
@@ -145,13 +145,12 @@ def _verify(options: argparse.Namespace) -> int:
         raise UserError(
             "is missing", field="--url", remedy="give the address of a fresh node, http://..."
         )
-    require_no_campaign(options.result)
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()
     engine, checked_folders, told = options.engine, [], set[str]()
-    is_study = is_study_folder(options.result)
-    checked = verify_folder(
+    whole = read_manifest(options.result).get("kind") in ("study", "campaign")
+    checked = verify_any(
         options.result,
         engine,
         options.url,
@@ -164,13 +163,13 @@ def _verify(options: argparse.Namespace) -> int:
     )
     with console.status(f"verifying {options.result}"):
         for done in checked:
-            print_verification(done, console, options.verbose, not is_study, told)
+            print_verification(done, console, options.verbose, not whole, told)
             stop_if_unread()
             engine = done.engine
             checked_folders.append(done)
-    if is_study:
+    if whole:
         console.print(
-            study_verdict(options.result, checked_folders),
+            whole_verdict(options.result, checked_folders),
             markup=False,
             highlight=False,
             soft_wrap=True,

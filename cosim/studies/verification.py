@@ -15,7 +15,6 @@ from cosim.errors import UserError
 from cosim.evm.engine import choose_engine
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.replay.findings import Check, printable
-from cosim.report.report import REPORT
 from cosim.results.manifest import MANIFEST, RUNS_FOLDER, read_manifest
 from cosim.results.reader import Results
 from cosim.scenario import Scenario
@@ -26,7 +25,7 @@ from cosim.studies.outcomes import outcomes_of
 from cosim.studies.report import compared_runs, render_study
 from cosim.studies.results import STUDY_CSV, STUDY_TABLE, read_runs, write_study_table
 from cosim.studies.study import load_study
-from cosim.verify.inputs import compare_texts
+from cosim.verify.inputs import compare_report
 from cosim.verify.rerun import compare_tables
 from cosim.verify.signature import check_signature
 from cosim.verify.study import check_study, study_runs
@@ -153,14 +152,14 @@ def check_declaration(folder: str | Path) -> Check:
         check.equal(MANIFEST, row, "values", run.values, one.values)
         check.equal(MANIFEST, row, "replication", run.replication, one.replication)
         played = Results(root / RUNS_FOLDER / run.name).scenario
-        for place, said, true in differing(_comparable(played), _comparable(one.scenario)):
+        for place, said, true in differing(comparable(played), comparable(one.scenario)):
             check.differ("scenario.yaml", row, place, said, true)
     for name in sorted(stated):
         check.note(f"run {name} is left out as impossible: the study's word")
     return check
 
 
-def _comparable(scenario: Scenario) -> dict[str, Any]:
+def comparable(scenario: Scenario) -> dict[str, Any]:
     """Return fields of a scenario, without those that a run writes out: files, graphs, engine."""
     fields = scenario.model_dump(mode="json")
     fields["ledger"].pop("engine")
@@ -217,17 +216,19 @@ def check_expectations(folder: str | Path) -> Check:
 def check_study_report(folder: str | Path) -> Check:
     """Render the study's report again, and compare its text."""
     check = Check("report", "report.html of the study rendered again")
-    path = Path(folder) / REPORT
-    check.compared += 1
-    if path.is_file():
-        compare_texts(check, path.read_bytes().decode("utf-8", "replace"), render_study(folder))
-    else:
-        check.differ(REPORT, "", "", "no such file", "a report")
+    compare_report(check, folder, lambda: render_study(folder))
     return check
 
 
-def study_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
-    """Return the closing line on a study whose folders were checked; the first is its own."""
+def whole_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
+    """Return the closing line on a study or a campaign; the first of what was checked is its own.
+
+    Parameters
+    ----------
+    folder : str or Path
+    done : sequence of Verification
+        Its own files, then its runs.
+    """
     runs = done[1:]
     failed = [one.folder.name for one in runs if one.failed]
     skipped = [one.folder.name for one in runs if one.left_out and not one.failed]
@@ -238,7 +239,10 @@ def study_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
         parts.append(f"differences in {len(failed)} of {len(runs)} runs: {', '.join(failed)}")
     if skipped:
         parts.append(f"{len(skipped)} of {len(runs)} runs not played again: {', '.join(skipped)}")
-    name = printable(str(read_manifest(folder)["name"]))
+    manifest = read_manifest(folder)
+    name = f"{manifest['kind']} {printable(str(manifest['name']))}"
     if parts:
-        return f"study {name}: NOT VERIFIED; {'; '.join(parts)}"
-    return f"study {name}: its own files and all {len(runs)} runs agree, nothing differs"
+        return f"{name}: NOT VERIFIED; {'; '.join(parts)}"
+    limits = "; ".join(dict.fromkeys(one.limits for one in done if one.limits))
+    partly = f"; NOT EVERYTHING was checked: {limits}" if limits else ""
+    return f"{name}: its own files and all {len(runs)} runs agree, nothing differs{partly}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +114,18 @@ def _check_shipped(check: Check, named: str, kept: Path, own: Path) -> None:
 def check_report(results: Results) -> Check:
     """Render the report again from the tables and the manifest, and compare its text."""
     check = Check("report", "report.html rendered again from the tables")
-    path = results.folder / REPORT
-    if not path.is_file():
-        check.compared += 1
-        check.differ(REPORT, "", "", "no such file", "a report")
-        return check
-    check.compared += 1
-    compare_texts(check, path.read_bytes().decode("utf-8", "replace"), render(results))
+    compare_report(check, results.folder, lambda: render(results))
     return check
+
+
+def compare_report(check: Check, folder: str | Path, rendered: Callable[[], str]) -> None:
+    """Compare the report of a folder with what is rendered now; none there is a difference."""
+    path = Path(folder) / REPORT
+    check.compared += 1
+    if path.is_file():
+        compare_texts(check, path.read_bytes().decode("utf-8", "replace"), rendered())
+    else:
+        check.differ(REPORT, "", "", "no such file", "a report")
 
 
 _CODED = re.compile(r'(?<="bdata":")[^"]*')

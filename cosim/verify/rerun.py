@@ -269,8 +269,19 @@ def _take(check: Check, other: Check) -> None:
         check.largest[column] = max(check.largest.get(column, 0.0), gap)
 
 
-def compare_tables(check: Check, name: str, recorded: Any, again: Any) -> None:
-    """Compare two tables cell by cell, columns and their types included; keep each one's first."""
+def compare_tables(
+    check: Check, name: str, recorded: Any, again: Any, close: bool | None = None
+) -> None:
+    """Compare two tables cell by cell, columns and their types included; keep each one's first.
+
+    Parameters
+    ----------
+    check : Check
+    name : str
+    recorded, again : pyarrow.Table
+    close : bool, optional
+        Let floats differ by the tolerance; default: in tables of power flows.
+    """
     types = [f"{field.name} ({field.type})" for field in again.schema]
     found = [f"{field.name} ({field.type})" for field in recorded.schema]
     if not check.equal(name, "", "columns", found, types):
@@ -278,7 +289,7 @@ def compare_tables(check: Check, name: str, recorded: Any, again: Any) -> None:
     if not check.equal(name, "", "number of rows", recorded.num_rows, again.num_rows):
         return
     compare_metadata(check, name, recorded.schema.metadata, again.schema.metadata)
-    close = name in FROM_POWER_FLOWS
+    close = name in FROM_POWER_FLOWS if close is None else close
     rows = _row_names(again)
     for field in again.schema:
         left, right = recorded[field.name], again[field.name]

@@ -24,10 +24,14 @@ import cosim
 from cosim.campaigns.campaign import load_campaign
 from cosim.campaigns.execution import Task, play
 from cosim.campaigns.folder import opened
+from cosim.campaigns.report import write_campaign_report
 from cosim.campaigns.sweep import State
+from cosim.campaigns.table import write_table
+from cosim.campaigns.verification import verify_campaign
 from cosim.campaigns.worker_processes import Processes
 from cosim.cli import main
 from cosim.errors import BusyFolderError, ResultFolderError
+from cosim.inputs.kept import sha256
 from cosim.report.report import write_report
 from cosim.runs.experiment import run_scenario
 from cosim.scenario import Scenario
@@ -253,17 +257,103 @@ def test_a_run_whose_process_dies_is_played_once_more_and_stops_no_other(tmp_pat
     }  # fmt: skip
 
 
-def test_a_campaign_is_verified_run_by_run(
+def test_a_campaign_is_verified_whole(
     swept: tuple[Path, cosim.SweepResult, list[State]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, result, _ = swept
-    assert main(["verify", str(result.folder)]) == 2
-    assert "is a campaign, of which runs are verified one by one" in capsys.readouterr().err
+    assert main(["verify", str(result.folder), "--only", "files,recompute"]) == 0
+    output = capsys.readouterr().out
+    assert "its own files and all 4 runs agree, nothing differs; NOT EVERYTHING was" in output
+    assert "declaration: run" in output
+    assert "is failed: the campaign's word" in output
     run = result.folder / str(result.table["folder"].dropna().iloc[0])
     assert main(["report", str(run)]) == 0
-    assert main(["verify", str(run), "--only", "files,recompute"]) in (0, 4)
+    assert main(["verify", str(run), "--only", "report"]) == 0
     assert main(["report", str(result.folder), "--figures", str(result.folder / "svg")]) == 0
     assert list((result.folder / "svg").glob("tiny_*.svg"))
+    shutil.rmtree(result.folder / "svg")
+
+
+def better(table: pd.DataFrame) -> None:
+    table.loc[table["status"] == "done", "welfare_eur"] += 1.0
+
+
+def labelled_otherwise(table: pd.DataFrame) -> None:
+    table[PV] = 3 - table[PV]
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [(better, ["tables", "report"]), (labelled_otherwise, ["tables", "report"])],
+)
+def test_a_forged_table_of_a_campaign_is_found(
+    swept: tuple[Path, cosim.SweepResult, list[State]],
+    tmp_path: Path,
+    change: Callable[[pd.DataFrame], None],
+    where: list[str],
+) -> None:
+    forged = tmp_path / "forged"
+    shutil.copytree(swept[1].folder, forged)
+    table = pd.read_parquet(forged / "campaign.parquet")
+    change(table)
+    write_table(forged, table, "campaign.parquet", "campaign.csv")
+    restate(forged)
+    assert verify_campaign(forged, "revm").failed == where
+
+
+def test_a_forged_run_of_a_campaign_is_found(
+    swept: tuple[Path, cosim.SweepResult, list[State]], tmp_path: Path
+) -> None:
+    """A run that stands for another, one left out, another design, a file that is nobody's."""
+    folder = tmp_path / "forged"
+    shutil.copytree(swept[1].folder, folder)
+    kept = (folder / "manifest.json").read_bytes()
+    done = [run["name"] for run in json.loads(kept)["runs"] if run["status"] == "done"]
+    one, other = (folder / "runs" / done[k] for k in (0, 2))
+    one.rename(folder / "runs" / "x")
+    other.rename(one)
+    (folder / "runs" / "x").rename(other)
+    write_campaign_report(folder)
+    assert verify_campaign(folder, "revm").failed == ["declaration", "tables"]
+    one.rename(folder / "runs" / "x")
+    other.rename(one)
+    (folder / "runs" / "x").rename(other)
+
+    def stating(change: Callable[[dict[str, Any]], None]) -> list[str]:
+        manifest = json.loads(kept)
+        change(manifest)
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        write_campaign_report(folder)
+        return verify_campaign(folder, "revm").failed
+
+    def dropped(manifest: dict[str, Any]) -> None:
+        manifest["runs"] = [run for run in manifest["runs"] if run["name"] != done[0]]
+
+    def failing(manifest: dict[str, Any]) -> None:
+        for run in manifest["runs"]:
+            run["status"] = "missing" if run["name"] == done[0] else run["status"]
+
+    def seeded(manifest: dict[str, Any]) -> None:
+        manifest["seeds"] = 1
+
+    def one_for_two(manifest: dict[str, Any]) -> None:
+        for run in manifest["runs"]:
+            run["name"] = done[0] if run["name"] == done[1] else run["name"]
+
+    assert stating(lambda manifest: None) == []
+    assert "declaration" in stating(dropped)
+    assert "campaign" in stating(failing)
+    assert "declaration" in stating(seeded)
+    assert "declaration" in stating(one_for_two)
+    (folder / "more.csv").write_text("")
+    assert stating(lambda manifest: None) == ["campaign"]
+
+
+def restate(folder: Path) -> None:
+    """State the hashes of a campaign's files anew."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"] = {name: sha256(folder / name) for name in manifest["sha256"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_two_sweeps_in_one_folder_do_not_meet(

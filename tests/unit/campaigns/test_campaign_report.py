@@ -24,6 +24,7 @@ from cosim.campaigns.screen import print_sweep, summary
 from cosim.campaigns.sensitivity import sensitivities
 from cosim.campaigns.sweep import SweepResult
 from cosim.campaigns.table import CSV, TABLE, write_table
+from cosim.campaigns.text import table_of_points
 from cosim.report.images import panels_svg
 from cosim.report.panels import plotly_panel
 from cosim.scenario import load_scenario
@@ -227,3 +228,33 @@ def test_the_terminal_shows_points_and_failures_within_its_width(
     assert summary(result) == "17 of 18 runs done (3 now), 1 failed"
     assert not result.complete
     assert replace(result, status=dict.fromkeys(status, "done")).complete
+
+
+def test_points_without_all_their_runs_say_so_and_keep_their_labels() -> None:
+    made = campaign(design="grid", vary={"prosumers.scaling.pv": [1, 2, 3]}, seeds=2)
+    table = table_of(made, welfare_eur=[1.0, 2.0, 3.0, None, None, None])
+    table["status"] = ["done", "done", "done", "failed", "failed", "missing"]
+    found = table_of_points(table, made.parameters, ["welfare_eur"], 2)
+    assert found is not None
+    assert [row[0] for row in found.rows] == [
+        "pv 1",
+        "pv 2 (1 failed)",
+        "pv 3 (1 failed, 1 missing)",
+    ]
+    table["status"] = ["done", *["failed"] * 5]
+    alone = table_of_points(table, made.parameters, ["welfare_eur"], 2)
+    assert alone is not None
+    assert [row[0] for row in alone.rows] == [
+        "pv 1 (1 failed)",
+        "pv 2 (2 failed)",
+        "pv 3 (2 failed)",
+    ]
+
+
+def test_of_many_points_the_first_are_shown() -> None:
+    made = campaign(design="grid", vary={"seed": [*range(50)]})
+    table = table_of(made, welfare_eur=[float(k) for k in range(50)])
+    found = table_of_points(table, made.parameters, ["welfare_eur"], 1)
+    assert found is not None
+    assert found.title == "One run each; the first 40 of 50 points"
+    assert len(found.rows) == 40
