@@ -25,7 +25,7 @@ import pandas as pd
 from cosim.errors import GridDataError
 from cosim.grid.tap_control import TABLE, controller_rows
 from cosim.grid.validation import require
-from cosim.inputs.json_file import parse_json
+from cosim.inputs.json_file import DuplicateKeyError, parse_json
 
 _TABLE = {("pandas.core.frame", "DataFrame"), ("pandas", "DataFrame")}
 _NETWORK = ("pandapower.auxiliary", "pandapowerNet")
@@ -156,7 +156,7 @@ def inspected(text: str, file: Path) -> tuple[str, list[dict[str, Any]]]:
     """
     walk = _Walk(file)
     try:
-        checked = json.dumps(walk.value(_parsed(text), ""))
+        checked = json.dumps(walk.value(parse_json(text), ""))
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, str(error)) from error
     if walk.controllers:
@@ -186,24 +186,6 @@ def _unreadable(file: Path, problem: str) -> GridDataError:
         file=file,
         remedy="write it with pandapower.to_json",
     )
-
-
-def _parsed(text: str) -> Any:
-    """Read JSON in which no key stands twice: readers differ in which of two they take."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise _DuplicateKeyError(f"key {twice!r} stands twice in one object")
-        return found
-
-    return parse_json(text, unique)
-
-
-class _DuplicateKeyError(ValueError):
-    pass
 
 
 class _Walk:
@@ -239,8 +221,8 @@ class _Walk:
             return [self.value(inner, path, unbuilt=unbuilt) for inner in value]
         if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
             try:
-                nested = _parsed(value)
-            except _DuplicateKeyError:
+                nested = parse_json(value)
+            except DuplicateKeyError:
                 raise
             except ValueError:
                 return value  # a text like any other
@@ -270,7 +252,7 @@ class _Walk:
             return {**value, "_object": self.value(content, path, unbuilt=unbuilt)}
         if not isinstance(content, str):
             raise self._refused(f"holds a {named} that is no JSON in a text", path)
-        nested = _parsed(content)
+        nested = parse_json(content)
         if pair in _TABLE and isinstance(nested, dict) and value.get("orient") == "split":
             dtypes = value.get("dtype")
             nested = self._table(nested, path, unbuilt, dtypes if isinstance(dtypes, dict) else {})
@@ -328,7 +310,7 @@ class _Walk:
         cell = next(cell for cell in row if _is_controller(cell))
         named = f"{cell['_class']} (controller {number})"
         content = cell.get("_object")
-        parsed = _parsed(content) if isinstance(content, str) else content
+        parsed = parse_json(content) if isinstance(content, str) else content
         if (cell["_module"], cell["_class"]) != _TAP_CONTROL or not isinstance(parsed, dict):
             self.controllers.append(named)
             return

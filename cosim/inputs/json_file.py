@@ -1,19 +1,21 @@
-"""JSON of files from elsewhere: nesting without end is refused before it fills the stack."""
+"""JSON of files from elsewhere: endless nesting and keys that stand twice are refused."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
-Pairs = Callable[[list[tuple[str, Any]]], Any]
+
+class DuplicateKeyError(ValueError):
+    """An object that has a key twice: readers differ in which of the two they take."""
 
 
-def parse_json(text: str, pairs: Pairs | None = None) -> Any:
+def parse_json(text: str) -> Any:
     """Read JSON.
 
     Libraries raise Python's recursion limit, and then the interpreter would run out of stack before
@@ -22,11 +24,11 @@ def parse_json(text: str, pairs: Pairs | None = None) -> Any:
     Parameters
     ----------
     text : str
-    pairs : callable, optional
-        As ``object_pairs_hook`` of :func:`json.loads`.
 
     Raises
     ------
+    DuplicateKeyError
+        If an object has a key twice.
     ValueError
         If it is no JSON, or nested too deeply.
     """
@@ -34,4 +36,13 @@ def parse_json(text: str, pairs: Pairs | None = None) -> Any:
         _JSON.validate_json(text)
     except ValidationError as error:
         raise ValueError(error.errors()[0]["msg"]) from None
-    return json.loads(text, object_pairs_hook=pairs)
+    return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys differ."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise DuplicateKeyError(f"key {twice!r} stands twice in one object")
+    return found

@@ -13,6 +13,7 @@ from cosim.dso.congestion import assess
 from cosim.grid.limits import Limits, check, compared
 from cosim.grid.operation import ControlledState
 from cosim.grid.power_flow import GridState
+from cosim.inputs.json_file import parse_json
 from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
@@ -43,7 +44,7 @@ def check_network(rebuilt: RebuiltPopulation) -> Check:
     if rebuilt.grid is None:
         outcome.leave_out(rebuilt.missing)
         return outcome
-    recorded = json.loads((rebuilt.results.folder / "network.json").read_text(encoding="utf-8"))
+    recorded = parse_json((rebuilt.results.folder / "network.json").read_text(encoding="utf-8"))
     own = json.loads(pandapower.to_json(rebuilt.grid.net))
     left, right = unpacked(recorded), unpacked(own)
     outcome.compared += size(right)
