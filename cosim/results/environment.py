@@ -114,10 +114,10 @@ def _needed(roots: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             continue
         try:
-            package = metadata.distribution(name)
+            told = metadata.metadata(name)  # read once: it is long
         except metadata.PackageNotFoundError:  # for another system, or an extra
             continue
-        found[name] = package.version
-        needs = (_NAME.match(text) for text in package.requires or ())
+        found[name] = told["Version"]
+        needs = (_NAME.match(text) for text in told.get_all("Requires-Dist") or ())
         waiting += [match.group() for match in needs if match]
     return dict(sorted(found.items()))
