@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cosim.postponed import postpone
+
 if TYPE_CHECKING:
     from cosim.api import Result as Result
     from cosim.api import open_result as open_result
@@ -37,6 +39,8 @@ _PUBLIC = {
 """Module of each public name."""
 
 __all__ = ["__version__", *_PUBLIC]
+
+postpone()
 
 
 if not TYPE_CHECKING:  # else every misspelt name would be one

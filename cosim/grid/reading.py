@@ -340,13 +340,19 @@ def _is_controller(value: Any) -> bool:
     return module.startswith(UNBUILT) and (module, name) not in BUILT
 
 
+@lru_cache(maxsize=1)
+def _empty_network() -> Any:
+    """Return a network without elements; to be copied from, for making one takes long."""
+    return pp.create_empty_network()
+
+
 def _adopt_tables(net: Any, file: Path) -> None:
     """Give element tables without a row the columns of the pandapower that runs.
 
     A grid folder may have been written by a later pandapower, which renamed columns (of loads, for
     one) that an earlier one looks up even if there is no load.
     """
-    for element, table in pp.create_empty_network().items():
+    for element, table in _empty_network().items():
         if not isinstance(table, pd.DataFrame):
             continue
         own = net.get(element, table)
