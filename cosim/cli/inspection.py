@@ -30,7 +30,9 @@ def add_inspect(commands: Any) -> None:
 
 def _inspect(options: argparse.Namespace) -> int:
     from cosim.inspection import inspect
+    from cosim.results.parts import require_finished
 
+    require_finished(options.result)
     opened = inspect(options.result)
     if options.call:
         print(opened.call(options.call[0], options.call[1:]))

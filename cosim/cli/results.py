@@ -13,6 +13,7 @@ from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, seconds, te
 from cosim.cli.output import stop_if_unread
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
+from cosim.results.parts import require_finished
 
 ONLY = ("rerun", "replay", "recompute", "files", "ledger", "grid", "indicators", "report")
 """Names that ``verify --only`` takes: the questions, and parts of the last two."""
@@ -98,6 +99,7 @@ def _parts(text: str) -> list[str]:
 def _report(options: argparse.Namespace) -> int:
     from cosim.results.damage import reading
 
+    require_finished(options.result)
     with reading(options.result):
         return _report_of(options)
 
@@ -145,6 +147,7 @@ def _verify(options: argparse.Namespace) -> int:
         raise UserError(
             "is missing", field="--url", remedy="give the address of a fresh node, http://..."
         )
+    require_finished(options.result)
     tell_slow_engine(options.engine)
     console = Console()
     begin = time.monotonic()
@@ -183,6 +186,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _sign(options: argparse.Namespace) -> int:
     from cosim.results.signature import anchor_result, read_key, sign_result
 
+    require_finished(options.result)
     key = read_key(options.key)
     said = sign_result(options.result, key)
     print(f"signed by {said['signer']}: SHA-256 of the manifest {said['manifest_sha256']}")
@@ -198,6 +202,7 @@ def _sign(options: argparse.Namespace) -> int:
 def _export_transactions(options: argparse.Namespace) -> int:
     from cosim.verify.export import export_transactions
 
+    require_finished(options.result)
     begin = time.monotonic()
     done = export_transactions(
         options.result, options.out, max_fee_gwei=options.max_fee_gwei, force=options.force

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cosim.results.manifest import TABLES_FOLDER
+from cosim.errors import ResultFolderError
+from cosim.results.manifest import MANIFEST, TABLES_FOLDER
 
 CHECKPOINT = "checkpoint"
 """Folder, in the folder that a run writes, of what it can go on from."""
@@ -19,6 +20,24 @@ def unfinished(folder: Path) -> Path | None:
 def unfinished_in(checkpoint: Path) -> bool:
     """Tell if a folder holds the chunks of a checkpoint."""
     return any(checkpoint.glob("[0-9]*"))
+
+
+def require_finished(folder: Path) -> None:
+    """Refuse what a run left that is not finished, where a result is wanted.
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder, or one in it, is a checkpoint.
+    """
+    whole = folder.parent if folder.name == CHECKPOINT else folder
+    if unfinished_in(whole / CHECKPOINT) and not (whole / MANIFEST).is_file():
+        raise ResultFolderError(
+            "is of a run that is not finished",
+            file=folder,
+            remedy="go on with 'cosim run --resume' and the same --out; cosim.open_result, in "
+            "Python, reads what is done",
+        )
 
 
 def parts_of(folder: Path, table: str) -> list[Path]:

@@ -119,3 +119,20 @@ def take_place(folder: Path, target: Path) -> None:
             os.rename(replaced, target)
         raise
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def to_disk(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def all_to_disk(folder: Path) -> None:
+    """Bring a folder and everything in it to the disk."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_symlink():
+            to_disk(path)
+    to_disk(folder)

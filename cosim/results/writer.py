@@ -23,7 +23,14 @@ from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parquet import TableFile
 from cosim.results.parts import CHECKPOINT, unfinished, unfinished_in
 from cosim.results.schemas import tables_of
-from cosim.results.storage import disk_trouble, settled_place, storage_error, take_place, writing_to
+from cosim.results.storage import (
+    all_to_disk,
+    disk_trouble,
+    settled_place,
+    storage_error,
+    take_place,
+    writing_to,
+)
 
 ROWS_PER_GROUP = 65_536
 """Rows that are buffered per table before they are written."""
@@ -243,6 +250,7 @@ class TableWriter:
             _remove(self._aside)
             if (self.folder / self._resumable).exists():
                 os.rename(self.folder / self._resumable, self._aside)
+                all_to_disk(self.folder)  # before what it could be made from is removed
         self._release()
         take_place(self.folder, self._target)
         if self._resumable and not complete and unfinished_in(self._aside):

@@ -15,6 +15,7 @@ import pytest
 from checkpointed import EVERY, die_after, dying
 
 import cosim
+from cosim.cli import main
 from cosim.errors import NotResumableWarning, ScenarioError, UserError
 from cosim.inputs.kept import sha256
 from cosim.prosumers.strategies import Truthful
@@ -181,3 +182,15 @@ def test_a_strategy_that_cannot_be_written_is_told_before_the_run(
         with dying():
             cosim.run(checkpointed_file, tmp_path / "run", progress=die_after(0))
     assert [w for w in told if w.category is NotResumableWarning]
+
+
+@pytest.mark.parametrize("command", ["verify", "report", "inspect"])
+@pytest.mark.parametrize("where", ["", "checkpoint"])
+def test_a_command_for_results_says_that_a_run_is_not_finished(
+    copied: Path, command: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(f"{copied}.partial") / where
+    assert main([command, str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "is of a run that is not finished\n  remedy: go on with 'cosim run --resume'" in said
+    assert len(said.splitlines()) == 2

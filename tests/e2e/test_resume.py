@@ -19,6 +19,8 @@ import cosim
 from cosim.cli import main
 from cosim.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
 from cosim.errors import NotResumableWarning, ResultFolderError, UserError
+from cosim.results import writer
+from cosim.results.parts import unfinished
 from cosim.runs.checkpoint import folder as checkpoint_folder
 from cosim.scenario import Scenario
 
@@ -39,13 +41,13 @@ def die():
 kind, _, value = how.partition(":")
 if kind == "writing":  # at the so manieth file that is brought to the disk
     left = [int(value)]
-    to_disk = checkpoint_folder._to_disk
+    to_disk = checkpoint_folder.to_disk
     def counted(path):
         left[0] -= 1
         if not left[0]:
             die()
         to_disk(path)
-    checkpoint_folder._to_disk = counted
+    checkpoint_folder.to_disk = counted
 
 def progress(interval, violated):
     print("interval", interval, flush=True)
@@ -97,9 +99,16 @@ def test_killed_at_random_moments_it_ends_the_same(
 
 
 def test_a_resumed_run_plays_only_what_is_missing(
-    copied: Path, checkpointed_file: Path, whole: Any
+    copied: Path, checkpointed_file: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
+    on_disk: list[Path] = []
+
+    def noted(folder: Path) -> None:
+        assert unfinished(copied) is None  # a kill from here on finds it put aside
+        on_disk.extend(folder.rglob("*"))
+
+    monkeypatch.setattr(writer, "all_to_disk", noted)
     result = cosim.run(
         checkpointed_file,
         copied,
@@ -109,6 +118,8 @@ def test_a_resumed_run_plays_only_what_is_missing(
     )
     assert told == list(range(6, INTERVALS))
     assert files_of(result.folder) == whole
+    names = {path.name for path in on_disk}
+    assert {*map(os.path.basename, whole)} - names <= {"report.html"}
 
 
 def test_other_lengths_of_chunks_give_the_same(

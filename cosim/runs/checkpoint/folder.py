@@ -28,6 +28,7 @@ from cosim.inputs.json_file import parse_json
 from cosim.inputs.kept import sha256
 from cosim.results.manifest import TABLES_FOLDER
 from cosim.results.parts import CHECKPOINT
+from cosim.results.storage import to_disk
 from cosim.runs.checkpoint.identity import Identity, differing
 
 CHUNK = "chunk.json"
@@ -81,10 +82,10 @@ class CheckpointFolder:
         }
         (landing / CHUNK).write_text(json.dumps(chunk, indent=1) + "\n", encoding="utf-8")
         for path in (*landing.rglob("*"), landing):
-            _to_disk(path)
+            to_disk(path)
         place = self.path / f"{len(self.chunks):05d}"
         os.rename(landing, place)
-        _to_disk(self.path)
+        to_disk(self.path)
         if self.chunks:
             (self.chunks[-1] / STATE).unlink(missing_ok=True)
         self.chunks.append(place)
@@ -144,12 +145,3 @@ class CheckpointFolder:
 
 def _refusal(problem: str, file: Path) -> ResultFolderError:
     return ResultFolderError(f"checkpoint {problem}", file=file, remedy=_ANEW)
-
-
-def _to_disk(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
