@@ -16,7 +16,7 @@ from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, User
 from cosim.plugins.evm_engine import AUTO, builds_blocks
 from cosim.results.damage import guarded
 from cosim.results.manifest import MANIFEST, read_manifest
-from cosim.results.parts import tables_in, unfinished
+from cosim.results.parts import require_nothing_to_go_on_from, tables_in, unfinished
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
 from cosim.runs.event_loop import with_a_loop_of_its_own
@@ -55,7 +55,7 @@ def run(
     out : str or Path, optional
         Result folder to be; default: ``results/<name>`` in the working directory.
     force : bool
-        Replace an earlier result there, once this run is finished.
+        Replace an earlier result there, once this run is finished; begin anew where one stopped.
     progress : callable, optional
         Told of every interval that is recorded, and whether its schedules violated a limit:
         ``progress(interval, violated)``.
@@ -101,6 +101,8 @@ def run(
         scenario = load_scenario(scenario)
     folder = Path("results") / scenario.name if out is None else Path(out)
     settings = _node(scenario, node)
+    if not (resume or force):
+        require_nothing_to_go_on_from(folder)
     if scenario.ledger.engine == AUTO:
         from cosim.evm.engine import slow_engine_note
 

@@ -54,7 +54,11 @@ def add_run(commands: Any) -> None:
         metavar="N",
         help="intervals between two checkpoints, 0 for none [a day]",
     )
-    run.add_argument("--force", action="store_true", help="replace an earlier result there")
+    run.add_argument(
+        "--force",
+        action="store_true",
+        help="replace an earlier result there, and begin anew where a run stopped",
+    )
     run.add_argument(
         "--trust",
         action="store_true",

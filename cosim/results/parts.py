@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cosim.errors import ResultFolderError
-from cosim.results.manifest import MANIFEST, TABLES_FOLDER
+from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 
 CHECKPOINT = "checkpoint"
 """Folder, in the folder that a run writes, of what it can go on from."""
@@ -38,6 +38,31 @@ def require_finished(folder: Path) -> None:
             remedy="go on with 'cosim run --resume' and the same --out; cosim.open_result, in "
             "Python, reads what is done",
         )
+
+
+def require_nothing_to_go_on_from(folder: Path) -> None:
+    """Refuse to begin a run anew where one stopped: days of work would be removed.
+
+    Parameters
+    ----------
+    folder : Path
+        The result folder to be.
+
+    Raises
+    ------
+    ResultFolderError
+        If there is a checkpoint.
+    """
+    if (checkpoint := unfinished(folder)) is None:
+        return
+    done = read_manifest(checkpoint) if (checkpoint / MANIFEST).is_file() else {}
+    said = f" after {done['intervals_done']} of {done['intervals']} intervals" if done else ""
+    raise ResultFolderError(
+        f"a run stopped here{said}, and can go on",
+        file=checkpoint.parent,
+        remedy="go on with --resume (in Python resume=True), or begin anew with --force "
+        "(force=True)",
+    )
 
 
 def parts_of(folder: Path, table: str) -> list[Path]:

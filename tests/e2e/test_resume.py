@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from checkpointed import EVERY, INTERVALS, Killed, die_after, dying, files_of
+from result_folders import contents
 from talking_runs import start
 
 import cosim
@@ -260,10 +261,20 @@ def test_time_spent_before_counts(copied: Path, checkpointed_file: Path) -> None
     assert result.manifest["timing"]["checkpoints"] > 0
 
 
-def test_without_resume_a_run_begins_anew(
+def test_without_resume_a_run_begins_anew_if_that_is_wanted(
     copied: Path, checkpointed_file: Path, whole: Any
 ) -> None:
+    before = contents(Path(f"{copied}.partial"))
+    with pytest.raises(ResultFolderError, match="a run stopped here after 5 of 12 intervals, and"):
+        cosim.run(checkpointed_file, copied, checkpoint=EVERY)
+    assert contents(Path(f"{copied}.partial")) == before
     told: list[int] = []
-    cosim.run(checkpointed_file, copied, checkpoint=EVERY, progress=lambda i, v: told.append(i))
+    cosim.run(
+        checkpointed_file,
+        copied,
+        checkpoint=EVERY,
+        force=True,
+        progress=lambda i, v: told.append(i),
+    )
     assert told[0] == 0
     assert files_of(copied) == whole
