@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cosim.cli.options import EXIT_FAILED, EXIT_NOT_RERUN, positive, seconds, tell_slow_engine
 from cosim.cli.output import stop_if_unread
-from cosim.errors import UserError
+from cosim.errors import CheckError, UserError
 from cosim.plugins.evm_engine import AUTO, builds_blocks, engine_names
 from cosim.results.parts import require_finished
 
@@ -165,11 +165,17 @@ def _verify(options: argparse.Namespace) -> int:
         timeout_s=options.timeout,
     )
     with console.status(f"verifying {options.result}"):
-        for done in checked:
-            print_verification(done, console, options.verbose, not whole, told)
-            stop_if_unread()
-            engine = done.engine
-            checked_folders.append(done)
+        try:
+            for done in checked:
+                print_verification(done, console, options.verbose, not whole, told)
+                stop_if_unread()
+                engine = done.engine
+                checked_folders.append(done)
+        except CheckError as error:
+            if not any(done.failed for done in checked_folders):
+                raise
+            # what was found before is what counts
+            console.print(f"no further run was checked: {error}", markup=False, soft_wrap=True)
     if whole:
         console.print(
             whole_verdict(options.result, checked_folders),

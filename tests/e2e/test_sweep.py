@@ -30,7 +30,7 @@ from cosim.campaigns.table import write_table
 from cosim.campaigns.verification import verify_campaign
 from cosim.campaigns.worker_processes import Processes
 from cosim.cli import main
-from cosim.errors import BusyFolderError, ResultFolderError
+from cosim.errors import BusyFolderError, CheckError, ResultFolderError
 from cosim.inputs.kept import sha256
 from cosim.report.report import write_report
 from cosim.runs.experiment import run_scenario
@@ -347,6 +347,27 @@ def test_a_forged_run_of_a_campaign_is_found(
     assert "declaration" in stating(one_for_two)
     (folder / "more.csv").write_text("")
     assert stating(lambda manifest: None) == ["campaign"]
+
+
+def test_what_was_found_counts_although_a_run_cannot_be_checked_here(
+    swept: tuple[Path, cosim.SweepResult, list[State]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def troubled(*arguments: object, **options: object) -> None:
+        raise CheckError("the disk is full")
+
+    monkeypatch.setattr("cosim.campaigns.verification.verify", troubled)
+    assert main(["verify", str(swept[1].folder)]) == 3
+    stray = swept[1].folder / "stray.txt"
+    stray.write_text("")
+    try:
+        assert main(["verify", str(swept[1].folder)]) == 1
+    finally:
+        stray.unlink()
+    output = capsys.readouterr().out
+    assert "no further run was checked: the disk is full" in output
+    assert "campaign tiny: NOT VERIFIED; differences in its own campaign" in output
 
 
 def restate(folder: Path) -> None:
