@@ -128,9 +128,12 @@ def _record_of(checks: pd.DataFrame, held: npt.NDArray[Any], n_intervals: int) -
         counted = ["interval"] if name == "non_convergence" else _ELEMENT
         counts[name] = int(of_kind["interval"].nunique()), len(of_kind.drop_duplicates(counted))
     counts["any"] = int(rows["interval"].nunique()), sum(n for _, n in counts.values())
-    element, value = checks["element"].astype(str).to_numpy(), checks["value"].to_numpy()
+    element, value = checks["element"], checks["value"].to_numpy()
     interval, is_known = checks["interval"].to_numpy(), ~np.isnan(value)
-    free_bus = (element == "bus") & ~np.isin(checks["element_idx"].to_numpy(), held) & is_known
+    is_bus, is_line, is_trafo = (
+        (element == name).to_numpy() & is_known for name in ("bus", "line", "trafo")
+    )
+    free_bus = is_bus & ~np.isin(checks["element_idx"].to_numpy(), held)
 
     def worst(chosen: BoolArray, function: np.ufunc) -> FloatArray:
         found = np.full(n_intervals, np.nan)
@@ -143,8 +146,8 @@ def _record_of(checks: pd.DataFrame, held: npt.NDArray[Any], n_intervals: int) -
         offenders=_offenders(rows, kind),
         lowest_vm_pu=worst(free_bus, np.fmin),
         highest_vm_pu=worst(free_bus, np.fmax),
-        line_percent=worst((element == "line") & is_known, np.fmax),
-        trafo_percent=worst((element == "trafo") & is_known, np.fmax),
+        line_percent=worst(is_line, np.fmax),
+        trafo_percent=worst(is_trafo, np.fmax),
         n_violated=np.bincount(unique["interval"].to_numpy(), minlength=n_intervals),
     )
 
@@ -153,6 +156,8 @@ def _offenders(
     rows: pd.DataFrame, kind: pd.Series
 ) -> dict[tuple[str, str, int], tuple[int, float]]:
     """Return the violated elements of a stage; a power flow without a solution is of the grid."""
+    if rows.empty:
+        return {}
     unsolved = kind == "non_convergence"
     rows = rows.assign(
         kind=kind,

@@ -27,7 +27,7 @@ from cosim.devices.load import Load
 from cosim.devices.profiled import Generator
 from cosim.report.indicator import ratio
 from cosim.report.panel import TableFigure, TextTable
-from cosim.report.stretches import along, first_of
+from cosim.report.stretches import column_of, first_of
 from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import FloatArray
@@ -78,11 +78,12 @@ def _classes(results: Results) -> list[str]:
 def _of_class(results: Results, name: str, column: str) -> FloatArray:
     """Return one column of one class, (T, n); nothing of it is kept. [MW]"""
 
-    def own(part: Results) -> FloatArray:
-        rows = part.frame("forecasts", ("device_class", column))
-        return rows.loc[rows["device_class"] == name, column].to_numpy()
-
-    return np.asarray(along(results, own).reshape(results.n_intervals, -1), dtype=np.float64)
+    # every interval has the same classes and connection points in the same order
+    at_first = first_of(results).frame("forecasts", ("interval", "device_class"))
+    own = (at_first.loc[at_first["interval"] == 0, "device_class"] == name).to_numpy()
+    values = column_of(results, "forecasts", column).reshape(results.n_intervals, -1)
+    # in the order of the table, for sums must not depend on how it is read
+    return np.ascontiguousarray(values[:, own], dtype=np.float64)
 
 
 def coincidence_factors(results: Results) -> dict[str, Any]:

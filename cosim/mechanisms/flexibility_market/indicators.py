@@ -237,10 +237,11 @@ def lowered_kwh(results: Results, flexibility: pd.DataFrame) -> tuple[float, flo
     lowered = set(delivered_kwh.index.get_level_values("interval"))
 
     def throttled(part: Results) -> pd.DataFrame:
+        begin = part.first - results.first
+        if lowered.isdisjoint(range(begin, begin + part.n_intervals)):
+            return pd.DataFrame({name: [] for name in (*keys, "p_mw")})
         rows = part.frame("prosumers")
-        rows = rows[(rows["interval"] + part.first - results.first).isin(lowered)].astype(
-            {"prosumer": str}
-        )
+        rows = rows[(rows["interval"] + begin).isin(lowered)].astype({"prosumer": str})
         given_up = [name for name in rows.columns if name.endswith("_curtailed_p_mw")]
         return rows[keys].assign(p_mw=rows[given_up].sum(axis=1))
 
