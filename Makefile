@@ -3,6 +3,7 @@
 # make bench    measures seconds per interval by stage, transactions against bare engines, memory
 # make fuzz     runs the contracts' state machines, and malformed files and results, for longer: FUZZ=2000 examples
 # make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
+# make year   plays a year, and fails if it takes over 15 minutes, 1 GiB or a report of 10 MB: DAYS=30 for less
 # make test-resume  kills a run at random moments, and goes on: KILLS=20 processes
 # make analyse  proves what the contracts promise, with halmos
 # make mutants  finds out which changes to the contracts no test notices (hours)
@@ -29,11 +30,11 @@ JOBS   ?= 2
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test lint unit bench browser node lock clean fuzz forge analyse analysis-tools mutants contracts \
-	test-resume \
+	test-resume year \
 	other-python
 
 help:
-	@sed -n 's/^# //p' Makefile | head -10
+	@sed -n 's/^# //p' Makefile | head -11
 
 setup: $(VENV)/.installed
 
@@ -125,6 +126,11 @@ $(OTHER_VENV)/.installed: requirements.lock pyproject.toml
 KILLS ?= 20
 test-resume: setup
 	KILLS=$(KILLS) $(BIN)/python -m pytest -q tests/e2e/test_resume.py -k killed
+
+DAYS ?= 366
+
+year: setup
+	$(BIN)/python -m benchmarks.year --days $(DAYS)
 
 bench: setup
 	$(BIN)/python -m benchmarks

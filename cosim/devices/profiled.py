@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from cosim.devices.device import Device, DeviceColumn, Equipment, Role
+from cosim.inputs.long_series import kept_outside
 from cosim.units import FloatArray
 
 
@@ -24,10 +25,8 @@ def ratio(part: FloatArray, whole: FloatArray, otherwise: float = 0.0) -> FloatA
 
 
 def frozen(values: FloatArray) -> FloatArray:
-    """Return values as a contiguous array that cannot be written to."""
-    array = np.ascontiguousarray(values)
-    array.setflags(write=False)
-    return array
+    """Return values as a contiguous array that cannot be written to; a long series in a file."""
+    return kept_outside(values)
 
 
 @dataclass(frozen=True)

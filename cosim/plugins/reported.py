@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ class Reported(Generic[S]):
     def report(self, results: Results) -> ReportPart | None:
         """Return its lines, tiles, charts and definitions in the report; None for none."""
         return None
+
+    def overview(self, results: Results) -> ReportPart | None:
+        """Return what the report of a long run has of it: nothing with a value per interval.
+
+        By default what :meth:`report` returns, without the charts over time. It reads whatever that
+        reads; a subject whose tables grow fast had better read no more than it shows.
+        """
+        part = self.report(results)
+        if part is None:
+            return None
+        kept = [each for each in part.figures if not getattr(each, "over_time", False)]
+        return replace(part, figures=tuple(kept))
 
     def text_tables(self, results: Results) -> Sequence[TableFigure]:
         """Return tables that stand in the report and are printed after a run."""

@@ -13,6 +13,7 @@ import numpy as np
 from cosim.devices.population import Population
 from cosim.devices.profiled import Series, frozen, ratio, total
 from cosim.errors import ScenarioError
+from cosim.inputs.long_series import let_go
 from cosim.prosumers.day_ahead import DayAhead, expected_mw
 from cosim.prosumers.forecasting.model import (
     FIELD,
@@ -38,7 +39,7 @@ _ROWS_AT_ONCE = 96
 
 @dataclass(frozen=True)
 class ClassForecast:
-    """Forecasts of one class of devices and what became of them, all (T, n) magnitudes. [MW]
+    """Forecasts of one class and what became of them, magnitudes of the ``m`` with devices. [MW]
 
     Parameters
     ----------
@@ -48,16 +49,16 @@ class ClassForecast:
         Whether the model uses what no meter has reported.
     has_any : (n,) bool
         Prosumers that have such devices.
-    actual_mw : (T, n) float
+    actual_mw : (T, m) float
         What the devices wanted.
-    gate_closure_mw, day_ahead_mw : (T, n) float
+    gate_closure_mw, day_ahead_mw : (T, m) float
         Forecasts at the horizons; NaN where the model has none.
-    persistence_mw, day_before_mw : (T, n) float
+    persistence_mw, day_before_mw : (T, m) float
         References: the last report at gate closure, and the same time of the last day reported when
         day-ahead forecasts are made. NaN where nothing is reported so early.
-    rated_mw : (n,) float
+    rated_mw : (m,) float
         Rating. [MW]
-    published_mw : (T, n) float, optional
+    published_mw : (T, m) float, optional
         Power as published, where the run varies it.
     """
 
@@ -226,9 +227,11 @@ def make_forecasts(
     def expect(name: str, run: Series, past: Series | None, generates: bool) -> _Expected:
         reports = Reports.of(name, run, past, known.start, population, generates)
         expected = _expect(reports, *models.of[name], horizons, settings)
+        let_go()
         published_mw = known.published_mw.get(name)
         if published_mw is None:
             return expected
+        published_mw = frozen(published_mw[:, expected.of_class.has_any])
         return replace(expected, of_class=replace(expected.of_class, published_mw=published_mw))
 
     def past_of(kind: str) -> Series | None:
@@ -240,8 +243,8 @@ def make_forecasts(
     consumption = [expect(d.kind, d, past_of(d.kind), False) for d in population.consumers]
     deferral = population.deferral
     flexible = expect(DEFERRABLE, deferral, None if before is None else before.deferral, False)
-    generated_mw = total([e.p_mw for e in generation])
-    consumed_mw = total([e.p_mw for e in consumption])
+    generated_mw = frozen(total([e.p_mw for e in generation]))
+    consumed_mw = frozen(total([e.p_mw for e in consumption]))
 
     def of(kinds: Sequence[_Expected], whole_mw: FloatArray, chosen: Sequence[bool]) -> FloatArray:
         if all(chosen):
@@ -251,8 +254,8 @@ def make_forecasts(
 
     demand_mw = total([e.community_mw for e in consumption]) + flexible.community_mw
     return Forecasts(
-        generated_mw=frozen(generated_mw),
-        consumed_mw=frozen(consumed_mw),
+        generated_mw=generated_mw,
+        consumed_mw=consumed_mw,
         flexible_mw=frozen(flexible.p_mw),
         throttleable_mw=frozen(
             of(generation, generated_mw, [d.is_flexible for d in population.generators])
@@ -289,11 +292,8 @@ class _Expected:
     p_mw: FloatArray
     q_mvar: FloatArray
     community_mw: FloatArray
+    day_ahead_mw: FloatArray
     of_class: ClassForecast
-
-    @property
-    def day_ahead_mw(self) -> FloatArray:
-        return expected_mw(self.of_class.day_ahead_mw, self.of_class.day_before_mw)
 
 
 def _expect(
@@ -315,21 +315,29 @@ def _expect(
     else:
         last_known = horizons[settings.horizon].last_known(reports.rows)
         q_mvar = p_mw * reports.reported_q_per_p(last_known)
+    has_any = np.asarray((actual > 0).any(axis=0))
+
+    def own(values: FloatArray) -> FloatArray:
+        return frozen(values[..., has_any])
+
+    day_ahead_mw = at.get("day_ahead", np.full(actual.shape, np.nan))
+    day_before_mw = _reference(reports, horizons["day_ahead"], is_day=True)
     return _Expected(
-        p_mw,
-        q_mvar,
-        at.get("day_ahead", actual),
+        frozen(p_mw),
+        frozen(q_mvar),
+        frozen(at.get("day_ahead", actual)),
+        frozen(expected_mw(day_ahead_mw, day_before_mw)),
         ClassForecast(
             name=reports.name,
             model=model_name,
             sees_future=model.sees_future,
-            has_any=np.asarray((actual > 0).any(axis=0)),
-            actual_mw=actual,
-            gate_closure_mw=at["gate_closure"],
-            day_ahead_mw=at.get("day_ahead", np.full_like(actual, np.nan)),
-            persistence_mw=_reference(reports, horizons["gate_closure"], is_day=False),
-            day_before_mw=_reference(reports, horizons["day_ahead"], is_day=True),
-            rated_mw=reports.run.rated_mw,
+            has_any=has_any,
+            actual_mw=own(actual),
+            gate_closure_mw=own(at["gate_closure"]),
+            day_ahead_mw=own(day_ahead_mw),
+            persistence_mw=own(_reference(reports, horizons["gate_closure"], is_day=False)),
+            day_before_mw=own(day_before_mw),
+            rated_mw=own(reports.run.rated_mw),
         ),
     )
 
@@ -353,19 +361,19 @@ def forecast_rows(
         By column; rows by interval, class and connection point.
     """
     powers = ("actual_mw", "gate_closure_mw", "day_ahead_mw", "persistence_mw", "day_before_mw")
-    every = [(each, np.flatnonzero(each.has_any)) for each in forecasts.classes]
-    labels = [(each.name, names[i]) for each, who in every for i in who.tolist()]
+    every = forecasts.classes
+    labels = [(e.name, names[i]) for e in every for i in np.flatnonzero(e.has_any).tolist()]
     if not labels:
         return
     classes, prosumers = (np.array(part, dtype=object) for part in zip(*labels, strict=True))
-    rated_mw = np.concatenate([each.rated_mw[who] for each, who in every])
+    rated_mw = np.concatenate([each.rated_mw for each in every])
     for first in range(0, intervals, _ROWS_AT_ONCE):
         last = min(first + _ROWS_AT_ONCE, intervals)
-        parts = {name: [getattr(e, name)[first:last, w] for e, w in every] for name in powers}
-        if any(each.published_mw is not None for each, _ in every):
+        parts = {name: [getattr(e, name)[first:last] for e in every] for name in powers}
+        if any(each.published_mw is not None for each in every):
             parts["published_mw"] = [
-                (e.actual_mw if e.published_mw is None else e.published_mw)[first:last, w]
-                for e, w in every
+                (e.actual_mw if e.published_mw is None else e.published_mw)[first:last]
+                for e in every
             ]
         columns: dict[str, Any] = {
             name: np.concatenate(part, axis=1).ravel() for name, part in parts.items()

@@ -7,10 +7,16 @@ itself when nothing had to be relieved) or ``delivered`` (what the devices physi
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cosim.results.reader import Results
+from cosim.units import BoolArray, FloatArray, IntArray
 
 KINDS = ("over_voltage", "under_voltage", "line", "trafo", "non_convergence")
 """Kinds of violation."""
@@ -73,6 +79,122 @@ def violation_kind(checks: pd.DataFrame) -> pd.Series:
     return kind.where(checks["violated"])
 
 
+@dataclass(frozen=True)
+class StageRecord:
+    """Grid checks of one stage, summed up over a run.
+
+    Parameters
+    ----------
+    counts : mapping of str to (int, int)
+        By kind of violation and for ``any``: intervals, and elements in intervals.
+    offenders : mapping of (str, str, int) to (int, float)
+        By kind, element and its index: intervals, and the worst value.
+    lowest_vm_pu, highest_vm_pu, line_percent, trafo_percent : (T,) float
+        By interval, without the buses that are held upstream; NaN where there is no value.
+    n_violated : (T,) int64
+        Elements that are violated.
+    """
+
+    counts: Mapping[str, tuple[int, int]]
+    offenders: Mapping[tuple[str, str, int], tuple[int, float]]
+    lowest_vm_pu: FloatArray
+    highest_vm_pu: FloatArray
+    line_percent: FloatArray
+    trafo_percent: FloatArray
+    n_violated: IntArray
+
+
+def grid_record(results: Results) -> Mapping[str, StageRecord]:
+    """Return the record of every stage, read in one go."""
+    return results.kept("grid record", lambda: _grid_record(results))
+
+
+def _grid_record(results: Results) -> dict[str, StageRecord]:
+    held = np.unique(results.network.ext_grid["bus"].to_numpy())
+    parts: dict[str, list[StageRecord]] = {stage: [] for stage in STAGE_LABELS}
+    for part in results.stretches():
+        for stage, records in parts.items():
+            records.append(_record_of(checks_of_stage(part, stage), held, part.n_intervals))
+    return {stage: _joined(records) for stage, records in parts.items()}
+
+
+def _record_of(checks: pd.DataFrame, held: npt.NDArray[Any], n_intervals: int) -> StageRecord:
+    """Return the record of a stage's checks."""
+    rows = checks[checks["violated"]]
+    kind = violation_kind(rows)
+    counts = {}
+    for name in KINDS:
+        of_kind = rows[kind == name]
+        counted = ["interval"] if name == "non_convergence" else _ELEMENT
+        counts[name] = int(of_kind["interval"].nunique()), len(of_kind.drop_duplicates(counted))
+    counts["any"] = int(rows["interval"].nunique()), sum(n for _, n in counts.values())
+    element, value = checks["element"], checks["value"].to_numpy()
+    interval, is_known = checks["interval"].to_numpy(), ~np.isnan(value)
+    is_bus, is_line, is_trafo = (
+        (element == name).to_numpy() & is_known for name in ("bus", "line", "trafo")
+    )
+    free_bus = is_bus & ~np.isin(checks["element_idx"].to_numpy(), held)
+
+    def worst(chosen: BoolArray, function: np.ufunc) -> FloatArray:
+        found = np.full(n_intervals, np.nan)
+        function.at(found, interval[chosen], value[chosen])
+        return found
+
+    unique = rows.drop_duplicates(_ELEMENT)
+    return StageRecord(
+        counts=counts,
+        offenders=_offenders(rows, kind),
+        lowest_vm_pu=worst(free_bus, np.fmin),
+        highest_vm_pu=worst(free_bus, np.fmax),
+        line_percent=worst(is_line, np.fmax),
+        trafo_percent=worst(is_trafo, np.fmax),
+        n_violated=np.bincount(unique["interval"].to_numpy(), minlength=n_intervals),
+    )
+
+
+def _offenders(
+    rows: pd.DataFrame, kind: pd.Series
+) -> dict[tuple[str, str, int], tuple[int, float]]:
+    """Return the violated elements of a stage; a power flow without a solution is of the grid."""
+    if rows.empty:
+        return {}
+    unsolved = kind == "non_convergence"
+    rows = rows.assign(
+        kind=kind,
+        element=rows["element"].astype(str).mask(unsolved, "grid"),
+        element_idx=rows["element_idx"].mask(unsolved, 0),
+    )
+    found = {}
+    for key, group in rows.groupby(["kind", "element", "element_idx"]):
+        name, element, idx = cast(tuple[str, str, int], key)
+        value = group["value"]
+        worst = value.min() if name == "under_voltage" else value.max()
+        found[name, element, int(idx)] = int(group["interval"].nunique()), float(worst)
+    return found
+
+
+def _joined(records: Sequence[StageRecord]) -> StageRecord:
+    """Return the record of stretches that follow each other."""
+    if len(records) == 1:
+        return records[0]
+    offenders: dict[tuple[str, str, int], tuple[int, float]] = {}
+    for record in records:
+        for key, (n, worst) in record.offenders.items():
+            n_before, before = offenders.get(key, (0, np.nan))
+            beyond = np.fmin if key[0] == "under_voltage" else np.fmax
+            offenders[key] = n_before + n, float(beyond(before, worst))
+    counts = {
+        name: (sum(r.counts[name][0] for r in records), sum(r.counts[name][1] for r in records))
+        for name in records[0].counts
+    }
+
+    def all_of(name: str) -> Any:
+        return np.concatenate([getattr(record, name) for record in records])
+
+    along = ("lowest_vm_pu", "highest_vm_pu", "line_percent", "trafo_percent", "n_violated")
+    return StageRecord(counts, offenders, **{name: all_of(name) for name in along})
+
+
 def violation_minutes(results: Results, stage: str) -> dict[str, dict[str, float]]:
     """Return minutes of violation of a stage by kind.
 
@@ -84,22 +206,12 @@ def violation_minutes(results: Results, stage: str) -> dict[str, dict[str, float
         a solution counts once. [min]
     """
     minutes = results.step_s / 60
-    checks = checks_of_stage(results, stage)
-    rows = checks[checks["violated"]]
-    kind = violation_kind(rows)
-    found = {}
-    for name in KINDS:
-        of_kind = rows[kind == name]
-        counted = ["interval"] if name == "non_convergence" else _ELEMENT
-        found[name] = {
-            "minutes": float(of_kind["interval"].nunique() * minutes),
-            "element_minutes": float(len(of_kind.drop_duplicates(counted)) * minutes),
-        }
-    found["any"] = {
-        "minutes": float(rows["interval"].nunique() * minutes),
-        "element_minutes": sum(of_kind["element_minutes"] for of_kind in found.values()),
+    found = {
+        name: {"minutes": float(n * minutes), "element_minutes": float(n_elements * minutes)}
+        for name, (n, n_elements) in grid_record(results)[stage].counts.items()
     }
-    return found
+    kinds = (found[name]["element_minutes"] for name in KINDS)
+    return found | {"any": {"minutes": found["any"]["minutes"], "element_minutes": sum(kinds)}}
 
 
 def rebound_minutes(results: Results) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cosim.report.stretches import added_by_name, by_interval_of_all
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, IntArray
@@ -69,6 +70,15 @@ def other_costs(results: Results) -> pd.DataFrame:
     pandas.DataFrame
         As :meth:`cosim.plugins.reported.Reported.costs` says, of all subjects together.
     """
+    if results.run is not results:
+        every = other_costs(results.run)
+        last = results.first + results.n_intervals
+        own = every[(every["interval"] >= results.first) & (every["interval"] < last)]
+        return own.assign(interval=own["interval"] - results.first)
+    return results.kept("other costs", lambda: _other_costs(results))
+
+
+def _other_costs(results: Results) -> pd.DataFrame:
     none = pd.DataFrame(
         {"interval": [], "prosumer": [], "received_ueur": [], "fees_ueur": [], "allocated_wh": []}
     )
@@ -83,6 +93,8 @@ def physical_wh(results: Results) -> pd.Series:
     """Return net injection that each row of ``settlement`` measured, before allocation. [Wh]"""
     settled = results.frame("settlement")
     keys = ["interval", "prosumer"]
+    if not other_costs(results)["allocated_wh"].any():
+        return pd.Series(settled["metered_wh"].to_numpy(dtype=np.int64), name="metered_wh")
     allocated = other_costs(results).astype({"prosumer": str}).groupby(keys)["allocated_wh"].sum()
     rows = pd.MultiIndex.from_frame(settled[keys].astype({"prosumer": str}))
     moved = allocated.reindex(rows).fillna(0).to_numpy(dtype=np.int64)
@@ -99,12 +111,16 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
         and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` and
         ``cost_ueur`` (paid positive). [µEUR]
     """
-    rows = with_charges(results.frame("settlement"))
-    rows = rows.assign(
-        cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
-    )
     columns = [*RELATIONS, "cost_ueur"]
-    costs = rows.groupby("prosumer", observed=True)[columns].sum()
+
+    def costs_of(part: Results) -> pd.DataFrame:
+        rows = with_charges(part.frame("settlement"))
+        rows = rows.assign(
+            cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
+        )
+        return rows.groupby("prosumer", observed=True)[columns].sum()
+
+    costs: pd.DataFrame = added_by_name(results, costs_of)
     others = other_costs(results).astype({"prosumer": str}).set_index("prosumer")
     received = (others["received_ueur"] - others["fees_ueur"]).groupby(level=0).sum()
     received = received.reindex(costs.index).fillna(0).astype("int64")
@@ -122,13 +138,13 @@ def money_by_role(results: Results) -> pd.DataFrame:
         owes DSO and state), the DSO, the producers of blocks, who receive the prosumers' fees, and
         the state. [µEUR]
     """
-    intervals = range(results.n_intervals)
-    rows = with_charges(results.frame("settlement"))
-    sums = (
-        rows.groupby("interval")[[*RELATIONS, NETWORK, TAXES]]
-        .sum()
-        .reindex(intervals, fill_value=0)
-    )
+    intervals, columns = range(results.n_intervals), [*RELATIONS, NETWORK, TAXES]
+
+    def sums_of(part: Results) -> pd.DataFrame:
+        by_interval = with_charges(part.frame("settlement")).groupby("interval")[columns].sum()
+        return by_interval.reindex(range(part.n_intervals), fill_value=0)
+
+    sums = by_interval_of_all(results, sums_of)
     others = other_costs(results).groupby("interval")["fees_ueur"].sum()
     fees = sums.fees_ueur + others.reindex(intervals, fill_value=0)
     network, state = sums[NETWORK], sums[TAXES]

@@ -18,12 +18,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from cosim.devices import catalogue
 from cosim.devices.catalogue import columns_of
 from cosim.devices.device import Role
 from cosim.devices.storage import Storage
 from cosim.report.indicator import ratio
+from cosim.report.stretches import along, codes_of, column_of, first_of
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, WH_PER_MWH, FloatArray
 
@@ -83,16 +85,24 @@ def community_power(results: Results, without: Collection[str] = ()) -> Communit
     without : collection of str
         Connection points to leave out.
     """
-    rows = results.frame("prosumers")
-    if without:
-        rows = rows[~rows["prosumer"].isin(list(without))]
-    by_interval = rows.groupby("interval")
 
-    def total(role: Role) -> FloatArray:
-        columns = columns_of(role, rows.columns)
-        return sum((by_interval[c].sum().to_numpy() for c in columns), np.zeros(len(by_interval)))
+    def power_of(part: Results) -> FloatArray:
+        rows = part.frame("prosumers")
+        if without:
+            rows = rows[~rows["prosumer"].isin(list(without))]
+        by_interval = rows.groupby("interval")
 
-    return CommunityPower(total("generation"), total("consumption"), total("storage"))
+        def total(role: Role) -> FloatArray:
+            columns = columns_of(role, rows.columns)
+            none = np.zeros(len(by_interval))
+            return sum((by_interval[c].sum().to_numpy() for c in columns), none)
+
+        return np.stack([total("generation"), total("consumption"), total("storage")], axis=1)
+
+    def of_run() -> CommunityPower:
+        return CommunityPower(*np.ascontiguousarray(along(results, power_of).T))
+
+    return results.kept(("community power", tuple(without)), of_run)
 
 
 def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
@@ -106,12 +116,15 @@ def energy_by_device(results: Results) -> dict[str, dict[str, float]]:
         By kind, in the order of the devices: ``generated`` (after curtailment) and ``consumed``, or
         ``charged`` and ``discharged``. All are positive. [kWh]
     """
-    rows = results.frame("prosumers")
+    known = first_of(results).frame("prosumers").columns
     found = {}
     for device in catalogue.registered():
-        if (name := device.power_column()) not in rows or not rows[name].any():
+        if (name := device.power_column()) not in known:
             continue
-        kwh = rows[name].to_numpy() * results.step_h * KWH_PER_MWH
+        power_mw = column_of(results, "prosumers", name)
+        if not power_mw.any():
+            continue
+        kwh = power_mw * results.step_h * KWH_PER_MWH
         taken, given = float(kwh.clip(min=0).sum()), abs(float(kwh.clip(max=0).sum()))
         match device.columns[0].role:
             case "generation":
@@ -133,7 +146,8 @@ def stored_kwh(results: Results) -> dict[str, float | None]:
         positive; None where none is wanted.
     """
     frame = results.frame("storages")
-    rows = results.frame("prosumers")
+    n = results.n_intervals
+    rows = (results.window(n - 1, n) if results.is_long else results).frame("prosumers")
     last = rows[rows["interval"] == rows["interval"].max()].set_index("prosumer")
     end, missed, is_wanted = 0.0, 0.0, False
     for device in catalogue.registered():
@@ -153,7 +167,20 @@ def stored_kwh(results: Results) -> dict[str, float | None]:
 
 def caught_up_kwh(results: Results) -> float:
     """Return consumption that was put off before and caught up, over all prosumers. [kWh]"""
-    owed = results.frame("prosumers", ["interval", "prosumer", "deferred_mwh"])
-    wide = owed.pivot(index="interval", columns="prosumer", values="deferred_mwh").sort_index()
+    wide = by_prosumer(results, "deferred_mwh")
     less = (wide.shift(fill_value=0.0) - wide).clip(lower=0.0)
     return float(less.to_numpy().sum()) * KWH_PER_MWH
+
+
+def by_prosumer(results: Results, column: str) -> pd.DataFrame:
+    """Return one column of table ``prosumers`` by interval, a column per connection point."""
+    codes, names = codes_of(results, "prosumers", "prosumer")
+    long = pd.DataFrame(
+        {
+            "interval": column_of(results, "prosumers", "interval"),
+            "prosumer": codes,
+            "value": column_of(results, "prosumers", column),
+        }
+    )
+    wide = long.pivot(index="interval", columns="prosumer", values="value").sort_index()
+    return wide.rename(columns=dict(enumerate(names))).sort_index(axis="columns")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cosim.report.checks import checks_of_stage
+from cosim.report.checks import grid_record
 from cosim.results.reader import Results
+from cosim.units import FloatArray
 
 
 def extreme_indicators(results: Results) -> dict[str, Any]:
@@ -23,20 +24,23 @@ def extreme_indicators(results: Results) -> dict[str, Any]:
         ``highest_trafo_loading_percent`` as delivered, and with ``scheduled_`` before the name of
         the schedules before flexibility; None without a value. [pu, %]
     """
-    held = np.unique(results.network.ext_grid["bus"].to_numpy())
     found: dict[str, float | None] = {}
     for prefix, stage in (("", "delivered"), ("scheduled_", "scheduled")):
-        checks = checks_of_stage(results, stage)
-        element, value = checks["element"].astype(str).to_numpy(), checks["value"].to_numpy()
-        is_known = ~np.isnan(value)
-        free_bus = (element == "bus") & ~np.isin(checks["element_idx"].to_numpy(), held)
-        voltages = value[free_bus & is_known]
-        for name, values, largest in (
-            ("highest_vm_pu", voltages, True),
-            ("lowest_vm_pu", voltages, False),
-            ("highest_line_loading_percent", value[(element == "line") & is_known], True),
-            ("highest_trafo_loading_percent", value[(element == "trafo") & is_known], True),
-        ):
-            worst = (values.max() if largest else values.min()) if len(values) else None
-            found[prefix + name] = None if worst is None else float(worst)
+        record = grid_record(results)[stage]
+        found |= {
+            f"{prefix}highest_vm_pu": _highest(record.highest_vm_pu),
+            f"{prefix}lowest_vm_pu": _lowest(record.lowest_vm_pu),
+            f"{prefix}highest_line_loading_percent": _highest(record.line_percent),
+            f"{prefix}highest_trafo_loading_percent": _highest(record.trafo_percent),
+        }
     return found
+
+
+def _highest(values: FloatArray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else None
+
+
+def _lowest(values: FloatArray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.min()) if known.size else None

@@ -27,6 +27,7 @@ from cosim.devices.load import Load
 from cosim.devices.profiled import Generator
 from cosim.report.indicator import ratio
 from cosim.report.panel import TableFigure, TextTable
+from cosim.report.stretches import column_of, first_of
 from cosim.report.text import number
 from cosim.results.reader import Results
 from cosim.units import FloatArray
@@ -45,46 +46,57 @@ Quality = dict[str, dict[str, dict[str, float | None]]]
 """Measures by class, horizon and name; None where a model has no such horizon, or nothing to
 divide by. [-]"""
 
-_COLUMNS = (
-    "actual_mw", "rated_mw", *(f"{horizon}_mw" for horizon in HORIZONS), *HORIZONS.values(),
-)  # fmt: skip
-
 _LEAST_ERROR_MW = 1e-12
 """An error below this is rounding, and has no skill and no memory."""
 
 
 def forecast_quality(results: Results) -> Quality:
     """Return the quality of every class's forecasts in a run."""
-    frame = results.frame("forecasts")
     generating = {device.kind for device in registered() if issubclass(device, Generator)}
     found: Quality = {}
-    for name in frame["device_class"].unique():
-        rows = frame[frame["device_class"] == name]
-        columns = {
-            column: rows[column].to_numpy().reshape(results.n_intervals, -1) for column in _COLUMNS
-        }
-        rated_mw = columns["rated_mw"][0] if name in generating else None
-        found[str(name)] = {
+    for name in _classes(results):
+        rated_mw = _of_class(results, name, "rated_mw")[0] if name in generating else None
+        actual_mw = _of_class(results, name, "actual_mw")
+        found[name] = {
             horizon: measures(
-                columns["actual_mw"], columns[f"{horizon}_mw"], columns[reference], rated_mw
+                actual_mw,
+                _of_class(results, name, f"{horizon}_mw"),
+                _of_class(results, name, reference),
+                rated_mw,
             )
             for horizon, reference in HORIZONS.items()
         }
     return found
 
 
+def _classes(results: Results) -> list[str]:
+    """Return the classes of a run, in their order."""
+    first = first_of(results).frame("forecasts", ("device_class",))
+    return [str(name) for name in first["device_class"].unique()]
+
+
+def _of_class(results: Results, name: str, column: str) -> FloatArray:
+    """Return one column of one class, (T, n); nothing of it is kept. [MW]"""
+
+    # every interval has the same classes and connection points in the same order
+    at_first = first_of(results).frame("forecasts", ("interval", "device_class"))
+    own = (at_first.loc[at_first["interval"] == 0, "device_class"] == name).to_numpy()
+    values = column_of(results, "forecasts", column).reshape(results.n_intervals, -1)
+    # in the order of the table, for sums must not depend on how it is read
+    return np.ascontiguousarray(values[:, own], dtype=np.float64)
+
+
 def coincidence_factors(results: Results) -> dict[str, Any]:
     """Return the highest sum of loads over the sum of each one's highest, as run and published."""
-    frame = results.frame("forecasts")
+    first = first_of(results).frame("forecasts")
     found: dict[str, Any] = {}
-    loads = frame[frame["device_class"] == Load.kind]
     for name, column in (
         ("load_coincidence_factor", "actual_mw"),
         ("published_load_coincidence_factor", "published_mw"),
     ):
         found[name] = None
-        if column in loads and len(loads):
-            p_mw = loads[column].to_numpy().reshape(results.n_intervals, -1)
+        if column in first and (first["device_class"] == Load.kind).any():
+            p_mw = _of_class(results, Load.kind, column)
             found[name] = ratio(p_mw.sum(axis=1).max(), p_mw.max(axis=0).sum())
     return found
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
+
 from cosim.report.checks import rebound_minutes, violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
 from cosim.report.dues import dues_by_role_eur
@@ -24,12 +26,14 @@ from cosim.report.forecast_quality import (
 )
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
+from cosim.report.outside import members_of
 from cosim.report.roles import welfare_indicators
+from cosim.report.stretches import added
 from cosim.report.subjects import subject_types, subjects
 from cosim.report.text import number, percent, risks, span, times
 from cosim.results.reader import Results
 from cosim.results.schemas import STAGES
-from cosim.units import WH_PER_KWH, eur_from_ueur
+from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
 
 _CURTAILED = Meaning("kWh", "changes that the DSO ordered outside the market, positive")
 _STORED = (
@@ -298,6 +302,14 @@ def read_indicators(results: Results) -> Indicators:
     )
 
 
+def _off_plan_wh(part: Results) -> IntArray:
+    """Return sums of injection and of consumption that the DSO cut, and of imbalance. [Wh]"""
+    curtailed_wh = part.frame("schedules", ("curtailed_wh",))["curtailed_wh"]
+    imbalance_wh = part.frame("prosumers", ("imbalance_wh",))["imbalance_wh"].abs().sum()
+    cut = -curtailed_wh.clip(upper=0).sum(), curtailed_wh.clip(lower=0).sum()
+    return np.array([*cut, imbalance_wh], dtype=np.int64)
+
+
 def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = None) -> Indicators:
     """Compute every indicator of a run.
 
@@ -315,14 +327,12 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
     """
     if power_flow is None:
         power_flow = results.manifest.get("power_flow", {})
-    settled = results.frame("settlement")
-    curtailed_wh = results.frame("schedules")["curtailed_wh"]
+    cut_injection_wh, cut_consumption_wh, imbalance_wh = added(results, _off_plan_wh).tolist()
     losses_mw = results.frame("grid_balance")["losses_mw"]
     power, kwh = community_power(results), results.step_h * KWH_PER_MWH
     costs = costs_by_prosumer(results)
     cost_eur = eur_from_ueur(int(costs["cost_ueur"].sum()))
-    sums = settled[list(RELATIONS)].sum()
-    prosumers = int(settled["prosumer"].nunique())
+    sums, prosumers = costs[list(RELATIONS)].sum(), len(members_of(results))
     parts = (subject.indicators(results) for subject in subjects(results))
     return Indicators(
         intervals=results.n_intervals,
@@ -330,9 +340,9 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
         violations={stage: violation_minutes(results, stage) for stage in STAGES},
         rebound_minutes=rebound_minutes(results),
         caught_up_kwh=caught_up_kwh(results),
-        imbalance_kwh=float(results.frame("prosumers")["imbalance_wh"].abs().sum()) / WH_PER_KWH,
-        curtailed_injection_kwh=float(-curtailed_wh.clip(upper=0).sum()) / WH_PER_KWH,
-        curtailed_consumption_kwh=float(curtailed_wh.clip(lower=0).sum()) / WH_PER_KWH,
+        imbalance_kwh=float(imbalance_wh) / WH_PER_KWH,
+        curtailed_injection_kwh=float(cut_injection_wh) / WH_PER_KWH,
+        curtailed_consumption_kwh=float(cut_consumption_wh) / WH_PER_KWH,
         generation_kwh=float(power.generation_mw.sum() * kwh),
         consumption_kwh=float(power.consumption_mw.sum() * kwh),
         energy_by_device=energy_by_device(results),

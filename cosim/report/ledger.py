@@ -16,6 +16,7 @@ import pandas as pd
 
 from cosim.chain.finality import reversal_probability
 from cosim.report.indicator import ratio
+from cosim.report.stretches import added, by_interval_of_all, of_each, rows_of_all
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WEI_PER_ETH, FloatArray, IntArray, eur_from_ueur
@@ -62,22 +63,36 @@ class Finality:
 
 def ledger_indicators(results: Results) -> dict[str, Any]:
     """Return use of blocks, fees, finality and the risk of a reversal, by name."""
-    paid_ueur = int(results.frame("settlement")["fees_ueur"].sum())
     return {
         **_block_usage(results),
-        "prosumer_fees_eur": eur_from_ueur(paid_ueur),
+        "prosumer_fees_eur": eur_from_ueur(settled_fees_ueur(results)),
         "ledger_fees_eur": float(fees_eur(results).sum()),
         **_finality(results),
         "reversal_probability": _reversal_probabilities(results),
     }
 
 
+def settled_fees_ueur(results: Results) -> int:
+    """Return the fees that prosumers paid over the run. [µEUR]"""
+
+    def paid_ueur(part: Results) -> int:
+        return int(part.frame("settlement", ("fees_ueur",))["fees_ueur"].sum())
+
+    return results.kept("settled fees", lambda: added(results, paid_ueur))
+
+
 def gas_indicators(results: Results, prosumers: int) -> dict[str, Any]:
     """Return gas before the first interval, since, per prosumer, and by method."""
-    rows = results.frame("transactions", GAS_COLUMNS)
-    running = int(rows.loc[rows["interval"] >= 0, "gas_used"].sum())
+
+    def sums_of(part: Results) -> IntArray:
+        rows = part.frame("transactions", GAS_COLUMNS)
+        is_setup = rows["interval"] < 0
+        own = [rows.loc[chosen, "gas_used"].sum() for chosen in (is_setup, ~is_setup)]
+        return np.array(own, dtype=np.int64)
+
+    setup, running = added(results, sums_of).tolist()
     return {
-        "setup_gas": int(rows.loc[rows["interval"] < 0, "gas_used"].sum()),
+        "setup_gas": setup,
         "running_gas": running,
         "gas_per_prosumer_and_interval": ratio(running, prosumers * results.n_intervals),
         "gas_by_method": {
@@ -87,9 +102,26 @@ def gas_indicators(results: Results, prosumers: int) -> dict[str, Any]:
                 "gas": int(row.gas),
                 "mean_gas": float(row.gas / row.transactions),
             }
-            for name, row in gas_by_method(rows).iterrows()
+            for name, row in gas_of_run(results).iterrows()
         },
     }
+
+
+def gas_of_run(results: Results) -> pd.DataFrame:
+    """Return the gas of all transactions, as :func:`gas_by_method` does."""
+    return results.kept("gas by method", lambda: _gas_of_run(results))
+
+
+def _gas_of_run(results: Results) -> pd.DataFrame:
+    parts = list(
+        of_each(results, lambda part: gas_by_method(part.frame("transactions", GAS_COLUMNS)))
+    )
+    if len(parts) == 1:
+        return parts[0]
+    grouped = pd.concat(parts).groupby(level=0)
+    total = grouped[["transactions", "reverted", "gas"]].sum()
+    total["setup"] = grouped["setup"].all()
+    return total.sort_values("gas", ascending=False, kind="stable")
 
 
 def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
@@ -133,15 +165,21 @@ def confirmations(results: Results) -> int:
 
 def settlement_finality(results: Results) -> Finality:
     """Return when the settlement of each interval became final."""
-    rows = results.frame("transactions", _TRANSACTIONS)
-    rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
-    settles = pd.Series(False, index=rows.index)
-    for subject in subjects(results):
-        for name in subject.settling_methods:
-            contract, method = name.split(".")
+    return results.kept("finality", lambda: _settlement_finality(results))
+
+
+def _settlement_finality(results: Results) -> Finality:
+    named = [name.split(".") for each in subjects(results) for name in each.settling_methods]
+
+    def last_block(part: Results) -> pd.DataFrame:
+        rows = part.frame("transactions", _TRANSACTIONS)
+        rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
+        settles = pd.Series(False, index=rows.index)
+        for contract, method in named:
             settles |= (rows["contract"] == contract) & (rows["method"] == method)
-    rows = rows[settles]
-    last = rows.groupby("interval")["block"].max()
+        return rows[settles].groupby("interval")[["block"]].max().reset_index()
+
+    last = rows_of_all(results, last_block).set_index("interval")["block"]
     interval = last.index.to_numpy(dtype=np.int64)
     chain = BlockTimes(results)
     final_s = chain.timestamp_s(last.to_numpy(dtype=np.float64) + confirmations(results))
@@ -169,13 +207,20 @@ def fees_eur(results: Results) -> pd.Series:
 
     Every transaction pays its gas at base fee and effective tip (EIP-1559); the set-up is left out.
     """
-    rows = results.frame("transactions", _TRANSACTIONS)
-    rows = rows[rows["interval"] >= 0]
-    # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
-    paid = rows["gas_used"].to_numpy(dtype=np.float64) * gas_price_wei(results, rows)
-    price = float(results.scenario_fields["ledger"]["eur_per_eth"])
-    by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
-    return by_interval.reindex(range(results.n_intervals), fill_value=0.0) / WEI_PER_ETH * price
+
+    def paid_wei(part: Results) -> pd.DataFrame:
+        rows = part.frame("transactions", _TRANSACTIONS)
+        rows = rows[rows["interval"] >= 0]
+        # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
+        paid = rows["gas_used"].to_numpy(dtype=np.float64) * gas_price_wei(part, rows)
+        by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
+        return by_interval.reindex(range(part.n_intervals), fill_value=0.0).to_frame("wei")
+
+    def of_run() -> pd.Series:
+        price = float(results.scenario_fields["ledger"]["eur_per_eth"])
+        return by_interval_of_all(results, paid_wei)["wei"] / WEI_PER_ETH * price
+
+    return results.kept("fees", of_run)
 
 
 def gas_price_wei(results: Results, transactions: pd.DataFrame) -> IntArray:
@@ -187,17 +232,51 @@ def gas_price_wei(results: Results, transactions: pd.DataFrame) -> IntArray:
     transactions : pandas.DataFrame
         With ``block``, ``max_fee_wei`` and ``tip_wei``.
     """
-    blocks = results.frame("blocks").set_index("block")["base_fee_wei"]
-    base_wei = blocks.reindex(transactions["block"]).fillna(0).to_numpy(dtype=np.int64)
+    base_wei = base_fees(results.run).at(transactions["block"].to_numpy(dtype=np.int64))
     price_wei = np.minimum(base_wei + transactions["tip_wei"], transactions["max_fee_wei"])
     return np.asarray(price_wei, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class BaseFees:
+    """Base fees of blocks by number.
+
+    Parameters
+    ----------
+    number, fee_wei : (n,) int64
+        Of the blocks with a base fee, in their order. [-, wei]
+    """
+
+    number: IntArray
+    fee_wei: IntArray
+
+    def at(self, number: IntArray) -> IntArray:
+        """Return the base fees of blocks; 0 of what is not on record. [wei]"""
+        found = np.zeros(len(number), dtype=np.int64)
+        if len(self.number):
+            place = np.minimum(np.searchsorted(self.number, number), len(self.number) - 1)
+            is_known = self.number[place] == number
+            found[is_known] = self.fee_wei[place[is_known]]
+        return found
+
+
+def base_fees(results: Results) -> BaseFees:
+    """Return the base fees of a run's blocks."""
+
+    def of_run() -> BaseFees:
+        blocks = results.frame("blocks", ("block", "base_fee_wei")).sort_values("block")
+        blocks = blocks[blocks["base_fee_wei"] != 0]
+        number, fee = (blocks[name].to_numpy(dtype=np.int64) for name in blocks)
+        return BaseFees(number, fee)
+
+    return results.kept("base fees", of_run)
 
 
 class BlockTimes:
     """Timestamps of blocks by number."""
 
     def __init__(self, results: Results) -> None:
-        blocks = results.frame("blocks").sort_values("block")
+        blocks = results.frame("blocks", ("block", "timestamp_s")).sort_values("block")
         self._number = blocks["block"].to_numpy(dtype=np.float64)
         self._timestamp_s = blocks["timestamp_s"].to_numpy(dtype=np.float64)
 
@@ -230,9 +309,13 @@ def distribution(values_s: FloatArray) -> dict[str, float] | None:
 
 def _block_usage(results: Results) -> dict[str, Any]:
     """Return gas of gas limit, from the first order window to the last transaction that counts."""
-    sent = results.frame("transactions", _TRANSACTIONS)
-    last = sent.loc[sent["interval"] >= 0, "block"].max()
-    blocks = results.frame("blocks")
+
+    def last_of(part: Results) -> float:
+        sent = part.frame("transactions", _TRANSACTIONS)
+        return float(sent.loc[sent["interval"] >= 0, "block"].max())
+
+    last = np.fmax.reduce(list(of_each(results, last_of)))
+    blocks = results.frame("blocks", ("block", "timestamp_s", "gas_used", "gas_limit"))
     opens_s, closes_s = order_window_s(results)
     blocks = blocks[(blocks["timestamp_s"] > opens_s) & (blocks["block"] <= last)]
     if blocks.empty:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -20,10 +22,9 @@ from cosim.report.chart_style import (
 )
 from cosim.report.indicators import Indicators
 from cosim.report.ledger import (
-    GAS_COLUMNS,
     confirmations,
     fees_eur,
-    gas_by_method,
+    gas_of_run,
     settlement_finality,
     start_s,
 )
@@ -77,17 +78,19 @@ REVERSAL_DEFINITION = (
 
 def ledger_part(results: Results, indicators: Indicators) -> ReportPart:
     """Return the ledger's part of a report."""
+    part = ledger_overview(results, indicators)
+    over_time = block_chart(results), finality_chart(results), fee_chart(results)
+    return replace(part, figures=(*over_time, *part.figures))
+
+
+def ledger_overview(results: Results, indicators: Indicators) -> ReportPart:
+    """Return the ledger's part of a long run's report, which has no chart over time."""
     is_work = indicators.reversal_probability is not None
     return ReportPart(
         key="ledger",
         title="Ledger",
         tiles=ledger_tiles(indicators, confirmations(results)),
-        figures=(
-            block_chart(results),
-            finality_chart(results),
-            fee_chart(results),
-            gas_chart(results),
-        ),
+        figures=(gas_chart(results),),
         definitions=(*LEDGER_DEFINITIONS, *((REVERSAL_DEFINITION,) if is_work else ())),
     )
 
@@ -146,7 +149,7 @@ def ledger_tiles(i: Indicators, waits: int) -> list[Tile]:
 
 def gas_chart(results: Results) -> Chart:
     """Draw gas by method."""
-    gas = gas_by_method(results.frame("transactions", GAS_COLUMNS))
+    gas = gas_of_run(results)
     chart = Chart(
         "gas",
         "Gas by contract method",

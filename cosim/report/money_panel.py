@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -78,6 +79,12 @@ MONEY_DEFINITIONS = (
 
 def money_part(results: Results, i: Indicators) -> ReportPart:
     """Return the money's part of a report."""
+    part = money_overview(results, i)
+    return replace(part, figures=(money_chart(results), *part.figures))
+
+
+def money_overview(results: Results, i: Indicators) -> ReportPart:
+    """Return the money's part of a long run's report, which has no chart over time."""
     parts = ", ".join(
         f"{name} {number(value, '', 2)}" for name, value in i.resource_cost_eur.items()
     )
@@ -97,7 +104,6 @@ def money_part(results: Results, i: Indicators) -> ReportPart:
         title="Money",
         tiles=tiles,
         figures=(
-            money_chart(results),
             money_figure(results),
             *supply_figures(i),
             *dues_figures(results),

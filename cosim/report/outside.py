@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.report.costs import physical_wh, supplier_bill_ueur
+from cosim.report.stretches import added, by_interval_of_all, first_of, of_each, rows_of_all
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, IntArray, ueur_from_eur
@@ -49,9 +50,8 @@ def prices_ueur_per_kwh(results: Results) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by interval, with ``retail``, ``feed_in``, ``network`` and ``taxes``.
     """
-    settled = results.frame("settlement")
     intervals = range(results.n_intervals)
-    if "retail_price_ueur_per_kwh" not in settled:
+    if "retail_price_ueur_per_kwh" not in first_of(results).frame("settlement"):
         market = results.scenario_fields["market"]
         fixed = {
             "retail": ueur_from_eur(market["retail_eur_per_kwh"]),
@@ -66,7 +66,12 @@ def prices_ueur_per_kwh(results: Results) -> pd.DataFrame:
         "network_ueur_per_kwh": "network",
         "taxes_ueur_per_kwh": "taxes",
     }
-    first = settled.groupby("interval")[list(columns)].first().reindex(intervals)
+
+    def first_rows(part: Results) -> pd.DataFrame:
+        by_interval = part.frame("settlement").groupby("interval")[list(columns)].first()
+        return by_interval.reindex(range(part.n_intervals))
+
+    first = by_interval_of_all(results, first_rows).reindex(intervals)
     return first.ffill().bfill().astype("int64").rename(columns=columns)
 
 
@@ -81,10 +86,28 @@ def bills_outside(results: Results) -> pd.DataFrame:
         ``network`` and ``taxes`` in it. The bill of a contract's period is in its last interval.
         [-, -, Wh, -, µEUR, µEUR, µEUR]
     """
-    rows = results.frame("prosumers", ("interval", "prosumer", "metered_wh"))
-    rows = rows.assign(prosumer=rows["prosumer"].astype(str))
-    members = set(results.frame("settlement")["prosumer"].astype(str).unique())
-    outside = rows[~rows["prosumer"].isin(members)].reset_index(drop=True)
+    return results.kept("bills outside", lambda: _bills_outside(results))
+
+
+def members_of(results: Results) -> set[str]:
+    """Return the connection points that were settled in the run."""
+
+    def names_of(part: Results) -> set[str]:
+        return set(part.frame("settlement", ("prosumer",))["prosumer"].astype(str).unique())
+
+    run = results.run
+    return run.kept("members", lambda: set().union(*of_each(run, names_of)))
+
+
+def _bills_outside(results: Results) -> pd.DataFrame:
+    members = members_of(results)
+
+    def readings_of(part: Results) -> pd.DataFrame:
+        rows = part.frame("prosumers", ("interval", "prosumer", "metered_wh"))
+        rows = rows[~rows["prosumer"].isin(members)]
+        return rows.assign(prosumer=rows["prosumer"].astype(str))
+
+    outside = rows_of_all(results, readings_of).reset_index(drop=True)
     outside = outside.astype({"interval": "int64", "metered_wh": "int64"})
     readings_wh = outside["metered_wh"].to_numpy()
     prices = prices_ueur_per_kwh(results).reindex(outside["interval"])
@@ -107,10 +130,11 @@ def _by_contract(results: Results, outside: pd.DataFrame) -> tuple[IntArray, Int
     """Return 1 for readings that a contract billed, 0 if it did not yet, -1 without; and bills."""
     billed = np.full(len(outside), -1, dtype=np.int64)
     bill_ueur = np.zeros(len(outside), dtype=np.int64)
-    parts = [part for each in subjects(results) if (part := each.supplied(results)) is not None]
+    run, keys = results.run, ["interval", "prosumer"]
+    parts = [part for each in subjects(run) if (part := each.supplied(run)) is not None]
     if parts:
-        keys = ["interval", "prosumer"]
-        contracts = pd.concat(parts).set_index(keys)
+        contracts = pd.concat(parts)
+        contracts = contracts.assign(interval=contracts["interval"] - results.first).set_index(keys)
         own = contracts.reindex(pd.MultiIndex.from_frame(outside[keys]))
         known = own["billed"].notna().to_numpy()
         billed[known] = own["billed"].to_numpy()[known].astype(np.int64)
@@ -124,13 +148,18 @@ def drawn_kwh_by_supply(results: Results) -> Mapping[str, float]:
     Of members, what they bought locally and drew; the rest is the supplier's in the market, energy
     out of a shared battery among it. Sums are those of the meters' readings.
     """
-    settled = results.frame("settlement")
-    drawn_wh = -physical_wh(results).clip(upper=0)
-    bought_wh = -settled[["contracted_wh", "metered_wh"]].max(axis=1).clip(upper=0)
-    local_wh = int(np.minimum(bought_wh, drawn_wh).sum())
+
+    def inside_wh(part: Results) -> IntArray:
+        settled = part.frame("settlement")
+        drawn_wh = -physical_wh(part).clip(upper=0)
+        bought_wh = -settled[["contracted_wh", "metered_wh"]].max(axis=1).clip(upper=0)
+        local_wh = np.minimum(bought_wh.to_numpy(), drawn_wh.to_numpy()).sum()
+        return np.array([local_wh, drawn_wh.sum()], dtype=np.int64)
+
+    local_wh, drawn_inside_wh = added(results, inside_wh).tolist()
     outside = bills_outside(results)
     drawn_outside_wh = -outside["metered_wh"].clip(upper=0)
     by_supply = drawn_outside_wh.groupby(outside["supplied_by"]).sum()
-    found = {LOCAL: local_wh, RESIDUAL: int(drawn_wh.sum()) - local_wh}
+    found = {LOCAL: local_wh, RESIDUAL: drawn_inside_wh - local_wh}
     found |= {name: int(by_supply.get(name, 0)) for name in (CONTRACT, DEFAULT, UNBILLED)}
     return {name: wh / WH_PER_KWH for name, wh in found.items()}

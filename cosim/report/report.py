@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from cosim.errors import ResultFolderError
-from cosim.report.chart_style import Chart, round_ticks
-from cosim.report.checks import STAGE_LABELS
+from cosim.report.chart_style import Chart
 from cosim.report.dso_model import BELIEVED, model_definitions, model_text
 from cosim.report.forecast_panel import forecast_part
 from cosim.report.grid_panel import grid_part, offender_rows
 from cosim.report.head import household_entries, intervals_text, period_text, wholesale_text
 from cosim.report.indicators import Indicators, compute_indicators
 from cosim.report.ledger_panel import ledger_part
+from cosim.report.long_report import BYTES_MAX, DAY_HEADINGS, long_parts, map_frame, shown_days
+from cosim.report.map_data import map_data
 from cosim.report.money_panel import money_part
-from cosim.report.network_map import (
-    LOADING_STEPS_PER_PERCENT,
-    VM_STEPS_PER_PU,
-    geometry,
-    pack_stage,
-    shown_intervals,
-    worst_interval,
-)
+from cosim.report.network_map import shown_intervals
 from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panel import ReportPart
-from cosim.report.series import StageSeries, offenders, stage_series
+from cosim.report.series import offenders, stage_series
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.results.storage import replace_text
@@ -77,6 +70,8 @@ def render(results: Results, indicators: Indicators | None = None) -> str:
         )
     if indicators is None:
         indicators = compute_indicators(results)
+    if results.is_long:
+        return _render_long(results, indicators)
     before, after = stage_series(results, "scheduled"), stage_series(results, "delivered")
     shown = shown_intervals(before, after)
     parts = [
@@ -86,10 +81,47 @@ def render(results: Results, indicators: Indicators | None = None) -> str:
         forecast_part(results, indicators.forecast_quality),
         ledger_part(results, indicators),
     ]
-    listed = offenders(results)
-    manifest = results.manifest
-    page = page_template("report.html.j2")
-    return page.render(
+    return _page(
+        results,
+        indicators,
+        parts,
+        {
+            "lead": [],
+            "groups": [part for part in parts if part.figures],
+            "days": [],
+            "day_headings": (),
+            "days_left_out": 0,
+            "n_shown": len(shown),
+            "map_note": _map_note(len(shown), results.n_intervals),
+            "map_data": script_json(map_data(results, before, after, shown)),
+        },
+    )
+
+
+def _render_long(results: Results, indicators: Indicators) -> str:
+    """Return the report of a long run: as many of its worst days as there is place for."""
+    *parts, year = long_parts(results, indicators)
+    shown: dict[str, Any] = {
+        "lead": [year],
+        "groups": [part for part in parts if part.figures],
+        "days": [],
+        "day_headings": DAY_HEADINGS,
+        "days_left_out": 0,
+        "n_shown": 1,
+        "map_note": "",
+        "map_data": script_json(map_frame(results)),
+    }
+    without_days = _page(results, indicators, [*parts, year], shown)
+    days, left_out = shown_days(results, indicators, BYTES_MAX - len(without_days.encode()))
+    shown |= {"days": days, "days_left_out": left_out}
+    return _page(results, indicators, [*parts, year], shown)
+
+
+def _page(
+    results: Results, indicators: Indicators, parts: Sequence[ReportPart], shown: dict[str, Any]
+) -> str:
+    listed, manifest = offenders(results), results.manifest
+    return page_template("report.html.j2").render(
         name=manifest["name"],
         description=results.scenario_fields.get("description", ""),
         complete=manifest["complete"],
@@ -100,11 +132,8 @@ def render(results: Results, indicators: Indicators | None = None) -> str:
             *(entry for part in parts for entry in part.key_data),
         ],
         tiles=[tile for part in parts for tile in part.tiles],
-        n_shown=len(shown),
-        map_note=_map_note(len(shown), results.n_intervals),
         offenders=offender_rows(listed[:OFFENDERS_MAX]),
         offenders_left_out=max(0, len(listed) - OFFENDERS_MAX),
-        groups=[part for part in parts if part.figures],
         definitions=[
             *model_definitions(results),
             *(definition for part in parts for definition in part.definitions),
@@ -116,8 +145,8 @@ def render(results: Results, indicators: Indicators | None = None) -> str:
         map_js=Markup(template("map.js")),
         page_js=Markup(template("page.js")),
         plotly_js=Markup(plotly_js()),
-        map_data=script_json(_map_data(results, before, after, shown)),
         chart_data=script_json(_figures(parts)),
+        **shown,
     )
 
 
@@ -175,34 +204,6 @@ def _map_note(n_shown: int, n_intervals: int) -> str:
         f"The run is long: the slider holds the {n_shown} of {n_intervals} intervals with the most "
         "violated elements. The charts hold all of them"
     )
-
-
-def _map_data(
-    results: Results, before: StageSeries, after: StageSeries, shown: Any
-) -> dict[str, Any]:
-    limits = results.scenario_fields["grid"]["limits"]
-    margin = 0.2 * (limits["vm_max_pu"] - limits["vm_min_pu"]) / 2
-    reach = max(1 - limits["vm_min_pu"], limits["vm_max_pu"] - 1) + margin
-    most = 1.3 * max(limits["line_loading_percent"], limits["trafo_loading_percent"])
-    worst = int(np.argmin(np.abs(shown - worst_interval(before))))
-    return {
-        "start": results.times[0].isoformat(),
-        "step_s": results.step_s,
-        "intervals": shown.tolist(),
-        "worst": worst,
-        "limits": limits,
-        "scale": {
-            "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
-            "vm_ticks": round_ticks(1 - reach, 1 + reach),
-            "loading_percent": [0, round(most, 2)],
-            "loading_ticks": round_ticks(0.0, most),
-        },
-        "vm_steps_per_pu": VM_STEPS_PER_PU,
-        "loading_steps_per_percent": LOADING_STEPS_PER_PERCENT,
-        "stage_labels": [STAGE_LABELS["scheduled"], STAGE_LABELS["delivered"]],
-        "geometry": geometry(results, before),
-        "stages": {"before": pack_stage(before, shown), "after": pack_stage(after, shown)},
-    }
 
 
 def _figures(parts: Iterable[ReportPart]) -> dict[str, Any]:

@@ -42,6 +42,8 @@ from cosim.devices.deferral import OWED, Deferrable, DeferralSettings
 from cosim.devices.profiled import Generator
 from cosim.devices.storage import Storage
 from cosim.inputs.prices import price_series
+from cosim.report.energy import by_prosumer
+from cosim.report.stretches import codes_of, column_of, first_of
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.scenario.time import TimeSettings
@@ -122,30 +124,38 @@ def in_kind_costs(results: Results) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``prosumer``. [EUR]
     """
-    rows = results.frame("prosumers")
-    rows = rows.assign(prosumer=rows["prosumer"].astype(str))
+    return results.kept("costs in kind", lambda: _in_kind_costs(results))
+
+
+def _in_kind_costs(results: Results) -> pd.DataFrame:
     values, kwh = valuation(results), results.step_h / MWH_PER_KWH
     mean_price = float(wholesale(results).mean())
-    energy_mw = rows.drop(columns=["interval", "bus"]).set_index("prosumer")
-    energy_mw = energy_mw.select_dtypes("number").abs()
-    energy = energy_mw.groupby(level=0).sum() * kwh  # of powers; states are not looked at
-    cost = pd.DataFrame(0.0, index=energy.index, columns=list(IN_KIND))
-    if rows.empty:
+    codes, names = codes_of(results, "prosumers", "prosumer")
+    index = pd.Index(sorted(names), name="prosumer", dtype=object)
+    cost = pd.DataFrame(0.0, index=index, columns=list(IN_KIND))
+    if not len(codes):
         return cost
+
+    def energy_kwh(column: str) -> pd.Series:
+        power_mw = pd.Series(np.abs(column_of(results, "prosumers", column)))
+        sums = power_mw.groupby(codes).sum()
+        return sums.rename(index=dict(enumerate(names))).sort_index() * kwh
+
+    first = first_of(results).frame("prosumers")
     for device in registered():
         column = device.power_column()
-        if column not in energy:
+        if column not in first:
             continue
         if issubclass(device, Generator):
-            cost["fuel"] += energy[column] * eur_from_ueur(device.fuel_ueur_per_kwh)
+            cost["fuel"] += energy_kwh(column) * eur_from_ueur(device.fuel_ueur_per_kwh)
         elif issubclass(device, Storage):
-            cost["wear"] += energy[column] * wear_eur_per_kwh(results, device)
-            state = rows.pivot(index="interval", columns="prosumer", values=device.soc_column())
-            cost["closing"] += _closing_eur(results, device, state, rows, mean_price)
-    owed = rows.pivot(index="interval", columns="prosumer", values=OWED.name) / MWH_PER_KWH
+            cost["wear"] += energy_kwh(column) * wear_eur_per_kwh(results, device)
+            state = by_prosumer(results, device.soc_column())
+            cost["closing"] += _closing_eur(results, device, state, first, mean_price)
+    owed = by_prosumer(results, OWED.name) / MWH_PER_KWH
     put_off = owed.diff().fillna(owed.iloc[:1]).clip(lower=0.0).sum()
     cost["discomfort"] = put_off * _section(results, DeferralSettings).discomfort_eur_per_kwh
-    cost["unserved"] = energy[SHED.name] * values.unserved_eur_per_kwh
+    cost["unserved"] = energy_kwh(SHED.name) * values.unserved_eur_per_kwh
     cost["closing"] += owed.iloc[-1] * mean_price
     return cost
 
@@ -162,7 +172,8 @@ def _closing_eur(
     The first state is that at the end of the first interval; its power leads back to the start.
     """
     charge, discharge = efficiencies(results, device, state_mwh.columns)
-    first = rows[rows["interval"] == 0].set_index("prosumer")[device.power_column()]
+    at_first = rows[rows["interval"] == 0].astype({"prosumer": str})
+    first = at_first.set_index("prosumer")[device.power_column()]
     power = first.reindex(state_mwh.columns).to_numpy()
     gained = stored_mwh(power, charge, discharge, results.step_h)
     change_mwh = state_mwh.iloc[-1].to_numpy() - (state_mwh.iloc[0].to_numpy() - gained)

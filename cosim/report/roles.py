@@ -35,13 +35,14 @@ import pandas as pd
 from cosim.devices.catalogue import registered
 from cosim.report.costs import (
     NETWORK,
+    RELATIONS,
     TAXES,
     money_by_role,
     other_costs,
     physical_wh,
     with_charges,
 )
-from cosim.report.outside import bills_outside, drawn_kwh_by_supply
+from cosim.report.outside import bills_outside, drawn_kwh_by_supply, members_of
 from cosim.report.resource_cost import (
     IN_KIND,
     imported_kwh,
@@ -49,6 +50,7 @@ from cosim.report.resource_cost import (
     resource_cost,
     wholesale,
 )
+from cosim.report.stretches import added, added_by_name, by_interval_of_all
 from cosim.results.reader import Results
 from cosim.units import WH_PER_KWH, eur_from_ueur
 
@@ -114,9 +116,9 @@ def money_table(results: Results) -> MoneyTable:
     """Return what each role received over the run, by payment."""
     paid_ueur = {role: dict.fromkeys(PAYMENTS, 0) for role in ROLES}
     group = roles_of_points(results)
-    settled = with_charges(results.frame("settlement"))
-    others = other_costs(results)
-    for frame, column, payment, sign, payee in (
+    settled, others = _sums_by_prosumer(results), other_costs(results)
+    others = others.groupby(others["prosumer"].astype(str))[["received_ueur", "fees_ueur"]].sum()
+    for sums, column, payment, sign, payee in (
         (settled, "traded_ueur", "market", 1, SUPPLIER),
         (settled, "supplier_ueur", "supply", 1, SUPPLIER),
         (settled, "flexibility_ueur", "flexibility", 1, DSO),
@@ -124,7 +126,7 @@ def money_table(results: Results) -> MoneyTable:
         (others, "received_ueur", "agreements", 1, OTHERS),
         (others, "fees_ueur", "fees", -1, LEDGER),
     ):
-        for name, amount_ueur in frame.groupby(frame["prosumer"].astype(str))[column].sum().items():
+        for name, amount_ueur in sums[column].items():
             paid_ueur[group[str(name)]][payment] += sign * int(amount_ueur)
             paid_ueur[payee][payment] -= sign * int(amount_ueur)
     for payee, payment, column in ((DSO, "network", NETWORK), (STATE, "taxes", TAXES)):
@@ -135,7 +137,7 @@ def money_table(results: Results) -> MoneyTable:
         role: {payment: float(eur_from_ueur(ueur)) for payment, ueur in own.items()}
         for role, own in paid_ueur.items()
     }
-    upstream = _from_upstream(results, _all_readings(results, outside))
+    upstream = _from_upstream(results, _all_readings_wh(results, outside))
     for payment, role in (("wholesale", SUPPLIER), ("losses", DSO)):
         amount = float(upstream[payment].sum(skipna=False))
         amounts[role][payment] += amount
@@ -146,26 +148,44 @@ def money_table(results: Results) -> MoneyTable:
     return MoneyTable(amounts, in_kind)
 
 
+def _sums_by_prosumer(results: Results) -> pd.DataFrame:
+    """Return sums of ``settlement`` by prosumer, charges among them. [µEUR]"""
+    columns = [*RELATIONS, NETWORK, TAXES]
+
+    def sums_of(part: Results) -> pd.DataFrame:
+        rows = with_charges(part.frame("settlement"))
+        return rows.groupby(rows["prosumer"].astype(str))[columns].sum()
+
+    found: pd.DataFrame = added_by_name(results, sums_of)
+    return found
+
+
 def roles_of_points(results: Results) -> dict[str, str]:
     """Return the role of every connection point, by its name.
 
     With generation are those that generated in the run, or would have if they had not been
     throttled, so that a run and its counterfactuals have the same members in each role.
     """
-    rows = results.frame("prosumers")
-    names = [
+    return results.run.kept("roles of points", lambda: _roles_of_points(results.run))
+
+
+def _roles_of_points(results: Results) -> dict[str, str]:
+    columns = [
         column.name
         for device in registered()
         if device.columns[0].role == "generation"
         for column in device.columns
-        if column.name in rows
     ]
-    generated = rows[names].abs().sum(axis=1)
-    has_generation = generated.groupby(rows["prosumer"].astype(str)).sum() > 0
-    members = set(results.frame("settlement")["prosumer"].astype(str).unique())
+
+    def generating(part: Results) -> pd.Series:
+        rows = part.frame("prosumers")
+        generates = (rows[[name for name in columns if name in rows]] != 0).any(axis=1)
+        return generates.groupby(rows["prosumer"].astype(str)).any().astype("int64")
+
+    members = members_of(results)
     return {
         str(name): (WITH_PV if own else WITHOUT_PV) if name in members else OUTSIDE
-        for name, own in has_generation.items()
+        for name, own in added_by_name(results, generating).sort_index().items()
     }
 
 
@@ -194,7 +214,7 @@ def money_over_time(results: Results) -> pd.DataFrame:
     }
     found = pd.DataFrame({role: eur_from_ueur(ueur.to_numpy()) for role, ueur in in_ueur.items()})
     found.index = paid.index
-    upstream = _from_upstream(results, _all_readings(results, outside))
+    upstream = _from_upstream(results, _all_readings_wh(results, outside))
     found[SUPPLIER] += upstream["wholesale"]
     found[DSO] += upstream["losses"]
     found[UPSTREAM] = -upstream["wholesale"] - upstream["losses"]
@@ -231,8 +251,12 @@ def collected_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float |
 
 def _drawn_kwh(results: Results) -> float:
     """Return what connection points draw, each interval by itself. [kWh]"""
-    readings = results.frame("prosumers", ("metered_wh",))["metered_wh"]
-    return float(-readings.clip(upper=0).sum()) / WH_PER_KWH
+
+    def drawn_wh(part: Results) -> int:
+        readings = part.frame("prosumers", ("metered_wh",))["metered_wh"]
+        return int(-readings.clip(upper=0).sum())
+
+    return float(added(results, drawn_wh)) / WH_PER_KWH
 
 
 def welfare_indicators(results: Results) -> dict[str, Any]:
@@ -266,20 +290,26 @@ def _supply_outside(paid_ueur: dict[str, dict[str, int]], bills: pd.DataFrame) -
     paid_ueur[SUPPLIER]["supply"] += int(bills["supply"].sum())
 
 
-def _all_readings(results: Results, outside: pd.DataFrame) -> pd.DataFrame:
-    """Return interval and reading of all connection points. [Wh]"""
-    settled = results.frame("settlement")
-    inside = settled[["interval"]].assign(metered_wh=physical_wh(results))
-    return pd.concat([inside, outside[["interval", "metered_wh"]]])
+def _all_readings_wh(results: Results, outside: pd.DataFrame) -> pd.Series:
+    """Return the sum of all connection points' readings by interval. [Wh]"""
+
+    def inside_wh(part: Results) -> pd.DataFrame:
+        settled = part.frame("settlement")
+        rows = settled[["interval"]].assign(metered_wh=physical_wh(part).to_numpy())
+        by_interval = rows.groupby("interval")[["metered_wh"]].sum()
+        return by_interval.reindex(range(part.n_intervals), fill_value=0)
+
+    inside = by_interval_of_all(results, inside_wh)["metered_wh"]
+    others = outside.groupby("interval")["metered_wh"].sum()
+    return inside + others.reindex(inside.index, fill_value=0)
 
 
-def _from_upstream(results: Results, readings: pd.DataFrame) -> pd.DataFrame:
+def _from_upstream(results: Results, read_wh: pd.Series) -> pd.DataFrame:
     """Return what the supplier receives for what meters read, and the DSO for what else flows in.
 
     By interval, as columns ``wholesale`` and ``losses``, paid negative. [EUR]
     """
-    read_kwh = readings.groupby("interval")["metered_wh"].sum() / WH_PER_KWH
-    read_kwh = read_kwh.reindex(range(results.n_intervals), fill_value=0.0)
+    read_kwh = read_wh / WH_PER_KWH
     price = wholesale(results)
     lost_eur = (imported_kwh(results) + read_kwh) * price
     # a surplus of readings is sold upstream

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cosim.report.checks import checks_of_stage, violation_kind
+from cosim.report.checks import checks_of_stage, grid_record
 from cosim.results.reader import Results
 from cosim.units import BoolArray, FloatArray, IntArray
 
@@ -134,21 +133,9 @@ def offenders(results: Results, n_drivers: int = 3) -> list[Offender]:
         drivers.
     """
     found: dict[tuple[str, str, int], dict[str, tuple[float, float]]] = {}
-    for stage in ("scheduled", "relieved", "delivered"):
-        checks = checks_of_stage(results, stage)
-        rows = checks[checks["violated"]]
-        kind_of_row = violation_kind(rows)
-        unsolved = kind_of_row == "non_convergence"
-        rows = rows.assign(
-            kind=kind_of_row,
-            element=rows["element"].astype(str).mask(unsolved, "grid"),
-            element_idx=rows["element_idx"].mask(unsolved, 0),
-        )
-        for key, group in rows.groupby(["kind", "element", "element_idx"]):
-            kind, element, idx = cast(tuple[str, str, int], key)
-            worst = group["value"].min() if kind == "under_voltage" else group["value"].max()
-            minutes = group["interval"].nunique() * results.step_s / 60
-            found.setdefault((kind, element, int(idx)), {})[stage] = (minutes, worst)
+    for stage, record in grid_record(results).items():
+        for key, (n_intervals, worst) in record.offenders.items():
+            found.setdefault(key, {})[stage] = n_intervals * results.step_s / 60, worst
     drivers = _drivers(results, n_drivers)
     listed = [
         Offender(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -19,6 +17,7 @@ from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parts import has_tables, parts_of
 from cosim.results.schemas import all_tables
+from cosim.results.stretches import InStretches, naming
 from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def by_interval(frame: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
         yield int(interval), rows
 
 
-class Results:
+class Results(InStretches):
     """A result folder.
 
     Parameters
@@ -67,6 +66,7 @@ class Results:
         self._frames: dict[str, pd.DataFrame] = {}
         self._schemas: dict[str, Table] = {}
         self._whole: dict[str, pd.DataFrame] = {}
+        super().__init__()
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -200,10 +200,10 @@ class Results:
         declared = _schema(table)
         if not (declared.is_open or declared.further):
             return declared
-        files = parts_of(self.folder, table) or [self._file(table)]
-        if self._is_unfinished and not files[0].exists():
+        files = parts_of(self.folder, table) or [self.file_of(table)]
+        if self.is_unfinished and not files[0].exists():
             return declared
-        with _naming(files[0]):
+        with naming(files[0]):
             names = pq.read_schema(files[0]).names
         known = declared.with_further(names)
         unknown = sorted(set(names) - {column.name for column in known.columns})
@@ -229,10 +229,10 @@ class Results:
         has_interval = any(column.name == "interval" for column in schema.columns)
         needed = [*columns, "interval"] if has_interval and "interval" not in columns else columns
         read = self.arrow(schema.name, needed, read_dictionary=text)
-        with _naming(self._file(schema.name)):
+        with naming(self.file_of(schema.name)):
             if has_interval:
                 read = read.filter(pc.less(read["interval"], self.n_intervals))
-            return _as_frame(read.select(columns), schema)
+            return as_frame(read.select(columns), schema)
 
     def table(self, table: str) -> pd.DataFrame:
         """Return every row of a table, those of intervals that were not settled included.
@@ -247,8 +247,8 @@ class Results:
         """
         if table not in self._whole:
             schema, read = self.schema(table), self.arrow(table)
-            with _naming(self._file(table)):
-                self._whole[table] = _as_frame(read, schema)
+            with naming(self.file_of(table)):
+                self._whole[table] = as_frame(read, schema)
         return self._whole[table]
 
     def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:
@@ -260,35 +260,21 @@ class Results:
             If it cannot be read.
         """
         files = parts_of(self.folder, table)
-        if self._is_unfinished and not files:
+        if self.is_unfinished and not files:
             empty = _schema(table).arrow.empty_table()
             return empty if columns is None else empty.select(columns)
-        path: Any = files if len(files) > 1 else self._file(table) if not files else files[0]
-        with _naming(self._file(table)):
+        path: Any = files if len(files) > 1 else self.file_of(table) if not files else files[0]
+        with naming(self.file_of(table)):
             return pq.read_table(path, columns=columns, **options)
 
-    def _file(self, table: str) -> Path:
+    def file_of(self, table: str) -> Path:
         """Return the file of a table of a finished run."""
         return self.folder / TABLES_FOLDER / f"{table}.parquet"
 
     @cached_property
-    def _is_unfinished(self) -> bool:
+    def is_unfinished(self) -> bool:
         """True for the checkpoint of a run: tables in parts, those without rows in none."""
         return not (self.folder / TABLES_FOLDER).is_dir()
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file in what pyarrow makes of it."""
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        problem = str(error).splitlines()[0]
-        raise ResultFolderError(
-            f"cannot be read: {problem}",
-            file=path,
-            remedy="run the scenario again with this version of cosim",
-        ) from error
 
 
 def _schema(table: str) -> Table:
@@ -316,7 +302,8 @@ def _clock(schema: Table) -> str:
     return times[0]
 
 
-def _as_frame(read: Any, schema: Table) -> pd.DataFrame:
+def as_frame(read: Any, schema: Table) -> pd.DataFrame:
+    """Return rows of a table as a DataFrame; whole numbers that may be missing stay whole."""
     frame: pd.DataFrame = read.to_pandas()
     for column in schema.columns:
         if column.is_optional_integer and column.name in frame:

@@ -22,6 +22,7 @@ from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
 from cosim.evm.journal import JOURNAL
 from cosim.inputs.kept import noting
+from cosim.inputs.long_series import let_go
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.tariffs import with_values
 from cosim.plugins.blame import naming_plug_ins
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from cosim.evm.options import NodeSettings
 
 Progress = Callable[[int, bool], None]
+
+_DAYS_AT_ONCE = 32
+"""Days of forecasts that are written before what was read of them is given back."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ def run_scenario(
                     checkpoints.begin()
         if interrupts.stop():
             raise KeyboardInterrupt
+        let_go()
         with timer.measure("mosaik"), _naming(scenario_file):
             _play(simulation, checkpoints, timer)
         domain = simulation.domain
@@ -192,8 +197,10 @@ def run_scenario(
         complete = domain.state.intervals_settled == scenario.time.intervals
         if not domain.state.intervals_settled:
             raise KeyboardInterrupt  # there is nothing to report yet
-        for rows in forecast_rows(domain.bidders.forecasts, population.names, done):
+        for n, rows in enumerate(forecast_rows(domain.bidders.forecasts, population.names, done)):
             writer.append("forecasts", rows)
+            if n % _DAYS_AT_ONCE == 0:
+                let_go()
         for rows in storage_rows(population.storages, population.names):
             writer.append("storages", rows)
         writer.close()
@@ -247,6 +254,7 @@ def _play(simulation: Simulation, checkpoints: Checkpoints | None, timer: StageT
             assert checkpoints is not None
             with timer.measure("checkpoints"):
                 checkpoints.land()
+            let_go()
 
 
 def _played(world: CoSimulation) -> bool:

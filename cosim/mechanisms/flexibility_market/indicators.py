@@ -15,6 +15,7 @@ from cosim.mechanisms.flexibility_market.calling_indicators import (
     calling_indicators,
 )
 from cosim.report.indicator import Meaning, Rows, ratio
+from cosim.report.stretches import rows_of_all
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
 from cosim.units import MWH_PER_KWH, WH_PER_KWH, amount_earned_ueur, eur_from_ueur
@@ -233,9 +234,19 @@ def lowered_kwh(results: Results, flexibility: pd.DataFrame) -> tuple[float, flo
     delivered_kwh = delivered_wh.groupby(keys).sum() / WH_PER_KWH
     if not delivered_kwh.sum():
         return 0.0, 0.0
-    powers = results.frame("prosumers").astype({"prosumer": str}).set_index(keys)
-    given_up = [name for name in powers.columns if name.endswith("_curtailed_p_mw")]
-    throttled_kwh = powers[given_up].sum(axis=1) * (results.step_h / MWH_PER_KWH)
+    lowered = set(delivered_kwh.index.get_level_values("interval"))
+
+    def throttled(part: Results) -> pd.DataFrame:
+        begin = part.first - results.first
+        if lowered.isdisjoint(range(begin, begin + part.n_intervals)):
+            return pd.DataFrame({name: [] for name in (*keys, "p_mw")})
+        rows = part.frame("prosumers")
+        rows = rows[(rows["interval"] + begin).isin(lowered)].astype({"prosumer": str})
+        given_up = [name for name in rows.columns if name.endswith("_curtailed_p_mw")]
+        return rows[keys].assign(p_mw=rows[given_up].sum(axis=1))
+
+    throttled_mw = rows_of_all(results, throttled).set_index(keys)["p_mw"]
+    throttled_kwh = throttled_mw * (results.step_h / MWH_PER_KWH)
     own_kwh = np.minimum(throttled_kwh.reindex(delivered_kwh.index, fill_value=0.0), delivered_kwh)
     return float(own_kwh.sum()), float((delivered_kwh - own_kwh).sum())
 
@@ -256,8 +267,13 @@ def idle_kwh(flexibility: pd.DataFrame) -> float:
 def sent_offers(results: Results) -> pd.DataFrame:
     """Return the transactions that offered flexibility, refused ones among them."""
     columns = ("contract", "method", "status", "revert_reason")
-    sent = results.frame("transactions", columns)
-    return sent[(sent["contract"] == "FlexibilityMarket") & (sent["method"] == "offer")]
+
+    def offers_of(part: Results) -> pd.DataFrame:
+        sent = part.frame("transactions", columns)
+        own = sent[(sent["contract"] == "FlexibilityMarket") & (sent["method"] == "offer")]
+        return own.astype({"contract": str, "method": str, "revert_reason": object})
+
+    return rows_of_all(results, offers_of)
 
 
 def refused_offers(offers: pd.DataFrame) -> dict[str, int]:

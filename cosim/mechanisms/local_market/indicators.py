@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
+import pandas as pd
 
 from cosim.mechanisms.local_market.bilateral.panel import pair_sums
 from cosim.mechanisms.local_market.debts_chart import debts_eur, debts_peak_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
-from cosim.mechanisms.local_market.surplus import trade_surplus_eur
+from cosim.mechanisms.local_market.surplus import surplus_eur, trade_surplus
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
-from cosim.report.ledger import BlockTimes, confirmations, distribution
+from cosim.report.ledger import BlockTimes, confirmations, distribution, settled_fees_ueur
 from cosim.report.roles import ROLES
+from cosim.report.stretches import added, along, first_of
 from cosim.report.text import number, percent, times
 from cosim.results.reader import Results
 from cosim.results.schemas import ORDER_STATUSES
-from cosim.units import WH_PER_KWH, FloatArray, eur_from_ueur
+from cosim.units import WH_PER_KWH, FloatArray, IntArray, eur_from_ueur
 
 _LATENCY = "mean, median, p95 and max from sending an order to "
 _UNSERVED = " the supplier for the grid's limits; null where positions are financial"
@@ -161,34 +164,76 @@ class OrderTimes:
     confirmation_s: FloatArray
 
 
+@dataclass(frozen=True)
+class _Orders:
+    """Sums over orders.
+
+    Parameters
+    ----------
+    counts : Counter of str
+        Orders by status.
+    late_wh, reached, possible : int
+        Energy of late orders; surplus of trades, and the largest that the orders allow.
+        [Wh, µEUR/1000, µEUR/1000]
+    refused : pandas.DataFrame
+        Rows of the orders that the contract refused.
+    """
+
+    counts: Counter[str]
+    late_wh: int
+    reached: int
+    possible: int
+    refused: pd.DataFrame
+
+    @classmethod
+    def of(cls, part: Results) -> Self:
+        orders = part.frame("orders")
+        counts = Counter({str(name): int(n) for name, n in orders["status"].value_counts().items()})
+        late_wh = int(orders.loc[orders["status"] == "late", "energy_wh"].sum())
+        refused = refused_orders(orders)[["status", "reason", "energy_wh"]]
+        refused = refused.astype({"status": str, "reason": object})
+        return cls(counts, late_wh, *trade_surplus(orders), refused)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.counts + other.counts,
+            self.late_wh + other.late_wh,
+            self.reached + other.reached,
+            self.possible + other.possible,
+            pd.concat([self.refused, other.refused]),
+        )
+
+
+def _traded(part: Results) -> IntArray:
+    """Return energy traded, and energy times price. [Wh, µEUR/1000]"""
+    trades = part.frame("trades", ("energy_wh", "price_ueur_per_kwh"))
+    worth = trades["energy_wh"] * trades["price_ueur_per_kwh"]
+    return np.array([trades["energy_wh"].sum(), worth.sum()], dtype=np.int64)
+
+
 def market_indicators(results: Results) -> MarketIndicators:
     """Return the indicators of the local market of a run."""
-    trades = results.frame("trades")
-    energy_wh = int(trades["energy_wh"].sum())
-    worth = float((trades["energy_wh"] * trades["price_ueur_per_kwh"]).sum())
-    price = ratio(worth, energy_wh)
-    fees_ueur = int(results.frame("settlement")["fees_ueur"].sum())
-    orders = results.frame("orders")
-    status = orders["status"]
-    late_wh = orders.loc[status == "late", "energy_wh"]
-    counts, took, refused = status.value_counts(), order_times(results), refused_orders(orders)
-    reached_eur, possible_eur = trade_surplus_eur(orders)
+    energy_wh, worth = added(results, _traded).tolist()
+    price = ratio(float(worth), energy_wh)
+    fees_ueur = settled_fees_ueur(results)
+    orders, took = added(results, _Orders.of), order_times(results)
+    refused, n_orders, n_late = orders.refused, sum(orders.counts.values()), orders.counts["late"]
     return MarketIndicators(
         traded_kwh=energy_wh / WH_PER_KWH,
         mean_price_eur_per_kwh=None if price is None else eur_from_ueur(price),
-        trade_surplus_eur=reached_eur,
-        trade_surplus_possible_eur=possible_eur,
+        trade_surplus_eur=surplus_eur(orders.reached),
+        trade_surplus_possible_eur=surplus_eur(orders.possible),
         **pair_sums(results),
-        orders={name: int(counts.get(name, 0)) for name in ORDER_STATUSES},
+        orders={name: orders.counts[name] for name in ORDER_STATUSES},
         order_latency_s=distribution(took.inclusion_s),
         order_confirmation_s=distribution(took.confirmation_s) if confirmations(results) else None,
-        orders_missed=len(late_wh),
-        orders_missed_share=ratio(len(late_wh), len(orders)),
-        orders_missed_kwh=float(late_wh.sum()) / WH_PER_KWH,
+        orders_missed=n_late,
+        orders_missed_share=ratio(n_late, n_orders),
+        orders_missed_kwh=float(orders.late_wh) / WH_PER_KWH,
         orders_refused=len(refused),
-        orders_refused_share=ratio(len(refused), len(orders)),
+        orders_refused_share=ratio(len(refused), n_orders),
         orders_refused_kwh=float(refused["energy_wh"].sum()) / WH_PER_KWH,
-        orders_refused_by_reason=refusals(orders),
+        orders_refused_by_reason=refusals(refused),
         fee_eur_per_kwh_traded=ratio(eur_from_ueur(fees_ueur), energy_wh / WH_PER_KWH),
         debts_eur=debts_eur(results),
         debts_peak_eur=debts_peak_eur(results),
@@ -199,10 +244,14 @@ def market_indicators(results: Results) -> MarketIndicators:
 
 def _unserved_kwh(results: Results, sign: int) -> float | None:
     """Return what schedules changed by in one direction where positions bind. [kWh]"""
-    schedules = results.frame("schedules")
-    if "unserved_wh" not in schedules:
+    if "unserved_wh" not in first_of(results).frame("schedules"):
         return None
-    return float((sign * schedules["unserved_wh"]).clip(lower=0).sum()) / WH_PER_KWH
+
+    def unserved_wh(part: Results) -> int:
+        wh = sign * part.frame("schedules", ("unserved_wh",))["unserved_wh"]
+        return int(wh.clip(lower=0).sum())
+
+    return float(added(results, unserved_wh)) / WH_PER_KWH
 
 
 def order_times(results: Results) -> OrderTimes:
@@ -210,15 +259,23 @@ def order_times(results: Results) -> OrderTimes:
 
     An order that the contract refused is included all the same.
     """
-    orders = results.frame("orders")
+    return results.kept("order times", lambda: _order_times(results))
+
+
+def _order_times(results: Results) -> OrderTimes:
+    def sent_and_block(part: Results) -> FloatArray:
+        orders = part.frame("orders", ("sent_at_s", "block"))
+        sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
+        block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.stack([sent_s, block], axis=1)
+
+    sent_s, block = along(results, sent_and_block).T
     chain = BlockTimes(results)
-    sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
-    block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
     inclusion_s, confirmation_s = (
         chain.timestamp_s(block + depth) - sent_s for depth in (0, confirmations(results))
     )
     return OrderTimes(
-        len(orders),
+        len(sent_s),
         inclusion_s[~np.isnan(inclusion_s)],
         confirmation_s[~np.isnan(confirmation_s)],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +15,8 @@ from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
     MarketIndicators,
     market_indicators,
-    order_times,
 )
+from cosim.mechanisms.local_market.latency_chart import latency_chart
 from cosim.mechanisms.local_market.refused_orders import refused_chart
 from cosim.plugins.reported import Reported
 from cosim.report.chart_style import (
@@ -33,15 +34,12 @@ from cosim.report.chart_style import (
 )
 from cosim.report.comparison import Column, Comparison, Figure, Indicators, Shown, indicator
 from cosim.report.ledger import confirmations
-from cosim.report.outside import prices_ueur_per_kwh
+from cosim.report.outside import members_of, prices_ueur_per_kwh
 from cosim.report.panel import ReportPart, Tile
 from cosim.report.series import per_interval
-from cosim.report.text import confirmations_text, number, on_top, percent
+from cosim.report.text import confirmations_text, number, percent
 from cosim.results.reader import Results
-from cosim.units import UEUR_PER_EUR, WH_PER_KWH, FloatArray, eur_from_ueur
-
-STEPS_MAX = 400
-"""Most steps of a distribution; of more orders, so many quantiles are drawn."""
+from cosim.units import UEUR_PER_EUR, WH_PER_KWH, eur_from_ueur
 
 POSITIONS = {
     "financial": "financial: trades move money and no power; what is not traded is injected and "
@@ -132,27 +130,35 @@ class LocalMarketReported(Reported[Any]):
 
     def report(self, results: Results) -> ReportPart:
         """Return its terms, tiles, charts and definitions."""
+        figures = (
+            market_chart(results),
+            latency_chart(results),
+            *pairs_charts(results),
+            missed_chart(results),
+            refused_chart(results),
+            debts_chart(results),
+        )
+        return replace(self._part(results), figures=figures)
+
+    def overview(self, results: Results) -> ReportPart:
+        """Return its terms, tiles and definitions, and the charts that are not over time."""
+        pairs = [each for each in pairs_charts(results) if not each.over_time]
+        return replace(self._part(results), figures=(latency_chart(results), *pairs))
+
+    def _part(self, results: Results) -> ReportPart:
         tiles = market_tiles(self.indicators(results), confirmations(results))
         return ReportPart(
             key="market",
             title="Local market",
             key_data=_terms(results),
             tiles=[*tiles, *pair_tiles(results)],
-            figures=(
-                market_chart(results),
-                latency_chart(results),
-                *pairs_charts(results),
-                missed_chart(results),
-                refused_chart(results),
-                debts_chart(results),
-            ),
             definitions=DEFINITIONS,
         )
 
 
 def _terms(results: Results) -> list[tuple[str, str]]:
     market = results.scenario_fields["market"]
-    accounts = results.frame("settlement")["prosumer"].nunique()
+    accounts = len(members_of(results))
     return [
         (
             "Local market",
@@ -317,48 +323,6 @@ def market_chart(results: Results) -> Chart:
     return filled(chart, styled(figure, ["price [EUR/kWh]", "energy [kWh]"], 400))
 
 
-def latency_chart(results: Results) -> Chart:
-    """Draw the distribution of the time that orders take to be included and confirmed."""
-    waits, times = confirmations(results), order_times(results)
-    caption = "Share of all orders sent that a block included within a time"
-    if waits:
-        caption += f", and that had {on_top(waits)}"
-    if len(times.inclusion_s) < times.n_orders:
-        caption += ". What a curve lacks to 100 % missed the gate"
-    chart = Chart(
-        "latency",
-        "Order latency",
-        caption + ".",
-        None,
-        "No order was included in this run.",
-        over_time=False,
-    )
-    if not len(times.inclusion_s):
-        return chart
-    figure = go.Figure()
-    lines = [(times.inclusion_s, "included", AFTER, "solid")]
-    if waits:
-        lines.append((times.confirmation_s, f"with {on_top(waits)}", BEFORE, "dash"))
-    longest_s = max(float(values_s.max(initial=0.0)) for values_s, *_ in lines)
-    for values_s, name, colour, dash in lines:
-        x, y = _steps(values_s, times.n_orders, longest_s)
-        figure.add_trace(
-            go.Scatter(
-                x=np.round(x, 2),
-                y=np.round(y, 3),
-                name=name,
-                mode="lines",
-                line={"color": colour, "width": 2, "shape": "hv", "dash": dash},
-                hovertemplate="%{y:.1f} % within %{x:.1f} s<extra>" + name + "</extra>",
-                showlegend=len(lines) > 1,
-            )
-        )
-    styled(figure, ["share of orders [%]"], over_time=False)
-    figure.update_xaxes(title={"text": "time since sending [s]"}, rangemode="tozero")
-    figure.update_yaxes(range=[0, 103])
-    return filled(chart, figure)
-
-
 def missed_chart(results: Results) -> Chart:
     """Draw orders that missed the gate."""
     chart = Chart(
@@ -381,18 +345,3 @@ def missed_chart(results: Results) -> Chart:
     figure.add_trace(axis.bars(in_time, "in time", AFTER))
     figure.update_layout(barmode="stack")
     return filled(chart, styled(figure, ["orders"]))
-
-
-def _steps(values_s: FloatArray, n_orders: int, longest_s: float) -> tuple[FloatArray, FloatArray]:
-    """Return times and cumulated shares of all orders in percent, from 0 to a longest time."""
-    times_s = np.sort(values_s)
-    place = np.arange(1, len(times_s) + 1)
-    if len(times_s) > STEPS_MAX:
-        place = np.unique(np.linspace(1, len(times_s), STEPS_MAX).astype(np.int64))
-        times_s = times_s[place - 1]
-    share_percent = 100.0 * place / n_orders
-    last = share_percent[-1:] if len(place) else np.zeros(1)
-    return (
-        np.concatenate([[0.0], times_s, [longest_s]]),
-        np.concatenate([[0.0], share_percent, last]),
-    )

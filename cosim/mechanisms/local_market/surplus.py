@@ -19,8 +19,8 @@ import pandas as pd
 from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
 
 
-def trade_surplus_eur(orders: pd.DataFrame) -> tuple[float, float]:
-    """Return the surplus of all trades, and the largest that the orders sent allowed. [EUR]
+def trade_surplus(orders: pd.DataFrame) -> tuple[int, int]:
+    """Return the surplus of all trades, and the largest that the orders sent allowed. [µEUR/1000]
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def trade_surplus_eur(orders: pd.DataFrame) -> tuple[float, float]:
         largest_surplus(is_sell[rows], energy_wh[rows], price[rows])
         for rows in orders.groupby("interval").indices.values()
     )
-    return _eur(reached), _eur(possible)
+    return reached, possible
 
 
 def largest_surplus(is_sell: object, energy_wh: object, price_ueur_per_kwh: object) -> int:
@@ -76,5 +76,6 @@ def _side(prices: IntArray, energies: IntArray, descending: bool) -> tuple[IntAr
     return prices[order], np.cumsum(energies[order])
 
 
-def _eur(wh_times_price: int) -> float:
+def surplus_eur(wh_times_price: int) -> float:
+    """Return a surplus in money. [EUR]"""
     return float(eur_from_ueur(wh_times_price / WH_PER_KWH))

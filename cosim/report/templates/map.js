@@ -272,6 +272,8 @@ const GridMap = (() => {
 
   function start(data) {
     Tooltip.node = document.getElementById("tooltip");
+    for (const id of ["scale-voltage", "scale-loading"]) document.getElementById(id).replaceChildren();
+    for (const stage of STAGES) document.querySelector(`#map-${stage} .drawing`).replaceChildren();
     maps = STAGES.map((stage) => new Drawing(data, stage, document.getElementById("map-" + stage)));
     const limits = data.limits;
     const [low, high] = data.scale.vm_pu;

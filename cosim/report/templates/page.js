@@ -1,13 +1,17 @@
 "use strict";
-// The time of the page: slider, play button, and a cursor in every chart over time.
+// The time of the page: slider, play button, and a cursor in every chart over time. A short run has one
+// stretch of time; a long one shows the day that is opened.
 (() => {
-  const data = JSON.parse(document.getElementById("map-data").textContent);
-  const charts = JSON.parse(document.getElementById("chart-data").textContent);
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  const common = read("map-data");
+  const charts = read("chart-data");
+  const days = [...document.querySelectorAll("button.day")];
   const slider = document.getElementById("time");
   const label = document.getElementById("time-label");
   const play = document.getElementById("play");
-  const start = Date.parse(data.start + "Z");
-  const cursors = [];
+  let data = null;
+  let start = 0;
+  let cursors = [];
   let timer = null;
 
   const two = (number) => String(number).padStart(2, "0");
@@ -17,7 +21,7 @@
     const from = new Date(start + interval * data.step_s * 1000);
     const to = new Date(start + (interval + 1) * data.step_s * 1000);
     const day = from.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-    return `${day}, ${clock(from)}–${clock(to)} (interval ${interval})`;
+    return `${day}, ${clock(from)}–${clock(to)} (interval ${interval + (data.first || 0)})`;
   }
 
   function update() {
@@ -90,11 +94,19 @@
 
   const touch = window.matchMedia("(hover: none)").matches;
   const config = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-  GridMap.start(data);
-  slider.value = data.worst;
-  update();
-  const plots = [...document.querySelectorAll(".plot")].map((plot) => {
-    const figure = charts[plot.dataset.chart];
+
+  function show(shown) {
+    stop();
+    data = shown;
+    start = Date.parse(data.start + "Z");
+    cursors = [];
+    slider.max = data.intervals.length - 1;
+    GridMap.start(data);
+    slider.value = data.worst;
+    update();
+  }
+
+  function draw(plot, figure) {
     const narrow = plot.clientWidth < 480;
     if (narrow) figure.layout.margin = { ...figure.layout.margin, l: 50, r: 6 };
     if (narrow) figure.layout.font.size = 11;
@@ -102,6 +114,45 @@
     return Plotly.newPlot(plot, figure.data, figure.layout, config).then(() => {
       if (plot.dataset.time) addCursor(plot);
     });
-  });
-  Promise.all(plots).then(() => { document.body.dataset.ready = "true"; });
+  }
+
+  function make(parent, name, text, className) {
+    const node = document.createElement(name);
+    if (text) node.textContent = text;
+    if (className) node.className = className;
+    parent.appendChild(node);
+    return node;
+  }
+
+  function open(k) {
+    document.body.removeAttribute("data-ready");
+    const day = read("day-" + k);
+    const place = document.getElementById("day-charts");
+    for (const plot of place.querySelectorAll(".plot")) Plotly.purge(plot);
+    place.replaceChildren();
+    days.forEach((button, i) => button.setAttribute("aria-pressed", i === k));
+    document.getElementById("day-name").textContent = days[k].textContent;
+    show({ ...common, ...day.map });
+    const drawn = day.charts.map((chart) => {
+      const figure = make(place, "figure", "", "chart" + (chart.wide ? " wide" : ""));
+      figure.id = "day-chart-" + chart.key;
+      const caption = make(figure, "figcaption");
+      make(caption, "h3", chart.title);
+      make(caption, "p", chart.caption, "caption");
+      if (chart.figure === null) return make(figure, "p", chart.empty, "empty");
+      const plot = make(figure, "div", "", "plot");
+      plot.style.height = chart.height + "px";
+      plot.dataset.time = "1";
+      return draw(plot, chart.figure);
+    });
+    return Promise.all(drawn).then(() => { document.body.dataset.ready = "true"; });
+  }
+
+  if (common.intervals) show(common);
+  const plots = [...document.querySelectorAll(".plot")].map((plot) => draw(plot, charts[plot.dataset.chart]));
+  days.forEach((button, k) => button.addEventListener("click", () => {
+    open(k);
+    document.getElementById("maps").scrollIntoView({ behavior: "smooth" });
+  }));
+  Promise.all(plots).then(() => (days.length ? open(0) : null)).then(() => { document.body.dataset.ready = "true"; });
 })();

@@ -32,14 +32,10 @@ def found() -> Found:
     _, bidders = prepare_prosumers(scenario, prepare_grid(scenario))
     found: Found = {}
     for each in bidders.forecasts.classes:
-        who = each.has_any
-        rated_mw = each.rated_mw[who] if each.name == "pv" else None
-        actual_mw = each.actual_mw[:, who]
-        found[each.name] = measures(
-            actual_mw, each.day_ahead_mw[:, who], each.day_before_mw[:, who], rated_mw
-        )
+        rated_mw = each.rated_mw if each.name == "pv" else None
+        found[each.name] = measures(each.actual_mw, each.day_ahead_mw, each.day_before_mw, rated_mw)
         found[f"{each.name} now"] = measures(
-            actual_mw, each.gate_closure_mw[:, who], each.persistence_mw[:, who], rated_mw
+            each.actual_mw, each.gate_closure_mw, each.persistence_mw, rated_mw
         )
     return found
 
