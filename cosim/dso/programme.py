@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
-from cosim.grid.network_model import ComplexArray
+from cosim.grid.outputs import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
 
 # how far the programme stays inside what is accepted

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.dso.programme import Actions, Linearised
-from cosim.grid.network_model import ComplexArray
+from cosim.grid.outputs import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
 
 MOST_STEPS = 64

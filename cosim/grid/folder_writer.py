@@ -66,9 +66,17 @@ def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
             own = [column for column in standard if column in net[table]]
             more = sorted(set(net[table]) - set(standard))
             net[table] = net[table][own + more]
-    for name, bus in zip(points.name, points.bus, strict=True):
-        if bus in net.bus.index:
-            pp.create_sgen(net, int(bus), p_mw=0.0, q_mvar=0.0, name=name, type="connection point")
+    there = points[points.bus.isin(net.bus.index)]
+    if len(there):
+        pp.create_sgens(
+            net,
+            there.bus.astype(int).to_list(),
+            p_mw=0.0,
+            q_mvar=0.0,
+            name=there.name.to_list(),
+            type="connection point",
+        )
+        net.sgen = net.sgen[list(blank.sgen)]  # it adds columns of its own
     clear_result_tables(net)
     return net
 
