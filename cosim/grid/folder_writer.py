@@ -20,6 +20,7 @@ from cosim.grid.catalogue import open_grid
 from cosim.grid.element_tables import INJECTIONS
 from cosim.grid.own_elements import shunts_of_wards
 from cosim.grid.validation import (
+    AREA,
     ELEMENTS_FILE,
     NETWORK_FILE,
     POINTS_FILE,
@@ -117,6 +118,8 @@ def write_tables(
 ) -> None:
     """Write network, connection points, elements and profiles into their files."""
     pp.to_json(net, str(folder / NETWORK_FILE))
+    if AREA in points and not points[AREA].any():
+        points = points.drop(columns=AREA)
     points.to_csv(folder / POINTS_FILE, index=False, lineterminator="\n")
     elements.to_csv(folder / ELEMENTS_FILE, index=False, lineterminator="\n")
     pq.write_table(
