@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.growth import growth_table, measure_growth
 from benchmarks.memory import COUNTS, SUBJECTS, measure_memory
 from benchmarks.nodes import measure_node
 from benchmarks.power_flows import compare_power_flows
@@ -82,6 +83,7 @@ def main() -> None:
         if (
             options.memory
             or options.node
+            or options.growth
             or (options.scenario and case.scenario not in options.scenario)
         ):
             continue
@@ -96,11 +98,15 @@ def main() -> None:
         report["signing"] = _alone(measure_signing)
         runs = [run for figures in report["scenarios"].values() for run in figures["runs"]]
         show(signing_table(report["signing"], runs))
-    if options.memory or not (options.quick or options.scenario or options.node):
+    if options.growth or not (options.scenario or options.node or options.memory):
+        with console.status("growth …"):
+            report["growth"] = _alone(measure_growth, options.quick)
+        show(growth_table(report["growth"]))
+    if options.memory or not (options.quick or options.scenario or options.node or options.growth):
         with console.status("memory …"):
             report["memory"] = measure_all_memory()
         show(memory_table(report["memory"]))
-    if options.node or not (options.quick or options.scenario or options.memory):
+    if options.node or not (options.quick or options.scenario or options.memory or options.growth):
         with console.status("node …"):
             report["node"] = _alone(measure_node, options.quick)
         if report["node"] is None:
@@ -133,6 +139,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--node", action="store_true", help="only transactions on a node, about two minutes"
+    )
+    parser.add_argument(
+        "--growth", action="store_true", help="only power flows of networks of several sizes"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")

@@ -48,7 +48,8 @@ def _grids_list(options: argparse.Namespace) -> int:
     for grid in list_grids():
         print(grid.name)
         print(f"  {grid.summary}")
-        print(f"  {grid.n_connection_points} connection points, {grid.n_elements} elements")
+        areas = f" in {grid.n_areas} areas" if grid.n_areas else ""
+        print(f"  {grid.n_connection_points} connection points{areas}, {grid.n_elements} elements")
         print(f"  profiles {grid.profiles_start} to {grid.profiles_end}")
     return 0
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
-from cosim.grid.network_model import ComplexArray
+from cosim.grid.outputs import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
 
 # how far the programme stays inside what is accepted
@@ -35,6 +35,8 @@ _OPTIONS: Mapping[str, bool | int | str | float] = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
+MANY_COLUMNS = 2000
+"""Actions above which HiGHS does not presolve: to look for what can be left out takes longer."""
 _KW = 1e3
 _PERCENT_PER_PU = 100.0
 
@@ -117,6 +119,17 @@ class Linearised:
     def scale(self) -> FloatArray:
         """Percent per unit of each row, so that excesses can be summed."""
         return np.where(self.is_voltage, _PERCENT_PER_PU, 1.0)
+
+    def rows(self, chosen: IntArray) -> Linearised:
+        """Return some of the rows."""
+        return Linearised(
+            self.limit[chosen],
+            self.sign[chosen],
+            self.value[chosen],
+            self.effect[chosen],
+            self.bound[chosen],
+            self.is_voltage[chosen],
+        )
 
     def predicted(self, change_mw: FloatArray) -> ComplexArray:
         """Return the phasors after a change of the amounts. [pu, %]"""
@@ -299,6 +312,7 @@ def _highs(
     programme.a_matrix_.start_ = np.append(0, entries.sum(axis=1).cumsum())
     programme.a_matrix_.index_ = np.nonzero(entries)[1]
     programme.a_matrix_.value_ = columns[entries]
+    solver.setOptionValue("presolve", "off" if cost.size > MANY_COLUMNS else "choose")
     solver.clearModel()  # nothing of an earlier programme decides this one
     solver.passModel(programme)
     solver.run()

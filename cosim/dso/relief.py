@@ -10,7 +10,9 @@ and restoration of feasibility as in trust-region methods: Sampath and others, E
 Res. 165 (2018) 134-143, doi:10.1016/j.epsr.2018.09.002).
 
 Simplified: reactive power stays, taps stay, and the optimum is a local one; it is the global one
-as far as phasors are linear in the injections and no lower voltage limit binds.
+as far as phasors are linear in the injections and no lower voltage limit binds. In a large network
+the programme leaves out small effects (:func:`local`); what they amount to is known from the next
+AC power flow, and the programme is solved again from there.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ import numpy as np
 from cosim.dso.programme import Actions, Linearised, cheapest
 from cosim.dso.whole import nearest_multiples, whole_multiples
 from cosim.grid.limits import GridCheck, Limits, check
+from cosim.grid.outputs import ComplexArray
 from cosim.grid.power_flow import GridState, PowerFlow
+from cosim.grid.response import LARGEST_DENSE
 from cosim.units import BoolArray, FloatArray
 
 # a limit row enters the programme when its value comes so near; others are added when violated
@@ -34,6 +38,8 @@ FAR_VOLTAGE_PU = 0.08
 # as the optimum; or so many times the programme's own distance from a limit
 TRUST = 0.003
 TRUSTED_SLACKS = 2.0
+# share of the largest effect on a limit below which, in a large network, another is left out
+NEGLIGIBLE = 0.01
 # shares of everything that can be had from which a descent begins anew
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # excess up to which a step is taken although the point before it had less
@@ -160,6 +166,7 @@ class _Search:
         self._max_iterations = max_iterations
         n_rows = engine.topology.check_columns[0].size
         self._wanted = np.zeros(n_rows, dtype=np.bool_)
+        self._is_large = p_mw.size > LARGEST_DENSE
         self.n_iterations = 0
 
     def at(self, amount_mw: FloatArray) -> _Point:
@@ -284,12 +291,14 @@ class _Search:
         """Linearise the limits that are or have been near, at a point."""
         actions, checked = self._actions, point.check
         lower, upper = self._limits.of_rows(self._engine.topology)
-        self._wanted |= _near(checked)
+        self._wanted |= _near(checked, self._is_large)
         phasors = self._engine.phasors(
             point.state, self._injected(point.amount_mw), self._q_mvar, self._wanted
         )
         row = np.flatnonzero(self._wanted)[phasors.row]
         effect = phasors.d_p[:, actions.point] * actions.direction
+        if self._is_large:
+            effect = local(effect)
         is_bus = checked.element[row] == "bus"
         near_low = np.abs(phasors.value) < lower[row] + FAR_VOLTAGE_PU
         bus = np.flatnonzero(is_bus & near_low)
@@ -321,8 +330,22 @@ class _Search:
         return np.asarray(largest[linear.limit], dtype=np.float64)
 
 
-def _near(checked: GridCheck) -> BoolArray:
-    """Return rows that are violated or could become so."""
+def local(effect: ComplexArray) -> ComplexArray:
+    """Return effects, (k, m), without those below a hundredth of the largest on the same row.
+
+    Of a large network these are the actions of other areas: a programme without them falls into as
+    many small ones as there are areas with a violation.
+    """
+    size = np.abs(effect)
+    return np.where(size < NEGLIGIBLE * size.max(axis=1, initial=0.0, keepdims=True), 0.0, effect)
+
+
+def _near(checked: GridCheck, is_large: bool) -> BoolArray:
+    """Return rows that are violated or could become so; of a large network those violated alone."""
+    if is_large:
+        rows = checked.violated.copy()
+        rows[-1] = False
+        return rows
     is_bus = checked.element == "bus"
     near = np.where(is_bus, NEAR_VOLTAGE_PU, NEAR_LOADING_PERCENT)
     rows = np.where(

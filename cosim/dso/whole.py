@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosim.dso.programme import Actions, Linearised
-from cosim.grid.network_model import ComplexArray
+from cosim.grid.outputs import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
 
 MOST_STEPS = 64
-"""Steps of one quantum after which amounts are left as they are."""
+"""Steps of one quantum after which amounts are left as they are; more where as many limits bind."""
+
+MOST_SWAPS = 1 << 20
+"""Pairs of actions up to which each is tried; of more, only the dearest of those that give."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +67,31 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
         (np.floor(most_mw / quantum + 1e-6), members) for most_mw, members in actions.together
     ]
     number = np.rint(nearest_multiples(amount_mw, actions) / quantum)
-    everyone, nobody = np.arange(m), np.full(m, m)
-    single = _Moves(np.append(everyone, nobody), np.append(nobody, everyone))
     # no effect and no cost of the action that is none
     effect = np.column_stack([linear.effect, np.zeros(linear.value.size)]) * quantum
     cost = np.append(actions.cost, 0.0)
-    for _ in range(MOST_STEPS):
+    for _ in range(max(MOST_STEPS, linear.value.size)):
         phasor = linear.predicted(number * quantum - amount_mw)
-        excess = float(_excess(linear, phasor[:, None])[0])
-        if excess <= 0.0:
+        exceeded = _excesses(linear, phasor[:, None])[:, 0] > 0.0
+        if not exceeded.any():
             break
+        # what acts on nothing that is exceeded helps nothing
+        acting = np.flatnonzero((linear.effect[exceeded] != 0.0).any(axis=0))
         best = None
         for swaps in (False, True) if groups else (False,):
-            moves = single
             if swaps:  # where a group is used up, one gives what another takes
-                gives, takes = np.flatnonzero(number > 0.0), np.flatnonzero(number < most)
-                moves = _Moves(np.repeat(gives, takes.size), np.tile(takes, gives.size))
+                moves = _swaps(number, most, acting, cost)
+            else:
+                nobody = np.full(acting.size, m)
+                moves = _Moves(np.append(acting, nobody), np.append(nobody, acting))
             ok = np.flatnonzero(_possible(moves, number, most, groups))
             gives, takes = moves.gives[ok], moves.takes[ok]
-            after = _excess(linear, phasor[:, None] + effect[:, takes] - effect[:, gives])
+            moved = np.unique(np.concatenate([gives, takes]))
+            rows = np.flatnonzero(exceeded | (effect[:, moved] != 0.0).any(axis=1))
+            part = linear.rows(rows)
+            excess = float(_excess(part, phasor[rows, None])[0])
+            of = effect[rows]
+            after = _excess(part, phasor[rows, None] + of[:, takes] - of[:, gives])
             chosen = _best(excess - after, after <= 0.0, cost[takes] - cost[gives])
             if chosen is not None:
                 best = int(gives[chosen]), int(takes[chosen])
@@ -93,6 +102,16 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
             if place < m:
                 number[place] += step
     return np.asarray(number * quantum, dtype=np.float64)
+
+
+def _swaps(number: FloatArray, most: FloatArray, acting: IntArray, cost: FloatArray) -> _Moves:
+    """Return pairs of an action that gives and one that takes; one of them acts."""
+    gives, takes = np.flatnonzero(number > 0.0), np.flatnonzero(number < most)
+    if gives.size * takes.size > MOST_SWAPS:
+        takes = np.intersect1d(takes, acting)
+        dearest = np.argsort(-cost[gives], kind="stable")[: MOST_SWAPS // max(takes.size, 1)]
+        gives = gives[np.sort(dearest)]
+    return _Moves(np.repeat(gives, takes.size), np.tile(takes, gives.size))
 
 
 def _take_back(number: FloatArray, exact: FloatArray, members: IntArray, most: float) -> None:
@@ -128,6 +147,11 @@ def _best(removed: FloatArray, relieved: BoolArray, cost: FloatArray) -> int | N
 
 def _excess(linear: Linearised, phasor: ComplexArray) -> FloatArray:
     """Return the sum of excesses of phasors, (k, c), by column. [%]"""
+    return np.asarray(_excesses(linear, phasor).sum(axis=0), dtype=np.float64)
+
+
+def _excesses(linear: Linearised, phasor: ComplexArray) -> FloatArray:
+    """Return the excess of each phasor, (k, c). [%]"""
     beyond = linear.sign[:, None] * (np.abs(phasor) - linear.bound[:, None])
     beyond = np.maximum(beyond + 0.1 * linear.slack[:, None], 0.0)
-    return np.asarray((beyond * linear.scale[:, None]).sum(axis=0), dtype=np.float64)
+    return np.asarray(beyond * linear.scale[:, None], dtype=np.float64)

@@ -7,6 +7,7 @@ describes columns and units.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from cosim.errors import GridDataError
 from cosim.grid.reading import read_network
 from cosim.grid.validation import (
+    AREA,
     ELEMENTS_FILE,
     NETWORK_FILE,
     POINTS_FILE,
@@ -37,6 +39,8 @@ from cosim.inputs.kept import kept_grid, note_columns, note_grid, sha256
 from cosim.resources import folder as resource_folder
 from cosim.units import FloatArray
 
+_SIMBENCH_CODE = r"1-[A-Z]+-[a-z]+\d*-[\w.]*-[012]-(?:no_)?sw"
+
 
 @dataclass(frozen=True)
 class GridInfo:
@@ -48,7 +52,7 @@ class GridInfo:
     folder : Path
     summary : str
         First heading of ``SOURCE.md``.
-    n_connection_points, n_elements : int
+    n_connection_points, n_elements, n_areas : int
     profiles_start, profiles_end : str
         First and last time of the profiles, ISO 8601.
     n_steps : int
@@ -60,6 +64,7 @@ class GridInfo:
     summary: str
     n_connection_points: int
     n_elements: int
+    n_areas: int
     profiles_start: str
     profiles_end: str
     n_steps: int
@@ -77,7 +82,7 @@ class GridCase:
     net : pandapowerNet
         One ``sgen`` per connection point, in the order of ``connection_points``, p = q = 0.
     connection_points : DataFrame
-        Columns name, bus.
+        Columns name, bus, area ("" for none).
     elements : DataFrame
         Columns connection_point, name, kind, profile ("" for none), p_mw, q_mvar, capacity_mwh.
     profiles_file : Path
@@ -197,8 +202,12 @@ def _find(path: Path, scenario_folder: Path | None) -> Path:
     raise GridDataError(
         f"no grid {str(path)!r}; looked for the folders {', '.join(looked)}",
         field="grid.network",
-        remedy=f"name one that comes with cosim ({', '.join(known)}), or give the path of a grid "
-        "folder, from the scenario file's folder or absolute",
+        remedy=(
+            f"make it, with cosim grids import simbench:{path}"
+            if re.fullmatch(_SIMBENCH_CODE, str(path))
+            else f"name one that comes with cosim ({', '.join(known)}), or give the path of a grid "
+            "folder, from the scenario file's folder or absolute"
+        ),
     )
 
 
@@ -208,12 +217,14 @@ def _info(folder: Path) -> GridInfo:
     time = pq.read_table(folder / PROFILES_FILE, columns=["time"])["time"].to_numpy()
     source = folder / SOURCE_FILE
     headings = source.read_text(encoding="utf-8").splitlines() if source.is_file() else []
+    points = read_connection_points(folder / POINTS_FILE)
     return GridInfo(
         name=folder.name,
         folder=folder,
         summary=next((line[2:].strip() for line in headings if line.startswith("# ")), ""),
-        n_connection_points=len(read_connection_points(folder / POINTS_FILE)),
+        n_connection_points=len(points),
         n_elements=len(read_elements(folder / ELEMENTS_FILE)),
+        n_areas=len(set(points[AREA]) - {""}),
         profiles_start=str(np.datetime_as_string(time[0], unit="m")),
         profiles_end=str(np.datetime_as_string(time[-1], unit="m")),
         n_steps=len(time),

@@ -140,8 +140,8 @@ def _with_injections(source: Any, net: Any, injections: Injections) -> Any:
         if table != "ward":
             reference[table] = reference[table].iloc[0:0]
     reference.ward[["ps_mw", "qs_mvar"]] = 0.0
-    for bus, p_mw, q_mvar in zip(net.sgen.bus, *injections, strict=True):
-        pp.create_sgen(reference, int(bus), p_mw=p_mw, q_mvar=q_mvar)
+    p_mw, q_mvar = injections
+    pp.create_sgens(reference, net.sgen.bus.astype(int).to_list(), p_mw=p_mw, q_mvar=q_mvar)
     return reference
 
 

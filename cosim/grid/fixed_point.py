@@ -1,4 +1,4 @@
-"""The fast engine: a fixed-point iteration on the network condensed to its connection points."""
+"""The fast engine: a fixed-point iteration on the network as its connection points see it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cosim.grid.network_model import ComplexArray
+from cosim.grid.outputs import ComplexArray
 from cosim.grid.power_flow import BalancedEngine, GridState, no_state
 from cosim.units import BoolArray, FloatArray
 
-_CHUNK = 4096  # states solved at once: bounds the memory of a batch
-# OpenBLAS hands a matrix-vector product to its threads above 9216 elements; at this size that costs
-# more than it gains, and milliseconds when the cores are busy
-_UNTHREADED = 8192
-
 
 class FixedPointEngine(BalancedEngine):
-    """Fixed-point iteration ``V = w + Z conj(S / V)`` on the condensed network.
+    """Fixed-point iteration ``V = w + Z conj(S / V)``, with ``Z`` dense or as sparse factors.
 
     Known as the implicit Z-bus method; conditions for its convergence: Bolognani and Zampieri,
     IEEE Trans. Power Syst. 31 (2016) 163-172, doi:10.1109/TPWRS.2015.2395452.
@@ -32,30 +27,34 @@ class FixedPointEngine(BalancedEngine):
         Largest last change of any voltage. [pu]
     max_iterations : int
         After so many iterations a state counts as not converged.
+    sparse : bool, optional
+        As of :func:`~cosim.grid.network_model.build_network_model`.
     """
 
     name: ClassVar[str] = "fixed-point"
 
-    def __init__(self, net: Any, tolerance_pu: float = 1e-12, max_iterations: int = 1000) -> None:
-        super().__init__(net)
+    def __init__(
+        self,
+        net: Any,
+        tolerance_pu: float = 1e-12,
+        max_iterations: int = 1000,
+        sparse: bool | None = None,
+    ) -> None:
+        super().__init__(net, sparse)
         self._tolerance_pu = tolerance_pu
         self._max_iterations = max_iterations
-        self._z_blocks = _blocked(self.model.z_node)
-        self._gain_blocks = _blocked(self.model.out_gain)
-        self._z_transposed = np.ascontiguousarray(self.model.z_node.T)
-        self._gain_transposed = np.ascontiguousarray(self.model.out_gain.T)
 
     def solve(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve one state; (n_points,) each. [MW, Mvar]"""
         p_mw, q_mvar = self._checked(p_inject_mw, q_inject_mvar, 1)
         model = self.model
         s_conj = self._node_power(p_mw, q_mvar).conj()
-        v_idle, z_blocks, n_nodes = model.v_idle, self._z_blocks, model.v_idle.size
+        v_idle, response = model.v_idle, model.response
         v = v_idle
         with np.errstate(all="ignore"):
             for _ in range(self._max_iterations):
                 current = s_conj / v.conj()
-                v_next = v_idle + (z_blocks @ current).reshape(-1)[:n_nodes]
+                v_next = v_idle + response.voltage(current)
                 change = np.abs(v_next - v).max(initial=0.0)
                 v = v_next
                 if not change > self._tolerance_pu:
@@ -63,15 +62,16 @@ class FixedPointEngine(BalancedEngine):
         # a NaN change leaves the loop too, and is not below the tolerance
         if not change <= self._tolerance_pu:
             return no_state(self.topology)
-        driven = (self._gain_blocks @ (s_conj / v.conj())).reshape(-1)[: model.out_idle.size]
+        driven = response.output(s_conj / v.conj())
         return self._outputs(model.out_idle + driven, p_mw, q_mvar)
 
     def solve_batch(self, p_inject_mw: npt.ArrayLike, q_inject_mvar: npt.ArrayLike) -> GridState:
         """Solve many states at once; (t, n_points) each. [MW, Mvar]"""
         p_mw, q_mvar = self._checked(p_inject_mw, q_inject_mvar, 2)
+        size = self.model.response.states_at_once
         parts = [
-            self._solve_chunk(p_mw[i : i + _CHUNK], q_mvar[i : i + _CHUNK])
-            for i in range(0, max(len(p_mw), 1), _CHUNK)
+            self._solve_chunk(p_mw[i : i + size], q_mvar[i : i + size])
+            for i in range(0, max(len(p_mw), 1), size)
         ]
         if len(parts) == 1:
             return parts[0]
@@ -94,7 +94,7 @@ class FixedPointEngine(BalancedEngine):
             for _ in range(self._max_iterations):
                 if not active.size:
                     break
-                v_next = model.v_idle + (s_active / v.conj()) @ self._z_transposed
+                v_next = model.v_idle + model.response.voltages(s_active / v.conj())
                 change = np.abs(v_next - v).max(axis=1, initial=0.0)
                 v = v_next
                 done = change <= self._tolerance_pu
@@ -103,7 +103,7 @@ class FixedPointEngine(BalancedEngine):
                     v_final[active[done]] = v[done]
                     converged[active[done]] = True
                     active, v, s_active = active[going], v[going], s_active[going]
-            outputs = model.out_idle + (s_conj / v_final.conj()) @ self._gain_transposed
+            outputs = model.out_idle + model.response.outputs(s_conj / v_final.conj())
         state = self._outputs(outputs, p_mw, q_mvar)
         if converged.all():
             return state
@@ -138,16 +138,6 @@ class FixedPointEngine(BalancedEngine):
             q_slack_mvar=np.asarray(s_slack.imag),
             losses_mw=np.asarray(s_slack.real + p_mw.sum(axis=-1)),
         )
-
-
-def _blocked(matrix: ComplexArray) -> ComplexArray:
-    """Stack a matrix's row blocks, each small enough for one thread, padded with zeros."""
-    n_rows, n_columns = matrix.shape
-    n_block = max(1, _UNTHREADED // max(n_columns, 1))
-    n_blocks = max(1, -(-n_rows // n_block))
-    padded = np.zeros((n_blocks * n_block, n_columns), dtype=np.complex128)
-    padded[:n_rows] = matrix
-    return padded.reshape(n_blocks, n_block, n_columns)
 
 
 def _masked(state: GridState, converged: BoolArray) -> GridState:

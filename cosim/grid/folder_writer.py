@@ -20,6 +20,7 @@ from cosim.grid.catalogue import open_grid
 from cosim.grid.element_tables import INJECTIONS
 from cosim.grid.own_elements import shunts_of_wards
 from cosim.grid.validation import (
+    AREA,
     ELEMENTS_FILE,
     NETWORK_FILE,
     POINTS_FILE,
@@ -66,9 +67,17 @@ def with_connection_points(net: Any, points: pd.DataFrame) -> Any:
             own = [column for column in standard if column in net[table]]
             more = sorted(set(net[table]) - set(standard))
             net[table] = net[table][own + more]
-    for name, bus in zip(points.name, points.bus, strict=True):
-        if bus in net.bus.index:
-            pp.create_sgen(net, int(bus), p_mw=0.0, q_mvar=0.0, name=name, type="connection point")
+    there = points[points.bus.isin(net.bus.index)]
+    if len(there):
+        pp.create_sgens(
+            net,
+            there.bus.astype(int).to_list(),
+            p_mw=0.0,
+            q_mvar=0.0,
+            name=there.name.to_list(),
+            type="connection point",
+        )
+        net.sgen = net.sgen[list(blank.sgen)]  # it adds columns of its own
     clear_result_tables(net)
     return net
 
@@ -109,6 +118,8 @@ def write_tables(
 ) -> None:
     """Write network, connection points, elements and profiles into their files."""
     pp.to_json(net, str(folder / NETWORK_FILE))
+    if AREA in points and not points[AREA].any():
+        points = points.drop(columns=AREA)
     points.to_csv(folder / POINTS_FILE, index=False, lineterminator="\n")
     elements.to_csv(folder / ELEMENTS_FILE, index=False, lineterminator="\n")
     pq.write_table(

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosim.errors import GridDataError, UserError
+from cosim.grid.areas import low_voltage_areas
 from cosim.grid.comparison import check_against_file
 from cosim.grid.element_tables import in_service
 from cosim.grid.folder_writer import (
@@ -36,6 +37,7 @@ from cosim.grid.own_elements import (
 )
 from cosim.grid.reading import read_with_options
 from cosim.grid.validation import (
+    AREA,
     ELEMENT_COLUMNS,
     check_elements,
     check_network,
@@ -217,6 +219,7 @@ def check_magnitudes(
 def _simbench_tables(net: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     buses = sorted({int(b) for t in ("load", "sgen", "storage") for b in net[t].bus})
     points = pd.DataFrame({"name": net.bus.name.loc[buses].astype(str).to_list(), "bus": buses})
+    points[AREA] = low_voltage_areas(net, points)
     name_of_bus = dict(zip(points.bus, points.name, strict=True))
     rows = []
     for table in ("load", "sgen", "storage"):

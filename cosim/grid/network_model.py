@@ -1,11 +1,12 @@
-"""A network seen from its connection points, condensed once from pandapower's own matrices.
+"""A network seen from its connection points, made once from pandapower's own matrices.
 
 Every quantity of interest is affine in the currents injected at the connection points: with the
 bus admittance matrix split into slack (r) and remaining (p) buses,
 ``V_p = Y_pp^-1 (I_p - Y_pr V_r)``, and branch currents are ``Y_f V`` and ``Y_t V``. What is not
 linear is only ``I = conj(S / V)`` at the connection points themselves. The matrices are those that
 ``pandapower.runpp`` builds (``net._ppc["internal"]``), so that open switches, fused buses, taps and
-elements out of service mean exactly what they mean there.
+elements out of service mean exactly what they mean there. A small network is condensed to dense
+matrices, a large one keeps its sparse ones (:mod:`cosim.grid.response`).
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ import numpy as np
 import numpy.typing as npt
 import pandapower as pp
 import pandas as pd
-from scipy.sparse import csc_matrix
+from scipy.sparse import csc_array, csc_matrix, csr_array, vstack
 from scipy.sparse.linalg import splu
 
 from cosim.errors import GridDataError
 from cosim.grid.element_tables import check_tables
+from cosim.grid.outputs import ComplexArray, LiveRows, Output, outputs_of
+from cosim.grid.response import LARGEST_DENSE, DenseResponse, Response, SparseResponse
 from cosim.units import BoolArray, FloatArray, IntArray
-
-ComplexArray = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,12 @@ class NetworkModel:
         One connection point at each node.
     v_idle : (n_nodes,) complex
         Node voltages without any injection.
-    z_node : (n_nodes, n_nodes) complex
-        Node voltage per node current.
-    out_idle, out_gain : (k,) and (k, n_nodes) complex
-        Outputs without injection and per node current; rows: bus voltages [pu], line from-ends,
-        line to-ends, transformer hv sides, lv sides (each current scaled to percent of rating),
-        slack currents [pu].
+    out_idle : (k,) complex
+        Outputs without any injection; rows: bus voltages [pu], line from-ends, line to-ends,
+        transformer hv sides, lv sides (each current scaled to percent of rating), slack currents
+        [pu].
+    response : Response
+        What node currents add to the node voltages and to the outputs.
     v_slack : (n_slack,) complex
     """
 
@@ -146,9 +147,8 @@ class NetworkModel:
     node_of_point: IntArray
     point_of_node: IntArray
     v_idle: ComplexArray
-    z_node: ComplexArray
     out_idle: ComplexArray
-    out_gain: ComplexArray
+    response: Response
     v_slack: ComplexArray
 
     def with_slack_scaled(self, factor: float) -> NetworkModel:
@@ -173,8 +173,12 @@ class NetworkModel:
         )
 
     @cached_property
-    def incidence(self) -> FloatArray:
+    def incidence(self) -> FloatArray | csr_array:
         """(n_points, n_nodes): 1 where a connection point belongs to a node."""
+        if self.response.is_sparse:
+            points = np.flatnonzero(self.node_of_point >= 0)
+            at = (points, self.node_of_point[points])
+            return csr_array((np.ones(points.size), at), (self.n_points, self.v_idle.size))
         matrix = np.zeros((self.n_points, self.v_idle.size))
         on_node = np.flatnonzero(self.node_of_point >= 0)
         matrix[on_node, self.node_of_point[on_node]] = 1.0
@@ -182,7 +186,7 @@ class NetworkModel:
 
     @cached_property
     def rows(self) -> dict[str, slice]:
-        """Place of each kind of output among the rows of ``out_gain``."""
+        """Place of each kind of output among the outputs."""
         sizes = {
             "bus": self.topology.bus_idx.size,
             "line_from": self.topology.line_idx.size,
@@ -198,13 +202,16 @@ class NetworkModel:
         return found
 
 
-def build_network_model(net: Any) -> NetworkModel:
-    """Condense a pandapower network to its connection points.
+def build_network_model(net: Any, sparse: bool | None = None) -> NetworkModel:
+    """Reduce a pandapower network to what its connection points see.
 
     Parameters
     ----------
     net : pandapowerNet
         One ``sgen`` per connection point, in table order; not changed.
+    sparse : bool, optional
+        Whether to keep the sparse matrices. Default: above
+        :data:`~cosim.grid.response.LARGEST_DENSE` nodes.
 
     Raises
     ------
@@ -249,7 +256,15 @@ def build_network_model(net: Any) -> NetworkModel:
             field="sgen.bus",
             remedy="close a switch or put the branch that feeds them in service",
         )
-    return _condense(net, internal, topology, bus_of_point, live_of_bus, row_of_line, row_of_trafo)
+    rows = LiveRows(
+        live_of_bus,
+        bus_live,
+        row_of_line,
+        line_live,
+        row_of_trafo,
+        trafo_live,
+    )
+    return _reduced(topology, bus_of_point, internal, outputs_of(net, internal, rows), rows, sparse)
 
 
 def _own_limits(net: Any, at_slack: BoolArray) -> OwnLimits:
@@ -279,21 +294,20 @@ def _branch_rows(net: Any, internal: Any, element: str) -> tuple[IntArray, BoolA
     return row.astype(np.int64), in_service[start:end]
 
 
-def _condense(
-    net: Any,
-    internal: Any,
+def _reduced(
     topology: Topology,
     bus_of_point: IntArray,
-    live_of_bus: IntArray,
-    row_of_line: IntArray,
-    row_of_trafo: IntArray,
+    internal: Any,
+    outputs: list[Output],
+    rows: LiveRows,
+    sparse: bool | None,
 ) -> NetworkModel:
     y_bus = csc_matrix(internal["Ybus"])
     n_live = y_bus.shape[0]
     slack = np.sort(np.asarray(internal["ref"], dtype=np.int64))
     rest = np.setdiff1d(np.arange(n_live), slack)
     v_slack = np.asarray(internal["V"], dtype=np.complex128)[slack]
-    live_of_point = live_of_bus[bus_of_point]
+    live_of_point = rows.of_bus[bus_of_point]
     on_slack = np.isin(live_of_point, slack)
     node_bus, first, node_of_free = np.unique(
         live_of_point[~on_slack], return_index=True, return_inverse=True
@@ -307,69 +321,38 @@ def _condense(
     node_of_point[~on_slack] = rank[node_of_free]
     point_of_node = np.flatnonzero(~on_slack)[first[order]].astype(np.int64)
 
-    # voltages of all live buses: without injection, and per node current
-    factor = splu(y_bus[rest][:, rest].tocsc())
+    # voltages of all live buses without injection
+    admittance = y_bus[rest][:, rest].tocsc()
+    factor = splu(admittance)
     v_idle = np.zeros(n_live, dtype=np.complex128)
     v_idle[slack] = v_slack
     v_idle[rest] = factor.solve(-(y_bus[rest][:, slack] @ v_slack))
-    z_full = np.zeros((n_live, node_bus.size), dtype=np.complex128)
-    unit = np.zeros((n_live, node_bus.size), dtype=np.complex128)
-    unit[node_bus, np.arange(node_bus.size)] = 1.0
-    z_full[rest] = factor.solve(np.ascontiguousarray(unit[rest]))
-
-    base_mva = float(internal["baseMVA"])
-    branch_buses = np.real(internal["branch"][:, :2]).astype(np.int64)
-    base_kv = np.real(internal["bus"][:, 9])
-    line, trafo = net.line, net.trafo
-    line_i_max_ka = (line.max_i_ka * line.df * line.parallel).to_numpy(float)
-    trafo_mva = (trafo.sn_mva * trafo.df * trafo.parallel).to_numpy(float)
-    blocks = [(v_idle, z_full, live_of_bus, topology.bus_live, np.ones(live_of_bus.size), np.nan)]
-    for matrix, end in (("Yf", 0), ("Yt", 1)):
-        y_branch = internal[matrix]
-        i_base_ka = base_mva / (np.sqrt(3.0) * base_kv[branch_buses[:, end]])
-        idle, gain = y_branch @ v_idle, y_branch @ z_full
-        scale = np.zeros(line_i_max_ka.size)
-        rows = row_of_line[topology.line_live]
-        scale[topology.line_live] = 100.0 * i_base_ka[rows] / line_i_max_ka[topology.line_live]
-        blocks.insert(1 + end, (idle, gain, row_of_line, topology.line_live, scale, 0.0))
-        vn_kv = trafo[("vn_hv_kv", "vn_lv_kv")[end]].to_numpy(float)
-        scale = np.zeros(trafo_mva.size)
-        rows = row_of_trafo[topology.trafo_live]
-        scale[topology.trafo_live] = (
-            100.0
-            * np.sqrt(3.0)
-            * i_base_ka[rows]
-            * (vn_kv[topology.trafo_live] / trafo_mva[topology.trafo_live])
+    outputs = [*outputs, Output(y_bus[slack], np.arange(slack.size))]
+    response: Response
+    if node_bus.size > LARGEST_DENSE if sparse is None else sparse:
+        response = SparseResponse(
+            csc_array(admittance),
+            np.searchsorted(rest, node_bus),
+            csr_array(vstack([one.of_bus(n_live) for one in outputs], format="csc")[:, rest]),
         )
-        blocks.append((idle, gain, row_of_trafo, topology.trafo_live, scale, 0.0))
-    slack_rows = y_bus[slack]
-    blocks.append(
-        (
-            slack_rows @ v_idle,
-            slack_rows @ z_full,
-            np.arange(slack.size),
-            np.ones(slack.size, dtype=bool),
-            np.ones(slack.size),
-            0.0,
+    else:
+        # and per node current
+        z_full = np.zeros((n_live, node_bus.size), dtype=np.complex128)
+        unit = np.zeros((n_live, node_bus.size), dtype=np.complex128)
+        unit[node_bus, np.arange(node_bus.size)] = 1.0
+        z_full[rest] = factor.solve(np.ascontiguousarray(unit[rest]))
+        response = DenseResponse(
+            np.ascontiguousarray(z_full[node_bus]),
+            np.concatenate([one.of(z_full, 0.0) for one in outputs]),
         )
-    )
-    idle_parts, gain_parts = [], []
-    for idle, gain, row, live, scale, absent in blocks:
-        idle_part = np.full(row.size, absent, dtype=np.complex128)
-        gain_part = np.zeros((row.size, node_bus.size), dtype=np.complex128)
-        idle_part[live] = idle[row[live]] * scale[live]
-        gain_part[live] = gain[row[live]] * scale[live, None]
-        idle_parts.append(idle_part)
-        gain_parts.append(gain_part)
     return NetworkModel(
         topology=topology,
-        base_mva=base_mva,
+        base_mva=float(internal["baseMVA"]),
         bus_of_point=bus_of_point,
         node_of_point=node_of_point,
         point_of_node=point_of_node,
         v_idle=v_idle[node_bus],
-        z_node=np.ascontiguousarray(z_full[node_bus]),
-        out_idle=np.concatenate(idle_parts),
-        out_gain=np.concatenate(gain_parts),
+        out_idle=np.concatenate([one.of(v_idle, one.absent) for one in outputs]),
+        response=response,
         v_slack=v_slack,
     )

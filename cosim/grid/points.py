@@ -11,9 +11,11 @@ import pandapower as pp
 import pandas as pd
 
 from cosim.errors import GridDataError
+from cosim.grid.areas import area_of_bus
 from cosim.grid.catalogue import GridCase
 from cosim.grid.element_tables import in_service
 from cosim.grid.tap_control import TapControls
+from cosim.grid.validation import AREA
 from cosim.units import FloatArray
 
 
@@ -76,7 +78,13 @@ def with_connection_point(case: GridCase, name: str, bus: str | None = None) -> 
             )
         bus_idx = int(found[0])
     pp.create_sgen(net, bus_idx, p_mw=0.0, q_mvar=0.0, name=name, type="connection point")
-    row = pd.DataFrame({"name": [name], "bus": [bus_idx]})
+    row = pd.DataFrame(
+        {
+            "name": [name],
+            "bus": [bus_idx],
+            AREA: [area_of_bus(net, case.connection_points, bus_idx)],
+        }
+    )
     points = pd.concat([case.connection_points, row], ignore_index=True)
     points["bus"] = points["bus"].astype(case.connection_points["bus"].dtype)
     return replace(case, net=net, connection_points=points)

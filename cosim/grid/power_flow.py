@@ -163,16 +163,18 @@ class PowerFlow(ABC):
 
 
 class BalancedEngine(PowerFlow):
-    """A balanced engine on the network condensed to its connection points.
+    """A balanced engine on the network as its connection points see it.
 
     Parameters
     ----------
     net : pandapowerNet
         One ``sgen`` per connection point, in table order.
+    sparse : bool, optional
+        As of :func:`~cosim.grid.network_model.build_network_model`.
     """
 
-    def __init__(self, net: Any) -> None:
-        self.model: NetworkModel = build_network_model(net)
+    def __init__(self, net: Any, sparse: bool | None = None) -> None:
+        self.model: NetworkModel = build_network_model(net, sparse)
 
     @classmethod
     def make(cls, net: Any) -> Self:
@@ -196,13 +198,13 @@ class BalancedEngine(PowerFlow):
     def sensitivities(
         self, state: GridState, p_inject_mw: FloatArray, q_inject_mvar: FloatArray, rows: BoolArray
     ) -> Sensitivities:
-        """Return exact derivatives of chosen rows of a grid check, on the condensed network."""
+        """Return exact derivatives of chosen rows of a grid check."""
         return row_sensitivities(self.model, state, p_inject_mw, q_inject_mvar, rows)
 
     def phasors(
         self, state: GridState, p_inject_mw: FloatArray, q_inject_mvar: FloatArray, rows: BoolArray
     ) -> Phasors:
-        """Return exact phasors of chosen rows of a grid check, on the condensed network."""
+        """Return exact phasors of chosen rows of a grid check."""
         return row_phasors(self.model, state, p_inject_mw, q_inject_mvar, rows)
 
     def _checked(

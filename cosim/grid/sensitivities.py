@@ -7,7 +7,8 @@ Differentiating, with ``D = conj(S / V^2)``,
 
 which is linear in the real and imaginary parts of ``dI``. The rows asked for are linear functions
 of ``dI``, so one factorisation and one transposed solve per row give their derivatives by
-every active and reactive injection, without forming those of the others.
+every active and reactive injection, without forming those of the others. Of a large network the
+same is solved on the sparse matrices (:mod:`cosim.grid.response`).
 
 Of a voltage or loading these are the derivatives of a modulus, which turns round where a flow
 passes zero. Its phasor does not: real and imaginary part of ``V`` and of the currents are almost
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 
-from cosim.grid.network_model import ComplexArray, NetworkModel, Topology
+from cosim.grid.network_model import NetworkModel, Topology
+from cosim.grid.outputs import ComplexArray
 from cosim.units import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def sensitivities(
         If the state did not converge.
     """
     node_current = _node_current(model, state, p_inject_mw, q_inject_mvar)
-    gains = _row_gains(model, node_current.current, bus, line, trafo)
-    return node_current.derivatives(model, gains)
+    return node_current.derivatives(model, *_moduli(model, node_current.current, bus, line, trafo))
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,13 @@ def row_phasors(
         row += [at + np.arange(position.size)] * 2
         at += position.size
     chosen = np.concatenate(flat)
-    gains = model.out_gain[chosen]
-    parts = node_current.derivatives(model, np.concatenate([gains, -1j * gains])).d_p
+    one = np.ones(chosen.size, dtype=np.complex128)
+    parts = node_current.derivatives(
+        model, np.concatenate([chosen, chosen]), np.concatenate([one, -1j * one])
+    ).d_p
     return Phasors(
         row=np.concatenate(row),
-        value=model.out_idle[chosen] + gains @ node_current.current,
+        value=model.out_idle[chosen] + model.response.chosen(chosen, node_current.current),
         d_p=parts[: chosen.size] + 1j * parts[chosen.size :],
     )
 
@@ -153,24 +155,12 @@ class _NodeCurrent:
     v: ComplexArray
     current: ComplexArray
 
-    def derivatives(self, model: NetworkModel, gains: ComplexArray) -> Sensitivities:
-        """Return the derivatives of ``Re(gains dI)`` by the injections of every point."""
+    def derivatives(
+        self, model: NetworkModel, outputs: IntArray, weight: ComplexArray
+    ) -> Sensitivities:
+        """Return the derivatives of ``Re(weight output)`` by the injections of every point."""
         s, v = self.s, self.v
-        n = v.size
-        # rows of Re(g dI) as real rows on (Re dI, Im dI)
-        targets = np.concatenate([gains.real, -gains.imag], axis=1)
-        k = (s / v**2).conj()[:, None] * model.z_node.conj()
-        system = np.empty((2 * n, 2 * n))
-        system[:n, :n] = k.real
-        system[:n, n:] = k.imag
-        system[n:, :n] = k.imag
-        system[n:, n:] = -k.real
-        system[np.diag_indices(2 * n)] += 1.0
-        # row-major here is the transpose in LAPACK's order: this solves the transposed system
-        _, _, adjoint, info = lapack.dgesv(system.T, targets.T, overwrite_a=1, overwrite_b=0)
-        if info != 0:
-            raise ValueError("the power flow has no derivative at this state (voltage collapse)")
-        adjoint = adjoint[:n] + 1j * adjoint[n:]
+        adjoint = model.response.adjoint(outputs, weight, s, v)
         # conj(dS) / conj(V): dS real for active, imaginary for reactive power
         per_s = adjoint.conj() / (v.conj()[:, None] * model.base_mva)
         d_node_p, d_node_q = per_s.real.T, per_s.imag.T
@@ -230,14 +220,14 @@ def _positions(
     return found[0], found[1], found[2]
 
 
-def _row_gains(
+def _moduli(
     model: NetworkModel,
     current: ComplexArray,
     bus: IntArray,
     line: IntArray,
     trafo: IntArray,
-) -> ComplexArray:
-    """Return the gains of d|row| = Re(gain dI) for each row asked for, (k, n_nodes)."""
+) -> tuple[IntArray, ComplexArray]:
+    """Return outputs and weights of which d|row| = Re(weight d output) for each row, (k,) both."""
     rows = model.rows
     chosen = [bus + rows["bus"].start]
     for position, ends in ((line, ("line_from", "line_to")), (trafo, ("trafo_hv", "trafo_lv"))):
@@ -245,7 +235,7 @@ def _row_gains(
         chosen += [first, second]
     k_bus, k_line, k_trafo = bus.size, line.size, trafo.size
     flat = np.concatenate(chosen)
-    value = model.out_idle[flat] + model.out_gain[flat] @ current
+    value = model.out_idle[flat] + model.response.chosen(flat, current)
     size = np.abs(value)
     at = k_bus + 2 * k_line
     line_second = size[k_bus : k_bus + k_line] < size[k_bus + k_line : at]
@@ -261,5 +251,4 @@ def _row_gains(
     usable = np.isfinite(size) & (size > 0.0)
     direction = np.zeros(value.size, dtype=np.complex128)
     direction[usable] = value[usable].conj() / size[usable]
-    gains: ComplexArray = direction[:, None] * model.out_gain[flat[pick]]
-    return gains
+    return flat[pick], direction

@@ -27,6 +27,8 @@ PROFILES_FILE = "profiles.parquet"
 SOURCE_FILE = "SOURCE.md"
 
 POINT_COLUMNS = ("name", "bus")
+AREA = "area"
+"""Optional column of connection points: the part of the network that each belongs to."""
 ELEMENT_COLUMNS = (
     "connection_point",
     "name",
@@ -39,7 +41,10 @@ ELEMENT_COLUMNS = (
 
 
 def read_connection_points(file: Path) -> pd.DataFrame:
-    """Read and check the table of connection points: columns name, bus."""
+    """Read and check the table of connection points: columns name, bus, and area if it has one.
+
+    Where a connection point belongs to no area, or the table has none, ``area`` is empty.
+    """
     table = _read_csv(file, POINT_COLUMNS)
     names = table["name"]
     if table.empty:
@@ -67,7 +72,8 @@ def read_connection_points(file: Path) -> pd.DataFrame:
             field="bus",
             remedy="give the index of the bus in the network's bus table",
         )
-    return pd.DataFrame({"name": names, "bus": bus.astype(np.int64)})
+    area = table[AREA] if AREA in table else pd.Series("", index=table.index, dtype=object)
+    return pd.DataFrame({"name": names, "bus": bus.astype(np.int64), AREA: area})
 
 
 def read_elements(file: Path) -> pd.DataFrame:

@@ -66,6 +66,15 @@ LEAST_VM_PU, MOST_VM_PU = 0.5, 1.5
 def prepare_grid(scenario: Scenario) -> GridCase:
     """Return the network at the scenario's slack voltage, with connection points of mechanisms."""
     grid = open_grid(scenario.grid.network, scenario.file.parent if scenario.file else None)
+    for file, wanted in scenario.grid.sha256.items():
+        if (digest := grid.digests[file]) != wanted:
+            raise ScenarioError(
+                f"{grid.folder / file} has the SHA-256 {digest}, not {wanted}",
+                file=scenario.file,
+                field=f"grid.sha256.{file}",
+                remedy="make the grid with cosim grids import and the versions of "
+                "requirements.lock, or leave the line out: the run is then of another grid",
+            )
     if scenario.grid.slack_voltage is not None:
         grid = with_slack_voltage(grid, slack_voltage(scenario, scenario.grid.slack_voltage))
     for mechanism in scenario.mechanisms():

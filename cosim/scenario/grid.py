@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from cosim.plugins import POWER_FLOW
 from cosim.settings import Model, Positive
+
+GridFile = Literal["network.json", "connection_points.csv", "elements.csv", "profiles.parquet"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class LimitSettings(Model):
@@ -82,6 +85,11 @@ class GridSettings(Model):
     network: str = Field(
         description="path of a grid folder, from the scenario file's folder or the working "
         "directory, or name of one that comes with cosim (docs/grids.md)"
+    )
+    sha256: dict[GridFile, Sha256] = Field(
+        {},
+        description="SHA-256 that files of the grid folder must have, for a grid that is imported "
+        "and not sent along with the scenario; none: whatever is there",
     )
     power_flow: str = Field(
         "fixed-point",

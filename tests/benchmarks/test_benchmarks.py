@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.__main__ import CASES
 from benchmarks.anvil import INSTALLED
+from benchmarks.growth import exponent, growth_table
 from benchmarks.memory import PER_BLOCK, SUBJECTS, measure_memory
 from benchmarks.runs import LEDGER_PARTS, measure_run, shortened
 from benchmarks.signing import counted_signatures, measure_signing
@@ -155,6 +156,20 @@ def test_power_flows_are_compared_to_the_single_solve() -> None:
         ],
     )
     assert [row[3] for row in table.rows] == ["30.0", "1.0", "0.100"]
+
+
+def test_growth_is_the_slope_of_logarithms() -> None:
+    assert exponent([10, 100, 1000], [3.0, 30.0, 300.0]) == pytest.approx(1.0)
+    same = {"engine_ms": 5.0, "batch_ms": 0.1, "difference_vm_pu": 1e-12}
+    rows = [
+        same | {"form": form, "points": n, "state_ms": n**power, "derivatives_ms": n**2 * power}
+        for form, power in (("dense", 2.0), ("sparse", 1.0))
+        for n in (10, 40, 90)
+    ]
+    table = growth_table(rows)
+    assert [row[0] for row in table.rows][::3] == ["dense, 10", "sparse, 10"]
+    assert table.notes[1].endswith("dense: a state 2.00, derivatives 2.00.")
+    assert table.notes[2].endswith("sparse: a state 1.00, derivatives 2.00.")
 
 
 def test_markdown_has_one_line_a_row() -> None:

@@ -22,6 +22,7 @@ from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
 from cosim.runs import experiment
 from cosim.runs.experiment import run_scenario
+from cosim.runs.preparation import prepare_grid
 from cosim.scenario.ledger import TRANSACTION_GAS_LIMITS
 from cosim.verify.verification import verify
 
@@ -38,6 +39,22 @@ from cosim.verify.verification import verify
 )
 def test_the_sample_is_spread_over_the_run(intervals, size, expected):
     assert sample(intervals, size) == expected
+
+
+def test_a_grid_with_another_digest_is_refused(short_scenario):
+    name = "elements.csv"
+    own = prepare_grid(short_scenario(3, grid={"network": "1-LV-rural1--1-sw"})).digests[name]
+
+    def grid(digest):
+        return {"network": "1-LV-rural1--1-sw", "sha256": {name: digest}}
+
+    assert prepare_grid(short_scenario(3, grid=grid(own))).digests[name] == own
+    with pytest.raises(ScenarioError, match=f"elements.csv has the SHA-256 {own}, not 0") as caught:
+        prepare_grid(short_scenario(3, grid=grid("0" * 64)))
+    assert caught.value.field == "grid.sha256.elements.csv"
+    assert "cosim grids import" in caught.value.remedy
+    with pytest.raises(ScenarioError, match="sha256"):
+        short_scenario(3, grid=grid("not one"))
 
 
 @pytest.fixture(scope="module")
