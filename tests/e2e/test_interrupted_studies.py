@@ -20,7 +20,7 @@ from cosim.results.manifest import read_manifest
 BASE: dict[str, Any] = {
     "name": "tiny",
     "seed": 1,
-    "time": {"start": "2016-05-24T11:00:00", "intervals": 4},
+    "time": {"start": "2016-05-24T11:00:00", "intervals": 2},
     "grid": {"network": "1-LV-rural1--1-sw", "reference_sample": 1},
 }
 VARIANTS = {"one": {}, "two": {"seed": 2}, "three": {"seed": 3}, "four": {"seed": 4}}
