@@ -21,6 +21,7 @@ from benchmarks.growth import growth_table, measure_growth
 from benchmarks.memory import COUNTS, SUBJECTS, measure_memory
 from benchmarks.nodes import measure_node
 from benchmarks.power_flows import compare_power_flows
+from benchmarks.run_growth import measure_run_growth, run_growth_table
 from benchmarks.runs import measure_run
 from benchmarks.signing import measure_signing
 from benchmarks.tables import (
@@ -102,6 +103,10 @@ def main() -> None:
         with console.status("growth …"):
             report["growth"] = _alone(measure_growth, options.quick)
         show(growth_table(report["growth"]))
+        with tempfile.TemporaryDirectory() as temporary, console.status("growth of runs …"):
+            grown = measure_run_growth(_alone, Path(temporary), options.quick)
+        report["growth_of_runs"] = grown
+        show(run_growth_table(grown))
     if options.memory or not (options.quick or options.scenario or options.node or options.growth):
         with console.status("memory …"):
             report["memory"] = measure_all_memory()
@@ -141,7 +146,7 @@ def _options() -> argparse.Namespace:
         "--node", action="store_true", help="only transactions on a node, about two minutes"
     )
     parser.add_argument(
-        "--growth", action="store_true", help="only power flows of networks of several sizes"
+        "--growth", action="store_true", help="only power flows and runs of several sizes"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")

@@ -126,7 +126,7 @@ def pivotal_providers(
             total, need = np.maximum(helps, 0.0), abs(checked.value[row] - checked.limit[row])
             # by provider: full use of everybody, and of everybody else
             provider = np.unique(offers.prosumer[helps > 0.0])
-            rest = total.sum() - np.array([total[offers.prosumer == j].sum() for j in provider])
+            rest = total.sum() - np.bincount(offers.prosumer, total)[provider]
             provider = provider[rest < PLENTY * need]
             if not provider.size:
                 continue
@@ -134,17 +134,20 @@ def pivotal_providers(
             np.add.at(p_full, offers.prosumer, use_mw)
             p_cases = np.tile(p_full, (provider.size + 1, 1))
             p_cases[np.arange(provider.size), provider] = p_mw[provider]
-            batch = engine.solve_batch(p_cases, np.tile(q_mvar, (len(p_cases), 1)))
-            within = [
-                bool(
-                    sign[row] * check(batch.at(k), limits, engine.topology).value[row]
-                    <= sign[row] * checked.limit[row]
-                )
-                for k in range(len(p_cases))
-            ]
-            if within[-1] or total.sum() >= PLENTY * need:
-                found += [
-                    (int(row), int(j)) for j, ok in zip(provider, within, strict=False) if not ok
-                ]
+            most, sufficient = sign[row] * checked.limit[row], total.sum() >= PLENTY * need
+            # nobody is pivotal where all together do not suffice
+            if sufficient or sign[row] * _values(network, p_cases[-1:], q_mvar, row)[0] <= most:
+                alone = sign[row] * _values(network, p_cases[:-1], q_mvar, row) <= most
+                found += [(int(row), int(j)) for j in provider[~alone]]
     rows, prosumers = np.array(found, dtype=np.int64).reshape(-1, 2).T
     return Pivotal(prosumers, rows)
+
+
+def _values(
+    network: DsoNetwork, p_mw: FloatArray, q_mvar: FloatArray, row: int | np.integer
+) -> FloatArray:
+    """Return a row of the grid check in several states, (t,); of injections (t, n_points)."""
+    engine = network.engine
+    batch = engine.solve_batch(p_mw, np.tile(q_mvar, (len(p_mw), 1)))
+    states = (batch.at(k) for k in range(len(p_mw)))
+    return np.array([check(at, network.relief_limits, engine.topology).value[row] for at in states])

@@ -17,6 +17,7 @@ from benchmarks.__main__ import CASES
 from benchmarks.anvil import INSTALLED
 from benchmarks.growth import exponent, growth_table
 from benchmarks.memory import PER_BLOCK, SUBJECTS, measure_memory
+from benchmarks.run_growth import run_growth_table
 from benchmarks.runs import LEDGER_PARTS, measure_run, shortened
 from benchmarks.signing import counted_signatures, measure_signing
 from benchmarks.tables import (
@@ -170,6 +171,31 @@ def test_growth_is_the_slope_of_logarithms() -> None:
     assert [row[0] for row in table.rows][::3] == ["dense, 10", "sparse, 10"]
     assert table.notes[1].endswith("dense: a state 2.00, derivatives 2.00.")
     assert table.notes[2].endswith("sparse: a state 1.00, derivatives 2.00.")
+
+
+def test_runs_grow_with_prosumers_and_intervals() -> None:
+    def run(prosumers: int, intervals: int, ledger_s: float) -> dict[str, Any]:
+        cpu_s = {"ledger": ledger_s, "set-up": 3.0, "publishing": 1.5}
+        if intervals > 100:  # as long runs have
+            cpu_s |= {"ledger": ledger_s / 2, "checkpoints": ledger_s / 2}
+        return {
+            "prosumers": prosumers,
+            "intervals": intervals,
+            "transactions": 2.0 * prosumers,
+            "cpu_s": cpu_s,
+        }
+
+    table = run_growth_table(
+        {
+            "prosumers": [run(n, 10, 0.001 * n**2) for n in (10, 100)],
+            "intervals": [run(13, n, 0.02 * n) for n in (96, 960)],
+        }
+    )
+    assert table.rows[0] == ("10 prosumers, 10 intervals", "10.00", "20.0", "0.10", "4.50")
+    assert table.notes[1:] == (
+        "Growth with prosumers, of an interval: to the power of 2.00.",
+        "Growth with intervals, of all intervals: to the power of 1.00.",
+    )
 
 
 def test_markdown_has_one_line_a_row() -> None:

@@ -91,3 +91,19 @@ def test_the_cases_above_have_pivotal_providers_and_none(engine):
     ]
     assert sizes[0] == 0
     assert sizes[1] >= 1
+
+
+def test_nobody_is_asked_alone_where_all_together_do_not_suffice(engine, monkeypatch):
+    """Otherwise every provider of a large network would be left out once, in vain."""
+    network = DsoNetwork(engine, Limits(0.8, 1.2, worst(engine, P_MW) - 20.0, 100.0))
+    offers, states = offers_of(0.005, 0.005, 0.0), []
+    plain = engine.solve_batch
+
+    def counted(p_mw, q_mvar):
+        states.append(len(p_mw))
+        return plain(p_mw, q_mvar)
+
+    monkeypatch.setattr(engine, "solve_batch", counted)
+    assert not pivotal_providers(network, P_MW, Q_MVAR, offers).prosumer.size
+    assert states
+    assert set(states) == {1}

@@ -18,6 +18,8 @@ import pytest
 from cosim.chain.blocks import Mempool, Transaction
 from cosim.clock import DeliveryClock
 from cosim.evm.mirror import StateMirror
+from cosim.grid.catalogue import open_grid
+from cosim.grid.fixed_point import FixedPointEngine
 from cosim.runs.checkpoint.names import StateError
 from cosim.runs.checkpoint.state import Parts, StateCodec
 from cosim.timing import StageTimer
@@ -199,3 +201,13 @@ def test_a_method_must_be_one_of_a_known_object() -> None:
     state = b"\x80\x05" + b"".join(b"\x8c" + bytes([len(t)]) + t for t in text) + b"\x93"
     with pytest.raises(StateError):
         codec(0).read(state + owner + name + b"\x86R.", [])
+
+
+def test_an_engine_with_sparse_factors_solves_the_same_after_it_comes_back() -> None:
+    net = open_grid("1-LV-rural1--1-sw").net
+    engine = FixedPointEngine(net, sparse=True)
+    p_mw = np.linspace(-0.01, 0.01, len(net.sgen))
+    state = engine.solve(p_mw, 0.1 * p_mw)
+    back = there_and_back(engine).solve(p_mw, 0.1 * p_mw)
+    np.testing.assert_array_equal(back.vm_pu, state.vm_pu)
+    np.testing.assert_array_equal(back.line_loading_percent, state.line_loading_percent)
