@@ -15,6 +15,7 @@ from market_world import (
 from submissions_world import batched, passed_over, send, words
 
 from cosim.errors import ContractRevert
+from cosim.evm.abi import pack_mixed
 from cosim.evm.contracts import compile_contract
 from cosim.mechanisms.local_market.submission.client import CAUSES, order_word
 
@@ -230,3 +231,21 @@ def test_bits_beyond_the_fields_of_a_word_say_nothing() -> None:
     clean = (BID[0], BID[2], BID[1], 0)
     assert world.market.get("orderOf", 0, address("buyer")) == clean
     assert not world.market.get("isSealed", 0, address("buyer"))
+
+
+def test_gas_does_not_choose_whose_order_is_taken() -> None:
+    """With any gas limit a batch is taken whole or refused whole: nothing runs out half-way."""
+    world = batched()
+    world.open_window(0)
+    orders = [("seller", ASK), ("buyer", BID), ("neighbour", BID)]
+    data = world.submissions.artifact.selectors["sendOrders"] + pack_mixed(0, words(orders))
+    outcomes = []
+    for gas in range(60_000, 400_000, 8_500):
+        snapshot = world.engine.snapshot()
+        to = world.submissions.address
+        receipt = world.engine.transact(address(AGGREGATOR), to, data, gas)
+        n_orders = world.market.get("clearingOf", 0)[4]
+        outcomes.append((receipt.status, n_orders, len(receipt.logs)))
+        world.engine.restore(snapshot)
+    assert set(outcomes) == {(0, 0, 0), (1, 3, 3)}
+    assert outcomes == sorted(outcomes)  # from some limit on it is enough

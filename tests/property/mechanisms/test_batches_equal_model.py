@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from market_world import AGGREGATOR, FEED_IN, HEAD_END, RETAIL, SILENT_ESTIMATE_WH, SUPPLIER
-from submissions_world import Signing, batched, passed_over, read, send
+from market_world import (
+    AGGREGATOR,
+    FEED_IN,
+    HEAD_END,
+    RETAIL,
+    SILENT_ESTIMATE_WH,
+    SUPPLIER,
+    Outcome,
+)
+from submissions_world import Signing, batched, passed_over, read, send, words
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.submission.client import CAUSES
+from cosim.mechanisms.local_market.submission.client import CAUSES, order_word
+from cosim.mechanisms.local_market.submission.entries import entries
 from cosim.mechanisms.local_market.submission.model import TAKEN, SubmissionsModel
 from cosim.mechanisms.local_market.terms import MarketTerms
+from cosim.replay.history import Event, Sent
+from cosim.replay.replay import Call
 
 MEMBERS = ("ann", "bob", "cem", "dee")
 BALANCE = 300  # enough for some orders and not for others [µEUR]
@@ -73,6 +87,22 @@ def one_by_one(acts) -> list[int]:
     return found
 
 
+def told_apart(method: str, batch: list[int], done: Outcome) -> list[tuple[str, str | None]]:
+    """Whose orders a verifier finds in a batch, by its events, and why each was not taken."""
+    included: Any = SimpleNamespace(receipt=SimpleNamespace(status=1))
+    sent = Sent(included, Call(0, "Submissions", method, {"interval": 0, "orders": batch}), "")
+    events = [
+        Event(0, "", name, {k: f"0x{v.hex()}" if isinstance(v, bytes) else v for k, v in e.items()})
+        for name, e in done.events
+    ]
+    history: Any = SimpleNamespace(sent=[sent], logged=lambda position: events)
+    return [(one.sender, one.refused_with) for one in entries(history, 0)]
+
+
+def text_of(cause: int) -> str | None:
+    return f"local market: {CAUSES[cause]}" if cause else None
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     orders=ORDERS,
@@ -105,6 +135,9 @@ def test_a_batch_is_its_entries(
             done = send(one, [(order.account, order[1:]) for order in part])
             assert sorted(c for _, c in passed_over(done)) == sorted(c for c in causes if c)
             told += causes
+            batch = words([(order.account, order[1:]) for order in part])
+            found = [text for _, text in told_apart("sendOrders", batch, done)]
+            assert found == [text_of(cause) for cause in causes]
         mine = [order for order in orders if order.account not in revoked]
         alone = one_by_one(
             functools.partial(other.order, order.account, *order[1:]) for order in mine
@@ -154,15 +187,21 @@ def test_only_what_the_owner_signed_for_the_interval_is_taken(
         done = made.send(terms, signatures)
         first: dict[str, int] = {}
         unsigned = again = 0
+        expected: Counter[tuple[str, str | None]] = Counter()
         for (name, own), who, k in zip(terms, signer, interval, strict=False):
+            cause = 0
             if name != who or k:
-                unsigned += 1
+                unsigned, cause = unsigned + 1, 1
             elif name in first:
-                again += 1
+                again, cause = again + 1, 3
             else:
                 first[name] = own[1]
+            expected[f"0x{made.keyed[name].address.hex()}", text_of(cause)] += 1
         counts = [cause for _, cause in passed_over(done)]
         assert (counts.count(1), counts.count(3)) == (unsigned, again)
         assert {name: made.ordered(name) for name in first} == first
+        batch = [order_word(made.keyed[name].address, *own) for name, own in terms]
+        # of two equal orders of an account, one signed, it does not matter which was
+        assert Counter(told_apart("sendSignedOrders", batch, done)) == expected
     finally:
         made.world.engine.restore(snapshot)
