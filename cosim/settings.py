@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,11 @@ Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 """An amount in EUR; those of all members of a market together stay within 64 bits of µEUR."""
 Gwei = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 """A price of gas in gwei; 10**9 of them are one ether for each unit of gas."""
+MAX_BATCH = 128
+"""Most entries of a batch (``contracts/local_market/batches.vy``)."""
+Submission = Literal["each", "batched"]
+Authority = Literal["role", "signatures"]
+BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH)]
 PositiveMoney = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 

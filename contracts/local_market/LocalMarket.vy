@@ -74,6 +74,7 @@ def __init__(
     meters: address,
     supplier: address,
     settlement: address,
+    submissions: address,
     retail_price_ueur_per_kwh: uint256,
     first_delivery_s: uint256,
     step_s: uint256,
@@ -92,6 +93,7 @@ def __init__(
     @param meters Registry of smart meters
     @param supplier Account that buys and sells the residual
     @param settlement The MarketSettlement of this market, which is deployed after it
+    @param submissions The Submissions of this market, through which batches come; zero: none come
     @param retail_price_ueur_per_kwh The most that the supplier is paid for energy it delivers; its
            prices are the settlement's
     @param first_delivery_s Start of interval 0, Unix time
@@ -113,7 +115,9 @@ def __init__(
         first_delivery_s, step_s, order_lead_s, gate_closure_s, metering_s, reveal_s, challenge_s
     )
     community.__init__(meters)
-    books.__init__(settlement, retail_price_ueur_per_kwh, sealed_deposit_ueur, rule, form)
+    books.__init__(
+        settlement, submissions, retail_price_ueur_per_kwh, sealed_deposit_ueur, rule, form
+    )
     committed.__init__(clearing_bond_ueur)
 
 

@@ -21,6 +21,7 @@
 import IBilateralTrades
 import ISettledMarket
 import ISmartMeters
+import batches
 import clearing_rules
 import commitments
 import community_records
@@ -51,6 +52,7 @@ STATE: public(immutable(address))
 BILATERAL: public(immutable(address))
 SUPPLIER: public(immutable(address))
 SILENT_ESTIMATE_WH: public(immutable(uint256))
+SUBMISSIONS: public(immutable(address))
 _METERS: immutable(address)
 _RULE: immutable(uint256)
 _HIGHEST_RETAIL: immutable(uint256)
@@ -78,6 +80,11 @@ event MeterReported:
     account: indexed(address)
     net_wh: int256
     estimated: bool
+
+event ReadingPassedOver:
+    interval: indexed(uint256)
+    meter: indexed(address)
+    cause: uint256
 
 event IntervalSettled:
     interval: indexed(uint256)
@@ -131,6 +138,7 @@ def __init__(
     LOCAL_MARKET = local_market
     BILATERAL = bilateral
     SILENT_ESTIMATE_WH = silent_estimate_wh
+    SUBMISSIONS = staticcall market.SUBMISSIONS()
     _METERS = staticcall market.METERS()
     _RULE = staticcall market.RULE()
     _HIGHEST_RETAIL = staticcall market.RETAIL_PRICE_UEUR_PER_KWH()
@@ -306,23 +314,54 @@ def report(interval: uint256, net_wh: int256):
         customer != empty(address) and community_records._meter(membership) == msg.sender,
         "unknown meter",
     )
-    end_s: uint256 = self._delivery_end_s(interval)
-    refusals._require(block.timestamp >= end_s, "not yet delivered")
-    refusals._require(block.timestamp <= end_s + _METERING_S, "too late to report")
+    start_s: uint256 = self._require_metering(interval)
     refusals._require(community_records._from_interval(membership) <= interval, "not a member")
     # so that nobody else can be or become the customer of whom this meter reports the interval
-    refusals._require(since_s <= end_s - _STEP_S, "meter changed hands")
+    refusals._require(since_s <= start_s, "meter changed hands")
     refusals._require(
         convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range"
     )
     refusals._require(position & positions.KNOWN == 0, "already reported")
-    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
-    reading: uint256 = positions._reading(net_wh, False)
-    if self._is_unclaimed(position, order, clearing):
-        self._record(interval, customer, reading, 0, 0, 0)
-        log MeterReported(interval=interval, account=customer, net_wh=net_wh, estimated=False)
-    else:
-        self._settle(interval, customer, position, order, clearing, net_wh, reading, 0)
+    self._take(interval, customer, position, order, word, net_wh)
+
+
+@external
+@nonreentrant
+def reportAll(interval: uint256, readings: DynArray[uint256, batches.MAX_BATCH]):
+    """
+    @notice Report readings of several meters, each as report() would. Submissions.vy only, which
+            knows that they are the meters'. A reading that would be refused alone is passed over.
+    @param interval An interval that was delivered
+    @param readings Words: meter 160 | net_wh + 2**32 in 33 bits
+    """
+    refusals._require(msg.sender == SUBMISSIONS, "not the submissions")
+    start_s: uint256 = self._require_metering(interval)
+    for reading: uint256 in readings:
+        meter: address = batches._meter(reading)
+        net_wh: int256 = batches._net_wh(reading)
+        customer: address = empty(address)
+        since_s: uint256 = 0
+        customer, since_s = self._registration_of(meter)
+        position: uint256 = 0
+        order: uint256 = 0
+        word: uint256 = 0
+        membership: uint256 = 0
+        position, order, word, membership = self._records(interval, customer, True)
+        cause: uint256 = 0
+        if customer == empty(address) or community_records._meter(membership) != meter:
+            cause = batches.UNKNOWN_METER
+        elif community_records._from_interval(membership) > interval:
+            cause = batches.NOT_A_MEMBER
+        elif since_s > start_s:
+            cause = batches.METER_CHANGED_HANDS
+        elif convert(abs(net_wh), uint256) > order_book.MAX_ENERGY_WH:
+            cause = batches.ENERGY_OUT_OF_RANGE
+        elif position & positions.KNOWN != 0:
+            cause = batches.ALREADY_REPORTED
+        if cause != 0:
+            log ReadingPassedOver(interval=interval, meter=meter, cause=cause)
+            continue
+        self._take(interval, customer, position, order, word, net_wh)
 
 
 @external
@@ -447,6 +486,39 @@ def _is_metered(interval: uint256, account: address, membership: uint256) -> boo
         and since_s <= self._delivery_end_s(interval) - _STEP_S
         and community_records._from_interval(membership) <= interval
     )
+
+
+@internal
+@view
+def _require_metering(interval: uint256) -> uint256:
+    """
+    @return When the interval began
+    """
+    end_s: uint256 = self._delivery_end_s(interval)
+    refusals._require(block.timestamp >= end_s, "not yet delivered")
+    refusals._require(block.timestamp <= end_s + _METERING_S, "too late to report")
+    return end_s - _STEP_S
+
+
+@internal
+def _take(
+    interval: uint256,
+    customer: address,
+    position: uint256,
+    order: uint256,
+    word: uint256,
+    net_wh: int256,
+):
+    """
+    @dev Take a customer's reading; settle the interval unless a committed fill is not claimed.
+    """
+    clearing: clearing_rules.Clearing = clearing_rules._unpacked(word)
+    reading: uint256 = positions._reading(net_wh, False)
+    if self._is_unclaimed(position, order, clearing):
+        self._record(interval, customer, reading, 0, 0, 0)
+        log MeterReported(interval=interval, account=customer, net_wh=net_wh, estimated=False)
+    else:
+        self._settle(interval, customer, position, order, clearing, net_wh, reading, 0)
 
 
 @internal

@@ -15,6 +15,7 @@
 @custom:units amounts in µEUR; time in s
 """
 
+import batches
 import escrow_accounts as accounts
 import market_clock as clock
 import refusals
@@ -82,30 +83,40 @@ def _limit(account: address) -> uint256:
 
 
 @internal
-def _lock(account: address, amount_ueur: uint256):
+@view
+def _refusal(account: address, amount_ueur: uint256) -> uint256:
     """
-    @dev Take an amount out of an account's free balance, and lend it what is missing.
+    @dev Why an account cannot promise an amount (batch_batches.vy), or zero if it can.
     """
     free: uint256 = dues._available(account)
     if amount_ueur > free:
-        self._lend(account, amount_ueur - free)
-    elif free == 0:
+        limit: uint256 = self._limit(account)
+        if limit == 0:
+            return batches.BALANCE_TOO_LOW
+        lent: uint256 = amount_ueur - free
+        after: int256 = dues._dues_of[account] + convert(lent, int256)
+        if convert(max(after, 0), uint256) > limit:
+            return batches.CREDIT_LIMIT_REACHED
+        if lent > dues._available(dues.SUPPLIER):
+            return batches.SUPPLIER_CANNOT_LEND
+    elif free == 0 and dues._debt(account) > self._limit(account):
         # there is nothing to lock, but who owes too much trades no more; who owes has nothing free
-        refusals._require(
-            dues._debt(account) <= self._limit(account), "credit limit reached"
-        )
-    accounts._debit(account, amount_ueur)
+        return batches.CREDIT_LIMIT_REACHED
+    return 0
 
 
 @internal
-def _lend(account: address, amount_ueur: uint256):
-    limit: uint256 = self._limit(account)
-    refusals._require(limit != 0, "balance too low")
-    before: int256 = dues._dues_of[account]
-    after: int256 = before + convert(amount_ueur, int256)
-    refusals._require(convert(max(after, 0), uint256) <= limit, "credit limit reached")
-    refusals._require(amount_ueur <= dues._available(dues.SUPPLIER), "supplier cannot lend")
-    accounts._debit(dues.SUPPLIER, amount_ueur)
-    accounts._credit(account, amount_ueur)
-    log CreditLent(account=account, amount_ueur=amount_ueur)
-    dues._note(account, before, after)
+def _take(account: address, amount_ueur: uint256):
+    """
+    @dev Take an amount out of the free balance of an account that can promise it, and lend it what
+         is missing.
+    """
+    free: uint256 = dues._available(account)
+    if amount_ueur > free:
+        lent: uint256 = amount_ueur - free
+        accounts._debit(dues.SUPPLIER, lent)
+        accounts._credit(account, lent)
+        log CreditLent(account=account, amount_ueur=lent)
+        before: int256 = dues._dues_of[account]
+        dues._note(account, before, before + convert(lent, int256))
+    accounts._debit(account, amount_ueur)

@@ -33,6 +33,7 @@ BEST_ASK_AT: constant(uint256) = 56
 CROSSED: constant(uint256) = 1 << 88
 
 SETTLEMENT: public(immutable(address))
+SUBMISSIONS: public(immutable(address))
 RETAIL_PRICE_UEUR_PER_KWH: public(immutable(uint256))
 SEALED_DEPOSIT_UEUR: public(immutable(uint256))
 RULE: public(immutable(uint256))
@@ -46,6 +47,7 @@ _clearing_of: HashMap[uint256, uint256]
 @deploy
 def __init__(
     settlement: address,
+    submissions: address,
     retail_price_ueur_per_kwh: uint256,
     sealed_deposit_ueur: uint256,
     rule: uint256,
@@ -55,6 +57,7 @@ def __init__(
     assert rule <= clearing_rules.BILL_SHARING, "local market: no such rule"
     assert form <= BILATERAL, "local market: no such form"
     SETTLEMENT = settlement
+    SUBMISSIONS = submissions
     RETAIL_PRICE_UEUR_PER_KWH = retail_price_ueur_per_kwh
     SEALED_DEPOSIT_UEUR = sealed_deposit_ueur
     RULE = rule

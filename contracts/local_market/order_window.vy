@@ -6,8 +6,11 @@
 @dev A sealed order is the hash of (interval, account, is_sell, energy_wh, price_ueur_per_kwh, salt),
      as abi_encode gives them. It holds its place in the order of arrival; whoever does not reveal
      it in time loses the deposit to the supplier.
+     Orders of a batch (Submissions.vy) are taken in its order; one that would be refused alone is
+     passed over, and an event says why.
 """
 
+import batches
 import clearing_rules
 import community
 import credit_lines as credit
@@ -36,6 +39,11 @@ event OrderPlaced:
     energy_wh: uint256
     price_ueur_per_kwh: uint256
 
+event OrderPassedOver:
+    interval: indexed(uint256)
+    account: indexed(address)
+    cause: uint256
+
 event OrderCommitted:
     interval: indexed(uint256)
     account: indexed(address)
@@ -50,11 +58,32 @@ def placeOrder(interval: uint256, is_sell: bool, energy_wh: uint256, price_ueur_
     @dev A buyer locks what it may have to pay; a seller what the supplier charges above its price
          for energy that it sells and does not deliver.
     """
-    refusals._require(clock.REVEAL_S == 0, "orders are sealed")
-    clock._require_order_window(interval)
-    self._require_in_range(is_sell, energy_wh, price_ueur_per_kwh)
-    word: uint256 = self._arrive(interval)
-    self._record(interval, word, (word & MASK_10) - 1, is_sell, energy_wh, price_ueur_per_kwh)
+    self._require_open(interval)
+    self._refuse(self._place(interval, msg.sender, is_sell, energy_wh, price_ueur_per_kwh))
+
+
+@external
+@nonreentrant
+def placeOrders(interval: uint256, orders: DynArray[uint256, batches.MAX_BATCH]):
+    """
+    @notice Place orders of several accounts, in this order. Submissions.vy only, which knows that
+            the accounts want them.
+    @param interval The interval
+    @param orders Words as order_book.vy packs them, without arrival index
+    """
+    refusals._require(msg.sender == books.SUBMISSIONS, "not the submissions")
+    self._require_open(interval)
+    for order: uint256 in orders:
+        account: address = order_book._owner(order)
+        cause: uint256 = self._place(
+            interval,
+            account,
+            (order >> order_book.SIDE_AT) & 1 == 1,
+            order_book._energy_wh(order),
+            order_book._price_ueur_per_kwh(order),
+        )
+        if cause != 0:
+            log OrderPassedOver(interval=interval, account=account, cause=cause)
 
 
 @external
@@ -65,8 +94,11 @@ def commitOrder(interval: uint256, commitment: bytes32):
     """
     refusals._require(clock.REVEAL_S != 0, "orders are open")
     clock._require_order_window(interval)
-    credit._lock(msg.sender, books.SEALED_DEPOSIT_UEUR)
-    word: uint256 = self._arrive(interval)
+    self._refuse(credit._refusal(msg.sender, books.SEALED_DEPOSIT_UEUR))
+    word: uint256 = books._clearing_of[interval] + 1
+    self._refuse(self._arrival_refusal(interval, msg.sender, word))
+    credit._take(msg.sender, books.SEALED_DEPOSIT_UEUR)
+    books._position_of[interval][msg.sender] = word & MASK_10
     books._clearing_of[interval] = word
     books._orders[interval][(word & MASK_10) - 1] = convert(commitment, uint256) | order_book.SEALED
     log OrderCommitted(interval=interval, account=msg.sender, commitment=commitment)
@@ -93,37 +125,108 @@ def revealOrder(
         abi_encode(interval, msg.sender, is_sell, energy_wh, price_ueur_per_kwh, salt)
     )
     refusals._require(kept == convert(commitment, uint256) | order_book.SEALED, "not what was sealed")
-    self._require_in_range(is_sell, energy_wh, price_ueur_per_kwh)
+    self._refuse(self._range_refusal(is_sell, energy_wh, price_ueur_per_kwh))
     accounts._credit(msg.sender, books.SEALED_DEPOSIT_UEUR)
-    self._record(
-        interval, books._clearing_of[interval], position - 1, is_sell, energy_wh, price_ueur_per_kwh
+    self._refuse(
+        self._record(
+            interval,
+            books._clearing_of[interval],
+            position - 1,
+            msg.sender,
+            is_sell,
+            energy_wh,
+            price_ueur_per_kwh,
+        )
     )
     dues._settle(msg.sender, 0)
 
 
 @internal
 @view
-def _require_in_range(is_sell: bool, energy_wh: uint256, price_ueur_per_kwh: uint256):
-    refusals._require(0 < energy_wh and energy_wh <= books.MAX_ENERGY_WH, "energy out of range")
-    refusals._require(price_ueur_per_kwh <= books.MAX_PRICE_UEUR_PER_KWH, "price out of range")
-    if books.RULE >= clearing_rules.MID_MARKET_RATE:
-        # whoever trades by these rules takes the price, and says so by the limit that never binds
-        taken: uint256 = 0 if is_sell else books.RETAIL_PRICE_UEUR_PER_KWH
-        refusals._require(price_ueur_per_kwh == taken, "price is set by the rule")
+def _require_open(interval: uint256):
+    refusals._require(clock.REVEAL_S == 0, "orders are sealed")
+    clock._require_order_window(interval)
 
 
 @internal
-def _arrive(interval: uint256) -> uint256:
+@pure
+def _refuse(cause: uint256):
     """
-    @dev Give the caller the next place in the order of arrival.
-    @return The interval's word with one more arrival, not yet stored
+    @dev Say why a single order is refused, if it is.
     """
-    refusals._require(community._is_member(msg.sender), "not a member")
-    refusals._require(books._position_of[interval][msg.sender] == 0, "order exists")
+    if cause == 0:
+        return
+    refusals._require(cause != batches.NOT_A_MEMBER, "not a member")
+    refusals._require(cause != batches.ORDER_EXISTS, "order exists")
+    refusals._require(cause != batches.BOOK_FULL, "book full")
+    refusals._require(cause != batches.ENERGY_OUT_OF_RANGE, "energy out of range")
+    refusals._require(cause != batches.PRICE_OUT_OF_RANGE, "price out of range")
+    refusals._require(cause != batches.PRICE_IS_SET, "price is set by the rule")
+    refusals._require(cause != batches.BALANCE_TOO_LOW, "balance too low")
+    refusals._require(cause != batches.CREDIT_LIMIT_REACHED, "credit limit reached")
+    refusals._require(cause != batches.SUPPLIER_CANNOT_LEND, "supplier cannot lend")
+
+
+@internal
+@view
+def _range_refusal(is_sell: bool, energy_wh: uint256, price_ueur_per_kwh: uint256) -> uint256:
+    """
+    @dev Why nobody can place such an order (batch_batches.vy), or zero if somebody can.
+    """
+    if energy_wh == 0 or energy_wh > books.MAX_ENERGY_WH:
+        return batches.ENERGY_OUT_OF_RANGE
+    if price_ueur_per_kwh > books.MAX_PRICE_UEUR_PER_KWH:
+        return batches.PRICE_OUT_OF_RANGE
+    if books.RULE >= clearing_rules.MID_MARKET_RATE:
+        # whoever trades by these rules takes the price, and says so by the limit that never binds
+        taken: uint256 = 0 if is_sell else books.RETAIL_PRICE_UEUR_PER_KWH
+        if price_ueur_per_kwh != taken:
+            return batches.PRICE_IS_SET
+    return 0
+
+
+@internal
+@view
+def _arrival_refusal(interval: uint256, account: address, word: uint256) -> uint256:
+    """
+    @dev Why an account has no place in the order of arrival, or zero if it has.
+    @param word The interval's word with one more arrival
+    """
+    if not community._is_member(account):
+        return batches.NOT_A_MEMBER
+    if books._position_of[interval][account] != 0:
+        return batches.ORDER_EXISTS
+    if word & MASK_10 > MAX_ORDERS:
+        return batches.BOOK_FULL
+    return 0
+
+
+@internal
+def _place(
+    interval: uint256,
+    account: address,
+    is_sell: bool,
+    energy_wh: uint256,
+    price_ueur_per_kwh: uint256,
+) -> uint256:
+    """
+    @dev Take an order, or change nothing.
+    @return Why it is refused, or zero
+    """
+    cause: uint256 = self._range_refusal(is_sell, energy_wh, price_ueur_per_kwh)
+    if cause != 0:
+        return cause
     word: uint256 = books._clearing_of[interval] + 1
-    refusals._require(word & MASK_10 <= MAX_ORDERS, "book full")
-    books._position_of[interval][msg.sender] = word & MASK_10
-    return word
+    cause = self._arrival_refusal(interval, account, word)
+    if cause != 0:
+        return cause
+    place: uint256 = word & MASK_10
+    cause = self._record(
+        interval, word, place - 1, account, is_sell, energy_wh, price_ueur_per_kwh
+    )
+    if cause == 0:
+        books._position_of[interval][account] = place
+    return cause
 
 
 @internal
@@ -131,27 +234,31 @@ def _record(
     interval: uint256,
     word: uint256,
     index: uint256,
+    account: address,
     is_sell: bool,
     energy_wh: uint256,
     price_ueur_per_kwh: uint256,
-):
+) -> uint256:
     """
-    @dev Lock the escrow of the caller's order and keep it under its arrival index.
+    @dev Lock the escrow of an account's order and keep it under its arrival index, or change nothing.
+    @return Why the account cannot lock it, or zero
     """
-    credit._lock(
-        msg.sender,
-        positions._escrow_ueur(
-            is_sell, energy_wh, price_ueur_per_kwh, books.RETAIL_PRICE_UEUR_PER_KWH
-        ),
+    escrow_ueur: uint256 = positions._escrow_ueur(
+        is_sell, energy_wh, price_ueur_per_kwh, books.RETAIL_PRICE_UEUR_PER_KWH
     )
+    cause: uint256 = credit._refusal(account, escrow_ueur)
+    if cause != 0:
+        return cause
+    credit._take(account, escrow_ueur)
     books._clearing_of[interval] = books._with_order(word, is_sell, price_ueur_per_kwh)
     books._orders[interval][index] = order_book._order(
-        msg.sender, is_sell, energy_wh, price_ueur_per_kwh
+        account, is_sell, energy_wh, price_ueur_per_kwh
     )
     log OrderPlaced(
         interval=interval,
-        account=msg.sender,
+        account=account,
         is_sell=is_sell,
         energy_wh=energy_wh,
         price_ueur_per_kwh=price_ueur_per_kwh,
     )
+    return 0

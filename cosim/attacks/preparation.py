@@ -19,7 +19,7 @@ from cosim.attacks.deviations import (
 from cosim.attacks.false_meters import FalseMeters
 from cosim.attacks.front_running import FrontRunning as LastOrder
 from cosim.attacks.reorganisation import Takeover
-from cosim.attacks.silence import SilentMeters
+from cosim.attacks.silence import SilentMeters, SilentSender
 from cosim.attacks.spam import Spam as BlockFiller
 from cosim.chain.consensus import Consensus
 from cosim.evm.accounts import account
@@ -32,6 +32,7 @@ from cosim.scenario import Scenario
 from cosim.scenario.attack import (
     Censorship,
     Collusion,
+    FailingSender,
     FlexibilityDefault,
     FrontRunning,
     IncDec,
@@ -77,6 +78,8 @@ def prepare_attack(scenario: Scenario, deployment: Deployment) -> Attack:
             return Attack(SmallerPurchases(who, when, factor), meters, LedgerAttack())
         case SilentMeter():
             return Attack(Deviation(), Meters(), SilentMeters(positions, when))
+        case FailingSender(sender=sender):
+            return Attack(Deviation(), Meters(), SilentSender(sender, when))
         case FlexibilityDefault(share=share, price_factor=price_factor):
             default = UndeliveredFlexibility(who, when, share, price_factor)
             return Attack(default, Meters(), LedgerAttack())

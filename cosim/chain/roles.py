@@ -13,6 +13,9 @@ from cosim.evm.accounts import account
 ROLES = ("issuer", "metering operator", "market operator", "supplier", "DSO", "state")
 """Accounts of every run that belong to no prosumer."""
 
+AGGREGATOR = "aggregator"
+"""Account that sends the orders of others, in runs in which it does; it never holds tokens."""
+
 ATTACKERS = ("attacker",)
 """Names of accounts that no honest run uses."""
 
@@ -28,10 +31,10 @@ def sender_names(prosumers: Sequence[str], meters: Sequence[str]) -> tuple[str, 
     Returns
     -------
     tuple of str
-        Roles, attackers, then prosumers, meters, and the households that may move in; each name
-        once.
+        Roles, aggregator, attackers, then prosumers, meters, and the households that may move in;
+        each name once.
     """
-    names = [*ROLES, *ATTACKERS]
+    names = [*ROLES, AGGREGATOR, *ATTACKERS]
     names += [f"prosumer {name}" for name in prosumers]
     names += [f"meter {name}" for name in meters]
     names += [f"next household {name}" for name in prosumers]

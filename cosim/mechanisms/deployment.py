@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cosim.chain.chain import Chain
 from cosim.chain.client import ContractClient
-from cosim.chain.roles import ROLES
+from cosim.chain.roles import AGGREGATOR, ROLES
 from cosim.errors import EngineError
 from cosim.evm.accounts import Account, accounts
 from cosim.mechanisms.escrow_client import EscrowClient
@@ -42,7 +42,7 @@ class Deployment:
     meter_registry : SmartMeters
     prosumers, meters : tuple of Account
         In connection-point order.
-    operator, supplier, dso, issuer, metering_operator, state : Account
+    operator, supplier, dso, issuer, metering_operator, state, aggregator : Account
     members : tuple of bool
         Which prosumers joined the local market.
     clients : list of ContractClient
@@ -74,6 +74,7 @@ class Deployment:
     issuer: Account
     metering_operator: Account
     state: Account
+    aggregator: Account
     members: tuple[bool, ...]
     clients: list[ContractClient] = field(default_factory=list)
     plays: list[Play] = field(default_factory=list)
@@ -253,7 +254,7 @@ def found(
         wallets.
     """
     joins = tuple(members) if members is not None else (True,) * len(names)
-    roles = accounts(seed, ROLES)
+    roles = accounts(seed, (*ROLES, AGGREGATOR))
     keyed = accounts(seed, [f"prosumer {name}" for name in names])
     prosumers = tuple(
         Account(name, own.address, own.private_key)
@@ -273,6 +274,7 @@ def found(
         issuer=roles["issuer"],
         metering_operator=roles["metering operator"],
         state=roles["state"],
+        aggregator=roles[AGGREGATOR],
         members=joins,
         clients=[token, registry],
     )

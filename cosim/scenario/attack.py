@@ -61,6 +61,16 @@ class SilentMeter(AttackTimes):
     meters: Names = Field(description="connection points of the meters")
 
 
+class FailingSender(AttackTimes):
+    """A sender of batches that sends none (docs/submission.md)."""
+
+    kind: Literal["failing_sender"]
+    sender: Literal["aggregator", "head_end"] = Field(
+        description="aggregator: of orders, with market.submission: batched; head_end: of "
+        "readings, with metering.submission: batched"
+    )
+
+
 class FlexibilityDefault(AttackTimes):
     """Prosumers who offer flexibility and do not deliver what they are awarded."""
 
@@ -172,6 +182,7 @@ class IncDec(AttackTimes):
 AttackSettings = (
     MeterUnderReport
     | SilentMeter
+    | FailingSender
     | FlexibilityDefault
     | Spam
     | FrontRunning
@@ -211,7 +222,7 @@ def named(settings: AttackSettings) -> dict[str, tuple[str, ...]]:
             return {"victims": settings.victims}
         case Collusion():
             return {"sellers": settings.sellers}
-        case Spam():
+        case Spam() | FailingSender():
             return {}
 
 
@@ -226,7 +237,7 @@ def parties(settings: AttackSettings, names: Sequence[str]) -> Parties:
             return Parties(mentioned, ())
         case FrontRunning() | Collusion() | PhantomBaseline() | IncDec():
             return Parties(mentioned, _without(names, mentioned))
-        case Spam() | Reorganisation() | Censorship():
+        case Spam() | FailingSender() | Reorganisation() | Censorship():
             return Parties((), mentioned or tuple(names))
 
 

@@ -19,6 +19,7 @@ from cosim.scenario.attack import AttackSettings, check_attack
 from cosim.scenario.explaining import explained
 from cosim.scenario.grid import GridSettings
 from cosim.scenario.ledger import LedgerSettings
+from cosim.scenario.metering import MeteringSettings
 from cosim.scenario.overrides import put
 from cosim.scenario.prosumers import ProsumerSettings
 from cosim.scenario.simulators import ForeignSimulator, simulators_distinct
@@ -44,8 +45,7 @@ class ScenarioBase(Model):
     Raises
     ------
     ScenarioError
-        If they do not describe a scenario; names the field and, for an unknown one, the nearest
-        known name.
+        If they do not describe a scenario; names the field, and the known name nearest to it.
     """
 
     name: str = Field(
@@ -59,6 +59,7 @@ class ScenarioBase(Model):
     grid: GridSettings
     prosumers: ProsumerSettings = ProsumerSettings()
     ledger: LedgerSettings = LedgerSettings()
+    metering: MeteringSettings = MeteringSettings()
     attack: AttackSettings | None = Field(
         None, discriminator="kind", description="who attacks, and how (docs/attacks.md)"
     )

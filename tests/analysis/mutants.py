@@ -47,6 +47,8 @@ LOCAL_MARKET = (
     "property/mechanisms/test_forms_agree.py",
     "property/mechanisms/test_clearing_equals_model.py",
     "property/mechanisms/test_local_market_machine.py",
+    "contracts/submissions",
+    "property/mechanisms/test_batches_equal_model.py",
 )
 
 # which tests watch a deployable contract: quick ones first
@@ -55,6 +57,7 @@ WATCHED = {
     "SmartMeters": ("contracts/smart_meters", "property/mechanisms/test_smart_meters_machine.py"),
     "LocalMarket": LOCAL_MARKET,
     "MarketSettlement": LOCAL_MARKET,
+    "Submissions": ("contracts/submissions", "property/mechanisms/test_batches_equal_model.py"),
     "FlexibilityMarket": (
         "contracts/flexibility_market",
         HOSTILE,
@@ -86,6 +89,7 @@ WATCHED = {
 # a module of several contracts is watched by the smallest that uses all of it
 THROUGH = {
     "escrow_accounts": "GreenCertificates",
+    "batches": "Submissions",
     "supplier_dues": "LocalMarket",
     "market_clock": "LocalMarket",
     "clearing_rules": "LocalMarket",

@@ -16,6 +16,7 @@ from cosim.evm.hashing import keccak
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.calling import CallingTerms
 from cosim.mechanisms.local_market.settlement_client import next_settlement
+from cosim.mechanisms.local_market.submission.client import next_submissions
 
 GAS_LIMIT = 30_000_000
 GENESIS_S = 1_700_000_000
@@ -26,6 +27,7 @@ SILENT_ESTIMATE_WH = 2_000
 RICH = 10**12
 
 ISSUER, OPERATOR, SUPPLIER, DSO = "issuer", "metering_operator", "supplier", "dso"
+AGGREGATOR, HEAD_END = "aggregator", "head_end"
 
 
 def address(name: str) -> bytes:
@@ -139,8 +141,16 @@ class MarketWorld:
     def deploy_market(self, **overrides: Any) -> Market:
         """Another local market, with some of its parameters changed."""
         settlement = next_settlement(self.engine, address("deployer"))
+        if overrides.get("batched", False):
+            overrides["submissions"] = next_submissions(self.engine, address("deployer"), 0)
         terms = self._parameters(settlement, **overrides)
-        return Market(self.engine, terms, self._settling(**overrides))
+        market = Market(self.engine, terms, self._settling(**overrides))
+        if overrides.get("batched", False):
+            self.submissions = Contract(
+                self.engine, compile_contract("Submissions"), market.address, address(HEAD_END)
+            )
+            self.submissions.logging = (market, market.settlement, self.submissions)
+        return market
 
     def deploy_flexibility(self, **overrides: Any) -> Contract:
         """Another flexibility market, with some of its parameters changed."""
@@ -176,6 +186,7 @@ class MarketWorld:
             "meters": self.meters.address,
             "supplier": address(SUPPLIER),
             "settlement": settlement,
+            "submissions": bytes(20),
             "retail": RETAIL,
             "first_delivery_s": FIRST_DELIVERY_S,
             "step_s": STEP_S,

@@ -30,9 +30,40 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
     settings_type = MarketSettings
     is_default: ClassVar[bool] = True
     rank: ClassVar[int] = 0
-    contracts: ClassVar[tuple[str, ...]] = ("LocalMarket", "MarketSettlement", "BilateralTrades")
+    contracts: ClassVar[tuple[str, ...]] = (
+        "LocalMarket",
+        "MarketSettlement",
+        "BilateralTrades",
+        "Submissions",
+    )
     tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
+
+    def check_scenario(self, scenario: Scenario) -> None:
+        """Require that an attack on single orders meets some, and a failing sender is there.
+
+        Raises
+        ------
+        ValueError
+            If an aggregator sends the orders, or nobody sends batches that could be missing.
+        """
+        attack = scenario.attack
+        if attack is None:
+            return
+        batched = self.settings.submission == "batched"
+        if attack.kind == "failing_sender":
+            by_head_end = attack.sender == "head_end"
+            if (scenario.metering if by_head_end else self.settings).submission != "batched":
+                name = "metering" if by_head_end else "market"
+                raise ValueError(
+                    f"attack.sender: {attack.sender} sends nothing in this run: set "
+                    f"{name}.submission: batched"
+                )
+        if batched and attack.kind in ("front_running", "reorganisation"):
+            raise ValueError(
+                f"attack.kind: {attack.kind} is on transactions that hold one order each, and "
+                "market.submission is batched: set market.submission: each"
+            )
 
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members deposit and join when the run is funded."""
@@ -41,6 +72,8 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
         from cosim.mechanisms.local_market.terms import MarketTerms
 
         terms, clock = MarketTerms.of(scenario), scenario.clock()
+        by_role = terms.sends_readings.batched and not terms.sends_readings.signed
+        head_end = deployment.metering_operator.address if by_role else NOBODY
         contracts = deploy_market(
             deployment.chain,
             deployment.operator.address,
@@ -54,6 +87,7 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
             state=deployment.state.address if terms.has_charges else NOBODY,
             graph=terms.graph,
             addresses={account.name: account.address for account in deployment.prosumers},
+            head_end=head_end if terms.batched else None,
         )
         deployment.clients.extend(contracts)
         return LocalMarketPlay(deployment, clock, terms)

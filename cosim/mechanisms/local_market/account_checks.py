@@ -25,6 +25,7 @@ from cosim.mechanisms.local_market.meter_checks import MemberMeters
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order, Settlement
 from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.submission.entries import entries
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.replay.findings import Check
 from cosim.replay.history import History, Sent
@@ -62,19 +63,24 @@ def check_accounts(history: History) -> Check:
     refusals = {f"{LocalMarketModel.subject}: {text}" for text in OF_MONEY}
     for position, sent in enumerate(history.sent):
         played.meters.take(sent)
-        if sent.call.contract not in (MARKET, SETTLEMENT):
-            continue
-        refused = sent.refused_with
-        if refused is not None and refused not in refusals:
-            continue
+        changed: dict[str, int] = {}
+        for one in entries(history, position):
+            refused = one.refused_with
+            if one.call.contract not in (MARKET, SETTLEMENT) or (
+                refused is not None and refused not in refusals
+            ):
+                continue
+            row = f"transaction {position}, {one.call.method} of {one.sender}"
+            check.equal("transactions", row, "refused with", refused, played.play(one))
+            changed |= played.changed
         row = f"transaction {position}, {sent.call.method} of {sent.sender}"
-        check.equal("transactions", row, "refused with", refused, played.play(sent))
         said = {
             played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
             for event in history.logged(position)
             if event.name == "DuesChanged"
         }
-        check.equal("events", row, "dues_ueur", said, played.changed)
+        if said or changed:
+            check.equal("events", row, "dues_ueur", said, changed)
     table = history.results.table("settlement")
     own = pd.DataFrame(list(played.settled()), columns=[*KEY, *SETTLED, *_charges(table)])
     check.keyed("settlement", KEY, table, own, list(own.columns.drop(KEY)))

@@ -31,6 +31,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     order_fees_wei,
     top_up_intervals,
 )
+from cosim.mechanisms.local_market.submission import entries
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
@@ -180,6 +181,12 @@ class OrderChecks:
                 f"not derivable from the chain: what {len(late)} orders said that no block has",
                 detail=True,
             )
+        if self.history.scenario.market.submission == "batched":
+            check.note(
+                "not derivable from the chain: when members handed their orders to the aggregator, "
+                "beyond that the window was open and the batch had not left",
+                detail=True,
+            )
         self._check_commitments(check)
         return check
 
@@ -219,13 +226,23 @@ class OrderChecks:
                 "interval": interval,
                 "prosumer": name,
                 **fields,
-                "sent_at_s": sent.included.transaction.sent_at_s,
+                "sent_at_s": self._sent_at_s(interval, name, sent),
                 "block": sent.included.block,
                 "status": status,
                 "filled_wh": filled_wh,
                 "clearing_price_ueur_per_kwh": price,
                 "reason": reason,
             }
+
+    def _sent_at_s(self, interval: int, name: str, sent: Sent) -> float:
+        """Time of an order: its transaction's, or before it as recorded where it is in a batch."""
+        left_s = sent.included.transaction.sent_at_s
+        row = self._recorded.get((interval, name))
+        if isinstance(sent, entries.Entry) and row is not None:
+            opens_s = self.history.scenario.clock().window_opens_s(interval)
+            if opens_s <= row.sent_at_s <= left_s:
+                return float(row.sent_at_s)
+        return left_s
 
     @cached_property
     def _first_orders(self) -> dict[tuple[int, str], Sent]:
@@ -235,7 +252,7 @@ class OrderChecks:
         order.
         """
         found: dict[tuple[int, str], Sent] = {}
-        for _, sent in self.history.calls(MARKET, "placeOrder", "commitOrder"):
+        for sent in entries.orders(self.history):
             if sent.sender not in self.names:
                 continue
             key = (sent.argument("interval"), self.names[sent.sender])

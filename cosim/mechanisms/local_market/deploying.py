@@ -10,6 +10,7 @@ from cosim.mechanisms.local_market.bilateral.client import BilateralTrades, next
 from cosim.mechanisms.local_market.bilateral.graph import NO_ROOT, TradingGraph
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement, next_settlement
+from cosim.mechanisms.local_market.submission.client import Submissions, next_submissions
 
 NOBODY = bytes(20)
 
@@ -22,14 +23,15 @@ def deploy_market(
     state: bytes = NOBODY,
     graph: TradingGraph | None = None,
     addresses: Mapping[str, bytes] | None = None,
+    head_end: bytes | None = None,
     **by_name: Static,
-) -> tuple[LocalMarket, MarketSettlement, *tuple[BilateralTrades, ...]]:
-    """Deploy the market, right after it its settlement, and then its bilateral trades, if any.
+) -> tuple[LocalMarket, MarketSettlement, *tuple[BilateralTrades | Submissions, ...]]:
+    """Deploy the market, right after it its settlement, then bilateral trades and submissions.
 
     Parameters
     ----------
     chain : Chain
-        Mined by two blocks, or three.
+        Mined by two blocks, or up to four.
     sender : bytes
         Deploying account, without a transaction in the mempool.
     *terms
@@ -40,6 +42,8 @@ def deploy_market(
         Of bilateral trades.
     addresses : mapping of str to bytes, optional
         Accounts in the graph by their names.
+    head_end : bytes, optional
+        Who reports for every meter where batches may come, or nobody; default: no batches.
     **by_name
         Other arguments of the market's constructor.
 
@@ -53,7 +57,12 @@ def deploy_market(
     settlement, bilateral = (
         find(chain.engine, sender) for find in (next_settlement, next_bilateral)
     )
-    market = LocalMarket.deploy(chain, sender, *terms, settlement=settlement, **by_name)
+    submissions = NOBODY
+    if head_end is not None:
+        submissions = next_submissions(chain.engine, sender, 0 if graph is None else 1)
+    market = LocalMarket.deploy(
+        chain, sender, *terms, settlement=settlement, submissions=submissions, **by_name
+    )
     settling = MarketSettlement.deploy(
         chain,
         sender,
@@ -63,14 +72,20 @@ def deploy_market(
         state=state,
         bilateral=NOBODY if graph is None else bilateral,
     )
-    if graph is None:
-        return market, settling
-    tree = graph.tree(addresses or {})
-    trades = BilateralTrades.deploy(
-        chain,
-        sender,
-        graph.everybody,
-        local_market=market.address,
-        graph=NO_ROOT if tree is None else tree.root,
-    )
-    return market, settling, trades
+    others: list[BilateralTrades | Submissions] = []
+    if graph is not None:
+        tree = graph.tree(addresses or {})
+        others.append(
+            BilateralTrades.deploy(
+                chain,
+                sender,
+                graph.everybody,
+                local_market=market.address,
+                graph=NO_ROOT if tree is None else tree.root,
+            )
+        )
+    if head_end is not None:
+        others.append(
+            Submissions.deploy(chain, sender, local_market=market.address, head_end=head_end)
+        )
+    return market, settling, *others

@@ -11,6 +11,7 @@ from cosim.gas.cases import GasCases, GasSweep
 from cosim.mechanisms.local_market.bilateral.gas import bilateral_trades
 from cosim.mechanisms.local_market.clearing import clear, ranking
 from cosim.mechanisms.local_market.client import pack_ranking
+from cosim.mechanisms.local_market.gas_batches import batches
 from cosim.mechanisms.local_market.gas_clearing import (
     ClearingBench,
     as_csv,
@@ -47,6 +48,7 @@ def local_market(bench: Bench) -> None:
     _prices_and_charges(bench)
     _credit(bench)
     bilateral_trades(bench)
+    batches(bench)
 
 
 def _accounts_and_settlement(bench: Bench) -> None:

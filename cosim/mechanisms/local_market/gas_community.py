@@ -22,10 +22,12 @@ from cosim.mechanisms.local_market.bilateral.graph import NO_ROOT, TradingGraph
 from cosim.mechanisms.local_market.deploying import NOBODY
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.settlement_client import next_settlement
+from cosim.mechanisms.local_market.submission.client import next_submissions
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.scenario.tariff import Tariffs
 
 SUPPLIER, DSO, STATE = "supplier", "DSO", "state"
+AGGREGATOR, HEAD_END = "aggregator", "head end"
 
 STEP_S, ORDER_LEAD_S, GATE_CLOSURE_S, METERING_S = 900, 600, 180, 240
 REVEAL_S, SEALED_DEPOSIT_UEUR = 60, 1_234_567
@@ -57,6 +59,8 @@ class Community:
         Prices that change, with charges.
     graph : TradingGraph, optional
         Of bilateral trades; its deployment is noted.
+    batched : bool
+        Whether orders and readings may come in batches; the deployment of what takes them is noted.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Community:
         measured: bool = False,
         tariffs: Tariffs | None = None,
         graph: TradingGraph | None = None,
+        batched: bool = False,
     ) -> None:
         self.bench = bench
         self.token, self.meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
@@ -100,6 +105,7 @@ class Community:
             meters=self.meters.address,
             supplier=account(SUPPLIER),
             settlement=next_settlement(bench.engine, account(deployer)),
+            submissions=next_submissions(bench.engine, account(deployer), 0) if batched else NOBODY,
             first_delivery_s=self.first_delivery_s,
         )
         self.settlement = bench.deploy(
@@ -112,6 +118,14 @@ class Community:
             state=account(STATE) if tariffs is not None else NOBODY,
             bilateral=NOBODY if graph is None else bilateral,
         )
+        self.submissions: Deployed | None = None
+        if batched:
+            self.submissions = bench.deploy(
+                "Submissions",
+                sender=deployer,
+                local_market=self.market.address,
+                head_end=account(HEAD_END),
+            )
         self.trades: Deployed | None = None
         if graph is not None:
             tree = graph.tree({name: account(name) for edge in graph.edges or () for name in edge})

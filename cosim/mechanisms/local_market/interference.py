@@ -33,6 +33,10 @@ class LedgerAttack:
     def before_delivery(self, interval: int) -> None:
         """Act when the schedules are accepted, and delivery has not started."""
 
+    def fails(self, interval: int, sender: str) -> bool:
+        """Tell if who sends batches sends none in an interval: ``aggregator`` or ``head_end``."""
+        return False
+
     def is_silent(self, interval: int, i: int) -> bool:
         """Tell if the meter of a prosumer, by position, does not report an interval."""
         return False

@@ -33,6 +33,8 @@ from cosim.mechanisms.local_market.retailing import Retailing
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement, read_settlements
+from cosim.mechanisms.local_market.submission.batching import Batching
+from cosim.mechanisms.local_market.submission.client import Submissions
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.top_ups import listed_transfers
 from cosim.mechanisms.local_market.trades import Trade
@@ -69,12 +71,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     answers_for = (LocalMarket.contract,)
     free_of = "accounts._free_of"
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        clock: DeliveryClock,
-        terms: MarketTerms,
-    ) -> None:
+    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: MarketTerms) -> None:
         supplier = deployment.supplier
         super().__init__(
             deployment,
@@ -85,9 +82,10 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self.terms = terms
         self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
+        self._batching = Batching.of(deployment, terms.sends_orders, terms.sends_readings)
         trading = Trading if terms.graph is None else BilateralTrading
-        self._trading = trading(deployment, clock, terms)
-        self._reporting = Reporting(deployment, clock)
+        self._trading = trading(deployment, clock, terms, self._batching)
+        self._reporting = Reporting(deployment, clock, self._batching)
         self._retailing = Retailing(deployment, clock, terms)
         self._accounts = MemberAccounts(deployment, self.client, terms)
         self._top_ups = self._accounts.top_ups
@@ -97,8 +95,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
 
     @property
     def clients(self) -> Sequence[ContractClient]:
-        """Its two contracts, or three."""
-        own = (LocalMarket, MarketSettlement, BilateralTrades)
+        """Its two contracts, or up to four."""
+        own = (LocalMarket, MarketSettlement, BilateralTrades, Submissions)
         return [client for client in self._deployment.clients if isinstance(client, own)]
 
     def reading_of(self, interval: int, name: str) -> Reading | None:
@@ -121,13 +119,15 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         ]
 
     def enrol(self) -> Collection[int]:
-        """Let the members join with their meters, and the supplier announce prices and lend."""
+        """Let members join with their meters and appoint; let the supplier announce and lend."""
         pairs = zip(self._deployment.prosumers, self._deployment.meters, strict=True)
         joining = [
             self.client.join(account.address, meter.address)
             for (account, meter), joins in zip(pairs, self._deployment.members, strict=True)
             if joins
         ]
+        if self._batching is not None:
+            joining += self._batching.appoint(one.address for one in self._deployment.joined)
         return [*joining, *self._retailing.announce(-1), *self._accounts.grant()]
 
     def open(self) -> None:

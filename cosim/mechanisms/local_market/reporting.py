@@ -9,6 +9,7 @@ from cosim.chain.waiting import confirmed
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.submission.batching import Batching
 from cosim.units import IntArray
 
 
@@ -19,9 +20,14 @@ class Reporting:
     ----------
     deployment : Deployment
     clock : DeliveryClock
+    batching : Batching, optional
+        Of readings that the head end sends.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock) -> None:
+    def __init__(
+        self, deployment: Deployment, clock: DeliveryClock, batching: Batching | None = None
+    ) -> None:
+        self._batching = batching if batching is not None and batching.sends_readings else None
         self._deployment = deployment
         self._chain = deployment.chain
         self._settlement = deployment.client(MarketSettlement)
@@ -44,22 +50,28 @@ class Reporting:
         Returns
         -------
         handles : dict of int to int
-            Transactions by prosumer.
+            Transactions that meters sent, by prosumer; of batches none.
         settling : list of Included
             Transactions that settled an account.
         """
         begin_s = self._chain.now_s
-        handles = {
-            i: self._settlement.report(
-                self._deployment.meters[i].address,
-                interval,
-                int(metered_wh[i]),
-                sent_at_s=begin_s + i * self._stagger_s,
-            )
+        times = [
+            (begin_s + i * self._stagger_s, i)
             for i in self._members
             if not self._attack.is_silent(interval, i)
-        }
+        ]
         deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
+        if self._batching is not None:
+            if self._attack.fails(interval, "head_end"):
+                times = []
+            batched = self._batching.send_readings(interval, times, metered_wh.tolist())
+            return {}, self._settled(interval, batched, deadline_s)
+        handles = {
+            i: self._settlement.report(
+                self._deployment.meters[i].address, interval, int(metered_wh[i]), sent_at_s
+            )
+            for sent_at_s, i in times
+        }
         return handles, self._settled(interval, handles, deadline_s)
 
     def _settled(self, interval: int, handles: dict[int, int], deadline_s: int) -> list[Included]:
@@ -74,20 +86,24 @@ class Reporting:
             chain.mine_blocks()
         chain.mine_blocks(chain.confirmations)
         chain.checkpoint()
-        settling = []
+        settling: dict[int, Included] = {}
+        passed_over: set[int] = set()
         silent = [i for i in self._members if i not in handles]
         for i, handle in handles.items():
             included = chain.included(handle)
             if included is not None and included.receipt.status:
-                settling.append(included)
-            else:
+                if self._batching is not None and handle not in settling:
+                    passed_over.update(self._batching.passed_over(included))
+                settling[handle] = included
+            if handle not in settling or i in passed_over:
                 silent.append(i)
         if silent:
             chain.drop([h for h in handles.values() if chain.included(h) is None])
             chain.mine_until(deadline_s)
-            settling += self._estimate(interval, silent)
+            estimated = self._estimate(interval, silent)
             chain.checkpoint()
-        return settling
+            return [*settling.values(), *estimated]
+        return list(settling.values())
 
     def _estimate(self, interval: int, silent: Sequence[int]) -> list[Included]:
         # all at once: one block each would take a large population past the next gate closure

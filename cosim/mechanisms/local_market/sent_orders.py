@@ -13,6 +13,7 @@ from cosim.mechanisms.local_market.clearing import Clearing
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.orders import LATE
 from cosim.mechanisms.local_market.outcomes import Orders
+from cosim.mechanisms.local_market.submission.batching import Batching
 from cosim.units import FloatArray, IntArray
 
 
@@ -25,9 +26,15 @@ class SentOrders:
     what : Orders
         What the prosumers wanted.
     sent_at_s : (n,) float
-        When each was sent; NaN for those that were not. [s]
+        When each was sent, or handed to the aggregator; NaN for those that were not. [s]
     orders, reveals : dict of int to int
-        Handles of transactions, by prosumer.
+        Handles of transactions, by prosumer; those of a batch have the same.
+    batching : Batching or None
+        Reads what became of the entries of batches.
+    places : dict of int to int
+        Place in its batch, by prosumer.
+    unsent : tuple of int
+        Prosumers whose orders the aggregator did not send.
     commitments : dict of int to bytes
         What seals the orders, by prosumer.
     clearing : int
@@ -40,6 +47,9 @@ class SentOrders:
 
     what: Orders
     sent_at_s: FloatArray
+    batching: Batching | None = None
+    places: dict[int, int] = field(default_factory=dict)
+    unsent: tuple[int, ...] = ()
     orders: dict[int, int] = field(default_factory=dict)
     commitments: dict[int, bytes] = field(default_factory=dict)
     reveals: dict[int, int] = field(default_factory=dict)
@@ -64,6 +74,9 @@ class SentOrders:
         status = np.full(n, "", dtype=object)
         reason = np.full(n, None, dtype=object)
         block = np.full(n, -1, dtype=np.int64)
+        passed_over = self._passed_over(market)
+        for i in self.unsent:
+            status[i], reason[i] = "late", "not included before gate closure"
         for i, handle in self.orders.items():
             included = market.chain.included(handle)
             if included is None:
@@ -71,6 +84,8 @@ class SentOrders:
                 continue
             block[i] = included.block
             status[i], reason[i] = _outcome(market, included)
+            if i in passed_over:
+                status[i], reason[i] = "rejected", passed_over[i]
         for i, handle in self.reveals.items():
             included = market.chain.included(handle)
             outcome: tuple[str, str | None] = ("late", "not revealed in time")
@@ -89,12 +104,27 @@ class SentOrders:
 
     def arrived(self, market: LocalMarket) -> tuple[int, ...]:
         """Prosumers whose orders the contract took, in its order."""
+        passed_over = self._passed_over(market)
         places = sorted(
-            (included.block, included.index, i)
+            (included.block, included.index, self.places.get(i, 0), i)
             for i, handle in self.orders.items()
-            if (included := market.chain.included(handle)) is not None and included.receipt.status
+            if (included := market.chain.included(handle)) is not None
+            and included.receipt.status
+            and i not in passed_over
         )
-        return tuple(i for _, _, i in places)
+        return tuple(i for *_, i in places)
+
+    def _passed_over(self, market: LocalMarket) -> dict[int, str]:
+        """Prosumers whose orders in a batch the contracts passed over, and why."""
+        if self.batching is None:
+            return {}
+        included = map(market.chain.included, dict.fromkeys(self.orders.values()))
+        return {
+            i: text
+            for one in included
+            if one is not None
+            for i, text in self.batching.passed_over(one).items()
+        }
 
 
 def _outcome(market: LocalMarket, included: Included) -> tuple[str, str | None]:

@@ -15,7 +15,17 @@ from pydantic import (
 from cosim.inputs.prices import Price as Prices
 from cosim.inputs.prices import as_series, required_series
 from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
-from cosim.settings import Fraction, Model, Money, NonNegative, PositiveMoney, Price
+from cosim.settings import (
+    Authority,
+    BatchSize,
+    Fraction,
+    Model,
+    Money,
+    NonNegative,
+    PositiveMoney,
+    Price,
+    Submission,
+)
 from cosim.units import ueur_from_eur
 
 
@@ -122,6 +132,20 @@ class MarketSettings(Model):
         "with clearing: committed [EUR]",
     )
 
+    submission: Submission = Field(
+        "each",
+        description="each: every member sends its own order; batched: an aggregator sends them, "
+        "batch_size at a time (docs/submission.md)",
+    )
+    batch_size: BatchSize = Field(
+        64, description="most orders of a batch; fewer where half a block's gas holds fewer"
+    )
+    batch_authority: Authority = Field(
+        "role",
+        description="what the contract takes a batched order for the member's by: the aggregator "
+        "that it appointed, or its signature",
+    )
+
     _as_series = field_validator("feed_in", mode="before")(as_series)
 
     @model_serializer(mode="wrap")
@@ -159,6 +183,15 @@ class MarketSettings(Model):
             raise ValueError(
                 "clearing: bilateral prices each pair at the midpoint of its limits: set pricing: "
                 f"midpoint in place of {self.pricing}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> MarketSettings:
+        if self.submission == "batched" and self.reveal_s:
+            raise ValueError(
+                f"reveal_s ({self.reveal_s}) seals orders, and with submission: batched an "
+                "aggregator reads them: set reveal_s to 0, or submission: each"
             )
         return self
 

@@ -11,6 +11,7 @@ from cosim.mechanisms.local_market.bilateral.matching import match
 from cosim.mechanisms.local_market.bilateral.settings import BilateralSettings
 from cosim.mechanisms.local_market.clearing import Book, Clearing, clear
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
+from cosim.mechanisms.local_market.submission.terms import EACH, SubmissionTerms
 from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.scenario.tariff import Tariff, Tariffs
 from cosim.units import ueur_from_eur, wh_from_kwh
@@ -64,6 +65,8 @@ class MarketTerms:
         Whether the scenario gives the retail price by parts, or a price as a series.
     graph : TradingGraph, optional
         Of a market that pairs clear.
+    sends_orders, sends_readings : SubmissionTerms
+        Who sends them.
     """
 
     retail_price_ueur_per_kwh: int
@@ -86,6 +89,8 @@ class MarketTerms:
     tariffs: Tariffs | None = None
     has_parts: bool = False
     graph: TradingGraph | None = None
+    sends_orders: SubmissionTerms = EACH
+    sends_readings: SubmissionTerms = EACH
 
     @classmethod
     def of(cls, scenario: Scenario) -> MarketTerms:
@@ -121,6 +126,8 @@ class MarketTerms:
             graph=TradingGraph.of(market.bilateral or BilateralSettings())
             if market.clearing == "bilateral"
             else None,
+            sends_orders=SubmissionTerms.of(market),
+            sends_readings=SubmissionTerms.of(scenario.metering),
         )
 
     def at(self, interval: int) -> Tariff:
@@ -147,6 +154,11 @@ class MarketTerms:
             feed_in_price_ueur_per_kwh=prices.feed_in_price_ueur_per_kwh,
             taken_price_ueur_per_kwh=self.retail_price_ueur_per_kwh,
         )
+
+    @property
+    def batched(self) -> bool:
+        """True if orders or readings come in batches."""
+        return self.sends_orders.batched or self.sends_readings.batched
 
     @property
     def has_charges(self) -> bool:

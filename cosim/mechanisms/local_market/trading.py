@@ -15,6 +15,7 @@ from cosim.chain.waiting import PATIENCE_BLOCKS, confirmed, wait_for
 from cosim.clock import DeliveryClock
 from cosim.evm.hashing import keccak
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.claiming import claim_fills
 from cosim.mechanisms.local_market.clearing import ranking
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.fill_tree import FillTree
@@ -23,6 +24,7 @@ from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.sent_orders import SentOrders
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.submission.batching import Batching
 from cosim.mechanisms.local_market.terms import MarketTerms
 
 
@@ -34,9 +36,18 @@ class Trading:
     deployment : Deployment
     clock : DeliveryClock
     terms : MarketTerms
+    batching : Batching, optional
+        Of orders that an aggregator sends.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: MarketTerms) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        terms: MarketTerms,
+        batching: Batching | None = None,
+    ) -> None:
+        self._batching = batching if batching is not None and batching.sends_orders else None
         self.attack = deployment.attack
         self.chain = deployment.chain
         self.market = deployment.client(LocalMarket)
@@ -53,17 +64,23 @@ class Trading:
 
     def send(self, interval: int, orders: Orders) -> None:
         """Send the orders of an interval, each at its own time in the order window."""
-        sent = self._sent[interval] = SentOrders(orders, np.full(self.n, np.nan))
+        sent = self._sent[interval] = SentOrders(
+            orders, np.full(self.n, np.nan), batching=self._batching
+        )
         opens, closes = self.clock.window_opens_s(interval), self.clock.gate_closes_s(interval)
         window = closes - 2 * self.clock.block_time_s - opens
         waiting = self.attack.holds_back(interval)
         held: dict[int, Order] = {}
+        to_aggregator: list[tuple[float, int]] = []
         for i in np.flatnonzero(orders.energy_wh).tolist():
+            sent_at_s = float(opens + orders.sent_fraction[i] * window)
             if i in waiting:
                 held[i] = Order(str(i), *sent.order(interval, i)[1:])
+            elif self._batching is not None:
+                to_aggregator.append((sent_at_s, i))
             else:
-                sent_at_s = float(opens + orders.sent_fraction[i] * window)
                 self._send_order(interval, sent, i, sent_at_s)
+        self._send_batches(interval, sent, to_aggregator, float(opens + window))
 
         def send(i: int, sent_at_s: float, price_ueur_per_kwh: int) -> None:
             orders.price_ueur_per_kwh[i] = price_ueur_per_kwh
@@ -145,7 +162,8 @@ class Trading:
         """Prosumer and handle of every transaction that prosumers sent for an interval's trade."""
         sent = self._sent.get(interval)
         if sent is not None:
-            yield from sent.orders.items()
+            if self._batching is None:  # else the aggregator pays
+                yield from sent.orders.items()
             yield from sent.reveals.items()
 
     def forget(self, interval: int) -> None:
@@ -169,39 +187,28 @@ class Trading:
             If the contract refused a claim.
         """
         sent = self._sent.get(interval)
-        form = self.terms.form
-        if sent is None or sent.off_chain is None or form is not ClearingForm.COMMITTED:
+        if sent is None or self.terms.form is not ClearingForm.COMMITTED:
             return ()
-        included = self.chain.included(sent.clearing)
-        logged = self.market.events(included) if included is not None else ()
-        if "ClearingCommitted" not in (name for name, _ in logged):
-            return ()  # the book did not cross: the contract cleared it at once, without a root
-        arrived, revealed = sent.arrivals(self.market, sent.statuses(self.market)[0])
-        claimants = [
-            (k, i)
-            for _, k, i in sorted(
-                (bool(sent.what.is_sell[i]), k, i) for k, i in enumerate(arrived) if revealed[k]
-            )
-        ]
-        settlement, fills_wh = self.settlement, sent.off_chain.fills_wh
-        tree = FillTree(fills_wh)
-        # less than a block apart, so that they are included in this order
-        stagger_s = self.clock.block_time_s / (len(claimants) + 1)
-        handles = [
-            settlement.claim_fill(
-                self.operator,
-                interval,
-                self.accounts[i],
-                fills_wh[k],
-                tree.proof(k),
-                sent_at_s=self.chain.now_s + place * stagger_s,
-            )
-            for place, (k, i) in enumerate(claimants)
-        ]
-        for handle in handles:
-            confirmed(settlement, handle)
-        confirmed(self.market, self.market.release_bond(self.operator, interval))
-        return tuple(i for _, i in claimants)
+        clients, stagger_s = (self.market, self.settlement), self.clock.block_time_s
+        return claim_fills(*clients, sent, interval, self.operator, self.accounts, stagger_s)
+
+    def _send_batches(
+        self, interval: int, sent: SentOrders, arriving: list[tuple[float, int]], last_s: float
+    ) -> None:
+        """Let the aggregator send what it got, the rest at the last moment, or nothing."""
+        if self._batching is None:
+            return
+        for handed_s, i in arriving:
+            sent.sent_at_s[i] = handed_s
+        if self.attack.fails(interval, "aggregator"):
+            sent.unsent = tuple(i for _, i in arriving)
+            return
+        order_of = {i: self.order(interval, i) for _, i in arriving}
+        for handle, who in self._batching.send_orders(
+            interval, arriving, order_of.__getitem__, last_s
+        ):
+            for place, i in enumerate(who):
+                sent.orders[i], sent.places[i] = handle, place
 
     def _send_order(self, interval: int, sent: SentOrders, i: int, sent_at_s: float) -> None:
         """Send a prosumer's order, or a commitment to it."""

@@ -170,7 +170,7 @@ def test_book_that_does_not_cross_costs_the_same_at_any_size(form: ClearingForm,
 
 
 def test_code_leaves_room_in_both_contracts() -> None:
-    """EIP-170: 24 576 bytes with the immutables behind the code; 2 000 are left for what comes."""
+    """EIP-170: 24 576 bytes with the immutables behind the code; 1 000 are left for what comes."""
     world = opened()
     for contract in (world.market, world.market.settlement):
-        assert 5_000 < len(world.engine.code(contract.address)) <= 24_576 - 2_000
+        assert 5_000 < len(world.engine.code(contract.address)) <= 24_576 - 1_000

@@ -157,3 +157,14 @@ def test_the_settlement_holds_no_tokens(cleared: MarketWorld) -> None:
     cleared.report("seller", 900)
     assert cleared.held(cleared.market.settlement) == 0
     assert cleared.backed()
+
+
+@pytest.mark.parametrize(("function", "entries"), [("placeOrders", [1]), ("reportAll", [1])])
+def test_a_market_without_submissions_takes_no_batch(
+    world: MarketWorld, function: str, entries: list[int]
+) -> None:
+    """Not from the zero address either, whose key nobody has."""
+    assert world.market.get("SUBMISSIONS") == bytes(20)
+    for caller in ("anyone", SUPPLIER, world.market.address, world.market.settlement.address):
+        with pytest.raises(ContractRevert, match="local market: not the submissions"):
+            world.market.send(caller, function, 0, entries)

@@ -69,7 +69,10 @@ def reference_clearing() -> list[dict[str, Any]]:
     ]
 
 
-INSIDE = {"LocalMarket": {"record", "passOn"}}
+INSIDE = {
+    "LocalMarket": {"record", "passOn", "placeOrders"},
+    "MarketSettlement": {"reportAll"},
+}
 """Functions that only another contract may call, within what its own functions cost."""
 
 

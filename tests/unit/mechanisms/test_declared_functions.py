@@ -20,6 +20,7 @@ from cosim.mechanisms.green_certificates.client import GreenCertificates
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.pricing import ClearingForm, PricingRule
 from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.submission.client import Submissions
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import UNLIMITED, EuroToken
@@ -35,6 +36,7 @@ CLIENTS = (
     MarketSettlement,
     NameRegistry,
     SmartMeters,
+    Submissions,
     Supplier,
 )
 OPERATOR, ANN, BOB = (a.address for a in accounts(1, ("operator", "ann", "bob")).values())
@@ -58,8 +60,8 @@ def test_declared_functions_are_the_contracts(client: type[ContractClient]) -> N
     # what is not declared is a method, so that a client can send whatever its contract takes
     methods = {name.replace("_", "").lower() for name in dir(client)}
     sent = {name for name in mutability if mutability[name] == "nonpayable"}
-    if client is LocalMarket:
-        sent -= {"record", "passOn"}  # only its settlement, a contract, may call them
+    # only its settlement and its submissions, contracts, may call them
+    sent -= {"record", "passOn", "placeOrders", "reportAll"}
     assert {name.lower() for name in sent} <= methods
 
 
@@ -130,7 +132,8 @@ def test_constructor_arguments_by_name(chain: Chain) -> None:
 
 def test_terms_give_numbers_of_enumerations() -> None:
     terms = MarketTerms(300_000, 80_000, 0, rule=PricingRule.MCAFEE, form=ClearingForm.COMMITTED)
-    others = dict.fromkeys(("token", "meters", "supplier", "settlement"), ANN) | TIMES
+    addresses = ("token", "meters", "supplier", "settlement", "submissions")
+    others = dict.fromkeys(addresses, ANN) | TIMES
     others |= {"order_lead_s": 600, "gate_closure_s": 180}
     artifact = compile_contract("LocalMarket")
     arguments = constructor_arguments(artifact, [terms], others)

@@ -111,7 +111,8 @@ def test_an_export_is_not_overwritten(
 def test_the_key_ring_holds_everybody() -> None:
     names = sender_names(["a", "b"], ["meter-a", "shared"])
     assert names == (
-        "issuer", "metering operator", "market operator", "supplier", "DSO", "state", "attacker",
+        "issuer", "metering operator", "market operator", "supplier", "DSO", "state",
+        "aggregator", "attacker",
         "prosumer a", "prosumer b", "meter meter-a", "meter shared",
         "next household a", "next household b",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from cosim.mechanisms.local_market.bilateral.graph import EdgeTree
 from cosim.mechanisms.local_market.bilateral.matching import Matching, mean_prices
 from cosim.mechanisms.local_market.outcomes import OrderBook
 from cosim.mechanisms.local_market.sent_orders import SentOrders
+from cosim.mechanisms.local_market.submission.batching import Batching
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trading import Trading
 
@@ -31,10 +32,18 @@ class BilateralTrading(Trading):
     clock : DeliveryClock
     terms : MarketTerms
         With a trading graph.
+    batching : Batching, optional
+        Of orders that an aggregator sends.
     """
 
-    def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: MarketTerms) -> None:
-        super().__init__(deployment, clock, terms)
+    def __init__(
+        self,
+        deployment: Deployment,
+        clock: DeliveryClock,
+        terms: MarketTerms,
+        batching: Batching | None = None,
+    ) -> None:
+        super().__init__(deployment, clock, terms, batching)
         self._trades = deployment.client(BilateralTrades)
         self._tree: EdgeTree | None = None
         if terms.graph is not None:

@@ -1,0 +1,1 @@
+"""Orders and readings that somebody else sends in batches, by a role or by signatures."""
