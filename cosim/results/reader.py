@@ -251,6 +251,11 @@ class Results(InStretches):
                 self._whole[table] = as_frame(read, schema)
         return self._whole[table]
 
+    def forget_tables(self) -> None:
+        """Forget the tables that were read, which are read again when next asked for."""
+        self._frames.clear()
+        self._whole.clear()
+
     def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:
         """Return a table as it lies on the disk.
 

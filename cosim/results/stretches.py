@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
 from cosim.results.parts import parts_of
@@ -108,6 +109,29 @@ class InStretches:
                     files or [this.file_of(table)], [name for name in text if name != "arguments"]
                 )
         return self._groups[table]
+
+    def batches(self, table: str) -> Iterator[Any]:
+        """Yield every row of a table as it lies on the disk, one row group after the other.
+
+        Yields
+        ------
+        pyarrow.Table
+            Of a table without rows, one without rows.
+
+        Raises
+        ------
+        ResultFolderError
+            If it cannot be read.
+        """
+        for path in parts_of(self._this.folder, table) or [self._this.file_of(table)]:
+            with naming(path):
+                file = pq.ParquetFile(path)
+                if not file.num_row_groups:
+                    yield file.read()
+            for group in range(file.num_row_groups):
+                with naming(path):
+                    rows = file.read_row_group(group)
+                yield rows
 
     def kept(self, key: object, make: Callable[[], T]) -> T:
         """Return what was made of this result before, or make it and keep it."""
