@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 
+ROWS_KEPT = 500_000
+"""Of a long run, a table with more rows is read anew whenever it is asked for."""
+
 LONG_RUN_DAYS = 7
 """A longer run is read by days, and its report shows days in place of intervals."""
 
