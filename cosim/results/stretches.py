@@ -86,6 +86,8 @@ class InStretches:
             return
         for first, last in calendar_days(this.n_intervals, this.start, this.step_s):
             yield Window(this, first, last, with_setup=first == 0)
+        for groups in self._groups.values():
+            groups.forget()
 
     def window(self, first: int, last: int) -> Results:
         """Return intervals ``first`` to ``last - 1`` as a result of their own."""
