@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from cosim.units import FloatArray
 
@@ -61,5 +62,6 @@ def let_go() -> None:
     for held in list(_maps.values()):
         with suppress(ValueError, OSError, AttributeError):  # closed, or a system without it
             held.madvise(mmap.MADV_DONTNEED)
+    pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -175,6 +175,13 @@ def caught_up_kwh(results: Results) -> float:
 def by_prosumer(results: Results, column: str) -> pd.DataFrame:
     """Return one column of table ``prosumers`` by interval, a column per connection point."""
     codes, names = codes_of(results, "prosumers", "prosumer")
+    n = len(names)
+    if results.is_long and len(codes) == results.n_intervals * n:
+        order = codes[:n]
+        if (codes.reshape(-1, n) == order).all():  # as runs write them
+            values = column_of(results, "prosumers", column).reshape(-1, n)
+            wide = pd.DataFrame(values, columns=[names[code] for code in order])
+            return wide.sort_index(axis="columns")
     long = pd.DataFrame(
         {
             "interval": column_of(results, "prosumers", "interval"),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cosim.inputs.long_series import let_go
 from cosim.results.reader import Results
 from cosim.results.row_groups import dictionary_codes
 
@@ -30,6 +31,8 @@ def first_of(results: Results) -> Results:
 
 def along(results: Results, make: Callable[[Results], Any]) -> Any:
     """Return arrays of all stretches behind each other, the first axis being intervals or rows."""
+    if results.is_long:
+        let_go()
     return np.concatenate([np.asarray(one) for one in of_each(results, make)])
 
 
@@ -92,6 +95,7 @@ def column_of(results: Results, table: str, name: str) -> npt.NDArray[Any]:
     """
     if not results.is_long:
         return np.asarray(results.frame(table, (name,))[name].to_numpy())
+    let_go()
     read = results.arrow(table, list(dict.fromkeys(("interval", name))))
     inside = read["interval"].to_numpy() < results.n_intervals
     values = np.asarray(read[name].to_numpy())

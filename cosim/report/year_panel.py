@@ -309,6 +309,7 @@ def energy_by_month_chart(results: Results, series: YearSeries) -> Chart:
             )
     styled(figure, ["energy [kWh]"], 360, over_time=False)
     figure.update_layout(barmode="group", bargap=0.2)
+    figure.update_yaxes(automargin=True)
     figure.update_xaxes(type="category")
     return Chart(
         "months-energy",
@@ -347,6 +348,7 @@ def money_by_month_chart(results: Results) -> Chart:
     styled(figure, ["received [EUR]"], 360, over_time=False)
     zero_line(figure)
     figure.update_layout(barmode="group", bargap=0.2)
+    figure.update_yaxes(automargin=True)
     figure.update_xaxes(type="category")
     return Chart(
         "months-money",

@@ -17,7 +17,7 @@ from cosim.results.columns import Table
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER, read_manifest
 from cosim.results.parts import has_tables, parts_of
 from cosim.results.schemas import all_tables
-from cosim.results.stretches import InStretches, naming
+from cosim.results.stretches import ROWS_KEPT, InStretches, naming
 from cosim.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class Results(InStretches):
         needed = wanted if clock is None or clock in wanted else [clock, *wanted]
         frame = self._frames.get(table)
         if frame is None or not set(needed) <= set(frame.columns):
-            frame = self._frames[table] = self._settled(schema, needed)
+            frame = self._settled(schema, needed)
+            if not self.is_long or len(frame) <= ROWS_KEPT:
+                self._frames[table] = frame
         chosen = frame[wanted]
         if clock is not None:
             place = wanted.index(clock) + 1 if clock in wanted else 0
@@ -250,6 +252,11 @@ class Results(InStretches):
             with naming(self.file_of(table)):
                 self._whole[table] = as_frame(read, schema)
         return self._whole[table]
+
+    def forget_tables(self) -> None:
+        """Forget the tables that were read, which are read again when next asked for."""
+        self._frames.clear()
+        self._whole.clear()
 
     def arrow(self, table: str, columns: list[str] | None = None, **options: Any) -> Any:
         """Return a table as it lies on the disk.

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_GROUPS_KEPT = 3
+_GROUPS_KEPT = 2
 """Row groups of a table that are kept decoded: stretches of a run follow one another."""
 
 
@@ -68,6 +68,10 @@ class RowGroups:
         if not parts:
             return None
         return pa.concat_tables(parts).unify_dictionaries()
+
+    def forget(self) -> None:
+        """Forget the row groups that are kept decoded."""
+        self._kept.clear()
 
     def _group(self, k: int, group: int, columns: list[str]) -> Any:
         """Return a row group with these columns at least."""

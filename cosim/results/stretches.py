@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cosim.errors import ResultFolderError
 from cosim.results.parts import parts_of
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
+
+ROWS_KEPT = 500_000
+"""Of a long run, a table with more rows is read anew whenever it is asked for."""
 
 LONG_RUN_DAYS = 7
 """A longer run is read by days, and its report shows days in place of intervals."""
@@ -82,6 +86,8 @@ class InStretches:
             return
         for first, last in calendar_days(this.n_intervals, this.start, this.step_s):
             yield Window(this, first, last, with_setup=first == 0)
+        for groups in self._groups.values():
+            groups.forget()
 
     def window(self, first: int, last: int) -> Results:
         """Return intervals ``first`` to ``last - 1`` as a result of their own."""
@@ -108,6 +114,29 @@ class InStretches:
                     files or [this.file_of(table)], [name for name in text if name != "arguments"]
                 )
         return self._groups[table]
+
+    def batches(self, table: str) -> Iterator[Any]:
+        """Yield every row of a table as it lies on the disk, one row group after the other.
+
+        Yields
+        ------
+        pyarrow.Table
+            Of a table without rows, one without rows.
+
+        Raises
+        ------
+        ResultFolderError
+            If it cannot be read.
+        """
+        for path in parts_of(self._this.folder, table) or [self._this.file_of(table)]:
+            with naming(path):
+                file = pq.ParquetFile(path)
+                if not file.num_row_groups:
+                    yield file.read()
+            for group in range(file.num_row_groups):
+                with naming(path):
+                    rows = file.read_row_group(group)
+                yield rows
 
     def kept(self, key: object, make: Callable[[], T]) -> T:
         """Return what was made of this result before, or make it and keep it."""

@@ -31,7 +31,7 @@ from cosim.results.reader import Results
 from cosim.results.schemas import tables_of
 from cosim.scenario import Scenario
 from cosim.scenario.trust import started
-from cosim.verify.files import compare_metadata
+from cosim.verify.files import compare_metadata, same_bytes
 from cosim.verify.trees import TOLERANCE, differing, same_number, unpacked
 
 PROGRAM = "cosim.runs.again"
@@ -245,7 +245,7 @@ def compare(check: Check, results: Results, again: Path) -> None:
             check.compared += 1
             check.differ(file, "", "", "no such file", "a table")
             continue
-        if _same_bytes(recorded / file, again / file):
+        if same_bytes(recorded / file, again / file):
             check.compared += pq.ParquetFile(recorded / file).metadata.num_rows
             same += 1
             continue
@@ -336,11 +336,6 @@ def _row_names(table: Any) -> Any:
     return lambda i: row_name(frame(), i)
 
 
-def _same_bytes(left: Path, right: Path) -> bool:
-    sizes = {path.stat().st_size for path in (left, right)}
-    return len(sizes) == 1 and left.read_bytes() == right.read_bytes()
-
-
 def _inputs(*folders: Path) -> list[str]:
     """Names of all files of inputs in two result folders."""
     return sorted(
@@ -359,7 +354,7 @@ def _compare_files(check: Check, name: str, recorded: Path, again: Path) -> None
     if missing:
         said = ["no such file" if path in missing else "a file" for path in (recorded, again)]
         check.differ(name, "", "", said[0], said[1])
-    elif _same_bytes(recorded, again):
+    elif same_bytes(recorded, again):
         return
     elif name.endswith(".parquet"):  # another version of pyarrow writes other bytes
         compare_tables(check, name, pq.read_table(recorded), pq.read_table(again))

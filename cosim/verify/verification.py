@@ -226,10 +226,14 @@ def verify(
             done.run("manifest", check_manifest, results)
             done.run("inputs", check_inputs, results)
             done.run("signature", check_signature, folder, anchor_url)
+        # what one part has read and made is given back before the next
+        results.forget_tables()
         if "ledger" in parts:
             _check_ledger(done, results, engine, url)
+            results.forget_tables()
         if "grid" in parts:
             _check_grid(done, results, every, jobs)
+            results.forget_tables()
         if "indicators" in parts:
             done.run("indicators", check_indicators, results)
         if "report" in parts and not (may_lack_report and not (results.folder / REPORT).exists()):

@@ -114,3 +114,26 @@ def test_an_unknown_table_and_a_missing_one_are_named(results: Results) -> None:
     (results.folder / "tables" / "trades.parquet").unlink()
     with pytest.raises(ResultFolderError, match="cannot be read"):
         results.frame("trades")
+
+
+def test_batches_are_the_row_groups_of_a_table(tmp_path: Path) -> None:
+    with TableWriter(tmp_path / "run", rows_per_group=4) as writer:
+        writer.append(
+            "taps",
+            {
+                "interval": list(range(10)),
+                "trafo": 0,
+                "tap_pos": [float(i % 3) for i in range(10)],
+            },
+        )
+        writer.close()
+        results = Results(writer.folder, intervals=10)
+        sizes = [rows.num_rows for rows in results.batches("taps")]
+        assert sizes == [4, 4, 2]
+        assert [rows.num_rows for rows in results.batches("trades")] == [0]
+        groups = results.row_groups("taps")
+        assert groups is not None
+        read = groups.read("interval", 3, 9, ["tap_pos"])
+        assert read["tap_pos"].to_pylist() == [i % 3 for i in range(3, 9)]
+        assert groups.read("interval", 10, 12, ["tap_pos"]) is None
+        assert groups.spans("interval") == [(0, 0, 0, 3), (0, 1, 4, 7), (0, 2, 8, 9)]
