@@ -120,13 +120,13 @@ class Linearised:
         """Percent per unit of each row, so that excesses can be summed."""
         return np.where(self.is_voltage, _PERCENT_PER_PU, 1.0)
 
-    def rows(self, chosen: IntArray) -> Linearised:
-        """Return some of the rows."""
+    def without_effects(self, chosen: IntArray) -> Linearised:
+        """Return some of the rows, of no action."""
         return Linearised(
             self.limit[chosen],
             self.sign[chosen],
             self.value[chosen],
-            self.effect[chosen],
+            self.effect[chosen, :0],
             self.bound[chosen],
             self.is_voltage[chosen],
         )

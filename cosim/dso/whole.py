@@ -18,6 +18,9 @@ from cosim.units import BoolArray, FloatArray, IntArray
 MOST_STEPS = 64
 """Steps of one quantum after which amounts are left as they are; more where as many limits bind."""
 
+MANY_ACTIONS = 4096
+"""Actions above which amounts that rounding leaves as they are are left out of what it predicts."""
+
 MOST_SWAPS = 1 << 20
 """Pairs of actions up to which each is tried; of more, only the dearest of those that give."""
 
@@ -69,14 +72,15 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
     number = np.rint(nearest_multiples(amount_mw, actions) / quantum)
     # no effect and no cost of the action that is none
     effect = np.column_stack([linear.effect, np.zeros(linear.value.size)]) * quantum
+    acts = effect != 0.0
     cost = np.append(actions.cost, 0.0)
     for _ in range(max(MOST_STEPS, linear.value.size)):
-        phasor = linear.predicted(number * quantum - amount_mw)
+        phasor = _predicted(linear, number * quantum - amount_mw, 1e-6 * quantum)
         exceeded = _excesses(linear, phasor[:, None])[:, 0] > 0.0
         if not exceeded.any():
             break
         # what acts on nothing that is exceeded helps nothing
-        acting = np.flatnonzero((linear.effect[exceeded] != 0.0).any(axis=0))
+        acting = np.flatnonzero(acts[exceeded, :m].any(axis=0))
         best = None
         for swaps in (False, True) if groups else (False,):
             if swaps:  # where a group is used up, one gives what another takes
@@ -87,11 +91,11 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
             ok = np.flatnonzero(_possible(moves, number, most, groups))
             gives, takes = moves.gives[ok], moves.takes[ok]
             moved = np.unique(np.concatenate([gives, takes]))
-            rows = np.flatnonzero(exceeded | (effect[:, moved] != 0.0).any(axis=1))
-            part = linear.rows(rows)
+            rows = np.flatnonzero(exceeded | acts[:, moved].any(axis=1))
+            part = linear.without_effects(rows)
             excess = float(_excess(part, phasor[rows, None])[0])
-            of = effect[rows]
-            after = _excess(part, phasor[rows, None] + of[:, takes] - of[:, gives])
+            added, removed = effect[np.ix_(rows, takes)], effect[np.ix_(rows, gives)]
+            after = _excess(part, phasor[rows, None] + added - removed)
             chosen = _best(excess - after, after <= 0.0, cost[takes] - cost[gives])
             if chosen is not None:
                 best = int(gives[chosen]), int(takes[chosen])
@@ -102,6 +106,14 @@ def whole_multiples(linear: Linearised, amount_mw: FloatArray, actions: Actions)
             if place < m:
                 number[place] += step
     return np.asarray(number * quantum, dtype=np.float64)
+
+
+def _predicted(linear: Linearised, change_mw: FloatArray, least_mw: float) -> ComplexArray:
+    """Return the phasors after a change; of many actions by those alone that change. [pu, %]"""
+    if change_mw.size <= MANY_ACTIONS:
+        return linear.predicted(change_mw)
+    changed = np.abs(change_mw) > least_mw
+    return np.asarray(linear.value + linear.effect[:, changed] @ change_mw[changed])
 
 
 def _swaps(number: FloatArray, most: FloatArray, acting: IntArray, cost: FloatArray) -> _Moves:

@@ -103,3 +103,13 @@ def test_few_swaps_are_enough_where_there_are_too_many_to_try(engine, noon, monk
     price = noon[2].price
     assert price @ found.awarded_mw == pytest.approx(price @ expected.awarded_mw, rel=1e-3)
     assert found.awarded_mw.sum() <= 0.1 + 1e-9
+
+
+def test_rounding_of_many_actions_predicts_from_those_that_change(engine, noon, monkeypatch):
+    options = {"quantum_mw": QUANTUM_MW}
+    expected = procured(engine, noon, **options).awarded_mw
+    monkeypatch.setattr(whole, "MANY_ACTIONS", 10)
+    found = procured(engine, noon, **options).awarded_mw
+    assert found == pytest.approx(expected, abs=1e-9)
+    number = found / QUANTUM_MW
+    assert number == pytest.approx(np.rint(number), abs=1e-6)
