@@ -204,6 +204,7 @@ def run_scenario(
         for rows in storage_rows(population.storages, population.names):
             writer.append("storages", rows)
         writer.close()
+        let_go()  # what was buffered, before the tables are read
         (writer.folder / "scenario.yaml").write_text(scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(grid.net, str(writer.folder / "network.json"))
         write_inputs(writer.folder, read, scenario)
