@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.abc import Loader
 
 POSTPONED = "pandapower.estimation"
 
@@ -37,7 +39,7 @@ class _Waiting(ModuleType):
         return getattr(self, name)
 
 
-class _Patient(Loader):
+class _Patient:
     """Loader that leaves executing a module to its first use.
 
     Parameters
@@ -56,7 +58,7 @@ class _Patient(Loader):
         module.__class__ = _Waiting
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finder of :data:`POSTPONED`; all else is left to the finders after it."""
 
     def find_spec(
@@ -66,7 +68,7 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Patient(spec.loader)
+            spec.loader = _Patient(spec.loader)  # type: ignore[assignment]  # all that is asked of one
         return spec
 
 

@@ -203,11 +203,12 @@ def _find(path: Path, scenario_folder: Path | None) -> Path:
         f"no grid {str(path)!r}; looked for the folders {', '.join(looked)}",
         field="grid.network",
         remedy=(
-            f"make it, with cosim grids import simbench:{path}"
+            f"make it, with cosim grids import simbench:{path}, or "
             if re.fullmatch(_SIMBENCH_CODE, str(path))
-            else f"name one that comes with cosim ({', '.join(known)}), or give the path of a grid "
-            "folder, from the scenario file's folder or absolute"
-        ),
+            else ""
+        )
+        + f"name one that comes with cosim ({', '.join(known)}), or give the path of a grid "
+        "folder, from the scenario file's folder or absolute",
     )
 
 

@@ -178,7 +178,7 @@ class Results(InStretches):
         frame = self._frames.get(table)
         if frame is None or not set(needed) <= set(frame.columns):
             frame = self._settled(schema, needed)
-            if not self.is_long or len(frame) <= ROWS_KEPT:
+            if len(frame) <= ROWS_KEPT or not self.is_long:
                 self._frames[table] = frame
         chosen = frame[wanted]
         if clock is not None:

@@ -9,6 +9,7 @@ import prover
 
 SUPPLIER: constant(address) = 0x000000000000000000000000000000000000bEEF
 SETTLEMENT: constant(address) = 0x000000000000000000000000000000000000dEaD
+SUBMISSIONS: constant(address) = 0x00000000000000000000000000000000DeaDBeef
 NOTHING: constant(uint256) = 0
 token: address
 meters: address
@@ -27,6 +28,7 @@ def setUp():
         self.meters,
         SUPPLIER,
         SETTLEMENT,
+        SUBMISSIONS,
         convert(300_000, uint256),
         convert(1_700_000_000, uint256),
         convert(900, uint256),

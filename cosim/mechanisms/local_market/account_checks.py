@@ -77,7 +77,7 @@ def check_accounts(history: History) -> Check:
         said = {
             played.name_of(event.arguments["account"]): event.arguments["dues_ueur"]
             for event in history.logged(position)
-            if event.name == "DuesChanged"
+            if event.name == "DuesChanged" and event.contract in (MARKET, SETTLEMENT)
         }
         if said or changed:
             check.equal("events", row, "dues_ueur", said, changed)

@@ -68,7 +68,10 @@ class Reporting:
             return {}, self._settled(interval, batched, deadline_s)
         handles = {
             i: self._settlement.report(
-                self._deployment.meters[i].address, interval, int(metered_wh[i]), sent_at_s
+                self._deployment.meters[i].address,
+                interval,
+                int(metered_wh[i]),
+                sent_at_s=sent_at_s,
             )
             for sent_at_s, i in times
         }

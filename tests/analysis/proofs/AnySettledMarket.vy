@@ -11,6 +11,7 @@ import ISettledMarket
 implements: ISettledMarket
 
 SUPPLIER_ACCOUNT: constant(address) = 0x000000000000000000000000000000000000bEEF
+SUBMISSIONS_CONTRACT: constant(address) = 0x00000000000000000000000000000000DeaDBeef
 
 meters: address
 rule: uint256
@@ -30,6 +31,12 @@ def __init__(meters: address):
 @view
 def SETTLEMENT() -> address:
     return msg.sender
+
+
+@external
+@view
+def SUBMISSIONS() -> address:
+    return SUBMISSIONS_CONTRACT
 
 
 @external
