@@ -186,7 +186,8 @@ def _verify(options: argparse.Namespace) -> int:
     console.print(f"verified on {engine} in {time.monotonic() - begin:.1f} s")
     if any(done.failed for done in checked_folders):
         return EXIT_FAILED
-    return EXIT_NOT_RERUN if any(done.left_out for done in checked_folders) else 0
+    nothing = whole and len(checked_folders) < 2
+    return EXIT_NOT_RERUN if nothing or any(done.left_out for done in checked_folders) else 0
 
 
 def _sign(options: argparse.Namespace) -> int:

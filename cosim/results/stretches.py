@@ -90,7 +90,20 @@ class InStretches:
             groups.forget()
 
     def window(self, first: int, last: int) -> Results:
-        """Return intervals ``first`` to ``last - 1`` as a result of their own."""
+        """Return intervals ``first`` to ``last - 1`` as a result of their own.
+
+        Raises
+        ------
+        ResultFolderError
+            If the run has not all of them.
+        """
+        n = self._this.n_intervals
+        if not 0 <= first < last <= n:
+            raise ResultFolderError(
+                f"has the intervals 0 to {n - 1}, and {first} to {last - 1} are asked for",
+                file=self._this.folder,
+                remedy="ask for some of those that it has",
+            )
         from cosim.results.windows import Window
 
         return Window(self._this, first, last)

@@ -243,6 +243,8 @@ def whole_verdict(folder: str | Path, done: Sequence[Verification]) -> str:
     name = f"{manifest['kind']} {printable(str(manifest['name']))}"
     if parts:
         return f"{name}: NOT VERIFIED; {'; '.join(parts)}"
+    if not runs:
+        return f"{name}: NOT VERIFIED; none of its runs is finished"
     limits = "; ".join(dict.fromkeys(one.limits for one in done if one.limits))
     partly = f"; NOT EVERYTHING was checked: {limits}" if limits else ""
     return f"{name}: its own files and all {len(runs)} runs agree, nothing differs{partly}"

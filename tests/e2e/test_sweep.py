@@ -370,6 +370,21 @@ def test_what_was_found_counts_although_a_run_cannot_be_checked_here(
     assert "campaign tiny: NOT VERIFIED; differences in its own campaign" in output
 
 
+def test_a_campaign_without_a_finished_run_is_not_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = write(tmp_path / "tiny.yaml", vary={PV: [1, 2]}), tmp_path / "out"
+
+    class Idle(Processes):
+        def play(self, tasks: Any, tell: Any) -> Any:
+            raise KeyboardInterrupt
+            yield
+
+    assert cosim.sweep(file, out, executor=Idle(1)).interrupted
+    assert main(["verify", str(out), "--only", "files"]) == 4
+    assert "campaign tiny: NOT VERIFIED; none of its runs is finished" in capsys.readouterr().out
+
+
 def restate(folder: Path) -> None:
     """State the hashes of a campaign's files anew."""
     manifest = json.loads((folder / "manifest.json").read_text())

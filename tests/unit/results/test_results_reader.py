@@ -137,3 +137,11 @@ def test_batches_are_the_row_groups_of_a_table(tmp_path: Path) -> None:
         assert read["tap_pos"].to_pylist() == [i % 3 for i in range(3, 9)]
         assert groups.read("interval", 10, 12, ["tap_pos"]) is None
         assert groups.spans("interval") == [(0, 0, 0, 3), (0, 1, 4, 7), (0, 2, 8, 9)]
+
+
+@pytest.mark.parametrize(("first", "last"), [(-5, 5), (10, 5), (90, 97), (200, 300)])
+def test_a_window_is_of_intervals_that_the_run_has(
+    quickstart_result: Path, first: int, last: int
+) -> None:
+    with pytest.raises(ResultFolderError, match=f"0 to 95, and {first} to {last - 1} are asked"):
+        Results(quickstart_result).window(first, last)

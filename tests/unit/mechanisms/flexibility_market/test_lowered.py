@@ -20,7 +20,7 @@ def test_idle_capacity_lowers_nothing() -> None:
             "pv_curtailed_p_mw": [0.004, 0.0],  # a throttles 1 kWh in a quarter of an hour
         }
     )
-    whole = SimpleNamespace(frame=lambda name: powers, step_h=0.25, first=0)
+    whole = SimpleNamespace(frame=lambda name: powers, step_h=0.25, first=0, n_intervals=1)
     whole.stretches = lambda: iter([whole])
     results = cast("Results", whole)
     rows = pd.DataFrame(
