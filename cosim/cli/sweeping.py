@@ -14,6 +14,8 @@ from cosim.cli.options import EXIT_FAILED, positive, tell_slow_engine
 from cosim.errors import UserError
 from cosim.plugins.evm_engine import builds_blocks, engine_names
 
+KEPT = "what is finished is kept; the same command goes on"
+
 
 def add_sweep(commands: Any) -> None:
     """Add the command to those of the command line."""
@@ -86,16 +88,19 @@ def _sweep(options: argparse.Namespace) -> int:
     console = Console()
     begin = time.monotonic()
     with SweepProgress(console, campaign.name) as progress:
-        result = sweep(
-            campaign,
-            out,
-            jobs=options.jobs,
-            dask=options.dask,
-            retry=options.retry,
-            part=options.part,
-            progress=progress.tell,
-            trust=options.trust,
-        )
+        try:
+            result = sweep(
+                campaign,
+                out,
+                jobs=options.jobs,
+                dask=options.dask,
+                retry=options.retry,
+                part=options.part,
+                progress=progress.tell,
+                trust=options.trust,
+            )
+        except KeyboardInterrupt as stopped:  # while tables are written
+            raise KeyboardInterrupt(str(stopped) or KEPT) from None
     if options.part is None:
         print_sweep(result, console)
     spent = time.monotonic() - begin
@@ -107,7 +112,7 @@ def _sweep(options: argparse.Namespace) -> int:
         console.print(f"table: {result.parquet}", soft_wrap=True)
         console.print(f"report: {result.report}", soft_wrap=True)
     if result.interrupted:
-        raise KeyboardInterrupt("what is finished is kept; the same command goes on")
+        raise KeyboardInterrupt(KEPT)
     return EXIT_FAILED if result.errors else 0
 
 

@@ -385,6 +385,18 @@ def test_a_campaign_without_a_finished_run_is_not_verified(
     assert "campaign tiny: NOT VERIFIED; none of its runs is finished" in capsys.readouterr().out
 
 
+def test_ctrl_c_while_tables_are_written_says_that_runs_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cosim.campaigns.sweep._swept", interrupted)
+    file = write(tmp_path / "tiny.yaml", vary={PV: [1, 2]})
+    assert main(["sweep", str(file), "--out", str(tmp_path / "out")]) == 130
+    assert "interrupted; what is finished is kept; the same command" in capsys.readouterr().err
+
+
 def restate(folder: Path) -> None:
     """State the hashes of a campaign's files anew."""
     manifest = json.loads((folder / "manifest.json").read_text())
