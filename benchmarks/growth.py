@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 from benchmarks.areas import joined_areas
+from benchmarks.power_flows import shortest_ms
 from benchmarks.tables import Table, number
 from cosim.grid.catalogue import open_grid
 from cosim.grid.fixed_point import FixedPointEngine
@@ -20,6 +22,7 @@ _NETWORKS = (
 )
 """Grid, and how many copies of it: 13, 118, 236, 354 and 1 062 connection points."""
 _QUICK = 3
+_least = partial(shortest_ms, clock=process_time)
 _STATES, _ROWS, _REPEATS = 32, 10, 5
 
 
@@ -112,13 +115,3 @@ def _figures(net: Any, p_mw: np.ndarray, sparse: bool) -> dict[str, Any]:
         "derivatives_ms": derivatives_ms,
         "vm_pu": state.vm_pu,
     }
-
-
-def _least(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Least processor time of some repetitions [ms], and the last result."""
-    least = np.inf
-    for _ in range(repeats):
-        begin = process_time()
-        result = work()
-        least = min(least, process_time() - begin)
-    return 1000 * least, result

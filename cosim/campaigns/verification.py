@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ from cosim.verify.signature import check_signature
 from cosim.verify.trees import differing
 from cosim.verify.verification import PARTS, Verification, verify
 
+Recorded = Callable[[], tuple[Campaign, str]]
+"""Gives the declared campaign with its runs named as recorded, and what is wrong with the names."""
 _TABLES = (
     (table.TABLE, table.CSV),
     (sensitivity.TABLE, sensitivity.CSV),
@@ -95,15 +98,16 @@ def verify_any(
 def verify_campaign(folder: str | Path, engine: str, anchor_url: str | None = None) -> Verification:
     """Check a campaign's own files: what they say follows from its file and its runs."""
     done = Verification(Path(folder), engine)
-    done.run("campaign", check_files, folder)
-    done.run("declaration", check_declaration, folder)
-    done.run("tables", check_tables, folder)
+    recorded = cache(partial(_as_recorded, Path(folder)))  # every point is validated, once
+    done.run("campaign", check_files, folder, recorded)
+    done.run("declaration", check_declaration, folder, recorded)
+    done.run("tables", check_tables, folder, recorded)
     done.run("report", check_campaign_report, folder)
     done.run("signature", check_signature, folder, anchor_url)
     return done
 
 
-def check_files(folder: str | Path) -> Check:
+def check_files(folder: str | Path, recorded: Recorded) -> Check:
     """Hash a campaign's files again, and look for others and for runs that are not there."""
     check = Check("campaign", "SHA-256 of its files; no other file; which runs are done")
     root, manifest = Path(folder), read_manifest(folder)
@@ -123,7 +127,7 @@ def check_files(folder: str | Path) -> Check:
         if path.is_file() and not known:
             check.differ(name, "", "", "a file", "nothing that a campaign writes")
     stated = {run["name"]: run["status"] for run in manifest["runs"]}
-    found = statuses(CampaignFolder(root), _as_recorded(root)[0])
+    found = statuses(CampaignFolder(root), recorded()[0])
     for name, status in stated.items():
         check.equal(MANIFEST, f"run {name}", "status", status, found.get(name, "undeclared"))
     check.equal(
@@ -132,11 +136,11 @@ def check_files(folder: str | Path) -> Check:
     return check
 
 
-def check_declaration(folder: str | Path) -> Check:
+def check_declaration(folder: str | Path, recorded: Recorded) -> Check:
     """Compare runs, their points and their scenarios with what ``campaign.yaml`` says."""
     check = Check("declaration", f"runs and their scenarios, by {CAMPAIGN_FILE}")
     root, manifest = Path(folder), read_manifest(folder)
-    campaign, problem = _as_recorded(root)
+    campaign, problem = recorded()
     own = {
         "name": campaign.name,
         "description": campaign.description,
@@ -170,11 +174,11 @@ def check_declaration(folder: str | Path) -> Check:
     return check
 
 
-def check_tables(folder: str | Path) -> Check:
+def check_tables(folder: str | Path, recorded: Recorded) -> Check:
     """Make the tables of runs and of sensitivities again, from the runs' manifests."""
     check = Check("tables", "a row per run and sensitivities, from the runs' manifests")
     root = Path(folder)
-    campaign, _ = _as_recorded(root)
+    campaign, _ = recorded()
     place = CampaignFolder(root)
     rows = campaign_table(place, campaign, statuses(place, campaign))
     for (name, text), again in zip(_TABLES, (rows, sensitivities(campaign, rows)), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -294,23 +295,33 @@ def _energies(results: Results, series: YearSeries) -> dict[str, pd.Series]:
     }
 
 
-def energy_by_month_chart(results: Results, series: YearSeries) -> Chart:
-    """Draw energy by month."""
-    figure, colours = go.Figure(), (AMBER, BEFORE, AFTER, SKY, GREEN, PINK, "#52606d")
-    for (name, sums), colour in zip(_energies(results, series).items(), colours, strict=True):
-        if sums.any():
-            figure.add_trace(
-                go.Bar(
-                    x=[_label(month) for month in sums.index],
-                    y=np.round(sums.to_numpy(), 1),
-                    name=f"{name} [kWh]",
-                    marker={"color": colour},
-                )
+def _monthly_bars(
+    drawn: Sequence[tuple[str, pd.Series, str]], title: str, unit: str, digits: int
+) -> Any:
+    """Return bars of sums by month next to each other, each with its name and colour."""
+    figure = go.Figure()
+    for name, sums, colour in drawn:
+        figure.add_trace(
+            go.Bar(
+                x=[_label(month) for month in sums.index],
+                y=np.round(sums.to_numpy(), digits),
+                name=f"{name} [{unit}]",
+                marker={"color": colour},
             )
-    styled(figure, ["energy [kWh]"], 360, over_time=False)
+        )
+    styled(figure, [f"{title} [{unit}]"], 360, over_time=False)
     figure.update_layout(barmode="group", bargap=0.2)
     figure.update_yaxes(automargin=True)
     figure.update_xaxes(type="category")
+    return figure
+
+
+def energy_by_month_chart(results: Results, series: YearSeries) -> Chart:
+    """Draw energy by month."""
+    colours = (AMBER, BEFORE, AFTER, SKY, GREEN, PINK, "#52606d")
+    bars = zip(_energies(results, series).items(), colours, strict=True)
+    drawn = [(name, sums, colour) for (name, sums), colour in bars if sums.any()]
+    figure = _monthly_bars(drawn, "energy", "kWh", 1)
     return Chart(
         "months-energy",
         "Energy by month",
@@ -335,21 +346,11 @@ def _money_by_month(results: Results) -> dict[str, pd.Series]:
 
 def money_by_month_chart(results: Results) -> Chart:
     """Draw what each role received by month."""
-    figure, colours = go.Figure(), (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, "#52606d", "#1f2933")
-    for (name, sums), colour in zip(_money_by_month(results).items(), colours, strict=False):
-        figure.add_trace(
-            go.Bar(
-                x=[_label(month) for month in sums.index],
-                y=np.round(sums.to_numpy(), 2),
-                name=f"{name} [EUR]",
-                marker={"color": colour},
-            )
-        )
-    styled(figure, ["received [EUR]"], 360, over_time=False)
+    colours = (AFTER, BEFORE, GREEN, PINK, AMBER, SKY, "#52606d", "#1f2933")
+    bars = zip(_money_by_month(results).items(), colours, strict=False)
+    drawn = [(name, sums, colour) for (name, sums), colour in bars]
+    figure = _monthly_bars(drawn, "received", "EUR", 2)
     zero_line(figure)
-    figure.update_layout(barmode="group", bargap=0.2)
-    figure.update_yaxes(automargin=True)
-    figure.update_xaxes(type="category")
     return Chart(
         "months-money",
         "Money by role and month",
