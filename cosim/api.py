@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cosim.errors import Interrupted, ResultFolderError, SlowEngineWarning, UserError
-from cosim.plugins.evm_engine import AUTO, builds_blocks
+from cosim.evm.options import NodeSettings, node_settings
+from cosim.plugins.evm_engine import AUTO
 from cosim.results.damage import guarded
-from cosim.results.manifest import MANIFEST, read_manifest
+from cosim.results.manifest import MANIFEST, is_complete, read_manifest
 from cosim.results.parts import require_nothing_to_go_on_from, tables_in, unfinished
 from cosim.results.reader import Results
 from cosim.results.schemas import all_tables
@@ -25,7 +26,6 @@ from cosim.scenario import Scenario, load_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cosim.evm.options import NodeSettings
     from cosim.runs.experiment import Progress, RunResult
     from cosim.verify.verification import Verification
 
@@ -62,7 +62,8 @@ def run(
     node : NodeSettings or str, optional
         The node, or its URL, if the scenario's engine is ``rpc``.
     resume : bool
-        Go on where a run to the same place stopped, at its last checkpoint.
+        Go on where a run to the same place stopped, at its last checkpoint. A complete result of
+        the same scenario is returned as it is.
     checkpoint : int, optional
         Intervals between two checkpoints, 0 for none; default: a day. Runs on a node have a
         journal instead; runs with simulators of others have none.
@@ -100,7 +101,7 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     folder = Path("results") / scenario.name if out is None else Path(out)
-    settings = _node(scenario, node)
+    settings = node_settings(scenario.ledger.engine, node)
     if not (resume or force):
         require_nothing_to_go_on_from(folder)
     if scenario.ledger.engine == AUTO:
@@ -109,6 +110,12 @@ def run(
         if note := slow_engine_note():
             warnings.warn(note, SlowEngineWarning, stacklevel=2)
     stop = threading.Event()
+
+    if resume and not force and is_complete(folder):
+        from cosim.runs.complete import require_result_of
+
+        require_result_of(scenario, folder)
+        return Result(folder)
 
     def play() -> RunResult:
         # imported once the arguments are known to be sound: pandapower takes seconds
@@ -191,7 +198,8 @@ class Result:
         self.manifest = read_manifest(self.folder)
         if runs := self.manifest.get("runs"):
             raise ResultFolderError(
-                f"is the result of a study of {len(runs)} runs, not of one",
+                f"is the result of a {self.manifest.get('kind', 'study')} of {len(runs)} runs, not "
+                "of one",
                 file=self.folder,
                 remedy=f"open one of its runs, e.g. {self.folder / 'runs' / runs[0]['name']}",
             )
@@ -375,25 +383,3 @@ _SHOWN = (
     "running_gas",
 )
 """Indicators in the short view of a result."""
-
-
-def _node(scenario: Scenario, node: NodeSettings | str | None) -> NodeSettings | None:
-    """Return the settings of the node, where the scenario's engine is one."""
-    engine = scenario.ledger.engine
-    if builds_blocks(engine) and node is None:
-        raise UserError(
-            f"engine {engine} needs the URL of a node",
-            remedy="give it as node= of cosim.run, with --url or in COSIM_NODE_URL, e.g. "
-            "http://127.0.0.1:8545 of anvil --no-mining",
-        )
-    if not builds_blocks(engine) and node is not None:
-        raise UserError(
-            f"a URL is for runs on a node, and the engine is {engine}",
-            field="ledger.engine",
-            remedy="take engine rpc: scenario.replace(ledger={'engine': 'rpc'}), or --engine rpc",
-        )
-    if isinstance(node, str):
-        from cosim.evm.options import NodeSettings
-
-        return NodeSettings(node)
-    return node

@@ -32,21 +32,27 @@ def add_inputs(commands: Any) -> None:
 
 
 def _schema(options: argparse.Namespace) -> int:
+    from cosim.campaigns.declaration import CampaignSettings
     from cosim.scenario import json_schema
     from cosim.scenario.page import markdown
+    from cosim.studies.declaration import StudySettings
 
     if options.markdown:
         print(markdown(), end="")
         return 0
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema({"study": StudySettings, "campaign": CampaignSettings}), indent=2))
     return 0
 
 
 def _grids_list(options: argparse.Namespace) -> int:
     from cosim.grid.catalogue import list_grids
 
-    for grid in list_grids():
-        print(grid.name)
+    own = Path("grids").absolute()
+    shipped = list_grids()
+    is_clone = bool(shipped) and own.resolve() == shipped[0].folder.parent.resolve()
+    found = [] if is_clone else list_grids(own)
+    for grid in (*found, *shipped):
+        print(f"{grid.name}  (in ./grids)" if grid in found else grid.name)
         print(f"  {grid.summary}")
         areas = f" in {grid.n_areas} areas" if grid.n_areas else ""
         print(f"  {grid.n_connection_points} connection points{areas}, {grid.n_elements} elements")
@@ -55,6 +61,7 @@ def _grids_list(options: argparse.Namespace) -> int:
 
 
 def _grids_import(options: argparse.Namespace) -> int:
+    from cosim.grid.catalogue import open_grid
     from cosim.grid.importers import import_pandapower, import_simbench
 
     if options.source.startswith("simbench:"):
@@ -75,4 +82,6 @@ def _grids_import(options: argparse.Namespace) -> int:
             profiles=options.profiles,
         )
     print(f"grid: {folder}")
+    for name, digest in open_grid(folder.absolute()).digests.items():
+        print(f"  {name}  sha256 {digest}")
     return 0

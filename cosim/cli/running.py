@@ -99,11 +99,20 @@ def _run(options: argparse.Namespace) -> int:
     # imported after the scenario is known to be sound: pandapower takes seconds to import
     from cosim.report.indicators import read_indicators
     from cosim.report.summary import print_setting, print_summary, print_tables
+    from cosim.results.manifest import is_complete
     from cosim.results.parts import unfinished
     from cosim.results.reader import Results
 
     console = Console()
     begin = time.monotonic()
+    folder = options.out or Path("results") / scenario.name
+    if options.resume and not options.force and is_complete(folder):
+        result = api.run(scenario, folder, resume=True)
+        console.print(
+            f"{scenario.name}: complete already, nothing is left to play; result: {result.folder}",
+            soft_wrap=True,
+        )
+        return 0
     with (
         _RunProgress(console, scenario.name, scenario.time.intervals) as progress,
         warnings.catch_warnings(),
@@ -143,13 +152,19 @@ def _run_study(options: argparse.Namespace, file: Path) -> int:
     from cosim.studies.declaration import CENTRAL_OPTIMUM
     from cosim.studies.study import load_study
 
-    if builds_blocks(options.engine) or options.url or options.resume or options.checkpoint:
+    of_one_run = {
+        "--engine rpc": builds_blocks(options.engine),
+        "--url": options.url,
+        "--resume": options.resume,
+        "--checkpoint": options.checkpoint,
+    }
+    if given := [option for option, value in of_one_run.items() if value]:
+        why = "with --compare plays" if options.compare else "is a study of"
         raise UserError(
-            "is a study or compared with counterfactuals: a node can play one run only, and a "
-            "checkpoint is of one",
+            f"{why} several runs, and {' and '.join(given)} can be of one only",
             file=file,
-            remedy="leave out --engine rpc, --url, --resume, --checkpoint and --compare, "
-            "or run a scenario.yaml of its runs",
+            remedy=f"leave out {' and '.join(given)}; --resume goes on with one scenario, and "
+            "'cosim sweep' keeps the runs of a campaign that are done",
         )
     study = load_study(
         file,
@@ -187,21 +202,27 @@ class _RunProgress:
 
     def __init__(self, console: Console, name: str, n_intervals: int) -> None:
         self._violated = 0
+        self._since: int | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("interval {task.completed}/{task.total}"),
-            TextColumn("{task.fields[violated]} with violations"),
+            TextColumn("{task.fields[violated]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bar.add_task(name, total=n_intervals, violated=0)
+        self._task = self._bar.add_task(name, total=n_intervals, violated="0 with violations")
 
     def tell(self, interval: int, violated: bool) -> None:
+        if self._since is None:
+            self._since = interval
         self._violated += violated
-        self._bar.update(self._task, completed=interval + 1, violated=self._violated)
+        counted = f"{self._violated} with violations"
+        if self._since:  # what was played before the run stopped is not counted
+            counted += f" since interval {self._since}"
+        self._bar.update(self._task, completed=interval + 1, violated=counted)
 
     def __enter__(self) -> _RunProgress:
         self._bar.__enter__()

@@ -155,6 +155,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     return manifest
 
 
+def is_complete(folder: str | Path) -> bool:
+    """Return True if a folder is the result of a run that reached its end."""
+    if not (Path(folder) / MANIFEST).is_file():
+        return False
+    manifest = read_manifest(folder)
+    return bool(manifest["complete"]) and not manifest.get("runs")
+
+
 def flatten(indicators: Mapping[str, Any]) -> dict[str, float | None]:
     """Return indicators by dotted path; only numbers and what has no value, truth as 0 and 1.
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from cosim.errors import ScenarioError
 from cosim.inputs.yaml_file import read_yaml
 from cosim.resources import folder
@@ -117,9 +119,20 @@ def scenario_of(fields: Mapping[str, Any], file: str | Path) -> Scenario:
     return Scenario.of(fields, file)
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of a scenario file, for editors."""
-    return Scenario.model_json_schema()
+def json_schema(further: Mapping[str, type[BaseModel]] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of a scenario file, for editors.
+
+    Parameters
+    ----------
+    further : mapping of str to type, optional
+        Models of sections that a file may have and that are no part of one run, by name.
+    """
+    schema = Scenario.model_json_schema()
+    for name, model in (further or {}).items():
+        own = model.model_json_schema(ref_template="#/$defs/{model}")
+        schema["$defs"] |= own.pop("$defs", {}) | {model.__name__: own}
+        schema["properties"][name] = {"$ref": f"#/$defs/{model.__name__}"}
+    return schema
 
 
 def _known(name: str) -> str:

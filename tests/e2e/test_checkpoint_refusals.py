@@ -73,7 +73,7 @@ def test_a_file_more_is_refused(copied: Path, checkpointed_file: Path) -> None:
 def test_another_scenario_is_refused(copied: Path, checkpointed_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(checkpointed_file.read_text().replace("seed: ", "seed: 1"))
-    refused(other, copied, "belongs to another run: not the same scenario")
+    refused(other, copied, r"not the same scenario \(of the scenario: seed\)")
 
 
 def test_another_version_is_refused(

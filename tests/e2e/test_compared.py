@@ -235,7 +235,10 @@ def test_what_cannot_be_compared_is_refused(
     file = write(tmp_path / "morning.yaml", MORNING)
     code = main(["run", str(file), "--compare", "--engine", "rpc", "--url", "http://127.0.0.1:1"])
     assert code == EXIT_USER
-    assert "a node can play one run only" in capsys.readouterr().err
+    assert (
+        "plays several runs, and --engine rpc and --url can be of one only"
+        in capsys.readouterr().err
+    )
     for given, says in ((["no_marked"], "no_marked"), ([], "names no counterfactual")):
         with pytest.raises(UserError, match=says) as caught:
             cosim.compare(cosim.Scenario(**MORNING), against=given, out=tmp_path / "out")

@@ -119,6 +119,11 @@ def test_a_resumed_run_plays_only_what_is_missing(
     )
     assert told == list(range(6, INTERVALS))
     assert files_of(result.folder) == whole
+    again = cosim.run(checkpointed_file, copied, resume=True, progress=lambda i, v: told.append(i))
+    assert (again.folder, len(told)) == (copied, INTERVALS - 6)  # complete already
+    other = cosim.load_scenario(checkpointed_file).replace(seed=99)
+    with pytest.raises(UserError, match="complete result of another scenario: seed differs"):
+        cosim.run(other, copied, resume=True)
     names = {path.name for path in on_disk}
     assert {*map(os.path.basename, whole)} - names <= {"report.html"}
 

@@ -22,7 +22,7 @@ from cosim.inputs.kept import ReadFiles
 from cosim.results.manifest import MANIFEST, TABLES_FOLDER
 from cosim.results.storage import replace_text
 from cosim.results.writer import TableWriter
-from cosim.runs.checkpoint.folder import STATE, STORAGE, CheckpointFolder
+from cosim.runs.checkpoint.folder import SCENARIO, STATE, STORAGE, CheckpointFolder
 from cosim.runs.checkpoint.identity import Identity, identity_of
 from cosim.runs.checkpoint.names import StateError
 from cosim.runs.checkpoint.seal import opened, sealed
@@ -152,7 +152,9 @@ class Checkpoints:
         self._writer = writer
         self._every = every
         self.intervals_done = 0
-        self._folder = CheckpointFolder(writer.folder, identity)
+        self._folder = CheckpointFolder(
+            writer.folder, identity, simulation.prepared.scenario.to_yaml()
+        )
         prepared = simulation.prepared
         self._codec = StateCodec(
             Parts(
@@ -178,7 +180,7 @@ class Checkpoints:
         """Write what it takes to read the chunks while the run goes on."""
         prepared, path = self._simulation.prepared, self._folder.path
         path.mkdir(exist_ok=True)
-        (path / "scenario.yaml").write_text(prepared.scenario.to_yaml(), encoding="utf-8")
+        (path / SCENARIO).write_text(prepared.scenario.to_yaml(), encoding="utf-8")
         pandapower.to_json(prepared.grid.net, str(path / "network.json"))
 
     def _tell(self, settled: int) -> None:

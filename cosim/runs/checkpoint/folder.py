@@ -30,8 +30,10 @@ from cosim.results.manifest import TABLES_FOLDER
 from cosim.results.parts import CHECKPOINT
 from cosim.results.storage import to_disk
 from cosim.runs.checkpoint.identity import Identity, differing
+from cosim.scenario.comparison import differing_fields, named_fields
 
 CHUNK = "chunk.json"
+SCENARIO = "scenario.yaml"
 STATE = "state.pickle"
 STORAGE = "storage-{}.parquet"
 
@@ -48,11 +50,15 @@ class CheckpointFolder:
         That folder.
     identity : Identity
         Of the run.
+    scenario : str
+        Of the run, as YAML with every default written out; where a checkpoint is of another one,
+        the fields that differ are named.
     """
 
-    def __init__(self, partial: Path, identity: Identity) -> None:
+    def __init__(self, partial: Path, identity: Identity, scenario: str = "") -> None:
         self.path = partial / CHECKPOINT
         self._identity = identity
+        self._scenario = scenario
         self.chunks: list[Path] = []
 
     def land(self, intervals_done: int, write: Callable[[Path], None]) -> None:
@@ -122,7 +128,7 @@ class CheckpointFolder:
             raise _refusal("cannot be read", file) from error
         if others := differing(identity, self._identity):
             raise ResultFolderError(
-                f"belongs to another run: not the same {', '.join(others)}",
+                f"belongs to another run: not the same {', '.join(others)}{self._fields(others)}",
                 file=self.path,
                 remedy="go on with the scenario, the files and the version that it was begun "
                 "with, or " + _ANEW,
@@ -141,6 +147,14 @@ class CheckpointFolder:
             if (place / name).is_symlink() or sha256(place / name) != files[name]:
                 raise _refusal("was changed after it was written", place / name)
         return dict(chunk)
+
+    def _fields(self, others: list[str]) -> str:
+        """Return the fields of the scenario that differ, in words; nothing where none does."""
+        file = self.path / SCENARIO
+        if "scenario" not in others or not file.is_file():
+            return ""
+        fields = differing_fields(file.read_text(encoding="utf-8"), self._scenario)
+        return f" (of the scenario: {named_fields(fields)})" if fields else ""
 
 
 def _refusal(problem: str, file: Path) -> ResultFolderError:

@@ -160,6 +160,26 @@ def test_the_schema_is_json_and_knows_the_defaults(capsys):
     assert schema["$defs"]["LedgerSettings"]["properties"]["block_time_s"]["default"] == 12
 
 
+@pytest.mark.parametrize(("section", "field"), [("study", "compare"), ("campaign", "vary")])
+def test_the_schema_knows_the_sections_of_studies_and_campaigns(capsys, section, field):
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    model = schema["properties"][section]["$ref"].removeprefix("#/$defs/")
+    assert field in schema["$defs"][model]["properties"]
+    assert not [name for name in _references(schema) if name not in schema["$defs"]]
+
+
+def _references(part):
+    if isinstance(part, dict):
+        if isinstance(name := part.get("$ref"), str):
+            yield name.removeprefix("#/$defs/")
+        for value in part.values():
+            yield from _references(value)
+    if isinstance(part, list):
+        for value in part:
+            yield from _references(value)
+
+
 @pytest.mark.parametrize("given", ["spam", "attacks/spam", "small"])
 def test_scenarios_that_come_with_cosim_are_found_by_name(
     called, file, given, tmp_path, monkeypatch
