@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cosim.errors import ScenarioError
 from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
-from cosim.prosumers.strategies import FIELD, PRICE_LIMIT_UEUR_PER_KWH, StrategySetup, Truthful
+from cosim.prosumers.strategies import (
+    PRICE_LIMIT_UEUR_PER_KWH,
+    StrategySetup,
+    Truthful,
+    require_options,
+)
 from cosim.units import IntArray, ueur_from_eur
 
 
@@ -54,19 +58,13 @@ class MarkUp(Truthful):
         highest: float = 5.0,
     ) -> None:
         super().__init__(setup, preference)
-        for name, value, least, most in (
-            ("highest", highest, 0.0, 1_000.0),
-            ("mark_up", mark_up, 0.0, highest),
-            ("adder_eur_per_kwh", adder_eur_per_kwh, 0.0, 1_000.0),
-            ("withheld", withheld, 0.0, 1.0),
-            ("step", step, 0.0, highest),
-        ):
-            if not least <= value <= most:
-                raise ScenarioError(
-                    f"{name} is {value}",
-                    field=f"{FIELD}.options.{name}",
-                    remedy=f"give a number from {least:g} to {most:g}",
-                )
+        require_options(
+            highest=(highest, 0.0, 1_000.0),
+            mark_up=(mark_up, 0.0, highest),
+            adder_eur_per_kwh=(adder_eur_per_kwh, 0.0, 1_000.0),
+            withheld=(withheld, 0.0, 1.0),
+            step=(step, 0.0, highest),
+        )
         self._adder_ueur_per_kwh = ueur_from_eur(adder_eur_per_kwh)
         self._withheld, self._step, self._highest = withheld, step, highest
         self._mark_up = np.full(len(setup.names), float(mark_up))

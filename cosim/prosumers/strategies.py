@@ -8,7 +8,7 @@ for how to write one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from cosim.plugins.options import make_with_options
 from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
 from cosim.scenario.prosumers import StrategySettings
 from cosim.scenario.tariff import Tariff, Tariffs
-from cosim.units import BoolArray, IntArray
+from cosim.units import BoolArray, FloatArray, IntArray
 
 PRICE_LIMIT_UEUR_PER_KWH = 2**31
 FIELD = "prosumers.strategies"
@@ -139,6 +139,69 @@ class Strategy(ABC):
         """Go back to a state that :meth:`state` gave."""
 
 
+def values_of(context: BidContext, tariff: Tariff, given_up: FloatArray | float = 0.0) -> IntArray:
+    """Return what each order is worth to its prosumer, (m,), rounded towards its good.
+
+    Between the supplier's prices, which a trade is the alternative to; energy that passes through
+    the battery because of the trade counts at its break-even price, an order of both kinds at
+    their mean by energy. [µEUR/kWh]
+
+    Parameters
+    ----------
+    context : BidContext
+    tariff : Tariff
+        The supplier's prices in the interval.
+    given_up : (m,) float or float
+        Share of the spread between the supplier's prices that a trade must leave. [-]
+    """
+    least, most = tariff.feed_in_price_ueur_per_kwh, tariff.local_limit_ueur_per_kwh
+    left = np.rint(np.asarray(given_up) * (most - least)).astype(np.int64)
+    value = np.where(context.is_sell, least + left, most - left)
+    energy = np.maximum(context.energy_wh, 1)
+    gain = context.battery_wh * (context.battery_price_ueur_per_kwh - value)
+    mean = value + np.where(context.is_sell, -(-gain // energy), gain // energy)
+    clipped: IntArray = np.clip(mean, least, most)
+    return clipped
+
+
+def require_options(**options: tuple[float, float, float]) -> None:
+    """Refuse an option of a strategy that is out of range.
+
+    Parameters
+    ----------
+    **options : tuple of float
+        Value, least and most, by name.
+
+    Raises
+    ------
+    ScenarioError
+        If one is not in its range; names it.
+    """
+    for name, (value, least, most) in options.items():
+        if not least <= value <= most:
+            raise ScenarioError(
+                f"{name} is {value}",
+                field=f"{FIELD}.options.{name}",
+                remedy=f"give a number from {least:g} to {most:g}",
+            )
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse an option of a strategy that is none of some words.
+
+    Raises
+    ------
+    ScenarioError
+        If it is none of them; names them.
+    """
+    if value not in choices:
+        raise ScenarioError(
+            f"{name} is {value!r}",
+            field=f"{FIELD}.options.{name}",
+            remedy=f"give one of {', '.join(choices)}",
+        )
+
+
 class Truthful(Strategy):
     """Everyone asks for or offers their value.
 
@@ -160,24 +223,13 @@ class Truthful(Strategy):
 
     def __init__(self, setup: StrategySetup, preference: float = 0.25) -> None:
         super().__init__(setup)
-        if not 0 <= preference <= 0.5:
-            raise ScenarioError(
-                f"preference is {preference}",
-                field=f"{FIELD}.options.preference",
-                remedy="give a share of the price spread from 0 to 0.5",
-            )
+        require_options(preference=(preference, 0.0, 0.5))
         self._given_up = setup.rng.uniform(0.0, preference, len(setup.names))
 
     def bid(self, context: BidContext) -> LimitOrders:
         """Ask or offer each value, rounded towards the prosumer's good: asks up, bids down."""
-        tariff = self.tariff_of(context)
-        least, most = tariff.feed_in_price_ueur_per_kwh, tariff.local_limit_ueur_per_kwh
-        given_up = np.rint(self._given_up * (most - least)).astype(np.int64)
-        value = np.where(context.is_sell, least + given_up, most - given_up)
-        energy = np.maximum(context.energy_wh, 1)
-        gain = context.battery_wh * (context.battery_price_ueur_per_kwh - value)
-        mean = value + np.where(context.is_sell, -(-gain // energy), gain // energy)
-        return LimitOrders(context.energy_wh, np.clip(mean, least, most))
+        value = values_of(context, self.tariff_of(context), self._given_up)
+        return LimitOrders(context.energy_wh, value)
 
 
 class ZeroIntelligence(Strategy):

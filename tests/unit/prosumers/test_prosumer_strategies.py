@@ -112,7 +112,7 @@ def test_zero_intelligence_is_uniform_between_feed_in_and_retail(tariff):
 def test_unknown_strategy_lists_the_known_ones():
     with pytest.raises(
         ValidationError,
-        match="unknown strategy 'trutful'; there are mark_up, supplier_only, truthful, zero",
+        match="unknown strategy 'trutful'; there are mark_up, q_learning, roth_erev, supplier_only",
     ):
         StrategySettings(name="trutful")
 

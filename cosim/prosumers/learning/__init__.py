@@ -1,0 +1,1 @@
+"""Strategies that learn their prices from what their own offers earned, and nothing else."""
