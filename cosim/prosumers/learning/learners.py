@@ -115,10 +115,10 @@ class RothErev(Learner):
 
     References
     ----------
-    I. Erev, A. E. Roth: Predicting How People Play Games. American Economic Review 88 (1998)
-    848-881. J. Nicolaisen, V. Petrov, L. Tesfatsion: Market Power and Efficiency in a Computational
-    Electricity Market with Discriminatory Double-Auction Pricing. IEEE Transactions on Evolutionary
-    Computation 5 (2001) 504-523, doi:10.1109/4235.956714: the modified form.
+    I. Erev, A. E. Roth: American Economic Review 88 (1998) 848-881. J. Nicolaisen, V. Petrov,
+    L. Tesfatsion: Market Power and Efficiency in a Computational Electricity Market with
+    Discriminatory Double-Auction Pricing. IEEE Transactions on Evolutionary Computation 5 (2001)
+    504-523, doi:10.1109/4235.956714: the modified form.
     """
 
     def __init__(

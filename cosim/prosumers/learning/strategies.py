@@ -126,8 +126,8 @@ class LearningStrategy(Strategy):
         value = values_of(context, tariff)
         situation = np.where(context.is_sell, SELLING, BUYING).astype(np.int64)
         action = self.of_orders.choose(situation, context.rng)
-        room = np.where(context.is_sell, most - value, least - value)
-        price = value + np.rint(room * self._share(action)).astype(np.int64)
+        span = np.where(context.is_sell, most - value, least - value)
+        price = value + np.rint(span * self._share(action)).astype(np.int64)
         asked = _Asked(
             situation=situation,
             action=action,
