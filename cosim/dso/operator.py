@@ -44,6 +44,11 @@ class GridOperator:
         In the order in which they are asked.
     names : tuple of str
         Connection points, (n,).
+
+    Raises
+    ------
+    ScenarioError
+        If an instrument's options name a connection point that there is not.
     """
 
     def __init__(
@@ -57,6 +62,8 @@ class GridOperator:
         self.step_s = step_s
         self.instruments = tuple(instruments)
         self.names = names
+        for instrument in self.instruments:
+            instrument.meet(names)
         self.checks: list[StageCheck] = []
         self._asked: Instrument[Any] | None = None
         self._curtailed_wh: IntArray = np.zeros(0, dtype=np.int64)
@@ -122,8 +129,9 @@ class GridOperator:
             instrument.begin(schedule.interval)
 
     def _cuts_behind(self, asked: Instrument[Any]) -> bool:
-        """Return True if a last resort stands behind an instrument."""
-        return any(one.last_resort for one in self.instruments[self.instruments.index(asked) + 1 :])
+        """Return True if a last resort behind an instrument leaves its cuts to the award."""
+        behind = self.instruments[self.instruments.index(asked) + 1 :]
+        return any(one.cuts_with_awards for one in behind)
 
     def _decision(
         self, schedule: ScheduleMessage, action: Action, *, accepted: bool = False

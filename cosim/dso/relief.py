@@ -46,7 +46,6 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 WORSE_PERCENT = 1.0
 MOST_HALVINGS = 10
 MOST_ROUNDINGS = 4
-_PERCENT_PER_PU = 100.0
 
 
 @dataclass(frozen=True)
@@ -266,12 +265,8 @@ class _Search:
 
     def _point(self, amount_mw: FloatArray, state: GridState) -> _Point:
         checked = check(state, self._limits, self._engine.topology)
-        scale = np.where(checked.element == "bus", _PERCENT_PER_PU, 1.0)
-        excess = np.inf
-        if state.converged:
-            beyond = np.abs(checked.value - checked.limit) * scale
-            excess = float(beyond[checked.violated].sum())
-        return _Point(amount_mw, state, checked, excess, float(self._actions.cost @ amount_mw))
+        cost = float(self._actions.cost @ amount_mw)
+        return _Point(amount_mw, state, checked, checked.excess, cost)
 
     def _step(self, point: _Point, proposal: FloatArray) -> _Point:
         """Go to the proposal, or as much of the way as converges and does not worsen."""

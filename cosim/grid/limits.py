@@ -149,6 +149,19 @@ class GridCheck:
         """True if any limit is violated."""
         return bool(self.violated.any())
 
+    @property
+    def percent(self) -> FloatArray:
+        """Per cent that one unit of each row's value is, (k,): a hundredth of a voltage in pu."""
+        return np.where(self.element == "bus", 100.0, 1.0)
+
+    @property
+    def excess(self) -> float:
+        """Sum of what is beyond limits; infinite where the power flow has no solution. [%]"""
+        if self.violated[-1]:
+            return np.inf
+        beyond = np.abs(self.value - self.limit) * self.percent
+        return float(beyond[self.violated].sum())
+
 
 def check(state: GridState, limits: Limits, topology: Topology) -> GridCheck:
     """Compare one state with the limits.

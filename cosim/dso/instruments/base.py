@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -79,6 +80,25 @@ class Instrument(ABC, Generic[S]):
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    @property
+    def cuts_with_awards(self) -> bool:
+        """True for a last resort that lets the award of offers before it cut what they leave."""
+        return self.last_resort
+
+    def meet(self, names: Sequence[str]) -> None:
+        """Learn the connection points of the grid, before the first interval.
+
+        Parameters
+        ----------
+        names : sequence of str
+            In the order of all arrays, (n,).
+
+        Raises
+        ------
+        ScenarioError
+            If an option names one that there is not.
+        """
 
     def announce(self, interval: int, network: DsoNetwork) -> Extras:
         """Return what holds for an interval, before its order window opens.
