@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,6 +80,10 @@ def assign_shares(
     by_remainder = np.argsort(-(exact - counts), kind="stable")
     counts[by_remainder[: n - int(counts.sum())]] += 1
     return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), counts))
+
+
+WATCHING = threading.RLock()
+"""Held while the generators that all modules share are watched: one thread at a time."""
 
 
 def shared_generators() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cosim.plugins import (
     POWER_FLOW,
     STRATEGIES,
 )
-from cosim.seeds import shared_generators
+from cosim.seeds import WATCHING, shared_generators
 
 ACTING = {
     "bidders": (STRATEGIES, FORECASTS, DEVICES),
@@ -81,9 +81,10 @@ class DrawWatch:
         if self.warned or not (self._is_foreign or others_act_in(self._simulator)):
             yield
             return
-        before = shared_generators()
-        yield
-        drawn = [name for name, state in shared_generators().items() if state != before[name]]
+        with WATCHING:
+            before = shared_generators()
+            yield
+            drawn = [name for name, state in shared_generators().items() if state != before[name]]
         if not drawn:
             return
         self.warned = True

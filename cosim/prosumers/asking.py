@@ -31,7 +31,7 @@ from cosim.prosumers.strategies import (
     make_strategy,
 )
 from cosim.scenario.prosumers import StrategySettings
-from cosim.seeds import shared_generators
+from cosim.seeds import WATCHING, shared_generators
 
 MEND = "mend the strategy (docs/strategies.md)"
 OWN_DRAWS = "draw from setup.rng in __init__ and from context.rng in bid, and read no clock"
@@ -174,18 +174,19 @@ def _shared_generators_at_rest() -> Iterator[list[str]]:
     Meanwhile they are in a state that nobody else sets, so that seeding them is noticed as drawing
     is; afterwards they are what they were.
     """
-    shared = random.getstate(), np.random.get_state()  # noqa: NPY002
-    random.seed(_UNUSUAL)
-    np.random.seed(_UNUSUAL)  # noqa: NPY002
-    before = shared_generators()
-    drawn: list[str] = []
-    try:
-        yield drawn
-        after = shared_generators()
-        drawn += [module for module, state in before.items() if after[module] != state]
-    finally:
-        random.setstate(shared[0])
-        np.random.set_state(shared[1])  # noqa: NPY002
+    with WATCHING:  # runs in other threads set them, too
+        shared = random.getstate(), np.random.get_state()  # noqa: NPY002
+        random.seed(_UNUSUAL)
+        np.random.seed(_UNUSUAL)  # noqa: NPY002
+        before = shared_generators()
+        drawn: list[str] = []
+        try:
+            yield drawn
+            after = shared_generators()
+            drawn += [module for module, state in before.items() if after[module] != state]
+        finally:
+            random.setstate(shared[0])
+            np.random.set_state(shared[1])  # noqa: NPY002
 
 
 __all__ = ["AskedStrategy"]
