@@ -211,7 +211,8 @@ def _own(value: Any) -> Any:
 def _alike(chunk: tuple[int, Any]) -> Any:
     """Return what chunks have in common that become one array: their type."""
     value = chunk[1]
-    return value.dtype if isinstance(value, np.ndarray) else type(value)
+    # as text: a NumPy type equals any class that it would hold
+    return type(value), value.dtype.str if isinstance(value, np.ndarray) else ""
 
 
 def _arrow(values: list[Any], lengths: list[int], column: Column, kind: Any) -> Any:
