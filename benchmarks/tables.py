@@ -64,6 +64,7 @@ STAGES = (
     ("power flow", "power flow"),
     ("reference power flow", "reference power flow"),
     ("recording", "recording"),
+    ("checkpoints", "checkpoints, worlds and memory between them"),
     ("mosaik", "mosaik (run less all stages)"),
 )
 """Stages of an interval: key in the manifest, and what it is called in the table."""

@@ -8,9 +8,11 @@ raise it by 1 wei per full block.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from cosim.evm.engine import Receipt
@@ -221,15 +223,12 @@ class Mempool:
         The generator is told by :meth:`taken` that the last one was included; else its sender's
         later ones stay behind it, because nonces leave no gap.
         """
-        future, ready = self._future, self._ready
-        while future and future[0][0] < timestamp_s:
-            transaction = heapq.heappop(future)[2]
-            if transaction.handle in self._waiting:
-                queue = ready.get(transaction.sender)
-                if queue is None:
-                    ready[transaction.sender] = deque((transaction,))
-                else:
-                    queue.append(transaction)
+        arrived = self._arrived(timestamp_s)
+        if not self._ready and _are_alike(arrived):
+            yield from self._in_order(arrived, base_fee_wei)
+            return
+        for transaction in arrived:
+            self._append(transaction)
         heads: list[tuple[int, float, int, Transaction]] = []
         for sender in list(self._ready):
             self._push_head(heads, sender, base_fee_wei, block)
@@ -238,6 +237,38 @@ class Mempool:
             yield transaction
             if transaction.handle not in self._waiting:  # taken
                 self._push_head(heads, transaction.sender, base_fee_wei, block)
+
+    def _arrived(self, timestamp_s: float) -> list[Transaction]:
+        """Take out what was sent before a time, in the order of sending."""
+        future, waiting = self._future, self._waiting
+        if not future or future[0][0] >= timestamp_s:
+            return []
+        future.sort()  # what is left of a sorted list is a heap
+        n = bisect_left(future, timestamp_s, key=itemgetter(0))
+        arrived = [one for _, handle, one in future[:n] if handle in waiting]
+        del future[:n]
+        return arrived
+
+    def _append(self, transaction: Transaction) -> None:
+        queue = self._ready.get(transaction.sender)
+        if queue is None:
+            self._ready[transaction.sender] = deque((transaction,))
+        else:
+            queue.append(transaction)
+
+    def _in_order(self, arrived: list[Transaction], base_fee_wei: int) -> Iterator[Transaction]:
+        """Yield transactions of equal fees, which go in the order of sending."""
+        if arrived and arrived[0].max_fee_wei < base_fee_wei:
+            for transaction in arrived:
+                self._append(transaction)
+            return
+        waiting, ready = self._waiting, self._ready
+        for transaction in arrived:
+            if transaction.sender not in ready:
+                yield transaction
+                if transaction.handle not in waiting:  # taken
+                    continue
+            self._append(transaction)
 
     def _push_head(
         self,
@@ -264,6 +295,12 @@ class Mempool:
         del self._waiting[transaction.handle]
         if self._since:
             self._since.pop(transaction.handle, None)
+
+
+def _are_alike(transactions: list[Transaction]) -> bool:
+    """Return True if all offer the same fees, which waiting does not raise."""
+    offers = {(one.tip_wei, one.max_fee_wei, one.rise_permille) for one in transactions}
+    return len(offers) <= 1 and not any(rise for _, _, rise in offers)
 
 
 def effective_tip_wei(transaction: Transaction, base_fee_wei: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from cosim.chain.blocks import Included, Mempool, Transaction, effective_tip_wei
+from cosim.chain.blocks import Included, Mempool, Transaction
 from cosim.evm.engine import BlockEngine, Engine, Message, Receipt
 
 Refusal = Callable[[Transaction, int], bool]
@@ -59,13 +59,15 @@ def fill_block(
     list of Included
         In the order of the block.
     """
-    candidates = _allowed(engine, mempool, head, refuse)
+    candidates = mempool.candidates(head.timestamp_s, head.base_fee_wei, head.number)
+    if refuse is not None:
+        candidates = _admitted(candidates, refuse, head.proposer)
     if builder is not None:
         return _hand_over(builder, mempool, head, candidates)
     done: list[Included] = []
     gas_left = head.gas_limit
     for transaction in candidates:
-        if transaction.gas_limit > gas_left:
+        if transaction.gas_limit > gas_left or _is_too_poor(engine, transaction):
             continue
         sender = transaction.sender
         nonce = engine.nonce(sender)
@@ -82,16 +84,17 @@ def fill_block(
     return done
 
 
-def _allowed(
-    engine: Engine, mempool: Mempool, head: BlockHead, refuse: Refusal | None
+def _admitted(
+    candidates: Iterator[Transaction], refuse: Refusal, proposer: int
 ) -> Iterator[Transaction]:
-    """Yield candidates that the proposer admits and whose sender has what they send."""
-    for transaction in mempool.candidates(head.timestamp_s, head.base_fee_wei, head.number):
-        if refuse is not None and refuse(transaction, head.proposer):
-            continue
-        if transaction.value_wei and transaction.value_wei > engine.balance(transaction.sender):
-            continue
-        yield transaction
+    """Yield the candidates that a proposer does not keep out."""
+    return (transaction for transaction in candidates if not refuse(transaction, proposer))
+
+
+def _is_too_poor(engine: Engine, transaction: Transaction) -> bool:
+    """Return True if a sender does not have what it sends."""
+    value_wei = transaction.value_wei
+    return value_wei > 0 and value_wei > engine.balance(transaction.sender)
 
 
 def _hand_over(
@@ -100,6 +103,8 @@ def _hand_over(
     """Let a node build the block out of all candidates."""
     offered = []
     for transaction in candidates:
+        if _is_too_poor(engine, transaction):
+            continue
         mempool.taken(transaction)
         offered.append(transaction)
     if not offered:
@@ -124,7 +129,8 @@ def _hand_over(
 def _included(
     head: BlockHead, transaction: Transaction, receipt: Receipt, index: int, nonce: int
 ) -> Included:
-    price_wei = head.base_fee_wei + effective_tip_wei(transaction, head.base_fee_wei)
+    # the base fee and the tip, as far as what it pays at most reaches
+    price_wei = min(head.base_fee_wei + transaction.tip_wei, transaction.max_fee_wei)
     return Included(
         transaction,
         receipt,

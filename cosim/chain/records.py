@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cosim.chain.blocks import Included
+from cosim.chain.blocks import Included, Transaction
 from cosim.evm.abi import revert_text
 from cosim.evm.contracts import Artifact
-from cosim.evm.engine import Log
+from cosim.evm.engine import Log, Receipt
 
 Columns = dict[str, list[Any]]
 
@@ -76,7 +76,6 @@ _BLOCK_COLUMNS = (
     "proposer",
     "others_gas",
 )
-_EVENT_COLUMNS = ("block", "index", "log_index", "contract", "event", "arguments")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def records(
     """
     included = list(included)
     return LedgerRecords(
-        _columns(_TRANSACTION_COLUMNS, [_transaction_row(item, contracts) for item in included]),
+        _transactions(included, contracts),
         _columns(_BLOCK_COLUMNS, blocks),
         _events(included, contracts),
         _columns(Reorganisation._fields, reorganisations),
@@ -139,12 +138,17 @@ def _hex(address: bytes) -> str:
 
 def _events(included: Iterable[Included], contracts: Mapping[bytes, Artifact]) -> Columns:
     """Return the columns of the log entries, arguments decoded by kinds of events."""
-    places: list[tuple[int, int, int]] = []
     logs: list[Log] = []
+    blocks: list[Any] = []
+    indices: list[Any] = []
+    log_indices: list[Any] = []
     for item in included:
-        for log_index, log in enumerate(item.receipt.logs):
-            places.append((item.block, item.index, log_index))
-            logs.append(log)
+        own = item.receipt.logs
+        if n := len(own):
+            logs += own
+            blocks += (item.block,) * n
+            indices += (item.index,) * n
+            log_indices += range(n)
     kinds: dict[tuple[bytes, bytes], list[int]] = {}
     for k, (address, topics, _) in enumerate(logs):
         kinds.setdefault((address, topics[0] if topics else b""), []).append(k)
@@ -162,8 +166,14 @@ def _events(included: Iterable[Included], contracts: Mapping[bytes, Artifact]) -
         event = "" if decoder is None else decoder.name
         for k, text in zip(entries, texts, strict=True):
             names[k], events[k], arguments[k] = name, event, text
-    columns = _columns(_EVENT_COLUMNS[:3], places)
-    return columns | {"contract": names, "event": events, "arguments": arguments}
+    return {
+        "block": blocks,
+        "index": indices,
+        "log_index": log_indices,
+        "contract": names,
+        "event": events,
+        "arguments": arguments,
+    }
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
@@ -172,35 +182,61 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _transaction_row(item: Included, contracts: Mapping[bytes, Artifact]) -> tuple[Any, ...]:
-    sent = item.transaction
-    receipt = item.receipt
-    artifact = contracts.get(sent.to or receipt.contract_address or b"")
-    method = None
-    if artifact is not None and sent.to is not None:
-        function = artifact.functions.get(sent.data[:4])
-        method = None if function is None else function["name"]
-    return (
-        item.block,
-        item.index,
-        sent.sent_at_s,
-        item.included_at_s,
-        _hex(sent.sender),
-        item.nonce,
-        None if sent.to is None else _hex(sent.to),
-        sent.data,
-        sent.value_wei,
-        sent.gas_limit,
-        sent.max_fee_wei,
-        sent.tip_wei,
-        receipt.gas_used,
-        receipt.status,
-        item.fee_wei,
-        sent.interval,
-        None if artifact is None else artifact.name,
-        method,
-        None if receipt.status else revert_text(receipt.output),
-    )
+def _transactions(included: Sequence[Included], contracts: Mapping[bytes, Artifact]) -> Columns:
+    """Return the columns of the transactions."""
+    if not included:
+        return {name: [] for name in _TRANSACTION_COLUMNS}
+    places = dict(zip(Included._fields, zip(*included, strict=True), strict=True))
+    sent = dict(zip(Transaction._fields, zip(*places["transaction"], strict=True), strict=True))
+    receipts = dict(zip(Receipt._fields, zip(*places["receipt"], strict=True), strict=True))
+    named: dict[tuple[bytes, bytes], tuple[str | None, str | None]] = {}
+    names: list[str | None] = []
+    methods: list[str | None] = []
+    for to, data, created in zip(
+        sent["to"], sent["data"], receipts["contract_address"], strict=True
+    ):
+        called = (to or created or b"", data[:4] if to is not None else b"")
+        found = named.get(called)
+        if found is None:
+            found = named[called] = _called(*called, contracts)
+        names.append(found[0])
+        methods.append(found[1])
+    columns = {
+        "block": places["block"],
+        "index": places["index"],
+        "sent_at_s": sent["sent_at_s"],
+        "included_at_s": places["included_at_s"],
+        "sender": map(_hex, sent["sender"]),
+        "nonce": places["nonce"],
+        "to": (None if to is None else _hex(to) for to in sent["to"]),
+        "data": sent["data"],
+        "value_wei": sent["value_wei"],
+        "gas_limit": sent["gas_limit"],
+        "max_fee_wei": sent["max_fee_wei"],
+        "tip_wei": sent["tip_wei"],
+        "gas_used": receipts["gas_used"],
+        "status": receipts["status"],
+        "fee_wei": places["fee_wei"],
+        "interval": sent["interval"],
+        "contract": names,
+        "method": methods,
+        "revert_reason": (
+            None if status else revert_text(output)
+            for status, output in zip(receipts["status"], receipts["output"], strict=True)
+        ),
+    }
+    return {name: list(columns[name]) for name in _TRANSACTION_COLUMNS}
+
+
+def _called(
+    address: bytes, selector: bytes, contracts: Mapping[bytes, Artifact]
+) -> tuple[str | None, str | None]:
+    """Return the names of a contract and of the function that a selector calls, if known."""
+    artifact = contracts.get(address)
+    if artifact is None:
+        return None, None
+    function = artifact.functions.get(selector) if selector else None
+    return artifact.name, None if function is None else function["name"]
 
 
 def _undecoded(log: Log) -> str:

@@ -30,13 +30,12 @@ MOST_CUTS = 16
 _OPTIONS: Mapping[str, bool | int | str | float] = {
     "output_flag": False,
     "threads": 1,
+    "presolve": "off",  # to look for what can be left out takes longer than to solve it all
     "solver": "simplex",
     "simplex_strategy": 1,  # dual
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
-MANY_COLUMNS = 2000
-"""Actions above which HiGHS does not presolve: to look for what can be left out takes longer."""
 _KW = 1e3
 _PERCENT_PER_PU = 100.0
 
@@ -312,7 +311,6 @@ def _highs(
     programme.a_matrix_.start_ = np.append(0, entries.sum(axis=1).cumsum())
     programme.a_matrix_.index_ = np.nonzero(entries)[1]
     programme.a_matrix_.value_ = columns[entries]
-    solver.setOptionValue("presolve", "off" if cost.size > MANY_COLUMNS else "choose")
     solver.clearModel()  # nothing of an earlier programme decides this one
     solver.passModel(programme)
     solver.run()

@@ -6,7 +6,7 @@ While there is a snapshot, what was there before is noted as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cosim.evm.hashing import EMPTY_HASH
 from cosim.evm.snapshots import Snapshots
@@ -14,6 +14,9 @@ from cosim.evm.trie import storage_root
 
 Account = tuple[int, int, bytes]
 """Balance [wei], nonce, and hash of the code."""
+
+Change = tuple[str, bytes, int, int]
+"""A slot that is set: its account as an engine takes it and as bytes, slot, value."""
 
 NO_ACCOUNT: Account = (0, 0, EMPTY_HASH)
 
@@ -111,24 +114,27 @@ class StateMirror:
             self._undo.append((address, None, self._accounts.get(address, NO_ACCOUNT)))
         self._accounts[address] = account
 
-    def _put_slot(self, address: bytes, slot: int, value: int) -> None:
+    def _put_slots(self, changes: Iterable[Change]) -> None:
+        """Set slots."""
         if self._roots:
             self._roots.clear()
-        slots = self._storage.get(address)
-        if slots is None:
-            slots = self._storage[address] = {}
-        if self._noting:
-            self._undo.append((address, slot, slots.get(slot, 0)))
-        if self._since_asked is not None:
-            self._since_asked.add((address, slot))
-        if value:
-            slots[slot] = value
-        else:
-            slots.pop(slot, None)
+        storage, since, undo = self._storage, self._since_asked, self._undo
+        for _, address, slot, value in changes:
+            slots = storage.get(address)
+            if slots is None:
+                slots = storage[address] = {}
+            if self._noting:
+                undo.append((address, slot, slots.get(slot, 0)))
+            if since is not None:
+                since.add((address, slot))
+            if value:
+                slots[slot] = value
+            else:
+                slots.pop(slot, None)
 
     def _go_back(self, address: bytes, slot: int | None, old: int | Account) -> None:
         """Set an account, or a slot of it, to what it was."""
         if isinstance(old, tuple):
             self._put_account(address, old)
         elif slot is not None:
-            self._put_slot(address, slot, old)
+            self._put_slots([("", address, slot, old)])

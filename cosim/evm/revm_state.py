@@ -8,7 +8,7 @@ import pyrevm
 
 from cosim.evm.engine import CHAIN_ID, COINBASE, DEFAULT_BLOCK_GAS_LIMIT, PREVRANDAO
 from cosim.evm.hashing import EMPTY_HASH
-from cosim.evm.mirror import NO_ACCOUNT, Account, StateMirror
+from cosim.evm.mirror import NO_ACCOUNT, Account, Change, StateMirror
 from cosim.evm.revm_journal import may_create
 
 # pyrevm's type stub lacks the first parameter of AccountInfo, the balance
@@ -129,12 +129,12 @@ class RevmState(StateMirror):
             _keep(self._rich, address, account[2] != EMPTY_HASH and account[0] > 0)
             _keep(self._creators, address, may_create(self._code[account[2]]))
 
-    def _store(self, changes: list[tuple[str, bytes, int, int]]) -> None:
-        """Set slots here and in revm's database; address as text and bytes, slot, value."""
+    def _store(self, changes: list[Change]) -> None:
+        """Set slots here and in revm's database."""
+        self._put_slots(changes)
         evm = self._evm
         snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
-        for text, address, slot, value in changes:
-            self._put_slot(address, slot, value)
+        for text, _, slot, value in changes:
             # inserting loads the account into the journal, and a loaded account would take the
             # next slot into the journal instead of the database
             checkpoint = snapshot()

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import rlp
-
 from cosim.evm.hashing import keccak
 from cosim.evm.secp256k1 import SIGNER
 
@@ -43,6 +41,8 @@ def sign(
     value_wei : int
         [wei]
     """
+    import rlp  # which a run that signs nothing need not load
+
     fields: list[Any] = [
         chain_id,
         nonce,

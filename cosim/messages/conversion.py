@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -19,8 +20,9 @@ T = TypeVar("T")
 
 def frozen(message: T) -> T:
     """Return the message with its arrays read-only: no receiver can change what others hold."""
-    for each in fields(message):  # type: ignore[arg-type]
-        value = getattr(message, each.name)
+    kind: Any = type(message)
+    for name in _names(kind):
+        value = getattr(message, name)
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
         elif isinstance(value, Mapping):
@@ -33,6 +35,12 @@ def frozen(message: T) -> T:
         elif is_dataclass(value):
             frozen(value)
     return message
+
+
+@lru_cache(256)
+def _names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass."""
+    return tuple(each.name for each in fields(kind))
 
 
 def to_json(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from cosim.errors import UngovernedDrawsWarning
 from cosim.plugins import (
@@ -65,9 +65,8 @@ class DrawWatch:
         self._is_foreign = is_foreign
         self.warned = False
 
-    @contextmanager
-    def watch(self, when: str) -> Iterator[None]:
-        """Look before and after.
+    def watch(self, when: str) -> AbstractContextManager[None]:
+        """Look before and after, where anybody acts whose draws are of interest.
 
         Parameters
         ----------
@@ -79,8 +78,11 @@ class DrawWatch:
         UngovernedDrawsWarning
         """
         if self.warned or not (self._is_foreign or others_act_in(self._simulator)):
-            yield
-            return
+            return nullcontext()
+        return self._watched(when)
+
+    @contextmanager
+    def _watched(self, when: str) -> Iterator[None]:
         with WATCHING:
             before = shared_generators()
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -201,7 +201,12 @@ class Registry(Generic[T]):
 
 def is_built_in(plugin: type[Any]) -> bool:
     """Return True if a class comes with cosim."""
-    return plugin.__module__.partition(".")[0] == "cosim"
+    return _is_ours(plugin.__module__)
+
+
+@lru_cache(1024)  # asked of every plug-in in use at every step
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "cosim"
 
 
 def _package(point: EntryPoint) -> str:

@@ -68,10 +68,11 @@ def _lock_hash() -> str | None:
 
 def _foreign_points() -> Iterator[metadata.EntryPoint]:
     """Yield entry points of cosim's groups that other packages declare, in order."""
+    every = metadata.entry_points()  # once: it reads a file of every package that is installed
     found = {
         (point.group, point.name, point.value): point
         for group in GROUPS
-        for point in metadata.entry_points(group=group)
+        for point in every.select(group=group)
         if point.dist is not None and point.dist.name != OWN
     }
     yield from (found[key] for key in sorted(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class TableFile:
         table = self._table = self._table.with_further(given)
         self._schema = table.arrow
         self._names = tuple(column.name for column in table.columns)
+        self._known = frozenset(self._names)
         self._required = frozenset(c.name for c in table.columns if not c.optional)
         self._file = pq.ParquetWriter(
             self._path,
@@ -68,15 +70,18 @@ class TableFile:
         given = columns.keys()
         if self._file is None:
             self._open(given)
-        if unknown := sorted(given - set(self._names)):
-            raise ValueError(f"table {self._table.name!r} has no column {', '.join(unknown)}")
-        if missing := sorted(self._required - given):
-            raise ValueError(f"table {self._table.name!r} lacks column {', '.join(missing)}")
+        if not given <= self._known:
+            unknown = ", ".join(sorted(given - self._known))
+            raise ValueError(f"table {self._table.name!r} has no column {unknown}")
+        if not given >= self._required:
+            missing = ", ".join(sorted(self._required - given))
+            raise ValueError(f"table {self._table.name!r} lacks column {missing}")
         values = {name: _own(value) for name, value in columns.items()}
-        lengths = {name: len(v) for name, v in values.items() if not isinstance(v, _Scalar)}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"table {self._table.name!r}: columns of different length: {lengths}")
-        n_rows = next(iter(lengths.values()), 1)
+        lengths = {len(v) for v in values.values() if type(v) is not _Scalar}
+        if len(lengths) > 1:
+            found = {name: len(v) for name, v in values.items() if type(v) is not _Scalar}
+            raise ValueError(f"table {self._table.name!r}: columns of different length: {found}")
+        n_rows = next(iter(lengths), 1)
         if n_rows:
             self._chunks.append((n_rows, values))
             self._n_rows += n_rows
@@ -146,10 +151,14 @@ class TableFile:
             self._flush(final=False)
 
     def _array(self, column: Column) -> Any:
+        chunks = [(n_rows, chunk.get(column.name, _NULL)) for n_rows, chunk in self._chunks]
+        kind = column.type
         parts = [
-            _arrow(chunk.get(column.name, _NULL), n_rows, column) for n_rows, chunk in self._chunks
+            _arrow([value for _, value in run], [n_rows for n_rows, _ in run], column, kind)
+            for _, group in groupby(chunks, key=_alike)
+            if (run := list(group))
         ]
-        array = pa.concat_arrays(parts)
+        array = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
         if not column.optional and array.null_count:
             raise ValueError(f"table {self._table.name!r}: {column.name} has missing values")
         return array
@@ -179,40 +188,58 @@ class _Scalar:
 _NULL = _Scalar(None)
 
 
+_SCALARS = (str, bytes, int, float, np.generic, type(None))
+
+
 def _own(value: Any) -> Any:
     """Return a copy of a column's values, or a scalar."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value.copy()
-    if value is None or isinstance(value, str | bytes | int | float | np.generic):
-        return _Scalar(value.item() if isinstance(value, np.generic) else value)
     if isinstance(value, np.ndarray):
+        if value.ndim == 1:
+            return value.copy()
         if value.ndim == 0:
             return _Scalar(value.item())
         raise ValueError(f"a column has one dimension, not {value.ndim}")
+    if isinstance(value, list):
+        return list(value)
+    if isinstance(value, _SCALARS):
+        return _Scalar(value.item() if isinstance(value, np.generic) else value)
     if isinstance(value, Iterable):
         return list(value)
     raise ValueError(f"{value!r} is neither a column nor a scalar")
 
 
-def _arrow(value: Any, n_rows: int, column: Column) -> Any:
-    """Return one chunk's values in the column's type, refusing any that would change."""
-    kind = column.type
+def _alike(chunk: tuple[int, Any]) -> Any:
+    """Return what chunks have in common that become one array: their type."""
+    value = chunk[1]
+    # as text: a NumPy type equals any class that it would hold
+    return type(value), value.dtype.str if isinstance(value, np.ndarray) else ""
+
+
+def _arrow(values: list[Any], lengths: list[int], column: Column, kind: Any) -> Any:
+    """Return the values of chunks of one type in the column's, refusing any that would change.
+
+    Together: a chunk of an interval is small, and what an array takes has little to do with its
+    length then.
+    """
+    first = values[0]
     try:
-        if isinstance(value, pa.Array):
-            return value
-        if isinstance(value, _Scalar):
-            return pa.repeat(pa.scalar(_readable(value.value, kind), kind), n_rows)
-        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            array = pa.array(value)
-            if value.dtype.kind == "f" and not pa.types.is_floating(kind):
+        if isinstance(first, pa.Array):
+            return first if len(values) == 1 else pa.concat_arrays(values)
+        if isinstance(first, _Scalar):
+            array = pa.array([_readable(value.value, kind) for value in values], kind)
+            return array.take(pa.array(np.repeat(np.arange(len(values)), lengths)))
+        if isinstance(first, np.ndarray) and first.dtype.kind in "biuf":
+            array = pa.array(np.concatenate(values))
+            if first.dtype.kind == "f" and not pa.types.is_floating(kind):
                 raise ValueError("fractional numbers in a column of integers")
-            if value.dtype.kind == "b" and not pa.types.is_boolean(kind):
+            if first.dtype.kind == "b" and not pa.types.is_boolean(kind):
                 raise ValueError("booleans in a column of numbers")
             return array if array.type == kind else array.cast(kind)
+        items = [item for value in values for item in value]
         as_given = _AS_GIVEN | {bytes} if column.kind == "binary" else _AS_GIVEN
-        if not set(map(type, value)) <= as_given:
-            value = [_readable(item, kind) for item in value]
-        return pa.array(value, kind, from_pandas=False)
+        if not set(map(type, items)) <= as_given:
+            items = [_readable(item, kind) for item in items]
+        return pa.array(items, kind, from_pandas=False)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"column {column.name}: {error}") from error
 

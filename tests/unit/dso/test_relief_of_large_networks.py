@@ -89,9 +89,10 @@ def test_effects_of_other_areas_are_left_out_and_those_of_the_cable_kept(engine,
     assert kept[cable, n // 2 :].all()
 
 
-def test_a_programme_without_presolve_has_the_same_answer(engine, noon, monkeypatch):
+def test_a_programme_with_presolve_has_the_same_answer(engine, noon, monkeypatch):
     expected = procured(engine, noon).awarded_mw
-    monkeypatch.setattr(programme, "MANY_COLUMNS", 10)
+    monkeypatch.setattr(programme, "_OPTIONS", programme._OPTIONS | {"presolve": "on"})
+    monkeypatch.setattr(programme, "_SOLVER", programme._Solver())
     assert procured(engine, noon).awarded_mw == pytest.approx(expected, abs=1e-9)
 
 

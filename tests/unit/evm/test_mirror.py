@@ -20,12 +20,12 @@ def test_a_root_is_computed_once_until_a_slot_changes(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(mirror, "storage_root", counted)
     state = StateMirror()
-    state._put_slot(HERE, 1, 7)
+    state._put_slots([("", HERE, 1, 7)])
     first = state.storage_root(HERE)
     assert [state.storage_root(HERE), state.storage_root(THERE)] == [first, EMPTY_ROOT]
     assert computed == [{1: 7}, {}]
     snapshot = state.snapshot()
-    state._put_slot(HERE, 1, 8)
+    state._put_slots([("", HERE, 1, 8)])
     assert state.storage_root(HERE) == storage_root({1: 8}) != first
     state.restore(snapshot)
     assert state.storage_root(HERE) == first

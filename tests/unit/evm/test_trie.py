@@ -10,7 +10,14 @@ import rlp
 from eth_hash.auto import keccak as eth_keccak
 from trie import HexaryTrie
 
-from cosim.evm.hashing import EMPTY_HASH, fastest_keccak, keccak, portable_keccak, selector
+from cosim.evm.hashing import (
+    EMPTY_HASH,
+    create_address,
+    fastest_keccak,
+    keccak,
+    portable_keccak,
+    selector,
+)
 from cosim.evm.trie import EMPTY_ROOT, storage_root
 
 
@@ -48,3 +55,9 @@ def test_hashing_without_pyrevm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_known_hashes() -> None:
     assert keccak(b"") == EMPTY_HASH
     assert selector("transfer(address,uint256)").hex() == "a9059cbb"
+
+
+@pytest.mark.parametrize("nonce", [0, 1, 127, 128, 255, 256, 65_535, 65_536, 2**64 - 2])
+def test_address_of_a_created_contract(nonce: int) -> None:
+    sender = bytes(range(20))
+    assert create_address(sender, nonce) == eth_keccak(rlp.encode([sender, nonce]))[12:]

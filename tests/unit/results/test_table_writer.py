@@ -192,3 +192,27 @@ def test_an_interrupted_run_must_say_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="complete"):
         writer.finish(complete=False)
     assert finished(writer, complete=False) == tmp_path / "run"
+
+
+def test_bytes_do_not_depend_on_the_kinds_in_which_rows_came(tmp_path: Path) -> None:
+    names, energies = ["n1", "n2", "n3", "n4"], [5, 6, 7, 8]
+    kinds: list[list[tuple[Any, Any]]] = [
+        [(names, energies)],
+        [(name, energy) for name, energy in zip(names, energies, strict=True)],
+        [(names[:2], np.array(energies[:2])), (np.array(names[2:], dtype=object), energies[2:])],
+        [("n1", np.int64(5)), (np.array(names[1:]), np.array(energies[1:], dtype=np.int32))],
+    ]
+    digests = set()
+    for number, chunks in enumerate(kinds):
+        for takes_parts in (False, True):
+            place = tmp_path / f"{number}-{takes_parts}"
+            with TableWriter(place, keeps_parts=takes_parts) as writer:
+                for seller, energy_wh in chunks:
+                    rows = trade(3, energy_wh)
+                    writer.append("trades", rows | {"seller": seller})
+                    if takes_parts:  # what a checkpoint took lies there as Arrow's arrays
+                        (tmp_path / "parts").mkdir(exist_ok=True)
+                        writer.write_parts(tmp_path / "parts")
+                finished(writer)
+            digests.add((place / "tables" / "trades.parquet").read_bytes())
+    assert len(digests) == 1

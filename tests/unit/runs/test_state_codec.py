@@ -102,13 +102,13 @@ def test_a_series_that_is_left_out_cannot_be_changed() -> None:
 
 def test_storage_is_written_once_and_then_what_changed() -> None:
     mirror = StateMirror()
-    mirror._put_slot(b"\x01" * 20, 5, 50)
-    mirror._put_slot(b"\x01" * 20, 6, 60)
+    mirror._put_slots([("", b"\x01" * 20, 5, 50)])
+    mirror._put_slots([("", b"\x01" * 20, 6, 60)])
     one = codec(mirror)
     first = one.written({"someone": mirror})
     assert first.changes == [[(b"\x01" * 20, 5, 50), (b"\x01" * 20, 6, 60)]]
-    mirror._put_slot(b"\x01" * 20, 6, 0)
-    mirror._put_slot(b"\x02" * 20, 1, 10)
+    mirror._put_slots([("", b"\x01" * 20, 6, 0)])
+    mirror._put_slots([("", b"\x02" * 20, 1, 10)])
     second = one.written({"someone": mirror})
     assert second.changes == [[(b"\x01" * 20, 6, 0), (b"\x02" * 20, 1, 10)]]
     back = one.read(second.state, [{b"\x01" * 20: {5: 50}, b"\x02" * 20: {1: 10}}])["someone"]
