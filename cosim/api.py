@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cosim.evm.options import NodeSettings
-    from cosim.runs.experiment import Progress, RunResult
+    from cosim.runs.experiment import RunResult
+    from cosim.runs.playing import Progress
     from cosim.verify.verification import Verification
 
 T = TypeVar("T")
