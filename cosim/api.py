@@ -26,7 +26,8 @@ from cosim.scenario import Scenario, load_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cosim.runs.experiment import Progress, RunResult
+    from cosim.runs.experiment import RunResult
+    from cosim.runs.playing import Progress
     from cosim.verify.verification import Verification
 
 T = TypeVar("T")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from cosim.report import report
 from cosim.report.report import write_report
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
-from cosim.runs import experiment
+from cosim.runs import experiment, playing
 from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import prepare_grid
 from cosim.scenario.ledger import TRANSACTION_GAS_LIMITS
@@ -145,7 +146,14 @@ def test_the_reference_engine_gives_the_same_run(short_run, short_scenario, tmp_
 
 
 def test_tables_are_read_and_indicators_computed_once(short_scenario, tmp_path, monkeypatch):
-    read, computed = [], []
+    read, computed, played, left = [], [], [], []
+    real_build = playing.build_simulation
+
+    def build(*prepared):
+        simulation = real_build(*prepared)
+        played[:] = [weakref.ref(each) for each in (simulation, simulation.domain.session)]
+        return simulation
+
     real_arrow, real_indicators = Results.arrow, experiment.compute_indicators
 
     def arrow(self, table, *args, **options):
@@ -154,14 +162,17 @@ def test_tables_are_read_and_indicators_computed_once(short_scenario, tmp_path, 
 
     def indicators(results):
         computed.append(results)
+        left.extend(each() for each in played)
         return real_indicators(results)
 
+    monkeypatch.setattr(playing, "build_simulation", build)
     monkeypatch.setattr(Results, "arrow", arrow)
     monkeypatch.setattr(experiment, "compute_indicators", indicators)
     monkeypatch.setattr(report, "compute_indicators", indicators)
     scenario = short_scenario(2, grid={"network": "1-LV-rural1--1-sw"})
     done = run_scenario(scenario, tmp_path / "scenario.yaml", tmp_path / "result")
     assert len(computed) == 1
+    assert left == [None, None]  # a long run's state and tables would not fit together
     assert read.count("grid_balance") == 1
     assert "manifest.json" in done.report.read_text()
     text = write_report(done.folder).read_text()  # as `cosim report` does, from the folder alone
