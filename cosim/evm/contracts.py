@@ -178,6 +178,11 @@ def sources_of(name: str, place: Path | None = None) -> dict[str, Path]:
     """
     first = source_of(name) if place is None else place / f"{name}.vy"
     found: dict[str, Path] = {}
+    modules: dict[str, Path] = {}
+    for folder_of_subject in _search_path(first):
+        for suffix in (".vy", ".vyi"):
+            for path in sorted(folder_of_subject.glob(f"*{suffix}")):
+                modules.setdefault(path.stem, path)
     waiting = [first]
     while waiting:
         path = waiting.pop()
@@ -185,9 +190,8 @@ def sources_of(name: str, place: Path | None = None) -> dict[str, Path]:
         if key in found:
             continue
         found[key] = path
-        for module in _IMPORT.findall(path.read_text(encoding="utf-8")):
-            places = (p / f"{module}{s}" for p in _search_path(first) for s in (".vy", ".vyi"))
-            waiting += [p for p in places if p.is_file()][:1]  # the language brings the others
+        named = _IMPORT.findall(path.read_text(encoding="utf-8"))
+        waiting += [modules[each] for each in named if each in modules]  # others: the language's
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,15 +100,20 @@ class TimeAxis:
 
 
 def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool = True) -> Any:
-    """Give a figure the report's look."""
-    figure.update_layout(
-        template=go.layout.Template(),
-        height=height,
-        margin={"l": 62, "r": 16, "t": 8, "b": 52},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="#ffffff",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        legend={
+    """Give a figure the report's look.
+
+    The layout is set once and whole: updating a figure property by property takes ten times as
+    long, which is most of the time that a report takes.
+    """
+    layout = figure.layout.to_plotly_json()
+    look = {
+        "template": {},
+        "height": height,
+        "margin": {"l": 62, "r": 16, "t": 8, "b": 52},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "#ffffff",
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        "legend": {
             "orientation": "h",
             "yanchor": "bottom",
             "y": 1.02,
@@ -115,32 +121,52 @@ def styled(figure: Any, y_titles: list[str], height: int = 330, over_time: bool 
             "xanchor": "left",
             "traceorder": "normal",
         },
-        hovermode="x unified" if over_time else "closest",
-        hoverlabel={"bgcolor": "#ffffff", "font": {"size": 12}},
-        bargap=0,
-        separators=".\u202f",
-        modebar={"bgcolor": "rgba(255,255,255,0.9)", "color": "#7b8794", "activecolor": INK},
-    )
+        "hovermode": "x unified" if over_time else "closest",
+        "hoverlabel": {"bgcolor": "#ffffff", "font": {"size": 12}},
+        "bargap": 0,
+        "separators": ".\u202f",
+        "modebar": {"bgcolor": "rgba(255,255,255,0.9)", "color": "#7b8794", "activecolor": INK},
+    }
+    layout.pop("template", None)
+    _lay_over(layout, look)
     axis = {
         "gridcolor": GRID,
         "linecolor": "#9aa5b1",
         "zeroline": False,
         "ticks": "outside",
-        "title_font_size": 13,
+        "title": {"font": {"size": 13}},
     }
-    figure.update_xaxes(**axis)
-    if over_time:
-        figure.update_xaxes(
-            type="date", tickformat="%H:%M\n%d %b %Y", hoverformat="%a %d %b %Y, %H:%M"
-        )
+    time_axis = {
+        "type": "date",
+        "tickformat": "%H:%M\n%d %b %Y",
+        "hoverformat": "%a %d %b %Y, %H:%M",
+    }
+    for name in _axes(layout, "xaxis"):
+        _lay_over(layout.setdefault(name, {}), axis)
+        if over_time:
+            layout[name].update(time_axis)
     for row, title in enumerate(y_titles, start=1):
-        figure.update_yaxes(
-            **axis,
-            title={"text": title, "standoff": 8},
-            separatethousands=True,
-            selector=lambda y, n=row: y.plotly_name == ("yaxis" if n == 1 else f"yaxis{n}"),
-        )
+        name = "yaxis" if row == 1 else f"yaxis{row}"
+        if name in _axes(layout, "yaxis"):
+            _lay_over(layout.setdefault(name, {}), axis)
+            _lay_over(layout[name], {"title": {"text": title, "standoff": 8}})
+            layout[name]["separatethousands"] = True
+    figure.layout = layout
     return figure
+
+
+def _axes(layout: dict[str, Any], kind: str) -> list[str]:
+    """Return the names of a layout's axes, the first of which every figure has."""
+    return [kind, *(key for key in layout if key.startswith(kind) and key != kind)]
+
+
+def _lay_over(values: dict[str, Any], others: dict[str, Any]) -> None:
+    """Set what others say, and keep the rest, also inside."""
+    for key, value in others.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _lay_over(values[key], value)
+        else:
+            values[key] = copy.deepcopy(value)
 
 
 def limit_line(figure: Any, value: float, text: str, **options: Any) -> None:

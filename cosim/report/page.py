@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from importlib import resources
 from typing import Any
@@ -11,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 
+@functools.cache
 def page_template(name: str) -> Template:
     """Return a page's template, which escapes text and refuses a missing name."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -28,6 +30,7 @@ def script_json(data: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
+@functools.cache
 def plotly_js() -> str:
     """Return plotly.js as it comes with the package."""
     return str(plotly.offline.get_plotlyjs())

@@ -68,12 +68,13 @@ def _lock_hash() -> str | None:
 
 def _foreign_points() -> Iterator[metadata.EntryPoint]:
     """Yield entry points of cosim's groups that other packages declare, in order."""
-    every = metadata.entry_points()  # once: it reads a file of every package that is installed
+    every = metadata.entry_points()  # of all groups at once: each call reads every package
+    package = functools.cache(lambda dist: dist.name)  # reads the metadata anew for each point
     found = {
         (point.group, point.name, point.value): point
         for group in GROUPS
         for point in every.select(group=group)
-        if point.dist is not None and point.dist.name != OWN
+        if point.dist is not None and package(point.dist) != OWN
     }
     yield from (found[key] for key in sorted(found))
 
