@@ -42,10 +42,11 @@ TRADED_AT: constant(uint256) = 20
 PENALTY_AT: constant(uint256) = 31
 PROVEN: constant(uint256) = 1 << 62
 # what an account trades: energy 32 | a buyer's energy * price in µEUR/1000 in 64 bits, nothing of a
-# seller | earned by the seller, or by the buyer's sellers, 64 | number of the matching 32
+# seller | earned by the seller, or by the buyer's sellers, 64 | number of the matching 32 | interval 64
 SPENT_AT: constant(uint256) = 32
 EARNED_AT: constant(uint256) = 96
 NUMBER_AT: constant(uint256) = 160
+INTERVAL_AT: constant(uint256) = 32  # above the number
 # the best matching: energy 41 | gain in µEUR/1000 in 80 bits | number 32
 GAIN_AT: constant(uint256) = 41
 BEST_NUMBER_AT: constant(uint256) = 121
@@ -57,6 +58,7 @@ PENALTY_UEUR_PER_KWH: public(immutable(uint256))
 _FIRST_DELIVERY_S: immutable(uint256)
 _STEP_S: immutable(uint256)
 _KNOWN_S: immutable(uint256)
+_RING: immutable(uint256)
 
 _edge_of: HashMap[address, HashMap[address, uint256]]
 _traded_of: HashMap[uint256, HashMap[address, uint256]]
@@ -116,6 +118,7 @@ def __init__(
     PENALTY_UEUR_PER_KWH = penalty_ueur_per_kwh
     _FIRST_DELIVERY_S = staticcall market.FIRST_DELIVERY_S()
     _STEP_S = staticcall market.STEP_S()
+    _RING = staticcall market.RING()
     # the orders of an interval are known so long before its delivery begins
     _KNOWN_S = staticcall market.GATE_CLOSURE_S() - staticcall market.REVEAL_S()
     log GraphFixed(
@@ -216,8 +219,10 @@ def tradedOf(interval: uint256, account: address) -> (uint256, uint256, uint256)
             payment no seller earns
     @custom:units energy in Wh, money in µEUR
     """
-    word: uint256 = self._traded_of[interval][account]
-    if word == 0 or word >> NUMBER_AT != self._best_of[interval] >> BEST_NUMBER_AT:
+    word: uint256 = self._traded_of[interval % _RING][account]
+    if word == 0 or word >> NUMBER_AT != self._numbered(
+        interval, self._best_of[interval] >> BEST_NUMBER_AT
+    ):
         return 0, 0, 0
     earned_ueur: uint256 = (word >> EARNED_AT) & MASK_64
     spent: uint256 = (word >> SPENT_AT) & MASK_64
@@ -274,6 +279,15 @@ def _order_at(interval: uint256, index: uint256) -> (address, uint256):
         interval, owner, False
     )
     return owner, order
+
+
+@internal
+@pure
+def _numbered(interval: uint256, number: uint256) -> uint256:
+    """
+    @dev The number of a matching and its interval, which intervals a ring apart differ by.
+    """
+    return number | (interval << INTERVAL_AT)
 
 
 @internal
@@ -334,8 +348,9 @@ def _add(
     @dev Add to what an account trades. No sum leaves its field: its energy is at most that of one
          order, and a price is at most a limit of 31 bits.
     """
-    word: uint256 = self._traded_of[interval][account]
-    if word >> NUMBER_AT != number:
-        word = number << NUMBER_AT
+    word: uint256 = self._traded_of[interval % _RING][account]
+    numbered: uint256 = self._numbered(interval, number)
+    if word >> NUMBER_AT != numbered:
+        word = numbered << NUMBER_AT
     assert (word & MASK_32) + (traded & MASK_32) <= ordered_wh, "bilateral trades: above the order"
-    self._traded_of[interval][account] = word + traded
+    self._traded_of[interval % _RING][account] = word + traded

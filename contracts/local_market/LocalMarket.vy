@@ -41,7 +41,7 @@ initializes: credit[accounts := accounts, clock := clock, dues := dues]
 initializes: clock
 initializes: community[clock := clock, dues := dues]
 initializes: notice[clock := clock, dues := dues]
-initializes: books
+initializes: books[clock := clock]
 initializes: window[
     accounts := accounts,
     books := books,
@@ -87,6 +87,7 @@ def __init__(
     sealed_deposit_ueur: uint256,
     challenge_s: uint256,
     clearing_bond_ueur: uint256,
+    ring: uint256,
 ):
     """
     @param token ERC-20 with 6 decimals
@@ -108,11 +109,19 @@ def __init__(
     @param sealed_deposit_ueur What a sealed order locks until it is revealed
     @param challenge_s How long a committed clearing can be challenged
     @param clearing_bond_ueur What committing to a clearing locks for as long
+    @param ring Intervals after which slots of orders and positions are used again; 0: never
     """
     accounts.__init__(token)
     dues.__init__(supplier)
     clock.__init__(
-        first_delivery_s, step_s, order_lead_s, gate_closure_s, metering_s, reveal_s, challenge_s
+        first_delivery_s,
+        step_s,
+        order_lead_s,
+        gate_closure_s,
+        metering_s,
+        reveal_s,
+        challenge_s,
+        ring,
     )
     community.__init__(meters)
     books.__init__(
@@ -169,13 +178,13 @@ def recordsOf(
     @return Position, order and clearing, each the word that is kept (positions.vy, order_book.vy,
             clearing_rules.vy); the word of the membership (community_records.vy) if it is asked for
     """
-    position: uint256 = books._position_of[interval][account]
+    position: uint256 = books._position(interval, account)
     membership: uint256 = 0
     if with_membership:
         membership = community._membership_of[account]
     return (
         position,
-        books._order_at(interval, position),
+        positions._order(position, account),
         books._clearing_of[interval],
         membership,
     )
@@ -202,12 +211,20 @@ def record(
     @param due_ueur What the account owes the supplier for the residual, negative if it is owed
     """
     self._require_settlement()
-    position: uint256 = books._position_of[interval][account]
+    position: uint256 = books._position(interval, account)
     refusals._require(
-        position & (positions.SETTLED | (noted & (positions.KNOWN | positions.CLAIMED))) == 0,
+        position
+        & (
+            positions.IN_USE
+            | positions.SETTLED
+            | (noted & (positions.KNOWN | positions.CLAIMED))
+        )
+        == 0,
         "already recorded",
     )
-    books._position_of[interval][account] = position | noted
+    books._position_of[interval % clock.RING][account] = (
+        position | (noted & positions.NOTED) | (interval << positions.INTERVAL_AT)
+    )
     accounts._credit(account, released_ueur)
     accounts._credit(dues.SUPPLIER, supplier_gains_ueur)
     if noted & positions.SETTLED != 0:

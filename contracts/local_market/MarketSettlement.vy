@@ -321,6 +321,7 @@ def report(interval: uint256, net_wh: int256):
     refusals._require(
         convert(abs(net_wh), uint256) <= order_book.MAX_ENERGY_WH, "energy out of range"
     )
+    refusals._require(position != positions.IN_USE, "slot is in use")
     refusals._require(position & positions.KNOWN == 0, "already reported")
     self._take(interval, customer, position, order, word, net_wh)
 
@@ -356,6 +357,8 @@ def reportAll(interval: uint256, readings: DynArray[uint256, batches.MAX_BATCH])
             cause = batches.METER_CHANGED_HANDS
         elif convert(abs(net_wh), uint256) > order_book.MAX_ENERGY_WH:
             cause = batches.ENERGY_OUT_OF_RANGE
+        elif position == positions.IN_USE:
+            cause = batches.SLOT_IN_USE
         elif position & positions.KNOWN != 0:
             cause = batches.ALREADY_REPORTED
         if cause != 0:
@@ -381,6 +384,7 @@ def settleSilent(interval: uint256, account: address):
     word: uint256 = 0
     membership: uint256 = 0
     position, order, word, membership = self._records(interval, account, True)
+    refusals._require(position != positions.IN_USE, "slot is in use")
     refusals._require(position & positions.SETTLED == 0, "already reported")
     net_wh: int256 = 0
     reading: uint256 = 0
@@ -400,6 +404,43 @@ def settleSilent(interval: uint256, account: address):
 
 
 # --- views ------------------------------------------------------------------------------------
+
+
+@external
+@view
+def orderOf(interval: uint256, account: address) -> (bool, uint256, uint256, uint256):
+    """
+    @return Whether it sells, its price, its energy, and how much of it was filled; energy 0 means
+            that there is none, or that it is sealed
+    @custom:units price in µEUR/kWh, energy in Wh
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, account, False)
+    if order_book._is_sealed(order):
+        return False, 0, 0, 0
+    return (
+        order_book._is_sell(order),
+        order_book._price_ueur_per_kwh(order),
+        order_book._energy_wh(order),
+        positions._filled_wh(order, position, clearing_rules._unpacked(word), _RULE),
+    )
+
+
+@external
+@view
+def isSealed(interval: uint256, account: address) -> bool:
+    """
+    @return Whether the account committed to an order that it has not revealed
+    """
+    position: uint256 = 0
+    order: uint256 = 0
+    word: uint256 = 0
+    membership: uint256 = 0
+    position, order, word, membership = self._records(interval, account, False)
+    return order_book._is_sealed(order)
 
 
 @external

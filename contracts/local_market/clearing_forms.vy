@@ -94,11 +94,12 @@ def clearVerified(
 @internal
 def _clear(interval: uint256):
     word: uint256 = self._open_word(interval)
+    slot: uint256 = interval % clock.RING
     book: uint256[MAX_ORDERS] = empty(uint256[MAX_ORDERS])
     n: uint256 = 0
     n_bids: uint256 = 0
     for index: uint256 in range(word & MASK_10, bound=MAX_ORDERS):
-        key: uint256 = books._orders[interval][index] | (index << order_book.INDEX_AT)
+        key: uint256 = books._orders[slot][index] | (index << order_book.INDEX_AT)
         side: uint256 = key >> order_book.SIDE_AT
         if side == 0:
             key ^= order_book.PRICE_BITS
@@ -178,6 +179,7 @@ def _ranked(
         len(ranking) == unsafe_div(unsafe_add(n, RANKED_PER_WORD - 1), RANKED_PER_WORD),
         "ranking incomplete",
     )
+    slot: uint256 = interval % clock.RING
     book: uint256[MAX_ORDERS] = empty(uint256[MAX_ORDERS])
     n_bids: uint256 = 0
     ranked: uint256 = 0
@@ -190,7 +192,7 @@ def _ranked(
         ranked >>= 16
         key: uint256 = order_book.SEALED
         if index < n_orders:
-            key = books._orders[interval][index] | (index << order_book.INDEX_AT)
+            key = books._orders[slot][index] | (index << order_book.INDEX_AT)
         side: uint256 = key >> order_book.SIDE_AT
         if side == 0:
             key ^= order_book.PRICE_BITS

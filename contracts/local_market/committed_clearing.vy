@@ -18,6 +18,7 @@ import fill_tree
 import interval_books as books
 import market_clock as clock
 import order_book
+import positions
 import refusals
 import supplier_dues as dues
 
@@ -221,10 +222,10 @@ def claimRecordsOf(
     @return Position, order, clearing and commitment, each the word that is kept (positions.vy,
             order_book.vy, clearing_rules.vy, commitments.vy), and the root
     """
-    position: uint256 = books._position_of[interval][account]
+    position: uint256 = books._position(interval, account)
     return (
         position,
-        books._order_at(interval, position),
+        positions._order(position, account),
         books._clearing_of[interval],
         self._commitment_of[interval],
         self._root_of[interval],

@@ -4,14 +4,20 @@
 @license Apache-2.0
 @notice What the local market keeps of each interval: its orders, its clearing, its readings.
 @dev Fills follow from the one word of the clearing, or, of a committed clearing, from what each
-     order's claim proved; see clearing_rules.vy.
+     order's claim proved; see clearing_rules.vy. Intervals RING apart share the slots of their
+     orders and positions. Those in the order of arrival are read until delivery ends and by their
+     index, which is below the interval's number of orders, so that what is left of an earlier
+     interval is never read; a position says whose it is.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
 """
 
 import ISupplierPrices
 import clearing_rules
+import market_clock as clock
 import order_book
 import positions
+
+uses: clock
 
 MAX_ORDERS: public(constant(uint256)) = order_book.MAX_ORDERS
 MAX_ENERGY_WH: public(constant(uint256)) = order_book.MAX_ENERGY_WH
@@ -69,35 +75,6 @@ def __init__(
 
 @external
 @view
-def orderOf(interval: uint256, account: address) -> (bool, uint256, uint256, uint256):
-    """
-    @return Whether it sells, its price, its energy, and how much of it was filled; energy 0 means
-            that there is none, or that it is sealed
-    @custom:units price in µEUR/kWh, energy in Wh
-    """
-    position: uint256 = self._position_of[interval][account]
-    order: uint256 = self._order_at(interval, position)
-    if order_book._is_sealed(order):
-        return False, 0, 0, 0
-    return (
-        order_book._is_sell(order),
-        order_book._price_ueur_per_kwh(order),
-        order_book._energy_wh(order),
-        positions._filled_wh(order, position, self._clearing(interval), RULE),
-    )
-
-
-@external
-@view
-def isSealed(interval: uint256, account: address) -> bool:
-    """
-    @return Whether the account committed to an order that it has not revealed
-    """
-    return order_book._is_sealed(self._order_at(interval, self._position_of[interval][account]))
-
-
-@external
-@view
 def ownerAt(interval: uint256, index: uint256) -> address:
     """
     @return Who placed the order that arrived as number index, counted from 0; zero beyond the last
@@ -105,8 +82,15 @@ def ownerAt(interval: uint256, index: uint256) -> address:
     """
     if index >= MAX_ORDERS:
         return empty(address)
-    order: uint256 = self._orders[interval][index]
-    return empty(address) if order_book._is_sealed(order) else order_book._owner(order)
+    order: uint256 = self._orders[interval % clock.RING][index]
+    owner: address = order_book._owner(order)
+    # what is left of an earlier interval is not this one's
+    if (
+        order_book._is_sealed(order)
+        or self._position(interval, owner) & MASK_10 != unsafe_add(index, 1)
+    ):
+        return empty(address)
+    return owner
 
 
 @external
@@ -133,7 +117,7 @@ def readingOf(interval: uint256, account: address) -> (bool, bool, int256):
     @return Whether the interval is metered and settled; whether by estimate; net injection
     @custom:units net injection in Wh
     """
-    position: uint256 = self._position_of[interval][account]
+    position: uint256 = self._position(interval, account)
     if position & positions.KNOWN == 0:
         return False, False, 0
     return True, positions._estimated(position), positions._net_wh(position)
@@ -163,13 +147,11 @@ def _clearing(interval: uint256) -> clearing_rules.Clearing:
 
 @internal
 @view
-def _order_at(interval: uint256, position: uint256) -> uint256:
+def _position(interval: uint256, account: address) -> uint256:
     """
-    @dev The order of a position; zero if it has none.
+    @dev An account's position; positions.IN_USE if another interval needs its slot.
     """
-    if position & MASK_10 == 0:
-        return 0
-    return self._orders[interval][(position & MASK_10) - 1]
+    return positions._seen_at(interval, self._position_of[interval % clock.RING][account])
 
 
 @internal

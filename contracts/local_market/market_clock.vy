@@ -13,6 +13,7 @@
 import refusals
 
 MAX_INTERVAL: constant(uint256) = 2**64  # any later one is as far away
+MAX_LEAD_S: constant(uint256) = 2**63  # so that no order is for one that is
 
 FIRST_DELIVERY_S: public(immutable(uint256))
 STEP_S: public(immutable(uint256))
@@ -21,6 +22,7 @@ GATE_CLOSURE_S: public(immutable(uint256))
 METERING_S: public(immutable(uint256))
 REVEAL_S: public(immutable(uint256))
 CHALLENGE_S: public(immutable(uint256))
+RING: public(immutable(uint256))  # intervals after which slots are used again
 
 
 @deploy
@@ -32,14 +34,20 @@ def __init__(
     metering_s: uint256,
     reveal_s: uint256,
     challenge_s: uint256,
+    ring: uint256,
 ):
     assert 0 < step_s and step_s <= MAX_INTERVAL, "local market: step out of range"
     assert gate_closure_s < order_lead_s, "local market: no order window"
+    assert order_lead_s <= MAX_LEAD_S, "local market: order window too long"
     assert reveal_s == 0 or reveal_s < gate_closure_s, "local market: reveal window too long"
     # who commits to a clearing at once is in time
     assert (
         challenge_s == 0 or reveal_s + challenge_s < gate_closure_s + step_s
     ), "local market: challenge window too long"
+    # when an interval's slots are used again, all that it promised has had a step to be settled
+    assert ring == 0 or (
+        ring <= MAX_INTERVAL and ring * step_s >= order_lead_s + 2 * step_s + metering_s
+    ), "local market: ring too short"
     FIRST_DELIVERY_S = first_delivery_s
     STEP_S = step_s
     ORDER_LEAD_S = order_lead_s
@@ -47,6 +55,7 @@ def __init__(
     METERING_S = metering_s
     REVEAL_S = reveal_s
     CHALLENGE_S = challenge_s
+    RING = ring if ring != 0 else MAX_INTERVAL
 
 
 @external

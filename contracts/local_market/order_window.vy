@@ -98,9 +98,10 @@ def commitOrder(interval: uint256, commitment: bytes32):
     word: uint256 = books._clearing_of[interval] + 1
     self._refuse(self._arrival_refusal(interval, msg.sender, word))
     credit._take(msg.sender, books.SEALED_DEPOSIT_UEUR)
-    books._position_of[interval][msg.sender] = word & MASK_10
     books._clearing_of[interval] = word
-    books._orders[interval][(word & MASK_10) - 1] = convert(commitment, uint256) | order_book.SEALED
+    self._keep(
+        interval, word & MASK_10, msg.sender, convert(commitment, uint256) | order_book.SEALED
+    )
     log OrderCommitted(interval=interval, account=msg.sender, commitment=commitment)
 
 
@@ -117,9 +118,9 @@ def revealOrder(
     @notice Show the order that one committed to. Gives the deposit back and locks the escrow.
     """
     clock._require_reveal_window(interval)
-    position: uint256 = books._position_of[interval][msg.sender]
-    refusals._require(position != 0, "no sealed order")
-    kept: uint256 = books._order_at(interval, position)
+    place: uint256 = books._position(interval, msg.sender) & MASK_10
+    refusals._require(place != 0, "no sealed order")
+    kept: uint256 = books._orders[interval % clock.RING][place - 1]
     refusals._require(order_book._is_sealed(kept), "already revealed")
     commitment: bytes32 = keccak256(
         abi_encode(interval, msg.sender, is_sell, energy_wh, price_ueur_per_kwh, salt)
@@ -131,7 +132,7 @@ def revealOrder(
         self._record(
             interval,
             books._clearing_of[interval],
-            position - 1,
+            place,
             msg.sender,
             is_sell,
             energy_wh,
@@ -158,6 +159,7 @@ def _refuse(cause: uint256):
         return
     refusals._require(cause != batches.NOT_A_MEMBER, "not a member")
     refusals._require(cause != batches.ORDER_EXISTS, "order exists")
+    refusals._require(cause != batches.SLOT_IN_USE, "slot is in use")
     refusals._require(cause != batches.BOOK_FULL, "book full")
     refusals._require(cause != batches.ENERGY_OUT_OF_RANGE, "energy out of range")
     refusals._require(cause != batches.PRICE_OUT_OF_RANGE, "price out of range")
@@ -194,7 +196,10 @@ def _arrival_refusal(interval: uint256, account: address, word: uint256) -> uint
     """
     if not community._is_member(account):
         return batches.NOT_A_MEMBER
-    if books._position_of[interval][account] != 0:
+    position: uint256 = books._position(interval, account)
+    if position == positions.IN_USE:
+        return batches.SLOT_IN_USE
+    if position != 0:
         return batches.ORDER_EXISTS
     if word & MASK_10 > MAX_ORDERS:
         return batches.BOOK_FULL
@@ -220,27 +225,23 @@ def _place(
     cause = self._arrival_refusal(interval, account, word)
     if cause != 0:
         return cause
-    place: uint256 = word & MASK_10
-    cause = self._record(
-        interval, word, place - 1, account, is_sell, energy_wh, price_ueur_per_kwh
+    return self._record(
+        interval, word, word & MASK_10, account, is_sell, energy_wh, price_ueur_per_kwh
     )
-    if cause == 0:
-        books._position_of[interval][account] = place
-    return cause
 
 
 @internal
 def _record(
     interval: uint256,
     word: uint256,
-    index: uint256,
+    place: uint256,
     account: address,
     is_sell: bool,
     energy_wh: uint256,
     price_ueur_per_kwh: uint256,
 ) -> uint256:
     """
-    @dev Lock the escrow of an account's order and keep it under its arrival index, or change nothing.
+    @dev Lock the escrow of an account's order and keep it in its place, or change nothing.
     @return Why the account cannot lock it, or zero
     """
     escrow_ueur: uint256 = positions._escrow_ueur(
@@ -251,8 +252,11 @@ def _record(
         return cause
     credit._take(account, escrow_ueur)
     books._clearing_of[interval] = books._with_order(word, is_sell, price_ueur_per_kwh)
-    books._orders[interval][index] = order_book._order(
-        account, is_sell, energy_wh, price_ueur_per_kwh
+    self._keep(
+        interval,
+        place,
+        account,
+        order_book._order(account, is_sell, energy_wh, price_ueur_per_kwh),
     )
     log OrderPlaced(
         interval=interval,
@@ -262,3 +266,14 @@ def _record(
         price_ueur_per_kwh=price_ueur_per_kwh,
     )
     return 0
+
+
+@internal
+def _keep(interval: uint256, place: uint256, account: address, order: uint256):
+    """
+    @dev Keep an order in its place in the order of arrival, counted from 1, and in its account's
+         position.
+    """
+    slot: uint256 = interval % clock.RING
+    books._orders[slot][unsafe_sub(place, 1)] = order
+    books._position_of[slot][account] = positions._placed(interval, place, order)

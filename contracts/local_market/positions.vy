@@ -5,7 +5,9 @@
 @notice Pure arithmetic of what an account has in an interval: its packed position, what was filled
         of its order, and the money that hangs on it.
 @dev A position is, from the lowest bit, order index + 1 in 10 bits | reading known | reading
-     estimated | net_wh + 2**32 in 33 bits | claimed | claimed fill 32 | settled.
+     estimated | net_wh + 2**32 in 33 bits | claimed | claimed fill 32 | settled | the order as
+     order_book.vy packs it, without its owner, 96 | in use | 16 unused | interval 64. So what an order
+     promises is known when another interval's has taken its place in the order of arrival.
 @custom:units energy in Wh, net injection positive; money in µEUR; prices in µEUR/kWh
 """
 
@@ -22,6 +24,13 @@ NET_OFFSET: constant(int256) = 2**32
 CLAIMED: constant(uint256) = 1 << 45
 CLAIM_AT: constant(uint256) = 46
 SETTLED: constant(uint256) = 1 << 78
+NOTED: constant(uint256) = 2**79 - 1  # what is noted after delivery
+ORDER_AT: constant(uint256) = 79
+OWNER_BITS: constant(uint256) = order_book.ENERGY_AT
+MASK_96: constant(uint256) = 2**96 - 1
+# no position is kept with it: it is read in place of one that is another interval's
+IN_USE: constant(uint256) = 1 << 175
+INTERVAL_AT: constant(uint256) = 192
 
 
 # --- readings ---------------------------------------------------------------------------------
@@ -53,6 +62,42 @@ def _net_wh(position: uint256) -> int256:
 
 
 # --- orders -----------------------------------------------------------------------------------
+
+
+@internal
+@pure
+def _placed(interval: uint256, place: uint256, order: uint256) -> uint256:
+    """
+    @dev The position of an order that arrived as number place, counted from 1.
+    """
+    return place | ((order >> OWNER_BITS) << ORDER_AT) | (interval << INTERVAL_AT)
+
+
+@internal
+@pure
+def _order(position: uint256, account: address) -> uint256:
+    """
+    @dev The order of an account's position; zero if it has none. Of a sealed one it is known that
+         it is sealed, and whose.
+    """
+    if position & MASK_10 == 0:
+        return 0
+    return convert(account, uint256) | (((position >> ORDER_AT) & MASK_96) << OWNER_BITS)
+
+
+@internal
+@pure
+def _seen_at(interval: uint256, position: uint256) -> uint256:
+    """
+    @dev What a slot says of an interval, which other intervals share it with: its position, nothing, or
+         that it is in use: by a later interval, or by an earlier one whose order is not settled.
+    """
+    kept_of: uint256 = position >> INTERVAL_AT
+    if kept_of == interval:
+        return position
+    if kept_of > interval or (position & MASK_10 != 0 and position & SETTLED == 0):
+        return IN_USE
+    return 0
 
 
 @internal

@@ -11,6 +11,7 @@ from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.interference import LedgerAttack, SendOrder
 from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -63,10 +64,11 @@ class FrontRunning(LedgerAttack):
     def _seen(self, interval: int) -> list[Order]:
         """Orders of all others that can be read now, in the order of their arrival."""
         market = self.deployment.client(LocalMarket)
+        settlement = self.deployment.client(MarketSettlement)
         accounts = [account.address for account in self.deployment.prosumers]
         seen: list[Order] = []
         for account in accounts:
-            state = market.order_of(interval, account)
+            state = settlement.order_of(interval, account)
             if state.energy_wh:
                 seen.append(
                     Order(account.hex(), state.is_sell, state.energy_wh, state.price_ueur_per_kwh)

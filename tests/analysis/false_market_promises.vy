@@ -21,7 +21,7 @@ def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("SmartMeters"))
     # highest retail price, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
-    # challenge, bond
+    # challenge, bond, ring
     self.market = raw_create(
         prover._code("LocalMarket"),
         self.token,
@@ -35,6 +35,7 @@ def setUp():
         convert(600, uint256),
         convert(180, uint256),
         convert(240, uint256),
+        NOTHING,
         NOTHING,
         NOTHING,
         NOTHING,

@@ -27,6 +27,7 @@ def opened(
     form: ClearingForm = ClearingForm.ON_CHAIN,
     sealed: bool = False,
     members: tuple[str, ...] = ("buyer", "seller", "neighbour"),
+    ring: int = 0,
 ) -> MarketWorld:
     """A market with members, a supplier and a market operator who all have money."""
     world = MarketWorld(
@@ -37,6 +38,7 @@ def opened(
         sealed_deposit=DEPOSIT,
         challenge_s=CHALLENGE_S,
         clearing_bond=BOND,
+        ring=ring,
     )
     for account in members:
         world.join(account)

@@ -199,6 +199,7 @@ class MarketWorld:
             "sealed_deposit": 0,
             "challenge_s": 0,
             "clearing_bond": 0,
+            "ring": 0,
         }
         parameters |= {key: value for key, value in overrides.items() if key in parameters}
         return list(parameters.values())

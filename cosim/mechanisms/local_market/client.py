@@ -59,16 +59,6 @@ def pack_ranking(indexes: Sequence[int]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderState:
-    """An order on the ledger; ``energy_wh`` 0 means that there is none, or that it is sealed."""
-
-    is_sell: bool
-    price_ueur_per_kwh: int
-    energy_wh: int
-    filled_wh: int
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """Metered net injection of an interval; ``estimated`` when the meter stayed silent."""
 
@@ -100,8 +90,6 @@ class LocalMarket(EscrowClient):
     release_bond = Transaction(120_000)
     """Give the committer of an interval's clearing its bond back."""
 
-    order_of = View(OrderState)
-    """Order in an interval of an account."""
     reading_of = View(Reading)
     """Reading in an interval of an account's meter."""
 

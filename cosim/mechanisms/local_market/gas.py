@@ -32,6 +32,7 @@ from cosim.mechanisms.local_market.gas_community import (
     Community,
 )
 from cosim.mechanisms.local_market.pricing import ClearingForm
+from cosim.mechanisms.local_market.settings import MIN_RING
 from cosim.scenario.tariff import Tariffs
 
 N_ORDERS = 100
@@ -47,6 +48,7 @@ def local_market(bench: Bench) -> None:
     _challenge(bench)
     _prices_and_charges(bench)
     _credit(bench)
+    _used_slots(bench)
     bilateral_trades(bench)
     batches(bench)
 
@@ -124,6 +126,35 @@ def _credit(bench: Bench) -> None:
     sealed.close_gate(0)
     market.do("first", "revealOrder", *order, SALT)
     market.measure("buyer", "revealOrder", *order, SALT, case="on credit")
+
+
+def _used_slots(bench: Bench) -> None:
+    """Measure orders and a reading in slots that an earlier interval used."""
+    community = Community(bench, name="with a ring", ring=MIN_RING)
+    market = community.market
+    for name in ("buyer", "seller", "exporter"):
+        community.join(name)
+    community.fund(SUPPLIER, market)
+    for interval, case in ((2, None), (2 + MIN_RING, "in a used slot")):
+        community.open_window(interval)
+        orders = {"buyer": (False, 1_234 + interval, 210_123), "seller": (True, 2_345, 123_456)}
+        if case is None:
+            for name, order in orders.items():
+                community.order(name, interval, *order)
+        else:
+            first = f"first of an interval, {case}"
+            market.measure("buyer", "placeOrder", interval, *orders["buyer"], case=first)
+            market.measure("seller", "placeOrder", interval, True, 2_346, 123_457, case=case)
+        community.close_gate(interval)
+        market.do("anyone", "clear", interval)
+        community.deliver(interval)
+        for name, net_wh in (("buyer", -1_345), ("seller", 2_456)):
+            community.settlement.do(f"meter of {name}", "report", interval, net_wh)
+        arguments = ("meter of exporter", "report", interval, 5_432)
+        if case is None:
+            community.settlement.do(*arguments)
+        else:
+            community.settlement.measure(*arguments, case=f"without an order, {case}")
 
 
 def _prices_and_charges(bench: Bench) -> None:

@@ -61,6 +61,8 @@ class Community:
         Of bilateral trades; its deployment is noted.
     batched : bool
         Whether orders and readings may come in batches; the deployment of what takes them is noted.
+    ring : int
+        Intervals after which slots are used again; 0 never.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Community:
         tariffs: Tariffs | None = None,
         graph: TradingGraph | None = None,
         batched: bool = False,
+        ring: int = 0,
     ) -> None:
         self.bench = bench
         self.token, self.meters = bench.contracts["EuroToken"], bench.contracts["SmartMeters"]
@@ -92,6 +95,7 @@ class Community:
             challenge_s=CHALLENGE_S if is_committed else 0,
             clearing_bond_ueur=CLEARING_BOND_UEUR if is_committed else 0,
             tariffs=tariffs,
+            ring=ring,
         )
         deployer = f"deployer of LocalMarket {name}".rstrip()
         bilateral = next_bilateral(bench.engine, account(deployer))

@@ -70,6 +70,10 @@ class Interval:
         index = self.index_of.get(account)
         return None if index is None else self.book[index]
 
+    def is_open(self, account: str) -> bool:
+        """Tell if the account has an order, sealed or not, that is not settled."""
+        return account in self.index_of and account not in self.settled
+
     def is_unclaimed(self, account: str) -> bool:
         """Tell if the account has a fill of a committed clearing that nobody claimed."""
         if self.committed is None or self.order_of(account) is None:
@@ -102,6 +106,7 @@ class IntervalOrders(CreditAccounts):
         self.terms = terms
         self.is_sealed = terms.reveal_s > 0
         self._intervals: dict[int, Interval] = {}
+        self._kept_at: dict[tuple[int, str], int] = {}
 
     def orders(self, interval: int) -> tuple[Order, ...]:
         """Open and revealed orders of an interval in the order of arrival."""
@@ -115,6 +120,16 @@ class IntervalOrders(CreditAccounts):
         """Place of an account's order in the order of arrival."""
         return self._interval(interval).index_of[account]
 
+    def slot_in_use(self, interval: int, account: str) -> bool:
+        """Tell if another interval a ring apart needs the account's slot.
+
+        That is a later one, or an earlier one whose order is not settled.
+        """
+        kept = self._kept_at.get(self._slot(interval, account), interval)
+        earlier = self._intervals.get(kept)
+        is_open = earlier is not None and earlier.is_open(account)
+        return kept > interval or (kept < interval and is_open)
+
     def clear_book(self, interval: int) -> Clearing:
         """Compute the clearing of the interval's order book, without doing it."""
         return self.terms.clear(self._interval(interval).book, interval)
@@ -126,16 +141,17 @@ class IntervalOrders(CreditAccounts):
         ------
         ContractRevert
             If orders are sealed, a field is out of range, the price is not what the rule asks of
-            price takers, the account has an order already, the book is full, or the free balance
-            is too low, beyond what the supplier lends.
+            price takers, another interval needs the account's slot, it has an order already, the
+            book is full, or the free balance is too low, beyond what the supplier lends.
         """
         self._require(not self.is_sealed, "orders are sealed")
         self._check_fields(order)
         state = self._interval(interval)
-        self._check_room(state, order.account)
+        self._check_room(interval, order.account)
         escrow = escrow_ueur(order, self.terms.retail_price_ueur_per_kwh)
         self._take_on_credit(order.account, escrow)
         state.add(order.account, order, 0)
+        self._keep(interval, order.account)
 
     def commit_order(self, interval: int, account: str, commitment: bytes) -> None:
         """Accept a commitment to an order, in its place in the order of arrival, and a deposit.
@@ -150,15 +166,17 @@ class IntervalOrders(CreditAccounts):
         Raises
         ------
         ContractRevert
-            If orders are open, the account has an order already, the book is full, or the free
-            balance is too low, beyond what the supplier lends.
+            If orders are open, another interval needs the account's slot, it has an order
+            already, the book is full, or the free balance is too low, beyond what the supplier
+            lends.
         """
         self._require(self.is_sealed, "orders are open")
         self._lent_for(account, self.terms.sealed_deposit_ueur)
         state = self._interval(interval)
-        self._check_room(state, account)
+        self._check_room(interval, account)
         self._take_on_credit(account, self.terms.sealed_deposit_ueur)
         state.add(account, None, _sealed(commitment))
+        self._keep(interval, account)
 
     def reveal_order(self, interval: int, order: Order, commitment: bytes) -> None:
         """Open a sealed order: the deposit comes back, the escrow is locked.
@@ -199,9 +217,22 @@ class IntervalOrders(CreditAccounts):
             price = taker_price_ueur_per_kwh(order.is_sell, self.terms.retail_price_ueur_per_kwh)
             self._require(order.price_ueur_per_kwh == price, "price is set by the rule")
 
-    def _check_room(self, state: Interval, account: str) -> None:
+    def _check_room(self, interval: int, account: str) -> None:
+        state = self._interval(interval)
+        self._check_slot(interval, account)
         self._require(account not in state.index_of, "order exists")
         self._require(len(state.book) < MAX_ORDERS, "book full")
+
+    def _check_slot(self, interval: int, account: str) -> None:
+        self._require(not self.slot_in_use(interval, account), "slot is in use")
+
+    def _keep(self, interval: int, account: str) -> None:
+        """Use an account's slot for an interval from now on."""
+        if self.terms.ring:
+            self._kept_at[self._slot(interval, account)] = interval
+
+    def _slot(self, interval: int, account: str) -> tuple[int, str]:
+        return interval % self.terms.ring if self.terms.ring else interval, account
 
     def _interval(self, interval: int) -> Interval:
         state = self._intervals.get(interval)

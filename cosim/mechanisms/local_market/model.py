@@ -181,12 +181,15 @@ class LocalMarketModel(ClearedIntervals):
         Raises
         ------
         ContractRevert
-            If the reading is out of range, or not the first.
+            If the reading is out of range, or not the first, or another interval needs the
+            account's slot.
         """
         self._require(abs(net_wh) <= MAX_ENERGY_WH, "energy out of range")
         state = self._interval(interval)
+        self._check_slot(interval, account)
         self._require(account not in state.readings, "already reported")
         state.readings[account] = Reading(net_wh)
+        self._keep(interval, account)
         return None if state.is_unclaimed(account) else self._settle(interval, account)
 
     def claim_fill(
@@ -226,10 +229,12 @@ class LocalMarketModel(ClearedIntervals):
         Raises
         ------
         ContractRevert
-            If the interval is settled already.
+            If the interval is settled already, or another one needs the account's slot.
         """
         state = self._interval(interval)
+        self._check_slot(interval, account)
         self._require(account not in state.settled, "already reported")
+        self._keep(interval, account)
         estimate_wh = self.terms.silent_estimate_wh if is_metered else 0
         state.readings.setdefault(account, Reading(-estimate_wh, estimated=True))
         if state.committed is not None and state.is_unclaimed(account):
@@ -245,7 +250,7 @@ class LocalMarketModel(ClearedIntervals):
             If one of its orders is not settled, or a bond is held: money would be lost.
         """
         state = self._interval(interval)
-        open_accounts = [account for account in state.accounts if account not in state.settled]
+        open_accounts = [account for account in state.accounts if state.is_open(account)]
         if open_accounts:
             raise ValueError(f"interval {interval} is not settled for {', '.join(open_accounts)}")
         if self.bond_of(interval):

@@ -28,6 +28,9 @@ from cosim.settings import (
 )
 from cosim.units import ueur_from_eur
 
+MIN_RING = 3
+"""Least length of a ring of intervals: order window, delivery, metering and a step to settle."""
+
 
 class RetailSettings(Model):
     """Parts of the retail price, each a number or a series (docs/tariffs.md)."""
@@ -132,6 +135,12 @@ class MarketSettings(Model):
         "with clearing: committed [EUR]",
     )
 
+    ring_intervals: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="intervals after which the contracts use the storage of orders and readings "
+        "again, 3 or more; 0: never (docs/contracts/local-market.md)",
+    )
+
     submission: Submission = Field(
         "each",
         description="each: every member sends its own order; batched: an aggregator sends them, "
@@ -194,6 +203,16 @@ class MarketSettings(Model):
                 "aggregator reads them: set reveal_s to 0, or submission: each"
             )
         return self
+
+    @field_validator("ring_intervals")
+    @classmethod
+    def _ring_holds(cls, ring_intervals: int) -> int:
+        if 0 < ring_intervals < MIN_RING:
+            raise ValueError(
+                f"orders of an interval are settled after {MIN_RING - 1} more at the latest: "
+                f"give 0, or {MIN_RING} or more"
+            )
+        return ring_intervals
 
     @model_validator(mode="after")
     def _bond_deters(self) -> MarketSettings:

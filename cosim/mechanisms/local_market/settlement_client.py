@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from cosim.chain.client import ContractClient, LogEntries
@@ -29,6 +30,16 @@ def next_settlement(engine: Engine, deployer: bytes) -> bytes:
     return create_address(deployer, engine.nonce(deployer) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order on the ledger; ``energy_wh`` 0 means that there is none, or that it is sealed."""
+
+    is_sell: bool
+    price_ueur_per_kwh: int
+    energy_wh: int
+    filled_wh: int
+
+
 class MarketSettlement(ContractClient):
     """The local market's settlement. Energy in Wh, accounts as 20 bytes."""
 
@@ -44,6 +55,8 @@ class MarketSettlement(ContractClient):
     pass_on_charges = Transaction(160_000)
     """Pay DSO and state what the supplier collected for them."""
 
+    order_of = View(OrderState)
+    """Order in an interval of an account."""
     pot_of = View(int)
     """Pot of an interval between the claims of its buyers and of its sellers. [µEUR]"""
 

@@ -63,6 +63,8 @@ class MarketTerms:
         Prices by interval, and their parts; default: the two prices above.
     has_parts : bool
         Whether the scenario gives the retail price by parts, or a price as a series.
+    ring : int
+        Intervals after which the contracts use the storage of orders and readings again; 0 never.
     graph : TradingGraph, optional
         Of a market that pairs clear.
     sends_orders, sends_readings : SubmissionTerms
@@ -88,6 +90,7 @@ class MarketTerms:
     binds: bool = False
     tariffs: Tariffs | None = None
     has_parts: bool = False
+    ring: int = 0
     graph: TradingGraph | None = None
     sends_orders: SubmissionTerms = EACH
     sends_readings: SubmissionTerms = EACH
@@ -123,6 +126,7 @@ class MarketTerms:
             binds=market.position == "binding",
             tariffs=tariffs,
             has_parts=market.retail is not None or market.feed_in is not None,
+            ring=market.ring_intervals,
             graph=TradingGraph.of(market.bilateral or BilateralSettings())
             if market.clearing == "bilateral"
             else None,

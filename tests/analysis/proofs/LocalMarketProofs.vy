@@ -29,7 +29,7 @@ def setUp():
     self.token = raw_create(prover._code("EuroToken"))
     self.meters = raw_create(prover._code("AnyMeters"))
     # highest retail price, first delivery, step, order lead, gate closure, metering; rule, form, reveal, deposit,
-    # challenge, bond
+    # challenge, bond, ring
     self.market = Market(
         raw_create(
             prover._code("LocalMarket"),
@@ -44,6 +44,7 @@ def setUp():
             convert(600, uint256),
             convert(180, uint256),
             convert(240, uint256),
+            NOTHING,
             NOTHING,
             NOTHING,
             NOTHING,
@@ -134,13 +135,15 @@ def check_nobody_but_the_settlement_records(
 
 @external
 def check_no_reading_is_recorded_twice(
-    interval: uint256, account: address, noted: uint256, again: uint256, time: uint64
+    number: uint64, account: address, noted: uint256, again: uint256, time: uint64
 ):
     """
-    @notice Bit 10 of a position says that its reading is known, bit 45 that its fill is claimed. Bit 78 says
+    @notice Of any interval that ends: beyond 2**64 no clock gets.
+    @dev Bit 10 of a position says that its reading is known, bit 45 that its fill is claimed. Bit 78 says
             that it is settled: then nothing is recorded any more.
     """
     prover._at(time, time)
+    interval: uint256 = convert(number, uint256)
     if not self._record(SETTLEMENT, interval, account, noted, 0, 0, 0):
         return
     if noted & again & ((1 << 10) | (1 << 45)) == 0 and noted & (1 << 78) == 0:

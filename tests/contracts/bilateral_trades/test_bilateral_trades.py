@@ -287,3 +287,30 @@ def test_largest_amounts_fit() -> None:
     world.report("bob", -energy)
     world.report("ann", energy)
     assert world.backed()
+
+
+def test_a_matching_of_an_earlier_interval_is_not_of_the_one_that_has_its_slots() -> None:
+    ring = 3
+    world = BilateralWorld("revm", TradingGraph(None), ring=ring)
+    laps = []
+    for interval, energies_wh in ((0, (1_000, 700, 300)), (ring, (500, 500, 100))):
+        world.open_window(interval)
+        for name, energy_wh in zip(("ann", "bob", "cem"), energies_wh, strict=True):
+            is_sell = name == "ann"
+            world.order(name, is_sell, energy_wh, 100_000 if is_sell else 200_000, interval)
+        world.close_gate(interval)
+        pairs = [pair_word(0, 1, energies_wh[1])]
+        if interval == 0:
+            pairs.append(pair_word(0, 2, energies_wh[2]))
+        world.propose(*pairs, interval=interval)
+        laps.append([world.traded(name, interval)[0] for name in ("ann", "bob", "cem")])
+        assert world.trades.get("matchingOf", interval)[0] == 1
+        assert world.backed([interval])
+        world.deliver(interval)
+        for name in ("ann", "bob", "cem"):
+            world.report(name, 0, interval)
+    assert laps == [[1_000, 700, 300], [500, 500, 0]]
+    # what was traded in the past is in the events
+    assert [world.traded(name)[0] for name in ("ann", "bob", "cem")] == [0, 0, 300]
+    slots = {where: len(kept) for where, *_, kept in world.engine.accounts()}
+    assert slots[world.trades.address] == 3 + 2

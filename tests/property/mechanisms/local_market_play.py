@@ -46,6 +46,8 @@ TENANT, OWNER = "eve", MEMBERS[-1]
 ACCOUNTS = (*MEMBERS, TENANT, SUPPLIER)
 STATE = "state"
 INTERVALS = range(5)
+RING = 3
+"""The shortest ring of these times, so that the last two intervals use slots again."""
 START_UEUR = 500_000
 CREDIT_UEUR = {"ann": 400_000, "bob": 150_000, "cem": 30_000}
 """Debts up to which the supplier lends, where it does; to one member it does not."""
@@ -98,6 +100,7 @@ def deployed(
     sealed: bool,
     charges: bool = False,
     lends: bool = False,
+    ring: int = 0,
 ) -> MarketWorld:
     """Members with tokens, little of them deposited, so that some cannot pay."""
     world = MarketWorld(
@@ -108,6 +111,7 @@ def deployed(
         sealed_deposit=SEALED_DEPOSIT_UEUR,
         challenge_s=CHALLENGE_S,
         clearing_bond=CLEARING_BOND_UEUR,
+        ring=ring,
         notice=False,
         **(charging() if charges else {}),
     )
@@ -155,10 +159,11 @@ class LocalMarketPlay(RuleBasedStateMachine):
         sealed: bool,
         charges: bool = False,
         lends: bool = False,
+        ring: int = 0,
     ) -> None:
         self.pricing, self.form, self.sealed = pricing, form, sealed
         self.challenge_s = CHALLENGE_S if form is ClearingForm.COMMITTED else 0
-        self.world = deployed(pricing, form, sealed, charges, lends)
+        self.world = deployed(pricing, form, sealed, charges, lends, ring)
         self.snapshot = self.world.engine.snapshot()
         terms = MarketTerms(
             RETAIL,
@@ -170,6 +175,7 @@ class LocalMarketPlay(RuleBasedStateMachine):
             sealed_deposit_ueur=SEALED_DEPOSIT_UEUR,
             clearing_bond_ueur=CLEARING_BOND_UEUR,
             tariffs=CHANGING if charges else None,
+            ring=ring,
         )
         self.model = LocalMarketModel(SUPPLIER, terms)
         for account in ACCOUNTS:

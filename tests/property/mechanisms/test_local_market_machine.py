@@ -17,6 +17,7 @@ from local_market_play import (
     OWNER,
     PRICES,
     REVEAL_S,
+    RING,
     SEALED_DEPOSIT_UEUR,
     STATE,
     TENANT,
@@ -59,6 +60,7 @@ ROUND: dict[str, st.SearchStrategy[Any]] = {
     "unrevealed": st.sampled_from([None, None, *MEMBERS]),
     "challenged": st.booleans(),
     "claimed": st.sampled_from(["before", "before", "after", None]),
+    "same_slots": st.booleans(),
 }
 """Arguments of a whole interval."""
 
@@ -187,6 +189,7 @@ class LocalMarketMachine(LocalMarketPlay):
         sealed=st.booleans(),
         charges=st.booleans(),
         lends=st.booleans(),
+        ring=st.sampled_from([0, RING]),
         **ROUND,
     )
     def begin(
@@ -196,10 +199,11 @@ class LocalMarketMachine(LocalMarketPlay):
         sealed: bool,
         charges: bool,
         lends: bool,
+        ring: int,
         **first: Any,
     ) -> None:
         """A market of some kind, and its first interval."""
-        self.open_market(pricing, form, sealed, charges, lends)
+        self.open_market(pricing, form, sealed, charges, lends, ring)
         self.trading_round(**first)
 
     @rule(**ROUND)
@@ -211,9 +215,16 @@ class LocalMarketMachine(LocalMarketPlay):
         unrevealed: str | None,
         challenged: bool,
         claimed: str | None,
+        same_slots: bool,
     ) -> None:
-        """A whole interval: orders, clearing, delivery, and readings but of silent meters."""
-        interval = next((k for k in INTERVALS if self.start_s(k) - ORDER_LEAD_S >= self.now), None)
+        """A whole interval: orders, clearing, delivery, and readings but of silent meters.
+
+        The next one, or the next whose slots an interval had before it.
+        """
+        opens_s = self.now
+        if same_slots and self.now > FIRST_DELIVERY_S:
+            opens_s = max(self.now, self.start_s(RING) - ORDER_LEAD_S)
+        interval = next((k for k in INTERVALS if self.start_s(k) - ORDER_LEAD_S >= opens_s), None)
         if interval is None:
             return
         self.go(self.start_s(interval) - ORDER_LEAD_S)
@@ -374,7 +385,8 @@ class LocalMarketMachine(LocalMarketPlay):
             lambda: self.model.report(interval, account, net),
         )
         # whatever was cleared, committed to or claimed
-        assert refusal is not None or self.model.reading_of(interval, account) is not None
+        in_use = self.model.slot_in_use(interval, account)
+        assert refusal or in_use or self.model.reading_of(interval, account) is not None
 
     @rule()
     def settle_all_silent(self) -> None:
@@ -390,10 +402,12 @@ class LocalMarketMachine(LocalMarketPlay):
         refusal = None
         if self.now <= self.start_s(interval + 1) + METERING_S:
             refusal = "meter may still report"
-        elif self.model.reading_of(interval, account) is None and not (
-            self.has_place(interval, account) or self.is_metered(interval, account)
-        ):
-            refusal = "not a member"
+        elif not self.model.slot_in_use(interval, account):
+            known = self.model.reading_of(interval, account) is not None
+            if not known and not (
+                self.has_place(interval, account) or self.is_metered(interval, account)
+            ):
+                refusal = "not a member"
         self.both(
             refusal,
             lambda: self.world.market.send("anyone", "settleSilent", interval, address(account)),

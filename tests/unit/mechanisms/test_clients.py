@@ -15,9 +15,9 @@ from cosim.evm.engine import Receipt, create_engine
 from cosim.mechanisms.flexibility_market.baselines import BaselineTerms
 from cosim.mechanisms.flexibility_market.calling import CallingTerms
 from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
-from cosim.mechanisms.local_market.client import LocalMarket, OrderState, Reading, clear_gas
+from cosim.mechanisms.local_market.client import LocalMarket, Reading, clear_gas
 from cosim.mechanisms.local_market.deploying import deploy_market
-from cosim.mechanisms.local_market.settlement_client import MarketSettlement
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement, OrderState
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.metering.client import SmartMeters
 from cosim.mechanisms.money.client import EuroToken
@@ -159,8 +159,8 @@ def test_views(play: Market) -> None:
     local, flexibility = play.local, play.flexibility
     assert local.view("clearingOf", 0) == [True, 200_000, 200_000, 2_000, 2]
     assert local.view("clearingOf", 1) == [False, 0, 0, 0, 0]
-    assert local.order_of(0, BUYER) == OrderState(False, 250_000, 3_000, 2_000)
-    assert local.order_of(0, IDLER) == OrderState(False, 0, 0, 0)
+    assert play.settlement.order_of(0, BUYER) == OrderState(False, 250_000, 3_000, 2_000)
+    assert play.settlement.order_of(0, IDLER) == OrderState(False, 0, 0, 0)
     assert local.reading_of(0, BUYER) == Reading(True, False, -2_600)
     assert local.reading_of(0, IDLER) == Reading(True, True, -2_000)
     assert local.view("isMember", SELLER) == [True]

@@ -186,3 +186,12 @@ def test_a_committed_clearing_needs_a_bond(small, bond_eur):
     assert small.replace(market={"clearing_bond_eur": bond_eur}).market.clearing == "on_chain"
     with pytest.raises(ScenarioError, match=r"needs clearing_bond_eur above 0.*set it to"):
         small.replace(market={"clearing": "committed", "clearing_bond_eur": bond_eur})
+
+
+def test_a_ring_holds_what_an_interval_takes(small):
+    assert small.market.ring_intervals == 0
+    assert small.replace(market={"ring_intervals": 3}).market.ring_intervals == 3
+    for ring in (1, 2):
+        with pytest.raises(ScenarioError, match=r"give 0, or 3 or more") as told:
+            small.replace(market={"ring_intervals": ring})
+        assert told.value.field == "market.ring_intervals"

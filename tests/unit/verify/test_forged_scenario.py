@@ -178,6 +178,7 @@ DECIDES = frozenset(
         "market.position",
         "market.pricing",
         "market.retail_eur_per_kwh",
+        "market.ring_intervals",
         "market.sealed_deposit_eur",
         "market.silent_estimate_kwh",
         "market.submission",

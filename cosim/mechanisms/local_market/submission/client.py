@@ -31,6 +31,7 @@ CAUSES: Mapping[int, str] = {
     11: "unknown meter",
     12: "meter changed hands",
     13: "already reported",
+    14: "slot is in use",
 }
 """Causes for which an entry of a batch is passed over, by the number in the event: in the words
 that refuse a single one, but for the first."""

@@ -144,7 +144,7 @@ def test_sealed_order_is_shown_and_cleared() -> None:
     orders = {buyer: (0, False, 1_000, 200_000), seller: (0, True, 1_000, 100_000)}
     seals = {who: local.sealed(who, *order, SALT) for who, order in orders.items()}
     market.done(*(local.commit_order(who, 0, seal) for who, seal in seals.items()))
-    assert local.view("isSealed", 0, buyer) == [True]
+    assert market.settlement.view("isSealed", 0, buyer) == [True]
     assert market.settlement.view("lockedOf", 0, buyer) == [DEPOSIT]
     market.chain.mine_until(FIRST_DELIVERY_S - 180)
     wrong = market.refused(local.reveal_order(buyer, *orders[buyer], bytes(32)))
@@ -154,7 +154,7 @@ def test_sealed_order_is_shown_and_cleared() -> None:
     for who, order in orders.items():
         local.reveal_order(who, *order, SALT)
     market.chain.mine_until(FIRST_DELIVERY_S - 180 + REVEAL_S)
-    assert local.view("isSealed", 0, buyer) == [False]
+    assert market.settlement.view("isSealed", 0, buyer) == [False]
     market.done(local.clear(OPERATOR, 0, 2))
     assert local.view("clearingOf", 0) == [True, 150_000, 150_000, 1_000, 2]
 
@@ -213,7 +213,7 @@ def test_committed_clearing_claims_and_their_gas(n: int) -> None:
     assert isinstance(limit, int)
     assert gas < 0.9 * limit
     assert market.settlement.view("isClaimed", 0, market.prosumers["a1"]) == [True]
-    assert local.order_of(0, market.prosumers["a1"]).filled_wh == fills[1]
+    assert market.settlement.order_of(0, market.prosumers["a1"]).filled_wh == fills[1]
     assert local.balance_of(SUPPLIER) - supplier == clearing.surplus_ueur
     market.done(local.release_bond(WATCHER, 0))
     assert local.view("bondOf", 0) == [0]
