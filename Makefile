@@ -5,12 +5,14 @@
 # make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
 # make year   plays a year, and fails if it takes over 15 minutes, 1 GiB or a report of 10 MB: DAYS=30 for less
 # make test-resume  kills a run at random moments, and goes on: KILLS=20 processes
-# make analyse  proves what the contracts promise, with halmos
+# make analyse  proves all that the contracts promise, with halmos; make test, what changed since
 # make mutants  finds out which changes to the contracts no test notices (hours)
 # make contracts  compiles the Vyper sources anew, into the files that are shipped next to them
 # make lock   writes requirements.lock anew (needs uv)
 
 export OPENBLAS_NUM_THREADS ?= 1
+# compiled once, not by each of the hundred processes that the tests start
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV   ?= .venv
 BIN     = $(VENV)/bin

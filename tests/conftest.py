@@ -13,7 +13,20 @@ from cosim.scenario import Scenario, load_scenario
 REPOSITORY = Path(__file__).parent.parent
 SCENARIOS = REPOSITORY / "scenarios"
 
+LONG = ("unit/verify", "property", "e2e", "analysis", "unit/runs", "unit/api")
+"""Folders whose files take longest. They are run first, so that none is left alone at the end."""
+
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first; the order is otherwise that of the folders."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((i for i, folder in enumerate(LONG) if path.startswith(folder)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,9 @@ FOLDER = REPOSITORY / "scenarios" / "attacks"
 OF_BASELINES = ("inc_dec", "phantom_baseline")
 """Those that play with baselines of flexibility; they have a test file of their own."""
 
+REPORTED = ("honest", "attacked")
+"""Runs whose reports the tests read."""
+
 Studies = Callable[[str], StudyResult]
 
 

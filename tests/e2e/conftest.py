@@ -10,9 +10,10 @@ import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from attack_studies import FOLDER, Studies
+from attack_studies import FOLDER, REPORTED, Studies
 from checkpointed import EVERY, INTERVALS, die_after, dying
 from result_folders import Case
 
@@ -20,7 +21,7 @@ import cosim
 from cosim.grid.catalogue import GridCase
 from cosim.inputs.kept import note_grid
 from cosim.runs import preparation
-from cosim.runs.experiment import run_scenario
+from cosim.runs.experiment import RunResult, run_scenario
 from cosim.scenario import Scenario, load_scenario
 from cosim.studies.runner import StudyResult, run_study
 from cosim.studies.study import load_study
@@ -65,10 +66,23 @@ def grid_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a study get no reports of their own: nobody reads them."""
+    played = functools.partial(run_scenario, report=False)
+    monkeypatch.setattr("cosim.studies.runner.run_scenario", played)
+
+
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory, grid_read_once: None) -> Studies:
-    """Plays a study of an attack once per module, when a test first asks for it."""
+def studies(tmp_path_factory: pytest.TempPathFactory, grid_read_once: None) -> Iterator[Studies]:
+    """Plays a study of an attack once per module, when a test first asks for it.
+
+    Only the runs in ``REPORTED`` get a report of their own: drawing one takes as long as playing.
+    """
     done: dict[str, StudyResult] = {}
+
+    def played(scenario: Scenario, file: Path, out: Path, **options: Any) -> RunResult:
+        return run_scenario(scenario, file, out, report=out.name in REPORTED, **options)
 
     def study(name: str) -> StudyResult:
         if name not in done:
@@ -76,7 +90,9 @@ def studies(tmp_path_factory: pytest.TempPathFactory, grid_read_once: None) -> S
             done[name] = run_study(load_study(FOLDER / f"{name}.yaml"), out, jobs=1)
         return done[name]
 
-    return study
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cosim.studies.runner.run_scenario", played)
+        yield study
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     data["ledger"] |= {"tip_gwei": 1.0, "eur_per_eth": 2_000.0}
     data["grid"]["reference_sample"] = 1
     folder = tmp_path_factory.mktemp("all") / "run"
-    run_scenario(Scenario.model_validate(data), file, folder)
+    run_scenario(Scenario.model_validate(data), file, folder, report=False)
     return Case(folder, frozenset({"trafo"}))
 
 

@@ -40,7 +40,7 @@ def test_a_run_ends_and_balances(
     statuses: set[str],
 ) -> None:
     scenario = short_scenario(2, attack=attack, market=market, ledger=ledger)
-    result = run_scenario(scenario, FILE, tmp_path / "run")
+    result = run_scenario(scenario, FILE, tmp_path / "run", report=False)
     assert result.complete
     orders = pd.read_parquet(result.folder / "tables" / "orders.parquet")
     assert set(orders["status"]) == statuses

@@ -114,6 +114,7 @@ def test_a_forged_pair_is_found(result: cosim.Result, tmp_path: Path) -> None:
         assert "bilateral_trades" in failed
 
 
+@pytest.mark.usefixtures("without_reports", "grid_read_once")
 def test_the_study_says_what_its_page_says(tmp_path: Path) -> None:
     file = tmp_path / "bilateral.yaml"
     fields = read_yaml(REPOSITORY / "scenarios" / "bilateral.yaml", ValueError, "")  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ def test_the_page_has_every_run_of_the_study() -> None:
 def test_a_row_of_the_page(tmp_path: Path) -> None:
     name = "trained_loading_margin_percent-0"
     (run,) = (run for run in load_study(FILE).runs if run.name == name)
-    i = run_scenario(run.scenario, FILE, tmp_path / "run").indicators
+    i = run_scenario(run.scenario, FILE, tmp_path / "run", report=False).indicators
     minutes = [i.violations[stage]["any"]["minutes"] for stage in ("scheduled", "delivered")]
     row = (
         f"{minutes[0]:.0f} → {minutes[1]:.0f} | {i.highest_trafo_loading_percent:.1f} | "

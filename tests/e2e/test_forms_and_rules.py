@@ -30,7 +30,7 @@ def run(
         name = "-".join(["run", *(f"{key}_{value}" for key, value in sorted(market.items()))])
         if name not in known:
             scenario = short_scenario(market=market)
-            folder = run_scenario(scenario, Path("scenario.yaml"), base / name).folder
+            folder = run_scenario(scenario, Path("scenario.yaml"), base / name, report=False).folder
             known[name] = {
                 file.stem: pd.read_parquet(file) for file in (folder / "tables").glob("*.parquet")
             }

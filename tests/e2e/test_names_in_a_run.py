@@ -25,7 +25,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     data["name_registry"]["moves"] = [{"name": MOVER, "interval": AFTER}]
     data["grid"]["reference_sample"] = 1
     folder = tmp_path_factory.mktemp("names") / "run"
-    run_scenario(Scenario.model_validate(data), FILE, folder)
+    run_scenario(Scenario.model_validate(data), FILE, folder, report=False)
     return Case(folder, frozenset())
 
 

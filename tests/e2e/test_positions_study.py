@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from cosim.studies.runner import run_study
 from cosim.studies.study import load_study
 
@@ -14,6 +16,7 @@ PAGE = dict(ROW.findall((REPOSITORY / "docs/positions.md").read_text(encoding="u
 PAIR = ("schedule_differs_kwh", "delivery_differs_kwh")
 
 
+@pytest.mark.usefixtures("without_reports", "grid_read_once")
 def test_trades_move_power_where_positions_bind(tmp_path: Path) -> None:
     study = run_study(
         load_study(REPOSITORY / "scenarios" / "positions.yaml"), tmp_path / "out", jobs=1

@@ -136,11 +136,19 @@ def test_other_lengths_of_chunks_give_the_same(
 
 
 def test_on_the_reference_engine(short_scenario: Callable[..., Scenario], tmp_path: Path) -> None:
-    scenario = short_scenario(4, start="2016-05-24T12:00:00", ledger={"engine": "py-evm"})
+    scenario = short_scenario(2, start="2016-05-24T12:00:00", ledger={"engine": "py-evm"})
     expected = files_of(cosim.run(scenario, tmp_path / "whole").folder)
     with dying():
-        cosim.run(scenario, tmp_path / "run", checkpoint=2, progress=die_after(2))
-    resumed = cosim.run(scenario, tmp_path / "run", checkpoint=2, resume=True)
+        cosim.run(scenario, tmp_path / "run", checkpoint=1, progress=die_after(1))
+    told: list[int] = []
+    resumed = cosim.run(
+        scenario,
+        tmp_path / "run",
+        checkpoint=1,
+        resume=True,
+        progress=lambda i, v: told.append(i),
+    )
+    assert told == [1]
     assert files_of(resumed.folder) == expected
 
 

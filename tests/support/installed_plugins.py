@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from warm_python import run_warm
+
 import cosim
 
 ROOT = Path(cosim.__file__).resolve().parents[1]
@@ -67,16 +69,8 @@ def python(
         Of its environment.
     """
     path = os.pathsep.join(map(str, (*sites, ROOT)))
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": path, **variables},
-        cwd=cwd,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    env = {**os.environ, "PYTHONPATH": path, **variables}
+    return run_warm([*map(str, arguments)], env, cwd or Path.cwd(), given)
 
 
 def cosim_cli(

@@ -21,7 +21,7 @@ EXPECTED = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
 def indicators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     file = ROOT / "scenarios" / "green_certificates.yaml"
     folder = tmp_path_factory.mktemp("golden") / "green_certificates"
-    return run_scenario(load_scenario(file), file, folder).indicators.as_dict()
+    return run_scenario(load_scenario(file), file, folder, report=False).indicators.as_dict()
 
 
 def test_figures(indicators: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def comparison_csv(run: RunGas) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole day."""
     out = tmp_path_factory.mktemp("supply") / "run"
-    run_scenario(load_scenario(FILE), FILE, out)
+    run_scenario(load_scenario(FILE), FILE, out, report=False)
     return out
 
 

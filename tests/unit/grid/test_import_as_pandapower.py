@@ -24,8 +24,8 @@ from cosim.grid.power_flow import make_power_flow
 from cosim.grid.validation import ELEMENT_COLUMNS
 
 
-@pytest.fixture
-def net():
+@pytest.fixture(scope="module")
+def network():
     """A transformer and a feeder of three buses with loads and PV, without coordinates."""
     net = pp.create_empty_network()
     high, *low = pp.create_bus(net, 20.0), *(pp.create_bus(net, 0.4) for _ in range(4))
@@ -37,6 +37,12 @@ def net():
         pp.create_load(net, bus, 0.02, 0.005)
     pp.create_sgen(net, low[-1], 0.03, name="PV")
     return net
+
+
+@pytest.fixture
+def net(network):
+    """A copy to be changed: pandapower takes long to make one."""
+    return copy.deepcopy(network)
 
 
 @pytest.fixture

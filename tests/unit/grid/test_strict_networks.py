@@ -6,6 +6,7 @@ left half-written.
 
 from __future__ import annotations
 
+import copy
 import json
 from itertools import pairwise
 
@@ -25,8 +26,8 @@ HEADER = "connection_point,name,kind,profile,p_mw,q_mvar,capacity_mwh"
 PROFILES = "time,A_p,A_q\n2016-01-01T00:00,1,1\n2016-01-01T00:15,0.5,1\n"
 
 
-@pytest.fixture
-def net():
+@pytest.fixture(scope="module")
+def network():
     """A transformer and a feeder of three buses with a load each."""
     net = pp.create_empty_network()
     high, *low = pp.create_bus(net, 20.0), *(pp.create_bus(net, 0.4) for _ in range(4))
@@ -37,6 +38,12 @@ def net():
     for bus in low[1:]:
         pp.create_load(net, bus, 0.02, 0.005)
     return net
+
+
+@pytest.fixture
+def net(network):
+    """A copy to be changed: pandapower takes long to make one."""
+    return copy.deepcopy(network)
 
 
 @pytest.fixture

@@ -39,11 +39,11 @@ def every_contract(short_scenario: Callable[..., Scenario]) -> Scenario:
 
 
 @pytest.fixture(scope="session")
-def whole_result(every_contract: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_result(made_once: Callable[..., Path], every_contract: Scenario) -> Path:
     """Result folder of that run."""
-    folder = tmp_path_factory.mktemp("publishing") / "whole"
-    run_scenario(every_contract, folder.with_suffix(".yaml"), folder)
-    return folder
+    return made_once(
+        "whole", lambda folder: run_scenario(every_contract, folder.with_suffix(".yaml"), folder)
+    )
 
 
 @pytest.fixture

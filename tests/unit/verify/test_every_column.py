@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,21 +54,37 @@ class Verified:
     def checks(self, table: str) -> list[Callable[[], Check]]:
         """Return the checks that recompute a table."""
         of = dict(recompute(self.history))
-        n = len(self.delivered)
-        devices = partial(check_devices, self.rebuilt)
         more: dict[str, list[Callable[[], Check]]] = {
-            "schedules": [of["schedules"], devices],
+            "schedules": [of["schedules"], self._devices],
             "grid_checks": [self._grid_checks],
             "violations": [self._grid_checks],
-            "prosumers": [devices],
-            "forecasts": [lambda: check_forecasts(self.rebuilt)],
-            "storages": [lambda: check_storages(self.rebuilt)],
-            "margins": [lambda: check_margins(self.rebuilt, 1)],
-            "pivotal": [lambda: check_margins(self.rebuilt, 1)],
-            "events": [lambda: check_events(self.results, self.chain)],
+            "prosumers": [self._devices],
+            "forecasts": [self._forecasts],
+            "storages": [self._storages],
+            "margins": [self._margins],
+            "pivotal": [self._margins],
+            "events": [self._events],
         }
-        power_flow = [lambda: grid.check_power_flows(self.rebuilt, self.delivered, self.states[:n])]
-        return more.get(table, [of[table]] if table in of else power_flow)
+        return more.get(table, [of[table]] if table in of else [self._power_flows])
+
+    def _devices(self) -> Check:
+        return check_devices(self.rebuilt)
+
+    def _forecasts(self) -> Check:
+        return check_forecasts(self.rebuilt)
+
+    def _storages(self) -> Check:
+        return check_storages(self.rebuilt)
+
+    def _margins(self) -> Check:
+        return check_margins(self.rebuilt, 1)
+
+    def _events(self) -> Check:
+        return check_events(self.results, self.chain)
+
+    def _power_flows(self) -> Check:
+        n = len(self.delivered)
+        return grid.check_power_flows(self.rebuilt, self.delivered, self.states[:n])
 
     def _grid_checks(self) -> Check:
         return grid.check_grid_checks(self.rebuilt, self.cases, self.states, 1)
@@ -110,7 +125,9 @@ def verified(whole_result: Path) -> Verified:
 
 
 def test_the_honest_tables_pass(verified: Verified) -> None:
-    found = [check() for table in sorted(TABLES) for check in verified.checks(table)]
+    checks = {check: None for table in sorted(TABLES) for check in verified.checks(table)}
+    found = [check() for check in checks]  # each once: some are of several tables
+    assert len(found) > 20
     assert [check.name for check in found + verified.replayed() if not check.passed] == []
 
 

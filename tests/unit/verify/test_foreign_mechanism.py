@@ -58,11 +58,14 @@ from cosim.runs.experiment import run_scenario
 from cosim.scenario import scenario_of
 from cosim.verify.verification import verify
 
-fields, out = json.loads(sys.stdin.read()), Path(sys.argv[1])
-run_scenario(scenario_of(fields, "scenario.yaml"), Path("scenario.yaml"), out)
-done = verify(out, parts=("files", "ledger"))
-found = {check.name: [check.verdict, check.notes] for check in done.checks}
-print(json.dumps({"checks": found, "tables": [p.stem for p in (out / "tables").iterdir()]}))
+found = []
+for name, fields in json.loads(sys.stdin.read()).items():
+    out = Path(sys.argv[1]) / name
+    run_scenario(scenario_of(fields, "scenario.yaml"), Path("scenario.yaml"), out, report=False)
+    done = verify(out, parts=("files", "ledger"))
+    checks = {check.name: [check.verdict, check.notes] for check in done.checks}
+    found.append({"checks": checks, "tables": [p.stem for p in (out / "tables").iterdir()]})
+print(json.dumps(found))
 """
 
 
@@ -78,9 +81,9 @@ def installed(tmp_path: Path) -> Callable[..., Path]:
     return build
 
 
-def run(site: Path, scenario: Scenario, out: Path, **sections: Any) -> Any:
-    fields = scenario.model_dump(mode="json") | sections
-    done = python(["-c", RUN, out], site, given=json.dumps(fields))
+def run(site: Path, out: Path, **scenarios: dict[str, Any]) -> Any:
+    """Run and verify scenarios in one process; the checks and the tables of each."""
+    done = python(["-c", RUN, out], site, given=json.dumps(scenarios))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -90,8 +93,8 @@ def test_a_table_without_a_check_is_called_not_recomputed(
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
 ) -> None:
-    site = installed()
-    found = run(site, short_scenario(2), tmp_path / "used", sun={})
+    fields = short_scenario(2).model_dump(mode="json")
+    found, other = run(installed(), tmp_path / "out", used=fields | {"sun": {}}, without=fields)
     assert "sun" in found["tables"]
     note = "not recomputed: sun of the package sunny has no check of this table"
     assert found["checks"]["sun"] == ["not recomputed", [note]]
@@ -103,24 +106,21 @@ def test_a_table_without_a_check_is_called_not_recomputed(
     }  # fmt: skip
     assert set(verdicts.values()) - {"nothing to compare"} == {"ok", "not recomputed"}
     # a run without the mechanism has no table of it
-    found = run(site, short_scenario(1), tmp_path / "without")
-    assert "sun" not in found["tables"]
-    assert "sun" not in found["checks"]
-    assert found["checks"]["files"][0] == "ok"
+    assert "sun" not in other["tables"]
+    assert "sun" not in other["checks"]
+    assert other["checks"]["files"][0] == "ok"
 
 
-@pytest.mark.parametrize(("sun_wh", "verdict"), [(5, "ok"), (6, "DIFFERS")])
 def test_a_table_with_a_check_is_recomputed(
     installed: Callable[..., Path],
     short_scenario: Callable[..., Scenario],
     tmp_path: Path,
-    sun_wh: int,
-    verdict: str,
 ) -> None:
     site = installed(checks="SunChecks(self.settings)")
-    section = {"sun_wh": sun_wh}
-    found = run(site, short_scenario(2), tmp_path / "result", sun=section)
-    assert found["checks"]["sun"] == [verdict, []]
+    fields = short_scenario(2).model_dump(mode="json")
+    honest, forged = (fields | {"sun": {"sun_wh": sun_wh}} for sun_wh in (5, 6))
+    found = run(site, tmp_path / "out", honest=honest, forged=forged)
+    assert [each["checks"]["sun"] for each in found] == [["ok", []], ["DIFFERS", []]]
 
 
 @pytest.mark.parametrize(
