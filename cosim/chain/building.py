@@ -131,12 +131,6 @@ def _included(
 ) -> Included:
     # the base fee and the tip, as far as what it pays at most reaches
     price_wei = min(head.base_fee_wei + transaction.tip_wei, transaction.max_fee_wei)
-    return Included(
-        transaction,
-        receipt,
-        head.number,
-        index,
-        head.timestamp_s,
-        nonce,
-        receipt.gas_used * price_wei,
-    )
+    fee_wei = receipt.gas_used * price_wei
+    fields = (transaction, receipt, head.number, index, head.timestamp_s, nonce, fee_wei)
+    return tuple.__new__(Included, fields)  # in half the time that the class takes

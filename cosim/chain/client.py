@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple, Self
@@ -252,9 +252,25 @@ class ContractClient:
             for name, value in zip(names, values, strict=True)
         }
 
-    def events(self, included: Included) -> list[tuple[str, dict[str, Any]]]:
-        """Return this contract's events in a transaction: names, arguments, addresses as bytes."""
+    def events(
+        self, included: Included, names: Container[str] | None = None
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Return this contract's events in a transaction.
+
+        Parameters
+        ----------
+        included : Included
+        names : container of str, optional
+            The only events that are wanted; default: all.
+
+        Returns
+        -------
+        list of (str, dict)
+            Name, and arguments by name, addresses as bytes.
+        """
         decoders = self.artifact.events
+        if names is not None:
+            decoders = {topic: one for topic, one in decoders.items() if one.name in names}
         return [
             (decoder.name, decoder.decode(log.topics, log.data))
             for log in included.receipt.logs

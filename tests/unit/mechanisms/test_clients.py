@@ -234,9 +234,10 @@ def test_events_of_a_transaction() -> None:
     play.done(handle)
     included = play.token.check(handle)
     assert included is not None
-    assert play.token.events(included) == [
-        ("Transfer", {"sender": BUYER, "receiver": SELLER, "value": 77})
-    ]
+    transfer = ("Transfer", {"sender": BUYER, "receiver": SELLER, "value": 77})
+    assert play.token.events(included) == [transfer]
+    assert play.token.events(included, ("Approval", "Transfer")) == [transfer]
+    assert play.token.events(included, ("Approval",)) == []
     assert play.local.events(included) == []
 
 
