@@ -32,6 +32,7 @@ from cosim.mechanisms.local_market.settlement_checks import (
     top_up_intervals,
 )
 from cosim.mechanisms.local_market.submission import entries
+from cosim.mechanisms.local_market.submission.batch_checks import check_batches
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.trades import pair_trades
 from cosim.replay.checks import Amounts, MechanismChecks, Recompute
@@ -50,9 +51,13 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
     varying_gas: ClassVar[tuple[str, ...]] = ("clearVerified", "challengeClearing")
 
     def checks(self, history: History) -> Mapping[str, Recompute]:
-        """Return the checks of clearing, orders, trades, schedules, settlement, readings, debts."""
+        """Return the checks of clearing, orders, trades, schedules, settlement, readings, debts.
+
+        Where orders or readings come in batches, of these as well.
+        """
         orders = OrderChecks(history, self.settings)
-        return {
+        batched = {"batches": lambda: check_batches(history)}
+        return (batched if MarketTerms.of(history.scenario).batched else {}) | {
             "clearing": orders.check_clearing,
             "orders": orders.check_orders,
             "trades": orders.check_trades,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +21,10 @@ from market_world import (
 from submissions_world import Signing, batched, passed_over, read, send, words
 
 from cosim.errors import ContractRevert
+from cosim.evm.accounts import CURVE_ORDER
 from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
-from cosim.mechanisms.local_market.submission.client import CAUSES, order_word
+from cosim.mechanisms.local_market.submission.client import CAUSES, order_word, reading_word
 from cosim.mechanisms.local_market.submission.entries import entries
 from cosim.mechanisms.local_market.submission.model import TAKEN, SubmissionsModel
 from cosim.mechanisms.local_market.terms import MarketTerms
@@ -87,10 +87,13 @@ def one_by_one(acts) -> list[int]:
     return found
 
 
-def told_apart(method: str, batch: list[int], done: Outcome) -> list[tuple[str, str | None]]:
-    """Whose orders a verifier finds in a batch, by its events, and why each was not taken."""
-    included: Any = SimpleNamespace(receipt=SimpleNamespace(status=1))
-    sent = Sent(included, Call(0, "Submissions", method, {"interval": 0, "orders": batch}), "")
+def told_apart(
+    method: str, said: dict[str, Any], done: Outcome, contract: bytes = b""
+) -> list[tuple[str, str | None]]:
+    """Whose entries a verifier finds in a batch, and why each was not taken."""
+    receipt, transaction = SimpleNamespace(status=1), SimpleNamespace(to=contract)
+    included: Any = SimpleNamespace(receipt=receipt, transaction=transaction)
+    sent = Sent(included, Call(0, "Submissions", method, {"interval": 0, **said}), "")
     events = [
         Event(0, "", name, {k: f"0x{v.hex()}" if isinstance(v, bytes) else v for k, v in e.items()})
         for name, e in done.events
@@ -136,7 +139,7 @@ def test_a_batch_is_its_entries(
             assert sorted(c for _, c in passed_over(done)) == sorted(c for c in causes if c)
             told += causes
             batch = words([(order.account, order[1:]) for order in part])
-            found = [text for _, text in told_apart("sendOrders", batch, done)]
+            found = [text for _, text in told_apart("sendOrders", {"orders": batch}, done)]
             assert found == [text_of(cause) for cause in causes]
         mine = [order for order in orders if order.account not in revoked]
         alone = one_by_one(
@@ -187,7 +190,7 @@ def test_only_what_the_owner_signed_for_the_interval_is_taken(
         done = made.send(terms, signatures)
         first: dict[str, int] = {}
         unsigned = again = 0
-        expected: Counter[tuple[str, str | None]] = Counter()
+        expected: list[tuple[str, str | None]] = []
         for (name, own), who, k in zip(terms, signer, interval, strict=False):
             cause = 0
             if name != who or k:
@@ -196,12 +199,37 @@ def test_only_what_the_owner_signed_for_the_interval_is_taken(
                 again, cause = again + 1, 3
             else:
                 first[name] = own[1]
-            expected[f"0x{made.keyed[name].address.hex()}", text_of(cause)] += 1
+            expected.append((f"0x{made.keyed[name].address.hex()}", text_of(cause)))
         counts = [cause for _, cause in passed_over(done)]
         assert (counts.count(1), counts.count(3)) == (unsigned, again)
         assert {name: made.ordered(name) for name in first} == first
         batch = [order_word(made.keyed[name].address, *own) for name, own in terms]
-        # of two equal orders of an account, one signed, it does not matter which was
-        assert Counter(told_apart("sendSignedOrders", batch, done)) == expected
+        said = {"orders": batch, "signatures": [word for pair in signatures for word in pair]}
+        contract = made.world.submissions.address
+        assert told_apart("sendSignedOrders", said, done, contract) == expected
+    finally:
+        made.world.engine.restore(snapshot)
+
+
+def test_readings_of_one_batch_are_told_apart_by_their_signatures() -> None:
+    """Also where all say the same, and a wrong signature stands before the right one."""
+    made = signing()
+    snapshot = made.world.engine.snapshot()
+    try:
+        made.world.deliver(0)
+        readings = [("ann", 7), ("bob", 7), ("ann", 7), ("ann", 7), ("cem", 7)]
+        right = [made.reading(name, net_wh) for name, net_wh in readings]
+        wrong = made.reading("dee", 7)
+        high = made.reading("bob", 7)
+        s = int.from_bytes(high[1], "big")
+        high = (high[0], ((CURVE_ORDER - s % 2**255) | ((s >> 255 ^ 1) << 255)).to_bytes(32, "big"))
+        signatures = [wrong, high, right[2], right[3], (bytes(32), bytes(32))]
+        done = made.read(readings, signatures)
+        said = {
+            "readings": [reading_word(made.meters[name].address, wh) for name, wh in readings],
+            "signatures": [word for pair in signatures for word in pair],
+        }
+        told = told_apart("sendSignedReadings", said, done, made.world.submissions.address)
+        assert [text for _, text in told] == [text_of(cause) for cause in (1, 1, 0, 13, 1)]
     finally:
         made.world.engine.restore(snapshot)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from cosim.chain.blocks import Included
-from cosim.chain.chain import Chain
 from cosim.mechanisms.deployment import Deployment
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.orders import Order
@@ -24,52 +23,8 @@ from cosim.mechanisms.local_market.submission.client import (
     signed_order_batch_gas,
     signed_reading_batch_gas,
 )
+from cosim.mechanisms.local_market.submission.partition import batches, most_entries
 from cosim.mechanisms.local_market.submission.terms import SubmissionTerms
-
-
-def most_entries(chain: Chain, size: int, gas_of: Callable[[int], int]) -> int:
-    """Return how many entries a batch has at most: as half a block, and a transaction, hold.
-
-    Parameters
-    ----------
-    chain : Chain
-    size : int
-        Wanted.
-    gas_of : callable
-        Gas limit of a batch by its length; linear.
-    """
-    most_gas = min(chain.block_gas_limit // 2, chain.most_gas)
-    fits = (most_gas - gas_of(0)) // (gas_of(1) - gas_of(0))
-    return max(min(size, fits), 1)
-
-
-def batches(
-    entries: Iterable[tuple[float, int]], size: int, last_s: float
-) -> list[tuple[float, tuple[int, ...]]]:
-    """Return batches of entries that come in one after the other.
-
-    Parameters
-    ----------
-    entries : iterable of (float, int)
-        When each comes in, and whose it is, by position. [s]
-    size : int
-        Of a batch, which leaves when it is full.
-    last_s : float
-        When the rest leaves, or with the last entry if that comes later. [s]
-
-    Returns
-    -------
-    list of (float, tuple of int)
-        When each batch leaves, and whose entries it has, in the order in which they came in.
-    """
-    ordered = sorted(entries)
-    found = []
-    for k in range(0, len(ordered), size):
-        part = ordered[k : k + size]
-        full_s = part[-1][0]
-        leaves_s = full_s if len(part) == size else max(last_s, full_s)
-        found.append((leaves_s, tuple(i for _, i in part)))
-    return found
 
 
 class Batching:
@@ -152,7 +107,7 @@ class Batching:
         """
         client, spare = self._client, self._market.order_spare_gas
         gas = signed_order_batch_gas if self._orders.signed else order_batch_gas
-        size = most_entries(self._chain, self._orders.size, lambda n: gas(n, spare))
+        size = self._most_entries(self._orders.size, lambda n: gas(n, spare))
         sent = []
         for leaves_s, who in batches(arriving, size, last_s):
             orders = [order_of(i) for i in who]
@@ -184,7 +139,7 @@ class Batching:
         """
         client, signed = self._client, self._readings.signed
         gas = signed_reading_batch_gas if signed else reading_batch_gas
-        size = most_entries(self._chain, self._readings.size, gas)
+        size = self._most_entries(self._readings.size, gas)
         handles: dict[int, int] = {}
         for leaves_s, who in batches(arriving, size, 0.0):
             readings = [(self._meters[i], int(net_wh[i])) for i in who]
@@ -206,3 +161,7 @@ class Batching:
                 if whose in self._index:
                     found[self._index[whose]] = f"local market: {CAUSES[said['cause']]}"
         return found
+
+    def _most_entries(self, size: int, gas_of: Callable[[int], int]) -> int:
+        chain = self._chain
+        return most_entries(chain.block_gas_limit, chain.most_gas, size, gas_of)

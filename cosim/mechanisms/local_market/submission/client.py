@@ -8,9 +8,10 @@ from typing import ClassVar
 from cosim.chain.client import ContractClient
 from cosim.chain.functions import Transaction, View
 from cosim.evm.abi import pack
+from cosim.evm.accounts import CURVE_ORDER
 from cosim.evm.engine import CHAIN_ID, Engine
-from cosim.evm.hashing import create_address, keccak
-from cosim.evm.secp256k1 import SIGNER
+from cosim.evm.hashing import address_of, create_address, keccak
+from cosim.evm.secp256k1 import SIGNER, Signature
 from cosim.mechanisms.local_market.orders import Order
 
 ENERGY_AT, PRICE_AT, SIDE_AT = 160, 202, 233
@@ -150,6 +151,26 @@ def compact_signature(key: bytes, digest: bytes) -> tuple[bytes, bytes]:
     """
     r, s, parity = SIGNER.sign(key, digest)
     return r.to_bytes(32, "big"), (s | (PARITY * parity)).to_bytes(32, "big")
+
+
+def signer_of(digest: bytes, r: bytes, parity_and_s: bytes) -> bytes | None:
+    """Return the account, 20 bytes, that signed a digest so; None where the contract knows none.
+
+    Parameters
+    ----------
+    digest : bytes
+        As :func:`order_digest` or :func:`reading_digest`.
+    r, parity_and_s : bytes
+        As :func:`compact_signature`; of the two s that fit only the lower one counts.
+    """
+    word = int.from_bytes(parity_and_s, "big")
+    signature = Signature(int.from_bytes(r, "big"), word & (PARITY - 1), word // PARITY)
+    if signature.s > CURVE_ORDER // 2:
+        return None
+    try:
+        return address_of(SIGNER.recover(digest, signature))
+    except ValueError:
+        return None
 
 
 class Submissions(ContractClient):

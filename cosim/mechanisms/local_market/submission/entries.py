@@ -8,10 +8,15 @@ from typing import Any
 
 from cosim.mechanisms.local_market.submission.client import (
     CAUSES,
+    domain_separator,
+    order_digest,
     order_of_word,
+    reading_digest,
     reading_of_word,
+    signer_of,
 )
-from cosim.replay.history import Event, History, Sent
+from cosim.mechanisms.local_market.submission.model import NOT_AUTHORISED
+from cosim.replay.history import History, Sent
 from cosim.replay.replay import Call
 
 SUBMISSIONS, MARKET, SETTLEMENT = "Submissions", "LocalMarket", "MarketSettlement"
@@ -38,24 +43,25 @@ class Entry(Sent):
 
 
 def entries(history: History, position: int) -> list[Sent]:
-    """Return what a transaction asks for: of a batch its entries in their order, else itself."""
+    """Return what a transaction asks for: of a batch its entries in their order, else itself.
+
+    Entries without authority are told by their signatures, or by the account that appointed
+    somebody else; each of the others has one event, in their order.
+    """
     sent = history.sent[position]
     if sent.call.contract != SUBMISSIONS or sent.call.method not in BATCHES:
         return [sent]
     logged = history.logged(position)
-    unauthorised = iter([e for e in logged if e.name == "EntryPassedOver"])
+    barred = {e.arguments["whose"] for e in logged if e.name == "EntryPassedOver"}
+    signed = _signed(sent) if barred and "signatures" in sent.call.arguments else None
     outcomes = iter([e for e in logged if e.name in _OUTCOMES])
-    waiting, coming = next(unauthorised, None), next(outcomes, None)
     found: list[Sent] = []
-    for whose, call in _calls(sent):
+    for k, (whose, call) in enumerate(_calls(sent)):
         text = None
-        # every entry has one event; of one account's several the taken is told by what it says
-        is_next = waiting is not None and waiting.arguments["whose"] == whose
-        if waiting is not None and is_next and (coming is None or not _tells(coming, whose, call)):
-            text, waiting = _text(waiting), next(unauthorised, None)
-        elif coming is not None:
-            text = _text(coming) if "cause" in coming.arguments else None
-            coming = next(outcomes, None)
+        if whose in barred and (signed is None or not signed[k]):
+            text = _text(NOT_AUTHORISED)
+        elif (outcome := next(outcomes, None)) is not None and "cause" in outcome.arguments:
+            text = _text(outcome.arguments["cause"])
         found.append(Entry(sent.included, call, whose, text))
     return found
 
@@ -86,17 +92,27 @@ def _calls(sent: Sent) -> Iterator[tuple[str, Call]]:
         yield "0x" + meter.hex(), Call(sent.call.position, SETTLEMENT, "report", arguments)
 
 
-def _tells(event: Event, whose: str, call: Call) -> bool:
-    """Tell if an event is of an entry: it names the owner, or the energy that was read."""
-    said = event.arguments
-    if event.name == "MeterReported":
-        return bool(said["net_wh"] == call.arguments["net_wh"])
-    if whose not in (said.get("account"), said.get("meter")):
-        return False
-    return event.name != "OrderPlaced" or all(
-        said[key] == call.arguments[key] for key in ("is_sell", "energy_wh", "price_ueur_per_kwh")
-    )
+def _signed(sent: Sent) -> list[bool]:
+    """Tell of each entry if its owner signed it."""
+    said: dict[str, Any] = sent.call.arguments
+    contract = sent.included.transaction.to
+    assert contract is not None
+    domain, interval, signatures = domain_separator(contract), said["interval"], said["signatures"]
+    owners, digests = [], []
+    for word in said.get("orders", ()):
+        order = order_of_word(word)
+        owners.append(order[0])
+        digests.append(order_digest(domain, interval, *order))
+    for word in said.get("readings", ()):
+        meter, net_wh = reading_of_word(word)
+        owners.append(meter)
+        digests.append(reading_digest(domain, interval, meter, net_wh))
+    return [
+        2 * k + 1 < len(signatures)
+        and signer_of(digest, signatures[2 * k], signatures[2 * k + 1]) == owner
+        for k, (owner, digest) in enumerate(zip(owners, digests, strict=True))
+    ]
 
 
-def _text(event: Event) -> str:
-    return f"local market: {CAUSES[event.arguments['cause']]}"
+def _text(cause: int) -> str:
+    return f"local market: {CAUSES[cause]}"

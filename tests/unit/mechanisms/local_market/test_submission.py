@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from cosim.attacks.silence import SilentSender
 from cosim.errors import ScenarioError
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.outcomes import OrderBook
-from cosim.mechanisms.local_market.submission.batching import batches, most_entries
 from cosim.mechanisms.local_market.submission.client import (
     Submissions,
     order_batch_gas,
@@ -22,6 +20,7 @@ from cosim.mechanisms.local_market.submission.client import (
     reading_of_word,
     reading_word,
 )
+from cosim.mechanisms.local_market.submission.partition import batches, most_entries
 from cosim.mechanisms.local_market.submission.terms import EACH, SubmissionTerms
 from cosim.scenario import Scenario
 
@@ -79,8 +78,7 @@ def test_a_batch_fits_into_half_a_block_and_a_transaction(
     block: int, cap: int | None, n: int
 ) -> None:
     most = block if cap is None else min(block, cap)
-    chain: Any = SimpleNamespace(block_gas_limit=block, most_gas=most)
-    assert most_entries(chain, 128, order_batch_gas) == n
+    assert most_entries(block, most, 128, order_batch_gas) == n
 
 
 def test_words_hold_what_they_were_made_of() -> None:
