@@ -6,6 +6,7 @@ artifact for each contract and each proof, compiled by Vyper with the settings o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,13 +23,19 @@ from vyper.compiler.output import build_abi_output, build_method_identifiers_out
 from vyper.compiler.phases import CompilerData
 from vyper.compiler.settings import Settings
 
-from cosim.evm.contracts import EVM_VERSION, compile_contract, subjects
+from cosim.evm.contracts import EVM_VERSION, VYPER, compile_contract, sources_of, subjects
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 CONTRACTS = REPOSITORY / "contracts"
 PROOFS = HERE / "proofs"
 TOOLS = Path(os.environ.get("COSIM_ANALYSIS", REPOSITORY / ".analysis")).resolve() / "bin"
+
+PROVED = HERE / "proved.json"
+"""Of each proof file: SHA-256 of what was proved, and how long that took. Written by ``main``."""
+
+LONG_S = 3.0
+"""What takes longer is proved by ``make test`` only if it changed since it was proved. [s]"""
 
 _RESULT = re.compile(r"\[([A-Z]+)\]\S* (check_\w+)\([^)]*\) \(paths: (\d+), time: ([\d.]+)s")
 
@@ -65,6 +72,39 @@ def proof_files() -> list[Path]:
 def promises(path: Path) -> list[str]:
     """Names of the promises in a source."""
     return re.findall(r"^def (check_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of all that a proof rests on: its source, what that imports or deploys,
+    compiler and tools.
+    """
+    text = path.read_text(encoding="utf-8")
+    sources = sources_of(path.stem, path.parent)
+    for name in named_codes(text):
+        sources |= sources_of(name, None if is_contract(name) else PROOFS)
+    tools = [HERE / name for name in ("prove.py", "solve.py", "requirements.txt")]
+    found = hashlib.sha256(f"{VYPER} {EVM_VERSION}".encode())
+    for file in sorted([*sources.values(), *tools], key=lambda file: file.name):
+        content = file.read_bytes()
+        found.update(f"\n{file.name} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+def proved_before(path: Path) -> bool:
+    """Return True for a long proof of which nothing changed since all its promises were proved."""
+    known = json.loads(PROVED.read_text(encoding="utf-8")) if PROVED.is_file() else {}
+    one = known.get(path.stem)
+    return one is not None and one["seconds"] > LONG_S and one["sha256"] == digest(path)
+
+
+def named_codes(text: str) -> list[str]:
+    """Names of the contracts and proofs that a proof deploys."""
+    return re.findall(r'_code\("(\w+)"\)', text)
+
+
+def is_contract(name: str) -> bool:
+    """Return True for a contract of the framework, False for one of the proofs."""
+    return any(CONTRACTS.rglob(f"{name}.vy"))
 
 
 def proof_artifact(path: Path) -> dict[str, Any]:
@@ -117,10 +157,9 @@ def build(path: Path, folder: Path) -> None:
     """Write a proof and the contracts that it names, as forge would."""
     text = path.read_text(encoding="utf-8")
     artifacts = {path.stem: proof_artifact(path)}
-    for name in re.findall(r'_code\("(\w+)"\)', text):
-        is_contract = any(CONTRACTS.rglob(f"{name}.vy"))
+    for name in named_codes(text):
         artifacts[name] = (
-            contract_artifact(name) if is_contract else proof_artifact(PROOFS / f"{name}.vy")
+            contract_artifact(name) if is_contract(name) else proof_artifact(PROOFS / f"{name}.vy")
         )
     for name, content in artifacts.items():
         target = folder / "out" / f"{name}.sol" / f"{name}.json"
@@ -154,6 +193,8 @@ def prove(path: Path) -> tuple[dict[str, Proof], str]:
             *(str(TOOLS / "halmos"), "--root", name, "--contract", path.stem, "--no-status"),
             *("--storage-layout", "generic", "--solver-threads", "1"),
             *("--solver-timeout-assertion", "0"),
+            # within its 1 ms a busy machine settles no branch, and every way is followed
+            *("--solver-timeout-branching", "20ms"),
             *("--solver-command", f"{TOOLS / 'python'} {HERE / 'solve.py'}"),
         ]
         environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
@@ -176,18 +217,38 @@ def main() -> int:
         return 2
     failed = 0
     start = time.monotonic()
+    known = json.loads(PROVED.read_text(encoding="utf-8")) if PROVED.is_file() else {}
     for path in proof_files():
         if sys.argv[1:] and path.stem not in sys.argv[1:]:
             continue
+        before = processor_s()
         proofs, output = prove(path)
         for name in promises(path):
             proof = proofs.get(name, Proof("MISSING", 0, 0.0))
             failed += proof.verdict != "PASS"
             print(f"{proof.verdict:8} {proof.time_s:6.1f} s  {path.stem}.{name}", flush=True)
-        if any(proof.verdict != "PASS" for proof in proofs.values()) or not proofs:
+        known.pop(path.stem, None)
+        if holds(path, proofs):
+            spent = round(processor_s() - before, 1)
+            known[path.stem] = {"sha256": digest(path), "seconds": spent}
+        else:
             print(output)
+        PROVED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(f"{failed} not proved, {time.monotonic() - start:.0f} s")
     return 1 if failed else 0
+
+
+def holds(path: Path, proofs: dict[str, Proof]) -> bool:
+    """Return True if every promise of a source, and nothing else, is proved on several paths."""
+    return {name: proof.verdict for name, proof in proofs.items()} == dict.fromkeys(
+        promises(path), "PASS"
+    ) and all(proof.paths > 1 for proof in proofs.values())
+
+
+def processor_s() -> float:
+    """Time of processors that this process and those that it waited for took. [s]"""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-CI_EXAMPLES = 200
+CI_EXAMPLES = 60
 CI_STEPS = 50
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
@@ -33,7 +33,7 @@ def asked_for(variable: str, usual: int) -> int:
 
 
 def machine_settings() -> settings:
-    """Settings of every state machine: 200 examples of 50 steps, or what the environment asks for.
+    """Settings of every state machine: 60 examples of 50 steps, or what the environment asks for.
 
     Returns
     -------
