@@ -25,13 +25,14 @@ from scipy.sparse import block_array, csc_array, csr_array, diags_array, vstack
 from scipy.sparse.linalg import SuperLU, splu
 
 from cosim.grid.outputs import ComplexArray
-from cosim.units import IntArray
+from cosim.units import FloatArray, IntArray
 
 LARGEST_DENSE = 150
 """Nodes up to which the dense form is taken (docs/benchmarks.md has the times of both)."""
 
 _DENSE_STATES = 4096  # states solved at once: bounds the memory of a batch
 _SPARSE_NUMBERS = 1 << 20  # complex numbers of outputs in a batch: 16 MiB
+_KEPT = 4  # factors of dense systems kept of states: 0.5 MB each with 118 prosumers
 # OpenBLAS hands a matrix-vector product to its threads above 9216 elements; at this size that costs
 # more than it gains, and milliseconds when the cores are busy
 _UNTHREADED = 8192
@@ -127,6 +128,7 @@ class DenseResponse(Response):
         self._z_blocks, self._gain_blocks = _blocked(z_node), _blocked(out_gain)
         self._z_transposed = np.ascontiguousarray(z_node.T)
         self._gain_transposed = np.ascontiguousarray(out_gain.T)
+        self._factors: dict[tuple[bytes, bytes], tuple[FloatArray, IntArray]] = {}
 
     def voltage(self, current: ComplexArray) -> ComplexArray:
         """Return what node currents add to the node voltages; (n_nodes,) both."""
@@ -159,6 +161,19 @@ class DenseResponse(Response):
         gains = weight[:, None] * self._out_gain[rows]
         # rows of Re(g dI) as real rows on (Re dI, Im dI)
         targets = np.concatenate([gains.real, -gains.imag], axis=1)
+        adjoint, _ = lapack.dgetrs(*self._factored(s, v), targets.T)
+        return np.asarray(adjoint[:n] + 1j * adjoint[n:], dtype=np.complex128)
+
+    def _factored(self, s: ComplexArray, v: ComplexArray) -> tuple[FloatArray, IntArray]:
+        """Return the transposed system at a state as LU factors and pivots.
+
+        Those of the last few states are kept: who looks for actions begins at the same state to ask
+        what is needed, what to take of what can be had, and what that is worth.
+        """
+        of_state = s.tobytes(), v.tobytes()
+        if of_state in self._factors:
+            return self._factors[of_state]
+        n = v.size
         k = (s / v**2).conj()[:, None] * self._z_node.conj()
         system = np.empty((2 * n, 2 * n))
         system[:n, :n] = k.real
@@ -166,11 +181,14 @@ class DenseResponse(Response):
         system[n:, :n] = k.imag
         system[n:, n:] = -k.real
         system[np.diag_indices(2 * n)] += 1.0
-        # row-major here is the transpose in LAPACK's order: this solves the transposed system
-        _, _, adjoint, info = lapack.dgesv(system.T, targets.T, overwrite_a=1, overwrite_b=0)
+        # row-major here is the transpose in LAPACK's order
+        factors, pivots, info = lapack.dgetrf(system.T, overwrite_a=1)
         if info != 0:
             raise ValueError(_NO_DERIVATIVE)
-        return np.asarray(adjoint[:n] + 1j * adjoint[n:], dtype=np.complex128)
+        if len(self._factors) >= _KEPT:
+            del self._factors[next(iter(self._factors))]
+        self._factors[of_state] = factors, pivots
+        return factors, pivots
 
 
 class SparseResponse(Response):

@@ -168,3 +168,18 @@ def test_no_sensitivities_without_a_state(noon):
     none = np.zeros(0, dtype=np.int64)
     with pytest.raises(ValueError, match="did not converge"):
         sensitivities(engine.model, state, p_mw - 2.0, q_mvar, none, none, none)
+
+
+def test_sensitivities_do_not_depend_on_what_was_asked_before(noon, rural3):
+    engine, p_mw, q_mvar = noon
+    rows = np.ones(129 + 127 + 1 + 1, dtype=np.bool_)
+    states = [(engine.solve(share * p_mw, q_mvar), share) for share in (1.0, 0.9, 0.8, 0.7, 0.6)]
+
+    def asked(of, numbers):
+        found = [of.phasors(*states[k][:1], states[k][1] * p_mw, q_mvar, rows) for k in numbers]
+        return [one.d_p for one in found]
+
+    again = asked(engine, [0, 1, 0, 2, 3, 4, 0])
+    assert all(np.array_equal(again[0], again[k]) for k in (2, 6))
+    for k, d_p in zip(range(5), (again[0], again[1], *again[3:6]), strict=True):
+        assert np.array_equal(d_p, asked(FixedPointEngine(rural3.net), [k])[0])
