@@ -137,7 +137,7 @@ def test_terms_give_numbers_of_enumerations() -> None:
     others |= {"order_lead_s": 600, "gate_closure_s": 180}
     artifact = compile_contract("LocalMarket")
     arguments = constructor_arguments(artifact, [terms], others)
-    assert arguments[-6:-4] == [2, 2]
+    assert arguments[-7:-5] == [2, 2]
     with pytest.raises(
         TypeError,
         match="missing: rule, form, reveal_s",
