@@ -54,7 +54,7 @@ _DAYS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is asked for, as :func:`run_scenario` takes it; intervals of a chunk."""
+    """Wishes for a run, as :func:`run_scenario` takes them; ``every``: intervals of a chunk."""
 
     scenario: Scenario
     scenario_file: Path
@@ -68,7 +68,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Opened:
-    """What is open while a run is played."""
+    """Places and signals that are open while a run is played."""
 
     writer: TableWriter
     timer: StageTimer
@@ -79,7 +79,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Ended:
-    """What is left of a run when its tables are closed.
+    """Remains of a run when its tables are closed.
 
     Parameters
     ----------

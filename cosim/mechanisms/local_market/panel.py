@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from cosim.mechanisms.local_market.bilateral.panel import graph_entries, pair_tiles, pairs_charts
 from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
+    OF_EACH_STRETCH,
     MarketIndicators,
     market_indicators,
 )
@@ -119,6 +120,7 @@ class LocalMarketReported(Reported[Any]):
     )
     indicators_type: ClassVar = MarketIndicators
     comparison: ClassVar = COMPARISON
+    of_each_stretch: ClassVar = OF_EACH_STRETCH
 
     def indicators(self, results: Results) -> MarketIndicators:
         """Return orders, trades and surplus."""
