@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cosim.inputs.long_series import let_go
 from cosim.replay.findings import Check
 from cosim.results.parts import parts_of
 from cosim.results.reader import Results, as_frame, by_interval
@@ -127,6 +128,7 @@ def populations_of(rebuilt: RebuiltPopulation) -> Iterator[RebuiltPopulation]:
             yield rebuilt
             return
         yield rebuilt.within(part)
+        let_go()
 
 
 def joined(checks: Sequence[Check]) -> Check:

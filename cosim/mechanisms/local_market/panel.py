@@ -170,9 +170,33 @@ def _terms(results: Results) -> list[tuple[str, str]]:
             f"clearing: {market['clearing'].replace('_', ' ')}",
         ),
         ("Positions", POSITIONS[market["position"]]),
+        *batch_entries(results.scenario_fields),
         *([("Accounts", accounts_text(market))] if "account" in market else []),
         *graph_entries(results),
         ("Supplier's prices", prices_text(results)),
+    ]
+
+
+def batch_entries(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return who sends orders and readings in batches, how many at a time, and by what right.
+
+    Parameters
+    ----------
+    fields : mapping
+        Of a scenario. Where everybody sends its own, as by default, there are no entries.
+    """
+    senders = (
+        ("market", "Orders", "an aggregator", "members"),
+        ("metering", "Readings", "the metering operator's head end", "meters"),
+    )
+    return [
+        (
+            f"{what} in batches",
+            f"sent by {who}, {own['batch_size']} at a time; taken for the {whose}' by "
+            + ("their signatures" if own["batch_authority"] == "signatures" else "its role"),
+        )
+        for section, what, who, whose in senders
+        if (own := fields.get(section) or {}).get("submission") == "batched"
     ]
 
 
