@@ -140,6 +140,7 @@ def _verify(options: argparse.Namespace) -> int:
     from cosim.campaigns.verification import verify_any
     from cosim.results.manifest import read_manifest
     from cosim.studies.verification import whole_verdict
+    from cosim.verify.effort import expected_effort
     from cosim.verify.report import print_verification
     from cosim.verify.verification import PARTS, parts_of
 
@@ -150,6 +151,10 @@ def _verify(options: argparse.Namespace) -> int:
     require_finished(options.result)
     tell_slow_engine(options.engine)
     console = Console()
+    for line in expected_effort(
+        options.result, parts_of(options.only or PARTS), options.every, options.jobs
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     begin = time.monotonic()
     engine, checked_folders, told = options.engine, [], set[str]()
     whole = read_manifest(options.result).get("kind") in ("study", "campaign")

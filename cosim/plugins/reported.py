@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +35,15 @@ class Reported(Generic[S]):
         Declaration of its indicators.
     comparison : Comparison or None
         Its columns and figures in a study.
+    of_each_stretch : tuple of callable
+        Functions of a stretch of a run (:mod:`cosim.report.stretches`) that its indicators and its
+        overview ask for: of a long run they are called in one pass, which reads each day once.
     """
 
     settling_methods: ClassVar[tuple[str, ...]] = ()
     indicators_type: ClassVar[type[IndicatorSet] | None] = None
     comparison: ClassVar[Comparison | None] = None
+    of_each_stretch: ClassVar[tuple[Callable[[Results], Any], ...]] = ()
 
     def __init__(self, settings: S) -> None:
         self.settings = settings

@@ -343,7 +343,7 @@ def _expect(
 
 
 def forecast_rows(
-    forecasts: Forecasts, names: Sequence[str], intervals: int
+    forecasts: Forecasts, names: Sequence[str], intervals: int, begin: int = 0
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of table ``forecasts``, a day or so at a time.
 
@@ -352,8 +352,8 @@ def forecast_rows(
     forecasts : Forecasts
     names : sequence of str
         Connection points.
-    intervals : int
-        How many are recorded.
+    intervals, begin : int
+        How many are recorded; the first one whose rows are wanted.
 
     Yields
     ------
@@ -367,7 +367,7 @@ def forecast_rows(
         return
     classes, prosumers = (np.array(part, dtype=object) for part in zip(*labels, strict=True))
     rated_mw = np.concatenate([each.rated_mw for each in every])
-    for first in range(0, intervals, _ROWS_AT_ONCE):
+    for first in range(begin, intervals, _ROWS_AT_ONCE):
         last = min(first + _ROWS_AT_ONCE, intervals)
         parts = {name: [getattr(e, name)[first:last] for e in every] for name in powers}
         if any(each.published_mw is not None for each in every):

@@ -42,6 +42,19 @@ def row_name(frame: pd.DataFrame, i: int) -> str:
     return ", ".join(told)
 
 
+class RowNames(Sequence[str]):
+    """Names of a frame's rows (:func:`row_name`), made of those only that are asked for."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __getitem__(self, i: Any) -> Any:
+        return row_name(self._frame, i)
+
+
 def printable(text: str) -> str:
     """Return a text on one line: names in a result are its author's, and may hold what steers a
     terminal.
@@ -128,6 +141,17 @@ class Check:
         if not self.recomputed:
             return "not recomputed"
         return "ok" if self.compared else "nothing to compare"
+
+    def add(self, other: Check) -> None:
+        """Add what another check of the same kind found, of other rows."""
+        self.compared += other.compared
+        for name, seen in other.largest.items():
+            self.largest[name] = max(self.largest.get(name, 0.0), seen)
+        self.n_differences += other.n_differences
+        self.differences += other.differences[: SHOWN - len(self.differences)]
+        for note in other.notes:
+            self.note(note, detail=note in other.details)
+        self.left_out = self.left_out or other.left_out
 
     def leave_out(self, reason: str) -> None:
         """Say that the check was not made, and why."""

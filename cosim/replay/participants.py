@@ -25,7 +25,12 @@ class Participants:
     @cached_property
     def prosumers(self) -> tuple[str, ...]:
         """Connection points in their order."""
-        return tuple(dict.fromkeys(self._results.table("prosumers")["prosumer"]))
+        if not self._results.is_long:
+            return tuple(dict.fromkeys(self._results.table("prosumers")["prosumer"]))
+        found: dict[str, None] = {}
+        for rows in self._results.batches("prosumers", ("prosumer",)):
+            found |= dict.fromkeys(rows["prosumer"].unique().to_pylist())
+        return tuple(found)
 
     @cached_property
     def meters(self) -> tuple[str, ...]:

@@ -25,6 +25,10 @@ GRID = "#e3e7eb"
 
 MILLISECONDS = 1_000
 
+VOLTAGE = ("#2d3a8c", "#6b8fd6", "#c3d3ef", "#f1f1ef", "#f9cf9c", "#e58a2b", "#8f4205")
+LOADING = ("#c9ced6", "#b3b1d4", "#8f83c0", "#6d4fa3", "#4a1486", "#240046")
+"""Colours of the map (``templates/map.js``): a voltage, or a loading, has the same in both."""
+
 
 @dataclass(frozen=True)
 class Chart:

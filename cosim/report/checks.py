@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from cosim.report.stretches import of_each
 from cosim.results.reader import Results
 from cosim.units import BoolArray, FloatArray, IntArray
 
@@ -110,46 +110,65 @@ def grid_record(results: Results) -> Mapping[str, StageRecord]:
 
 
 def _grid_record(results: Results) -> dict[str, StageRecord]:
-    held = np.unique(results.network.ext_grid["bus"].to_numpy())
-    parts: dict[str, list[StageRecord]] = {stage: [] for stage in STAGE_LABELS}
-    for part in results.stretches():
-        for stage, records in parts.items():
-            records.append(_record_of(checks_of_stage(part, stage), held, part.n_intervals))
-    return {stage: _joined(records) for stage, records in parts.items()}
+    parts = list(of_each(results, grid_records))
+    return {stage: _joined([records[stage] for records in parts]) for stage in STAGE_LABELS}
 
 
-def _record_of(checks: pd.DataFrame, held: npt.NDArray[Any], n_intervals: int) -> StageRecord:
-    """Return the record of a stage's checks."""
-    rows = checks[checks["violated"]]
-    kind = violation_kind(rows)
+def grid_records(part: Results) -> dict[str, StageRecord]:
+    """Return the record of a stretch by stage."""
+    checks = part.frame("grid_checks")
+    held = np.unique(part.network.ext_grid["bus"].to_numpy())
+    value, element = checks["value"].to_numpy(), checks["element"]
+    is_known = ~np.isnan(value)
+    is_bus, is_line, is_trafo = (
+        (element == name).to_numpy() & is_known for name in ("bus", "line", "trafo")
+    )
+    is_free_bus = is_bus & ~np.isin(checks["element_idx"].to_numpy(), held)
+    interval, is_violated = checks["interval"].to_numpy(), checks["violated"].to_numpy(bool)
+
+    def record_of(chosen: BoolArray) -> StageRecord:
+        def worst(of_kind: BoolArray, function: np.ufunc) -> FloatArray:
+            found, own = np.full(part.n_intervals, np.nan), chosen & of_kind
+            function.at(found, interval[own], value[own])
+            return found
+
+        rows = checks[chosen & is_violated]
+        kind, unique = violation_kind(rows), rows.drop_duplicates(_ELEMENT)
+        return StageRecord(
+            counts=_counts(rows, kind),
+            offenders=_offenders(rows, kind),
+            lowest_vm_pu=worst(is_free_bus, np.fmin),
+            highest_vm_pu=worst(is_free_bus, np.fmax),
+            line_percent=worst(is_line, np.fmax),
+            trafo_percent=worst(is_trafo, np.fmax),
+            n_violated=np.bincount(unique["interval"].to_numpy(), minlength=part.n_intervals),
+        )
+
+    return {stage: record_of(_is_of_stage(checks, stage)) for stage in STAGE_LABELS}
+
+
+def _is_of_stage(checks: pd.DataFrame, stage: str) -> BoolArray:
+    """Return which rows :func:`checks_of_stage` returns."""
+    own: BoolArray = (checks["stage"] == stage).to_numpy(bool)
+    if stage != "relieved":
+        return own
+    interval, round = checks["interval"].to_numpy(), checks["round"].to_numpy()
+    last = np.full(int(interval.max(initial=-1)) + 1, -1, dtype=np.int64)
+    np.maximum.at(last, interval[own], round[own])
+    was_relieved = last[interval] >= 0
+    is_scheduled: BoolArray = (checks["stage"] == "scheduled").to_numpy(bool)
+    return np.asarray((own & (round == last[interval])) | (is_scheduled & ~was_relieved))
+
+
+def _counts(rows: pd.DataFrame, kind: pd.Series) -> dict[str, tuple[int, int]]:
+    """Return intervals, and elements in intervals, by kind of violation and for ``any``."""
     counts = {}
     for name in KINDS:
         of_kind = rows[kind == name]
         counted = ["interval"] if name == "non_convergence" else _ELEMENT
         counts[name] = int(of_kind["interval"].nunique()), len(of_kind.drop_duplicates(counted))
     counts["any"] = int(rows["interval"].nunique()), sum(n for _, n in counts.values())
-    element, value = checks["element"], checks["value"].to_numpy()
-    interval, is_known = checks["interval"].to_numpy(), ~np.isnan(value)
-    is_bus, is_line, is_trafo = (
-        (element == name).to_numpy() & is_known for name in ("bus", "line", "trafo")
-    )
-    free_bus = is_bus & ~np.isin(checks["element_idx"].to_numpy(), held)
-
-    def worst(chosen: BoolArray, function: np.ufunc) -> FloatArray:
-        found = np.full(n_intervals, np.nan)
-        function.at(found, interval[chosen], value[chosen])
-        return found
-
-    unique = rows.drop_duplicates(_ELEMENT)
-    return StageRecord(
-        counts=counts,
-        offenders=_offenders(rows, kind),
-        lowest_vm_pu=worst(free_bus, np.fmin),
-        highest_vm_pu=worst(free_bus, np.fmax),
-        line_percent=worst(is_line, np.fmax),
-        trafo_percent=worst(is_trafo, np.fmax),
-        n_violated=np.bincount(unique["interval"].to_numpy(), minlength=n_intervals),
-    )
+    return counts
 
 
 def _offenders(

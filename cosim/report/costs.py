@@ -111,16 +111,20 @@ def costs_by_prosumer(results: Results) -> pd.DataFrame:
         and ``other_ueur`` (received positive, the last less its fees), ``fees_ueur`` and
         ``cost_ueur`` (paid positive). [µEUR]
     """
-    columns = [*RELATIONS, "cost_ueur"]
+    return results.kept("costs by prosumer", lambda: _costs_by_prosumer(results))
 
-    def costs_of(part: Results) -> pd.DataFrame:
-        rows = with_charges(part.frame("settlement"))
-        rows = rows.assign(
-            cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
-        )
-        return rows.groupby("prosumer", observed=True)[columns].sum()
 
-    costs: pd.DataFrame = added_by_name(results, costs_of)
+def cost_sums(part: Results) -> pd.DataFrame:
+    """Return sums of a stretch's payments by prosumer, and of its cost. [µEUR]"""
+    rows = with_charges(part.frame("settlement"))
+    rows = rows.assign(
+        cost_ueur=rows.fees_ueur - rows.traded_ueur - rows.supplier_ueur - rows.flexibility_ueur
+    )
+    return rows.groupby("prosumer", observed=True)[[*RELATIONS, "cost_ueur"]].sum()
+
+
+def _costs_by_prosumer(results: Results) -> pd.DataFrame:
+    costs: pd.DataFrame = added_by_name(results, cost_sums)
     others = other_costs(results).astype({"prosumer": str}).set_index("prosumer")
     received = (others["received_ueur"] - others["fees_ueur"]).groupby(level=0).sum()
     received = received.reindex(costs.index).fillna(0).astype("int64")
@@ -138,13 +142,18 @@ def money_by_role(results: Results) -> pd.DataFrame:
         owes DSO and state), the DSO, the producers of blocks, who receive the prosumers' fees, and
         the state. [µEUR]
     """
-    intervals, columns = range(results.n_intervals), [*RELATIONS, NETWORK, TAXES]
+    return results.kept("money by role", lambda: _money_by_role(results))
 
-    def sums_of(part: Results) -> pd.DataFrame:
-        by_interval = with_charges(part.frame("settlement")).groupby("interval")[columns].sum()
-        return by_interval.reindex(range(part.n_intervals), fill_value=0)
 
-    sums = by_interval_of_all(results, sums_of)
+def payments_by_interval(part: Results) -> pd.DataFrame:
+    """Return sums of a stretch's payments by interval, charges among them. [µEUR]"""
+    columns = [*RELATIONS, NETWORK, TAXES]
+    by_interval = with_charges(part.frame("settlement")).groupby("interval")[columns].sum()
+    return by_interval.reindex(range(part.n_intervals), fill_value=0)
+
+
+def _money_by_role(results: Results) -> pd.DataFrame:
+    intervals, sums = range(results.n_intervals), by_interval_of_all(results, payments_by_interval)
     others = other_costs(results).groupby("interval")["fees_ueur"].sum()
     fees = sums.fees_ueur + others.reindex(intervals, fill_value=0)
     network, state = sums[NETWORK], sums[TAXES]

@@ -86,23 +86,31 @@ def community_power(results: Results, without: Collection[str] = ()) -> Communit
         Connection points to leave out.
     """
 
-    def power_of(part: Results) -> FloatArray:
+    def rest_of(part: Results) -> FloatArray:
         rows = part.frame("prosumers")
-        if without:
-            rows = rows[~rows["prosumer"].isin(list(without))]
-        by_interval = rows.groupby("interval")
-
-        def total(role: Role) -> FloatArray:
-            columns = columns_of(role, rows.columns)
-            none = np.zeros(len(by_interval))
-            return sum((by_interval[c].sum().to_numpy() for c in columns), none)
-
-        return np.stack([total("generation"), total("consumption"), total("storage")], axis=1)
+        return _sums_of(rows[~rows["prosumer"].isin(list(without))])
 
     def of_run() -> CommunityPower:
-        return CommunityPower(*np.ascontiguousarray(along(results, power_of).T))
+        make = rest_of if without else power_of
+        return CommunityPower(*np.ascontiguousarray(along(results, make).T))
 
     return results.kept(("community power", tuple(without)), of_run)
+
+
+def power_of(part: Results) -> FloatArray:
+    """Return generation, consumption and storage of all prosumers of a stretch, (T, 3). [MW]"""
+    return _sums_of(part.frame("prosumers"))
+
+
+def _sums_of(rows: pd.DataFrame) -> FloatArray:
+    by_interval = rows.groupby("interval")
+
+    def total(role: Role) -> FloatArray:
+        columns = columns_of(role, rows.columns)
+        none = np.zeros(len(by_interval))
+        return sum((by_interval[c].sum().to_numpy() for c in columns), none)
+
+    return np.stack([total("generation"), total("consumption"), total("storage")], axis=1)
 
 
 def energy_by_device(results: Results) -> dict[str, dict[str, float]]:

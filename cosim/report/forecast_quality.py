@@ -81,9 +81,9 @@ def _of_class(results: Results, name: str, column: str) -> FloatArray:
     # every interval has the same classes and connection points in the same order
     at_first = first_of(results).frame("forecasts", ("interval", "device_class"))
     own = (at_first.loc[at_first["interval"] == 0, "device_class"] == name).to_numpy()
-    values = column_of(results, "forecasts", column).reshape(results.n_intervals, -1)
     # in the order of the table, for sums must not depend on how it is read
-    return np.ascontiguousarray(values[:, own], dtype=np.float64)
+    values = column_of(results, "forecasts", column, own).reshape(results.n_intervals, -1)
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def coincidence_factors(results: Results) -> dict[str, Any]:
@@ -145,7 +145,9 @@ def _skill(error: FloatArray, reference: FloatArray) -> FloatArray:
     known = ~np.isnan(reference).any(axis=1)
     if not known.any():
         return np.full(error.shape[1], np.nan)
-    left, right = _rms(error[known]), _rms(reference[known])
+    if not known.all():
+        error, reference = error[known], reference[known]
+    left, right = _rms(error), _rms(reference)
     ratio = np.divide(left, right, out=np.full_like(left, np.nan), where=right > _LEAST_ERROR_MW)
     return np.asarray(1.0 - ratio)
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import numpy as np
-
 from cosim.report.checks import rebound_minutes, violation_minutes
 from cosim.report.costs import RELATIONS, costs_by_prosumer
 from cosim.report.dues import dues_by_role_eur
@@ -26,6 +24,8 @@ from cosim.report.forecast_quality import (
 )
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
 from cosim.report.ledger import gas_indicators, ledger_indicators
+from cosim.report.off_plan import off_plan_wh
+from cosim.report.one_pass import read_in_one_pass
 from cosim.report.outside import members_of
 from cosim.report.roles import welfare_indicators
 from cosim.report.stretches import added
@@ -33,7 +33,7 @@ from cosim.report.subjects import subject_types, subjects
 from cosim.report.text import number, percent, risks, span, times
 from cosim.results.reader import Results
 from cosim.results.schemas import STAGES
-from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
+from cosim.units import WH_PER_KWH, eur_from_ueur
 
 _CURTAILED = Meaning("kWh", "changes that the DSO ordered outside the market, positive")
 _STORED = (
@@ -302,14 +302,6 @@ def read_indicators(results: Results) -> Indicators:
     )
 
 
-def _off_plan_wh(part: Results) -> IntArray:
-    """Return sums of injection and of consumption that the DSO cut, and of imbalance. [Wh]"""
-    curtailed_wh = part.frame("schedules", ("curtailed_wh",))["curtailed_wh"]
-    imbalance_wh = part.frame("prosumers", ("imbalance_wh",))["imbalance_wh"].abs().sum()
-    cut = -curtailed_wh.clip(upper=0).sum(), curtailed_wh.clip(lower=0).sum()
-    return np.array([*cut, imbalance_wh], dtype=np.int64)
-
-
 def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = None) -> Indicators:
     """Compute every indicator of a run.
 
@@ -327,7 +319,8 @@ def compute_indicators(results: Results, power_flow: Mapping[str, Any] | None = 
     """
     if power_flow is None:
         power_flow = results.manifest.get("power_flow", {})
-    cut_injection_wh, cut_consumption_wh, imbalance_wh = added(results, _off_plan_wh).tolist()
+    read_in_one_pass(results)
+    cut_injection_wh, cut_consumption_wh, imbalance_wh = added(results, off_plan_wh).tolist()
     losses_mw = results.frame("grid_balance")["losses_mw"]
     power, kwh = community_power(results), results.step_h * KWH_PER_MWH
     costs = costs_by_prosumer(results)

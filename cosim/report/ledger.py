@@ -16,7 +16,13 @@ import pandas as pd
 
 from cosim.chain.finality import reversal_probability
 from cosim.report.indicator import ratio
-from cosim.report.stretches import added, by_interval_of_all, of_each, rows_of_all
+from cosim.report.stretches import (
+    added,
+    by_interval_of_all,
+    columns_of,
+    of_each,
+    rows_of_all,
+)
 from cosim.report.subjects import subjects
 from cosim.results.reader import Results
 from cosim.units import WEI_PER_ETH, FloatArray, IntArray, eur_from_ueur
@@ -24,7 +30,7 @@ from cosim.units import WEI_PER_ETH, FloatArray, IntArray, eur_from_ueur
 ATTACKER_SHARES_PERCENT = (10, 20, 30)
 """Shares of the hash power for which a run says how probable a reversal is."""
 
-_TRANSACTIONS = (
+SENT_COLUMNS = (
     "block",
     "interval",
     "contract",
@@ -33,9 +39,10 @@ _TRANSACTIONS = (
     "gas_used",
     "max_fee_wei",
     "tip_wei",
+    "to",
+    "revert_reason",
 )
-"""Columns of the table, the same for everything here, so that it is read once."""
-
+"""Columns of ``transactions``, the same for everything that reads it by stretches."""
 
 GAS_COLUMNS = ("interval", "to", "contract", "method", "gas_used", "status")
 """Columns of ``transactions`` that :func:`gas_by_method` needs."""
@@ -74,23 +81,25 @@ def ledger_indicators(results: Results) -> dict[str, Any]:
 
 def settled_fees_ueur(results: Results) -> int:
     """Return the fees that prosumers paid over the run. [µEUR]"""
+    return results.kept("settled fees", lambda: added(results, fees_of_settlement))
 
-    def paid_ueur(part: Results) -> int:
-        return int(part.frame("settlement", ("fees_ueur",))["fees_ueur"].sum())
 
-    return results.kept("settled fees", lambda: added(results, paid_ueur))
+def fees_of_settlement(part: Results) -> int:
+    """Return the fees that prosumers paid in a stretch. [µEUR]"""
+    return int(part.frame("settlement", ("fees_ueur",))["fees_ueur"].sum())
+
+
+def gas_sums(part: Results) -> IntArray:
+    """Return gas of a stretch before the first interval, and since, (2,). [-]"""
+    rows = part.frame("transactions", SENT_COLUMNS)
+    is_setup = rows["interval"] < 0
+    own = [rows.loc[chosen, "gas_used"].sum() for chosen in (is_setup, ~is_setup)]
+    return np.array(own, dtype=np.int64)
 
 
 def gas_indicators(results: Results, prosumers: int) -> dict[str, Any]:
     """Return gas before the first interval, since, per prosumer, and by method."""
-
-    def sums_of(part: Results) -> IntArray:
-        rows = part.frame("transactions", GAS_COLUMNS)
-        is_setup = rows["interval"] < 0
-        own = [rows.loc[chosen, "gas_used"].sum() for chosen in (is_setup, ~is_setup)]
-        return np.array(own, dtype=np.int64)
-
-    setup, running = added(results, sums_of).tolist()
+    setup, running = added(results, gas_sums).tolist()
     return {
         "setup_gas": setup,
         "running_gas": running,
@@ -112,10 +121,13 @@ def gas_of_run(results: Results) -> pd.DataFrame:
     return results.kept("gas by method", lambda: _gas_of_run(results))
 
 
+def gas_of_stretch(part: Results) -> pd.DataFrame:
+    """Return the gas of a stretch's transactions, as :func:`gas_by_method` does."""
+    return gas_by_method(part.frame("transactions", SENT_COLUMNS))
+
+
 def _gas_of_run(results: Results) -> pd.DataFrame:
-    parts = list(
-        of_each(results, lambda part: gas_by_method(part.frame("transactions", GAS_COLUMNS)))
-    )
+    parts = list(of_each(results, gas_of_stretch))
     if len(parts) == 1:
         return parts[0]
     grouped = pd.concat(parts).groupby(level=0)
@@ -168,20 +180,24 @@ def settlement_finality(results: Results) -> Finality:
     return results.kept("finality", lambda: _settlement_finality(results))
 
 
+def last_settling_block(part: Results) -> pd.DataFrame:
+    """Return the last block of each interval's settlement in a stretch."""
+    named = part.run.kept(
+        "settling methods",
+        lambda: [name.split(".") for each in subjects(part.run) for name in each.settling_methods],
+    )
+    rows = part.frame("transactions", SENT_COLUMNS)
+    rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
+    settles = pd.Series(False, index=rows.index)
+    for contract, method in named:
+        settles |= (rows["contract"] == contract) & (rows["method"] == method)
+    return rows[settles].groupby("interval")[["block"]].max().reset_index()
+
+
 def _settlement_finality(results: Results) -> Finality:
-    named = [name.split(".") for each in subjects(results) for name in each.settling_methods]
-
-    def last_block(part: Results) -> pd.DataFrame:
-        rows = part.frame("transactions", _TRANSACTIONS)
-        rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
-        settles = pd.Series(False, index=rows.index)
-        for contract, method in named:
-            settles |= (rows["contract"] == contract) & (rows["method"] == method)
-        return rows[settles].groupby("interval")[["block"]].max().reset_index()
-
-    last = rows_of_all(results, last_block).set_index("interval")["block"]
+    last = rows_of_all(results, last_settling_block).set_index("interval")["block"]
     interval = last.index.to_numpy(dtype=np.int64)
-    chain = BlockTimes(results)
+    chain = block_times(results)
     final_s = chain.timestamp_s(last.to_numpy(dtype=np.float64) + confirmations(results))
     is_final = ~np.isnan(final_s)
     final_s[~is_final] = chain.end_s
@@ -208,19 +224,21 @@ def fees_eur(results: Results) -> pd.Series:
     Every transaction pays its gas at base fee and effective tip (EIP-1559); the set-up is left out.
     """
 
-    def paid_wei(part: Results) -> pd.DataFrame:
-        rows = part.frame("transactions", _TRANSACTIONS)
-        rows = rows[rows["interval"] >= 0]
-        # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
-        paid = rows["gas_used"].to_numpy(dtype=np.float64) * gas_price_wei(part, rows)
-        by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
-        return by_interval.reindex(range(part.n_intervals), fill_value=0.0).to_frame("wei")
-
     def of_run() -> pd.Series:
         price = float(results.scenario_fields["ledger"]["eur_per_eth"])
         return by_interval_of_all(results, paid_wei)["wei"] / WEI_PER_ETH * price
 
     return results.kept("fees", of_run)
+
+
+def paid_wei(part: Results) -> pd.DataFrame:
+    """Return fees of a stretch's transactions by its intervals. [wei]"""
+    rows = part.frame("transactions", SENT_COLUMNS)
+    rows = rows[rows["interval"] >= 0]
+    # whole wei of a long run do not fit into 64 bits, those of one transaction into a float
+    paid = rows["gas_used"].to_numpy(dtype=np.float64) * gas_price_wei(part, rows)
+    by_interval = pd.Series(paid).groupby(rows["interval"].to_numpy()).sum()
+    return by_interval.reindex(range(part.n_intervals), fill_value=0.0).to_frame("wei")
 
 
 def gas_price_wei(results: Results, transactions: pd.DataFrame) -> IntArray:
@@ -264,21 +282,33 @@ def base_fees(results: Results) -> BaseFees:
     """Return the base fees of a run's blocks."""
 
     def of_run() -> BaseFees:
-        blocks = results.frame("blocks", ("block", "base_fee_wei")).sort_values("block")
-        blocks = blocks[blocks["base_fee_wei"] != 0]
-        number, fee = (blocks[name].to_numpy(dtype=np.int64) for name in blocks)
-        return BaseFees(number, fee)
+        parts = []
+        for number, fee_wei in columns_of(results, "blocks", ("block", "base_fee_wei"), np.int64):
+            own = fee_wei != 0
+            parts.append((number[own], fee_wei[own]))
+        number, fee_wei = (np.concatenate(part) for part in zip(*parts, strict=True))
+        order = np.argsort(number, kind="stable")
+        return BaseFees(number[order], fee_wei[order])
 
     return results.kept("base fees", of_run)
+
+
+def block_times(results: Results) -> BlockTimes:
+    """Return the timestamps of a run's blocks."""
+    return results.kept("block times", lambda: BlockTimes(results))
 
 
 class BlockTimes:
     """Timestamps of blocks by number."""
 
     def __init__(self, results: Results) -> None:
-        blocks = results.frame("blocks", ("block", "timestamp_s")).sort_values("block")
-        self._number = blocks["block"].to_numpy(dtype=np.float64)
-        self._timestamp_s = blocks["timestamp_s"].to_numpy(dtype=np.float64)
+        parts = list(columns_of(results, "blocks", ("block", "timestamp_s"), np.float64))
+        self._number, self._timestamp_s = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
+        if (np.diff(self._number) < 0).any():
+            order = np.argsort(self._number, kind="stable")
+            self._number, self._timestamp_s = self._number[order], self._timestamp_s[order]
 
     @property
     def end_s(self) -> float:
@@ -309,21 +339,20 @@ def distribution(values_s: FloatArray) -> dict[str, float] | None:
 
 def _block_usage(results: Results) -> dict[str, Any]:
     """Return gas of gas limit, from the first order window to the last transaction that counts."""
-
-    def last_of(part: Results) -> float:
-        sent = part.frame("transactions", _TRANSACTIONS)
-        return float(sent.loc[sent["interval"] >= 0, "block"].max())
-
-    last = np.fmax.reduce(list(of_each(results, last_of)))
-    blocks = results.frame("blocks", ("block", "timestamp_s", "gas_used", "gas_limit"))
+    last = np.fmax.reduce(list(of_each(results, last_block)))
     opens_s, closes_s = order_window_s(results)
-    blocks = blocks[(blocks["timestamp_s"] > opens_s) & (blocks["block"] <= last)]
-    if blocks.empty:
+    usages, times = [], []
+    columns = ("block", "timestamp_s", "gas_used", "gas_limit")
+    for block, timestamp_s, gas_used, gas_limit in columns_of(results, "blocks", columns, np.int64):
+        counts = (timestamp_s > opens_s) & (block <= last)
+        usages.append(gas_used[counts] / gas_limit[counts])
+        times.append(timestamp_s[counts])
+    usage = np.concatenate(usages)
+    if not usage.size:
         return dict.fromkeys(
             ("block_usage_mean", "block_usage_max", "order_window_block_usage_mean")
         )
-    usage = (blocks["gas_used"] / blocks["gas_limit"]).to_numpy()
-    since_s = (blocks["timestamp_s"].to_numpy() - opens_s) % results.step_s
+    since_s = (np.concatenate(times) - opens_s) % results.step_s
     # a block at the opening holds nothing that was sent since, one at the closure does
     inside = (since_s > 0) & (since_s <= closes_s - opens_s)
     return {
@@ -331,6 +360,12 @@ def _block_usage(results: Results) -> dict[str, Any]:
         "block_usage_max": float(usage.max()),
         "order_window_block_usage_mean": float(usage[inside].mean()) if inside.any() else None,
     }
+
+
+def last_block(part: Results) -> float:
+    """Return the last block with a transaction of a stretch; NaN without one."""
+    sent = part.frame("transactions", SENT_COLUMNS)
+    return float(sent.loc[sent["interval"] >= 0, "block"].max())
 
 
 def _finality(results: Results) -> dict[str, Any]:

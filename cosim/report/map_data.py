@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,27 @@ def states(before: StageSeries, after: StageSeries, shown: IntArray) -> dict[str
     }
 
 
-def drawing(results: Results, stage: StageSeries) -> dict[str, Any]:
-    """Return the drawing of the grid and its scales, which are the same in every interval."""
-    limits = results.scenario_fields["grid"]["limits"]
+def scales(limits: Mapping[str, float]) -> dict[str, list[float]]:
+    """Return the values between which colours change: ``vm_pu`` and ``loading_percent``."""
     margin = 0.2 * (limits["vm_max_pu"] - limits["vm_min_pu"]) / 2
     reach = max(1 - limits["vm_min_pu"], limits["vm_max_pu"] - 1) + margin
     most = 1.3 * max(limits["line_loading_percent"], limits["trafo_loading_percent"])
     return {
+        "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
+        "loading_percent": [0.0, round(most, 2)],
+    }
+
+
+def drawing(results: Results, stage: StageSeries) -> dict[str, Any]:
+    """Return the drawing of the grid and its scales, which are the same in every interval."""
+    limits = results.scenario_fields["grid"]["limits"]
+    scale = scales(limits)
+    return {
         "limits": limits,
         "scale": {
-            "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
-            "vm_ticks": round_ticks(1 - reach, 1 + reach),
-            "loading_percent": [0, round(most, 2)],
-            "loading_ticks": round_ticks(0.0, most),
+            **scale,
+            "vm_ticks": round_ticks(*scale["vm_pu"]),
+            "loading_ticks": round_ticks(*scale["loading_percent"]),
         },
         "vm_steps_per_pu": VM_STEPS_PER_PU,
         "loading_steps_per_percent": LOADING_STEPS_PER_PERCENT,

@@ -99,15 +99,15 @@ def members_of(results: Results) -> set[str]:
     return run.kept("members", lambda: set().union(*of_each(run, names_of)))
 
 
+def readings_outside(part: Results) -> pd.DataFrame:
+    """Return readings of a stretch outside the market by interval and prosumer. [Wh]"""
+    rows = part.frame("prosumers", ("interval", "prosumer", "metered_wh"))
+    rows = rows[~rows["prosumer"].isin(members_of(part))]
+    return rows.assign(prosumer=rows["prosumer"].astype(str))
+
+
 def _bills_outside(results: Results) -> pd.DataFrame:
-    members = members_of(results)
-
-    def readings_of(part: Results) -> pd.DataFrame:
-        rows = part.frame("prosumers", ("interval", "prosumer", "metered_wh"))
-        rows = rows[~rows["prosumer"].isin(members)]
-        return rows.assign(prosumer=rows["prosumer"].astype(str))
-
-    outside = rows_of_all(results, readings_of).reset_index(drop=True)
+    outside = rows_of_all(results, readings_outside).reset_index(drop=True)
     outside = outside.astype({"interval": "int64", "metered_wh": "int64"})
     readings_wh = outside["metered_wh"].to_numpy()
     prices = prices_ueur_per_kwh(results).reindex(outside["interval"])
@@ -142,21 +142,22 @@ def _by_contract(results: Results, outside: pd.DataFrame) -> tuple[IntArray, Int
     return billed, bill_ueur
 
 
+def drawn_inside(part: Results) -> IntArray:
+    """Return what members drew in a stretch: bought locally, and all of it. [Wh]"""
+    settled = part.frame("settlement")
+    drawn_wh = -physical_wh(part).clip(upper=0)
+    bought_wh = -settled[["contracted_wh", "metered_wh"]].max(axis=1).clip(upper=0)
+    local_wh = np.minimum(bought_wh.to_numpy(), drawn_wh.to_numpy()).sum()
+    return np.array([local_wh, drawn_wh.sum()], dtype=np.int64)
+
+
 def drawn_kwh_by_supply(results: Results) -> Mapping[str, float]:
     """Return the energy that connection points drew from the grid, by what it is billed by. [kWh]
 
     Of members, what they bought locally and drew; the rest is the supplier's in the market, energy
     out of a shared battery among it. Sums are those of the meters' readings.
     """
-
-    def inside_wh(part: Results) -> IntArray:
-        settled = part.frame("settlement")
-        drawn_wh = -physical_wh(part).clip(upper=0)
-        bought_wh = -settled[["contracted_wh", "metered_wh"]].max(axis=1).clip(upper=0)
-        local_wh = np.minimum(bought_wh.to_numpy(), drawn_wh.to_numpy()).sum()
-        return np.array([local_wh, drawn_wh.sum()], dtype=np.int64)
-
-    local_wh, drawn_inside_wh = added(results, inside_wh).tolist()
+    local_wh, drawn_inside_wh = added(results, drawn_inside).tolist()
     outside = bills_outside(results)
     drawn_outside_wh = -outside["metered_wh"].clip(upper=0)
     by_supply = drawn_outside_wh.groupby(outside["supplied_by"]).sum()

@@ -22,6 +22,7 @@ from cosim.report.long_report import BYTES_MAX, DAY_HEADINGS, long_parts, map_fr
 from cosim.report.map_data import map_data
 from cosim.report.money_panel import money_part
 from cosim.report.network_map import shown_intervals
+from cosim.report.one_pass import read_in_one_pass
 from cosim.report.page import page_template, plotly_js, script_json, template
 from cosim.report.panel import ReportPart
 from cosim.report.series import offenders, stage_series
@@ -100,6 +101,7 @@ def render(results: Results, indicators: Indicators | None = None) -> str:
 
 def _render_long(results: Results, indicators: Indicators) -> str:
     """Return the report of a long run: as many of its worst days as there is place for."""
+    read_in_one_pass(results)
     *parts, year = long_parts(results, indicators)
     shown: dict[str, Any] = {
         "lead": [year],

@@ -150,14 +150,16 @@ def money_table(results: Results) -> MoneyTable:
 
 def _sums_by_prosumer(results: Results) -> pd.DataFrame:
     """Return sums of ``settlement`` by prosumer, charges among them. [µEUR]"""
-    columns = [*RELATIONS, NETWORK, TAXES]
-
-    def sums_of(part: Results) -> pd.DataFrame:
-        rows = with_charges(part.frame("settlement"))
-        return rows.groupby(rows["prosumer"].astype(str))[columns].sum()
-
-    found: pd.DataFrame = added_by_name(results, sums_of)
+    found: pd.DataFrame = results.kept(
+        "sums by prosumer", lambda: added_by_name(results, payments_by_prosumer)
+    )
     return found
+
+
+def payments_by_prosumer(part: Results) -> pd.DataFrame:
+    """Return sums of a stretch's payments by prosumer, charges among them. [µEUR]"""
+    rows = with_charges(part.frame("settlement"))
+    return rows.groupby(rows["prosumer"].astype(str))[[*RELATIONS, NETWORK, TAXES]].sum()
 
 
 def roles_of_points(results: Results) -> dict[str, str]:
@@ -169,19 +171,20 @@ def roles_of_points(results: Results) -> dict[str, str]:
     return results.run.kept("roles of points", lambda: _roles_of_points(results.run))
 
 
-def _roles_of_points(results: Results) -> dict[str, str]:
+def generating(part: Results) -> pd.Series:
+    """Return 1 for the connection points that generated in a stretch, or would have; else 0."""
     columns = [
         column.name
         for device in registered()
         if device.columns[0].role == "generation"
         for column in device.columns
     ]
+    rows = part.frame("prosumers")
+    generates = (rows[[name for name in columns if name in rows]] != 0).any(axis=1)
+    return generates.groupby(rows["prosumer"].astype(str)).any().astype("int64")
 
-    def generating(part: Results) -> pd.Series:
-        rows = part.frame("prosumers")
-        generates = (rows[[name for name in columns if name in rows]] != 0).any(axis=1)
-        return generates.groupby(rows["prosumer"].astype(str)).any().astype("int64")
 
+def _roles_of_points(results: Results) -> dict[str, str]:
     members = members_of(results)
     return {
         str(name): (WITH_PV if own else WITHOUT_PV) if name in members else OUTSIDE
@@ -251,12 +254,14 @@ def collected_charge_eur_per_kwh(results: Results, table: MoneyTable) -> float |
 
 def _drawn_kwh(results: Results) -> float:
     """Return what connection points draw, each interval by itself. [kWh]"""
+    wh: int = results.kept("drawn", lambda: added(results, drawn_wh))
+    return float(wh) / WH_PER_KWH
 
-    def drawn_wh(part: Results) -> int:
-        readings = part.frame("prosumers", ("metered_wh",))["metered_wh"]
-        return int(-readings.clip(upper=0).sum())
 
-    return float(added(results, drawn_wh)) / WH_PER_KWH
+def drawn_wh(part: Results) -> int:
+    """Return what connection points draw in a stretch, each interval by itself. [Wh]"""
+    readings = part.frame("prosumers", ("metered_wh",))["metered_wh"]
+    return int(-readings.clip(upper=0).sum())
 
 
 def welfare_indicators(results: Results) -> dict[str, Any]:
@@ -292,16 +297,19 @@ def _supply_outside(paid_ueur: dict[str, dict[str, int]], bills: pd.DataFrame) -
 
 def _all_readings_wh(results: Results, outside: pd.DataFrame) -> pd.Series:
     """Return the sum of all connection points' readings by interval. [Wh]"""
-
-    def inside_wh(part: Results) -> pd.DataFrame:
-        settled = part.frame("settlement")
-        rows = settled[["interval"]].assign(metered_wh=physical_wh(part).to_numpy())
-        by_interval = rows.groupby("interval")[["metered_wh"]].sum()
-        return by_interval.reindex(range(part.n_intervals), fill_value=0)
-
-    inside = by_interval_of_all(results, inside_wh)["metered_wh"]
+    inside: pd.Series = results.kept(
+        "readings inside", lambda: by_interval_of_all(results, readings_inside)["metered_wh"]
+    )
     others = outside.groupby("interval")["metered_wh"].sum()
     return inside + others.reindex(inside.index, fill_value=0)
+
+
+def readings_inside(part: Results) -> pd.DataFrame:
+    """Return the sum of readings in the market by interval of a stretch. [Wh]"""
+    settled = part.frame("settlement")
+    rows = settled[["interval"]].assign(metered_wh=physical_wh(part).to_numpy())
+    by_interval = rows.groupby("interval")[["metered_wh"]].sum()
+    return by_interval.reindex(range(part.n_intervals), fill_value=0)
 
 
 def _from_upstream(results: Results, read_wh: pd.Series) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -14,14 +14,47 @@ import pandas as pd
 from cosim.inputs.long_series import let_go
 from cosim.results.reader import Results
 from cosim.results.row_groups import dictionary_codes
+from cosim.units import BoolArray
 
 T = TypeVar("T")
 
 
 def of_each(results: Results, make: Callable[[Results], T]) -> Iterator[T]:
     """Yield what is made of each stretch, in their order."""
+    made = _made_at_once(results).pop(make, None)
+    if made is not None:
+        yield from made
+        return
     for part in results.stretches():
         yield make(part)
+
+
+def make_at_once(results: Results, makes: Sequence[Callable[[Results], Any]]) -> None:
+    """Make of each stretch of a long run whatever will be asked for, in one pass.
+
+    A stretch is read and decoded once then, not once for each. What was made is kept until
+    :func:`of_each`, or a function here that uses it, asks for it.
+
+    Parameters
+    ----------
+    results : Results
+        Of a short run nothing is made: its tables stay decoded anyway.
+    makes : sequence of callable
+        As they are given to the functions here later: the same, not others that do the same.
+    """
+    if not results.is_long:
+        return
+    made: dict[Any, list[Any]] = {make: [] for make in makes}
+    for part in results.stretches():
+        for make, parts in made.items():
+            parts.append(make(part))
+    _made_at_once(results).update(made)
+    let_go()
+
+
+def _made_at_once(results: Results) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = results.kept("made at once", dict)
+    return found
 
 
 def first_of(results: Results) -> Results:
@@ -71,8 +104,7 @@ def by_interval_of_all(results: Results, make: Callable[[Results], pd.DataFrame]
 def rows_of_all(results: Results, make: Callable[[Results], pd.DataFrame]) -> pd.DataFrame:
     """Return rows of all stretches; those of an ``interval`` say which of the result it is."""
     parts = []
-    for part in results.stretches():
-        rows = make(part)
+    for part, rows in zip(results.stretches(), of_each(results, make), strict=True):
         if "interval" in rows and part.first > results.first:
             rows = rows.assign(interval=rows["interval"] + part.first - results.first)
         parts.append(rows)
@@ -80,7 +112,9 @@ def rows_of_all(results: Results, make: Callable[[Results], pd.DataFrame]) -> pd
     return kept[0] if len(kept) == 1 else pd.concat(kept, ignore_index=True)
 
 
-def column_of(results: Results, table: str, name: str) -> npt.NDArray[Any]:
+def column_of(
+    results: Results, table: str, name: str, chosen: BoolArray | None = None
+) -> npt.NDArray[Any]:
     """Return one column of the intervals that count; of a long run nothing of it is kept.
 
     Parameters
@@ -88,18 +122,61 @@ def column_of(results: Results, table: str, name: str) -> npt.NDArray[Any]:
     results : Results
     table, name : str
         A column of numbers, none of them missing, of a table with ``interval``.
+    chosen : (m,) bool, optional
+        Rows of each interval that are wanted, where every interval has ``m`` of them; default: all.
 
     Returns
     -------
     (n_rows,) array
     """
     if not results.is_long:
-        return np.asarray(results.frame(table, (name,))[name].to_numpy())
+        values = np.asarray(results.frame(table, (name,))[name].to_numpy())
+        return values if chosen is None else values[np.resize(chosen, len(values))]
     let_go()
-    read = results.arrow(table, list(dict.fromkeys(("interval", name))))
-    inside = read["interval"].to_numpy() < results.n_intervals
-    values = np.asarray(read[name].to_numpy())
-    return values if inside.all() else values[inside]
+    found: npt.NDArray[Any] | None = None
+    n_seen = n_found = 0
+    for read in results.batches(table, list(dict.fromkeys(("interval", name)))):
+        inside = read["interval"].to_numpy() < results.n_intervals
+        values = np.asarray(read[name].to_numpy())
+        if found is None:
+            found = np.empty(_n_rows(results, table, chosen), values.dtype)
+        values = values if inside.all() else values[inside]
+        n_before, n_seen = n_seen, n_seen + len(values)
+        if chosen is not None:
+            values = values[chosen[np.arange(n_before, n_seen) % len(chosen)]]
+        found[n_found : n_found + len(values)] = values
+        n_found += len(values)
+    assert found is not None
+    return found[:n_found]
+
+
+def columns_of(
+    results: Results, table: str, names: Sequence[str], dtype: npt.DTypeLike
+) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield columns of a table without intervals, of a long run row group by row group.
+
+    Parameters
+    ----------
+    results : Results
+    table : str
+    names : sequence of str
+        Columns of numbers, none of them missing.
+    dtype : data type
+        Of the arrays.
+    """
+    if not results.is_long:
+        rows = results.frame(table, names)
+        yield [rows[name].to_numpy().astype(dtype, copy=False) for name in names]
+        return
+    for read in results.batches(table, names):
+        yield [read[name].to_numpy().astype(dtype, copy=False) for name in names]
+
+
+def _n_rows(results: Results, table: str, chosen: BoolArray | None) -> int:
+    """Return how many rows a column may have."""
+    if chosen is None:
+        return results.n_rows(table)
+    return results.n_intervals * int(chosen.sum())
 
 
 def codes_of(results: Results, table: str, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
@@ -113,7 +190,13 @@ def codes_of(results: Results, table: str, name: str) -> tuple[npt.NDArray[np.in
         text = results.frame(table, (name,))[name].astype(str)
         known, places = np.unique(text.to_numpy(), return_inverse=True)
         return places.astype(np.int32), known.tolist()
-    read = results.arrow(table, ["interval", name], read_dictionary=[name])
-    inside = read["interval"].to_numpy() < results.n_intervals
-    codes, words = dictionary_codes(read, name)
-    return (codes if inside.all() else codes[inside]), words
+    places_of: dict[str, int] = {}
+    found, n_found = np.empty(results.n_rows(table), np.int32), 0
+    for read in results.batches(table, ("interval", name), text=(name,)):
+        inside = read["interval"].to_numpy() < results.n_intervals
+        codes, words = dictionary_codes(read, name)
+        own = np.array([places_of.setdefault(word, len(places_of)) for word in words], np.int32)
+        codes = own[codes if inside.all() else codes[inside]]
+        found[n_found : n_found + len(codes)] = codes
+        n_found += len(codes)
+    return found[:n_found], list(places_of)

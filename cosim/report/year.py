@@ -64,7 +64,7 @@ def _year_series(results: Results) -> YearSeries:
     delivered, scheduled = record["delivered"], record["scheduled"]
     balance = results.frame("grid_balance", ("interval", "p_slack_mw")).set_index("interval")
     imported_mw = balance["p_slack_mw"].reindex(range(results.n_intervals)).to_numpy()
-    energy_wh, worth, bought_wh, curtailed_wh = along(results, _market).T
+    energy_wh, worth, bought_wh, curtailed_wh = along(results, market_sums).T
     price = np.divide(worth, energy_wh, out=np.full(len(worth), np.nan), where=energy_wh > 0)
     return YearSeries(
         lowest_vm_pu=delivered.lowest_vm_pu,
@@ -83,7 +83,7 @@ def _year_series(results: Results) -> YearSeries:
     )
 
 
-def _market(part: Results) -> FloatArray:
+def market_sums(part: Results) -> FloatArray:
     """Return energy traded, its worth, flexibility bought and what was curtailed, (T, 4)."""
     trades = part.frame("trades", ("interval", "energy_wh", "price_ueur_per_kwh"))
     worth = trades["energy_wh"] * trades["price_ueur_per_kwh"]

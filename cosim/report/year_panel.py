@@ -22,6 +22,7 @@ from cosim.report.chart_style import (
     styled,
     zero_line,
 )
+from cosim.report.heat_scale import heat_scale
 from cosim.report.outside import members_of
 from cosim.report.panel import ReportPart, TableFigure, TextTable
 from cosim.report.roles import MEMBERS, ROLES, UPSTREAM, money_over_time
@@ -35,12 +36,6 @@ DAYS_MAX = 800
 """Most columns of a heat map; of longer runs, days next to each other are shown as one."""
 POINTS_MAX = 400
 """Most points of a duration curve."""
-
-_SCALES = {
-    "low": [[0.0, "#7a0f1f"], [0.35, "#e58a2b"], [0.7, "#f1f1ef"], [1.0, "#6b8fd6"]],
-    "high": [[0.0, "#f1f1ef"], [0.4, "#c3d3ef"], [0.7, "#8f83c0"], [1.0, "#4a1486"]],
-    "both": [[0.0, "#2d3a8c"], [0.5, "#f1f1ef"], [1.0, "#8f4205"]],
-}
 
 
 def year_part(results: Results) -> ReportPart:
@@ -73,19 +68,19 @@ def _heat_maps(results: Results, series: YearSeries) -> list[Chart]:
     maps = [
         (
             "vm-low", "Lowest voltage", "of all buses in an hour", "pu", series.lowest_vm_pu,
-            "min", "low", limits["vm_min_pu"],
+            "min", "voltage", limits["vm_min_pu"],
         ),
         (
             "vm-high", "Highest voltage", "of all buses in an hour", "pu", series.highest_vm_pu,
-            "max", "high", limits["vm_max_pu"],
+            "max", "voltage", limits["vm_max_pu"],
         ),
         (
             "trafo", "Highest transformer loading", "in an hour", "%", series.trafo_percent,
-            "max", "high", limits["trafo_loading_percent"],
+            "max", "loading", limits["trafo_loading_percent"],
         ),
         (
             "line", "Highest line loading", "in an hour", "%", series.line_percent,
-            "max", "high", limits["line_loading_percent"],
+            "max", "loading", limits["line_loading_percent"],
         ),
         (
             "import", "Net import from upstream", "mean of an hour; export is negative", "kW",
@@ -129,17 +124,14 @@ def _heat_map(
     )
     if np.isnan(cells).all():
         return chart
-    middle = {"zmid": 0.0} if scale == "both" else {}
     figure = go.Figure(
         go.Heatmap(
             x=[f"{day:%Y-%m-%d}" for day in days],
             y=list(range(HOURS)),
             z=np.round(cells.T, digits).astype(np.float32),
-            colorscale=_SCALES[scale],
             hoverongaps=False,
             hovertemplate=f"%{{x}}, %{{y}}:00: %{{z:.{digits}f}} {unit}<extra></extra>",
-            colorbar={"thickness": 12, "outlinewidth": 0, "tickfont": {"size": 11}},
-            **middle,
+            **heat_scale(results, scale, limit),
         )
     )
     styled(figure, ["hour"], 300, over_time=False)

@@ -177,7 +177,9 @@ class Results(InStretches):
         needed = wanted if clock is None or clock in wanted else [clock, *wanted]
         frame = self._frames.get(table)
         if frame is None or not set(needed) <= set(frame.columns):
-            frame = self._settled(schema, needed)
+            # with those that were asked for before, so that two askers do not read by turns
+            known = [] if frame is None else list(map(str, frame.columns))
+            frame = self._settled(schema, list(dict.fromkeys((*needed, *known))))
             if len(frame) <= ROWS_KEPT or not self.is_long:
                 self._frames[table] = frame
         chosen = frame[wanted]

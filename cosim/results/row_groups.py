@@ -29,9 +29,14 @@ class RowGroups:
     files : sequence of Path
     text : sequence of str
         Columns that are read as dictionaries.
+    trusts_statistics : bool
+        Whether the file is believed which values a group holds; or else they are looked at.
     """
 
-    def __init__(self, files: Sequence[Path], text: Sequence[str]) -> None:
+    def __init__(
+        self, files: Sequence[Path], text: Sequence[str], trusts_statistics: bool = True
+    ) -> None:
+        self._trusts = trusts_statistics
         self._files = [pq.ParquetFile(path, read_dictionary=list(text)) for path in files]
         self._kept: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._spans: dict[str, list[tuple[int, int, int, int]]] = {}
@@ -43,7 +48,7 @@ class RowGroups:
                 (k, group, *span)
                 for k, file in enumerate(self._files)
                 for group in range(file.num_row_groups)
-                if (span := _span(file, group, clock)) is not None
+                if (span := _span(file, group, clock, self._trusts)) is not None
             ]
         return self._spans[clock]
 
@@ -85,13 +90,13 @@ class RowGroups:
         return kept
 
 
-def _span(file: Any, group: int, clock: str) -> tuple[int, int] | None:
+def _span(file: Any, group: int, clock: str, trusts: bool) -> tuple[int, int] | None:
     """Return lowest and highest value of a column in a row group; None without rows."""
     place = file.schema_arrow.names.index(clock)
     column = file.metadata.row_group(group).column(place)
     if not file.metadata.row_group(group).num_rows:
         return None
-    if column.statistics is not None and column.statistics.has_min_max:
+    if trusts and column.statistics is not None and column.statistics.has_min_max:
         return int(column.statistics.min), int(column.statistics.max)
     values = file.read_row_group(group, columns=[clock])[clock]
     found = pc.min_max(values)

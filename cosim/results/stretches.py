@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -128,8 +128,18 @@ class InStretches:
                 )
         return self._groups[table]
 
-    def batches(self, table: str) -> Iterator[Any]:
+    def batches(
+        self, table: str, columns: Sequence[str] | None = None, text: Sequence[str] = ()
+    ) -> Iterator[Any]:
         """Yield every row of a table as it lies on the disk, one row group after the other.
+
+        Parameters
+        ----------
+        table : str
+        columns : sequence of str, optional
+            Columns to read; all by default.
+        text : sequence of str
+            Columns that are read as dictionaries.
 
         Yields
         ------
@@ -143,13 +153,28 @@ class InStretches:
         """
         for path in parts_of(self._this.folder, table) or [self._this.file_of(table)]:
             with naming(path):
-                file = pq.ParquetFile(path)
+                file = pq.ParquetFile(path, read_dictionary=list(text))
                 if not file.num_row_groups:
-                    yield file.read()
+                    yield file.read(columns)
             for group in range(file.num_row_groups):
                 with naming(path):
-                    rows = file.read_row_group(group)
+                    rows = file.read_row_group(group, columns)
                 yield rows
+
+    def n_rows(self, table: str) -> int:
+        """Return how many rows a table has, those of intervals that do not count among them.
+
+        Raises
+        ------
+        ResultFolderError
+            If it cannot be read.
+        """
+        files = parts_of(self._this.folder, table) or [self._this.file_of(table)]
+        total = 0
+        for path in files:
+            with naming(path):
+                total += pq.read_metadata(path).num_rows
+        return total
 
     def kept(self, key: object, make: Callable[[], T]) -> T:
         """Return what was made of this result before, or make it and keep it."""

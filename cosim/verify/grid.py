@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from cosim.replay.findings import Check
 from cosim.results.reader import rows_of
 from cosim.units import FloatArray
 from cosim.verify.population import RebuiltPopulation
-from cosim.verify.power_flows import Case, caught_up_cases, solve_cases
+from cosim.verify.power_flows import Case, Owed, caught_up_cases, solve_cases
 from cosim.verify.trees import differing, size, unpacked
 
 TOLERANCE_PU = 1e-8
@@ -180,13 +181,23 @@ def check_grid_checks(
     return outcome
 
 
-def check_rebounds(rebuilt: RebuiltPopulation, every: int, jobs: int) -> Check:
-    """Solve violated intervals again without what was caught up."""
+def check_rebounds(
+    rebuilt: RebuiltPopulation,
+    every: int,
+    jobs: int,
+    owed: Owed | None = None,
+    pool: Executor | None = None,
+) -> Check:
+    """Solve violated intervals again without what was caught up.
+
+    ``owed`` and ``pool`` as :func:`cosim.verify.power_flows.caught_up_cases` and
+    :func:`cosim.verify.power_flows.solve_cases` take them.
+    """
     outcome = Check("rebounds", "pandapower.runpp of what was delivered, less what was caught up")
     results, topology = rebuilt.results, rebuilt.model.topology
     limits = Limits(**results.scenario.grid.limits.model_dump())
-    cases = caught_up_cases(rebuilt, every)
-    states = solve_cases(rebuilt, cases, jobs)
+    cases = caught_up_cases(rebuilt, every, owed)
+    states = solve_cases(rebuilt, cases, jobs, pool)
     listed = results.table("rebounds")
     listed = listed[listed["interval"] % every == 0]
     own = pd.DataFrame(

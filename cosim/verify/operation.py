@@ -12,9 +12,10 @@ from cosim.grid.element_tables import in_service
 from cosim.grid.operation import OperatedPowerFlow, make_operated
 from cosim.grid.power_flow import PowerFlow
 from cosim.grid.tap_control import TapControls, Waiting
-from cosim.results.reader import Results, by_interval
+from cosim.results.reader import Results
 from cosim.runs.preparation import dso_network
 from cosim.units import BoolArray, FloatArray, IntArray
+from cosim.verify.stretches import Rows, rows_by_interval, stretches_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class RecordedOperation:
             return waited
         waiting = Waiting(self.controls, self._tap_waits)
         buses = self.results.network.bus.index
-        for interval, rows in by_interval(self.results.table("buses")):
+        for interval, rows in rows_by_interval(self.results, "buses"):
             waited[interval] = waiting.waited
             vm_pu = rows.set_index("bus")["vm_pu"].reindex(buses).to_numpy(np.float64)
             if np.isfinite(vm_pu[self.controls.bus_row]).any():
@@ -109,7 +110,7 @@ class RecordedOperation:
         if not self.controls.trafo_idx.size:
             return starts
         tap_pos = self.controls.start
-        for interval, rows in by_interval(self.results.table("taps")):
+        for interval, rows in rows_by_interval(self.results, "taps"):
             starts[interval] = tap_pos
             own = rows.set_index("trafo")["tap_pos"].reindex(self.controls.trafo_idx)
             if own.notna().all():
@@ -119,8 +120,9 @@ class RecordedOperation:
     def _recorded_voltage(self) -> FloatArray:
         network = self.results.network
         bus = int(network.ext_grid.bus[in_service(network.ext_grid)].iloc[0])
-        buses = self.results.table("buses")
-        recorded: FloatArray = (
-            buses.loc[buses["bus"] == bus].set_index("interval")["vm_pu"].to_numpy(np.float64)
-        )
-        return recorded
+        recorded = [
+            buses.loc[buses["bus"] == bus, "vm_pu"].to_numpy(np.float64)
+            for part in stretches_of(Rows(self.results))
+            for buses in [part.table("buses")]
+        ]
+        return np.concatenate(recorded)

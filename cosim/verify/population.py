@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -19,12 +20,13 @@ from cosim.grid.power_flow import GridState, PowerFlow
 from cosim.grid.sensitivities import Sensitivities
 from cosim.prosumers.end_of_run import storage_rows
 from cosim.prosumers.forecasts import Forecasts, forecast_rows
-from cosim.replay.findings import Check
+from cosim.replay.findings import Check, RowNames
 from cosim.replay.participants import Participants, deviation
 from cosim.results.reader import Results, by_interval
 from cosim.runs.preparation import prepare_grid, prepare_prosumers
 from cosim.units import BoolArray, FloatArray, energy_wh_from_mw
 from cosim.verify.operation import RecordedOperation
+from cosim.verify.stretches import Stretch
 
 Slopes = Callable[[GridState, FloatArray, FloatArray, BoolArray], Sensitivities]
 """Sensitivities of chosen rows of a grid check to the injections."""
@@ -55,6 +57,7 @@ class RebuiltPopulation:
 
     def __init__(self, results: Results) -> None:
         self.results = results
+        self._whole = self
         self.names = Participants(results).prosumers
         self.grid: GridCase | None = None
         self.population: Population | None = None
@@ -74,14 +77,28 @@ class RebuiltPopulation:
         self.forecasts = bidders.forecasts
         self.forecast_q_mvar = bidders.forecasts.q_inject_mvar
 
-    @cached_property
+    def within(self, results: Results) -> RebuiltPopulation:
+        """Return the same with a stretch of the run as its result."""
+        part = copy.copy(self)
+        part.results = results
+        return part
+
+    @property
     def model(self) -> NetworkModel:
         """Recorded network, condensed to its connection points; nothing is solved with it here."""
+        return self._whole._model
+
+    @property
+    def operation(self) -> RecordedOperation:
+        """Taps and slack voltages of the recorded run."""
+        return self._whole._operation
+
+    @cached_property
+    def _model(self) -> NetworkModel:
         return build_network_model(self.results.network)
 
     @cached_property
-    def operation(self) -> RecordedOperation:
-        """Taps and slack voltages of the recorded run."""
+    def _operation(self) -> RecordedOperation:
         return RecordedOperation(self.results, None if self.grid is None else self.grid.slack_vm_pu)
 
     @cached_property
@@ -90,14 +107,20 @@ class RebuiltPopulation:
 
     def slopes(self, interval: int, state: GridState) -> Slopes:
         """Return sensitivities in a state of an interval, of the network as the DSO models it."""
-        return self._engine.under(interval, state).sensitivities
+        return self._whole._engine.under(interval, state).sensitivities
 
 
-def check_devices(rebuilt: RebuiltPopulation) -> Check:
+def check_devices(rebuilt: RebuiltPopulation, devices: Devices | None = None) -> Check:
     """Compare what every prosumer did with profiles, schedules and device physics.
 
     Devices follow from the scenario's profiles and from the schedules alone, so that they can be
     played again. Where a scenario replaces them, only the sums are checked.
+
+    Parameters
+    ----------
+    rebuilt : RebuiltPopulation
+    devices : Devices, optional
+        As the intervals before have left them; default: as at the start of a run.
     """
     check = Check("devices", "profiles, schedules and device physics played again")
     results = rebuilt.results
@@ -125,7 +148,7 @@ def check_devices(rebuilt: RebuiltPopulation) -> Check:
     if rebuilt.population is None:
         check.note(f"only sums are checked: {rebuilt.missing}")
         return check
-    own = _played(results, rebuilt.population)
+    own = _played(results, devices or Devices(rebuilt.population), rebuilt.names)
     check.equal("prosumers", "", "number of rows", len(frame), len(own))
     if len(frame) == len(own):
         check.columns("prosumers", rows, frame, own, KEY)
@@ -142,15 +165,19 @@ def check_forecasts(rebuilt: RebuiltPopulation) -> Check:
         return check
     results = rebuilt.results
     frame = results.table("forecasts").reset_index(drop=True)
-    done = int(frame["interval"].max()) + 1 if len(frame) else 0
-    parts = [pd.DataFrame(r) for r in forecast_rows(rebuilt.forecasts, rebuilt.names, done)]
+    if isinstance(results, Stretch):
+        done = results.recorded_until("forecasts")
+    else:
+        done = int(frame["interval"].max()) + 1 if len(frame) else 0
+    again = forecast_rows(rebuilt.forecasts, rebuilt.names, done, results.first)
+    parts, rows = [pd.DataFrame(each) for each in again], RowNames(frame)
     own = pd.concat(parts, ignore_index=True) if parts else frame.iloc[:0]
     check.equal("forecasts", "", "number of rows", len(frame), len(own))
     if len(frame) == len(own):
         key = ["interval", "device_class", "prosumer"]
         check.columns("forecasts", None, frame, own, key)
         for name in own.columns.drop(key):
-            check.numbers("forecasts", None, str(name), frame[name], own[name], TOLERANCE_MW)
+            check.numbers("forecasts", rows, str(name), frame[name], own[name], TOLERANCE_MW)
     return check
 
 
@@ -170,10 +197,9 @@ def check_storages(rebuilt: RebuiltPopulation) -> Check:
     return check
 
 
-def _played(results: Results, population: Population) -> pd.DataFrame:
+def _played(results: Results, devices: Devices, points: tuple[str, ...]) -> pd.DataFrame:
     """Return the table of prosumers as the devices make it of the schedules."""
-    devices, parts = Devices(population), []
-    names = np.array(population.names, dtype=object)
+    parts, names = [], np.array(points, dtype=object)
     for interval, rows in by_interval(results.table("schedules")):
         wh: dict[str, Any] = {
             name: rows[f"{name}_wh"].to_numpy(np.int64)
@@ -197,4 +223,5 @@ def _played(results: Results, population: Population) -> pd.DataFrame:
             "deferred_mwh": delivery.owed_mwh,
         }
         parts.append(pd.DataFrame(columns | dict(delivery.parts)))
-    return pd.concat(parts, ignore_index=True)
+    none = results.table("prosumers").iloc[:0]
+    return pd.concat(parts, ignore_index=True) if parts else none

@@ -8,8 +8,10 @@ table, but follows from seed, profiles and forecast settings alone, so it is com
 from __future__ import annotations
 
 import copy
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -158,18 +160,46 @@ def _solve_all(nets: dict[bool, Any], topology: Topology, cases: list[Case]) -> 
     return states
 
 
-def solve_cases(rebuilt: RebuiltPopulation, cases: list[Case], jobs: int) -> list[GridState]:
-    """Solve states, in so many processes: schedules with the network as the DSO models it."""
+@contextmanager
+def solving_processes(jobs: int) -> Iterator[Executor | None]:
+    """Start processes that solve states, for as long as they are wanted; none for one job."""
+    if jobs <= 1:
+        yield None
+        return
+    with (
+        without_the_working_folder(),
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+    ):
+        yield pool
+
+
+def solve_cases(
+    rebuilt: RebuiltPopulation, cases: list[Case], jobs: int, pool: Executor | None = None
+) -> list[GridState]:
+    """Solve states, in so many processes: schedules with the network as the DSO models it.
+
+    Parameters
+    ----------
+    rebuilt : RebuiltPopulation
+    cases : list of Case
+    jobs : int
+        Processes; 1 for this one alone.
+    pool : Executor, optional
+        That has them; default: they are started anew, if there is enough to do for them.
+
+    Raises
+    ------
+    CheckError
+        If one of them ended before it was done.
+    """
     topology = rebuilt.model.topology
     nets = {True: rebuilt.results.network, False: rebuilt.operation.dso_network}
     if jobs <= 1 or len(cases) < 2 * jobs:
         return _solve_all(nets, topology, cases)
     parts = [[cases[i] for i in part] for part in np.array_split(np.arange(len(cases)), jobs)]
-    with (
-        without_the_working_folder(),
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
-    ):
-        done = pool.map(_solve_all, [nets] * jobs, [topology] * jobs, parts)
+    with nullcontext(pool) if pool else solving_processes(jobs) as started:
+        assert started is not None
+        done = started.map(_solve_all, [nets] * jobs, [topology] * jobs, parts)
         try:
             return [state for part in done for state in part]
         except BrokenProcessPool as error:  # killed for its memory, say
@@ -195,20 +225,37 @@ def delivered_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
     ]
 
 
-def caught_up_cases(rebuilt: RebuiltPopulation, every: int) -> list[Case]:
-    """Return the states as delivered without what was caught up, where limits were violated."""
-    results = rebuilt.results
+@dataclass
+class Owed:
+    """Consumption that was put off and is owed at the end of an interval, (n,); None at the start.
+
+    [MWh]
+    """
+
+    mwh: FloatArray | None = None
+
+
+def caught_up_cases(rebuilt: RebuiltPopulation, every: int, owed: Owed | None = None) -> list[Case]:
+    """Return the states as delivered without what was caught up, where limits were violated.
+
+    Parameters
+    ----------
+    rebuilt : RebuiltPopulation
+    every : int
+        Of one interval in so many.
+    owed : Owed, optional
+        As the intervals before have left it, and as these do; default: a run's start.
+    """
+    results, owed = rebuilt.results, owed or Owed()
     frame, step_h = results.table("prosumers"), results.step_h
     checks = results.table("grid_checks")
     violated = checks[checks["violated"] & (checks["stage"] == "delivered")]
     wanted, cases = set(violated["interval"]), []
-    before_mwh: FloatArray | None = None
     for interval, rows in by_interval(frame):
         owed_mwh = rows["deferred_mwh"].to_numpy(float)
-        if before_mwh is None:
-            before_mwh = np.zeros_like(owed_mwh)
+        before_mwh = np.zeros_like(owed_mwh) if owed.mwh is None else owed.mwh
         more_mw = caught_up_mw(before_mwh, owed_mwh, step_h)
-        before_mwh = owed_mwh
+        owed.mwh = owed_mwh
         if interval in wanted and more_mw.any() and interval % every == 0:
             p_mw = rows["p_inject_mw"].to_numpy(float) + more_mw
             q_mvar = rows["q_inject_mvar"].to_numpy(float)

@@ -31,10 +31,19 @@ _KEYS = {
 }
 
 
-def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
+def check_margins(
+    rebuilt: RebuiltPopulation, every: int, network: DsoNetwork | None = None
+) -> Check:
     """Solve rounds of awards again without margins, and look for pivotal providers once more.
 
     Of every so many intervals. The schedule of a later round holds what earlier ones awarded.
+
+    Parameters
+    ----------
+    rebuilt : RebuiltPopulation
+    every : int
+    network : DsoNetwork, optional
+        That solves them, as :func:`awarding_network` makes it, which is the default.
     """
     outcome = Check("margins", "rounds of awards solved again on recorded schedules and offers")
     results = rebuilt.results
@@ -46,7 +55,8 @@ def check_margins(rebuilt: RebuiltPopulation, every: int) -> Check:
         outcome.note("not solved again: reorganisations changed what the DSO had been offered")
         return outcome
     is_random = "seed" in results.table("margins")
-    network, step_s = _network(rebuilt), results.scenario.time.step_s
+    network = network or awarding_network(rebuilt)
+    step_s = results.scenario.time.step_s
     first = _positions_first(results.scenario)
     recorded = {name: results.table(name) for name in TABLES}
     margins = dict(by_interval(recorded["margins"]))
@@ -109,7 +119,8 @@ def _positions_first(scenario: Scenario) -> bool:
     return not asked or isinstance(asked[0], position)
 
 
-def _network(rebuilt: RebuiltPopulation) -> DsoNetwork:
+def awarding_network(rebuilt: RebuiltPopulation) -> DsoNetwork:
+    """Return the network of a result as its DSO procured with it."""
     scenario = rebuilt.results.scenario
     return DsoNetwork(
         rebuilt.operation.dso_engine(scenario.grid.power_flow),

@@ -22,7 +22,6 @@ from cosim.errors import (
 )
 from cosim.evm.engine import choose_engine, create_engine
 from cosim.evm.options import EngineOptions, NodeSettings
-from cosim.grid.power_flow import GridState
 from cosim.plugins.blame import blamed
 from cosim.plugins.evm_engine import AUTO
 from cosim.replay.findings import Check
@@ -36,17 +35,12 @@ from cosim.scenario.time import TimeSettings
 from cosim.verify import grid
 from cosim.verify.blocks import check_blocks, check_reorganisations
 from cosim.verify.files import check_bytes, check_files, check_manifest, check_tables
+from cosim.verify.grid_stretches import GridOfRun, made
 from cosim.verify.inputs import check_inputs, check_report
 from cosim.verify.ledger import check_events, check_receipts, check_state
 from cosim.verify.mechanisms import checks_of, recompute
-from cosim.verify.population import (
-    RebuiltPopulation,
-    check_devices,
-    check_forecasts,
-    check_storages,
-)
-from cosim.verify.power_flows import Case, delivered_cases, scheduled_cases, solve_cases
-from cosim.verify.relief import check_margins
+from cosim.verify.population import RebuiltPopulation, check_storages
+from cosim.verify.power_flows import solving_processes
 from cosim.verify.rerun import Rerun
 from cosim.verify.sending import check_gas_limits, check_intervals, check_sending
 from cosim.verify.signature import check_signature
@@ -289,18 +283,13 @@ def _check_grid(done: Verification, results: Results, every: int, jobs: int) -> 
     if rebuilt is None:
         return
 
-    def solve() -> tuple[Check, tuple[list[Case], list[GridState]]]:
-        delivered = delivered_cases(rebuilt, every)
-        cases = delivered + scheduled_cases(rebuilt, every)
-        states = solve_cases(rebuilt, cases, jobs)
-        check = grid.check_power_flows(rebuilt, delivered, states[: len(delivered)])
-        return check, (cases, states)
-
-    done.run("forecasts", check_forecasts, rebuilt)
-    done.run("devices", check_devices, rebuilt)
-    done.run("storages", check_storages, rebuilt)
-    solved = done.prepare("power flow", solve)
-    if solved is not None:
-        done.run("grid checks", grid.check_grid_checks, rebuilt, *solved, every)
-        done.run("rebounds", grid.check_rebounds, rebuilt, every, jobs)
-    done.run("margins", check_margins, rebuilt, every)
+    with solving_processes(jobs if results.is_long else 1) as pool:
+        of_run = GridOfRun(rebuilt, every, jobs, pool)
+        done.run("forecasts", of_run.forecasts)
+        done.run("devices", of_run.devices)
+        done.run("storages", check_storages, rebuilt)
+        limits = done.prepare("power flow", of_run.power_flows)
+        if limits is not None:
+            done.run("grid checks", lambda: made(limits))
+            done.run("rebounds", of_run.rebounds)
+        done.run("margins", of_run.margins)

@@ -15,6 +15,7 @@ from cosim.mechanisms.flexibility_market.calling_indicators import (
     calling_indicators,
 )
 from cosim.report.indicator import Meaning, Rows, ratio
+from cosim.report.ledger import SENT_COLUMNS
 from cosim.report.stretches import rows_of_all
 from cosim.report.text import number, percent
 from cosim.results.reader import Results
@@ -266,14 +267,14 @@ def idle_kwh(flexibility: pd.DataFrame) -> float:
 
 def sent_offers(results: Results) -> pd.DataFrame:
     """Return the transactions that offered flexibility, refused ones among them."""
-    columns = ("contract", "method", "status", "revert_reason")
+    return results.kept("sent offers", lambda: rows_of_all(results, offers_of))
 
-    def offers_of(part: Results) -> pd.DataFrame:
-        sent = part.frame("transactions", columns)
-        own = sent[(sent["contract"] == "FlexibilityMarket") & (sent["method"] == "offer")]
-        return own.astype({"contract": str, "method": str, "revert_reason": object})
 
-    return rows_of_all(results, offers_of)
+def offers_of(part: Results) -> pd.DataFrame:
+    """Return the transactions of a stretch that offered flexibility."""
+    sent = part.frame("transactions", SENT_COLUMNS)
+    own = sent[(sent["contract"] == "FlexibilityMarket") & (sent["method"] == "offer")]
+    return own[["status", "revert_reason"]].astype({"revert_reason": object})
 
 
 def refused_offers(offers: pd.DataFrame) -> dict[str, int]:

@@ -12,6 +12,7 @@ import pandas as pd
 from cosim.mechanisms.flexibility_market.indicators import (
     FlexibilityIndicators,
     flexibility_indicators,
+    offers_of,
 )
 from cosim.mechanisms.flexibility_market.requests_chart import requests_chart
 from cosim.plugins.reported import Reported
@@ -111,6 +112,7 @@ class FlexibilityReported(Reported[Any]):
 
     settling_methods: ClassVar = ("FlexibilityMarket.settle", "FlexibilityMarket.closeRequest")
     indicators_type: ClassVar = FlexibilityIndicators
+    of_each_stretch: ClassVar = (offers_of,)
     comparison: ClassVar = COMPARISON
 
     def indicators(self, results: Results) -> FlexibilityIndicators:

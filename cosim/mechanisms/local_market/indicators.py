@@ -15,7 +15,7 @@ from cosim.mechanisms.local_market.debts_chart import debts_eur, debts_peak_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import surplus_eur, trade_surplus
 from cosim.report.indicator import IndicatorSet, Meaning, Rows, ratio
-from cosim.report.ledger import BlockTimes, confirmations, distribution, settled_fees_ueur
+from cosim.report.ledger import block_times, confirmations, distribution, settled_fees_ueur
 from cosim.report.roles import ROLES
 from cosim.report.stretches import added, along, first_of
 from cosim.report.text import number, percent, times
@@ -213,6 +213,10 @@ def _traded(part: Results) -> IntArray:
 
 def market_indicators(results: Results) -> MarketIndicators:
     """Return the indicators of the local market of a run."""
+    return results.kept("market indicators", lambda: _market_indicators(results))
+
+
+def _market_indicators(results: Results) -> MarketIndicators:
     energy_wh, worth = added(results, _traded).tolist()
     price = ratio(float(worth), energy_wh)
     fees_ueur = settled_fees_ueur(results)
@@ -262,15 +266,21 @@ def order_times(results: Results) -> OrderTimes:
     return results.kept("order times", lambda: _order_times(results))
 
 
-def _order_times(results: Results) -> OrderTimes:
-    def sent_and_block(part: Results) -> FloatArray:
-        orders = part.frame("orders", ("sent_at_s", "block"))
-        sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
-        block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.stack([sent_s, block], axis=1)
+def _sent_and_block(part: Results) -> FloatArray:
+    """Return when each order of a stretch was sent, and in which block it is, (n, 2)."""
+    orders = part.frame("orders", ("sent_at_s", "block"))
+    sent_s = orders["sent_at_s"].to_numpy(dtype=np.float64)
+    block = orders["block"].to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.stack([sent_s, block], axis=1)
 
-    sent_s, block = along(results, sent_and_block).T
-    chain = BlockTimes(results)
+
+OF_EACH_STRETCH = (_traded, _Orders.of, _sent_and_block)
+"""Functions of a stretch that the indicators of a run ask for."""
+
+
+def _order_times(results: Results) -> OrderTimes:
+    sent_s, block = along(results, _sent_and_block).T
+    chain = block_times(results)
     inclusion_s, confirmation_s = (
         chain.timestamp_s(block + depth) - sent_s for depth in (0, confirmations(results))
     )

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from cosim.mechanisms.local_market.bilateral.panel import graph_entries, pair_tiles, pairs_charts
 from cosim.mechanisms.local_market.debts_chart import debts_chart, dues_left
 from cosim.mechanisms.local_market.indicators import (
+    OF_EACH_STRETCH,
     MarketIndicators,
     market_indicators,
 )
@@ -119,6 +120,7 @@ class LocalMarketReported(Reported[Any]):
     )
     indicators_type: ClassVar = MarketIndicators
     comparison: ClassVar = COMPARISON
+    of_each_stretch: ClassVar = OF_EACH_STRETCH
 
     def indicators(self, results: Results) -> MarketIndicators:
         """Return orders, trades and surplus."""
@@ -168,9 +170,33 @@ def _terms(results: Results) -> list[tuple[str, str]]:
             f"clearing: {market['clearing'].replace('_', ' ')}",
         ),
         ("Positions", POSITIONS[market["position"]]),
+        *batch_entries(results.scenario_fields),
         *([("Accounts", accounts_text(market))] if "account" in market else []),
         *graph_entries(results),
         ("Supplier's prices", prices_text(results)),
+    ]
+
+
+def batch_entries(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return who sends orders and readings in batches, how many at a time, and by what right.
+
+    Parameters
+    ----------
+    fields : mapping
+        Of a scenario. Where everybody sends its own, as by default, there are no entries.
+    """
+    senders = (
+        ("market", "Orders", "an aggregator", "members"),
+        ("metering", "Readings", "the metering operator's head end", "meters"),
+    )
+    return [
+        (
+            f"{what} in batches",
+            f"sent by {who}, {own['batch_size']} at a time; taken for the {whose}' by "
+            + ("their signatures" if own["batch_authority"] == "signatures" else "its role"),
+        )
+        for section, what, who, whose in senders
+        if (own := fields.get(section) or {}).get("submission") == "batched"
     ]
 
 

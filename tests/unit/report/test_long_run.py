@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosim.report import year
+from cosim.report import year, year_panel
+from cosim.report.chart_style import LOADING, VOLTAGE
 from cosim.report.checks import grid_record
 from cosim.report.indicators import compute_indicators, read_indicators
 from cosim.report.long_report import day_data, shown_days
+from cosim.report.map_data import scales
+from cosim.report.page import template
 from cosim.report.report import render
 from cosim.report.series import offenders
 from cosim.report.year import worst_days, year_series
@@ -111,6 +114,22 @@ def test_hours_and_days_of_a_heat_map(in_stretches: Results) -> None:
     last = in_stretches.times[-1]
     assert cells[-1, last.hour] == values[-1]
     assert np.nanmin(cells) == (in_stretches.times.hour == in_stretches.times[0].hour).sum() - 1
+
+
+def test_heat_maps_have_the_colours_of_the_map_and_show_the_limit(in_stretches: Results) -> None:
+    for name, colours in (("VOLTAGE", VOLTAGE), ("LOADING", LOADING)):
+        assert f"const {name} = {json.dumps(colours)};" in template("map.js")
+    charts = {chart.key: chart for chart in year_panel.year_part(in_stretches).figures}
+    limits = in_stretches.scenario_fields["grid"]["limits"]
+    reach = scales(limits)
+    for key, limit, bounds in (
+        ("heat-vm-low", limits["vm_min_pu"], reach["vm_pu"]),
+        ("heat-line", limits["line_loading_percent"], reach["loading_percent"]),
+    ):
+        drawn = charts[key].figure.data[0]
+        assert [drawn.zmin, drawn.zmax] == bounds
+        assert f"<b>limit {limit:g}</b>" in drawn.colorbar.ticktext
+        assert limit in drawn.colorbar.tickvals
 
 
 def test_a_duration_curve_falls_from_the_highest_to_the_lowest() -> None:

@@ -12,6 +12,7 @@ from cosim.attacks.silence import SilentSender
 from cosim.errors import ScenarioError
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.outcomes import OrderBook
+from cosim.mechanisms.local_market.panel import batch_entries
 from cosim.mechanisms.local_market.submission.client import (
     Submissions,
     order_batch_gas,
@@ -161,6 +162,25 @@ def test_terms_of_sections() -> None:
     assert SubmissionTerms.of(built.metering) == SubmissionTerms(True, 64, False)
     single = scenario(market={"batch_authority": "signatures"})
     assert SubmissionTerms.of(single.market) == EACH
+
+
+def test_the_report_says_who_sends_batches() -> None:
+    batched = scenario(
+        market={"submission": "batched", "batch_size": 32, "batch_authority": "signatures"},
+        metering={"submission": "batched", "batch_size": 64},
+    )
+    assert batch_entries(batched.model_dump(mode="json")) == [
+        (
+            "Orders in batches",
+            "sent by an aggregator, 32 at a time; taken for the members' by their signatures",
+        ),
+        (
+            "Readings in batches",
+            "sent by the metering operator's head end, 64 at a time; taken for the meters' by "
+            "its role",
+        ),
+    ]
+    assert not batch_entries(scenario().model_dump(mode="json"))
 
 
 def scenario(**sections: Any) -> Scenario:
