@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cosim.runs.experiment import _seldom_collected
+from cosim.runs.playing import _seldom_collected
 
 
 @pytest.fixture
