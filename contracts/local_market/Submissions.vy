@@ -46,11 +46,17 @@ LOCAL_MARKET: public(immutable(address))
 SETTLEMENT: public(immutable(address))
 HEAD_END: public(immutable(address))
 
-aggregatorOf: public(HashMap[address, address])
+# an appointment: aggregator 160 | highest price of a bid 31 | lowest price of an ask 31
+LOWEST_ASK_AT: constant(uint256) = 191
+HIGHEST_BID_AT: constant(uint256) = 160
+
+_appointment_of: HashMap[address, uint256]
 
 event AggregatorAppointed:
     account: indexed(address)
     aggregator: indexed(address)
+    highest_bid_ueur_per_kwh: uint256
+    lowest_ask_ueur_per_kwh: uint256
 
 event EntryPassedOver:
     interval: indexed(uint256)
@@ -74,30 +80,57 @@ def __init__(local_market: address, head_end: address):
 
 @external
 @nonreentrant
-def appoint(aggregator: address):
+def appoint(
+    aggregator: address, highest_bid_ueur_per_kwh: uint256, lowest_ask_ueur_per_kwh: uint256
+):
     """
     @notice Let an account send one's orders from now on, in place of any before; zero: nobody.
             Own orders can be placed all the same.
+    @dev Without limits the aggregator can sell to a member at any price, through an accomplice.
+    @param aggregator Who may send
+    @param highest_bid_ueur_per_kwh The most that a bid of it may offer
+    @param lowest_ask_ueur_per_kwh The least that an ask of it may ask for
     """
-    self.aggregatorOf[msg.sender] = aggregator
-    log AggregatorAppointed(account=msg.sender, aggregator=aggregator)
+    assert (
+        highest_bid_ueur_per_kwh <= order_book.MASK_31
+        and lowest_ask_ueur_per_kwh <= order_book.MASK_31
+    ), "submissions: price out of range"
+    self._appointment_of[msg.sender] = (
+        convert(aggregator, uint256)
+        | (highest_bid_ueur_per_kwh << HIGHEST_BID_AT)
+        | (lowest_ask_ueur_per_kwh << LOWEST_ASK_AT)
+    )
+    log AggregatorAppointed(
+        account=msg.sender,
+        aggregator=aggregator,
+        highest_bid_ueur_per_kwh=highest_bid_ueur_per_kwh,
+        lowest_ask_ueur_per_kwh=lowest_ask_ueur_per_kwh,
+    )
 
 
 @external
 @nonreentrant
 def sendOrders(interval: uint256, orders: DynArray[uint256, MAX_BATCH]):
     """
-    @notice Place orders of accounts that appointed the caller, in this order.
+    @notice Place orders of accounts that appointed the caller, in this order, within the limits of
+            the appointments.
     @param interval The interval
     @param orders Words: account 160 | energy 32 | 10 unused | price 31 | 1 of a sale
     """
     sent: DynArray[uint256, MAX_BATCH] = []
     for order: uint256 in orders:
         account: address = order_book._owner(order)
-        if self.aggregatorOf[account] == msg.sender:
-            sent.append(order)
+        appointment: uint256 = self._appointment_of[account]
+        price: uint256 = order_book._price_ueur_per_kwh(order)
+        within: bool = price <= (appointment >> HIGHEST_BID_AT) & order_book.MASK_31
+        if (order >> order_book.SIDE_AT) & 1 == 1:
+            within = price >= appointment >> LOWEST_ASK_AT
+        if not self._is_by(convert(appointment & order_book.MASK_160, address)):
+            self._pass_over(interval, account, batches.NOT_AUTHORISED)
+        elif not within:
+            self._pass_over(interval, account, batches.BEYOND_APPOINTMENT)
         else:
-            self._pass_over(interval, account)
+            sent.append(order)
     extcall IBatchedMarket(LOCAL_MARKET).placeOrders(interval, sent)
 
 
@@ -133,7 +166,7 @@ def sendSignedOrders(
         if self._signed(domain, content, signatures[at], signatures[at + 1], account):
             sent.append(order)
         else:
-            self._pass_over(interval, account)
+            self._pass_over(interval, account, batches.NOT_AUTHORISED)
         at += 2
     extcall IBatchedMarket(LOCAL_MARKET).placeOrders(interval, sent)
 
@@ -146,7 +179,7 @@ def sendReadings(interval: uint256, readings: DynArray[uint256, MAX_BATCH]):
     @param interval An interval that was delivered
     @param readings Words: meter 160 | net_wh + 2**32 in 33 bits
     """
-    assert msg.sender == HEAD_END, "submissions: not the head end"
+    assert self._is_by(HEAD_END), "submissions: not the head end"
     extcall IBatchedSettlement(SETTLEMENT).reportAll(interval, readings)
 
 
@@ -174,9 +207,24 @@ def sendSignedReadings(
         if self._signed(domain, content, signatures[at], signatures[at + 1], meter):
             sent.append(reading)
         else:
-            self._pass_over(interval, meter)
+            self._pass_over(interval, meter, batches.NOT_AUTHORISED)
         at += 2
     extcall IBatchedSettlement(SETTLEMENT).reportAll(interval, sent)
+
+
+@external
+@view
+def appointmentOf(account: address) -> (address, uint256, uint256):
+    """
+    @return Who may send the account's orders, the highest price of its bids, the lowest of its asks
+    @custom:units prices in µEUR/kWh
+    """
+    appointment: uint256 = self._appointment_of[account]
+    return (
+        convert(appointment & order_book.MASK_160, address),
+        (appointment >> HIGHEST_BID_AT) & order_book.MASK_31,
+        appointment >> LOWEST_ASK_AT,
+    )
 
 
 @external
@@ -189,10 +237,17 @@ def domainSeparator() -> bytes32:
 
 
 @internal
-def _pass_over(interval: uint256, whose: address):
-    log EntryPassedOver(
-        interval=interval, sender=msg.sender, whose=whose, cause=batches.NOT_AUTHORISED
-    )
+@view
+def _is_by(role: address) -> bool:
+    """
+    @dev The call is by who has a role; the zero address is nobody.
+    """
+    return msg.sender == role and role != empty(address)
+
+
+@internal
+def _pass_over(interval: uint256, whose: address, cause: uint256):
+    log EntryPassedOver(interval=interval, sender=msg.sender, whose=whose, cause=cause)
 
 
 @internal

@@ -28,6 +28,7 @@ UNKNOWN_METER: constant(uint256) = 11
 METER_CHANGED_HANDS: constant(uint256) = 12
 ALREADY_REPORTED: constant(uint256) = 13
 SLOT_IN_USE: constant(uint256) = 14
+BEYOND_APPOINTMENT: constant(uint256) = 15
 
 MAX_BATCH: constant(uint256) = 128
 

@@ -17,6 +17,7 @@ from market_world import (
 )
 
 from cosim.evm.accounts import Account, account
+from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH
 from cosim.mechanisms.local_market.submission.client import (
     compact_signature,
     domain_separator,
@@ -40,9 +41,20 @@ def batched(
     world = MarketWorld(engine, batched=True, **overrides)
     for name in members:
         world.join(name, balance)
-        world.submissions.send(name, "appoint", address(AGGREGATOR))
+        appoint(world, name)
     world.fund(SUPPLIER, world.market, RICH)
     return world
+
+
+def appoint(
+    world: MarketWorld,
+    name: str,
+    aggregator: bytes = address(AGGREGATOR),
+    highest_bid: int = MAX_PRICE_UEUR_PER_KWH,
+    lowest_ask: int = 0,
+) -> Outcome:
+    """Let an aggregator send an account's orders, within limits. [µEUR/kWh]"""
+    return world.submissions.send(name, "appoint", aggregator, highest_bid, lowest_ask)
 
 
 def words(orders: Sequence[tuple[str, Terms]]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cosim.evm.abi import pack
 from cosim.evm.accounts import Account, account
 from cosim.evm.engine import DEFAULT_BLOCK_GAS_LIMIT
 from cosim.gas.bench import OPERATOR, Bench, Deployed, Value
@@ -26,6 +27,8 @@ from cosim.mechanisms.local_market.submission.client import (
 
 SIZES = (1, 16, 64)
 _SEED = 7
+HIGHEST_BID, LOWEST_ASK = 298_765, 80_123
+"""Limits of the appointments. [µEUR/kWh]"""
 
 
 def keyed(name: str) -> Account:
@@ -44,7 +47,9 @@ def batches(bench: Bench) -> None:
     members = [(keyed(f"member {k}"), keyed(f"meter {k}")) for k in range(max(SIZES))]
     for k, (own, meter) in enumerate(members):
         _join(community, own, meter)
-        data = submissions.artifact.selectors["appoint"] + named(AGGREGATOR).rjust(32, b"\0")
+        data = submissions.artifact.selectors["appoint"] + pack(
+            named(AGGREGATOR), HIGHEST_BID, LOWEST_ASK
+        )
         receipt = bench.engine.transact(
             own.address, submissions.address, data, DEFAULT_BLOCK_GAS_LIMIT
         )

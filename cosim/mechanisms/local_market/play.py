@@ -127,7 +127,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             if joins
         ]
         if self._batching is not None:
-            joining += self._batching.appoint(one.address for one in self._deployment.joined)
+            joined = (one.address for one in self._deployment.joined)
+            joining += self._batching.appoint(joined, self.terms)
         return [*joining, *self._retailing.announce(-1), *self._accounts.grant()]
 
     def open(self) -> None:

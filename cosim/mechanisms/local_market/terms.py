@@ -160,6 +160,15 @@ class MarketTerms:
         )
 
     @property
+    def lowest_ask_ueur_per_kwh(self) -> int:
+        """Lowest price that a seller needs: feed-in, or 0 of price takers. [µEUR/kWh]"""
+        if self.rule.sets_price:
+            return 0
+        if self.tariffs is None:
+            return self.feed_in_price_ueur_per_kwh
+        return int(self.tariffs.feed_in.min())
+
+    @property
     def batched(self) -> bool:
         """True if orders or readings come in batches."""
         return self.sends_orders.batched or self.sends_readings.batched

@@ -12,7 +12,7 @@ from market_world import (
     SUPPLIER,
     address,
 )
-from submissions_world import batched, passed_over, send, words
+from submissions_world import appoint, batched, passed_over, send, words
 
 from cosim.errors import ContractRevert
 from cosim.evm.abi import pack_mixed
@@ -80,10 +80,13 @@ def test_nobody_sends_for_who_did_not_appoint_it() -> None:
 
 def test_an_appointment_ends_at_once_and_never_binds() -> None:
     world = batched()
-    assert world.submissions.get("aggregatorOf", address("buyer")) == address(AGGREGATOR)
-    told = world.submissions.send("buyer", "appoint", bytes(20)).events
-    appointed = {"account": address("buyer"), "aggregator": bytes(20)}
+    limits = {"highest_bid_ueur_per_kwh": 7, "lowest_ask_ueur_per_kwh": 5}
+    appointment = world.submissions.get("appointmentOf", address("buyer"))
+    assert appointment == (address(AGGREGATOR), 2**31 - 1, 0)
+    told = appoint(world, "buyer", bytes(20), 7, 5).events
+    appointed = {"account": address("buyer"), "aggregator": bytes(20)} | limits
     assert told == [("AggregatorAppointed", appointed)]
+    assert world.submissions.get("appointmentOf", address("buyer")) == (bytes(20), 7, 5)
     world.open_window(0)
     world.order("seller", *ASK)  # who appointed somebody orders all the same
     done = send(world, [("buyer", BID), ("seller", (True, 9, 9)), ("neighbour", BID)])
@@ -97,18 +100,46 @@ def test_an_appointment_ends_at_once_and_never_binds() -> None:
 
 def test_the_zero_address_sends_nothing_for_who_appointed_nobody() -> None:
     world = batched()
-    world.submissions.send("buyer", "appoint", bytes(20))
+    appoint(world, "buyer", bytes(20))
     world.open_window(0)
-    packed = [order_word(address("buyer"), *BID)]
+    packed = [order_word(address(name), *BID) for name in ("buyer", "stranger")]
     done = world.submissions.send(bytes(20), "sendOrders", 0, packed)
-    assert world.market.get("orderOf", 0, address("buyer"))[2] == BID[1]  # nobody has its key
-    assert done.events[0][0] == "OrderPlaced"
+    causes = [(address(name), NUMBER["not authorised"]) for name in ("buyer", "stranger")]
+    assert passed_over(done) == causes
+
+
+def test_an_aggregator_keeps_to_the_limits_of_its_appointment() -> None:
+    """With an accomplice who sells at any price it would take all that its member has."""
+    world = batched()
+    appoint(world, "buyer", highest_bid=200_000, lowest_ask=80_000)
+    beyond = NUMBER["beyond the appointment"]
+    for interval, order, cause in (
+        (0, (False, 10, 200_001), beyond),
+        (0, (False, 10, 2**31 - 1), beyond),
+        (0, (True, 10, 79_999), beyond),
+        (0, (False, 10, 200_000), None),
+        (1, (True, 10, 80_000), None),
+        (2, (True, 10, 2**31 - 1), None),
+        (3, (False, 10, 0), None),
+    ):
+        world.open_window(interval)
+        done = send(world, [("buyer", order)], interval=interval)
+        assert passed_over(done) == ([(address("buyer"), cause)] if cause else [])
+    world.open_window(4)
+    world.order("buyer", False, 10, 200_001, 4)  # it orders by itself as it likes
+
+
+@pytest.mark.parametrize("limits", [(2**31, 0), (0, 2**31)])
+def test_limits_fit_their_fields(limits: tuple[int, int]) -> None:
+    world = batched()
+    with pytest.raises(ContractRevert, match="submissions: price out of range"):
+        appoint(world, "buyer", address(AGGREGATOR), *limits)
 
 
 def test_bad_entries_are_passed_over_with_the_cause_and_the_others_stand() -> None:
     world = batched()
     world.market.send("neighbour", "withdraw", RICH)
-    world.submissions.send("guest", "appoint", address(AGGREGATOR))
+    appoint(world, "guest")
     world.open_window(0)
     entries = [
         ("guest", BID),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,8 +17,9 @@ from market_world import (
     SILENT_ESTIMATE_WH,
     SUPPLIER,
     Outcome,
+    address,
 )
-from submissions_world import Signing, batched, passed_over, read, send, words
+from submissions_world import Signing, appoint, batched, passed_over, read, send, words
 
 from cosim.errors import ContractRevert
 from cosim.evm.accounts import CURVE_ORDER
@@ -26,11 +27,18 @@ from cosim.mechanisms.local_market.model import LocalMarketModel
 from cosim.mechanisms.local_market.orders import Order
 from cosim.mechanisms.local_market.submission.client import CAUSES, order_word, reading_word
 from cosim.mechanisms.local_market.submission.entries import entries
-from cosim.mechanisms.local_market.submission.model import TAKEN, SubmissionsModel
+from cosim.mechanisms.local_market.submission.model import (
+    BEYOND_APPOINTMENT,
+    NOT_AUTHORISED,
+    TAKEN,
+    SubmissionsModel,
+)
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.replay.history import Event, Sent
 from cosim.replay.replay import Call
 
+SENDER = f"0x{address(AGGREGATOR).hex()}"
+BARRED = (NOT_AUTHORISED, BEYOND_APPOINTMENT)
 MEMBERS = ("ann", "bob", "cem", "dee")
 BALANCE = 300  # enough for some orders and not for others [µEUR]
 TERMS = MarketTerms(
@@ -88,18 +96,35 @@ def one_by_one(acts) -> list[int]:
 
 
 def told_apart(
-    method: str, said: dict[str, Any], done: Outcome, contract: bytes = b""
+    method: str,
+    said: dict[str, Any],
+    done: Outcome,
+    contract: bytes = b"",
+    appointed: Sequence[Event] = (),
 ) -> list[tuple[str, str | None]]:
     """Whose entries a verifier finds in a batch, and why each was not taken."""
     receipt, transaction = SimpleNamespace(status=1), SimpleNamespace(to=contract)
     included: Any = SimpleNamespace(receipt=receipt, transaction=transaction)
-    sent = Sent(included, Call(0, "Submissions", method, {"interval": 0, **said}), "")
+    sent = Sent(included, Call(0, "Submissions", method, {"interval": 0, **said}), SENDER)
     events = [
         Event(0, "", name, {k: f"0x{v.hex()}" if isinstance(v, bytes) else v for k, v in e.items()})
         for name, e in done.events
     ]
-    history: Any = SimpleNamespace(sent=[sent], logged=lambda position: events)
+    history: Any = SimpleNamespace(
+        sent=[sent], logged=lambda position: events, of=lambda *names: appointed
+    )
     return [(one.sender, one.refused_with) for one in entries(history, 0)]
+
+
+def appointments(model: SubmissionsModel) -> Iterator[dict[str, Any]]:
+    """What the chain told of the appointments that stand."""
+    for name, (aggregator, highest_bid, lowest_ask) in model._appointments.items():
+        yield {
+            "account": f"0x{address(name).hex()}",
+            "aggregator": SENDER if aggregator else f"0x{bytes(20).hex()}",
+            "highest_bid_ueur_per_kwh": highest_bid,
+            "lowest_ask_ueur_per_kwh": lowest_ask,
+        }
 
 
 def text_of(cause: int) -> str | None:
@@ -112,15 +137,23 @@ def text_of(cause: int) -> str | None:
     readings=READINGS,
     revoked=st.sets(st.sampled_from(MEMBERS)),
     cut=st.integers(0, 8),
+    limits=st.tuples(
+        st.sampled_from([0, 99_999, RETAIL]), st.sampled_from([0, 99_999, RETAIL + 1])
+    ),
 )
 @example(
     orders=[Order("ann", False, 2, 99_999), Order("ann", False, 1, 1), Order("bob", True, 2, 1)],
     readings=[("ann", -3), ("ann", 5), ("bob", 2)],
     revoked={"cem"},
     cut=1,
+    limits=(1, 0),
 )
 def test_a_batch_is_its_entries(
-    orders: Sequence[Order], readings: Sequence[tuple[str, int]], revoked: set[str], cut: int
+    orders: Sequence[Order],
+    readings: Sequence[tuple[str, int]],
+    revoked: set[str],
+    cut: int,
+    limits: tuple[int, int],
 ) -> None:
     """In one batch or two: same causes, same money, as in the model, and as alone."""
     one, other = worlds()
@@ -128,24 +161,29 @@ def test_a_batch_is_its_entries(
     snapshots = [world.engine.snapshot() for world in (one, other)]
     try:
         for name in sorted(revoked):
-            one.submissions.send(name, "appoint", bytes(20))
+            appoint(one, name, bytes(20))
             model.appoint(name, "")
+        appoint(one, "ann", address(AGGREGATOR), *limits)
+        model.appoint("ann", AGGREGATOR, *limits)
         for world in (one, other):
             world.open_window(0)
         told: list[int] = []
+        appointed = [
+            Event(-1, "Submissions", "AggregatorAppointed", said) for said in appointments(model)
+        ]
         for part in (orders[:cut], orders[cut:]):
             causes = model.send_orders(0, AGGREGATOR, part)
             done = send(one, [(order.account, order[1:]) for order in part])
             assert sorted(c for _, c in passed_over(done)) == sorted(c for c in causes if c)
             told += causes
             batch = words([(order.account, order[1:]) for order in part])
-            found = [text for _, text in told_apart("sendOrders", {"orders": batch}, done)]
-            assert found == [text_of(cause) for cause in causes]
-        mine = [order for order in orders if order.account not in revoked]
+            found = told_apart("sendOrders", {"orders": batch}, done, appointed=appointed)
+            assert [text for _, text in found] == [text_of(cause) for cause in causes]
+        mine = [order for order, cause in zip(orders, told, strict=True) if cause not in BARRED]
         alone = one_by_one(
             functools.partial(other.order, order.account, *order[1:]) for order in mine
         )
-        assert alone == [c for o, c in zip(orders, told, strict=True) if o.account not in revoked]
+        assert alone == [cause for cause in told if cause not in BARRED]
         for world in (one, other):
             world.close_gate(0)
             world.market.send("anyone", "clear", 0)

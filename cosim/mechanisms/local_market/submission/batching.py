@@ -25,6 +25,7 @@ from cosim.mechanisms.local_market.submission.client import (
 )
 from cosim.mechanisms.local_market.submission.partition import batches, most_entries
 from cosim.mechanisms.local_market.submission.terms import SubmissionTerms
+from cosim.mechanisms.local_market.terms import MarketTerms
 
 
 class Batching:
@@ -75,11 +76,16 @@ class Batching:
         """True if the head end sends readings."""
         return self._readings.batched
 
-    def appoint(self, accounts: Iterable[bytes]) -> list[int]:
-        """Let accounts appoint the aggregator, where it sends by a role; return the handles."""
+    def appoint(self, accounts: Iterable[bytes], terms: MarketTerms) -> list[int]:
+        """Let accounts appoint the aggregator, where it sends by a role; return the handles.
+
+        Its bids are bounded by the supplier's highest retail price, its asks by the lowest feed-in
+        price, where price takers do not ask 0: at these everybody could trade with the supplier.
+        """
         if not self._orders.batched or self._orders.signed:
             return []
-        return [self._client.appoint(account, self._aggregator) for account in accounts]
+        limits = terms.retail_price_ueur_per_kwh, terms.lowest_ask_ueur_per_kwh
+        return [self._client.appoint(account, self._aggregator, *limits) for account in accounts]
 
     def send_orders(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from cosim.chain.client import ContractClient
@@ -33,6 +34,7 @@ CAUSES: Mapping[int, str] = {
     12: "meter changed hands",
     13: "already reported",
     14: "slot is in use",
+    15: "beyond the appointment",
 }
 """Causes for which an entry of a batch is passed over, by the number in the event: in the words
 that refuse a single one, but for the first."""
@@ -173,15 +175,24 @@ def signer_of(digest: bytes, r: bytes, parity_and_s: bytes) -> bytes | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """Appointment of an aggregator, 20 bytes, with its limits. [µEUR/kWh]"""
+
+    aggregator: bytes
+    highest_bid_ueur_per_kwh: int
+    lowest_ask_ueur_per_kwh: int
+
+
 class Submissions(ContractClient):
     """Batches for the local market. Energy in Wh, prices in µEUR/kWh, accounts as 20 bytes."""
 
     contract: ClassVar[str] = "Submissions"
 
     appoint = Transaction(70_000)
-    """Let an account send the sender's orders; the zero address: nobody."""
-    aggregator_of = View(bytes)
-    """Aggregator of an account's orders."""
+    """Let an account, or nobody, send the own orders, up to a highest and from a lowest price."""
+    appointment_of = View(Appointment)
+    """Appointment by an account."""
 
     def send_orders(
         self,

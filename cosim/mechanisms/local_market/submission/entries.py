@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,16 @@ from cosim.mechanisms.local_market.submission.client import (
     reading_of_word,
     signer_of,
 )
-from cosim.mechanisms.local_market.submission.model import NOT_AUTHORISED
+from cosim.mechanisms.local_market.submission.model import (
+    BEYOND_APPOINTMENT,
+    NOT_AUTHORISED,
+    TAKEN,
+)
 from cosim.replay.history import History, Sent
 from cosim.replay.replay import Call
 
 SUBMISSIONS, MARKET, SETTLEMENT = "Submissions", "LocalMarket", "MarketSettlement"
+NOBODY = "0x" + "00" * 20
 BATCHES = ("sendOrders", "sendSignedOrders", "sendReadings", "sendSignedReadings")
 _OUTCOMES = ("OrderPlaced", "OrderPassedOver", "MeterReported", "ReadingPassedOver")
 
@@ -45,21 +50,27 @@ class Entry(Sent):
 def entries(history: History, position: int) -> list[Sent]:
     """Return what a transaction asks for: of a batch its entries in their order, else itself.
 
-    Entries without authority are told by their signatures, or by the account that appointed
-    somebody else; each of the others has one event, in their order.
+    Entries without authority are told by their signatures, or by appointments; each of the others
+    has one event, in their order.
     """
     sent = history.sent[position]
     if sent.call.contract != SUBMISSIONS or sent.call.method not in BATCHES:
         return [sent]
     logged = history.logged(position)
-    barred = {e.arguments["whose"] for e in logged if e.name == "EntryPassedOver"}
-    signed = _signed(sent) if barred and "signatures" in sent.call.arguments else None
+    asked = list(_calls(sent))
+    causes = [TAKEN] * len(asked)
+    if any(event.name == "EntryPassedOver" for event in logged):
+        causes = (
+            _signed(sent)
+            if "signatures" in sent.call.arguments
+            else _sent_by_role(history, position)
+        )
     outcomes = iter([e for e in logged if e.name in _OUTCOMES])
     found: list[Sent] = []
-    for k, (whose, call) in enumerate(_calls(sent)):
+    for (whose, call), cause in zip(asked, causes, strict=True):
         text = None
-        if whose in barred and (signed is None or not signed[k]):
-            text = _text(NOT_AUTHORISED)
+        if cause != TAKEN:
+            text = _text(cause)
         elif (outcome := next(outcomes, None)) is not None and "cause" in outcome.arguments:
             text = _text(outcome.arguments["cause"])
         found.append(Entry(sent.included, call, whose, text))
@@ -92,8 +103,27 @@ def _calls(sent: Sent) -> Iterator[tuple[str, Call]]:
         yield "0x" + meter.hex(), Call(sent.call.position, SETTLEMENT, "report", arguments)
 
 
-def _signed(sent: Sent) -> list[bool]:
-    """Tell of each entry if its owner signed it."""
+def _sent_by_role(history: History, position: int) -> list[int]:
+    """Return of each order the cause for which its appointment does not let the sender send it."""
+    sent, appointed = history.sent[position], dict[str, Mapping[str, Any]]()
+    for event in history.of(SUBMISSIONS, "AggregatorAppointed"):
+        if event.position < position:
+            appointed[event.arguments["account"]] = event.arguments
+    causes = []
+    for whose, call in _calls(sent):
+        said, order = appointed.get(whose), call.arguments
+        if said is None or said["aggregator"] != sent.sender or sent.sender == NOBODY:
+            causes.append(NOT_AUTHORISED)
+            continue
+        price = order["price_ueur_per_kwh"]
+        highest, lowest = said["highest_bid_ueur_per_kwh"], said["lowest_ask_ueur_per_kwh"]
+        within = price >= lowest if order["is_sell"] else price <= highest
+        causes.append(TAKEN if within else BEYOND_APPOINTMENT)
+    return causes
+
+
+def _signed(sent: Sent) -> list[int]:
+    """Return of each entry the cause that its owner did not sign it, or that it did."""
     said: dict[str, Any] = sent.call.arguments
     contract = sent.included.transaction.to
     assert contract is not None
@@ -107,10 +137,10 @@ def _signed(sent: Sent) -> list[bool]:
         meter, net_wh = reading_of_word(word)
         owners.append(meter)
         digests.append(reading_digest(domain, interval, meter, net_wh))
+    pairs = zip(signatures[::2], signatures[1::2], strict=True)
     return [
-        2 * k + 1 < len(signatures)
-        and signer_of(digest, signatures[2 * k], signatures[2 * k + 1]) == owner
-        for k, (owner, digest) in enumerate(zip(owners, digests, strict=True))
+        TAKEN if signer_of(digest, *pair) == owner else NOT_AUTHORISED
+        for owner, digest, pair in zip(owners, digests, pairs, strict=True)
     ]
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 
 from cosim.errors import ContractRevert
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Order
+from cosim.mechanisms.local_market.orders import MAX_PRICE_UEUR_PER_KWH, Order
 from cosim.mechanisms.local_market.submission.client import CAUSES
 
 TAKEN = 0
 """In the place of a cause: the entry was taken."""
 NOT_AUTHORISED = 1
+BEYOND_APPOINTMENT = 15
 
 _NUMBER_OF = {text: number for number, text in CAUSES.items()}
 
@@ -31,11 +32,18 @@ class SubmissionsModel:
     def __init__(self, market: LocalMarketModel, head_end: str) -> None:
         self.market = market
         self.head_end = head_end
-        self._aggregators: dict[str, str] = {}
+        self._appointments: dict[str, tuple[str, int, int]] = {}
 
-    def appoint(self, account: str, aggregator: str) -> None:
-        """Let somebody send an account's orders from now on; an empty name: nobody."""
-        self._aggregators[account] = aggregator
+    def appoint(
+        self,
+        account: str,
+        aggregator: str,
+        highest_bid_ueur_per_kwh: int = MAX_PRICE_UEUR_PER_KWH,
+        lowest_ask_ueur_per_kwh: int = 0,
+    ) -> None:
+        """Let somebody send an account's orders, within limits; an empty name: nobody."""
+        limits = highest_bid_ueur_per_kwh, lowest_ask_ueur_per_kwh
+        self._appointments[account] = (aggregator, *limits)
 
     def send_orders(self, interval: int, sender: str, orders: Sequence[Order]) -> tuple[int, ...]:
         """Place orders of accounts that appointed the sender, in this order.
@@ -45,8 +53,11 @@ class SubmissionsModel:
         tuple of int
             Of each the cause for which it is passed over (:data:`CAUSES`), or :data:`TAKEN`.
         """
-        mine = {order.account for order in orders if self._sends(sender, order.account)}
-        return self.place_authorised(interval, orders, mine)
+        return tuple(
+            self._refusal(sender, order)
+            or self.place_authorised(interval, [order], {order.account})[0]
+            for order in orders
+        )
 
     def place_authorised(
         self, interval: int, orders: Sequence[Order], authorised: Collection[str]
@@ -84,8 +95,14 @@ class SubmissionsModel:
             for who, wh in readings
         )
 
-    def _sends(self, sender: str, account: str) -> bool:
-        return self._aggregators.get(account) == sender
+    def _refusal(self, sender: str, order: Order) -> int:
+        """Return why a sender may not send an order by a role; 0 if it may."""
+        aggregator, highest_bid, lowest_ask = self._appointments.get(order.account, ("", 0, 0))
+        if not sender or aggregator != sender:
+            return NOT_AUTHORISED
+        price = order.price_ueur_per_kwh
+        within = price >= lowest_ask if order.is_sell else price <= highest_bid
+        return TAKEN if within else BEYOND_APPOINTMENT
 
 
 def _cause(act: Callable[[], object]) -> int:
