@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text
@@ -13,7 +15,10 @@ _CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses on top of t
 
 
 def deploy(
-    chain: Chain, artifact: Artifact, sender: bytes, *arguments: int | bytes | bool
+    chain: Chain,
+    artifact: Artifact,
+    sender: bytes,
+    *arguments: int | bytes | bool | Sequence[bytes],
 ) -> bytes:
     """Deploy a contract in the next block, and tell the chain what lies at its address.
 
@@ -25,7 +30,7 @@ def deploy(
         The compiled contract.
     sender : bytes
         Deploying account.
-    *arguments : int, bool or bytes
+    *arguments : int, bool, bytes or sequence of bytes
         Constructor arguments.
 
     Returns

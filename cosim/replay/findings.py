@@ -129,6 +129,16 @@ class Check:
             return "not recomputed"
         return "ok" if self.compared else "nothing to compare"
 
+    def add(self, other: Check) -> None:
+        """Take over what another check of the same kind compared and found."""
+        self.compared += other.compared
+        for column, largest in other.largest.items():
+            self.largest[column] = max(self.largest.get(column, 0.0), largest)
+        self.n_differences += other.n_differences
+        self.differences += other.differences[: max(SHOWN - len(self.differences), 0)]
+        self.notes += [note for note in other.notes if note not in self.notes]
+        self.details |= other.details
+
     def leave_out(self, reason: str) -> None:
         """Say that the check was not made, and why."""
         self.left_out = reason
