@@ -12,6 +12,7 @@ from cosim.evm.engine import intrinsic_gas
 
 _CODE_BYTE_GAS = 200  # what a byte of deployed code costs
 _CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses on top of that
+_ELEMENT_GAS = 50_000  # and for each contract in an array that it takes
 
 
 def deploy(
@@ -47,6 +48,7 @@ def deploy(
     """
     data = artifact.init_code(*arguments)
     gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
+    gas_limit += _ELEMENT_GAS * sum(len(one) for one in arguments if isinstance(one, list | tuple))
     handle = chain.submit(sender, None, data, chain.now_s, gas_limit)
     chain.mine_blocks()
     included = chain.included(handle)
