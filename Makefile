@@ -4,6 +4,7 @@
 # make fuzz     runs the contracts' state machines, and malformed files and results, for longer: FUZZ=2000 examples
 # make forge    forges every field of a scenario, and looks whether cosim verify finds it (minutes)
 # make year   plays a year, and fails if it takes over 15 minutes, 1 GiB or a report of 10 MB: DAYS=30 for less
+# make region  imports a region of 5 141 connection points and plays some intervals: INTERVALS=4 FIRST=24
 # make test-resume  kills a run at random moments, and goes on: KILLS=20 processes
 # make analyse  proves all that the contracts promise, with halmos; make test, what changed since
 # make mutants  finds out which changes to the contracts no test notices (hours)
@@ -32,11 +33,11 @@ JOBS   ?= 2
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test lint unit bench browser node lock clean fuzz forge analyse analysis-tools mutants contracts \
-	test-resume year \
+	test-resume year region \
 	other-python
 
 help:
-	@sed -n 's/^# //p' Makefile | head -11
+	@sed -n 's/^# //p' Makefile | head -12
 
 setup: $(VENV)/.installed
 
@@ -133,6 +134,12 @@ DAYS ?= 366
 
 year: setup
 	$(BIN)/python -m benchmarks.year --days $(DAYS)
+
+INTERVALS ?= 4
+FIRST ?= 24
+
+region: setup
+	$(BIN)/python -m benchmarks.region --intervals $(INTERVALS) --first $(FIRST)
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -15,8 +15,14 @@ from benchmarks.tables import Table, number, stage_ms
 from cosim.grid.catalogue import open_grid
 from cosim.resources import folder
 
-_NETWORKS = (("1-LV-rural1--1-sw", 1), ("1-LV-rural3--2-sw", 1), ("1-LV-rural3--2-sw", 3))
-"""Grid, and how many copies of it: 13, 118 and 354 prosumers in one market."""
+_NETWORKS = (
+    ("1-LV-rural1--1-sw", 1, 1),
+    ("1-LV-rural3--2-sw", 1, 1),
+    ("1-LV-rural3--2-sw", 3, 1),
+    ("1-LV-rural3--2-sw", 9, 3),
+)
+"""Grid, how many copies of it, and in how many markets: 13, 118 and 354 prosumers in one, 1 062 in
+three."""
 _INTERVALS, _QUICK_INTERVALS = (96, 384, 1536), (12, 24, 48)
 _MORNING, _OF_A_MORNING = 24, 8
 """A calm morning: what is measured is what every interval has, whatever the grid can carry."""
@@ -44,8 +50,8 @@ def measure_run_growth(
     plain = folder("scenarios") / "quickstart.yaml"
     networks = _NETWORKS[:2] if quick else _NETWORKS
     grown = []
-    for name, areas in networks:
-        file = _with_network(plain, name, areas, temporary)
+    for name, areas, markets in networks:
+        file = _with_network(plain, name, areas, markets, temporary)
         extent = {"intervals": _OF_A_MORNING, "from_interval": _MORNING}
         grown.append(alone(measure_run, str(file), "revm", str(temporary / file.stem), **extent))
     longer = [
@@ -57,7 +63,8 @@ def measure_run_growth(
 
 def run_growth_table(runs: dict[str, list[dict[str, Any]]]) -> Table:
     """Processor time of a run by its size, with the exponents of its growth."""
-    rows, notes = [], ["Processor time; quickstart's scenario, all prosumers in one market."]
+    shared = "up to 354 prosumers in one market, 1 062 in three"
+    rows, notes = [], [f"Processor time; quickstart's scenario, {shared}."]
     for key in ("prosumers", "intervals"):
         own, costs = runs[key], []
         for run in own:
@@ -89,11 +96,18 @@ def run_growth_table(runs: dict[str, list[dict[str, Any]]]) -> Table:
     return Table("runs by size", columns, rows, tuple(notes))
 
 
-def _with_network(plain: Path, name: str, areas: int, temporary: Path) -> Path:
-    """Write the scenario with copies of another grid."""
+def _with_network(plain: Path, name: str, areas: int, markets: int, temporary: Path) -> Path:
+    """Write the scenario with copies of another grid, equally many of them in each market."""
     scenario = yaml.safe_load(plain.read_text(encoding="utf-8"))
     grid = write_areas(open_grid(name), areas, temporary / f"grid-{name}-{areas}")
     scenario["grid"]["network"] = str(grid)
+    if markets > 1:
+        points = open_grid(str(grid)).connection_points
+        place = points["area"].str.removeprefix("A").astype(int) - 1
+        market = "M" + (place * markets // areas + 1).astype(str)
+        scenario["market"] = {
+            "areas": {key: own.tolist() for key, own in points["name"].groupby(market)}
+        }
     file = temporary / f"{name}-{areas}.yaml"
     file.write_text(yaml.safe_dump(scenario), encoding="utf-8")
     return file

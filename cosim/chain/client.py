@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cosim.chain.blocks import Included
 from cosim.chain.chain import Chain
 from cosim.chain.deployment import deploy
-from cosim.chain.functions import Argument, Inputs, Static, constructor_arguments
+from cosim.chain.functions import Argument, Constructor, Inputs, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import EventDecoder, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract, compile_source
@@ -59,6 +59,11 @@ class ContractClient:
         Its address, 20 bytes.
     artifact : Artifact
         The contract that lies there.
+
+    Attributes
+    ----------
+    name : str
+        Name of the contract, after which comes that of the instance where there are several.
     """
 
     contract: ClassVar[str]
@@ -70,6 +75,7 @@ class ContractClient:
         self.chain = chain
         self.address = address
         self.artifact = artifact
+        self.name = artifact.name
         self._selectors = dict(artifact.selectors)
         self._outputs = {
             entry["name"]: [item["type"] for item in entry["outputs"]]
@@ -94,7 +100,14 @@ class ContractClient:
         self._submit = self.chain.submit
 
     @classmethod
-    def deploy(cls, chain: Chain, sender: bytes, *terms: object, **by_name: Static) -> Self:
+    def deploy(
+        cls,
+        chain: Chain,
+        sender: bytes,
+        *terms: object,
+        instance: str = "",
+        **by_name: Constructor,
+    ) -> Self:
         """Deploy in the next block.
 
         Parameters
@@ -105,6 +118,8 @@ class ContractClient:
         *terms
             Hold arguments of the constructor as attributes under their names; the first goes
             before the others.
+        instance : str
+            Tells it from others of the same contract; it is called ``contract/instance`` then.
         **by_name
             Arguments of the constructor, before those of ``terms``.
 
@@ -115,7 +130,7 @@ class ContractClient:
         ContractRevert
             If the constructor refuses.
         """
-        artifact = cls._compiled()
+        artifact = cls._compiled().called(instance)
         arguments = constructor_arguments(artifact, terms, by_name)
         return cls(chain, deploy(chain, artifact, sender, *arguments), artifact)
 
@@ -199,7 +214,7 @@ class ContractClient:
             raise self._explained(data, error.text) from None
         types = self._outputs[function]
         if len(output) < 32 * len(types):
-            raise EngineError(f"no {self.contract} at 0x{self.address.hex()}")
+            raise EngineError(f"no {self.name} at 0x{self.address.hex()}")
         return unpack_values(types, output)
 
     def check(self, handle: int) -> Included | None:
@@ -230,14 +245,14 @@ class ContractClient:
             included = self.check(handle)
             if included is None:
                 raise EngineError(
-                    f"a transaction to {self.contract} is in no block up to {self.chain.now_s} s"
+                    f"a transaction to {self.name} is in no block up to {self.chain.now_s} s"
                 )
             result.append(included)
         return result
 
     def _explained(self, data: bytes, text: str) -> ContractRevert:
         function, arguments = self.decode_calldata(data)
-        return ContractRevert(text, self.contract, function, arguments)
+        return ContractRevert(text, self.name, function, arguments)
 
     def decode_calldata(self, data: bytes) -> tuple[str, dict[str, Any]]:
         """Return function and arguments by name of calldata sent to this contract."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cosim.chain.chain import Chain
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import revert_text
@@ -10,10 +12,14 @@ from cosim.evm.engine import intrinsic_gas
 
 _CODE_BYTE_GAS = 200  # what a byte of deployed code costs
 _CONSTRUCTOR_GAS = 500_000  # most that one of our constructors uses on top of that
+_ELEMENT_GAS = 50_000  # and for each contract in an array that it takes
 
 
 def deploy(
-    chain: Chain, artifact: Artifact, sender: bytes, *arguments: int | bytes | bool
+    chain: Chain,
+    artifact: Artifact,
+    sender: bytes,
+    *arguments: int | bytes | bool | Sequence[bytes],
 ) -> bytes:
     """Deploy a contract in the next block, and tell the chain what lies at its address.
 
@@ -25,7 +31,7 @@ def deploy(
         The compiled contract.
     sender : bytes
         Deploying account.
-    *arguments : int, bool or bytes
+    *arguments : int, bool, bytes or sequence of bytes
         Constructor arguments.
 
     Returns
@@ -42,6 +48,7 @@ def deploy(
     """
     data = artifact.init_code(*arguments)
     gas_limit = intrinsic_gas(data, True)[0] + _CODE_BYTE_GAS * len(data) + _CONSTRUCTOR_GAS
+    gas_limit += _ELEMENT_GAS * sum(len(one) for one in arguments if isinstance(one, list | tuple))
     handle = chain.submit(sender, None, data, chain.now_s, gas_limit)
     chain.mine_blocks()
     included = chain.included(handle)

@@ -23,6 +23,9 @@ Static = int | bytes | bool
 Argument = Static | str | Sequence[int] | Sequence[bytes]
 """Text only where a client takes names, of which it makes words."""
 
+Constructor = Static | Sequence[bytes]
+"""A value that a constructor takes: one word, or an array of addresses."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -147,8 +150,8 @@ def pair(first: int, second: int) -> tuple[int, int]:
 
 
 def constructor_arguments(
-    artifact: Artifact, terms: Sequence[object], by_name: Mapping[str, Static]
-) -> list[Static]:
+    artifact: Artifact, terms: Sequence[object], by_name: Mapping[str, Constructor]
+) -> list[Constructor]:
     """Return the arguments of a contract's constructor, in its order.
 
     Parameters
@@ -187,8 +190,8 @@ def constructor_arguments(
     return [known[name] for name in names]
 
 
-def _on_chain(value: Any) -> Static:
-    number: Static = getattr(value, "number", value)
+def _on_chain(value: Any) -> Constructor:
+    number: Constructor = getattr(value, "number", value)
     return number
 
 

@@ -57,7 +57,7 @@ def confirmed(client: ContractClient, handle: int) -> Included:
     included = wait_for(chain, handle, chain.now_s + patience_s)
     if included is None:
         raise EngineError(
-            f"a transaction to {client.contract} found no space in {PATIENCE_BLOCKS} blocks; "
+            f"a transaction to {client.name} found no space in {PATIENCE_BLOCKS} blocks; "
             "raise ledger.block_gas_limit in the scenario"
         )
     client.check(handle)

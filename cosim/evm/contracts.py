@@ -18,14 +18,14 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cosim.errors import EngineError, UserError
-from cosim.evm.abi import EventDecoder, event_decoders, pack
+from cosim.evm.abi import EventDecoder, event_decoders, pack, pack_mixed
 from cosim.evm.hashing import keccak, selector
 from cosim.resources import folder
 
@@ -66,6 +66,15 @@ class Artifact:
     source_hash: str
     slots: Mapping[str, int]
 
+    def called(self, instance: str) -> Artifact:
+        """Return the same contract as one of several: ``name/instance``; without a name itself."""
+        if not instance:
+            return self
+        other = replace(self, name=f"{self.name}/{instance}")
+        # what was worked out of the ABI holds for every instance
+        vars(other).update({key: own for key, own in vars(self).items() if key not in vars(other)})
+        return other
+
     @functools.cached_property
     def selectors(self) -> Mapping[str, bytes]:
         """Function selectors by function name; our contracts do not overload."""
@@ -100,15 +109,15 @@ class Artifact:
         key = pack(self.slots[variable], account)
         return int.from_bytes(keccak(key), "big")
 
-    def init_code(self, *arguments: int | bytes | bool) -> bytes:
+    def init_code(self, *arguments: int | bytes | bool | Sequence[bytes]) -> bytes:
         """Return the data of the deploying transaction.
 
         Parameters
         ----------
         *arguments : int, bool or bytes
-            Constructor arguments of static type, addresses as 20 bytes.
+            Constructor arguments, addresses as 20 bytes; of dynamic type arrays of them.
         """
-        return self.bytecode + pack(*arguments)
+        return self.bytecode + pack_mixed(*arguments)
 
 
 def runtime_code_hash(code: bytes) -> str:

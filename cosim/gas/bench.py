@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cosim.chain.functions import constructor_arguments
+from cosim.chain.functions import Constructor, constructor_arguments
 from cosim.errors import ContractRevert, EngineError
 from cosim.evm.abi import pack_mixed, revert_text, unpack_values
 from cosim.evm.contracts import Artifact, compile_contract
@@ -161,7 +161,7 @@ class Bench:
         *terms: object,
         sender: str = "",
         measured: bool = True,
-        **by_name: int | bytes,
+        **by_name: Constructor,
     ) -> Deployed:
         """Deploy a contract from an account of its own.
 

@@ -46,6 +46,17 @@ def low_voltage_areas(net: Any, points: pd.DataFrame) -> list[str]:
     return [""] * len(areas) if len(set(areas)) == 1 else areas
 
 
+def areas_of(points: pd.DataFrame) -> tuple[str, ...]:
+    """Return the area of each connection point, empty where it is in none.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Connection points, with or without the column area.
+    """
+    return tuple(points[AREA].astype(str)) if AREA in points else ("",) * len(points)
+
+
 def area_of_bus(net: Any, points: pd.DataFrame, bus: int) -> str:
     """Return the area of a bus: that of the first connection point that is connected with it.
 

@@ -6,7 +6,7 @@ Everything happens in ordinary transactions before the first order window opens.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from cosim.chain.chain import Chain
@@ -21,6 +21,7 @@ from cosim.mechanisms.metering.readings import Meters
 from cosim.mechanisms.money.client import EuroToken
 
 if TYPE_CHECKING:
+    from cosim.mechanisms.local_market.areas import MarketArea
     from cosim.mechanisms.play import Play
 
 DEPLOYMENTS = 4
@@ -61,6 +62,8 @@ class Deployment:
     lookups : list of callable
         Where accounts of prosumers are looked up by position, the last added first; empty: they
         are known.
+    areas : tuple of MarketArea
+        Local markets of the run, where there are several.
     """
 
     chain: Chain
@@ -83,6 +86,7 @@ class Deployment:
     other_accounts: list[Account] = field(default_factory=list)
     ranges_wh: tuple[tuple[int, int], ...] = ()
     lookups: list[Callable[[int], bytes]] = field(default_factory=list)
+    areas: tuple[MarketArea, ...] = ()
     _slots: dict[tuple[str, str], dict[bytes, int]] = field(default_factory=dict, repr=False)
 
     def client(self, kind: type[C]) -> C:
@@ -111,6 +115,24 @@ class Deployment:
                 return one
         raise LookupError(f"there is no {kind.__name__}")
 
+    def part(self, points: Sequence[int]) -> Deployment:
+        """Return what one of several local markets sees: its own members, no contracts and plays.
+
+        Parameters
+        ----------
+        points : sequence of int
+            Positions of its members, which are counted anew from 0.
+        """
+        return replace(
+            self,
+            prosumers=tuple(self.prosumers[i] for i in points),
+            meters=tuple(self.meters[i] for i in points),
+            members=(True,) * len(points),
+            clients=[],
+            plays=[],
+            areas=(),
+        )
+
     @property
     def joined(self) -> list[Account]:
         """Accounts of the prosumers who joined the local market."""
@@ -132,7 +154,7 @@ class Deployment:
             self.state,
         )
         accounts = {a.name: a.address for a in (*self.prosumers, *roles, *self.other_accounts)}
-        return accounts | {client.contract: client.address for client in self.clients}
+        return accounts | {client.name: client.address for client in self.clients}
 
     def held_ueur(self) -> dict[str, int]:
         """Return tokens by holder. [µEUR]"""
@@ -146,7 +168,7 @@ class Deployment:
         Read from the contract's storage: hundreds of views an interval would cost more than the
         interval's transactions.
         """
-        slots = self._slots.setdefault((client.contract, variable), {})
+        slots = self._slots.setdefault((client.name, variable), {})
         engine = self.chain.engine
         values = {}
         for name, address in accounts_by_name.items():
@@ -176,10 +198,11 @@ class Deployment:
         token, issuer = self.token, self.issuer.address
         deposits: dict[bytes, list[tuple[EscrowClient, int, int]]] = {}
         for play in self.plays:
-            for address, amount_ueur, bank_ueur in play.deposits():
+            for address, amount_ueur, bank_ueur, into in play.deposits():
                 if amount_ueur:
                     own = deposits.setdefault(address, [])
-                    own.append((_escrow_of(play), amount_ueur, amount_ueur + bank_ueur))
+                    escrow = into or _escrow_of(play)
+                    own.append((escrow, amount_ueur, amount_ueur + bank_ueur))
         handles = [
             token.mint(issuer, address, sum(whole for *_, whole in own))
             for address, own in deposits.items()
@@ -201,6 +224,9 @@ class Deployment:
         for play in self.plays:
             handles += play.enrol()
         mine_all(self.chain, opens_s)
+        for play in self.plays:
+            handles += play.enrolled()
+        mine_all(self.chain, opens_s)
         token.check_all(handles)
 
 
@@ -219,6 +245,7 @@ def genesis_s(
     n: int,
     n_mechanisms: int = 0,
     waits_s: int = 0,
+    n_markets: int = 1,
 ) -> int:
     """Return the time of block 0, so that the set-up ends before the first order window. [s]
 
@@ -227,7 +254,7 @@ def genesis_s(
     """
     gas = SETUP_GAS_OF_ROLES + SETUP_GAS_PER_PROSUMER * n * (1 + n_mechanisms)
     # one block a contract; the rest by gas, twice over because blocks are never packed full
-    blocks = DEPLOYMENTS + 8 * (1 + n_mechanisms) + 2 * (gas // block_gas_limit + 1)
+    blocks = DEPLOYMENTS * n_markets + 8 * (1 + n_mechanisms) + 2 * (gas // block_gas_limit + 1)
     blocks += -(-waits_s // block_time_s)
     return first_window_s - blocks * block_time_s
 

@@ -66,7 +66,7 @@ class EscrowPlay(Play, ABC, Generic[C, M]):
 
     def check_money(self, interval: int, tokens_ueur: Mapping[str, int]) -> None:
         """Require equal balances in contract and model, and tokens of the sum that is owed."""
-        name, free, model = self.client.contract, self._free_ueur(), self.model
+        name, free, model = self.client.name, self._free_ueur(), self.model
         check_equal(
             interval,
             free,

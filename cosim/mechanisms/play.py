@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from cosim.chain.client import ContractClient
+from cosim.mechanisms.escrow_client import EscrowClient
 from cosim.messages import (
     BidsMessage,
     Columns,
@@ -37,12 +38,14 @@ class TokenTransfer(NamedTuple):
 class Deposit(NamedTuple):
     """Tokens that an account holds inside a contract when a run begins. [µEUR]
 
-    Those in its bank account stay outside; the contract may take them later.
+    Those in its bank account stay outside; the contract may take them later. ``into`` is the client
+    of the contract, where the mechanism has several that take deposits.
     """
 
     account: bytes
     amount_ueur: int
     bank_ueur: int = 0
+    into: EscrowClient | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ class Play:
 
     timer = StageTimer()
     """Of the run; a session sets it."""
-    answers_for: ClassVar[tuple[str, ...]] = ()
+    answers_for: tuple[str, ...] = ()
     """Holders whose tokens :meth:`check_money` checks; a transfer to or from others is listed."""
 
     @property
@@ -215,6 +218,10 @@ class Play:
 
     def enrol(self) -> Collection[int]:
         """Send what accounts do right after their deposits; return the handles."""
+        return ()
+
+    def enrolled(self) -> Collection[int]:
+        """Send what needs everybody enrolled; return the handles."""
         return ()
 
     def open(self) -> None:
@@ -268,8 +275,11 @@ class Play:
         """Go by what the chain says after blocks were replaced; from then on nothing is undone."""
         return schedules
 
-    def price(self, interval: int) -> tuple[int, int] | None:
-        """Return price signal and volume of the interval; None if it has none. [µEUR/kWh, Wh]"""
+    def price(self, interval: int) -> tuple[IntArray | int, IntArray | int] | None:
+        """Return price signal and volume of the interval; None if it has none. [µEUR/kWh, Wh]
+
+        One of each, or (n,) of the market that each connection point is in.
+        """
         return None
 
     def known(self) -> Extras:

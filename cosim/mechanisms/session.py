@@ -15,6 +15,7 @@ import numpy as np
 
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
+from cosim.mechanisms.local_market.areas import area_names
 from cosim.mechanisms.play import Readings, Schedules, Statement
 from cosim.mechanisms.rows import ledger_tables, settlement_columns
 from cosim.mechanisms.treasury import Treasury
@@ -77,6 +78,7 @@ class Session:
         self._timer = timer
         self._names = np.array([account.name for account in deployment.prosumers], dtype=object)
         self._members = np.array(deployment.members, dtype=bool)
+        self._areas = area_names(deployment.areas, len(self._names))
         self._open: _Interval | None = None
         self._n_reorganisations = 0
         self.announced = Extras()
@@ -199,7 +201,12 @@ class Session:
                     play.forget(interval)
                 self._treasury.check(interval)
             tables["settlement"] = settlement_columns(
-                interval, self._names, self._members, statement, self._eur_per_eth
+                interval,
+                self._names,
+                self._members,
+                statement,
+                self._eur_per_eth,
+                self._areas,
             )
         return tables | ledger_tables(self._chain.drain_records())
 
@@ -229,7 +236,7 @@ class Session:
         )
 
     def _prices(self, interval: int, contracted_wh: IntArray) -> PricesMessage:
-        price_ueur_per_kwh = volume_wh = 0
+        price_ueur_per_kwh, volume_wh = np.zeros((2, len(self._names)), dtype=np.int64)
         last = self._last
         own = (contracted_wh, last.traded_ueur, last.billed_ueur, last.flexibility_ueur)
         known = Extras(OwnOutcomes(*own))
@@ -237,5 +244,5 @@ class Session:
             known |= play.known()
             found = play.price(interval)
             if found is not None:
-                price_ueur_per_kwh, volume_wh = found
+                price_ueur_per_kwh[:], volume_wh[:] = found
         return PricesMessage(interval, price_ueur_per_kwh, volume_wh, known)

@@ -237,11 +237,11 @@ class ChecksMessage:
 @message("prices", "market", To("bidders", time_shifted=True))
 @dataclass(frozen=True)
 class PricesMessage:
-    """Price signal and volume of the interval."""
+    """Price signal and volume of the interval, of the market that each connection point is in."""
 
     interval: int
-    price_ueur_per_kwh: Annotated[int, Field("µEUR/kWh", "()", "0 without trade")]
-    volume_wh: Annotated[int, Field("Wh", "()", "sold, and bought")]
+    price_ueur_per_kwh: Annotated[IntArray, Field("µEUR/kWh", "(n,)", "0 without trade")]
+    volume_wh: Annotated[IntArray, Field("Wh", "(n,)", "sold, and bought, in its market")]
     extras: Extras = field(default_factory=Extras)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cosim.devices.population import Population
 from cosim.devices.profiled import ratio, total
 from cosim.devices.storage import Storage
-from cosim.messages import BidsMessage, Extras
+from cosim.messages import BidsMessage, Extras, PricesMessage
 from cosim.messages.agreements import SharedBattery
 from cosim.messages.extras import StorageNominations
 from cosim.prosumers.community_battery import nominate_wh
@@ -54,6 +54,8 @@ class Bidders:
         Seeds of send times and strategies.
     shared : SharedBattery, optional
         A battery that members share. At its own connection point nobody orders or offers.
+    market_of : (n,) int64, optional
+        Market that each is in, as for the forecasts' community; default: all in one.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class Bidders:
         tariff: Tariff | Tariffs,
         seeds: ProsumerSeeds,
         shared: SharedBattery | None = None,
+        market_of: IntArray | None = None,
     ) -> None:
         self.population = population
         self.forecasts = forecasts
@@ -88,7 +91,9 @@ class Bidders:
             prior_prices(forecasts.community_demand_mw, forecasts.community_supply_mw, tariffs),
             population.step_s,
             tariffs=tariffs,
+            market_of=market_of,
         )
+        self._has_markets = market_of is not None
         named = {
             i: StrategySettings(name=own.strategy.name, options=own.strategy.options)
             for i, own in named_by_position(population.names, settings).items()
@@ -116,7 +121,7 @@ class Bidders:
         interval: int,
         soc_mwh: FloatArray,
         owed_mwh: FloatArray,
-        last_price_ueur_per_kwh: int | None = None,
+        last: PricesMessage | None = None,
         external_p_mw: FloatArray | None = None,
         storage_wh: IntArray | None = None,
         stored_mwh: Mapping[str, FloatArray] = MappingProxyType({}),
@@ -130,8 +135,8 @@ class Bidders:
             The delivery interval.
         soc_mwh, owed_mwh : (n,) float
             Energy in the batteries and owed consumption at the end of the interval before. [MWh]
-        last_price_ueur_per_kwh : int, optional
-            What the interval before cleared at; None if nothing was traded. [µEUR/kWh]
+        last : PricesMessage, optional
+            What the interval before cleared at.
         external_p_mw : (n,) float, optional
             Last net injection of prosumers that another simulator feeds, NaN for all others. They
             are expected to repeat it and have nothing to control. [MW]
@@ -146,8 +151,8 @@ class Bidders:
         -------
         BidsMessage
         """
-        if interval > 0 and last_price_ueur_per_kwh is not None:
-            self.price_forecast.update(interval - 1, last_price_ueur_per_kwh)
+        if interval > 0 and last is not None:
+            self.price_forecast.learn(interval - 1, last.price_ueur_per_kwh, last.volume_wh)
         f, deferral, step_h, step_s = (
             self.forecasts,
             self.population.deferral,
@@ -187,7 +192,7 @@ class Bidders:
         planned_wh = energy_wh_from_mw(inflexible_mw - plan.planned_p_mw, step_s)
         stored_wh = self._store(firm_wh, planned_wh, storage_wh)
         traded_wh = planned_wh - stored_wh
-        order_wh, price = self._price(interval, plan, traded_wh, last_price_ueur_per_kwh)
+        order_wh, price = self._price(interval, plan, traded_wh, _seen(last, self._has_markets))
         order_wh[self._at_shared] = price[self._at_shared] = 0
         reaches = [
             Reach.of(storage, own, soc, step_h, coming(), later)
@@ -258,7 +263,11 @@ class Bidders:
         self._followers.restore(state)
 
     def _price(
-        self, interval: int, plan: StoragePlan, planned_wh: IntArray, last_price: int | None
+        self,
+        interval: int,
+        plan: StoragePlan,
+        planned_wh: IntArray,
+        last_price: FloatArray | int | None,
     ) -> tuple[IntArray, IntArray]:
         """Return orders of all strategies. [Wh, µEUR/kWh]"""
         is_sell, energy_wh = planned_wh > 0, np.abs(planned_wh)
@@ -278,6 +287,16 @@ class Bidders:
     @staticmethod
     def _rng(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
         return np.random.default_rng(child_seed(seed, *key))
+
+
+def _seen(last: PricesMessage | None, has_markets: bool) -> FloatArray | int | None:
+    """Return what strategies see of the last prices: by prosumer where markets are several."""
+    if last is None:
+        return None
+    if has_markets:
+        return np.where(last.volume_wh > 0, last.price_ueur_per_kwh, np.nan)
+    at = int(last.volume_wh.argmax())
+    return int(last.price_ueur_per_kwh[at]) if last.volume_wh[at] > 0 else None
 
 
 def throttling_ueur_per_kwh(population: Population) -> IntArray:

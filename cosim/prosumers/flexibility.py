@@ -80,8 +80,9 @@ class FlexibilityContext:
         Expected net injection if the order clears in full, and if it does not. [Wh]
     state_of_charge : (m,) float
         Stored energy relative to the capacity, NaN without storage. [-]
-    expected_price_ueur_per_kwh : float
-        Clearing price that the price forecast expects. [µEUR/kWh]
+    expected_price_ueur_per_kwh : float or (m,) float
+        Clearing price that the price forecast expects; by follower in a run with several local
+        markets. [µEUR/kWh]
     outcomes : Outcomes
         Own fills, awards and money.
     rng : numpy.random.Generator
@@ -97,7 +98,7 @@ class FlexibilityContext:
     planned_wh: IntArray
     firm_wh: IntArray
     state_of_charge: FloatArray
-    expected_price_ueur_per_kwh: float
+    expected_price_ueur_per_kwh: FloatArray | float
     outcomes: Outcomes
     rng: np.random.Generator
 

@@ -110,8 +110,8 @@ class Followers:
         energy_wh: IntArray,
         battery_wh: IntArray,
         battery_price_ueur_per_kwh: IntArray,
-        expected_price_ueur_per_kwh: float,
-        last_price_ueur_per_kwh: int | None,
+        expected_price_ueur_per_kwh: FloatArray | float,
+        last_price_ueur_per_kwh: FloatArray | int | None,
     ) -> tuple[IntArray, IntArray]:
         """Return energy and price of everybody's order, (n,) each. [Wh, µEUR/kWh]
 
@@ -120,21 +120,26 @@ class Followers:
         interval : int
         is_sell, energy_wh, battery_wh, battery_price_ueur_per_kwh : (n,) array
             As in :class:`cosim.prosumers.strategies.BidContext`.
-        expected_price_ueur_per_kwh : float
-        last_price_ueur_per_kwh : int or None
+        expected_price_ueur_per_kwh : float or (n,) float
+        last_price_ueur_per_kwh : int or None, or (n,) float
         """
         order_wh, price = np.zeros_like(energy_wh), np.zeros_like(energy_wh)
         day = max(1, DAY_S // self._step_s)
         coming = self._tariffs.ahead(interval, day) if self._tariffs.varies else None
         for s, (strategy, who) in enumerate(zip(self._strategies, self._who, strict=True)):
+            expected, last = expected_price_ueur_per_kwh, last_price_ueur_per_kwh
+            if isinstance(expected, np.ndarray):
+                expected = _read_only(expected[who])
+            if isinstance(last, np.ndarray):
+                last = _read_only(last[who])
             context = BidContext(
                 interval=interval,
                 is_sell=_read_only(is_sell[who]),
                 energy_wh=_read_only(energy_wh[who]),
                 battery_wh=_read_only(battery_wh[who]),
                 battery_price_ueur_per_kwh=_read_only(battery_price_ueur_per_kwh[who]),
-                expected_price_ueur_per_kwh=expected_price_ueur_per_kwh,
-                last_price_ueur_per_kwh=last_price_ueur_per_kwh,
+                expected_price_ueur_per_kwh=expected,
+                last_price_ueur_per_kwh=last,
                 rng=self._rng(2, s, interval),
                 tariff=self._tariffs.at(interval),
                 coming_tariffs=coming,
@@ -151,7 +156,7 @@ class Followers:
         planned_wh: IntArray,
         firm_wh: IntArray,
         state_of_charge: FloatArray,
-        expected_price_ueur_per_kwh: float,
+        expected_price_ueur_per_kwh: FloatArray | float,
         outcomes: Outcomes | None,
     ) -> BlocksMessage:
         """Return blocks at the prices asked, with what of them is withheld.
@@ -163,7 +168,7 @@ class Followers:
             At cost.
         planned_wh, firm_wh, state_of_charge : (n,) array
             As in :class:`cosim.prosumers.flexibility.FlexibilityContext`.
-        expected_price_ueur_per_kwh : float
+        expected_price_ueur_per_kwh : float or (n,) float
         outcomes : Outcomes or None
             Of the population; None before there are any.
         """
@@ -175,6 +180,9 @@ class Followers:
         )
         for s, (strategy, who) in enumerate(zip(self._strategies, self._who, strict=True)):
             own = np.flatnonzero(self.strategy_of[blocks.prosumer] == s)
+            expected = expected_price_ueur_per_kwh
+            if isinstance(expected, np.ndarray):
+                expected = _read_only(expected[who])
             context = FlexibilityContext(
                 interval=interval,
                 follower=_read_only(np.searchsorted(who, blocks.prosumer[own])),
@@ -185,7 +193,7 @@ class Followers:
                 planned_wh=_read_only(planned_wh[who]),
                 firm_wh=_read_only(firm_wh[who]),
                 state_of_charge=_read_only(state_of_charge[who]),
-                expected_price_ueur_per_kwh=expected_price_ueur_per_kwh,
+                expected_price_ueur_per_kwh=expected,
                 outcomes=outcomes.of(who),
                 rng=self._rng(3, s, interval),
             )

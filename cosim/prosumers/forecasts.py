@@ -90,9 +90,9 @@ class Forecasts:
     q_inject_mvar : (T, n) float
         Net reactive injection, at the power factors of the interval's profiles where the model sees
         them and of all that was reported elsewhere. [Mvar]
-    community_supply_mw, community_demand_mw : (T,) float
-        Generation and consumption of all, as expected on the day before; of a model without that
-        horizon as they will be. [MW]
+    community_supply_mw, community_demand_mw : (T,) or (T, markets) float
+        Generation and consumption of all, or of each market's, as expected on the day before; of a
+        model without that horizon as they will be. [MW]
     classes : tuple of ClassForecast
         Each class for itself, at both horizons.
     day_ahead : DayAhead
@@ -271,8 +271,8 @@ def make_forecasts(
             - total([e.q_mvar for e in consumption])
             - flexible.q_mvar
         ),
-        community_supply_mw=frozen(total([e.community_mw for e in generation]).sum(axis=1)),
-        community_demand_mw=frozen(demand_mw.sum(axis=1)),
+        community_supply_mw=known.community(total([e.community_mw for e in generation])),
+        community_demand_mw=known.community(demand_mw),
         classes=tuple(e.of_class for e in (*generation, *consumption, flexible)),
         day_ahead=DayAhead.of(
             frozen(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -199,8 +200,9 @@ def put_off_charging_mw(
         Power of self-consumption, charging positive. [MW]
     step_h : float
         Step length. [h]
-    expected_ueur_per_kwh : (at least 1,) float
-        Prices expected of the coming intervals, this one first. [µEUR/kWh]
+    expected_ueur_per_kwh : (at least 1,) or (at least 1, n) float
+        Prices expected of the coming intervals, this one first; of one market, or of each one's.
+        [µEUR/kWh]
     coming_mw : (T, n) float
         Expected net injection, the next interval first. [MW]
 
@@ -211,11 +213,13 @@ def put_off_charging_mw(
     """
     ahead = coming_mw[: len(expected_ueur_per_kwh) - 1]
     is_cheap = expected_ueur_per_kwh[1 : 1 + len(ahead)] <= expected_ueur_per_kwh[0]
+    if is_cheap.ndim == 1:
+        is_cheap = is_cheap[:, None]
     deficit_mw = np.minimum(np.maximum(-ahead, 0.0), storage.p_max_mw)
     used_mwh = np.cumsum(deficit_mw, axis=0) * (step_h / storage.discharge_efficiency)
     in_time = used_mwh <= np.maximum(soc_mwh - storage.soc_min_mwh, 0.0)
     surplus_mw = np.minimum(np.maximum(ahead, 0.0), storage.p_max_mw)
-    counts = np.where(is_cheap[:, None] & in_time, surplus_mw, 0.0)
+    counts = np.where(is_cheap & in_time, surplus_mw, 0.0)
     later_mw = SURE * counts.sum(axis=0)
     headroom_mw = np.maximum(storage.capacity_mwh - soc_mwh, 0.0) / (
         storage.charge_efficiency * step_h
@@ -249,8 +253,9 @@ def plan_arbitrage(
         Stored energy. [MWh]
     p_inflexible_mw, step_h
         As in :func:`plan_storages`.
-    expected_ueur_per_kwh : (at least 1,) float
-        Prices expected of the coming intervals, this one first. [µEUR/kWh]
+    expected_ueur_per_kwh : (at least 1,) or (at least 1, n) float
+        Prices expected of the coming intervals, this one first; of one market, or of each one's.
+        [µEUR/kWh]
     retail : RetailView, optional
         Prices of the supplier; default: fixed ones, without charges on local trades.
     """
@@ -260,21 +265,23 @@ def plan_arbitrage(
         ahead = retail.ahead_ueur_per_kwh
         firm = firm_power_mw(storage, soc_mwh, p_inflexible_mw, step_h, ahead)
     wear_ueur_per_kwh = storage.wear_ueur_per_kwh
-    now = float(expected_ueur_per_kwh[0])
-    ordered = np.sort(expected_ueur_per_kwh)
+    now = expected_ueur_per_kwh[0]
+    ordered = np.sort(expected_ueur_per_kwh, axis=0)
     cheap, dear = _quantile(ordered, CHEAP_QUANTILE), _quantile(ordered, DEAR_QUANTILE)
     efficiency = storage.round_trip_efficiency
     buy_below = efficiency * (dear - wear_ueur_per_kwh) - wear_ueur_per_kwh
     if retail is not None and retail.local_charge_ueur_per_kwh:
         buy_below = buy_below - retail.local_charge_ueur_per_kwh
     sell_above = (cheap + wear_ueur_per_kwh) / efficiency + wear_ueur_per_kwh
-    planned = firm
-    if now <= cheap:
+    planned, is_cheap = firm, now <= cheap
+    charges = is_cheap & (now < buy_below)
+    discharges = ~is_cheap & (now >= dear) & (now > sell_above)
+    if charges.any():
         charge = np.maximum(firm, storage.charge_limit_mw(soc_mwh, step_h))
-        planned = np.where(now < buy_below, charge, firm)
-    elif now >= dear:
+        planned = np.where(charges, charge, planned)
+    if discharges.any():
         discharge = np.minimum(firm, -storage.discharge_limit_mw(soc_mwh, step_h))
-        planned = np.where(now > sell_above, discharge, firm)
+        planned = np.where(discharges, discharge, planned)
     return StoragePlan(firm, planned, buy_below, sell_above)
 
 
@@ -345,7 +352,7 @@ def plan_deferral(
         Consumption that can wait, recovery of what is owed included. [MW]
     net_mw : (n,) float
         Expected net injection with it; who feeds in does not wait. [MW]
-    expected_ueur_per_kwh : (at least 1,) float
+    expected_ueur_per_kwh : (at least 1,) or (at least 1, n) float
         Costs expected of energy in the coming intervals, this one first, with what local purchases
         are charged. [µEUR/kWh]
     wait_intervals : int
@@ -361,17 +368,17 @@ def plan_deferral(
         Put-off consumption as if it were discharged, on the firm side only.
     """
     ahead = expected_ueur_per_kwh[1 : 1 + wait_intervals]
-    worth = float(ahead.min(initial=np.inf)) + discomfort_ueur_per_kwh
+    worth = ahead.min(axis=0, initial=np.inf) + discomfort_ueur_per_kwh
     waits = worth < retail_price_ueur_per_kwh
-    held_mw = np.minimum(put_off_mw, np.maximum(-net_mw, 0.0)) if waits else np.zeros_like(net_mw)
-    worth_now = worth if waits else retail_price_ueur_per_kwh
+    held_mw = np.where(waits, np.minimum(put_off_mw, np.maximum(-net_mw, 0.0)), 0.0)
+    worth_now = np.where(waits, worth, retail_price_ueur_per_kwh)
     price = np.full(len(net_mw), worth_now - local_charge_ueur_per_kwh)
     return StoragePlan(-held_mw, np.zeros_like(net_mw), price, price)
 
 
-def _quantile(ordered: FloatArray, share: float) -> float:
-    """Return the linear quantile of sorted values, in a tenth of ``numpy.quantile``'s time."""
+def _quantile(ordered: FloatArray, share: float) -> Any:
+    """Return the linear quantile of sorted rows, in a tenth of ``numpy.quantile``'s time."""
     position = share * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (position - low) * (ordered[high] - ordered[low]))
+    return ordered[low] + (position - low) * (ordered[high] - ordered[low])

@@ -45,9 +45,12 @@ class RetailView:
 
     def cost_ahead(self, expected_ueur_per_kwh: FloatArray) -> FloatArray:
         """Return what local purchases are expected to cost with their charges. [µEUR/kWh]"""
-        if self.charge_ahead_ueur_per_kwh is None:
+        charge = self.charge_ahead_ueur_per_kwh
+        if charge is None:
             return expected_ueur_per_kwh
-        return expected_ueur_per_kwh + self.charge_ahead_ueur_per_kwh
+        if expected_ueur_per_kwh.ndim > 1:
+            charge = charge[:, None]
+        return expected_ueur_per_kwh + charge
 
 
 def retail_view(tariffs: Tariffs, interval: int, intervals: int) -> RetailView:

@@ -67,10 +67,12 @@ class BidContext:
     battery_price_ueur_per_kwh : (m,) int64
         Price at which that part breaks even: the most to pay when buying, the least to ask when
         selling. [µEUR/kWh]
-    expected_price_ueur_per_kwh : float
-        Clearing price that the price forecast expects. [µEUR/kWh]
-    last_price_ueur_per_kwh : int or None
-        What the last interval cleared at; None if nothing was traded. [µEUR/kWh]
+    expected_price_ueur_per_kwh : float or (m,) float
+        Clearing price that the price forecast expects; by follower in a run with several local
+        markets. [µEUR/kWh]
+    last_price_ueur_per_kwh : int or None, or (m,) float
+        What the last interval cleared at; None if nothing was traded. In a run with several local
+        markets by follower, NaN where nothing was traded. [µEUR/kWh]
     rng : numpy.random.Generator
         Seeded by the interval, so draws do not depend on those of earlier intervals.
     tariff : Tariff or None
@@ -84,8 +86,8 @@ class BidContext:
     energy_wh: IntArray
     battery_wh: IntArray
     battery_price_ueur_per_kwh: IntArray
-    expected_price_ueur_per_kwh: float
-    last_price_ueur_per_kwh: int | None
+    expected_price_ueur_per_kwh: FloatArray | float
+    last_price_ueur_per_kwh: FloatArray | int | None
     rng: np.random.Generator
     tariff: Tariff | None = None
     coming_tariffs: Tariffs | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,8 +17,11 @@ from cosim.replay.checks import MechanismChecks
 from cosim.replay.findings import Check
 from cosim.replay.participants import Participants
 from cosim.replay.replay import Call, Replayed
+from cosim.results.area import AreaResults
 from cosim.results.reader import Results, rows_of
 from cosim.units import fee_ueur
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,15 @@ class Event:
     contract, name : str
     arguments : dict
         By name; bytes as 0x hex.
+    instance : str
+        Tells contracts of one name apart; empty where there is one.
     """
 
     position: int
     contract: str
     name: str
     arguments: dict[str, Any]
+    instance: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,9 +117,37 @@ class History:
         self._logged: dict[int, list[Event]] = defaultdict(list)
         for row in rows_of(done.tables["events"]):
             position = place[row.block, row.index]
-            event = Event(position, row.contract, row.event, json.loads(row.arguments))
-            self.events[row.contract, row.event].append(event)
+            contract, _, instance = row.contract.partition("/")
+            event = Event(position, contract, row.event, json.loads(row.arguments), instance)
+            self.events[contract, row.event].append(event)
             self._logged[position].append(event)
+
+    def instances(self, contract: str) -> list[str]:
+        """Names of the instances of a contract, in the order of the deployment; [""] of one."""
+        found = [name.partition("/") for name in self.done.addresses]
+        return [instance for name, _, instance in found if name == contract]
+
+    def part(self, instance: str) -> History:
+        """Return the same as one of several instances of contracts sees it.
+
+        Transactions and events of other instances are to unknown contracts, tables have the rows of
+        its area alone, without that column; positions stay.
+        """
+        part, own = copy.copy(self), ("", instance)
+        part.results = AreaResults(self.results, instance)
+        part.sent = [
+            one if one.call.instance in own else replace(one, call=replace(one.call, contract=""))
+            for one in self.sent
+        ]
+        part.events = defaultdict(list, _of_instances(self.events, own))
+        part._logged = defaultdict(list, _of_instances(self._logged, own))
+        addresses = {
+            name.removesuffix(f"/{instance}"): address
+            for name, address in self.done.addresses.items()
+            if "/" not in name or name.endswith(f"/{instance}")
+        }
+        part.done = replace(self.done, addresses=addresses)
+        return part
 
     def balances_after(
         self, changes: Sequence[Event], field: str, ends: Mapping[int, int]
@@ -203,3 +238,8 @@ class History:
     def fee_ueur(self, fee_wei: int) -> int:
         """Fee in the money of the scenario. [µEUR]"""
         return fee_ueur(fee_wei, self.scenario.ledger.eur_per_eth)
+
+
+def _of_instances(events: Mapping[K, list[Event]], own: Collection[str]) -> dict[K, list[Event]]:
+    """Return the events of some instances."""
+    return {key: [one for one in known if one.instance in own] for key, known in events.items()}

@@ -34,12 +34,15 @@ class Call:
         Empty if unknown; the method of a deployment is empty, too.
     arguments : dict
         By name; addresses and words as 20 and 32 bytes.
+    instance : str
+        Tells contracts of one name apart; empty where there is one.
     """
 
     position: int
     contract: str
     method: str
     arguments: dict[str, object]
+    instance: str = ""
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Replayed:
     refused : dict of int to str
         By position: why the engine did not execute one.
     addresses : dict of str to bytes
-        Contracts by name.
+        Contracts by name, with the instance's where there are several of one.
     artifacts : dict of bytes to Artifact
         By address.
     unknown_code : dict of str to bytes
@@ -84,14 +87,14 @@ class Replayed:
         """Decode what a transaction calls."""
         artifact = self.artifacts.get(transaction.to or b"")
         entry = None if artifact is None else artifact.functions.get(transaction.data[:4])
-        if artifact is None or entry is None:
-            return Call(position, "" if artifact is None else artifact.name, "", {})
+        contract, _, instance = ("" if artifact is None else artifact.name).partition("/")
+        if entry is None:
+            return Call(position, contract, "", {}, instance)
         types = [item["type"] for item in entry["inputs"]]
         names = [item["name"] for item in entry["inputs"]]
         values = unpack_values(types, transaction.data[4:])
-        return Call(
-            position, artifact.name, str(entry["name"]), dict(zip(names, values, strict=True))
-        )
+        arguments = dict(zip(names, values, strict=True))
+        return Call(position, contract, str(entry["name"]), arguments, instance)
 
 
 def transactions_of(frame: pd.DataFrame) -> list[Transaction]:
@@ -216,10 +219,13 @@ def _register(
     same = (one for one in known.values() if data.startswith(one.bytecode))
     artifact = next(same, None)
     called = name if isinstance(name, str) and name else "0x" + at.hex()
+    contract, _, instance = called.partition("/")
     if artifact is None:
-        artifact = known.get(called)
+        artifact = known.get(contract)
         done.unknown_code[called] = data
-    elif artifact.name in done.addresses:
+    if artifact is not None and artifact.name == contract:
+        artifact = artifact.called(instance)
+    if artifact is not None and called not in done.unknown_code and artifact.name in done.addresses:
         done.unknown_code[f"{artifact.name}, a second one"] = data
     if artifact is not None:
         done.addresses[artifact.name] = at

@@ -150,7 +150,7 @@ def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``contract.method``, the most expensive first, with ``transactions``,
         ``reverted``, ``gas`` and ``setup``: whether all of them precede the first interval.
     """
-    contract = transactions["contract"].astype(object).fillna("(unknown)")
+    contract = contract_names(transactions["contract"]).fillna("(unknown)")
     method = transactions["method"].astype(object)
     method = method.fillna(transactions["to"].isna().map({True: "(create)", False: "(unknown)"}))
     rows = pd.DataFrame(
@@ -168,6 +168,13 @@ def gas_by_method(transactions: pd.DataFrame) -> pd.DataFrame:
         setup=("setup", "all"),
     )
     return grouped.sort_values("gas", ascending=False, kind="stable")
+
+
+def contract_names(contract: pd.Series) -> pd.Series:
+    """Return contracts by name, those of several local markets as one."""
+    names = contract.astype(object)
+    instances = [name for name in names.dropna().unique() if "/" in name]
+    return names.replace({name: name.partition("/")[0] for name in instances})
 
 
 def confirmations(results: Results) -> int:
@@ -188,9 +195,9 @@ def last_settling_block(part: Results) -> pd.DataFrame:
     )
     rows = part.frame("transactions", SENT_COLUMNS)
     rows = rows[(rows["interval"] >= 0) & (rows["status"] == 1)]
-    settles = pd.Series(False, index=rows.index)
+    settles, called = pd.Series(False, index=rows.index), contract_names(rows["contract"])
     for contract, method in named:
-        settles |= (rows["contract"] == contract) & (rows["method"] == method)
+        settles |= (called == contract) & (rows["method"] == method)
     return rows[settles].groupby("interval")[["block"]].max().reset_index()
 
 

@@ -99,6 +99,7 @@ class Table:
 
 
 PROSUMER = Column("prosumer", "string", "-", "name of the connection point")
+AREA = Column("area", "string", "-", "area of its local market, where there are several")
 
 
 def index(name: str, description: str) -> Column:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cosim.devices.catalogue import device_columns, further_columns
 from cosim.plugins import MECHANISMS
 from cosim.results.columns import (
+    AREA,
     PROSUMER,
     Column,
     Table,
@@ -173,6 +174,7 @@ CORE = (
             ueur("local_charge_ueur", "paid for network and taxes on local trades, positive"),
             ueur("network_ueur", "what the supplier owes the DSO because of it, positive"),
             ueur("taxes_ueur", "what the supplier owes the state because of it, positive"),
+            AREA,
         ),
     ),
     Table(

@@ -19,6 +19,7 @@ from cosim.errors import Terminated, UserError
 from cosim.evm.contracts import runtime_code_hash
 from cosim.evm.engine import choose_engine
 from cosim.evm.hashing import keccak
+from cosim.grid.areas import areas_of
 from cosim.inputs.kept import ReadFiles
 from cosim.inputs.long_series import let_go
 from cosim.mechanisms.deployment import Deployment
@@ -117,7 +118,9 @@ def play_out(asked: Asked, at: Opened) -> Ended:
             engine = at.stack.enter_context(
                 node_engine(scenario, population, asked.node, writer.folder, resume)
             )
-        deployment, deviation = prepare_ledger(scenario, scenario_file, population, engine)
+        deployment, deviation = prepare_ledger(
+            scenario, scenario_file, population, engine, areas_of(grid.connection_points)
+        )
         begin_consensus(scenario, deployment.chain, deployment.prosumers)
         simulation = build_simulation(
             Prepared(scenario, scenario_file, grid, population, bidders, deployment, deviation),
@@ -257,7 +260,7 @@ def _caused_by_interrupt(error: BaseException | None) -> bool:
 def _contracts(deployment: Deployment) -> dict[str, dict[str, Any]]:
     engine = deployment.chain.engine
     return {
-        client.contract: {
+        client.name: {
             "address": "0x" + client.address.hex(),
             "runtime_code_hash": runtime_code_hash(engine.code(client.address)),
             "storage_root": "0x" + engine.storage_root(client.address).hex(),

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from cosim.evm.accounts import Account
 from cosim.evm.engine import Engine, create_engine
 from cosim.evm.journal import JOURNAL, JournalledEngine, ResumableEngine
 from cosim.evm.options import EngineOptions, NodeSettings
+from cosim.grid.areas import areas_of
 from cosim.grid.catalogue import GridCase, open_grid
 from cosim.grid.feeders import feeders_of
 from cosim.grid.points import as_dso_knows, with_connection_point, with_slack_voltage
@@ -34,10 +34,8 @@ from cosim.grid.tap_control import TapControls
 from cosim.grid.unmetered import Metering, drawn_metering
 from cosim.inputs.kept import located
 from cosim.mechanisms.deployment import Deployment, found, genesis_s
-from cosim.mechanisms.local_market.bilateral.client import propose_gas
+from cosim.mechanisms.local_market.areas import market_areas, market_of
 from cosim.mechanisms.local_market.bilateral.edges import with_edges
-from cosim.mechanisms.local_market.client import clear_gas
-from cosim.mechanisms.local_market.orders import MAX_ORDERS
 from cosim.mechanisms.local_market.tariffs import tariffs_of
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.membership import members
@@ -52,6 +50,7 @@ from cosim.prosumers.placement import with_pv_placed
 from cosim.prosumers.population import build_population
 from cosim.prosumers.profiles import load_window
 from cosim.prosumers.variation import with_variation
+from cosim.runs.clearing_limits import check_clearing_fits
 from cosim.scenario import Scenario
 from cosim.scenario.grid import SlackProcessSettings, SlackVoltageSettings
 from cosim.scenario.prosumers import ProsumerSeeds
@@ -186,6 +185,10 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
         )
 
     population = populate(profiles)
+    areas = market_areas(
+        scenario, names, areas_of(grid.connection_points), members(scenario, names)
+    )
+    markets = market_of(areas, len(names))
     folder = scenario.file.parent if scenario.file else None
     models = make_models(settings.forecast, population, seeds.forecasts, folder)
     before = load_before(
@@ -210,10 +213,12 @@ def prepare_prosumers(scenario: Scenario, grid: GridCase) -> tuple[Population, B
         past = None if past is None else with_shared_battery(past, shared)
     check_named(scenario, population)
     lead_s, metering_s = scenario.market.order_lead_s, scenario.market.metering_s
-    known = Known(time.start, lead_s, metering_s, past, published)
+    known = Known(time.start, lead_s, metering_s, past, published, markets)
     forecasts = make_forecasts(population, settings.forecast, seeds.forecasts, known, models)
     tariffs = tariffs_of(scenario)
-    return population, Bidders(population, forecasts, settings, tariffs, seeds, shared=shared)
+    return population, Bidders(
+        population, forecasts, settings, tariffs, seeds, shared=shared, market_of=markets
+    )
 
 
 SETUP_GAS_LIMIT = 30_000_000
@@ -280,42 +285,23 @@ def begin_consensus(scenario: Scenario, chain: Chain, prosumers: Sequence[Accoun
 
 
 def prepare_ledger(
-    scenario: Scenario, scenario_file: Path, population: Population, engine: Engine | None = None
+    scenario: Scenario,
+    scenario_file: Path,
+    population: Population,
+    engine: Engine | None = None,
+    area_of: Sequence[str] = (),
 ) -> tuple[Deployment, Deviation]:
     """Chain and contracts, set up before the first order window opens; and who deviates.
 
     ``engine`` is given where it is on a node; else it is made by its name in the scenario.
+    ``area_of`` has the area of each connection point.
     """
     ledger, clock = scenario.ledger, scenario.clock()
     joined = members(scenario, population.names)
-    if sum(joined) > MAX_ORDERS:
-        raise ScenarioError(
-            f"{sum(joined)} prosumers take part, and an interval's order book holds {MAX_ORDERS} "
-            "orders",
-            file=scenario_file,
-            field="prosumers.participants",
-            remedy=f"set it to {MAX_ORDERS} at most, or play parts of the grid as communities of "
-            "their own, a scenario each",
-        )
-    is_bilateral = scenario.market.clearing == "bilateral"
-    most_gas = propose_gas(sum(joined) - 1) if is_bilateral else clear_gas(sum(joined))
-    own_share = 1.0 - ledger.others_gas_share
-    if most_gas > own_share * ledger.block_gas_limit:
-        raise ScenarioError(
-            f"clearing {sum(joined)} orders may take {most_gas} gas, more than a block has for it",
-            file=scenario_file,
-            field="ledger.block_gas_limit",
-            remedy=f"set it to at least {ceil(most_gas / own_share)}",
-        )
-    cap = ledger.transaction_gas_limit
-    if cap is not None and most_gas > cap:
-        raise ScenarioError(
-            f"clearing {sum(joined)} orders may take {most_gas} gas, and a transaction {cap} by "
-            f"the rules of {ledger.rules}",
-            file=scenario_file,
-            field="ledger.rules",
-            remedy="set it to prague, or let fewer prosumers take part (prosumers.participants)",
-        )
+    areas = market_areas(scenario, population.names, area_of or ("",) * population.n, joined)
+    most = max((len(area.points) for area in areas if area.trades), default=sum(joined))
+    check_clearing_fits(scenario, scenario_file, most)
+    own_share, cap = 1.0 - ledger.others_gas_share, ledger.transaction_gas_limit
     setup_gas_limit = max(ledger.block_gas_limit, SETUP_GAS_LIMIT)
     chain = Chain(
         engine or create_engine(ledger.engine),
@@ -326,6 +312,7 @@ def prepare_ledger(
             population.n,
             sum(not each.is_default for each in scenario.mechanisms()),
             sum(each.setup_wait_s() for each in scenario.mechanisms()),
+            max(len(areas), 1),
         ),
         ledger.block_time_s,
         setup_gas_limit,
@@ -338,7 +325,8 @@ def prepare_ledger(
     )
     deployment = found(chain, scenario.seed, population.names, population.meters, joined)
     least_wh, most_wh = (energies.tolist() for energies in net_range_wh(population))
-    deployment = replace(deployment, ranges_wh=tuple(zip(least_wh, most_wh, strict=True)))
+    ranges_wh = tuple(zip(least_wh, most_wh, strict=True))
+    deployment = replace(deployment, ranges_wh=ranges_wh, areas=areas)
     attack = prepare_attack(scenario, deployment)
     deployment = replace(deployment, attack=attack.ledger, readings=attack.meters)
     deploy_mechanisms(scenario, deployment)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from cosim.attacks.deviations import Deviation
 from cosim.devices.delivery import Devices
 from cosim.devices.population import Population
@@ -221,7 +223,7 @@ def build_simulation(prepared: Prepared, hooks: Hooks) -> Simulation:
         in_flight={
             "delivery": devices.initial(),
             "flow": initial_flow(engine.topology, population.n),
-            "prices": PricesMessage(interval=-1, price_ueur_per_kwh=0, volume_wh=0),
+            "prices": PricesMessage(-1, *np.zeros((2, population.n), dtype=np.int64)),
         }
     )
     domain = Domain(

@@ -54,7 +54,7 @@ class BiddersSimulator(PopulationSimulator[BiddersParts]):
             interval,
             delivery.soc_mwh,
             delivery.owed_mwh,
-            int(cleared.price_ueur_per_kwh) if cleared.volume_wh > 0 else None,
+            cleared,
             None if np.isnan(external).all() else external,
             None if accounts is None else accounts.energy_wh,
             delivery.parts,

@@ -17,6 +17,7 @@ from cosim.results.reader import Results, rows_of
 from cosim.runs.preparation import CONSENSUS_SEED, SETUP_GAS_LIMIT, consensus_of
 from cosim.seeds import child_seed
 from cosim.units import wei_from_gwei
+from cosim.verify.markets import areas_of_markets
 
 
 def plans(results: Results) -> tuple[list[BlockPlan], int]:
@@ -35,6 +36,7 @@ def plans(results: Results) -> tuple[list[BlockPlan], int]:
         len(Participants(results).prosumers),
         sum(not each.is_default for each in scenario.mechanisms()),
         sum(each.setup_wait_s() for each in scenario.mechanisms()),
+        max(len(areas_of_markets(results)), 1),
     )
     found = [BlockPlan(time_s) for time_s in range(first_s, opens_s + 1, ledger.block_time_s)]
     n_setup = len(found)

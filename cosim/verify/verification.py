@@ -38,6 +38,7 @@ from cosim.verify.files import check_bytes, check_files, check_manifest, check_t
 from cosim.verify.grid_stretches import GridOfRun, made
 from cosim.verify.inputs import check_inputs, check_report
 from cosim.verify.ledger import check_events, check_receipts, check_state
+from cosim.verify.markets import check_markets
 from cosim.verify.mechanisms import checks_of, recompute
 from cosim.verify.population import RebuiltPopulation, check_storages
 from cosim.verify.power_flows import solving_processes
@@ -267,6 +268,8 @@ def _check_ledger(done: Verification, results: Results, engine: str, url: str | 
     done.run("sending", check_sending, results)
     done.run("gas limits", check_gas_limits, history)
     done.run("intervals", check_intervals, history)
+    if results.scenario.market.areas is not None:
+        done.run("markets", check_markets, history)
     for name, check in recompute(history):
         done.run(name, check)
     done.run("conservation", check_conservation, history)

@@ -273,7 +273,11 @@ class SupplierOnlyMarket(_StandIn):
             }
             return {
                 "dispatch": dispatch,
-                "prices": {"interval": interval, "price_ueur_per_kwh": 0, "volume_wh": 0},
+                "prices": {
+                    "interval": interval,
+                    "price_ueur_per_kwh": nothing,
+                    "volume_wh": nothing,
+                },
                 "session": {"tables": {}, "settled": settled, "schedule": dispatch},
             }
         if messages.get("bids", {}).get("interval") == interval:

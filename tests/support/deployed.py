@@ -16,6 +16,7 @@ from cosim.mechanisms.deployment import Deployment, found, genesis_s
 from cosim.mechanisms.flexibility_market.curves import Block
 from cosim.mechanisms.flexibility_market.outcomes import FlexibilityStep, Request
 from cosim.mechanisms.flexibility_market.play import FlexibilityMarketPlay
+from cosim.mechanisms.local_market.areas import MarketArea
 from cosim.mechanisms.local_market.interference import LedgerAttack
 from cosim.mechanisms.local_market.outcomes import OrderBook
 from cosim.mechanisms.local_market.play import LocalMarketPlay
@@ -89,6 +90,7 @@ def deployed(
     base_fee_wei: int = 0,
     attack: LedgerAttack | None = None,
     readings: Meters | None = None,
+    areas: Sequence[MarketArea] = (),
 ) -> Deployment:
     """Return what a scenario's mechanisms deploy and everybody deposits.
 
@@ -98,10 +100,13 @@ def deployed(
         Mechanisms besides the two markets, for which there must be time.
     genesis : int, optional
         Timestamp of block 0; default: early enough. [s]
+    areas : sequence of MarketArea
+        Each with a local market of its own; default: one for all.
     """
     opens_s = scenario.clock().window_opens_s(0)
     if genesis is None:
-        genesis = genesis_s(opens_s, 12, gas_limit, len(names), n_mechanisms)
+        n_markets = max(len(areas), 1)
+        genesis = genesis_s(opens_s, 12, gas_limit, len(names), n_mechanisms, n_markets=n_markets)
     chain = Chain(
         create_engine(engine),
         genesis,
@@ -112,7 +117,12 @@ def deployed(
     )
     meters = [f"meter {name}" for name in names] if meters is None else meters
     deployment = found(chain, scenario.seed, names, meters, members)
-    deployment = replace(deployment, attack=attack or LedgerAttack(), readings=readings or Meters())
+    deployment = replace(
+        deployment,
+        attack=attack or LedgerAttack(),
+        readings=readings or Meters(),
+        areas=tuple(areas),
+    )
     deploy_mechanisms(scenario, deployment)
     return deployment
 

@@ -61,13 +61,13 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
         from cosim.mechanisms.flexibility_market.client import FlexibilityMarket
         from cosim.mechanisms.flexibility_market.play import FlexibilityMarketPlay
         from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
-        from cosim.mechanisms.local_market.client import LocalMarket
-        from cosim.mechanisms.local_market.play import LocalMarketPlay
+        from cosim.mechanisms.local_market.mirroring import MemberReadings
         from cosim.mechanisms.local_market.terms import MarketTerms
 
         terms = FlexibilityTerms.of(self.settings, MarketTerms.of(scenario))
         calling = with_last_link(terms.calling, deployment, scenario.time.intervals)
         terms = replace(terms, calling=calling)
+        market = deployment.play(MemberReadings)  # type: ignore[type-abstract]
         client = FlexibilityMarket.deploy(
             deployment.chain,
             deployment.operator.address,
@@ -75,11 +75,10 @@ class FlexibilityMarketMechanism(Mechanism[DsoSettings]):
             terms.baselines,
             calling,
             token=deployment.token.address,
-            local_market=deployment.client(LocalMarket).address,
+            local_market=market.address,
             dso=deployment.dso.address,
         )
         deployment.clients.append(client)
-        market = deployment.play(LocalMarketPlay)
         return FlexibilityMarketPlay(deployment, scenario.clock(), terms, market)
 
     @classmethod

@@ -12,8 +12,8 @@ from cosim.mechanisms.flexibility_market.model import FlexibilityMarketModel
 from cosim.mechanisms.flexibility_market.outcomes import FlexibilityInterval, Request
 from cosim.mechanisms.flexibility_market.requests import Requests
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
+from cosim.mechanisms.local_market.mirroring import MemberReadings
 from cosim.mechanisms.local_market.orders import Reading
-from cosim.mechanisms.local_market.play import LocalMarketPlay
 from cosim.mechanisms.reconciliation import check_equal
 from cosim.units import IntArray
 
@@ -25,7 +25,7 @@ class MirroredFlexibility(EscrowPlay[FlexibilityMarket, FlexibilityMarketModel])
     free_of = "escrow._free_of"
 
     terms: FlexibilityTerms
-    _market: LocalMarketPlay
+    _market: MemberReadings
     _requests: Requests
 
     def _open_in_model(self, request: Request) -> None:

@@ -34,7 +34,7 @@ from cosim.mechanisms.flexibility_market.rows import (
     requests_columns,
 )
 from cosim.mechanisms.flexibility_market.terms import FlexibilityTerms
-from cosim.mechanisms.local_market.play import LocalMarketPlay
+from cosim.mechanisms.local_market.mirroring import MemberReadings
 from cosim.mechanisms.local_market.top_ups import TopUps, listed_transfers
 from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras, OffersMessage
@@ -55,7 +55,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         With the contract.
     clock : DeliveryClock
     terms : FlexibilityTerms
-    market : LocalMarketPlay
+    market : MemberReadings
         Whose readings deliveries are measured by.
     """
 
@@ -64,7 +64,7 @@ class FlexibilityMarketPlay(MirroredFlexibility):
         deployment: Deployment,
         clock: DeliveryClock,
         terms: FlexibilityTerms,
-        market: LocalMarketPlay,
+        market: MemberReadings,
     ) -> None:
         self._baselines = BaselinePlay(deployment, clock, terms)
         self._requests = Requests(deployment, clock, terms.baselines, terms.calling.is_random)

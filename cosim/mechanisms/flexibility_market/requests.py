@@ -25,6 +25,9 @@ from cosim.mechanisms.flexibility_market.outcomes import CallStep, Request
 from cosim.mechanisms.flexibility_market.request_steps import RequestSteps, Step
 from cosim.units import IntArray
 
+JOINED_GAS = 15_000
+"""Gas that a call may use on top where several local markets are asked as one."""
+
 
 class Requests(RequestSteps):
     """Requests of a run on the ledger.
@@ -52,6 +55,7 @@ class Requests(RequestSteps):
         self._clock = clock
         self._is_random = is_random
         self._calling_gas = CALLING_GAS if is_random else 0
+        self._joined_gas = JOINED_GAS if deployment.areas else 0
         self._terms = terms
         self._index = {account.address: i for i, account in enumerate(deployment.prosumers)}
 
@@ -61,7 +65,7 @@ class Requests(RequestSteps):
 
     def _award_gas(self, n: int) -> int:
         """Return gas that so many awards take at most."""
-        return award_gas(n, marks=self._terms.is_measured)
+        return award_gas(n, marks=self._terms.is_measured) + self._joined_gas
 
     def open(
         self, interval: int, direction: int, quantity_wh: int, price_cap_ueur_per_kwh: int
@@ -111,7 +115,10 @@ class Requests(RequestSteps):
                 int(baseline_wh[i]),
                 [block.energy_wh for block in blocks],
                 [block.price_ueur_per_kwh for block in blocks],
-                gas=offer_gas(len(blocks)) + admission_gas(self._terms) + self._calling_gas,
+                gas=offer_gas(len(blocks))
+                + admission_gas(self._terms)
+                + self._calling_gas
+                + self._joined_gas,
                 sent_at_s=sent_at_s,
                 interval=request.interval,
             )

@@ -35,6 +35,7 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
         "MarketSettlement",
         "BilateralTrades",
         "Submissions",
+        "JoinedMarkets",
     )
     tables: ClassVar[tuple[Table, ...]] = TABLES
     survives_forks: ClassVar[bool] = True
@@ -48,6 +49,8 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
             If an aggregator sends the orders, or nobody sends batches that could be missing.
         """
         attack = scenario.attack
+        if self.settings.areas is not None:
+            self._check_areas(scenario)
         if attack is None:
             return
         batched = self.settings.submission == "batched"
@@ -65,32 +68,39 @@ class LocalMarketMechanism(Mechanism[MarketSettings]):
                 "market.submission is batched: set market.submission: each"
             )
 
+    def _check_areas(self, scenario: Scenario) -> None:
+        """Require that everything else in the scenario knows several local markets.
+
+        Raises
+        ------
+        ValueError
+            Names what does not.
+        """
+        others = [each.section for each in scenario.mechanisms() if not each.is_default]
+        if others:
+            raise ValueError(
+                f"{others[0]} is for one local market of all: leave it or market.areas out"
+            )
+        if scenario.attack is not None:
+            raise ValueError(
+                f"attack.kind: {scenario.attack.kind} is on one local market of all: leave the "
+                "attack or market.areas out"
+            )
+        if scenario.ledger.consensus == "proof_of_work" and scenario.ledger.propagation_delay_s:
+            raise ValueError(
+                "market.areas needs a ledger without reorganisations: set "
+                "ledger.propagation_delay_s to 0 or another ledger.consensus"
+            )
+
     def deploy(self, deployment: Deployment, scenario: Scenario) -> Play:
         """Deploy the market; members deposit and join when the run is funded."""
-        from cosim.mechanisms.local_market.deploying import NOBODY, deploy_market
-        from cosim.mechanisms.local_market.play import LocalMarketPlay
+        from cosim.mechanisms.local_market.deploying import market_play, markets_play
         from cosim.mechanisms.local_market.terms import MarketTerms
 
         terms, clock = MarketTerms.of(scenario), scenario.clock()
-        by_role = terms.sends_readings.batched and not terms.sends_readings.signed
-        head_end = deployment.metering_operator.address if by_role else NOBODY
-        contracts = deploy_market(
-            deployment.chain,
-            deployment.operator.address,
-            terms,
-            clock,
-            token=deployment.token.address,
-            meters=deployment.meter_registry.address,
-            supplier=deployment.supplier.address,
-            first_delivery_s=clock.start_s,
-            dso=deployment.dso.address if terms.has_charges else NOBODY,
-            state=deployment.state.address if terms.has_charges else NOBODY,
-            graph=terms.graph,
-            addresses={account.name: account.address for account in deployment.prosumers},
-            head_end=head_end if terms.batched else None,
-        )
-        deployment.clients.extend(contracts)
-        return LocalMarketPlay(deployment, clock, terms)
+        if deployment.areas:
+            return markets_play(deployment, terms, clock)
+        return market_play(deployment, terms, clock)
 
     @classmethod
     def gas(cls) -> GasCases:

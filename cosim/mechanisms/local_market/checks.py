@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -55,18 +55,24 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
 
         Where orders or readings come in batches, of these as well.
         """
-        orders = OrderChecks(history, self.settings)
-        batched = {"batches": lambda: check_batches(history)}
+        parts = [history.part(name) if name else history for name in history.instances(MARKET)]
+        of_each = [OrderChecks(part, self.settings) for part in parts or [history]]
+        orders = of_each[0]
+
+        def every(check: Callable[[OrderChecks], Check]) -> Recompute:
+            return partial(_of_every, check, of_each)
+
+        batched = {"batches": every(lambda one: check_batches(one.history))}
         return (batched if MarketTerms.of(history.scenario).batched else {}) | {
-            "clearing": orders.check_clearing,
-            "orders": orders.check_orders,
-            "trades": orders.check_trades,
+            "clearing": every(OrderChecks.check_clearing),
+            "orders": every(OrderChecks.check_orders),
+            "trades": every(OrderChecks.check_trades),
             "bilateral_trades": lambda: check_bilateral_trades(history, orders.cleared),
             "schedules": lambda: check_schedules(history),
-            "settlement": lambda: check_settlement(history),
+            "settlement": lambda: check_settlement(history, parts),
             "metering": lambda: check_metering(history),
-            "debts": lambda: check_debts(history),
-            "accounts": lambda: check_accounts(history),
+            "debts": every(lambda one: check_debts(one.history)),
+            "accounts": every(lambda one: check_accounts(one.history)),
         }
 
     def intervals(self, history: History) -> Mapping[int, int]:
@@ -86,6 +92,15 @@ class LocalMarketChecks(MechanismChecks[MarketSettings]):
     def fees_wei(self, history: History) -> Amounts:
         """Return the fees of orders and of meters' reports. [wei]"""
         return order_fees_wei(history)
+
+
+def _of_every(check: Callable[[OrderChecks], Check], markets: Sequence[OrderChecks]) -> Check:
+    """Return one check of every local market."""
+    first, *others = markets
+    done = check(first)
+    for market in others:
+        done.add(check(market))
+    return done
 
 
 class OrderChecks:

@@ -31,6 +31,7 @@ from cosim.mechanisms.local_market.gas_community import (
     SUPPLIER,
     Community,
 )
+from cosim.mechanisms.local_market.joined import ENROLLED_AT_ONCE
 from cosim.mechanisms.local_market.pricing import ClearingForm
 from cosim.mechanisms.local_market.settings import MIN_RING
 from cosim.scenario.tariff import Tariffs
@@ -51,6 +52,7 @@ def local_market(bench: Bench) -> None:
     _used_slots(bench)
     bilateral_trades(bench)
     batches(bench)
+    _joined(bench)
 
 
 def _accounts_and_settlement(bench: Bench) -> None:
@@ -239,6 +241,19 @@ def _challenge(bench: Bench) -> None:
     community.settlement.measure(
         f"meter of {member(0)}", "report", 0, -1_345, case="after a challenge"
     )
+
+
+def _joined(bench: Bench) -> None:
+    """Two markets as one, and as many members as a batch of the set-up has."""
+    communities = [Community(bench, name=f"joined as {place}") for place in ("first", "second")]
+    names = [f"joined {k}" for k in range(ENROLLED_AT_ONCE)]
+    for name in names:
+        communities[0].join(name)
+    markets = [community.market.address for community in communities]
+    joined = bench.deploy("JoinedMarkets", markets=markets)
+    accounts = [account(name) for name in names]
+    joined.measure("anyone", "enrol", 0, accounts[:1])
+    joined.measure("anyone", "enrol", 0, accounts[1:], case=f"of {len(accounts) - 1}")
 
 
 CASES = GasCases(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cosim.mechanisms.local_market.bilateral.panel import pair_sums
+from cosim.mechanisms.local_market.by_area import area_sums
 from cosim.mechanisms.local_market.debts_chart import debts_eur, debts_peak_eur
 from cosim.mechanisms.local_market.refused_orders import refusals, refused_orders
 from cosim.mechanisms.local_market.surplus import surplus_eur, trade_surplus
@@ -38,6 +39,13 @@ class MarketIndicators(IndicatorSet):
 
     traded_kwh: Annotated[float, Meaning("kWh", "between prosumers")]
     mean_price_eur_per_kwh: Annotated[float | None, Meaning("EUR/kWh", "weighted by energy")]
+    traded_by_area_kwh: Annotated[
+        dict[str, float] | None, Meaning("kWh", "by local market; null where there is one")
+    ]
+    mean_price_by_area_eur_per_kwh: Annotated[
+        dict[str, float | None] | None,
+        Meaning("EUR/kWh", "weighted by energy, by local market; null where there is one"),
+    ]
     trade_surplus_eur: Annotated[
         float, Meaning("EUR", "buyers' value less sellers' cost of trades, by limit prices")
     ]
@@ -82,6 +90,7 @@ class MarketIndicators(IndicatorSet):
         rows = [
             ("Traded energy", number(self.traded_kwh, "kWh")),
             ("Mean price", number(self.mean_price_eur_per_kwh, "EUR/kWh", 4)),
+            *self._markets(),
             (
                 "Surplus of trades (largest of all orders sent)",
                 f"{number(self.trade_surplus_eur, '', 2)} "
@@ -112,6 +121,15 @@ class MarketIndicators(IndicatorSet):
             fee = number(self.fee_eur_per_kwh_traded, "EUR/kWh", 4)
             rows.append(("Fees of prosumers per kWh traded", fee))
         return rows
+
+    def _markets(self) -> Rows:
+        """Return the range of mean prices, where there are several local markets."""
+        by_area = self.mean_price_by_area_eur_per_kwh
+        if by_area is None:
+            return []
+        known = [price for price in by_area.values() if price is not None]
+        span = (number(price, "", 4) for price in (min(known), max(known))) if known else ("–",)
+        return [(f"… of {len(by_area)} local markets", " to ".join(span) + "\u00a0EUR/kWh")]
 
     def refused_text(self) -> str:
         """Return share, energy and reasons of the refused orders."""
@@ -225,6 +243,7 @@ def _market_indicators(results: Results) -> MarketIndicators:
     return MarketIndicators(
         traded_kwh=energy_wh / WH_PER_KWH,
         mean_price_eur_per_kwh=None if price is None else eur_from_ueur(price),
+        **area_sums(results),
         trade_surplus_eur=surplus_eur(orders.reached),
         trade_surplus_possible_eur=surplus_eur(orders.possible),
         **pair_sums(results),

@@ -6,25 +6,22 @@ fills, settlements and balances.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import starmap
 
 import numpy as np
 
-from cosim.chain.blocks import Included
 from cosim.chain.client import ContractClient
 from cosim.clock import DeliveryClock
 from cosim.mechanisms.deployment import Deployment
-from cosim.mechanisms.escrow_play import EscrowPlay
 from cosim.mechanisms.local_market.bilateral.client import BilateralTrades
 from cosim.mechanisms.local_market.bilateral.rows import pairs_columns
 from cosim.mechanisms.local_market.bilateral.trading import BilateralTrading
 from cosim.mechanisms.local_market.client import LocalMarket
 from cosim.mechanisms.local_market.credit import MemberAccounts
 from cosim.mechanisms.local_market.debts import Debts
+from cosim.mechanisms.local_market.mirroring import MirroredMarket
 from cosim.mechanisms.local_market.model import LocalMarketModel
-from cosim.mechanisms.local_market.orders import Reading, Settlement
 from cosim.mechanisms.local_market.outcomes import OrderBook, Orders
 from cosim.mechanisms.local_market.pricing import taker_price_ueur_per_kwh
 from cosim.mechanisms.local_market.reconcile import claim_again, clear_again
@@ -32,18 +29,16 @@ from cosim.mechanisms.local_market.reporting import Reporting
 from cosim.mechanisms.local_market.retailing import Retailing
 from cosim.mechanisms.local_market.rows import orders_columns, trades_columns
 from cosim.mechanisms.local_market.schedule import schedule_wh, supplier_orders
-from cosim.mechanisms.local_market.settlement_client import MarketSettlement, read_settlements
+from cosim.mechanisms.local_market.settlement_client import MarketSettlement
 from cosim.mechanisms.local_market.submission.batching import Batching
 from cosim.mechanisms.local_market.submission.client import Submissions
 from cosim.mechanisms.local_market.terms import MarketTerms
 from cosim.mechanisms.local_market.top_ups import listed_transfers
 from cosim.mechanisms.local_market.trades import Trade
 from cosim.mechanisms.local_market.trading import Trading
-from cosim.mechanisms.play import Charges, Deposit, Readings, Schedules, Statement, TokenTransfer
-from cosim.mechanisms.reconciliation import check_equal, check_metering
+from cosim.mechanisms.play import Deposit, Readings, Schedules, Statement, TokenTransfer
 from cosim.messages import BidsMessage, Columns, DecisionMessage, Extras
 from cosim.messages.extras import UnservedOrders
-from cosim.units import IntArray
 
 
 @dataclass
@@ -55,9 +50,12 @@ class _Interval:
     orders: OrderBook | None = None
     trades: tuple[Trade, ...] = ()
     top_ups: list[tuple[str, int]] = field(default_factory=list)
+    claimed: tuple[int, ...] = ()
+    reports: dict[int, int] = field(default_factory=dict)
+    charges: int | None = None
 
 
-class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
+class LocalMarketPlay(MirroredMarket):
     """The community's double auction in a run.
 
     Parameters
@@ -68,9 +66,6 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
     terms : MarketTerms
     """
 
-    answers_for = (LocalMarket.contract,)
-    free_of = "accounts._free_of"
-
     def __init__(self, deployment: Deployment, clock: DeliveryClock, terms: MarketTerms) -> None:
         supplier = deployment.supplier
         super().__init__(
@@ -79,6 +74,8 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             LocalMarketModel(supplier.name, terms),
             (supplier, deployment.dso, deployment.operator, deployment.state),
         )
+        self.answers_for = (self.client.name,)
+        self.address = self.client.address
         self.terms = terms
         self.settlement = deployment.client(MarketSettlement)
         self._meters = deployment.readings
@@ -98,10 +95,6 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         """Its two contracts, or up to four."""
         own = (LocalMarket, MarketSettlement, BilateralTrades, Submissions)
         return [client for client in self._deployment.clients if isinstance(client, own)]
-
-    def reading_of(self, interval: int, name: str) -> Reading | None:
-        """Return the reading that a prosumer's interval was settled with, if it was."""
-        return self.model.reading_of(interval, name)
 
     # --- before the first interval ---
 
@@ -166,7 +159,16 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
 
     def gate_closed(self, interval: int) -> None:
         """Have the interval cleared, and clear it once more in the model."""
+        self.clear(interval)
+        self.cleared(interval)
+
+    def clear(self, interval: int) -> None:
+        """Send the clearing of an interval whose gate is closed."""
         self._top_ups.close(interval)
+        self._trading.clear(interval)
+
+    def cleared(self, interval: int) -> None:
+        """Wait for the clearing, and clear once more in the model."""
         self._book(interval, self._trading.close(interval))
 
     def schedule(self, interval: int, schedules: Schedules) -> Schedules:
@@ -226,19 +228,40 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
         self, interval: int, readings: Readings, statement: Statement
     ) -> Mapping[str, Columns]:
         """Claim committed fills, let the meters report, and settle what follows."""
-        claimed = self._trading.claim(interval)
+        self.wait(interval, self.report(interval, readings))
+        self.reported(interval, readings, statement)
+        return self.passed_on(interval)
+
+    def report(self, interval: int, readings: Readings) -> Collection[int]:
+        """Claim committed fills, and let the meters report; return the handles."""
+        state = self._intervals[interval]
+        state.claimed = self._trading.claim(interval)
         reported_wh = self._meters.reported_wh(interval, readings.reported_wh)
-        handles, settling = self._reporting.report(interval, reported_wh)
+        state.reports = self._reporting.send(interval, reported_wh)
+        return state.reports.values()
+
+    def wait(self, interval: int, handles: Collection[int]) -> None:
+        """Wait for readings up to their deadline."""
+        self._reporting.wait(interval, handles)
+
+    def reported(self, interval: int, readings: Readings, statement: Statement) -> None:
+        """Settle what follows from readings that were waited for; send charges that are due."""
+        state = self._intervals[interval]
+        settling = self._reporting.settled(interval, state.reports)
         self._read_settlements(interval, settling, statement)
         sent = (*self._top_ups.paid_by(interval), *self._trading.paid_by(interval))
-        self._add_fees(statement, (*sent, *handles.items()))
+        self._add_fees(statement, (*sent, *self._reporting.paid_by(state.reports).items()))
         self._trading.forget(interval)
         self._top_ups.forget(interval)
         with self.timer.measure("models"):
-            claim_again(self.model, interval, [str(self._names[i]) for i in claimed])
+            claim_again(self.model, interval, [str(self._names[i]) for i in state.claimed])
             delivered_wh = self._meters.reported_wh(interval, readings.delivered_wh)
             self._settle_model(interval, delivered_wh, statement)
-        self._retailing.pass_on(interval, self.model)
+        state.charges = self._retailing.send_charges(interval, self.model)
+
+    def passed_on(self, interval: int) -> Mapping[str, Columns]:
+        """Wait for the charges that were sent; return the rows of debts that are left."""
+        self._retailing.pass_on(interval, self.model, self._intervals[interval].charges)
         return {"debts": self._debts.rows(interval, self.model.dues)}
 
     def forget(self, interval: int) -> None:
@@ -248,7 +271,7 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
 
     def transfers(self) -> Sequence[TokenTransfer]:
         """Return the top-ups since the last call."""
-        return listed_transfers(self._intervals.values(), self.client.contract)
+        return listed_transfers(self._intervals.values(), self.client.name)
 
     # --- parts ---
 
@@ -268,51 +291,3 @@ class LocalMarketPlay(EscrowPlay[LocalMarket, LocalMarketModel]):
             arrived = [self._trading.order(interval, i) for i in orders.arrived]
             operator = self._deployment.operator.name
             state.trades = clear_again(self.model, operator, interval, arrived, orders)
-
-    def _locked_ueur(self) -> int:
-        return self.model.held_total_ueur() - self.model.free_total_ueur()
-
-    def _read_settlements(
-        self, interval: int, settling: Iterable[Included], statement: Statement
-    ) -> None:
-        if self.terms.has_parts:
-            statement.charges = Charges.empty(len(self._names), self.terms.at(interval))
-        read_settlements(self.settlement, settling, self._index, statement)
-
-    def _settle_model(self, interval: int, delivered_wh: IntArray, statement: Statement) -> None:
-        """Settle once more in the model, by readings that must be what was delivered."""
-        names, members = self._names, self._members
-        known = members & ~statement.estimated
-        check_metering(
-            interval, names[known].tolist(), statement.metered_wh[known], delivered_wh[known]
-        )
-        on_ledger, in_model = {}, {}
-        places, metered_wh = np.flatnonzero(members).tolist(), statement.metered_wh.tolist()
-        for i, stated in zip(places, _stated(statement, places), strict=True):
-            name = names[i]
-            on_ledger[name] = stated
-            if known[i]:
-                in_model[name] = self.model.report(interval, name, metered_wh[i])
-            else:
-                in_model[name] = self.model.settle_silent(interval, name)
-        check_equal(
-            interval,
-            on_ledger,
-            in_model,
-            "settlement of the contract",
-            "settlement of the model",
-        )
-
-
-def _stated(statement: Statement, places: Sequence[int]) -> Iterator[Settlement]:
-    """Yield what the contract settled with members, by their positions."""
-    columns = [
-        statement.contracted_wh,
-        statement.metered_wh,
-        statement.traded_ueur,
-        statement.supplier_ueur,
-        statement.estimated,
-    ]
-    if (charges := statement.charges) is not None:
-        columns += [charges.local_ueur, charges.network_ueur, charges.taxes_ueur]
-    return starmap(Settlement, zip(*(column[places].tolist() for column in columns), strict=True))

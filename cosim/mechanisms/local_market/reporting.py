@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cosim.chain.blocks import Included
 from cosim.chain.waiting import confirmed
@@ -36,23 +36,14 @@ class Reporting:
         self._members = tuple(i for i, joined in enumerate(deployment.members) if joined)
         self._stagger_s = clock.block_time_s / len(deployment.prosumers)
 
-    def report(self, interval: int, metered_wh: IntArray) -> tuple[dict[int, int], list[Included]]:
-        """Send the readings, and settle those that do not come in time.
-
-        A meter whose report is not included in time is silent: the agreed estimate is settled.
+    def send(self, interval: int, metered_wh: IntArray) -> dict[int, int]:
+        """Send the readings; return the transactions by prosumer.
 
         Parameters
         ----------
         interval : int
         metered_wh : (n,) int64
             Net injection. [Wh]
-
-        Returns
-        -------
-        handles : dict of int to int
-            Transactions that meters sent, by prosumer; of batches none.
-        settling : list of Included
-            Transactions that settled an account.
         """
         begin_s = self._chain.now_s
         times = [
@@ -60,13 +51,11 @@ class Reporting:
             for i in self._members
             if not self._attack.is_silent(interval, i)
         ]
-        deadline_s = self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
         if self._batching is not None:
             if self._attack.fails(interval, "head_end"):
                 times = []
-            batched = self._batching.send_readings(interval, times, metered_wh.tolist())
-            return {}, self._settled(interval, batched, deadline_s)
-        handles = {
+            return self._batching.send_readings(interval, times, metered_wh.tolist())
+        return {
             i: self._settlement.report(
                 self._deployment.meters[i].address,
                 interval,
@@ -75,20 +64,30 @@ class Reporting:
             )
             for sent_at_s, i in times
         }
-        return handles, self._settled(interval, handles, deadline_s)
 
-    def _settled(self, interval: int, handles: dict[int, int], deadline_s: int) -> list[Included]:
-        """Wait for the meters; have the agreed estimate settled for those that stay silent.
+    def wait(self, interval: int, handles: Collection[int]) -> None:
+        """Wait for readings up to the deadline.
 
         What has its confirmations is final: nobody settles twice.
         """
-        chain = self._chain
+        chain, deadline_s = self._chain, self._deadline_s(interval)
         while chain.next_block_s <= deadline_s and any(
-            chain.included(handle) is None for handle in handles.values()
+            chain.included(handle) is None for handle in handles
         ):
             chain.mine_blocks()
         chain.mine_blocks(chain.confirmations)
         chain.checkpoint()
+
+    def paid_by(self, handles: Mapping[int, int]) -> Mapping[int, int]:
+        """Return the transactions that meters sent, by prosumer; of batches none."""
+        return handles if self._batching is None else {}
+
+    def settled(self, interval: int, handles: Mapping[int, int]) -> list[Included]:
+        """Return what settled an account, when readings were waited for.
+
+        A meter whose report is not included in time is silent: the agreed estimate is settled.
+        """
+        chain, deadline_s = self._chain, self._deadline_s(interval)
         settling: dict[int, Included] = {}
         passed_over: set[int] = set()
         silent = [i for i in self._members if i not in handles]
@@ -107,6 +106,9 @@ class Reporting:
             chain.checkpoint()
             return [*settling.values(), *estimated]
         return list(settling.values())
+
+    def _deadline_s(self, interval: int) -> int:
+        return self._clock.delivery_start_s(interval + 1) + self._clock.metering_s
 
     def _estimate(self, interval: int, silent: Sequence[int]) -> list[Included]:
         # all at once: one block each would take a large population past the next gate closure

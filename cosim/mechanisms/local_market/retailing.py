@@ -62,20 +62,31 @@ class Retailing:
             interval=interval,
         )
 
-    def pass_on(self, interval: int, model: LocalMarketModel) -> None:
+    def send_charges(self, interval: int, model: LocalMarketModel) -> int | None:
         """Have the charges of a day passed on when it is settled, and those of the run at its end.
+
+        Returns
+        -------
+        int or None
+            Handle of the transaction; None where nothing is due.
+        """
+        ends_day = (interval + 1) * self._clock.step_s % DAY_S == 0
+        if not ends_day and interval + 1 != self._clock.n_intervals:
+            return None
+        if not model.covered_ueur:
+            return None
+        return self._settlement.pass_on_charges(self._operator, interval=interval)
+
+    def pass_on(self, interval: int, model: LocalMarketModel, handle: int | None) -> None:
+        """Wait until charges are passed on, and pass them on in the model.
 
         Raises
         ------
         ReconciliationError
             If contract and model pay other amounts.
         """
-        ends_day = (interval + 1) * self._clock.step_s % DAY_S == 0
-        if not ends_day and interval + 1 != self._clock.n_intervals:
+        if handle is None:
             return
-        if not model.covered_ueur:
-            return
-        handle = self._settlement.pass_on_charges(self._operator, interval=interval)
         included = confirmed(self._settlement, handle)
         on_ledger = {
             key: value

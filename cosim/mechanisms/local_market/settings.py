@@ -116,6 +116,12 @@ class MarketSettings(Model):
         description="the contract clears, checks a clearing, takes a Merkle root of one, or checks "
         "pairs of a trading graph, each at a price of its own (docs/bilateral.md)",
     )
+    areas: Literal["each"] | tuple[str, ...] | dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="several local markets: one for each area of the grid, for each of these, or "
+        "by name for the connection points listed; who is in none settles with the supplier "
+        "(docs/local-markets.md); default: one market for all",
+    )
     bilateral: BilateralSettings | None = Field(
         None, description="trading graph of clearing: bilateral; default: a complete one"
     )
@@ -167,8 +173,7 @@ class MarketSettings(Model):
             )
             if other is not None
         }
-        if self.bilateral is None:
-            replaced.add("bilateral")
+        replaced |= {name for name in ("bilateral", "areas") if getattr(self, name) is None}
         return {name: field for name, field in serialize(self).items() if name not in replaced}
 
     @model_validator(mode="after")
@@ -193,6 +198,39 @@ class MarketSettings(Model):
                 "clearing: bilateral prices each pair at the midpoint of its limits: set pricing: "
                 f"midpoint in place of {self.pricing}"
             )
+        return self
+
+    @field_validator("areas")
+    @classmethod
+    def _areas_distinct(cls, areas: Any) -> Any:
+        if areas is None or areas == "each":
+            return areas
+        if not areas:
+            raise ValueError("names no area: name some, or leave the field out")
+        if isinstance(areas, dict):
+            what, named = "connection point", [one for own in areas.values() for one in own]
+        else:
+            what, named = "area", list(areas)
+        twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
+        if twice:
+            raise ValueError(f"has the {what} '{twice[0]}' twice: leave one of them out")
+        if any("/" in name or not name for name in areas):
+            raise ValueError("the name of a market must not be empty, nor hold a slash: change it")
+        return areas
+
+    @model_validator(mode="after")
+    def _areas_fit(self) -> MarketSettings:
+        if self.areas is None:
+            return self
+        if self.clearing in ("committed", "bilateral"):
+            raise ValueError(
+                f"clearing: {self.clearing} is for one market of all: with areas set on_chain or "
+                "verified"
+            )
+        if self.reveal_s:
+            raise ValueError("reveal_s is for one market of all: with areas set it to 0")
+        if self.position == "binding":
+            raise ValueError("position: binding is for one market of all: with areas set financial")
         return self
 
     @model_validator(mode="after")

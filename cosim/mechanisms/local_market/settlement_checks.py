@@ -6,7 +6,7 @@ Other mechanisms change schedules, readings and what is received as well: each s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from cosim.replay.checks import Amounts, total
 from cosim.replay.findings import Check
 from cosim.replay.history import Event, History
 from cosim.replay.participants import deviation
+from cosim.results.columns import AREA
 from cosim.results.reader import Results
 from cosim.units import amount_due_ueur, amount_earned_ueur
 
@@ -28,12 +29,16 @@ MARKET, SETTLEMENT = "LocalMarket", "MarketSettlement"
 KEY = ["interval", "prosumer"]
 
 
-def check_settlement(history: History) -> Check:
-    """Compare energy and money of every account with events, fees with gas and price."""
+def check_settlement(history: History, markets: Sequence[History]) -> Check:
+    """Compare energy and money of every account with events, fees with gas and price.
+
+    ``markets`` has the local markets of the run, as each sees it.
+    """
     method = "from IntervalSettled, MeterReported, OfferSettled, and gas"
     check = history.compare("settlement", KEY, method, _settled(history))
     if (terms := MarketTerms.of(history.scenario)).has_parts:
-        _check_prices(history, terms, check)
+        for market in markets:
+            _check_prices(market, terms, check)
     return check
 
 
@@ -104,6 +109,7 @@ def _settled(history: History) -> Iterator[dict[str, Any]]:
             "fees_ueur": history.fee_ueur(fees_wei[interval, name]),
             "estimated": estimated.get((interval, account)),
             **_charges(terms, interval, charged.get((interval, account), {})),
+            **({AREA.name: event.instance} if event.instance else {}),
         }
 
 

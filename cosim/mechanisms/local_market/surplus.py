@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cosim.results.columns import AREA
 from cosim.units import WH_PER_KWH, IntArray, eur_from_ueur
 
 
@@ -26,16 +27,17 @@ def trade_surplus(orders: pd.DataFrame) -> tuple[int, int]:
     ----------
     orders : pandas.DataFrame
         Rows of the table ``orders``. The largest is what could be traded, had every order been in
-        the book of its interval.
+        the book of its interval and market.
     """
     is_sell = (orders["side"] == "sell").to_numpy()
     price = orders["price_ueur_per_kwh"].to_numpy(dtype=np.int64)
     filled_wh = orders["filled_wh"].to_numpy(dtype=np.int64)
     energy_wh = orders["energy_wh"].to_numpy()
     reached = int(np.where(is_sell, -filled_wh * price, filled_wh * price).sum())
+    keys = ["interval", *(name for name in (AREA.name,) if name in orders)]
     possible = sum(
         largest_surplus(is_sell[rows], energy_wh[rows], price[rows])
-        for rows in orders.groupby("interval").indices.values()
+        for rows in orders.groupby(keys, observed=True).indices.values()
     )
     return reached, possible
 

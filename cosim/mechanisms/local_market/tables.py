@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cosim.results.columns import PROSUMER, Table, integer, interval, number, price, text, ueur, wh
+from cosim.results.columns import (
+    AREA,
+    PROSUMER,
+    Table,
+    integer,
+    interval,
+    number,
+    price,
+    text,
+    ueur,
+    wh,
+)
 
 TABLES = (
     Table(
@@ -21,6 +32,7 @@ TABLES = (
             price("clearing_price_ueur_per_kwh", "price it was filled at", optional=True),
             text("reason", "revert text of an order that was late, rejected or not revealed", True),
         ),
+        further=(AREA,),
     ),
     Table(
         "trades",
@@ -35,6 +47,7 @@ TABLES = (
             price("sell_price_ueur_per_kwh", "price that the seller earns"),
             ueur("earned_ueur", "what the seller earns for it; the supplier keeps the rest"),
         ),
+        further=(AREA,),
     ),
     Table(
         "bilateral_trades",
@@ -59,5 +72,6 @@ TABLES = (
             ueur("debt_ueur", "what the account owes the supplier and could not pay"),
             ueur("claim_ueur", "what the supplier owes the account and could not pay"),
         ),
+        further=(AREA,),
     ),
 )

@@ -88,8 +88,16 @@ class Trading:
 
         self.attack.orders_sent(interval, held, send)
 
+    def clear(self, interval: int) -> None:
+        """Withdraw what missed the gate, and send the clearing."""
+        sent = self._sent[interval]
+        self._drop_missing(sent.orders)
+        if self.terms.reveal_s:
+            self._reveal(interval, sent)
+        self._send_clearing(interval, sent)
+
     def close(self, interval: int) -> OrderBook:
-        """Withdraw what missed the gate, and have the interval cleared.
+        """Wait for the clearing that was sent, and return the orders as it leaves them.
 
         Raises
         ------
@@ -97,10 +105,7 @@ class Trading:
             If the clearing finds no space in a block.
         """
         sent = self._sent[interval]
-        self._drop_missing(sent.orders)
-        if self.terms.reveal_s:
-            self._reveal(interval, sent)
-        self._clear(interval, sent)
+        self._await_clearing(sent)
         sent.known_at_s = self.chain.now_s
         return self.read(interval)
 
@@ -154,7 +159,8 @@ class Trading:
             included = wait_for(chain, sent.clearing, chain.now_s + patience_s)
             sent.known_at_s = chain.now_s
         if included is None or not included.receipt.status:
-            self._clear(interval, sent)
+            self._send_clearing(interval, sent)
+            self._await_clearing(sent)
             sent.known_at_s = chain.now_s
         return self.read(interval)
 
@@ -244,8 +250,12 @@ class Trading:
         self.chain.mine_blocks(self.chain.confirmations)
         self._drop_missing(sent.reveals)
 
-    def _clear(self, interval: int, sent: SentOrders) -> None:
-        """Have the interval cleared, after the last order was revealed."""
+    def _await_clearing(self, sent: SentOrders) -> None:
+        """Wait until the clearing is in a block."""
+        confirmed(self.market, sent.clearing)
+
+    def _send_clearing(self, interval: int, sent: SentOrders) -> None:
+        """Send the clearing of an interval, after the last order was revealed."""
         market, operator = self.market, self.operator
         if self.terms.form is ClearingForm.ON_CHAIN:
             sent.clearing = market.clear(operator, interval, len(sent.arrived(self.market)))
@@ -263,7 +273,6 @@ class Trading:
                 sent.clearing = market.clear_verified(
                     operator, interval, ranking(book), *done.outcome
                 )
-        confirmed(market, sent.clearing)
 
     def _salt(self, interval: int, i: int) -> bytes:
         """Secret of a sealed order, derived from its sender's key: nobody else can guess it."""

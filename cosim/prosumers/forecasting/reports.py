@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cosim.devices.population import Population
-from cosim.devices.profiled import Series
+from cosim.devices.profiled import Series, frozen
 from cosim.units import SECONDS_PER_HOUR, FloatArray, IntArray
 
 SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
@@ -124,6 +124,8 @@ class Known:
         The same prosumers over the intervals before the run; None if nothing was reported.
     published_mw : mapping of str to (T, n) float
         Power of classes as published, where a run varies it. [MW]
+    market_of : (n,) int64, optional
+        Market that each prosumer is in, from 0; default: all in one.
     """
 
     start: datetime
@@ -131,6 +133,18 @@ class Known:
     metering_s: int
     before: Population | None = None
     published_mw: Mapping[str, FloatArray] = field(default_factory=dict)
+    market_of: IntArray | None = None
+
+    def community(self, p_mw: FloatArray) -> FloatArray:
+        """Return sums over all prosumers, (T,), or over those of each market, (T, markets). [MW]
+
+        Read-only.
+        """
+        if self.market_of is None:
+            return frozen(p_mw.sum(axis=1))
+        markets = np.arange(int(self.market_of.max()) + 1)
+        sums = [p_mw[:, self.market_of == market].sum(axis=1) for market in markets]
+        return frozen(np.stack(sums, axis=1))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class DisplaySimulator(mosaik_api_v3.Simulator):
         if prices := read.get("prices"):  # absent in the last step, which only settles
             print(
                 f"interval {time // self.step_s}: {read['voltage']:.4f} pu, "
-                f"{read['loading']:.1f} %, {prices['price_ueur_per_kwh']} µEUR/kWh",
+                f"{read['loading']:.1f} %, {prices['price_ueur_per_kwh'][0]} µEUR/kWh",
                 flush=True,
             )
         return time + self.step_s

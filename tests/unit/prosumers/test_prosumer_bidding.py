@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -6,8 +7,10 @@ import pytest
 from cosim.devices.battery import Battery, BatterySettings
 from cosim.devices.deferral import DeferralSettings
 from cosim.devices.delivery import Devices
+from cosim.messages import PricesMessage
 from cosim.plugins import STRATEGIES
 from cosim.prosumers.bidding import Bidders
+from cosim.prosumers.forecasting.reports import Known
 from cosim.prosumers.forecasts import make_forecasts
 from cosim.prosumers.strategies import LimitOrders, Strategy
 from cosim.scenario.prosumers import (
@@ -40,6 +43,12 @@ def make_bidders(make_population, parameters, tariff):
         )
 
     return make
+
+
+def cleared_at(price_ueur_per_kwh, n=5):
+    """Prices of an interval; nothing was traded at 0."""
+    price = np.full(n, price_ueur_per_kwh)
+    return PricesMessage(interval=0, price_ueur_per_kwh=price, volume_wh=np.minimum(price, 1))
 
 
 def bid(bidders, interval, **arguments):
@@ -158,9 +167,9 @@ def test_arbitrage_is_planned_but_not_firm(make_bidders):
 
 def test_price_of_the_last_interval_is_learnt(make_bidders):
     bidders = make_bidders()
-    bid(bidders, 1, last_price_ueur_per_kwh=123_000)
+    bid(bidders, 1, last=cleared_at(123_000))
     assert bidders.price_forecast.expected(0) == 123_000
-    bid(bidders, 2, last_price_ueur_per_kwh=None)
+    bid(bidders, 2, last=cleared_at(0))
     assert np.isnan(bidders.price_forecast.state()["history"][:, 1]).all()
 
 
@@ -172,6 +181,28 @@ def test_send_times_are_spread_over_the_window_and_repeatable(make_bidders):
     assert not np.array_equal(bid(make_bidders(), 2).sent_fraction, first.sent_fraction)
 
 
+def test_each_learns_the_price_of_its_own_market(make_population, parameters, tariff):
+    population, market_of = make_population(), np.array([1, 0, 0, 1, 1])
+    known = Known(datetime(2000, 1, 1), 0, 0, market_of=market_of)
+    forecasts = make_forecasts(population, PERFECT, SEEDS.forecasts, known)
+    for sums, mw in (
+        (forecasts.community_demand_mw, forecasts.consumed_mw + forecasts.flexible_mw),
+        (forecasts.community_supply_mw, forecasts.generated_mw),
+    ):
+        np.testing.assert_allclose(sums[:, 0], mw[:, [1, 2]].sum(axis=1))
+        np.testing.assert_allclose(sums[:, 1], mw[:, [0, 3, 4]].sum(axis=1))
+    bidders = Bidders(population, forecasts, parameters, tariff, SEEDS, market_of=market_of)
+    prior = bidders.price_forecast.expected(1)
+    assert prior[0] == prior[3] != prior[1] == prior[2]
+    price = np.where(market_of == 1, 111_000, 222_000)
+    bid(bidders, 1, last=PricesMessage(0, price, np.ones(5, dtype=np.int64)))
+    assert bidders.price_forecast.expected(0).tolist() == price.tolist()
+    bid(bidders, 2, last=PricesMessage(1, price, np.where(market_of == 1, 9, 0)))
+    expected = np.where(market_of == 1, price, prior)
+    assert bidders.price_forecast.expected(1).tolist() == expected.tolist()
+    assert bidders.price_forecast.coming_day(1)[0].tolist() == expected.tolist()
+
+
 def test_bids_do_not_depend_on_earlier_calls(make_bidders):
     mixed = (
         StrategySettings(name="truthful", share=0.4),
@@ -179,10 +210,10 @@ def test_bids_do_not_depend_on_earlier_calls(make_bidders):
     )
     whole, late = make_bidders(strategies=mixed), make_bidders(strategies=mixed)
     bid(whole, 0)
-    bid(whole, 1, last_price_ueur_per_kwh=150_000)
+    bid(whole, 1, last=cleared_at(150_000))
     late.restore(whole.state())
-    expected = bid(whole, 2, last_price_ueur_per_kwh=160_000)
-    actual = bid(late, 2, last_price_ueur_per_kwh=160_000)
+    expected = bid(whole, 2, last=cleared_at(160_000))
+    actual = bid(late, 2, last=cleared_at(160_000))
     np.testing.assert_array_equal(
         actual.order_price_ueur_per_kwh, expected.order_price_ueur_per_kwh
     )

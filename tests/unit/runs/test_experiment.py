@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import yaml
 
-import cosim.runs.preparation
 from cosim.errors import PowerFlowMismatchError, ResultFolderError, ScenarioError
 from cosim.grid.newton_raphson import PandapowerEngine
 from cosim.grid.reference import sample
@@ -21,7 +20,7 @@ from cosim.report import report
 from cosim.report.report import write_report
 from cosim.results.reader import Results
 from cosim.results.writer import TableWriter
-from cosim.runs import experiment, playing
+from cosim.runs import clearing_limits, experiment, playing
 from cosim.runs.experiment import run_scenario
 from cosim.runs.preparation import prepare_grid
 from cosim.scenario.ledger import TRANSACTION_GAS_LIMITS
@@ -229,7 +228,7 @@ def test_a_crash_of_our_own_leaves_nothing_behind(short_scenario, tmp_path, monk
 
 
 def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, monkeypatch):
-    monkeypatch.setattr(cosim.runs.preparation, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
+    monkeypatch.setattr(clearing_limits, "clear_gas", lambda n: clear_gas(n) + 40_000_000)
     file = tmp_path / "scenario.yaml"
     with pytest.raises(ScenarioError, match="clearing 13 orders may take") as caught:
         run_scenario(short_scenario(2), file, tmp_path / "result")
@@ -242,7 +241,7 @@ def test_a_book_that_no_block_could_clear_is_refused(short_scenario, tmp_path, m
 def test_rules_of_the_chain_that_a_clearing_cannot_keep_are_refused(
     short_scenario, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cosim.runs.preparation, "clear_gas", lambda n: clear_gas(n) + 16_600_000)
+    monkeypatch.setattr(clearing_limits, "clear_gas", lambda n: clear_gas(n) + 16_600_000)
     file = tmp_path / "scenario.yaml"
     scenario = short_scenario(2, ledger={"rules": "osaka"})
     with pytest.raises(ScenarioError, match="clearing 13 orders may take 16889000 gas") as caught:
@@ -271,7 +270,7 @@ def test_a_run_by_the_rules_of_osaka(short_run, short_scenario, tmp_path, monkey
 def test_more_members_than_a_book_holds_orders_are_refused(short_scenario, tmp_path, monkeypatch):
     """On a smaller book: 13 members take part."""
     file = tmp_path / "scenario.yaml"
-    monkeypatch.setattr(cosim.runs.preparation, "MAX_ORDERS", 12)
+    monkeypatch.setattr(clearing_limits, "MAX_ORDERS", 12)
     with pytest.raises(
         ScenarioError, match=r"13 prosumers take part, .* holds 12 orders"
     ) as caught:
@@ -280,7 +279,7 @@ def test_more_members_than_a_book_holds_orders_are_refused(short_scenario, tmp_p
     assert caught.value.file == str(file)
     assert "12 at most" in str(caught.value.remedy)
     assert folder_is_empty(tmp_path)
-    monkeypatch.setattr(cosim.runs.preparation, "MAX_ORDERS", 13)
+    monkeypatch.setattr(clearing_limits, "MAX_ORDERS", 13)
     run_scenario(short_scenario(1), file, tmp_path / "result")
 
 

@@ -87,7 +87,10 @@ class BilateralTrading(Trading):
             return self.read(interval)
         return super().restore(interval)
 
-    def _clear(self, interval: int, sent: SentOrders) -> None:
+    def _await_clearing(self, sent: SentOrders) -> None:
+        """Do nothing: edges and matching were waited for when they were sent."""
+
+    def _send_clearing(self, interval: int, sent: SentOrders) -> None:
         """Propose the best matching, after the edges that it uses for the first time."""
         arrived, revealed = sent.arrivals(self.market, sent.statuses(self.market)[0])
         book = [

@@ -25,12 +25,12 @@ def settle(meters: Meters | None, interval: int, *reported_wh: int) -> list[int]
     none = np.zeros(2, dtype=np.int64)
     markets.trade(interval, none > 0, none, none, np.zeros(2))
     reporting = markets.market._reporting
-    honest = reporting.report
+    honest = reporting.send
 
     def report(k: int, metered_wh: Any) -> Any:
         return honest(k, np.array(reported_wh) if reported_wh else metered_wh)
 
-    reporting.report = report  # type: ignore[method-assign]
+    reporting.send = report  # type: ignore[method-assign]
     statement, _ = markets.settle_readings(interval, readings_of(interval, DELIVERED))
     assert statement.supplier_ueur.tolist() == (300 * statement.metered_wh).tolist()
     return list(statement.metered_wh.tolist())
