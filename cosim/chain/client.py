@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple, Self
@@ -267,13 +267,20 @@ class ContractClient:
             for name, value in zip(names, values, strict=True)
         }
 
-    def events(self, included: Included) -> list[tuple[str, dict[str, Any]]]:
-        """Return this contract's events in a transaction: names, arguments, addresses as bytes."""
+    def events(
+        self, included: Included, names: Collection[str] | None = None
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Return this contract's events in a transaction: names, arguments, addresses as bytes.
+
+        Of some names alone, where they are given: a batch has hundreds of others.
+        """
         decoders = self.artifact.events
         return [
             (decoder.name, decoder.decode(log.topics, log.data))
             for log in included.receipt.logs
-            if log.address == self.address and (decoder := decoders.get(log.topics[0])) is not None
+            if log.address == self.address
+            and (decoder := decoders.get(log.topics[0])) is not None
+            and (names is None or decoder.name in names)
         ]
 
     def entries(self, included: Iterable[Included]) -> dict[str, LogEntries]:

@@ -200,8 +200,8 @@ class Batching:
         """Return whose entries of a batch the contracts passed over, by position, and why."""
         clients = (self._market, self._settlement, self._client)
         found = {}
-        for name, said in (event for client in clients for event in client.events(included)):
-            if name in PASSED_OVER:
+        for client in clients:
+            for _, said in client.events(included, PASSED_OVER):
                 whose = said.get("account") or said.get("meter") or said["whose"]
                 if whose in self._index:
                     found[self._index[whose]] = f"local market: {CAUSES[said['cause']]}"
