@@ -289,7 +289,9 @@ class ContractClient:
         return [
             (decoder.name, decoder.decode(log.topics, log.data))
             for log in included.receipt.logs
-            if log.address == self.address and (decoder := decoders.get(log.topics[0])) is not None
+            if log.address == self.address
+            and (decoder := decoders.get(log.topics[0])) is not None
+            and (names is None or decoder.name in names)
         ]
 
     def entries(self, included: Iterable[Included]) -> dict[str, LogEntries]:
