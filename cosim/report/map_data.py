@@ -58,7 +58,7 @@ def scales(limits: Mapping[str, float]) -> dict[str, list[float]]:
     most = 1.3 * max(limits["line_loading_percent"], limits["trafo_loading_percent"])
     return {
         "vm_pu": [round(1 - reach, 4), round(1 + reach, 4)],
-        "loading_percent": [0.0, round(most, 2)],
+        "loading_percent": [0, round(most, 2)],
     }
 
 
@@ -69,8 +69,9 @@ def drawing(results: Results, stage: StageSeries) -> dict[str, Any]:
     return {
         "limits": limits,
         "scale": {
-            **scale,
+            "vm_pu": scale["vm_pu"],
             "vm_ticks": round_ticks(*scale["vm_pu"]),
+            "loading_percent": scale["loading_percent"],
             "loading_ticks": round_ticks(*scale["loading_percent"]),
         },
         "vm_steps_per_pu": VM_STEPS_PER_PU,
