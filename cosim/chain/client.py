@@ -291,7 +291,6 @@ class ContractClient:
             for log in included.receipt.logs
             if log.address == self.address
             and (decoder := decoders.get(log.topics[0])) is not None
-            and (names is None or decoder.name in names)
         ]
 
     def entries(self, included: Iterable[Included]) -> dict[str, LogEntries]:
