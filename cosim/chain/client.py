@@ -289,8 +289,7 @@ class ContractClient:
         return [
             (decoder.name, decoder.decode(log.topics, log.data))
             for log in included.receipt.logs
-            if log.address == self.address
-            and (decoder := decoders.get(log.topics[0])) is not None
+            if log.address == self.address and (decoder := decoders.get(log.topics[0])) is not None
         ]
 
     def entries(self, included: Iterable[Included]) -> dict[str, LogEntries]:
