@@ -270,10 +270,7 @@ class ContractClient:
     def events(
         self, included: Included, names: Collection[str] | None = None
     ) -> list[tuple[str, dict[str, Any]]]:
-        """Return this contract's events in a transaction: names, arguments, addresses as bytes.
-
-        Of some names alone, where they are given: a batch has hundreds of others.
-        """
+        """Return this contract's events in a transaction, of some names or all: name, arguments."""
         decoders = self.artifact.events
         return [
             (decoder.name, decoder.decode(log.topics, log.data))
