@@ -270,19 +270,7 @@ class ContractClient:
     def events(
         self, included: Included, names: Container[str] | None = None
     ) -> list[tuple[str, dict[str, Any]]]:
-        """Return this contract's events in a transaction.
-
-        Parameters
-        ----------
-        included : Included
-        names : container of str, optional
-            The only events that are wanted; default: all.
-
-        Returns
-        -------
-        list of (str, dict)
-            Name, and arguments by name, addresses as bytes.
-        """
+        """Return this contract's events in a transaction, of some names or all: name, arguments."""
         decoders = self.artifact.events
         if names is not None:
             decoders = {topic: one for topic, one in decoders.items() if one.name in names}
