@@ -13,6 +13,7 @@ from cosim.devices.heat_pump import HeatPumps
 from cosim.devices.load import Load
 from cosim.devices.population import Population
 from cosim.devices.pv import Photovoltaics
+from cosim.messages import PricesMessage
 from cosim.prosumers.bidding import Bidders
 from cosim.prosumers.elements import Element
 from cosim.prosumers.forecasts import make_forecasts
@@ -30,6 +31,12 @@ STEP_H = 0.25
 TARIFF = Tariff(300_000, 80_000)
 seeds = st.integers(0, 2**32 - 1)
 modes = st.sampled_from(["self_consumption", "arbitrage"])
+
+
+def cleared_at(interval: int, price_ueur_per_kwh: int, n: int) -> PricesMessage:
+    """Return prices of one market in which something was traded."""
+    price, volume_wh = np.full(n, price_ueur_per_kwh), np.ones(n, dtype=np.int64)
+    return PricesMessage(interval, price, volume_wh)
 
 
 def parameters(mode: str = "self_consumption") -> ProsumerSettings:
@@ -138,7 +145,8 @@ def test_potentials_are_delivered_when_forecasts_are_right(seed, mode, filled_sh
         ProsumerSeeds.spawn(seed),
     )
     for k in range(people.n_intervals):
-        bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, int(rng.integers(80_000, 300_000)))
+        last = cleared_at(k - 1, int(rng.integers(80_000, 300_000)), people.n)
+        bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, last)
         offered = bids
         filled = np.floor(bids.order_wh * filled_share)
         part = np.divide(filled, bids.order_wh, out=np.zeros(people.n), where=bids.order_wh > 0)
@@ -214,7 +222,8 @@ def test_a_run_resumed_from_its_state_is_the_same(mode):
     def play(bidders, devices, intervals):
         readings = []
         for k in intervals:
-            bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, 100_000 + 10_000 * k)
+            last = cleared_at(k - 1, 100_000 + 10_000 * k, people.n)
+            bids = bidders.bid(k, devices.soc_mwh, devices.owed_mwh, last)
             up = bids.flex_up_wh if k == 2 else np.zeros_like(bids.order_wh)
             delivery = devices.deliver(k, bids.planned_wh, up, np.zeros_like(up))
             readings.append((bids.order_price_ueur_per_kwh, delivery.p_inject_mw))

@@ -22,7 +22,7 @@ def registerName():
 def test_contracts_that_come_with_cosim_are_known() -> None:
     assert set(installed_contracts()) == {
         "EuroToken", "SmartMeters", "LocalMarket", "MarketSettlement", "BilateralTrades",
-        "Submissions", "FlexibilityMarket",
+        "Submissions", "FlexibilityMarket", "JoinedMarkets",
         "NameRegistry", "CommunityStorage", "GreenCertificates", "Supplier",
     }  # fmt: skip
 
