@@ -161,6 +161,7 @@ def play_out(asked: Asked, at: Opened) -> Ended:
     pandapower.to_json(grid.net, str(writer.folder / "network.json"))
     write_inputs(writer.folder, at.read, scenario)
     reference = domain.reference_check
+    deployment = domain.session.deployment  # where it went on from a checkpoint, another object
     return Ended(
         scenario,
         domain.state.intervals_settled,
