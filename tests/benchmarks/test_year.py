@@ -18,7 +18,8 @@ def test_the_year_is_congested_feeder_for_longer() -> None:
         "start": days["time"]["start"].replace(month=1, day=1),
         "intervals": 366 * 96,
     }
-    own = {"name", "description", "time"}
+    assert year["market"] == {"ring_intervals": 96}
+    own = {"name", "description", "time", "market"}
     assert {k: v for k, v in year.items() if k not in own} == {
         k: v for k, v in days.items() if k not in own
     }
