@@ -65,7 +65,7 @@ def test_artifacts_come_from_the_cache(
 
 def test_what_is_shipped_is_what_the_sources_compile_to() -> None:
     compiled = contracts.compile_shipped()
-    assert len(compiled) == 11
+    assert len(compiled) == 12
     outdated = [
         path.name
         for path, text in compiled.items()
