@@ -22,6 +22,7 @@ def test_idle_capacity_lowers_nothing() -> None:
     )
     whole = SimpleNamespace(frame=lambda name: powers, step_h=0.25, first=0, n_intervals=1)
     whole.stretches = lambda: iter([whole])
+    whole.is_long, whole.kept = False, lambda name, make: make()
     results = cast("Results", whole)
     rows = pd.DataFrame(
         {

@@ -58,7 +58,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "tables").mkdir()
     ledger = {"eur_per_eth": 1_000.0, "block_gas_limit": 10_000_000}
     consumer = {"name": "LV1.101 Bus 2", "deposit_eur": 5.0}
-    sections = {"ledger": ledger, "supply_contract": {"consumers": [consumer]}}
+    time = {"start": "2016-05-24T12:00:00", "intervals": 1, "step_s": 900}
+    sections = {"time": time, "ledger": ledger, "supply_contract": {"consumers": [consumer]}}
     (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(sections))
     keys = ("block", "contract", "method", "gas_used", "max_fee_wei", "tip_wei", "status")
     columns = dict(zip(keys, map(list, zip(*CALLS, strict=True)), strict=True))
