@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.errors import CosimError, ScenarioError, in_one_line
+from cosim.plugins import STRATEGIES
 from cosim.plugins.registry import is_built_in
 from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices
 from cosim.prosumers.strategies import (
@@ -64,10 +65,11 @@ class AskedStrategy:
         self.name = share.name
         self._share = share
         self._setup = setup
+        # a test watches the strategies that ship, so that a run need not: what else a process does,
+        # as a worker of a cluster, may draw in another thread meanwhile
+        self._watched = not is_built_in(STRATEGIES.load(share.name))
         self._strategy = self._made()
         self._second: Strategy | None = None
-        # a test watches the strategies that ship, so that a run need not
-        self._watched = not is_built_in(type(self._strategy))
 
     def bid(self, context: BidContext) -> LimitOrders:
         """Return the orders of one interval.
@@ -114,16 +116,17 @@ class AskedStrategy:
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return what it has learnt."""
-        with self._guard("in state()"):
+        with self._guard("in state()", watched=self._watched):
             return {key: np.array(value) for key, value in self._strategy.state().items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go back to a state that :meth:`state` gave."""
-        with self._guard("in restore()"):
+        with self._guard("in restore()", watched=self._watched):
             self._strategy.restore(state)
 
     def _made(self) -> Strategy:
-        with self._guard("as it is made", own=CosimError):  # its own words about its options
+        # its own words about its options
+        with self._guard("as it is made", own=CosimError, watched=self._watched):
             return make_strategy(self._share, self._setup())
 
     def _orders(self, strategy: Strategy, context: BidContext) -> LimitOrders:

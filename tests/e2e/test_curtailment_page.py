@@ -18,7 +18,7 @@ PAGE = dict(ROW.findall((REPOSITORY / "docs/instruments.md").read_text(encoding=
 
 
 def test_the_page_has_every_run_of_the_study() -> None:
-    assert [run.name for run in load_study(FILE).runs] == list(PAGE)
+    assert [each.run for each in load_study(FILE).comparisons] == list(PAGE)
 
 
 @pytest.mark.parametrize("name", ["pro_rata", "last_in_first_out"])
