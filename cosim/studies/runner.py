@@ -10,12 +10,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,9 @@ Progress = Callable[[int, int], None]
 """Told how many intervals and how many runs are done."""
 
 _POLL_S = 0.2
+_STUCK_S = 15.0
+"""Time for workers to end after SIGTERM. [s]"""
+
 _GRACE_S = 0.5
 """Signals to a group of processes come within."""
 
@@ -258,8 +263,32 @@ def _play_in_processes(
         ) from error
     finally:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        with _killed_if_stuck(list((pool._processes or {}).values())):
+            pool.shutdown(wait=True, cancel_futures=True)
     return skipped
+
+
+@contextmanager
+def _killed_if_stuck(workers: Sequence[BaseProcess]) -> Iterator[None]:
+    """Kill workers that do not end some time after SIGTERM.
+
+    One that SIGTERM ended while it handed over its result keeps the lock of all results, for which
+    another would wait for ever. What they were at is played again anyway.
+    """
+
+    def kill() -> None:
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
+
+    timer = threading.Timer(_STUCK_S, kill)
+    timer.daemon = True
+    if terminated():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _is_ending() -> bool:
