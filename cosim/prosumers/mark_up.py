@@ -15,7 +15,26 @@ from cosim.prosumers.strategies import (
     Truthful,
     require_options,
 )
-from cosim.units import IntArray, ueur_from_eur
+from cosim.units import FloatArray, IntArray, ueur_from_eur
+
+
+def marked_up(
+    cost_ueur_per_kwh: IntArray, factor: FloatArray, adder_ueur_per_kwh: int = 0
+) -> IntArray:
+    """Return costs times a factor, rounded up, and an adder: at most what an offer can ask.
+
+    Parameters
+    ----------
+    cost_ueur_per_kwh : (b,) int64
+        [µEUR/kWh]
+    factor : (b,) float
+        [-]
+    adder_ueur_per_kwh : int
+        [µEUR/kWh]
+    """
+    asked = np.ceil(np.round(cost_ueur_per_kwh * factor, 6)) + adder_ueur_per_kwh
+    whole: IntArray = np.minimum(asked, PRICE_LIMIT_UEUR_PER_KWH - 1).astype(np.int64)
+    return whole
 
 
 class MarkUp(Truthful):
@@ -80,9 +99,7 @@ class MarkUp(Truthful):
 
     def _asked(self, cost_ueur_per_kwh: IntArray, context: FlexibilityContext) -> IntArray:
         factor = 1.0 + self._mark_up[context.follower]
-        asked = np.ceil(np.round(cost_ueur_per_kwh * factor, 6)) + self._adder_ueur_per_kwh
-        whole: IntArray = np.minimum(asked, PRICE_LIMIT_UEUR_PER_KWH - 1).astype(np.int64)
-        return whole
+        return marked_up(cost_ueur_per_kwh, factor, self._adder_ueur_per_kwh)
 
     def _learn(self, context: FlexibilityContext) -> None:
         own = context.outcomes

@@ -31,8 +31,8 @@ import numpy.typing as npt
 
 from cosim.prosumers.flexibility import FlexibilityContext, FlexibilityPrices, Outcomes
 from cosim.prosumers.learning.learners import Learner, QLearning, RothErev
+from cosim.prosumers.mark_up import marked_up
 from cosim.prosumers.strategies import (
-    PRICE_LIMIT_UEUR_PER_KWH,
     BidContext,
     LimitOrders,
     Strategy,
@@ -159,8 +159,8 @@ class LearningStrategy(Strategy):
         )
         return FlexibilityPrices(
             context.energy_wh,
-            _raised(context.cost_ueur_per_kwh, factor),
-            _raised(context.cost_if_traded_ueur_per_kwh, factor),
+            marked_up(context.cost_ueur_per_kwh, factor),
+            marked_up(context.cost_if_traded_ueur_per_kwh, factor),
         )
 
     def _share(self, action: IntArray) -> FloatArray:
@@ -309,13 +309,6 @@ class QLearningStrategy(LearningStrategy):
     def make_learner(self, n_learners: int, n_situations: int, n_actions: int) -> Learner:
         """Return values that are all alike."""
         return QLearning(n_learners, n_situations, n_actions, *self._options)
-
-
-def _raised(cost: IntArray, factor: FloatArray) -> IntArray:
-    """Return costs times a factor, rounded up to what an offer can ask. [µEUR/kWh]"""
-    asked = np.ceil(np.round(cost * factor, 6))
-    whole: IntArray = np.minimum(asked, PRICE_LIMIT_UEUR_PER_KWH - 1).astype(np.int64)
-    return whole
 
 
 def _costs_ueur(
