@@ -180,7 +180,7 @@ class Checkpoints:
         """Write what it takes to read the chunks while the run goes on."""
         prepared, path = self._simulation.prepared, self._folder.path
         path.mkdir(exist_ok=True)
-        (path / SCENARIO).write_text(prepared.scenario.to_yaml(), encoding="utf-8")
+        (path / SCENARIO).write_text(self._folder.scenario, encoding="utf-8")
         pandapower.to_json(prepared.grid.net, str(path / "network.json"))
 
     def _tell(self, settled: int) -> None:

@@ -55,10 +55,10 @@ class CheckpointFolder:
         the fields that differ are named.
     """
 
-    def __init__(self, partial: Path, identity: Identity, scenario: str = "") -> None:
+    def __init__(self, partial: Path, identity: Identity, scenario: str) -> None:
         self.path = partial / CHECKPOINT
         self._identity = identity
-        self._scenario = scenario
+        self.scenario = scenario
         self.chunks: list[Path] = []
 
     def land(self, intervals_done: int, write: Callable[[Path], None]) -> None:
@@ -153,7 +153,7 @@ class CheckpointFolder:
         file = self.path / SCENARIO
         if "scenario" not in others or not file.is_file():
             return ""
-        fields = differing_fields(file.read_text(encoding="utf-8"), self._scenario)
+        fields = differing_fields(file.read_text(encoding="utf-8"), self.scenario)
         return f" (of the scenario: {named_fields(fields)})" if fields else ""
 
 
